@@ -1,0 +1,237 @@
+"""The flow: read executions from a source, extract, merge, write to a store. The one place that sees both ends.
+
+What is read is written in batches, so memory stays flat however much the source holds. Nothing is settled before
+it is stored: interrupted anywhere, running again ends in the same state, because merging is repeatable.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ticktrail.document import to_document
+from ticktrail.merge import Gathered, entry_key, merge_message
+from ticktrail.model import Extraction, Message, Outcome, Send, StatusEvent
+from ticktrail.n8n import extract
+from ticktrail.query import MessageFilter
+from ticktrail.sources import Source
+from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+
+BATCH_EVENTS = 1_000
+"""Events per write: where both stores are near their best speed and a batch is still small in memory."""
+
+_KEPT_PROBLEMS = 1_000
+"""Problems beyond this many are counted, not kept."""
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What a run has met so far; grows while it runs.
+
+    Attributes:
+        executions: all that were read; each is in exactly one of ``with_statuses``, ``without`` and ``not_shown``.
+        not_shown: how many, by reason.
+        unfinished: those among them that n8n is not done with: what they hold now was read, more may come.
+        events: statuses found, each counted once an execution.
+        size: bytes that came from the source.
+        problems: what was left out, one sentence each; ``problem_count`` counts on where the list stops.
+    """
+
+    executions: int = 0
+    with_statuses: int = 0
+    without: int = 0
+    not_shown: Counter[str] = msgspec.field(default_factory=Counter)
+    unfinished: int = 0
+    events: int = 0
+    sends: int = 0
+    pages: int = 0
+    size: int = 0
+    problems: list[str] = msgspec.field(default_factory=list)
+    problem_count: int = 0
+
+    def count(self, found: Extraction) -> None:
+        """Add one execution."""
+        self.executions += 1
+        self.events += len(found.events)
+        self.sends += len(found.sends)
+        if not found.final:
+            self.unfinished += 1
+        if found.outcome is Outcome.FOUND:
+            self.with_statuses += 1
+        elif found.outcome is Outcome.NONE:
+            self.without += 1
+        else:
+            self.not_shown[found.reason or "unreadable"] += 1
+        for problem in found.problems:
+            self.add_problem(f"execution {found.execution_id or '?'}: {problem}")
+
+    def add_problem(self, problem: str) -> None:
+        """Add one sentence on something that was left out."""
+        self.problem_count += 1
+        if len(self.problems) < _KEPT_PROBLEMS:
+            self.problems.append(problem)
+
+
+class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync came to."""
+
+    source: str
+    store: str
+    tally: Tally
+    written: WriteReport
+    seconds: float
+
+
+class Preview(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sync would change, in messages, with one document before (None when it is new) and after."""
+
+    source: str
+    store: str
+    tally: Tally
+    inserted: int
+    updated: int
+    unchanged: int
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+Progress = Callable[[Tally], None]
+
+
+def _silent(_: Tally) -> None:
+    """Progress nobody watches."""
+
+
+def read(
+    source: Source, tally: Tally, *, limit: int | None = None, progress: Progress = _silent
+) -> Iterator[Extraction]:
+    """Read a source's executions, counting as it goes.
+
+    Args:
+        limit: read only the newest so many.
+    """
+    for page in source.pages(limit=limit):
+        tally.pages += 1
+        tally.size += page.size
+        for problem in page.problems:
+            tally.add_problem(problem)
+        for raw in page.executions:
+            found = extract(raw)
+            tally.count(found)
+            yield found
+        progress(tally)
+
+
+def batches(extractions: Iterator[Extraction]) -> Iterator[tuple[list[StatusEvent], list[Send]]]:
+    """Group what executions hold into batches of about :data:`BATCH_EVENTS`; an execution is never split."""
+    events: list[StatusEvent] = []
+    sends: list[Send] = []
+    for found in extractions:
+        events.extend(found.events)
+        sends.extend(found.sends)
+        if len(events) + len(sends) >= BATCH_EVENTS:
+            yield events, sends
+            events, sends = [], []
+    if events or sends:
+        yield events, sends
+
+
+def sync(
+    source: Source,
+    store: Store,
+    *,
+    instance: str | None = None,
+    limit: int | None = None,
+    progress: Progress = _silent,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> SyncReport:
+    """Bring the store up to date with everything the source shows: one full pass.
+
+    Args:
+        instance: the label of this n8n, for people with several.
+        limit: read only the newest so many executions.
+        progress: called after every page.
+        now: the clock; its time becomes ``lastScannedAt``.
+    """
+    began = time.monotonic()
+    tally, written = Tally(), WriteReport()
+    for events, sends in batches(read(source, tally, limit=limit, progress=progress)):
+        written += store.write(events, sends, at=now(), instance=instance)
+    for refusal in written.refused:
+        tally.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
+    return SyncReport(
+        source=source.location,
+        store=store.location,
+        tally=tally,
+        written=written,
+        seconds=time.monotonic() - began,
+    )
+
+
+def preview(
+    source: Source,
+    store: Store,
+    *,
+    instance: str | None = None,
+    limit: int | None = None,
+    progress: Progress = _silent,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Preview:
+    """Say what :func:`sync` would change, and change nothing: what is read goes into a store of its own first."""
+    tally, counts, at = Tally(), Counter[str](), now()
+    example: tuple[int, Message, Message | None] | None = None
+    with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
+        options = StoreOptions(timezone=store.timezone)
+        with open_store(str(Path(folder) / "preview.sqlite"), options) as scratch:
+            for events, sends in batches(read(source, tally, limit=limit, progress=progress)):
+                scratch.write(events, sends, at=at, instance=instance)
+            for chunk in _chunks(scratch.messages(MessageFilter())):
+                stored = store.get([message.message_id for message in chunk])
+                for message in chunk:
+                    known = stored.get(message.message_id)
+                    after = merge_message(known, message.message_id, _gathered(message), at=at)
+                    kind = _kind(known, after)
+                    counts[kind] += 1
+                    worth = ("unchanged", "inserted", "updated").index(kind)
+                    if example is None or worth > example[0]:
+                        example = (worth, after, known)
+    before = None
+    if example is not None and example[2] is not None:
+        before = store.documents([example[1].message_id]).get(example[1].message_id)
+    return Preview(
+        source=source.location,
+        store=store.location,
+        tally=tally,
+        inserted=counts["inserted"],
+        updated=counts["updated"],
+        unchanged=counts["unchanged"],
+        before=before,
+        after=to_document(example[1], store.timezone) if example is not None else None,
+    )
+
+
+def _gathered(message: Message) -> Gathered:
+    return Gathered({entry_key(entry): entry for entry in message.history}, message.attributes)
+
+
+def _kind(known: Message | None, after: Message) -> str:
+    if known is None:
+        return "inserted"
+    return "updated" if len(after.history) > len(known.history) else "unchanged"
+
+
+def _chunks(messages: Iterator[Message], size: int = 1_000) -> Iterator[list[Message]]:
+    chunk: list[Message] = []
+    for message in messages:
+        chunk.append(message)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,140 @@
+"""Finds the text of a setting: arguments, then the environment, then ``.env``; and remembers where it stood.
+
+A secret may also stand in a file that ``NAME_FILE`` names. ``.env`` never overrides the environment, and nothing is
+ever written to it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import msgspec
+
+from ticktrail.errors import ConfigurationError
+
+_COMMAND_LINE = "the command line"
+_OUR_PREFIXES = ("N8N_", "MONGODB_", "TICKTRAIL_", "WORKFLOW_")
+
+_OTHERS = frozenset(
+    {"N8N_EDITOR_BASE_URL", "N8N_BASIC_AUTH_USER", "N8N_BASIC_AUTH_PASSWORD", "N8N_PUBLIC_API_ENDPOINT"}
+)
+"""n8n's own variables that look like a mistyped one of ours: a ``.env`` is often shared with n8n's container."""
+
+
+class Found(msgspec.Struct, frozen=True):
+    """The text of a setting as it was written, and where: ``origin`` completes "It came from …"."""
+
+    name: str
+    text: str
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"Found({self.name!r}, origin={self.origin!r})"
+
+
+class Lookup:
+    """The three places a setting may stand, searched in order. Blank means not set, everywhere.
+
+    Attributes:
+        warnings: what was odd about ``.env``, one sentence each, without values.
+    """
+
+    def __init__(
+        self,
+        arguments: Mapping[str, str | None],
+        environ: Mapping[str, str],
+        directory: Path,
+        options: Mapping[str, str],
+    ) -> None:
+        """``options`` gives the command line's name of an argument, for messages."""
+        self.warnings: list[str] = []
+        self.directory = directory
+        self._options = options
+        self._places: tuple[tuple[str, Mapping[str, str | None]], ...] = (
+            (_COMMAND_LINE, arguments),
+            ("the environment", environ),
+            (str(directory / ".env"), self._read_dotenv(directory / ".env")),
+        )
+
+    def find(self, name: str, *, secret: bool = False) -> Found | None:
+        """The first place that has the setting; for a secret, the file that ``NAME_FILE`` names counts as its place.
+
+        Raises:
+            ConfigurationError: the file cannot be read, or is empty.
+        """
+        for origin, place in self._places:
+            text = place.get(name)
+            file_name = place.get(f"{name}_FILE") if secret else None
+            if text and text.strip():
+                if file_name and file_name.strip():
+                    self.warnings.append(f"{name} and {name}_FILE are both set in {origin}: the file is not read.")
+                where = f"the argument {self._options[name]}" if origin == _COMMAND_LINE else origin
+                return Found(name, text, where)
+            if file_name and file_name.strip():
+                return Found(
+                    name, self._read_secret(f"{name}_FILE", file_name.strip(), origin), f"the file in {name}_FILE"
+                )
+        return None
+
+    def warn_of_mistyped(self, known: Collection[str]) -> None:
+        """Add a warning for each name in ``.env`` that is nearly, and not quite, a known one."""
+        for name in self._places[-1][1]:
+            if name in known or name in _OTHERS or not name.upper().startswith(_OUR_PREFIXES):
+                continue
+            close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.84)
+            if close:
+                self.warnings.append(f"{name} in .env is no setting: did you mean {close[0]}?")
+
+    def _read_dotenv(self, path: Path) -> dict[str, str | None]:
+        if not path.exists() or path.is_dir():
+            if path.with_name(".env.txt").exists():
+                self.warnings.append(f"{path.with_name('.env.txt')} is not read: rename it to .env.")
+            return {}
+        from dotenv.parser import parse_stream  # noqa: PLC0415 - most runs in a container have no .env
+
+        try:
+            text = read_text(path)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{path} cannot be read: {error.strerror}.", remedy="Let this user read it, or remove it."
+            ) from error
+        values: dict[str, str | None] = {}
+        for binding in parse_stream(io.StringIO(text)):
+            if binding.error:
+                self.warnings.append(f"Line {binding.original.line} of .env is not NAME=value and is left out.")
+            elif binding.key is not None:
+                values[binding.key] = binding.value
+        return values
+
+    def _read_secret(self, name: str, file_name: str, origin: str) -> str:
+        path = self.directory / Path(file_name).expanduser()
+        try:
+            text = read_text(path).rstrip("\r\n")
+        except OSError as error:
+            raise ConfigurationError(
+                f"{name} names the file {path}, which cannot be read: {error.strerror}. It came from {origin}.",
+                remedy=f"Put the secret into that file, or set {name.removesuffix('_FILE')} instead.",
+            ) from error
+        if not text.strip():
+            raise ConfigurationError(
+                f"{name} names the file {path}, which is empty. It came from {origin}.",
+                remedy="Put the secret into that file.",
+            )
+        return text
+
+
+def read_text(path: Path) -> str:
+    """A small text file however Windows wrote it: UTF-8 with or without a mark, UTF-16, or its old code page.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    raw = path.read_bytes()
+    try:
+        return raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", errors="replace")

@@ -1,0 +1,71 @@
+"""Where executions come from: choose one. The contract every source fulfils.
+
+A source hands out executions as the raw JSON bytes n8n wrote, a page at a time; what is in them is
+:mod:`ticktrail.n8n`'s business. ``tests/contract/test_sources.py`` holds every source to this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Protocol, Self
+
+import msgspec
+
+from ticktrail.config import Settings
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Some executions that were read together.
+
+    Attributes:
+        executions: the JSON text of one execution each, UTF-8, as n8n wrote it (maybe not well-formed UTF-8).
+        problems: what could not be read, one sentence each: a damaged line, an execution n8n listed and then
+            did not hand out. Never empty of reason, never fatal.
+        size: bytes that came over the wire or from disk, before decompression where that is known.
+    """
+
+    executions: tuple[bytes, ...]
+    problems: tuple[str, ...] = ()
+    size: int = 0
+
+
+class Source(Protocol):
+    """A place executions are read from, newest first where the place has an order.
+
+    Methods raise :class:`~ticktrail.errors.SourceUnavailableError` when the place does not answer and
+    :class:`~ticktrail.errors.SourceRefusedError` when it refuses.
+    """
+
+    location: str
+    """Where this is, for people; never with a secret."""
+
+    def pages(self, *, limit: int | None = None) -> Iterator[Page]:
+        """All executions the source can show, or the newest ``limit`` of them, in flat memory."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_sources(place: str, settings: Settings) -> list[Source]:
+    """The sources that ``--from`` names: one per workflow of the settings for ``n8n``, else an export.
+
+    Raises:
+        ConfigurationError: n8n is not set up, or there is nothing at that path.
+    """
+    if place != "n8n":
+        from ticktrail.sources.export import Export  # noqa: PLC0415 - loads when chosen
+
+        return [Export(place)]
+    n8n = settings.require_n8n()
+    from ticktrail.sources.n8n_api import N8nApi  # noqa: PLC0415 - the HTTP client loads when chosen
+
+    return [N8nApi(n8n, workflow_id) for workflow_id in settings.workflow_ids]

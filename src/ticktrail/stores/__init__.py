@@ -1,0 +1,151 @@
+"""Where messages are kept: choose one. The contract every store fulfils, and how to open one.
+
+``tests/contract/test_stores.py`` holds every store to what the docstrings here say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Protocol, Self
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.model import Message, Send, StatusEvent
+from ticktrail.query import MessageFilter
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A message or send the store would not take, and why. It cost itself only."""
+
+    key: str
+    reason: str
+
+
+class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What one write came to, in messages: every message of the batch is in exactly one of the four.
+
+    ``sends`` counts send records that were new.
+    """
+
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: tuple[Refusal, ...] = ()
+    sends: int = 0
+
+    def __add__(self, other: WriteReport) -> WriteReport:
+        return WriteReport(
+            inserted=self.inserted + other.inserted,
+            updated=self.updated + other.updated,
+            unchanged=self.unchanged + other.unchanged,
+            refused=self.refused + other.refused,
+            sends=self.sends + other.sends,
+        )
+
+
+class Store(Protocol):
+    """A place that keeps messages and sends.
+
+    Any number of processes may read and write one place at once. Every method raises
+    :class:`~ticktrail.errors.StoreUnavailableError` when the place cannot be reached and
+    :class:`~ticktrail.errors.StoreRefusedError` when it answers and refuses.
+    """
+
+    location: str
+    """Where this is, for people: a path or a URI without its password."""
+
+    timezone: ZoneInfo
+    """The zone of ``timestampFormatted`` in what is written."""
+
+    def exists(self) -> bool:
+        """Whether the place holds a ledger already. Never creates anything."""
+        ...
+
+    def prepare(self) -> None:
+        """Create what is missing (file, tables, collections, indexes). Safe to repeat, and at once from many.
+
+        Called by the first :meth:`write`; reading never calls it.
+        """
+        ...
+
+    def write(
+        self,
+        events: Sequence[StatusEvent],
+        sends: Sequence[Send] = (),
+        *,
+        at: datetime,
+        instance: str | None = None,
+    ) -> WriteReport:
+        """Merge events and sends into what is stored, atomically per message, safely repeatable.
+
+        When it returns, what it did not refuse is durable. ``at``, kept to the millisecond, becomes ``lastScannedAt``
+        of every message met and ``lastUpdatedAt`` of those whose history grew. A send lends its template and ``sentBy`` to
+        its message, whichever of the two came first. Whatever cannot be stored is in ``refused`` and costs itself only.
+        """
+        ...
+
+    def get(self, message_ids: Collection[str]) -> dict[str, Message]:
+        """The stored messages among these ids, by id. A place that does not exist holds none."""
+        ...
+
+    def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """As :meth:`get`, but each as the document it is stored as, an older tool's peculiarities included."""
+        ...
+
+    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
+        """The messages a filter chooses, newest first (latest timestamp, then message id), in flat memory."""
+        ...
+
+    def count(self, chosen: MessageFilter) -> int:
+        """How many messages a filter chooses, its ``limit`` left aside."""
+        ...
+
+    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
+        """The send records, newest first; only the refused, or only the accepted, when asked."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. The store is not used afterwards."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What opening a store needs beside its URL. Names of databases and collections are MongoDB's only."""
+
+    timezone: ZoneInfo
+    database: str | None = None
+    status_collection: str = "message_statuses"
+    sends_collection: str = "message_sends"
+
+
+def open_store(url: str, options: StoreOptions) -> Store:
+    """Open the store a URL names: ``mongodb://…``, ``mongodb+srv://…``, ``sqlite:///path`` or a plain path.
+
+    Opening connects to nothing and creates nothing. The driver is imported here, not before.
+
+    Raises:
+        ConfigurationError: the URL names no store we know.
+    """
+    scheme = url.split("://", 1)[0].lower() if "://" in url else ""
+    if scheme in {"mongodb", "mongodb+srv"}:
+        from ticktrail.stores.mongodb import MongoStore  # noqa: PLC0415 - the driver loads when chosen
+
+        return MongoStore(url, options)
+    if scheme in {"", "sqlite"}:
+        from ticktrail.stores.sqlite import SqliteStore  # noqa: PLC0415 - the driver loads when chosen
+
+        return SqliteStore(url, options)
+    raise ConfigurationError(
+        f"The store URL starts with {scheme}://, which is no store Ticktrail knows.",
+        remedy="Use mongodb://…, mongodb+srv://…, or the path of a SQLite file.",
+    )

@@ -1,0 +1,213 @@
+"""The embedded store: one SQLite file, any number of processes, no server.
+
+A write is one transaction that holds SQLite's write lock from its start: read what is stored of these messages,
+fold it with :mod:`ticktrail.merge`, write what changed. What :meth:`SqliteStore.write` returned from is on disk.
+Keep the file on a disk of this machine: SQLite's locks do not hold on network shares.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from ticktrail.document import to_document
+from ticktrail.model import Message, Send, StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import StoreOptions, WriteReport
+from ticktrail.stores.sqlite_connection import (
+    MEMORY,
+    WAL_LIMIT_BYTES,
+    explained,
+    open_to_read,
+    open_to_write,
+    path_of,
+    transaction,
+    truncate_log,
+)
+from ticktrail.stores.sqlite_fold import UNSTORABLE, write_apart, write_together
+from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_other_number
+from ticktrail.stores.sqlite_query import (
+    CHUNK,
+    conditions,
+    find_messages,
+    find_sends,
+    message_numbers,
+    send_numbers,
+)
+from ticktrail.stores.sqlite_rows import bindable, to_instant, to_milliseconds
+
+_Record = TypeVar("_Record", Message, Send)
+
+
+class SqliteStore:
+    """Messages and sends in a SQLite file; :class:`ticktrail.stores.Store` says what every method promises.
+
+    One object belongs to one thread. A store in memory (``:memory:``, ``sqlite://``) lives as long as its object.
+
+    Raises:
+        ConfigurationError: the URL names no file, or a folder stands in its place.
+    """
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        self._path = path_of(url)
+        self._reading: sqlite3.Connection | None = None
+        self._writing: sqlite3.Connection | None = None
+        self._truncate_beyond = WAL_LIMIT_BYTES
+        self.location = MEMORY if self._path is None else str(self._path)
+        self.timezone = options.timezone
+
+    def exists(self) -> bool:
+        """Whether the place holds a ledger already. Never creates anything."""
+        with explained(self.location):
+            return self._reader() is not None
+
+    def prepare(self) -> None:
+        """Create what is missing: the folder, the file, its tables and indexes."""
+        with explained(self.location):
+            self._writer()
+
+    def write(
+        self,
+        events: Sequence[StatusEvent],
+        sends: Sequence[Send] = (),
+        *,
+        at: datetime,
+        instance: str | None = None,
+    ) -> WriteReport:
+        """Merge events and sends into what is stored, in one transaction.
+
+        When something cannot be stored, the transaction is taken back and made again message by message.
+        """
+        at = to_instant(to_milliseconds(at))
+        with explained(self.location):
+            connection = self._writer()
+            try:
+                with transaction(connection):
+                    report = write_together(connection, events, sends, at=at, instance=instance)
+            except UNSTORABLE:
+                with transaction(connection):
+                    report = write_apart(connection, events, sends, at=at, instance=instance)
+        self._keep_log_small(connection)
+        return report
+
+    def get(self, message_ids: Collection[str]) -> dict[str, Message]:
+        """The stored messages among these ids, by id."""
+        with explained(self.location):
+            connection = self._reader()
+            if connection is None:
+                return {}
+            with transaction(connection, "DEFERRED"):
+                found = find_messages(connection, "message_id", [bindable(name) for name in message_ids])
+        return {message.message_id: message for message in found.values()}
+
+    def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """As :meth:`get`, but each as its document."""
+        return {name: to_document(message, self.timezone) for name, message in self.get(message_ids).items()}
+
+    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
+        """The messages a filter chooses, newest first.
+
+        Which they are is settled at the start, at eight bytes a message; their content is read in portions. So a
+        slow consumer holds no transaction open (which would let the log grow) and misses nothing that moves.
+        """
+        yield from self._in_portions(
+            lambda connection: message_numbers(connection, chosen),
+            lambda connection, portion: find_messages(connection, "id", portion),
+        )
+
+    def count(self, chosen: MessageFilter) -> int:
+        """How many messages a filter chooses, its ``limit`` left aside."""
+        where, parameters = conditions(chosen)
+        with explained(self.location):
+            connection = self._reader()
+            if connection is None:
+                return 0
+            return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
+
+    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
+        """The send records, newest first, read in portions as :meth:`messages` are."""
+        yield from self._in_portions(
+            lambda connection: send_numbers(connection, rejected=rejected),
+            lambda connection, portion: find_sends(connection, "id", portion),
+        )
+
+    def close(self) -> None:
+        """Let go of the file."""
+        for connection in (self._reading, self._writing):
+            if connection is not None:
+                connection.close()
+        self._reading = self._writing = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _reader(self) -> sqlite3.Connection | None:
+        """A connection to read with; None when there is no ledger in the place."""
+        if self._writing is not None:
+            return self._writing
+        if self._reading is None and self._path is not None:
+            with contextlib.ExitStack() as undo:
+                connection = open_to_read(self._path)
+                if connection is None:
+                    return None
+                undo.callback(connection.close)
+                number = applied_number(connection, self.location)
+                if number == 0:
+                    return None
+                refuse_other_number(number, self.location)
+                undo.pop_all()
+            self._reading = connection
+        return self._reading
+
+    def _writer(self) -> sqlite3.Connection:
+        """A connection to write with; the first one creates what is missing."""
+        if self._writing is None:
+            with contextlib.ExitStack() as undo:
+                connection = open_to_write(self._path)
+                undo.callback(connection.close)
+                migrate(connection, self.location)
+                undo.pop_all()
+            self.close()
+            self._writing = connection
+        return self._writing
+
+    def _in_portions(
+        self,
+        choose: Callable[[sqlite3.Connection], Iterable[int]],
+        find: Callable[[sqlite3.Connection, Sequence[int]], dict[int, _Record]],
+    ) -> Iterator[_Record]:
+        """The records of the rows that ``choose`` numbers, in its order, each portion as it is at one moment."""
+        with explained(self.location):
+            connection = self._reader()
+            if connection is None:
+                return
+            numbers = array("q", choose(connection))
+        for start in range(0, len(numbers), CHUNK):
+            portion = numbers[start : start + CHUNK]
+            with explained(self.location), transaction(connection, "DEFERRED"):
+                found = find(connection, portion)
+            yield from (found[number] for number in portion if number in found)
+
+    def _keep_log_small(self, connection: sqlite3.Connection) -> None:
+        """Empty a write-ahead log that grew too large; with a reader in the way, try again 64 MB later.
+
+        The batch is stored by now, so nothing that fails here is the caller's concern.
+        """
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError, sqlite3.OperationalError):
+            size = Path(f"{self._path}-wal").stat().st_size
+            if size > self._truncate_beyond:
+                emptied = truncate_log(connection)
+                self._truncate_beyond = WAL_LIMIT_BYTES if emptied else size + WAL_LIMIT_BYTES

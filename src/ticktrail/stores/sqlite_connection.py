@@ -1,0 +1,252 @@
+"""A SQLite file as a connection: which file a store URL means, how it is opened, what its errors mean to people."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import re
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote_from_bytes
+
+from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
+
+MEMORY = ":memory:"
+
+BUSY_SECONDS = 30.0
+"""How long one writer waits for the others before it gives up."""
+
+WAL_LIMIT_BYTES = 64 * 1024 * 1024
+"""A write-ahead log larger than this is folded into the file and emptied (with a steady reader it reached 0.9 GB)."""
+
+_CHECKPOINT_WAIT_MILLISECONDS = 250
+_CACHE_KIBIBYTES = 64 * 1024
+_CHECKPOINT_PAGES = 4_000
+
+
+def path_of(url: str) -> Path | None:
+    """The absolute path a store URL names; None for a store in memory.
+
+    ``sqlite:///a.db`` is relative, ``sqlite:////srv/a.db`` absolute, anything without ``sqlite:`` is a path as it
+    stands; nothing is percent-decoded, ``~`` is the home folder.
+
+    Raises:
+        ConfigurationError: the URL names no file.
+    """
+    prefix = re.match(r"sqlite://", url, re.IGNORECASE)
+    rest = url[prefix.end() :] if prefix else url
+    if rest == MEMORY or (prefix and rest in {"", f"/{MEMORY}"}):
+        return None
+    if prefix:
+        if not rest.startswith("/"):
+            raise ConfigurationError(
+                f"The store URL {url} has two slashes where SQLite needs three or four.",
+                remedy="Write sqlite:///folder/file.db (relative), sqlite:////folder/file.db (absolute) or a path.",
+            )
+        rest = rest[1:]
+    if not rest or "\0" in rest:
+        raise ConfigurationError(
+            "The store URL names no file.", remedy="Give the path of a SQLite file, such as ~/ticktrail.db."
+        )
+    try:
+        return Path(rest).expanduser().absolute()
+    except RuntimeError as error:
+        raise ConfigurationError(
+            f"The home folder that {rest} begins with is not known.", remedy="Write the path out in full."
+        ) from error
+
+
+def open_to_read(path: Path) -> sqlite3.Connection | None:
+    """A connection that cannot change the file; None when there is no file.
+
+    Not ``mode=ro``: such a connection leaves the -wal and -shm files of a WAL database lying about when it was the
+    last to close. ``mode=rw`` never creates the file either, and falls back to reading where writing is not allowed.
+    """
+    refuse_directory(path)
+    if not path.exists():
+        return None
+    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        connection.execute("PRAGMA query_only = 1")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_to_write(path: Path | None) -> sqlite3.Connection:
+    """A connection that may change the file, which is created with its folder when missing; None is memory."""
+    if path is None:
+        return sqlite3.connect(MEMORY, isolation_level=None)
+    refuse_directory(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileExistsError):
+        # Recipients' numbers are in it: for its owner only, which SQLite copies to the -wal and -shm files.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    try:
+        _use_write_ahead_log(connection)
+        # FULL syncs the log at every commit. NORMAL would not, and a power cut could take back what write() returned.
+        connection.execute("PRAGMA synchronous = FULL")
+        # macOS' fsync() leaves data in the drive's cache; this asks for F_FULLFSYNC. Elsewhere it does nothing.
+        connection.execute("PRAGMA fullfsync = 1")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        # Pages that every batch touches are copied into the file once for several batches (a quarter faster).
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """A transaction that is committed at the end of the block, or rolled back when an error leaves it."""
+    connection.execute(f"BEGIN {kind}")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk rolls back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
+    """A part of a transaction that is undone alone when an error leaves the block."""
+    connection.execute("SAVEPOINT part")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK TO part")
+            connection.execute("RELEASE part")
+        raise
+    connection.execute("RELEASE part")
+
+
+def truncate_log(connection: sqlite3.Connection) -> bool:
+    """Fold the write-ahead log into the file and empty it; False when a reader stands in the way."""
+    connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT_MILLISECONDS}")
+    try:
+        busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
+    return not busy
+
+
+@contextlib.contextmanager
+def explained(location: str) -> Iterator[None]:
+    """Turn what SQLite and the file system raise in the block into Ticktrail's errors.
+
+    What says that Ticktrail itself is wrong (ProgrammingError, InterfaceError) is left as it is.
+    """
+    try:
+        yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
+        raise
+    except (sqlite3.Error, OSError) as error:
+        raise _explanation(error, location) from error
+
+
+def refuse_directory(path: Path) -> None:
+    """Raise ConfigurationError when a folder stands where the file should."""
+    if path.is_dir():
+        raise ConfigurationError(
+            f"{path} is a folder, not a SQLite file.", remedy=f"Give a file, such as {path / 'ticktrail.db'}."
+        )
+
+
+def _uri(path: Path, mode: str) -> str:
+    """The file: URI of a path. Everything a URI gives a meaning to (space, ?, #, %) is escaped."""
+    posix = path.as_posix()
+    return f"file://{'' if posix.startswith('/') else '/'}{quote_from_bytes(os.fsencode(posix))}?mode={mode}"
+
+
+def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Let readers read while a writer writes. A file system that cannot share memory keeps the older journal.
+
+    Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once.
+    """
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if _primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))  # noqa: S311 - only to keep waiting processes apart
+        else:
+            return
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    # An error Python itself raises for SQLite carries no code.
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+
+
+def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailError:
+    if isinstance(error, OSError):
+        return _explain_file_system(error, location)
+    code = _primary_code(error)
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
+        return StoreUnavailableError(
+            f"{location} stayed locked by another program for {BUSY_SECONDS:.0f} seconds. Nothing was lost.",
+            remedy="Wait for the other program to end (another sync, a backup, a database browser), then run again.",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreUnavailableError(
+            f"The disk that holds {location} is full. What was stored before is safe.",
+            remedy="Make room on that disk, then run again.",
+        )
+    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
+        return StoreRefusedError(
+            f"{location} cannot be written: the file or its folder is read-only for this user.",
+            remedy="Give this user the right to write to the file and to its folder, or choose another store.",
+        )
+    if code == sqlite3.SQLITE_CANTOPEN:
+        return StoreRefusedError(
+            f"{location} cannot be opened: this user may not read it, or may not write to its folder.",
+            remedy="Give this user the right to write to the folder too: SQLite keeps -wal and -shm files there.",
+        )
+    if code == sqlite3.SQLITE_NOTADB:
+        return StoreRefusedError(
+            f"{location} is not a SQLite database: nothing in it was touched.",
+            remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
+        )
+    if code == sqlite3.SQLITE_CORRUPT:
+        return StoreRefusedError(
+            f"{location} is damaged: {error}.",
+            remedy="Move it aside, restore a backup, and run ticktrail sync --full to read again what n8n still holds.",
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return StoreUnavailableError(
+            f"{location} could not be read or written: {error}. What was stored before is safe.",
+            remedy="Check the disk, and that the file does not lie on a network share; then run again.",
+        )
+    return StoreRefusedError(f"SQLite refused to work on {location}: {error}.")
+
+
+def _explain_file_system(error: OSError, location: str) -> TicktrailError:
+    reason = error.strerror or type(error).__name__
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StoreUnavailableError(
+            f"The disk that should hold {location} is full.", remedy="Make room on that disk, then run again."
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return StoreRefusedError(
+            f"{location} cannot be reached or created: {reason}.",
+            remedy="Give this user the right to write to that folder, or choose another store.",
+        )
+    return ConfigurationError(
+        f"{location} cannot be a file: {reason}.",
+        remedy="Give a path whose folders are folders, such as ~/ticktrail.db.",
+    )

@@ -1,0 +1,206 @@
+"""The SQLite file's schema, as numbered steps that are never edited, only added to.
+
+Applying them records each step in :data:`LEDGER` inside the same transaction, so a file is either wholly at a
+number or not there at all, whoever is killed and however many open it for the first time at once.
+
+Everything here runs on SQLite 3.34 (Python on RHEL 9): no STRICT, no RETURNING, no ``->>``, no unixepoch().
+Instants (``…_at``) are integer milliseconds since 1970 UTC, ``…_timestamp`` integer Unix seconds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from ticktrail.errors import StoreRefusedError
+from ticktrail.stores.sqlite_connection import transaction
+
+LEDGER = "ticktrail_migration"
+"""The table that says which steps a file has; a file without it is not ours."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One step: its number (1, 2, 3 … without gaps), what it does, and the statements that do it."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS = (
+    Migration(
+        1,
+        "messages: where each stands and when it got there",
+        (
+            # Times and statuses are what merge.standing made of the events: kept for questions, read back from events.
+            """
+            CREATE TABLE message (
+                id INTEGER PRIMARY KEY,
+                message_id TEXT NOT NULL UNIQUE,
+                conversation_id TEXT,
+                phone_number_id TEXT,
+                display_phone_number TEXT,
+                recipient_user_id TEXT,
+                callback_data TEXT,
+                instance TEXT,
+                latest_status TEXT NOT NULL,
+                latest_timestamp INTEGER,
+                status_count INTEGER NOT NULL,
+                workflow_id TEXT NOT NULL,
+                conflict INTEGER NOT NULL,
+                failure_code,
+                failure_title TEXT,
+                failure_details TEXT,
+                pricing TEXT,
+                sent_timestamp INTEGER,
+                delivered_timestamp INTEGER,
+                read_timestamp INTEGER,
+                played_timestamp INTEGER,
+                failed_timestamp INTEGER,
+                first_timestamp INTEGER,
+                template_name TEXT,
+                template_language TEXT,
+                sent_by_workflow_id TEXT,
+                sent_by_node TEXT,
+                sent_by_execution_id TEXT,
+                first_seen_at INTEGER NOT NULL,
+                last_updated_at INTEGER NOT NULL,
+                last_scanned_at INTEGER NOT NULL
+            )
+            """,
+        ),
+    ),
+    Migration(
+        2,
+        "events: every distinct status of a message",
+        (
+            # The key is merge.entry_key's text. Without a rowid a message's events lie side by side.
+            """
+            CREATE TABLE event (
+                message INTEGER NOT NULL REFERENCES message (id),
+                key TEXT NOT NULL,
+                status TEXT NOT NULL,
+                timestamp INTEGER,
+                execution_id TEXT NOT NULL,
+                conversation_id TEXT,
+                workflow_id TEXT NOT NULL,
+                details TEXT,
+                PRIMARY KEY (message, key)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
+    Migration(
+        3,
+        "sends: each attempt to send, accepted or refused by Meta",
+        (
+            """
+            CREATE TABLE send (
+                id INTEGER PRIMARY KEY,
+                key TEXT NOT NULL UNIQUE,
+                message_id TEXT,
+                status TEXT NOT NULL,
+                rejected INTEGER NOT NULL,
+                sent_at INTEGER,
+                conversation_id TEXT,
+                input TEXT,
+                template_name TEXT,
+                template_language TEXT,
+                sent_by_workflow_id TEXT NOT NULL,
+                sent_by_node TEXT NOT NULL,
+                sent_by_execution_id TEXT NOT NULL,
+                errors TEXT,
+                instance TEXT
+            )
+            """,
+        ),
+    ),
+    Migration(
+        4,
+        "indexes: one for each question the commands ask",
+        (
+            "CREATE INDEX message_latest ON message (latest_timestamp)",
+            "CREATE INDEX message_conversation ON message (conversation_id, latest_timestamp)",
+            "CREATE INDEX message_status ON message (latest_status, latest_timestamp)",
+            "CREATE INDEX message_updated ON message (last_updated_at)",
+            "CREATE INDEX message_recipient ON message (recipient_user_id) WHERE recipient_user_id IS NOT NULL",
+            "CREATE INDEX message_time ON message (COALESCE(sent_timestamp, first_timestamp, latest_timestamp))",
+            "CREATE INDEX send_time ON send (sent_at)",
+        ),
+    ),
+)
+
+
+def applied_number(connection: sqlite3.Connection, location: str) -> int:
+    """The number of the last step a file has; 0 for a new or empty file.
+
+    Raises:
+        StoreRefusedError: the file is another program's database.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if LEDGER in tables:
+        number = connection.execute(f"SELECT MAX(number) FROM {LEDGER}").fetchone()[0]  # noqa: S608 - a constant
+        return int(number or 0)
+    if tables:
+        raise StoreRefusedError(
+            f"{location} is a SQLite database of another program: nothing in it was touched.",
+            remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
+        )
+    return 0
+
+
+def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Refuse a file with steps this Ticktrail does not know: writing to it could break what they promise.
+
+    Raises:
+        StoreRefusedError: the file's number is higher than the last step's.
+    """
+    newest = migrations[-1].number
+    if number > newest:
+        raise StoreRefusedError(
+            f"{location} was written by a newer Ticktrail (its schema is number {number}, this one knows {newest}).",
+            remedy="Upgrade Ticktrail on this machine, or use another store.",
+        )
+
+
+def refuse_other_number(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """As :func:`refuse_newer`, and refuse an older file too: whoever only reads cannot bring it up to date.
+
+    Raises:
+        StoreRefusedError: the file's number is not the last step's.
+    """
+    refuse_newer(number, location, migrations)
+    if number < migrations[-1].number:
+        raise StoreRefusedError(
+            f"{location} was written by an older Ticktrail (its schema is number {number}). Nothing in it is lost.",
+            remedy="Run ticktrail sync once: whatever writes to the store brings it up to date.",
+        )
+
+
+def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Apply the steps a file lacks, in one transaction; nothing happens when it lacks none.
+
+    Raises:
+        StoreRefusedError: the file is another program's or a newer Ticktrail's.
+    """
+    if applied_number(connection, location) == migrations[-1].number:
+        return
+    with transaction(connection):
+        number = applied_number(connection, location)
+        refuse_newer(number, location, migrations)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {LEDGER}"
+            " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+        )
+        for migration in migrations:
+            if migration.number <= number:
+                continue
+            for statement in migration.statements:
+                connection.execute(statement)
+            connection.execute(
+                f"INSERT INTO {LEDGER} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+                (migration.number, migration.name, time.time_ns() // 1_000_000),
+            )

@@ -1,0 +1,112 @@
+"""The house's direction: who may import whom, what is pure, and what loading costs."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ticktrail
+
+PACKAGE = Path(ticktrail.__file__).parent
+SETTINGS = {"address", "config", "lookup", "moments", "secret", "setting_values"}
+
+# Module or folder → what of the package it may import, itself aside. Read from the bottom up, this is the data flow.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "model": set(),
+    "query": {"errors"},
+    "execution": set(),
+    "expressions": {"execution"},
+    "whatsapp": {"model"},
+    "sends": {"execution", "expressions", "model", "whatsapp"},
+    "n8n": {"execution", "model", "sends", "whatsapp"},
+    "merge": {"model"},
+    "document": {"merge", "model"},
+    **{name: (SETTINGS | {"errors"}) - {name} for name in SETTINGS},
+    "sources": SETTINGS | {"errors", "model"},
+    "stores": {"document", "errors", "merge", "model", "query"},
+    "ingest": {"document", "merge", "model", "n8n", "query", "sources", "stores"},
+    "scan": {"ingest", "merge", "model", "sources", "stores"},
+    "render": {"document", "model"},
+    "reports": {"ingest", "render"},
+    "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
+    "wizard": {"config", "errors", "sources"},
+    "commands": {
+        *{"config", "demo", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
+        *{"sources", "stores", "wizard"},
+    },
+    "older_script": {"commands", "config", "document", "errors", "model", "moments", "query", "scan"},
+    "cli": {"commands", "errors"},
+    "__main__": {"cli"},
+    "": set(),
+}
+
+PURE = {"model", "merge", "document", "query", "execution", "expressions", "whatsapp", "sends", "n8n"}
+RIM = {
+    *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},
+    *{"pathlib", "random", "sqlite3", "pymongo", "bson", "httpx2", "stamina", "typer", "rich", "dotenv", "logging"},
+}
+
+
+def _modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def _room(path: Path) -> str:
+    """The module's name, or its folder's: one room of the house."""
+    first = path.relative_to(PACKAGE).parts[0]
+    return "" if first == "__init__.py" else first.removesuffix(".py")
+
+
+def _imports(path: Path) -> set[str]:
+    """Every module a file imports, anywhere in it, by full name."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            if node.module == "ticktrail":
+                names |= {f"ticktrail.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_imports_only_what_the_direction_allows(path: Path) -> None:
+    """Every import of the package goes downhill, and every room is on the plan."""
+    room = _room(path)
+    assert room in ALLOWED, f"{room} is not on the plan in this test; put it where it belongs"
+    parts = [name.split(".") for name in _imports(path)]
+    rooms = {part[1] for part in parts if part[0] == "ticktrail" and len(part) > 1}
+    # `from ticktrail import __version__` takes a name, not a room.
+    assert rooms - {room, "__version__"} <= ALLOWED[room]
+
+
+@pytest.mark.parametrize("room", sorted(PURE))
+def test_the_middle_is_pure(room: str) -> None:
+    """The middle has no socket, file, clock, environment or driver: time comes in as an argument."""
+    path = PACKAGE / f"{room}.py"
+    assert {name.split(".")[0] for name in _imports(path)} & RIM == set()
+    calls = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name)
+        if node.value.id in {"datetime", "date", "time"}
+    }
+    assert calls & {"now", "today", "utcnow", "time"} == set()
+
+
+@pytest.mark.parametrize("command", ["import ticktrail", "from ticktrail.cli import run; run(['--help'])"])
+def test_drivers_load_only_when_chosen(command: str) -> None:
+    """Neither importing the package nor asking for help loads a driver, the HTTP client or the table maker."""
+    loaded = subprocess.run(
+        [sys.executable, "-c", f"{command}; import sys; print(*sys.modules, file=sys.stderr)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr.split()
+    assert {"pymongo", "httpx2", "sqlite3", "rich", "ticktrail.ingest"} & set(loaded) == set()
