@@ -21,7 +21,8 @@ from ticktrail.reports import plural, sync_text
 from ticktrail.sources.export import Export
 from ticktrail.stores import StoreOptions, open_store
 
-_SHOWN = 8
+_SHOWN = ("read", "delivered", "sent", "failed")
+"""Two messages of each are shown."""
 
 
 def demo_store_path() -> Path:
@@ -44,9 +45,10 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
     ):
         report = ingest.sync(source, store)
         for line in sync_text(report)[1:]:
-            say(line.replace(str(exported), "the recordings"))
+            say(line)
         say("")
-        write_messages(store.messages(MessageFilter(limit=_SHOWN)), form, zone, stream)
+        shown = [one for status in _SHOWN for one in store.messages(MessageFilter(statuses=(status,), limit=2))]
+        write_messages(shown, form, zone, stream)
         stream.flush()
         total = store.count(MessageFilter())
         failed = store.count(MessageFilter(statuses=("failed",)))

@@ -12,15 +12,13 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from ticktrail.merge import Gathered, entry_key, merge_entries, sort_history, standing
-from ticktrail.model import Attributes, HistoryEntry, Message, SentBy, Template
+from ticktrail.model import NEVER, Attributes, HistoryEntry, Message, SentBy, Template
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 """Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in :class:`~ticktrail.model.Standing`."""
 
 _LAST_FORMATTABLE_TIMESTAMP = 253_402_214_400
 """9999-12-31: later than this no calendar goes, whatever the zone."""
-
-_NEVER = datetime.fromtimestamp(0, UTC)
 
 
 def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
@@ -161,7 +159,7 @@ def _text(value: object) -> str | None:
 
 def _instant(value: object) -> datetime:
     if not isinstance(value, datetime):
-        return _NEVER
+        return NEVER
     return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
 
 

@@ -7,6 +7,7 @@ left out and said, text that is not well-formed UTF-8 (Node writes lone surrogat
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ import msgspec
 _EMPTY = msgspec.Raw(b"null")
 
 
-class Item(msgspec.Struct, frozen=True, rename="camel"):
+class Item(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One item of a node's output. ``json`` stays undecoded: most items are of no interest."""
 
     json: msgspec.Raw = _EMPTY
@@ -29,7 +30,7 @@ Outputs = list[list[Item | None] | None]
 """A node's outputs, each a list of items; n8n leaves null for an output that had none."""
 
 
-class RunSource(msgspec.Struct, frozen=True, rename="camel"):
+class RunSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a run's input came from."""
 
     previous_node: str | None = None
@@ -37,7 +38,7 @@ class RunSource(msgspec.Struct, frozen=True, rename="camel"):
     previous_node_run: int | None = None
 
 
-class Run(msgspec.Struct, frozen=True, rename="camel"):
+class Run(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One run of one node. ``startTime`` is in milliseconds, in seconds for runs n8n recovered after a crash."""
 
     start_time: Any = None
@@ -49,6 +50,8 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def first(self) -> bool:
         """Whether nothing precedes this run: it is a trigger's."""
+        if self.data and self.data.keys() != {"main"}:
+            return False  # older n8n names no origin for an agent's sub-nodes (``source: [null]``)
         return not any(source and source.previous_node for source in self.source or ())
 
     def items(self) -> Iterator[tuple[int, int, Item]]:
@@ -60,13 +63,13 @@ class Run(msgspec.Struct, frozen=True, rename="camel"):
                         yield output_index, item_index, item
 
 
-class NodeName(msgspec.Struct, frozen=True, rename="camel"):
+class NodeName(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The node an entry of the execution stack is about to run."""
 
     name: str = ""
 
 
-class StackEntry(msgspec.Struct, frozen=True, rename="camel"):
+class StackEntry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A node that had not run when the execution stopped, with the input it was given."""
 
     node: NodeName | None = None
@@ -89,27 +92,30 @@ class StackEntry(msgspec.Struct, frozen=True, rename="camel"):
                         yield item
 
 
-class ExecutionData(msgspec.Struct, frozen=True, rename="camel"):
+WaitingExecution = dict[str, dict[str, dict[str, Outputs | None] | None] | None]
+
+
+class ExecutionData(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """n8n's ``executionData``: what was still to run."""
 
     node_execution_stack: list[StackEntry | None] | None = None
-    waiting_execution: dict[str, dict[str, dict[str, Outputs | None] | None] | None] | None = None
+    waiting_execution: WaitingExecution | None = None
 
 
-class ResultData(msgspec.Struct, frozen=True, rename="camel"):
+class ResultData(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """n8n's ``resultData``: what ran, and the data people pinned in the editor instead."""
 
     run_data: dict[str, list[Run | None] | None] | None = None
     pin_data: dict[str, msgspec.Raw] | None = None
 
 
-class RedactionInfo(msgspec.Struct, frozen=True, rename="camel"):
+class RedactionInfo(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Whether n8n blanked the data before handing it out."""
 
     is_redacted: bool | None = None
 
 
-class Data(msgspec.Struct, frozen=True, rename="camel"):
+class Data(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The ``data`` of an execution."""
 
     result_data: ResultData | None = None
@@ -117,7 +123,7 @@ class Data(msgspec.Struct, frozen=True, rename="camel"):
     redaction_info: RedactionInfo | None = None
 
 
-class Execution(msgspec.Struct, frozen=True, rename="camel"):
+class Execution(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One execution, as the public API hands it out. ``workflowData`` stays undecoded until a node is looked up."""
 
     id: Any = None
@@ -145,10 +151,10 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
     """
     try:
         return _decode(raw), ()
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         pass
     try:
-        value = json.loads(raw.decode("utf-8", "replace"))
+        value = _load_leniently(raw)
     except (ValueError, RecursionError) as error:
         return None, (f"no readable JSON ({type(error).__name__})",)
     if not isinstance(value, dict):
@@ -156,12 +162,30 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
     problems: list[str] = []
     try:
         return _decode(_encode(value)), ()
-    except msgspec.DecodeError:
-        fitting = _fitting(value, problems)
+    except (ValueError, RecursionError):
+        pass
     try:
-        return _decode(_encode(fitting)), tuple(problems)
-    except msgspec.DecodeError as error:
-        return None, (*problems, f"not n8n's shape ({error})")
+        return _decode(_encode(_fitting(value, problems))), tuple(problems)
+    except (ValueError, RecursionError) as error:
+        return None, (*problems, f"not n8n's shape ({type(error).__name__})")
+
+
+def _load_leniently(raw: bytes) -> Any:
+    """A JSON value whose texts may be broken and whose numbers may be beyond every type."""
+    return json.loads(raw.decode("utf-8", "replace"), parse_int=_integer, parse_float=_number, parse_constant=_nothing)
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) < 400 else None
+
+
+def _number(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
+
+
+def _nothing(_: str) -> None:
+    """NaN and the infinities, which are no JSON."""
 
 
 def _encode(value: object) -> bytes:
@@ -172,7 +196,7 @@ def _encode(value: object) -> bytes:
 def _fits(value: object, kind: Any) -> bool:
     try:
         msgspec.json.decode(_encode(value), type=kind)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return False
     return True
 
@@ -188,6 +212,7 @@ def _fitting(value: dict[str, Any], problems: list[str]) -> dict[str, Any]:
     if isinstance(result, dict):
         run_data = result.get("runData")
         nodes = run_data.items() if isinstance(run_data, dict) else ()
+        problems.extend(f"node {name!r}: runs that are no list" for name, runs in nodes if not _is_list(runs))
         runs = {node: [_fitting_run(run, node, problems) for run in _list(runs)] for node, runs in nodes}
         pinned = result.get("pinData")
         result = {"runData": runs, "pinData": pinned if isinstance(pinned, dict) else None}
@@ -195,12 +220,15 @@ def _fitting(value: dict[str, Any], problems: list[str]) -> dict[str, Any]:
         result = None
     rest = data.get("executionData")
     if isinstance(rest, dict):
-        stack = [entry for entry in _list(rest.get("nodeExecutionStack")) if _fits(entry, StackEntry)]
-        waiting = rest.get("waitingExecution")
+        stack = [_fitting_entry(entry, problems) for entry in _list(rest.get("nodeExecutionStack"))]
+        waiting = {}
+        reported = rest.get("waitingExecution")
+        for node, inputs in reported.items() if isinstance(reported, dict) else ():
+            if _fits({node: inputs}, WaitingExecution):
+                waiting[node] = inputs
+            else:
+                problems.append(f"node {node!r}: waiting input that does not fit")
         rest = {"nodeExecutionStack": stack, "waitingExecution": waiting}
-        if not _fits(rest, ExecutionData):
-            problems.append("waiting executions that do not fit")
-            rest = {"nodeExecutionStack": stack}
     else:
         rest = None
     redaction = data.get("redactionInfo")
@@ -219,11 +247,7 @@ def _fitting_run(run: object, node: str, problems: list[str]) -> object:
         problems.append(f"node {node!r}: a run that is no object")
         return None
     problems.append(f"node {node!r}: items that do not fit")
-    outputs = run.get("data")
-    kept: dict[str, Any] = {}
-    for kind, lists in outputs.items() if isinstance(outputs, dict) else ():
-        kept[kind] = [[item for item in _list(output) if _fits(item, Item | None)] for output in _list(lists)]
-    mended = {**run, "data": kept}
+    mended = {**run, "data": _fitting_outputs(run.get("data"))}
     if not _fits(mended, Run):
         mended = {name: mended[name] for name in ("startTime", "executionIndex", "data") if name in mended}
         if _fits(run.get("source"), list[RunSource | None] | None):
@@ -234,11 +258,36 @@ def _fitting_run(run: object, node: str, problems: list[str]) -> object:
     return mended
 
 
+def _fitting_entry(entry: object, problems: list[str]) -> object:
+    if _fits(entry, StackEntry | None):
+        return entry
+    problems.append("execution stack: items that do not fit")
+    if not isinstance(entry, dict):
+        return None
+    node = entry.get("node")
+    return {
+        "node": node if _fits(node, NodeName | None) else None,
+        "data": _fitting_outputs(entry.get("data")),
+        "source": entry.get("source"),
+    }
+
+
+def _fitting_outputs(outputs: object) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for kind, lists in outputs.items() if isinstance(outputs, dict) else ():
+        kept[kind] = [[item for item in _list(output) if _fits(item, Item | None)] for output in _list(lists)]
+    return kept
+
+
+def _is_list(value: object) -> bool:
+    return value is None or isinstance(value, list)
+
+
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-class Node(msgspec.Struct, frozen=True, rename="camel"):
+class Node(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """A node as the execution's own snapshot of the workflow has it."""
 
     name: str = ""
@@ -246,7 +295,7 @@ class Node(msgspec.Struct, frozen=True, rename="camel"):
     parameters: Any = None
 
 
-class Workflow(msgspec.Struct, frozen=True, rename="camel"):
+class Workflow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The snapshot of the workflow in an execution. Never searched for statuses: it may hold samples."""
 
     id: Any = None
@@ -259,7 +308,7 @@ def decode_workflow(execution: Execution) -> Workflow:
     """The execution's snapshot of its workflow, an empty one when it cannot be read."""
     try:
         return msgspec.json.decode(execution.workflow_data, type=Workflow | None) or Workflow()
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return Workflow()
 
 
@@ -267,5 +316,9 @@ def decode_json(raw: msgspec.Raw) -> Any:
     """Any JSON value from its text; None when it cannot be read."""
     try:
         return msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return _load_leniently(bytes(raw))
+    except (ValueError, RecursionError):
         return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from ticktrail.merge import Gathered, entry_key, merge_message
 from ticktrail.model import Extraction, Message, Outcome, Send, StatusEvent
 from ticktrail.n8n import extract
 from ticktrail.query import MessageFilter
-from ticktrail.sources import Source
+from ticktrail.sources import NotShown, Source
 from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
 
 BATCH_EVENTS = 1_000
@@ -71,6 +71,12 @@ class Tally(msgspec.Struct, kw_only=True):
         for problem in found.problems:
             self.add_problem(f"execution {found.execution_id or '?'}: {problem}")
 
+    def count_not_shown(self, gone: Iterable[NotShown]) -> None:
+        """Add executions that the source knows of and could not hand out."""
+        for one in gone:
+            self.executions += 1
+            self.not_shown[one.reason] += 1
+
     def add_problem(self, problem: str) -> None:
         """Add one sentence on something that was left out."""
         self.problem_count += 1
@@ -89,7 +95,10 @@ class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync would change, in messages, with one document before (None when it is new) and after."""
+    """What a sync would change, in messages, with one document before (None when it is new) and after.
+
+    ``after`` is None when every document would stay as it is.
+    """
 
     source: str
     store: str
@@ -104,12 +113,12 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 Progress = Callable[[Tally], None]
 
 
-def _silent(_: Tally) -> None:
+def silent(_: Tally) -> None:
     """Progress nobody watches."""
 
 
 def read(
-    source: Source, tally: Tally, *, limit: int | None = None, progress: Progress = _silent
+    source: Source, tally: Tally, *, limit: int | None = None, progress: Progress = silent
 ) -> Iterator[Extraction]:
     """Read a source's executions, counting as it goes.
 
@@ -119,6 +128,7 @@ def read(
     for page in source.pages(limit=limit):
         tally.pages += 1
         tally.size += page.size
+        tally.count_not_shown(page.not_shown)
         for problem in page.problems:
             tally.add_problem(problem)
         for raw in page.executions:
@@ -148,7 +158,7 @@ def sync(
     *,
     instance: str | None = None,
     limit: int | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> SyncReport:
     """Bring the store up to date with everything the source shows: one full pass.
@@ -180,7 +190,7 @@ def preview(
     *,
     instance: str | None = None,
     limit: int | None = None,
-    progress: Progress = _silent,
+    progress: Progress = silent,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Preview:
     """Say what :func:`sync` would change, and change nothing: what is read goes into a store of its own first."""
@@ -201,9 +211,13 @@ def preview(
                     worth = ("unchanged", "inserted", "updated").index(kind)
                     if example is None or worth > example[0]:
                         example = (worth, after, known)
-    before = None
-    if example is not None and example[2] is not None:
-        before = store.documents([example[1].message_id]).get(example[1].message_id)
+    before = after_document = None
+    if example is not None:
+        after_document = to_document(example[1], store.timezone)
+        if example[2] is not None:
+            before = store.documents([example[1].message_id]).get(example[1].message_id)
+            if before is not None and _same_but_scanned(before, after_document):
+                before = after_document = None
     return Preview(
         source=source.location,
         store=store.location,
@@ -212,8 +226,16 @@ def preview(
         updated=counts["updated"],
         unchanged=counts["unchanged"],
         before=before,
-        after=to_document(example[1], store.timezone) if example is not None else None,
+        after=after_document,
     )
+
+
+def _same_but_scanned(before: dict[str, Any], after: dict[str, Any]) -> bool:
+    """Whether a sync would leave a document as it stands, but for when it was last scanned."""
+    aside = {"_id", "lastScannedAt"}
+    return {name: value for name, value in before.items() if name not in aside} == {
+        name: value for name, value in after.items() if name not in aside
+    }
 
 
 def _gathered(message: Message) -> Gathered:

@@ -24,6 +24,7 @@ from ticktrail.model import (
     EARLIEST_PLAUSIBLE_TIMESTAMP,
     FAILED,
     MADE_UP,
+    NEVER,
     RANK,
     Attributes,
     Failure,
@@ -263,7 +264,7 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
         history=history,
         attributes=after.attributes,
         standing=stored.standing if unchanged else standing(history),
-        first_seen_at=min(stored.first_seen_at, at),
+        first_seen_at=at if stored.first_seen_at == NEVER else min(stored.first_seen_at, at),
         last_updated_at=at if len(after.entries) > len(before.entries) else stored.last_updated_at,
         last_scanned_at=max(stored.last_scanned_at, at),
     )

@@ -7,7 +7,7 @@ Times: ``…_timestamp`` and ``timestamp`` are Unix seconds; ``…_at`` are inst
 from __future__ import annotations
 
 import enum
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -32,6 +32,10 @@ IMPLAUSIBLE = "implausible"
 
 EARLIEST_PLAUSIBLE_TIMESTAMP = 1_230_768_000
 """2009-01-01, WhatsApp's first year: a status cannot be older."""
+
+
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands for an instant that an older tool's document does not have."""
 
 
 class Outcome(enum.Enum):

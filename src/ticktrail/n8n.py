@@ -22,11 +22,20 @@ import msgspec
 
 from ticktrail.execution import Data, Execution, Item, Run, StackEntry, decode_execution, decode_json, decode_workflow
 from ticktrail.model import Extraction, Outcome, StatusEvent
-from ticktrail.sends import SEND_MARKS, find_sends
-from ticktrail.whatsapp import Moment, parse_timestamp, read_body, read_status
+from ticktrail.plain import plain_events, repeats
+from ticktrail.sends import find_sends, may_hold_send
+from ticktrail.whatsapp import Moment, clean_text, parse_timestamp, read_body, read_status
 
 EXTRACTION_VERSION = 1
 """Grows when extraction learns something new, so that what n8n still holds is read again."""
+
+_MACHINE_TRIGGERS = frozenset(
+    {"webhook", "whatsapptrigger", "scheduletrigger", "manualtrigger", "evaluationtrigger", "rabbitmqtrigger"}
+    | {"cron", "interval", "start"}
+    | {"kafkatrigger", "amqptrigger", "mqtttrigger", "redistrigger", "awssnstrigger", "ssetrigger"}
+)
+"""Types of triggers that take requests of programs. Others (chats, forms, e-mail, sub-workflows) hand on what people
+wrote or other workflows made."""
 
 _NULL = b"null"
 _FIRST_ID = re.compile(rb'"id"\s*:\s*"?(\d{1,18})')
@@ -51,6 +60,35 @@ def extract(raw: bytes) -> Extraction:
             reason="unreadable",
             problems=problems,
         )
+    return (None if problems else _extract_plain(execution)) or _extract_any(execution, raw, problems)
+
+
+def _extract_plain(execution: Execution) -> Extraction | None:
+    """What a plain execution holds, read quickly; None when it is not plain."""
+    execution_id, workflow_id = _identifier(execution.id), _identifier(execution.workflow_id)
+    started_at = _instant(execution.started_at)
+    if not workflow_id or started_at is None:
+        return None
+    events = plain_events(
+        execution,
+        execution_id=execution_id,
+        workflow_id=workflow_id,
+        execution_timestamp=int(started_at.timestamp()),
+    )
+    if events is None:
+        return None
+    return Extraction(
+        execution_id=execution_id,
+        workflow_id=workflow_id,
+        status=_status(execution),
+        started_at=started_at,
+        outcome=Outcome.FOUND,
+        events=events,
+    )
+
+
+def _extract_any(execution: Execution, raw: bytes, problems: tuple[str, ...]) -> Extraction:
+    """What an execution of any shape holds."""
     reader = _Reader(execution, raw, list(problems))
     reader.read()
     events = tuple(reader.events.values())
@@ -82,6 +120,7 @@ class _Reader:
         self.trigger_items: list[Item] = []
         self.read_texts: list[bytes] = []
         self.user_wrote = False
+        self.types: dict[str, str] | None = None
         self.started_at = _instant(execution.started_at)
         began = self.started_at or _instant(execution.created_at)
         self.moment = Moment(None, None if began is None else int(began.timestamp()))
@@ -93,14 +132,15 @@ class _Reader:
         pinned = self._pinned(data)
         first, later = _runs(data, pinned)
         stack_first, stack_later = _stack(data, pinned)
-        start = next((moment for run in first if (moment := parse_timestamp(run.start_time)) is not None), None)
+        start = next((moment for _, run in first if (moment := parse_timestamp(run.start_time)) is not None), None)
         self.moment = Moment(start, self.moment.execution_timestamp)
-        for run in first:
-            self._read_trigger("trigger", [item for _, _, item in run.items()])
-        self._read_trigger("execution stack", stack_first)
+        for name, run in first:
+            self._read_trigger("trigger", name, [item for _, _, item in run.items()])
+        for name, items in stack_first:
+            self._read_trigger("execution stack", name, items)
         if not pinned:
             self._read_later(later, stack_later)
-        if not pinned and any(mark in self.raw for mark in SEND_MARKS):
+        if not pinned and may_hold_send(self.raw):
             self.sends = find_sends(
                 self.execution,
                 execution_id=self.execution_id,
@@ -117,18 +157,27 @@ class _Reader:
             pinned.update(samples if isinstance(samples, dict) else ())
         return frozenset(pinned)
 
-    def _read_trigger(self, place: str, items: list[Item]) -> None:
-        # A sub-workflow's trigger hands on what a node of the calling workflow made: its texts stay closed.
-        open_texts = self.execution.mode != "integrated"
+    def _hears_machines(self, node: str) -> bool:
+        """Whether a trigger takes requests of programs: others hand on what people wrote or other workflows made."""
+        if self.execution.mode in ("integrated", "error"):
+            return False
+        if self.types is None:
+            nodes = decode_workflow(self.execution).nodes or ()
+            self.types = {node.name: node.type.rsplit(".", 1)[-1].lower() for node in nodes if node is not None}
+        return self.types.get(node, "webhook") in _MACHINE_TRIGGERS
+
+    def _read_trigger(self, place: str, node: str, items: list[Item]) -> None:
+        open_texts = self._hears_machines(node)
+        self.user_wrote = self.user_wrote or not open_texts
         for item in items:
             self.trigger_items.append(item)
             text = bytes(item.json)
             if b"statuses" in text:
                 self.read_texts.append(text)
                 self._read_value(place, decode_json(item.json), open_texts=open_texts)
-            elif b'"messages"' in text:
-                self.user_wrote = self.user_wrote or read_body(decode_json(item.json)).user_wrote
-            body = _inline_body(item)
+            elif not self.user_wrote:
+                self.user_wrote = read_body(decode_json(item.json), open_texts=open_texts).user_wrote
+            body = _inline_body(item) if open_texts else None
             if body is not None:
                 self._read_value(place, body, open_texts=False)
 
@@ -146,9 +195,8 @@ class _Reader:
         text = bytes(item.json)
         if b"statuses" not in text:
             return
-        for known in self.read_texts:
-            if text.startswith(known[:-1]) and b"statuses" not in text[len(known) - 1 :]:
-                return
+        if any(repeats(text, known) for known in self.read_texts):
+            return
         self._read_value(place, decode_json(item.json), open_texts=False)
 
     def _read_value(self, place: str, value: object, *, open_texts: bool) -> None:
@@ -176,36 +224,41 @@ class _Reader:
 
     def _drop_made_up_twins(self) -> None:
         """A copy that lost its time on the way through a node is the same status, not another."""
+        if len(self.events) < 2:
+            return
         reported = {key[:3] for key in self.events if key[4] is None}
         for key in [key for key in self.events if key[4] == "execution" and key[:3] in reported]:
             del self.events[key]
 
 
-def _runs(data: Data, pinned: frozenset[str]) -> tuple[list[Run], list[tuple[str, Run]]]:
+def _runs(data: Data, pinned: frozenset[str]) -> tuple[list[tuple[str, Run]], list[tuple[str, Run]]]:
     """The triggers' runs and all others, without those of pinned nodes."""
-    first: list[Run] = []
+    first: list[tuple[str, Run]] = []
     later: list[tuple[str, Run]] = []
     for name, runs in ((data.result_data.run_data if data.result_data else None) or {}).items():
         if name in pinned:
             continue
         for run in runs or ():
             if run is not None and run.first:
-                first.append(run)
+                first.append((name, run))
             elif run is not None:
                 later.append((name, run))
     return first, later
 
 
-def _stack(data: Data, pinned: frozenset[str]) -> tuple[list[Item], list[Item]]:
+def _stack(data: Data, pinned: frozenset[str]) -> tuple[list[tuple[str, list[Item]]], list[Item]]:
     """What was still to run: the trigger's own item (an execution starts with it), and later nodes' input."""
-    first: list[Item] = []
+    first: list[tuple[str, list[Item]]] = []
     later: list[Item] = []
     rest = data.execution_data
     entries: list[StackEntry | None] = (rest.node_execution_stack if rest else None) or []
     for entry in entries:
         if entry is None or (entry.node is not None and entry.node.name in pinned):
             continue
-        (first if entry.first else later).extend(entry.items())
+        if entry.first:
+            first.append((entry.node.name if entry.node else "", list(entry.items())))
+        else:
+            later.extend(entry.items())
     later.extend(_waiting_items(data))
     return first, later
 
@@ -257,6 +310,8 @@ def _hidden(execution: Execution, reader: _Reader) -> str | None:
         return "trimmed"
     if any(_is_file_elsewhere(item) for item in reader.trigger_items):
         return "binary"
+    if reader.problems and not reader.trigger_items:
+        return "damaged"
     return None
 
 
@@ -271,7 +326,7 @@ def _is_file_elsewhere(item: Item) -> bool:
 def _status(execution: Execution) -> str:
     """n8n's status; lists before 1.111 have none, there it follows from the other fields as far as it can."""
     if isinstance(execution.status, str) and execution.status:
-        return execution.status
+        return clean_text(execution.status)
     if execution.finished is True:
         return "success"
     stopped = execution.stopped_at is not None and execution.wait_till is None
@@ -284,7 +339,7 @@ def _snapshot_id(execution: Execution) -> object:
 
 def _identifier(value: object) -> str:
     if isinstance(value, str):
-        return value
+        return clean_text(value)
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 

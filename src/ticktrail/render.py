@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ticktrail.document import format_timestamp, to_document
-from ticktrail.model import FAILED, HistoryEntry, Message, Send
+from ticktrail.model import FAILED, HistoryEntry, Message
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -164,8 +164,9 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> N
     table.add_column("time", no_wrap=True)
     table.add_column("to", no_wrap=True)
     table.add_column("status", no_wrap=True)
-    table.add_column("about", overflow="ellipsis", no_wrap=True, ratio=1)
-    table.add_column("message", overflow="ellipsis", no_wrap=True, max_width=48)
+    # Where it is narrow, only these two give way: a cell that may not wrap in a column that may.
+    table.add_column("about")
+    table.add_column("message", max_width=48)
     shown = False
     for message in messages:
         shown = True
@@ -173,11 +174,15 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> N
             format_timestamp(message.standing.latest_timestamp, zone) or "no time",
             message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown",
             tick(message.standing.latest_status, stream),
-            remark(message),
-            message.message_id,
+            _one_line(remark(message)),
+            _one_line(message.message_id),
         )
     if shown:
         console(stream).print(table)
+
+
+def _one_line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def remark(message: Message) -> str:
@@ -208,7 +213,7 @@ def sentence(message: Message, zone: tzinfo) -> str:
     ending = {"sent": ", not delivered yet", "delivered": ", not read yet"}.get(status, "")
     text = f"{status.capitalize()} {when}{ending}"
     if status in FAILED and state.failure is not None:
-        reason = state.failure.details or state.failure.title or "no reason given"
+        reason = (state.failure.details or state.failure.title or "no reason given").rstrip(".")
         text += f": {reason}" + (f" ({state.failure.code})" if state.failure.code else "")
     elif state.conflict:
         code = f" ({state.failure.code})" if state.failure and state.failure.code else ""
@@ -263,23 +268,3 @@ def _timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, l
             by_member.setdefault(entry.participant, []).append(entry)
         for copies in by_member.values():
             yield copies[0], [entry.execution_id for entry in copies]
-
-
-def send_document(send: Send, zone: tzinfo) -> dict[str, Any]:
-    """One send as it is kept (product: one per send)."""
-    document: dict[str, Any] = {
-        "messageId": send.message_id,
-        "conversation_id": send.conversation_id,
-        "input": send.input,
-        "status": send.status,
-        "template": None if send.template is None else {"name": send.template.name, "language": send.template.language},
-        "sentBy": {
-            "workflowId": send.sent_by.workflow_id,
-            "node": send.sent_by.node,
-            "executionId": send.sent_by.execution_id,
-        },
-        "sentAt": None if send.sent_at is None else send.sent_at.astimezone(zone),
-    }
-    if send.rejected:
-        document.update(rejected=True, errors=list(send.errors or ()))
-    return document

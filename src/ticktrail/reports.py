@@ -40,12 +40,11 @@ def plural(count: int, noun: str) -> str:
 def sync_text(report: SyncReport) -> list[str]:
     """What a sync came to, for people."""
     written = report.written
-    met = written.inserted + written.updated + written.unchanged
     lines = [
         f"Read from {report.source}",
         f"  {tally_line(report.tally)}",
         f"Kept in {report.store}",
-        f"  {plural(met, 'message')}: {written.inserted:,} inserted, {written.updated:,} updated, "
+        f"  {plural(written.inserted, 'message')} inserted, {written.updated:,} updated, "
         f"{written.unchanged:,} unchanged" + (f"; {plural(written.sends, 'new send')}" if written.sends else ""),
     ]
     if written.refused:
@@ -89,6 +88,8 @@ def preview_text(report: Preview, stream: TextIO) -> list[str]:
         f"Would change in {report.store} (nothing was written)",
         f"  {report.inserted:,} messages inserted, {report.updated:,} updated, {report.unchanged:,} unchanged",
     ]
+    if report.tally.sends:
+        lines.append(f"  {plural(report.tally.sends, 'send')} met")
     if report.after is not None:
         before = "  (not stored yet)"
         if report.before is not None:

@@ -11,6 +11,7 @@ No message text is kept. This module is pure.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -29,10 +30,12 @@ _EXPIRED_TOKEN = re.compile(r"error validating access token", re.IGNORECASE)
 
 _ANY_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
-SEND_MARKS = (b'"messages":', b'"error":')
-"""An execution without either of these in its text holds no send: an answer has messages, a refusal an error."""
-
 _ACCEPTED_MARKS = (b"messaging_product", b"wamid.", b'"messages"')
+
+
+def may_hold_send(raw: bytes) -> bool:
+    """Whether an execution's text can hold a send at all: an answer has messages, a refusal an error."""
+    return b'"messages":' in raw or b'"error":' in raw
 
 
 def find_sends(execution: Execution, *, execution_id: str, workflow_id: str, user_wrote: bool) -> tuple[Send, ...]:
@@ -81,8 +84,13 @@ def _present(raw: msgspec.Raw) -> bool:
 
 def _order(run: Run) -> tuple[bool, float, float]:
     index, start = run.execution_index, run.start_time
-    number = isinstance(index, (int, float)) and not isinstance(index, bool)
-    return not number, index if number else 0, start if isinstance(start, (int, float)) else 0
+    # By time first: a retry counts its runs from nought again, behind the copies of the first attempt's.
+    begun, counted = _number(start), _number(index)
+    return begun is None, begun or 0, math.inf if counted is None else counted
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 class _Scene:
@@ -98,16 +106,16 @@ class _Scene:
     def sent_by(self, node: Node, run: Run) -> SentBy:
         """Who sent. A retried execution carries copies of the first one's runs: those belong to the first."""
         start = parse_timestamp(run.start_time)
-        original = self.execution.retry_of
+        original = _text(self.execution.retry_of)
         copied = start is not None and self.started is not None and start < self.started
-        owner = str(original) if original is not None and copied else self.execution_id
-        return SentBy(self.workflow_id, node.name, owner)
+        owner = original if original is not None and copied else self.execution_id
+        return SentBy(self.workflow_id, clean_text(node.name), owner)
 
 
 def _talks_to_meta(node: Node) -> bool:
     """Whether a node is one that sends: a WhatsApp node other than a trigger or media, or an HTTP request."""
     kind = node.type.rsplit(".", 1)[-1].lower()
-    if kind == "httprequest":
+    if kind in ("httprequest", "httprequesttool", "facebookgraphapi"):
         return True
     parameters = node.parameters if isinstance(node.parameters, dict) else {}
     return "whatsapp" in node.type.lower() and "trigger" not in kind and parameters.get("resource") != "media"
@@ -145,6 +153,8 @@ def _answers(value: object) -> Iterator[dict[str, Any]]:
 
     An inbound webhook has ``metadata``, ``field`` or ``statuses`` beside its messages; an answer never has.
     """
+    if isinstance(value, dict) and isinstance(value.get("response"), list):
+        value = value["response"]  # an agent's tool
     for candidate in value if isinstance(value, list) else (value,):
         for answer in (candidate, candidate.get("body")) if isinstance(candidate, dict) else ():
             if (
@@ -170,7 +180,11 @@ def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[Se
             failure = decode_json(item.error)
         elif b'"error"' in bytes(item.json):
             value = decode_json(item.json)
-            failure = value.get("error") if isinstance(value, dict) else None
+            body = value.get("body") if isinstance(value, dict) else None
+            holder = value if isinstance(value, dict) and "error" in value else body
+            failure = holder.get("error") if isinstance(holder, dict) else None
+            if isinstance(failure, dict) and "fbtrace_id" in failure:
+                failure = {"errorResponse": {"error": failure}}
         else:
             continue
         send = _refusal(scene, node, run, item, failure, place=(run_index, index))
@@ -211,8 +225,12 @@ def _is_message(node: Node, request: Mapping[str, Any] | None) -> bool:
     if "whatsapp" in node.type.lower():
         return True
     if request is not None:
-        return request.get("messaging_product") == "whatsapp"
-    return "messaging_product" in json.dumps(node.parameters, default=str)
+        return request.get("messaging_product") == "whatsapp" and "to" in request
+    try:
+        written = json.dumps(node.parameters, default=str)
+    except RecursionError:
+        return False
+    return "messaging_product" in written and re.search(r"\\?\"to\\?\"", written) is not None
 
 
 def find_meta_error(failure: object) -> dict[str, Any] | None:
@@ -293,12 +311,23 @@ def find_template(node: Node, inputs: Inputs, request: Mapping[str, Any] | None 
         written = parameters.get(parameter)
         body = inputs.resolve(written)
         if body is None and isinstance(written, str):
-            body = _ANY_EXPRESSION.sub("", written.removeprefix("="))
+            body = _without_expressions(written.removeprefix("="))
         if isinstance(body, str):
             body = _json_or_none(body)
         if isinstance(body, dict) and (template := _template(body.get("template"))):
             return template
+    fields = parameters.get("bodyParameters")
+    for field in (fields.get("parameters") if isinstance(fields, dict) else None) or ():
+        if isinstance(field, dict) and field.get("name") == "template":
+            return _template(inputs.resolve(field.get("value")))
     return None
+
+
+def _without_expressions(written: str) -> str:
+    """The JSON with what expressions make unknown; a text they are a part of is unknown as a whole."""
+    marked = _ANY_EXPRESSION.sub("\x7f", written)
+    known = re.sub(r'"(?:[^"\\]|\\.)*"', lambda text: "null" if "\x7f" in text[0] else text[0], marked)
+    return known.replace("\x7f", "null")
 
 
 def _template(value: object) -> Template | None:
@@ -325,7 +354,9 @@ def _instant(run: Run, scene: _Scene) -> datetime | None:
     if isinstance(start, (int, float)) and not isinstance(start, bool) and 0 < start < 253_402_214_400_000:
         milliseconds = int(start) if start > 100_000_000_000 else int(start) * 1000
         return datetime.fromtimestamp(milliseconds // 1000, UTC).replace(microsecond=milliseconds % 1000 * 1000)
-    return None if scene.started is None else datetime.fromtimestamp(scene.started, UTC)
+    if scene.started is None or not -62_135_596_800 <= scene.started < 253_402_300_800:
+        return None
+    return datetime.fromtimestamp(scene.started, UTC)
 
 
 def _text(value: object) -> str | None:

@@ -25,15 +25,21 @@ _USER_WRITTEN = frozenset({"messages", "message", "message_echoes", "contacts", 
 
 _NOT_A_BODY = _USER_WRITTEN | {"headers", "query", "params", "metadata", "conversation", "pricing", "errors"}
 
-_SENDER = frozenset({"from", "sender", "author", "chat", "chatid", "waid", "remotejid", "sessionid", "chatinput"})
+_WRITTEN = _USER_WRITTEN - {"contacts"}
+
+_SENDER = re.compile(
+    r"^(from|user|phone|wa_?id|chat|chat_?(id|input)|session_?id)$|sender|author|jid|profile|customer", re.IGNORECASE
+)
 """A text beside one of these was written by a person, so it is not opened even in a trigger's output."""
 
 _DEPTH = 12
 """Deeper than this no provider nests a status; it bounds the work a hostile body can cause."""
 
-_SIMPLE_KEY = re.compile(r"[A-Za-z_]\w{0,63}\Z", re.ASCII)
+_LONGEST_KEY = 64
+"""Keys of kept objects are plain words: no dollar, dot or NUL, which stores take for something else."""
+
 _INT64 = 2**63
-_DAY_SECONDS = 86_400
+DAY_SECONDS = 86_400
 
 
 class Body(msgspec.Struct, frozen=True):
@@ -95,7 +101,7 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
             metadata=metadata if isinstance(metadata, dict) else self.metadata,
             contacts=tuple(contacts) if isinstance(contacts, list) else self.contacts,
             from_meta=from_meta,
-            open_texts=self.open_texts and not from_meta and _SENDER.isdisjoint(map(str.lower, value)),
+            open_texts=self.open_texts and not from_meta and not any(map(_SENDER.search, value)),
         )
 
 
@@ -118,7 +124,7 @@ class _Walk:
             self.visit(_open_text(value), around, depth + 1)
 
     def _visit_object(self, value: dict[str, Any], around: _Surroundings, depth: int) -> None:
-        if value.get("messages"):
+        if any(value.get(key) for key in _WRITTEN) or any(map(_SENDER.search, value)):
             self.user_wrote = True
         if value.get("field") == "calls":
             return
@@ -135,7 +141,7 @@ class _Walk:
 
 def _open_text(text: str) -> object | None:
     """The JSON value in a text, when it may hold statuses; else None."""
-    if "statuses" not in text or text.lstrip()[:1] not in {"{", "[", '"'}:
+    if ("statuses" not in text and "messages" not in text) or text.lstrip()[:1] not in {"{", "[", '"'}:
         return None
     try:
         opened: object = json.loads(text)
@@ -164,7 +170,7 @@ def read_status(status: object, holder: Holder, moment: Moment, *, execution_id:
     message_id = status.get("id")
     if not isinstance(message_id, str) or not message_id or message_id.startswith("wacid."):
         return _NOTHING
-    if status.get("type") in {"call", "payment", "set-callback"} or isinstance(status.get("payment"), dict):
+    if status.get("type") in ("call", "payment", "set-callback") or isinstance(status.get("payment"), dict):
         return _NOTHING
     if not _is_of_a_message(message_id, status, holder):
         return _NOTHING
@@ -175,11 +181,11 @@ def read_status(status: object, holder: Holder, moment: Moment, *, execution_id:
     timestamp, source = _timed(reported, moment)
     recipient = _recipient(status)
     user_id = _text(status.get("recipient_user_id"))
-    if recipient is None or user_id is None:
-        recipient, user_id = _complete_from_contacts(recipient, user_id, holder.contacts)
+    if holder.contacts and (recipient is None or user_id is None):
+        recipient, user_id = complete_from_contacts(recipient, user_id, holder.contacts)
     callback = status.get("biz_opaque_callback_data")
     if callback is not None and not isinstance(callback, str):
-        callback = json.dumps(callback, ensure_ascii=False, sort_keys=True)
+        callback = _as_text(callback)
     pricing = status.get("pricing")
     if not isinstance(pricing, dict):
         conversation = status.get("conversation")
@@ -204,6 +210,13 @@ def read_status(status: object, holder: Holder, moment: Moment, *, execution_id:
     )
 
 
+def _as_text(value: object) -> str | None:
+    try:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    except RecursionError:
+        return None
+
+
 def _is_of_a_message(message_id: str, status: dict[str, Any], holder: Holder) -> bool:
     """Tell WhatsApp's statuses from what other services call so: by id, surroundings, or recipient and time."""
     return (
@@ -220,7 +233,7 @@ def _timed(reported: int | None, moment: Moment) -> tuple[int | None, str | None
         start = moment.trigger_timestamp if moment.trigger_timestamp is not None else moment.execution_timestamp
         return start, MADE_UP if start is not None else None
     start = moment.execution_timestamp if moment.execution_timestamp is not None else moment.trigger_timestamp
-    too_late = start is not None and reported > start + _DAY_SECONDS
+    too_late = start is not None and reported > start + DAY_SECONDS
     return reported, IMPLAUSIBLE if reported < EARLIEST_PLAUSIBLE_TIMESTAMP or too_late else None
 
 
@@ -231,6 +244,8 @@ def parse_timestamp(value: object) -> int | None:
     (without a zone: UTC).
     """
     if isinstance(value, str):
+        if len(value) == 10 and value.isascii() and value.isdigit():
+            return int(value)  # what Meta sends, nearly always
         text = value.strip()
         try:
             value = float(text)
@@ -270,14 +285,14 @@ def _recipient(status: dict[str, Any]) -> str | None:
 
 def _participant(status: dict[str, Any]) -> str | None:
     """The group member a status is about, in any of the spellings Meta's pages have had."""
-    for name in ("recipient_participant_id", "participant_recipient_id", "recipient_participant_user_id"):
-        participant = _text(status.get(name))
-        if participant is not None:
-            return participant
-    return None
+    return (
+        _text(status.get("recipient_participant_id"))
+        or _text(status.get("participant_recipient_id"))
+        or _text(status.get("recipient_participant_user_id"))
+    )
 
 
-def _complete_from_contacts(
+def complete_from_contacts(
     recipient: str | None, user_id: str | None, contacts: tuple[Any, ...]
 ) -> tuple[str | None, str | None]:
     """Fill the phone number from the business-scoped user id, or the other way, where ``contacts`` pairs them."""
@@ -297,6 +312,8 @@ def read_errors(status: dict[str, Any]) -> tuple[dict[str, Any], ...] | None:
     reported = status.get("errors")
     if isinstance(reported, dict):
         reported = [reported]
+    if reported is None and "code" not in status:
+        return None
     errors = [read_error(error) for error in reported if isinstance(error, dict)] if isinstance(reported, list) else []
     if not errors and status.get("code") is not None:
         # Gupshup's passthrough puts the code and the reason on the status itself.
@@ -336,7 +353,7 @@ def _text(value: object) -> str | None:
     if value is None:
         return None
     if isinstance(value, str):
-        return clean_text(value) or None
+        return (value if value.isascii() and value.isprintable() else clean_text(value)) or None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
     return None
@@ -357,7 +374,7 @@ def clean_object(value: object) -> dict[str, Any] | None:
 
 def _clean(value: object, depth: int) -> object:
     if isinstance(value, str):
-        return clean_text(value)
+        return value if value.isascii() and value.isprintable() else clean_text(value)
     if isinstance(value, bool) or value is None:
         return value
     if isinstance(value, int):
@@ -367,7 +384,13 @@ def _clean(value: object, depth: int) -> object:
     if depth <= 0:
         return None
     if isinstance(value, dict):
-        return {key: _clean(value[key], depth - 1) for key in sorted(value) if _SIMPLE_KEY.match(key)}
+        cleaned: dict[str, object] = {}
+        for key in sorted(value):
+            if key.isascii() and key.isidentifier() and len(key) <= _LONGEST_KEY:
+                item = value[key]
+                plain = item is True or item is False or (type(item) is str and item.isascii() and item.isprintable())
+                cleaned[key] = item if plain else _clean(item, depth - 1)
+        return cleaned
     if isinstance(value, list):
         return [_clean(item, depth - 1) for item in value[:100]]
     return None

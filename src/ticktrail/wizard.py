@@ -16,7 +16,8 @@ from dotenv import set_key
 
 from ticktrail.config import Settings, load_settings
 from ticktrail.errors import ConfigurationError, NotFoundError
-from ticktrail.sources.n8n_api import N8nApi, WorkflowSummary
+from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.sources.n8n_rows import WorkflowSummary
 
 _KEY_HELP = """n8n makes the key under Settings > n8n API ({url}/settings/api).
 Where n8n shows a box for scopes, four are enough: execution:list, execution:read, workflow:read, workflow:list.
@@ -49,9 +50,13 @@ def run_wizard(
     settings = load_settings({"N8N_BASE_URL": base, "N8N_API_KEY": key}, environ, directory)
     chosen = _choose_workflows(settings, workflow_ids)
     values = {"N8N_BASE_URL": base, "N8N_API_KEY": key, "WORKFLOW_ID_WHATSAPP": ",".join(chosen)}
+    if store_url is None and _interactive() and known.store_url == load_settings({}, {}, Path()).store_url:
+        typer.echo("Messages are kept in a file on this machine, or in MongoDB when you give its URI.", err=True)
+        store_url = typer.prompt("MongoDB URI (empty for the file)", default="", show_default=False, err=True) or None
     if store_url is not None:
-        load_settings({"TICKTRAIL_STORE": store_url}, environ, directory)
-        values["TICKTRAIL_STORE"] = store_url
+        name = "MONGODB_URI" if store_url.startswith("mongodb") else "TICKTRAIL_STORE"
+        load_settings({name: store_url}, environ, directory)
+        values[name] = store_url
     path = directory / ".env"
     write_dotenv(path, values)
     typer.echo(f"Wrote {path}: {', '.join(values)}. Keep it to yourself, it holds the key.", err=True)
@@ -63,7 +68,7 @@ def _choose_workflows(settings: Settings, wanted: tuple[str, ...]) -> tuple[str,
     """The workflows to read: those asked for, proven to be there, or those the user picks from a list."""
     with N8nApi(settings.require_n8n(workflow=False), "") as n8n:
         there = n8n.workflows()
-    typer.echo(f"n8n accepted the key; it shows {len(there)} workflows.", err=True)
+    typer.echo(f"n8n accepted the key. Workflows it shows: {len(there)}.", err=True)
     if wanted:
         missing = [workflow_id for workflow_id in wanted if workflow_id not in {one.id for one in there}]
         if missing:
@@ -120,14 +125,17 @@ def next_steps(directory: Path) -> list[str]:
     """What to type now, and how to schedule it on this system."""
     command = " ".join(_quoted(part) for part in (sys.executable, "-m", "ticktrail", "sync"))
     if os.name == "nt":
+        escaped = command.replace('"', '\\"')
         schedule = [
             "Every five minutes, with the Task Scheduler (as administrator, one line):",
-            f'  schtasks /Create /TN Ticktrail /SC MINUTE /MO 5 /TR "cmd /c cd /d {directory} && {command}"',
+            f'  schtasks /Create /TN Ticktrail /SC MINUTE /MO 5 /TR "cmd /c cd /d \\"{directory}\\" && {escaped}"',
         ]
     else:
         schedule = [
             "Every five minutes, with cron (crontab -e, one line):",
-            f"  */5 * * * * cd {_quoted(str(directory))} && {command} --format json >> ticktrail.log 2>&1",
+            f"  */5 * * * * cd {_quoted(str(directory))} && {command} --format json >> ticktrail.log 2>&1".replace(
+                "%", "\\%"
+            ),
         ]
     return ["", "Try it:    ticktrail sync", "Then ask:  ticktrail messages --unread", "", *schedule]
 

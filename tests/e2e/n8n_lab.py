@@ -11,6 +11,7 @@ import hmac
 import json
 import secrets
 import shutil
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +73,7 @@ class N8n(N8nProcess):
         self.spawn()
         try:
             wait_for("n8n's list of executions to answer", self._answers, seconds=START_SECONDS)
-            if not self.api_key:
+            if not self.reader_key:
                 self._owner = set_up_owner(self.base_url)
                 self.api_key = make_api_key(self._owner, "lab", LAB_SCOPES)
                 self.reader_key = make_api_key(self._owner, "reader", READER_SCOPES)
@@ -101,11 +102,17 @@ class N8n(N8nProcess):
         if not before:
             return
         export = self.data_folder / "workflows.json"
-        # Imported active, they would start only with the next start of n8n.
-        exported = [{"id": old.id, "active": False, **self._define(old.workflow)} for old in before.values()]
+        # Only an import can choose an id. The nodes follow: some releases publish only what was saved since,
+        # and save only what differs.
+        empty = {"active": False, "nodes": [], "connections": {}, "settings": {}}
+        exported = [
+            {**empty, "id": old.id, "versionId": str(uuid.uuid4()), "name": old.workflow.name}
+            for old in before.values()
+        ]
         export.write_text(json.dumps(exported), encoding="utf-8")
         self.run_command("import:workflow", f"--input={export}")
         for path, old in before.items():
+            self._ask("PUT", f"/workflows/{old.id}", json=self._define(old.workflow))
             self.activate(old.id)
             self._wait_until_listening(old.workflow)
             self._installed[path] = old

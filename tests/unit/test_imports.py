@@ -23,7 +23,8 @@ ALLOWED: dict[str, set[str]] = {
     "expressions": {"execution"},
     "whatsapp": {"model"},
     "sends": {"execution", "expressions", "model", "whatsapp"},
-    "n8n": {"execution", "model", "sends", "whatsapp"},
+    "plain": {"execution", "model", "whatsapp"},
+    "n8n": {"execution", "model", "plain", "sends", "whatsapp"},
     "merge": {"model"},
     "document": {"merge", "model"},
     **{name: (SETTINGS | {"errors"}) - {name} for name in SETTINGS},
@@ -45,7 +46,7 @@ ALLOWED: dict[str, set[str]] = {
     "": set(),
 }
 
-PURE = {"model", "merge", "document", "query", "execution", "expressions", "whatsapp", "sends", "n8n"}
+PURE = {"model", "merge", "document", "query", "execution", "expressions", "whatsapp", "sends", "plain", "n8n"}
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},
     *{"pathlib", "random", "sqlite3", "pymongo", "bson", "httpx2", "stamina", "typer", "rich", "dotenv", "logging"},

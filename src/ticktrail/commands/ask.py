@@ -27,10 +27,11 @@ app = typer.Typer()
 
 @app.command()
 def messages(
-    wa_id: Annotated[str | None, typer.Argument(metavar="[WA_ID]", help="Only this recipient's.")] = None,
+    wa_id: Annotated[str | None, typer.Argument(metavar="WA_ID", help="Only this recipient's.")] = None,
     *,
     status: Annotated[
-        list[str] | None, typer.Option("--status", help="Only those that stand here; may be repeated.")
+        list[str] | None,
+        typer.Option("--status", metavar="STATUS", help="Only those that stand here; may be repeated."),
     ] = None,
     unread: Annotated[bool, typer.Option("--unread", help="Sent or delivered, and not read so far.")] = False,
     undelivered: Annotated[bool, typer.Option("--undelivered", help="Not delivered: sent only, or failed.")] = False,
@@ -42,7 +43,9 @@ def messages(
     ] = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", "--max-messages", min=1, help="At most so many; 50 in a table, all otherwise."),
+        typer.Option(
+            "--limit", "--max-messages", metavar="N", min=1, help="At most so many; 50 in a table, all otherwise."
+        ),
     ] = None,
     store: StoreOption = None,
     form: FormatOption = None,
@@ -86,6 +89,6 @@ def message(
         if found is None:
             raise NotFoundError(
                 f"{ledger.location} holds no message {message_id}.",
-                remedy="Type: ticktrail sync, then ask again. Or look into n8n itself: ticktrail track WA_ID MESSAGE_ID",
+                remedy="Type: ticktrail sync, then ask again. Or look into n8n: ticktrail track WA_ID MESSAGE_ID",
             )
         print_message(found, form, settings)

@@ -38,9 +38,11 @@ app = typer.Typer()
 
 @app.command("list")
 def list_newest(
-    wa_id: Annotated[str | None, typer.Argument(metavar="[WA_ID]", help="Only this recipient's.")] = None,
+    wa_id: Annotated[str | None, typer.Argument(metavar="WA_ID", help="Only this recipient's.")] = None,
     *,
-    limit: Annotated[int, typer.Option("--limit", "--max-messages", min=1, help="How many messages to print.")] = 10,
+    limit: Annotated[
+        int, typer.Option("--limit", "--max-messages", metavar="N", min=1, help="How many messages to print.")
+    ] = 10,
     executions: ExecutionsOption = 200,
     since: SinceOption = None,
     save: SaveOption = False,

@@ -63,7 +63,10 @@ UntilOption = Annotated[
     str | None, typer.Option("--until", metavar="TIME", help="Before then, written as for --since.")
 ]
 ExecutionsOption = Annotated[
-    int, typer.Option("--executions", metavar="N", min=1, help="How many of the newest executions to scan.")
+    int,
+    typer.Option(
+        "--executions", metavar="N", min=1, help="How many of the newest executions to scan, of each workflow."
+    ),
 ]
 SaveOption = Annotated[bool, typer.Option("--save", help="Keep what is printed in the store.")]
 

@@ -15,17 +15,25 @@ import msgspec
 from ticktrail.config import Settings
 
 
+class NotShown(msgspec.Struct, frozen=True, kw_only=True):
+    """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""
+
+    id: int
+    reason: str
+
+
 class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Some executions that were read together.
 
     Attributes:
         executions: the JSON text of one execution each, UTF-8, as n8n wrote it (maybe not well-formed UTF-8).
-        problems: what could not be read, one sentence each: a damaged line, an execution n8n listed and then
-            did not hand out. Never empty of reason, never fatal.
+        not_shown: executions that the source knows of and could not hand out.
+        problems: what could not be read, one sentence each: a damaged line, an execution that was not shown.
         size: bytes that came over the wire or from disk, before decompression where that is known.
     """
 
     executions: tuple[bytes, ...]
+    not_shown: tuple[NotShown, ...] = ()
     problems: tuple[str, ...] = ()
     size: int = 0
 

@@ -32,6 +32,7 @@ class Kind(enum.Enum):
     DOWN = "ask again in a moment"
     STARTING = "not n8n speaking: it may be starting; ask again for about a minute"
     OVERLOADED = "ask again, or for less"
+    FAILED = "n8n failed on this question: ask again, or for less"
     TOO_LARGE = "ask for less"
     HOPELESS = "asking again changes nothing until somebody mends it"
 
@@ -56,7 +57,7 @@ class NoAnswerError(SourceUnavailableError):
     @property
     def smaller_may_work(self) -> bool:
         """Whether the same question about fewer executions has a chance."""
-        return self.kind in {Kind.OVERLOADED, Kind.TOO_LARGE}
+        return self.kind in {Kind.OVERLOADED, Kind.FAILED, Kind.TOO_LARGE}
 
 
 class BadRequestError(SourceRefusedError):
@@ -69,6 +70,10 @@ class BadRequestError(SourceRefusedError):
     def __init__(self, message: str, *, unknown_parameter: str | None) -> None:
         super().__init__(message)
         self.unknown_parameter = unknown_parameter
+
+
+class ForbiddenError(SourceRefusedError):
+    """n8n answered 403: the key is good, and lacks a scope or its owner a right."""
 
 
 class MissingError(SourceRefusedError):
@@ -117,7 +122,7 @@ def fault_in(answer: Answer, settings: N8nSettings) -> TicktrailError | None:
     if status in {408, 500, 504, 524}:
         return NoAnswerError(
             f"n8n at {settings.base_url} answered {status}{said}. Nothing was lost.",
-            Kind.OVERLOADED,
+            Kind.FAILED if status == 500 else Kind.OVERLOADED,
             remedy="Its log says more.",
             retry_after=_retry_after(answer),
             reason=f"n8n answered {status}{said}",
@@ -155,8 +160,9 @@ def fault_of(failure: Exception, settings: N8nSettings) -> NoAnswerError:
     """The error that a request which got no answer amounts to."""
     place = settings.base_url
     causes = list(_causes(failure))
-    if any(isinstance(cause, ssl.SSLError) for cause in causes):
-        return _tls_failed(causes, settings)
+    tls = [cause for cause in causes if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError)]
+    if tls and isinstance(failure, httpx2.ConnectError):
+        return _tls_failed(tls, settings)
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         host = urlsplit(place).hostname
         return NoAnswerError(
@@ -262,18 +268,18 @@ def _forbidden(answer: Answer, settings: N8nSettings) -> TicktrailError:
             remedy=f"Let {settings.prefix} through for this machine, or give what it asks for in N8N_HEADERS.",
         )
     if "execution:reveal" in _message(answer):
-        return SourceRefusedError(
+        return ForbiddenError(
             "n8n keeps the data of this execution from the key's owner (execution:reveal).",
             remedy="Its owner needs a role in the project that may reveal execution data.",
         )
-    return SourceRefusedError(
+    return ForbiddenError(
         "n8n's key lacks a scope. Nothing was lost.",
         remedy=f"Make a key with {SCOPES} at {settings.editor_url or settings.base_url}/settings/api, "
         "then: ticktrail init",
     )
 
 
-def _tls_failed(causes: list[BaseException], settings: N8nSettings) -> NoAnswerError:
+def _tls_failed(causes: list[ssl.SSLError], settings: N8nSettings) -> NoAnswerError:
     verification = next((cause for cause in causes if isinstance(cause, ssl.SSLCertVerificationError)), None)
     if verification is not None:
         return NoAnswerError(

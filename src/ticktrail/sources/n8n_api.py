@@ -19,10 +19,11 @@ from ticktrail.address import is_local
 from ticktrail.config import N8nSettings
 from ticktrail.errors import SourceRefusedError
 from ticktrail.sources import Page
-from ticktrail.sources.n8n_answers import Kind, MissingError, NoAnswerError
+from ticktrail.sources.n8n_answers import ForbiddenError, Kind, MissingError, NoAnswerError
 from ticktrail.sources.n8n_fetch import LARGEST_PAGE, Fetcher
 from ticktrail.sources.n8n_http import N8nHttp, Patience, Question, Timeouts
 from ticktrail.sources.n8n_rows import (
+    ExecutionSummary,
     FetchedPage,
     MetadataPage,
     RawRow,
@@ -41,6 +42,7 @@ _FAT_EXECUTION_BYTES = 65_536
 """From this size on, compressing costs n8n's main process more than the wire gains (0.16 s became 0.79 s a page)."""
 
 _SMALLEST_LIST = 10
+_LIST_ATTEMPTS = 2
 
 
 class RawPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,11 +104,14 @@ class N8nApi:
         while True:
             asked = min(limit, self._list_limit)
             try:
-                return self._metadata(below, asked)
+                page = self._metadata(below, asked)
             except NoAnswerError as error:
                 if not error.smaller_may_work or asked <= _SMALLEST_LIST:
                     raise
                 self._list_limit = max(_SMALLEST_LIST, asked // 2)
+            else:
+                self._list_limit = min(LARGEST_PAGE, 2 * self._list_limit)
+                return page
 
     def data(self, below: int | None, limit: int) -> FetchedPage:
         """One page of executions with data, as n8n gives it: rows may be missing, without a word."""
@@ -143,7 +148,7 @@ class N8nApi:
         except MissingError:
             raise SourceRefusedError(
                 f"n8n has no workflow {self.workflow_id}, or the key's owner may not see it.",
-                remedy="Set WORKFLOW_ID_WHATSAPP to the id in the workflow's address, …/workflow/ID; or: ticktrail init",
+                remedy="Set WORKFLOW_ID_WHATSAPP to the id in its address, …/workflow/ID, or type: ticktrail init",
             ) from None
 
     def workflows(self) -> list[WorkflowSummary]:
@@ -174,14 +179,14 @@ class N8nApi:
         return self._http.knows("ignoreDataSizeLimit")
 
     def raw_page(
-        self, below: int | None, limit: int, *, attempts: int | None = None, max_bytes: int | None = None
+        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int | None = None
     ) -> RawPage:
         """A page with data as :class:`~ticktrail.sources.n8n_rows.RawRow` records."""
         question = Question(
             path="/executions",
             parameters=self._list_parameters(below, limit, include_data=True),
             gzip=not self._near and self._fetcher.execution_bytes < _FAT_EXECUTION_BYTES,
-            attempts=attempts,
+            overload_attempts=overload_attempts,
             # A single execution is taken however large it is.
             max_bytes=max_bytes if limit > 1 else None,
         )
@@ -196,7 +201,7 @@ class N8nApi:
         *,
         ignore_size_limit: bool = False,
         redact: bool | None = None,
-        attempts: int | None = None,
+        overload_attempts: int | None = None,
     ) -> RawRow | None:
         """One execution as a :class:`~ticktrail.sources.n8n_rows.RawRow`; see :meth:`execution`."""
         optional = {"ignoreDataSizeLimit": "true"} if ignore_size_limit else {}
@@ -207,7 +212,7 @@ class N8nApi:
             parameters={"includeData": "true"},
             optional=optional,
             gzip=not self._near,
-            attempts=attempts,
+            overload_attempts=overload_attempts,
         )
         try:
             return self._http.ask(question, lambda a: read_execution(a.body))
@@ -243,5 +248,29 @@ class N8nApi:
         """For an unknown workflow n8n answers 200 and an empty list, as for one that never ran."""
         try:
             self.workflow()
-        except SourceRefusedError as error:
-            ...
+        except ForbiddenError:
+            unproven = (
+                f"n8n lists no execution of workflow {self.workflow_id}, and the key may not read workflows "
+                "(workflow:read): if the id were mistyped, it would look the same"
+            )
+            return [unproven]
+        return []
+
+    def _rows(self, below: int | None, limit: int) -> tuple[list[ExecutionSummary], bool, int, int]:
+        """Rows without data, whether older ones follow, how many had strange ids, and the bytes on the wire."""
+        question = Question(
+            path="/executions",
+            parameters=self._list_parameters(below, limit, include_data=False),
+            overload_attempts=_LIST_ATTEMPTS if limit > _SMALLEST_LIST else None,
+        )
+        return self._http.ask(question, lambda a: (*read_rows(a.body), a.size))
+
+    def _list_parameters(self, below: int | None, limit: int, *, include_data: bool) -> dict[str, str]:
+        """Filters are not part of a cursor: they go with every page. No status filter: its meaning changed twice."""
+        cursor = {} if below is None else {"cursor": cursor_below(below, limit)}
+        return {
+            "workflowId": self.workflow_id,
+            "includeData": "true" if include_data else "false",
+            "limit": str(limit),
+            **cursor,
+        }

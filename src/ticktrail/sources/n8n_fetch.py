@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ticktrail.errors import SourceUnavailableError
-from ticktrail.sources.n8n_answers import BadRequestError, NoAnswerError
-from ticktrail.sources.n8n_rows import ExecutionSummary, FetchedPage, NotShown, RawRow
+from ticktrail.sources import NotShown
+from ticktrail.sources.n8n_answers import BadRequestError, Kind, NoAnswerError
+from ticktrail.sources.n8n_rows import ExecutionSummary, FetchedPage, RawRow
 
 if TYPE_CHECKING:
     from ticktrail.sources.n8n_api import N8nApi
@@ -25,8 +26,15 @@ _PAGE_BYTES = 8_000_000
 _PAGE_SECONDS = 2.0
 """What a page should come to: n8n makes it in the process that also answers Meta's webhooks."""
 
+_CALM_PAGES = 5
+"""After a failure, so many pages must succeed before a larger one is tried."""
+
 _PAGE_ATTEMPTS = 2
+_FAILED_IN_A_ROW = 3
+"""After so many executions that failed, the next ones are asked for once only."""
+
 _SLOW_IN_A_ROW = 20
+"""After so many that got no answer at all, something is wrong with n8n, not with them."""
 
 
 class PageSize:
@@ -36,16 +44,22 @@ class PageSize:
         # n8n Cloud's smallest plan has 320 MB of memory.
         self.limit = 10 if (urlsplit(base_url).hostname or "").endswith(".n8n.cloud") else 25
         self.execution_bytes = 0.0
+        self._ceiling = LARGEST_PAGE
+        self._calm = 0
 
     def answered(self, asked: int, length: int, seconds: float) -> None:
         """A page of ``asked`` executions came: ``length`` bytes uncompressed, in so many seconds."""
         self.execution_bytes = length / asked
+        self._calm += 1
+        if self._calm >= _CALM_PAGES:
+            self._calm, self._ceiling = 0, min(LARGEST_PAGE, 2 * self._ceiling)
         affordable = min(_PAGE_BYTES / max(length, 1), _PAGE_SECONDS / max(seconds, 0.001)) * asked
-        self.limit = max(1, min(LARGEST_PAGE, 2 * self.limit, int(affordable)))
+        self.limit = max(1, min(self._ceiling, 2 * self.limit, int(affordable)))
 
     def failed(self, asked: int) -> None:
         """A page of so many executions was more than n8n managed."""
-        self.limit = max(1, min(self.limit, asked // 2))
+        self._calm, self._ceiling = 0, max(1, asked // 2)
+        self.limit = min(self.limit, self._ceiling)
 
 
 class Fetcher:
@@ -54,6 +68,7 @@ class Fetcher:
     def __init__(self, api: N8nApi, base_url: str) -> None:
         self._api = api
         self._size = PageSize(base_url)
+        self._failed_in_a_row = 0
         self._slow_in_a_row = 0
 
     @property
@@ -75,7 +90,8 @@ class Fetcher:
 
     def _fetch_chunk(self, chunk: Sequence[ExecutionSummary]) -> FetchedPage:
         """The data of executions that follow one another in n8n's list."""
-        found, size = self._list(chunk) if len(chunk) > 1 else ({}, 0)
+        # A page of one is asked for only to find out whether n8n manages more again.
+        found, size = self._list(chunk) if len(chunk) > 1 or self._size.limit == 1 else ({}, 0)
         not_shown = []
         for row in chunk:
             listed = found.get(row.id)
@@ -106,7 +122,7 @@ class Fetcher:
         """What a page with data has of these executions, and its size; halved where n8n cannot make the whole."""
         try:
             listed = self._api.raw_page(
-                chunk[0].id + 1, len(chunk), attempts=_PAGE_ATTEMPTS, max_bytes=8 * _PAGE_BYTES
+                chunk[0].id + 1, len(chunk), overload_attempts=_PAGE_ATTEMPTS, max_bytes=8 * _PAGE_BYTES
             )
         except NoAnswerError as error:
             if not error.smaller_may_work:
@@ -116,10 +132,9 @@ class Fetcher:
         except BadRequestError:
             pass
         else:
-            self._slow_in_a_row = 0
+            self._failed_in_a_row = self._slow_in_a_row = 0
             self._size.answered(len(chunk), listed.length, listed.seconds)
-            ids = {row.id for row in chunk}
-            return {row.id: row for row in listed.rows if row.id in ids}, listed.size
+            return {row.id: row for row in listed.rows}, listed.size
         if len(chunk) == 1:
             return {}, 0
         middle = len(chunk) // 2
@@ -129,24 +144,28 @@ class Fetcher:
 
     def _get(self, execution_id: int, *, withheld: bool) -> RawRow | NotShown:
         """One execution by itself, or why not."""
+        attempts = 1 if self._failed_in_a_row >= _FAILED_IN_A_ROW else _PAGE_ATTEMPTS
         try:
-            found = self._api.raw_execution(execution_id, ignore_size_limit=withheld, attempts=_PAGE_ATTEMPTS)
-            if found is not None and found.withheld and not withheld and self._api.can_ignore_size_limit:
-                found = self._api.raw_execution(execution_id, ignore_size_limit=True, attempts=_PAGE_ATTEMPTS) or found
+            found = self._api.raw_execution(execution_id, ignore_size_limit=withheld, overload_attempts=attempts)
         except BadRequestError:
             return NotShown(id=execution_id, reason="n8n cannot read its data")
         except NoAnswerError as error:
             if not error.smaller_may_work:
                 raise
             self._api.check()
-            self._slow_in_a_row += 1
+            self._failed_in_a_row += 1
+            # An answer, be it 500, costs no time: corrupt executions may stand in a row. Silence would cost hours.
+            self._slow_in_a_row += error.kind is not Kind.FAILED
             if self._slow_in_a_row >= _SLOW_IN_A_ROW:
                 raise SourceUnavailableError(
                     f"n8n lists executions, but fails to hand out their data: {_SLOW_IN_A_ROW} in a row.",
                     remedy="Its log says more. Nothing was lost, the next run continues.",
                 ) from error
             return NotShown(id=execution_id, reason=error.reason)
-        self._slow_in_a_row = 0
+        self._failed_in_a_row = self._slow_in_a_row = 0
+        if found is not None and found.withheld and not withheld and self._api.can_ignore_size_limit:
+            whole = self._get(execution_id, withheld=True)
+            return whole if isinstance(whole, RawRow) else found
         if found is None:
             there = self._api.is_listed(execution_id)
             return NotShown(id=execution_id, reason="its data is missing" if there else "n8n deleted it meanwhile")

@@ -57,7 +57,7 @@ class Patience(msgspec.Struct, frozen=True, kw_only=True):
         starting: how long something that is not n8n may answer in its place (n8n needs up to a minute to start).
     """
 
-    attempts: int = 6
+    attempts: int = 8
     total: float = 180.0
     wait_initial: float = 0.5
     wait_max: float = 15.0
@@ -73,7 +73,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
         path: below the API's prefix.
         optional: parameters that older releases refuse: left out once n8n said that it does not know them.
         gzip: whether to ask for compression.
-        attempts: at most so many, instead of the usual number.
+        overload_attempts: so many where a smaller question may work, instead of the usual number.
         max_bytes: give up an answer that grows larger (uncompressed).
     """
 
@@ -81,7 +81,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     parameters: Mapping[str, str] = {}
     optional: Mapping[str, str] = {}
     gzip: bool = True
-    attempts: int | None = None
+    overload_attempts: int | None = None
     max_bytes: int | None = None
 
 
@@ -146,7 +146,8 @@ class N8nHttp:
                 return False
             if error.kind is Kind.STARTING:
                 return time.monotonic() - started < patience.starting
-            if attempts >= (question.attempts or patience.attempts):
+            fewer = question.overload_attempts if error.smaller_may_work else None
+            if attempts >= (fewer or patience.attempts):
                 return False
             return True if error.retry_after is None else min(error.retry_after, patience.retry_after_max)
 

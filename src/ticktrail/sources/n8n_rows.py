@@ -56,23 +56,14 @@ class MetadataPage(msgspec.Struct, frozen=True, kw_only=True):
     size: int = 0
 
 
-class NotShown(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""
-
-    id: int
-    reason: str
-
-
 class FetchedPage(Page, frozen=True, kw_only=True):
     """A page that knows its ids.
 
     Attributes:
         ids: of ``executions``, in the same order.
-        not_shown: executions that were asked for and did not come; ``problems`` has a sentence for each.
     """
 
     ids: tuple[int, ...] = ()
-    not_shown: tuple[NotShown, ...] = ()
 
 
 class WorkflowSummary(msgspec.Struct, frozen=True, kw_only=True):

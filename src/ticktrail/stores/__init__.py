@@ -82,9 +82,10 @@ class Store(Protocol):
     ) -> WriteReport:
         """Merge events and sends into what is stored, atomically per message, safely repeatable.
 
-        When it returns, what it did not refuse is durable. ``at``, kept to the millisecond, becomes ``lastScannedAt``
-        of every message met and ``lastUpdatedAt`` of those whose history grew. A send lends its template and ``sentBy`` to
-        its message, whichever of the two came first. Whatever cannot be stored is in ``refused`` and costs itself only.
+        When it returns, what it did not refuse is durable. ``at``, kept to the millisecond, becomes
+        ``lastScannedAt`` of every message met and ``lastUpdatedAt`` of those whose history grew. A send lends its
+        template and ``sentBy`` to its message, whichever of the two came first. Whatever cannot be stored is in
+        ``refused`` and costs itself only.
         """
         ...
 

@@ -14,23 +14,33 @@ through an array (``"$array.field"``), no comparing of objects for equality, no 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
-
-from bson.int64 import Int64
 
 from ticktrail.document import MILESTONES, to_document
 from ticktrail.merge import KEY_SEPARATOR, Gathered, merge_message
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, MADE_UP, RANK, HistoryEntry
-from ticktrail.stores import StoreOptions
-
-Expression = Any
-"""A MongoDB aggregation expression: a field path, a literal, or a document ``{operator: operands}``."""
+from ticktrail.stores.mongodb_expressions import (
+    Expression,
+    as_formatted,
+    as_text,
+    as_whole_number,
+    chosen,
+    distinct_count,
+    each,
+    either,
+    element,
+    has_type,
+    in_order,
+    in_turn,
+    last,
+    or_absent,
+    or_else,
+    this_with,
+    values_of,
+)
 
 Stage = dict[str, Expression]
-
-_LAST_FORMATTABLE_TIMESTAMP = 253_402_214_400
-"""9999-12-31, as in :func:`ticktrail.document.format_timestamp`; ``$dateToString`` refuses later years."""
 
 _ATTRIBUTES = (
     "conversation_id",
@@ -40,7 +50,7 @@ _ATTRIBUTES = (
     "callbackData",
     "instance",
 )
-"""Facts of the message, in the order of ``attributes`` in the pipeline."""
+"""Facts of the message, in the order of ``attributes`` in the update."""
 
 _FAILED_RANK = RANK["failed"]
 """The rank of every status of FAILED; every one of ARRIVED is above it, every other below."""
@@ -48,7 +58,7 @@ _FAILED_RANK = RANK["failed"]
 _INSTANTS = ("firstSeenAt", "lastUpdatedAt", "lastScannedAt")
 
 _ENTRY_TEXTS = ("executionId", "conversation_id", "waId", "participant", "timestampSource", "workflowId")
-"""Texts of a stored entry, in the order of ``texts`` in :func:`_read_entry`."""
+"""Texts of a stored entry, in the order of ``own`` in :func:`_read_entry`."""
 
 _ENTRY_RENEWED = (*_ENTRY_TEXTS, "status", "timestamp", "timestampFormatted", "messageId")
 """Fields of a stored entry that are written anew or, being the document's own or superseded, left out."""
@@ -60,12 +70,12 @@ _OPTIONAL = (
     "failure",
     *(f"{name}Timestamp" for name in MILESTONES),
 )
-"""Fields of the document that are absent when unknown, in the order of ``values`` in the pipeline."""
+"""Fields of the document that are absent when unknown, in the order of ``values`` in the update."""
 
 
-def insertion(message_id: str, news: Gathered, *, at: datetime, options: StoreOptions) -> dict[str, Any]:
+def insertion(message_id: str, news: Gathered, *, at: datetime, zone: tzinfo) -> dict[str, Any]:
     """The update that stores a message met for the first time, and leaves one alone that is there already."""
-    document = to_document(merge_message(None, message_id, news, at=at), options.timezone)
+    document = to_document(merge_message(None, message_id, news, at=at), zone)
     # The upsert takes it from the filter, and refuses to be told twice.
     del document["messageId"]
     return {"$setOnInsert": document}
@@ -106,30 +116,36 @@ def news_stage(message_id: str, news: Gathered, *, at: datetime, only_growth: bo
 
 
 def merge_stages(timezone: str) -> list[Stage]:
-    """The stages after :func:`news_stage`.
+    """What comes after :func:`news_stage`: one stage that puts the merged document in place.
 
     Args:
         timezone: IANA name of the zone of the formatted times.
     """
-    stored_texts = _each(_paths("$old", (*_ATTRIBUTES, "workflowId")), _text("$$this"))
-    return [
-        {"$set": {"texts": stored_texts, "instants": _stored_instants(), "optional": list(_OPTIONAL)}},
-        # Of what is stored and what is new the greater; the document's workflow, the last of the texts, is left aside.
-        {"$set": {"attributes": _each({"$zip": {"inputs": ["$texts", "$news.attributes"]}}, {"$max": "$$this"})}},
-        {"$set": {"stored": _each(_stored_entries(), _read_entry("$$entry"), name="entry")}},
-        {"$set": {"stored": _each("$stored", _with({"key": _key("$$this"), "rank": _rank("$$this.status")}))}},
+    steps: list[dict[str, Expression]] = [
+        {
+            "texts": each(values_of("$old", (*_ATTRIBUTES, "workflowId")), as_text("$$this")),
+            "instants": each(values_of("$old", _INSTANTS), either(has_type("$$this", "date"), "$$this", None)),
+            "optional": list(_OPTIONAL),
+        },
+        {"stored": each(_stored_entries(), _read_entry(), name="entry")},
+        {"stored": each("$$stored", this_with({"key": _key(), "rank": _rank()}))},
         # Copies of one entry come to stand side by side, in an order that their content alone decides.
-        {"$set": {"all": _sorted({"$concatArrays": ["$stored", "$news.entries"]}, "key", "extra")}},
-        {"$set": {"keys": _each("$all", "$$this.key")}},
-        {"$set": {"starts": _first_copies()}},
-        {"$set": {"history": _each(_copies(), _merged_copies("$$copies"), name="copies")}},
-        {"$set": {"history": _each("$history", _with({"formatted": _formatted("$$this.timestamp", timezone)}))}},
-        {"$set": {"history": _sorted("$history", "timestamp", "rank", "key")}},
-        {"$set": _derivations()},
-        {"$set": {"milestones": _milestones()}},
-        {"$set": {"values": _optional_values()}},
-        {"$replaceWith": _if({"$or": ["$grew", {"$not": ["$news.onlyGrowth"]}]}, _merged_document(), "$old")},
+        {"all": in_order({"$concatArrays": ["$$stored", "$news.entries"]}, "key", "extra")},
+        {"keys": each("$$all", "$$this.key")},
+        {"starts": _first_copies()},
+        {"history": each(_copies(), _merged_copies(), name="copies")},
+        {"history": each("$$history", this_with({"formatted": as_formatted("$$this.timestamp", timezone)}))},
+        {"history": in_order("$$history", "timestamp", "rank", "key")},
+        _derivations(),
+        # Of what is stored and what is new the greater; the document's workflow, the last of the texts, is left aside.
+        {
+            "attributes": each({"$zip": {"inputs": ["$$texts", "$news.attributes"]}}, {"$max": "$$this"}),
+            "milestones": _milestones(),
+        },
+        {"values": _optional_values()},
     ]
+    result = either({"$or": ["$$grew", {"$not": ["$news.onlyGrowth"]}]}, _merged_document(), "$old")
+    return [{"$replaceWith": in_turn(steps, result)}]
 
 
 def _entry_form(key: str, entry: HistoryEntry) -> dict[str, Any]:
@@ -152,85 +168,87 @@ def _entry_form(key: str, entry: HistoryEntry) -> dict[str, Any]:
 
 def _stored_entries() -> Expression:
     """What in the stored history is a status at all."""
-    history = _if({"$isArray": "$old.statusHistory"}, "$old.statusHistory", [])
-    return _chosen(history, _is("$$this.status", "string"))
+    history = either({"$isArray": "$old.statusHistory"}, "$old.statusHistory", [])
+    return chosen(history, has_type("$$this.status", "string"))
 
 
-def _read_entry(entry: str) -> Expression:
-    """A stored entry in the form of :func:`_entry_form`, key and rank left out."""
-    text = {name: _at("$$texts", place) for place, name in enumerate(_ENTRY_TEXTS)}
-    document_workflow = _or(_at("$texts", len(_ATTRIBUTES)), "")
+def _read_entry() -> Expression:
+    """The stored entry ``$$entry`` in the form of :func:`_entry_form`, key and rank left out."""
+    text = {name: element("$$own", place) for place, name in enumerate(_ENTRY_TEXTS)}
+    document_workflow = or_else(element("$$texts", len(_ATTRIBUTES)), "")
     return {
         "$let": {
-            "vars": {"texts": _each(_paths(entry, _ENTRY_TEXTS), _text("$$this"))},
+            "vars": {"own": each(values_of("$$entry", _ENTRY_TEXTS), as_text("$$this"))},
             "in": {
-                "status": {"$toLower": f"{entry}.status"},
-                "timestamp": _whole_number(f"{entry}.timestamp"),
-                "executionId": _or(text["executionId"], ""),
-                "conversation_id": _or(text["conversation_id"], text["waId"]),
+                "status": {"$toLower": "$$entry.status"},
+                "timestamp": as_whole_number("$$entry.timestamp"),
+                "executionId": or_else(text["executionId"], ""),
+                "conversation_id": or_else(text["conversation_id"], text["waId"]),
                 "participant": text["participant"],
                 "timestampSource": text["timestampSource"],
                 # An empty one was written because other entries have one: it does not mean the document's.
-                "workflowId": _if({"$eq": [f"{entry}.workflowId", ""]}, "", _or(text["workflowId"], document_workflow)),
-                "errors": _if(
-                    {"$isArray": f"{entry}.errors"}, _chosen(f"{entry}.errors", _is("$$this", "object")), None
+                "workflowId": either(
+                    {"$eq": ["$$entry.workflowId", ""]}, "", or_else(text["workflowId"], document_workflow)
                 ),
-                "pricing": _if(_is(f"{entry}.pricing", "object"), f"{entry}.pricing", None),
-                "extra": {"$arrayToObject": _chosen({"$objectToArray": entry}, _is_extra("$$this"))},
+                "errors": either(
+                    {"$isArray": "$$entry.errors"}, chosen("$$entry.errors", has_type("$$this", "object")), None
+                ),
+                "pricing": either(has_type("$$entry.pricing", "object"), "$$entry.pricing", None),
+                "extra": {"$arrayToObject": chosen({"$objectToArray": "$$entry"}, _is_extra())},
             },
         }
     }
 
 
-def _is_extra(pair: str) -> Expression:
-    """Whether a field of a stored entry is to be kept as it is: an unknown one, or errors or pricing of any kind.
+def _is_extra() -> Expression:
+    """Whether a field ``$$this`` of a stored entry is kept as it is: an unknown one, or errors or pricing of any kind.
 
     Where those two are what they should be, they are written over this.
     """
     return {
         "$and": [
-            {"$not": [{"$in": [f"{pair}.k", list(_ENTRY_RENEWED)]}]},
-            {"$or": [{"$not": [{"$in": [f"{pair}.k", ["errors", "pricing"]]}]}, {"$gt": [f"{pair}.v", None]}]},
+            {"$not": [{"$in": ["$$this.k", list(_ENTRY_RENEWED)]}]},
+            {"$or": [{"$not": [{"$in": ["$$this.k", ["errors", "pricing"]]}]}, {"$ne": ["$$this.v", None]}]},
         ]
     }
 
 
-def _key(entry: str) -> Expression:
-    """:func:`ticktrail.merge.entry_key`."""
-    made_up = {"$or": [{"$eq": [f"{entry}.timestamp", None]}, {"$eq": [f"{entry}.timestampSource", MADE_UP]}]}
+def _key() -> Expression:
+    """:func:`ticktrail.merge.entry_key` of ``$$this``."""
+    made_up = {"$or": [{"$eq": ["$$this.timestamp", None]}, {"$eq": ["$$this.timestampSource", MADE_UP]}]}
     parts = [
-        f"{entry}.status",
-        _if(made_up, "", {"$toString": f"{entry}.timestamp"}),
-        f"{entry}.executionId",
-        _or(f"{entry}.participant", ""),
+        "$$this.status",
+        either(made_up, "", {"$toString": "$$this.timestamp"}),
+        "$$this.executionId",
+        or_else("$$this.participant", ""),
     ]
     separated = [part for pair in zip(parts, [KEY_SEPARATOR] * len(parts), strict=True) for part in pair]
     return {"$concat": separated[:-1]}
 
 
-def _rank(status: str) -> Expression:
-    """:data:`ticktrail.model.RANK`, 0 for what is not in it."""
+def _rank() -> Expression:
+    """:data:`ticktrail.model.RANK` of ``$$this``, 0 for what is not in it."""
     names = sorted(RANK)
     # Not found is place -1, which is the last element.
-    return _at([*(RANK[name] for name in names), 0], {"$indexOfArray": [names, status]})
+    return element([*(RANK[name] for name in names), 0], {"$indexOfArray": [names, "$$this.status"]})
 
 
 def _first_copies() -> Expression:
     """The places in ``all`` where another entry begins."""
-    differs = {"$ne": [_at("$keys", "$$this"), _at("$keys", {"$subtract": ["$$this", 1]})]}
+    differs = {"$ne": [element("$$keys", "$$this"), element("$$keys", {"$subtract": ["$$this", 1]})]}
     begins = {"$or": [{"$eq": ["$$this", 0]}, differs]}
-    return _chosen({"$range": [0, {"$size": "$keys"}]}, begins)
+    return chosen({"$range": [0, {"$size": "$$keys"}]}, begins)
 
 
 def _copies() -> Expression:
     """The copies of each entry: ``all`` cut before each of ``starts``. Linear, for groups of thousands."""
-    start = _at("$starts", "$$this")
-    end = _or(_at("$starts", {"$add": ["$$this", 1]}), {"$size": "$all"})
-    return _each({"$range": [0, {"$size": "$starts"}]}, {"$slice": ["$all", start, {"$subtract": [end, start]}]})
+    start = element("$$starts", "$$this")
+    end = or_else(element("$$starts", {"$add": ["$$this", 1]}), {"$size": "$$all"})
+    return each({"$range": [0, {"$size": "$$starts"}]}, {"$slice": ["$$all", start, {"$subtract": [end, start]}]})
 
 
-def _merged_copies(copies: str) -> Expression:
-    """:func:`ticktrail.merge.merge_entries` over all copies of one entry, which begin with the same key."""
+def _merged_copies() -> Expression:
+    """:func:`ticktrail.merge.merge_entries` over all copies of one entry, the array ``$$copies``."""
     greater = {
         name: {"$max": [f"$$value.{name}", f"$$this.{name}"]}
         for name in ("timestampSource", "conversation_id", "workflowId", "errors", "pricing")
@@ -238,15 +256,15 @@ def _merged_copies(copies: str) -> Expression:
     least = {"$min": ["$$value.timestamp", "$$this.timestamp"]}
     extra = {"$mergeObjects": ["$$value.extra", "$$this.extra"]}
     merged = {"$mergeObjects": ["$$value", {"timestamp": least, **greater, "extra": extra}]}
-    # The first is merged with itself, which changes nothing.
-    return {"$reduce": {"input": copies, "initialValue": _at(copies, 0), "in": merged}}
+    others = {"$slice": ["$$copies", 1, {"$size": "$$copies"}]}
+    return {"$reduce": {"input": others, "initialValue": element("$$copies", 0), "in": merged}}
 
 
 def _derivations() -> dict[str, Expression]:
     """What the rest follows from, out of the sorted ``history``: see :func:`ticktrail.merge.standing`."""
     failed = {"$eq": ["$$this.rank", _FAILED_RANK]}
     arrived = {"$gt": ["$$this.rank", _FAILED_RANK]}
-    explained = {"$and": [failed, {"$gt": [{"$size": _or("$$this.errors", [])}, 0]}]}
+    explained = {"$and": [failed, {"$gt": [{"$size": or_else("$$this.errors", [])}, 0]}]}
     reported = {
         "$and": [
             {"$eq": ["$$this.timestampSource", None]},
@@ -255,168 +273,92 @@ def _derivations() -> dict[str, Expression]:
     }
     # The pairs of sets and lists are by participant, "" where no group is concerned.
     participants = {
-        name: _each(_chosen("$history", condition), _or("$$this.participant", ""))
+        name: each(chosen("$$history", condition), or_else("$$this.participant", ""))
         for name, condition in (("failed", failed), ("arrived", arrived))
     }
     return {
-        "grew": {"$gt": [{"$size": "$starts"}, _distinct_count(_each("$stored", "$$this.key"))]},
-        "latest": _last(_sorted("$history", "rank", "timestamp", "key")),
-        "reported": _chosen("$history", reported),
+        "grew": {"$gt": [{"$size": "$$starts"}, distinct_count(each("$$stored", "$$this.key"))]},
+        "latest": last(in_order("$$history", "rank", "timestamp", "key")),
+        "reported": chosen("$$history", reported),
         **participants,
-        "explained": _last(_chosen("$history", explained)),
-        "priced": _last(_chosen("$history", {"$gt": ["$$this.pricing", None]})),
-        "workflows": _each("$history", "$$this.workflowId"),
+        "explained": last(chosen("$$history", explained)),
+        "priced": last(chosen("$$history", {"$ne": ["$$this.pricing", None]})),
+        "workflows": each("$$history", "$$this.workflowId"),
     }
 
 
 def _milestones() -> Expression:
     """The times of :data:`ticktrail.document.MILESTONES`, null where unknown."""
     # History is sorted by time, so the first of a rank is its earliest; place -1, for none, is the null at the end.
-    times = {"$concatArrays": [_each("$reported", "$$this.timestamp"), [None]]}
+    times = {"$concatArrays": [each("$$reported", "$$this.timestamp"), [None]]}
     place = {"$indexOfArray": ["$$ranks", "$$this"]}
     ranks = [RANK[name] for name in MILESTONES if name != "first"]
     return {
         "$let": {
-            "vars": {"times": times, "ranks": _each("$reported", "$$this.rank")},
-            "in": {"$concatArrays": [_each(ranks, _at("$$times", place)), [_at("$$times", 0)]]},
+            "vars": {"times": times, "ranks": each("$$reported", "$$this.rank")},
+            "in": {"$concatArrays": [each(ranks, element("$$times", place)), [element("$$times", 0)]]},
         }
     }
 
 
 def _optional_values() -> Expression:
     """The values of :data:`_OPTIONAL`, null where unknown."""
-    conflict = {"$gt": [{"$size": {"$setIntersection": ["$failed", "$arrived"]}}, 0]}
+    conflict = {"$gt": [{"$size": {"$setIntersection": ["$$failed", "$$arrived"]}}, 0]}
     failure = {
         "$let": {
-            "vars": {"error": _at("$explained.errors", 0)},
-            "in": {name: _or(f"$$error.{name}", None) for name in ("code", "title", "details")},
+            "vars": {"error": element("$$explained.errors", 0)},
+            "in": {name: or_else(f"$$error.{name}", None) for name in ("code", "title", "details")},
         }
     }
-    others = ["$priced.pricing", {"$cond": [conflict, True, None]}, _if({"$gt": ["$explained", None]}, failure, None)]
-    return {"$concatArrays": [{"$slice": ["$attributes", 1, len(_ATTRIBUTES)]}, others, "$milestones"]}
+    others = [
+        "$$priced.pricing",
+        {"$cond": [conflict, True, None]},
+        either({"$ne": [or_else("$$explained", None), None]}, failure, None),
+    ]
+    return {"$concatArrays": [{"$slice": ["$$attributes", 1, len(_ATTRIBUTES)]}, others, "$$milestones"]}
 
 
 def _merged_document() -> Expression:
     """The document after the merge; new fields come in the order of :func:`ticktrail.document.to_document`."""
-    seen, updated, scanned = (_at("$instants", place) for place in range(len(_INSTANTS)))
+    seen, updated, scanned = (element("$$instants", place) for place in range(len(_INSTANTS)))
     first_seen = {"$min": [seen, "$news.at"]}
     always = {
         "messageId": "$news.messageId",
-        "conversation_id": _at("$attributes", 0),
-        "latestStatus": "$latest.status",
-        "latestTimestamp": "$latest.timestamp",
-        "latestTimestampFormatted": "$latest.formatted",
-        "statusHistory": _each("$history", _written_entry("$$this")),
-        "workflowId": _or({"$min": _chosen("$workflows", {"$ne": ["$$this", ""]})}, ""),
-        "statusCount": {"$size": "$history"},
+        "conversation_id": element("$$attributes", 0),
+        "latestStatus": "$$latest.status",
+        "latestTimestamp": "$$latest.timestamp",
+        "latestTimestampFormatted": "$$latest.formatted",
+        "statusHistory": each("$$history", _written_entry()),
+        "workflowId": or_else({"$min": chosen("$$workflows", {"$ne": ["$$this", ""]})}, ""),
+        "statusCount": {"$size": "$$history"},
         "firstSeenAt": first_seen,
-        "lastUpdatedAt": _if("$grew", "$news.at", _or(updated, first_seen)),
+        "lastUpdatedAt": either("$$grew", "$news.at", or_else(updated, first_seen)),
         "lastScannedAt": {"$max": [scanned, "$news.at"]},
     }
-    kept = _chosen({"$objectToArray": "$old"}, {"$not": [{"$in": ["$$this.k", "$optional"]}]})
-    known = _chosen({"$zip": {"inputs": ["$optional", "$values"]}}, {"$ne": [_at("$$this", 1), None]})
+    kept = chosen({"$objectToArray": "$old"}, {"$not": [{"$in": ["$$this.k", "$$optional"]}]})
+    known = chosen({"$zip": {"inputs": ["$$optional", "$$values"]}}, {"$ne": [element("$$this", 1), None]})
     return {"$mergeObjects": [{"$arrayToObject": kept}, always, {"$arrayToObject": known}]}
 
 
-def _written_entry(entry: str) -> Expression:
-    """An entry as it stands in ``statusHistory``."""
-    several = {"$gt": [_distinct_count("$workflows"), 1]}
+def _written_entry() -> Expression:
+    """The entry ``$$this`` as it stands in ``statusHistory``."""
+    several = {"$gt": [distinct_count("$$workflows"), 1]}
     return {
         "$mergeObjects": [
             {
-                "status": f"{entry}.status",
-                "timestamp": f"{entry}.timestamp",
-                "timestampFormatted": f"{entry}.formatted",
-                "executionId": f"{entry}.executionId",
-                "conversation_id": f"{entry}.conversation_id",
+                "status": "$$this.status",
+                "timestamp": "$$this.timestamp",
+                "timestampFormatted": "$$this.formatted",
+                "executionId": "$$this.executionId",
+                "conversation_id": "$$this.conversation_id",
             },
-            f"{entry}.extra",
+            "$$this.extra",
             {
-                **{name: _known(f"{entry}.{name}") for name in ("participant", "errors", "pricing", "timestampSource")},
-                "workflowId": _if(several, f"{entry}.workflowId", "$$REMOVE"),
+                **{
+                    name: or_absent(f"$$this.{name}")
+                    for name in ("participant", "errors", "pricing", "timestampSource")
+                },
+                "workflowId": either(several, "$$this.workflowId", "$$REMOVE"),
             },
         ]
     }
-
-
-def _stored_instants() -> Expression:
-    return _each(_paths("$old", _INSTANTS), _if(_is("$$this", "date"), "$$this", None))
-
-
-def _formatted(timestamp: str, timezone: str) -> Expression:
-    """:func:`ticktrail.document.format_timestamp`."""
-    possible = {"$and": [{"$gte": [timestamp, 0]}, {"$lte": [timestamp, Int64(_LAST_FORMATTABLE_TIMESTAMP)]}]}
-    date = {"$toDate": {"$multiply": [timestamp, Int64(1000)]}}
-    return _if(possible, {"$dateToString": {"date": date, "format": "%Y-%m-%d %H:%M", "timezone": timezone}}, None)
-
-
-def _text(value: str) -> Expression:
-    """A stored value as text, null when it is missing or empty. An id kept as a double is written as a whole number."""
-    whole = _if(_is(value, "double"), _converted(value, "long"), value)
-    return _if({"$eq": [value, ""]}, None, _converted(whole, "string"))
-
-
-def _whole_number(value: str) -> Expression:
-    """A stored number as an int or a long, null for anything else."""
-    return {
-        "$switch": {
-            "branches": [
-                {"case": {"$in": [{"$type": value}, ["int", "long"]]}, "then": value},
-                {"case": _is(value, "double"), "then": _converted(value, "long")},
-            ],
-            "default": None,
-        }
-    }
-
-
-def _converted(value: Expression, kind: str) -> Expression:
-    return {"$convert": {"input": value, "to": kind, "onError": None, "onNull": None}}
-
-
-def _paths(start: str, names: tuple[str, ...]) -> Expression:
-    """The values of several fields as an array; a missing one is null in it."""
-    return [f"{start}.{name}" for name in names]
-
-
-def _each(array: Expression, expression: Expression, *, name: str = "this") -> Expression:
-    return {"$map": {"input": array, "as": name, "in": expression}}
-
-
-def _chosen(array: Expression, condition: Expression) -> Expression:
-    return {"$filter": {"input": array, "cond": condition}}
-
-
-def _sorted(array: Expression, *names: str) -> Expression:
-    return {"$sortArray": {"input": array, "sortBy": dict.fromkeys(names, 1)}}
-
-
-def _at(array: Expression, place: Expression) -> Expression:
-    return {"$arrayElemAt": [array, place]}
-
-
-def _last(array: Expression) -> Expression:
-    return _at(array, -1)
-
-
-def _distinct_count(texts: Expression) -> Expression:
-    return {"$size": {"$setUnion": [texts, []]}}
-
-
-def _with(fields: dict[str, Expression]) -> Expression:
-    return {"$mergeObjects": ["$$this", fields]}
-
-
-def _is(value: Expression, kind: str) -> Expression:
-    return {"$eq": [{"$type": value}, kind]}
-
-
-def _or(value: Expression, otherwise: Expression) -> Expression:
-    return {"$ifNull": [value, otherwise]}
-
-
-def _known(value: Expression) -> Expression:
-    return {"$ifNull": [value, "$$REMOVE"]}
-
-
-def _if(condition: Expression, then: Expression, otherwise: Expression) -> Expression:
-    return {"$cond": [condition, then, otherwise]}

@@ -24,6 +24,7 @@ from ticktrail.stores.sqlite_connection import (
     MEMORY,
     WAL_LIMIT_BYTES,
     explained,
+    make_durable,
     open_to_read,
     open_to_write,
     path_of,
@@ -31,10 +32,10 @@ from ticktrail.stores.sqlite_connection import (
     truncate_log,
 )
 from ticktrail.stores.sqlite_fold import UNSTORABLE, write_apart, write_together
-from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_other_number
+from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_newer, refuse_older
 from ticktrail.stores.sqlite_query import (
     CHUNK,
-    conditions,
+    count_messages,
     find_messages,
     find_sends,
     message_numbers,
@@ -65,7 +66,7 @@ class SqliteStore:
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""
         with explained(self.location):
-            return self._reader() is not None
+            return self._writing is not None or self._look() > 0
 
     def prepare(self) -> None:
         """Create what is missing: the folder, the file, its tables and indexes."""
@@ -123,12 +124,9 @@ class SqliteStore:
 
     def count(self, chosen: MessageFilter) -> int:
         """How many messages a filter chooses, its ``limit`` left aside."""
-        where, parameters = conditions(chosen)
         with explained(self.location):
             connection = self._reader()
-            if connection is None:
-                return 0
-            return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
+            return 0 if connection is None else count_messages(connection, chosen)
 
     def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
         """The send records, newest first, read in portions as :meth:`messages` are."""
@@ -152,22 +150,27 @@ class SqliteStore:
     ) -> None:
         self.close()
 
+    def _look(self) -> int:
+        """The schema number of the file, opened for reading when it is there; 0 when there is no ledger."""
+        with contextlib.ExitStack() as undo:
+            if self._reading is None:
+                self._reading = None if self._path is None else open_to_read(self._path)
+            if self._reading is None:
+                return 0
+            undo.callback(self.close)
+            number = applied_number(self._reading, self.location)
+            refuse_newer(number, self.location)
+            if number > 0:
+                undo.pop_all()
+            return number
+
     def _reader(self) -> sqlite3.Connection | None:
         """A connection to read with; None when there is no ledger in the place."""
         if self._writing is not None:
             return self._writing
-        if self._reading is None and self._path is not None:
-            with contextlib.ExitStack() as undo:
-                connection = open_to_read(self._path)
-                if connection is None:
-                    return None
-                undo.callback(connection.close)
-                number = applied_number(connection, self.location)
-                if number == 0:
-                    return None
-                refuse_other_number(number, self.location)
-                undo.pop_all()
-            self._reading = connection
+        number = self._look()
+        if number:
+            refuse_older(number, self.location)
         return self._reading
 
     def _writer(self) -> sqlite3.Connection:
@@ -176,6 +179,8 @@ class SqliteStore:
             with contextlib.ExitStack() as undo:
                 connection = open_to_write(self._path)
                 undo.callback(connection.close)
+                refuse_newer(applied_number(connection, self.location), self.location)
+                make_durable(connection)
                 migrate(connection, self.location)
                 undo.pop_all()
             self.close()
@@ -190,13 +195,16 @@ class SqliteStore:
         """The records of the rows that ``choose`` numbers, in its order, each portion as it is at one moment."""
         with explained(self.location):
             connection = self._reader()
-            if connection is None:
-                return
-            numbers = array("q", choose(connection))
+            numbers = array("q", () if connection is None else choose(connection))
         for start in range(0, len(numbers), CHUNK):
             portion = numbers[start : start + CHUNK]
-            with explained(self.location), transaction(connection, "DEFERRED"):
-                found = find(connection, portion)
+            with explained(self.location):
+                # Asked anew: a write between two portions changes the connection.
+                connection = self._reader()
+                if connection is None:
+                    return
+                with transaction(connection, "DEFERRED"):
+                    found = find(connection, portion)
             yield from (found[number] for number in portion if number in found)
 
     def _keep_log_small(self, connection: sqlite3.Connection) -> None:

@@ -80,7 +80,10 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
 
 
 def open_to_write(path: Path | None) -> sqlite3.Connection:
-    """A connection that may change the file, which is created with its folder when missing; None is memory."""
+    """A connection that may change the file, which is created with its folder when missing; None is memory.
+
+    Nothing in an existing file is changed yet: it may turn out to be somebody else's.
+    """
     if path is None:
         return sqlite3.connect(MEMORY, isolation_level=None)
     refuse_directory(path)
@@ -88,20 +91,23 @@ def open_to_write(path: Path | None) -> sqlite3.Connection:
     with contextlib.suppress(FileExistsError):
         # Recipients' numbers are in it: for its owner only, which SQLite copies to the -wal and -shm files.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
-    try:
-        _use_write_ahead_log(connection)
-        # FULL syncs the log at every commit. NORMAL would not, and a power cut could take back what write() returned.
-        connection.execute("PRAGMA synchronous = FULL")
-        # macOS' fsync() leaves data in the drive's cache; this asks for F_FULLFSYNC. Elsewhere it does nothing.
-        connection.execute("PRAGMA fullfsync = 1")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-        # Pages that every batch touches are copied into the file once for several batches (a quarter faster).
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+
+
+def make_durable(connection: sqlite3.Connection) -> None:
+    """Let readers read while this connection writes, and have every commit on disk when it returns.
+
+    A file system that cannot share memory keeps SQLite's older journal, which is as safe and lets nobody read
+    meanwhile.
+    """
+    _use_write_ahead_log(connection)
+    # FULL syncs the log at every commit. NORMAL would not, and a power cut could take back what write() returned.
+    connection.execute("PRAGMA synchronous = FULL")
+    # macOS' fsync() leaves data in the drive's cache; this asks for F_FULLFSYNC. Elsewhere it does nothing.
+    connection.execute("PRAGMA fullfsync = 1")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+    # Pages that every batch touches are copied into the file once for several batches (a quarter faster).
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
 
 @contextlib.contextmanager
@@ -171,10 +177,7 @@ def _uri(path: Path, mode: str) -> str:
 
 
 def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Let readers read while a writer writes. A file system that cannot share memory keeps the older journal.
-
-    Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once.
-    """
+    """Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -37,6 +37,8 @@ from ticktrail.stores.sqlite_rows import (
     send_row,
     standing_row,
     times_row,
+    to_instant,
+    to_milliseconds,
 )
 
 UNSTORABLE = (
@@ -45,6 +47,7 @@ UNSTORABLE = (
     OverflowError,
     RecursionError,
     sqlite3.DataError,
+    sqlite3.IntegrityError,
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
@@ -141,7 +144,7 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
         for number, message in find_messages(connection, "message_id", _keys(gathered), message_to_merge).items()
     }
     new = [message_id for message_id in gathered if message_id not in known]
-    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values()}
+    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values() if not send.rejected}
     number = next_number(connection, "message")
     changes = _Changes()
     updated = 0
@@ -165,8 +168,14 @@ def _write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance
     """Merge sends into the stored ones, and lend what they say to the messages that are stored already."""
     fresh: dict[str, Send] = {}
     for told in sends:
-        send = told if told.instance is not None else msgspec.structs.replace(told, instance=instance)
+        send = msgspec.structs.replace(
+            told,
+            sent_at=None if told.sent_at is None else to_instant(to_milliseconds(told.sent_at)),
+            instance=instance if told.instance is None else told.instance,
+        )
         fresh[send.key] = merge_sends(fresh[send.key], send) if send.key in fresh else send
+    if not fresh:
+        return WriteReport()
     stored = {send.key: send for send in find_sends(connection, "key", _keys(fresh)).values()}
     new = [send for key, send in fresh.items() if key not in stored]
     merged = [merge_sends(stored[key], send) for key, send in fresh.items() if key in stored]
@@ -174,8 +183,7 @@ def _write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance
     connection.executemany(INSERT_SEND, map(send_row, new))
     connection.executemany(UPDATE_SEND, ((*send_row(send)[1:], send.key) for send in changed))
     connection.executemany(
-        UPDATE_ORIGIN,
-        ((*origin_row(send), send.message_id) for send in (*new, *changed) if send.message_id is not None),
+        UPDATE_ORIGIN, ((*origin_row(send), send.key) for send in (*new, *changed) if not send.rejected)
     )
     return WriteReport(sends=len(new))
 

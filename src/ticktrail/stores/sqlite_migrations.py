@@ -166,13 +166,12 @@ def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = M
         )
 
 
-def refuse_other_number(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """As :func:`refuse_newer`, and refuse an older file too: whoever only reads cannot bring it up to date.
+def refuse_older(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Refuse to read a file that lacks steps: whoever only reads cannot bring it up to date.
 
     Raises:
-        StoreRefusedError: the file's number is not the last step's.
+        StoreRefusedError: the file's number is lower than the last step's.
     """
-    refuse_newer(number, location, migrations)
     if number < migrations[-1].number:
         raise StoreRefusedError(
             f"{location} was written by an older Ticktrail (its schema is number {number}). Nothing in it is lost.",

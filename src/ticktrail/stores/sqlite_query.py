@@ -5,9 +5,12 @@ Looking up many keys takes one statement for every :data:`CHUNK` of them, whatev
 
 from __future__ import annotations
 
+import enum
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
+
+import msgspec
 
 from ticktrail.model import HistoryEntry, Message, Send
 from ticktrail.query import MessageFilter
@@ -33,46 +36,48 @@ _LARGEST_INTEGER = 2**63 - 1
 _MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"
 """As in the index ``message_time``; the same order as query.MESSAGE_TIME_FIELDS."""
 
+_MOST_ARMS = 16
+
 _T = TypeVar("_T")
 
 
-def conditions(chosen: MessageFilter) -> tuple[str, list[Parameter]]:
-    """A WHERE clause for a filter (``1`` when it chooses everything) and its parameters; the limit is left aside."""
-    clauses: list[str] = []
-    parameters: list[Parameter] = []
-    if chosen.conversation_id is not None:
-        clauses.append("(conversation_id = ? OR recipient_user_id = ?)")
-        parameters += [bindable(chosen.conversation_id)] * 2
-    if chosen.statuses:
-        clauses.append(f"latest_status IN ({_marks(len(chosen.statuses))})")
-        parameters += map(bindable, chosen.statuses)
-    if chosen.not_statuses:
-        clauses.append(f"latest_status NOT IN ({_marks(len(chosen.not_statuses))})")
-        parameters += map(bindable, chosen.not_statuses)
-    if chosen.since_timestamp is not None:
-        clauses.append(f"{_MESSAGE_TIME} >= ?")
-        parameters.append(_clamped(chosen.since_timestamp))
-    if chosen.until_timestamp is not None:
-        clauses.append(f"{_MESSAGE_TIME} < ?")
-        parameters.append(_clamped(chosen.until_timestamp))
-    if chosen.updated_since is not None:
-        clauses.append("last_updated_at >= ?")
-        parameters.append(to_milliseconds(chosen.updated_since))
-    return " AND ".join(clauses) or "1", parameters
+class _Index(enum.Enum):
+    """What leads to a filter's messages."""
+
+    CONVERSATION = "message_conversation and message_recipient"
+    UPDATED = "message_updated"
+    TIME = "message_time"
+    STATUS = "message_status"
+    LATEST = "message_latest"
+
+
+def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
+    """How many messages a filter chooses, its limit left aside."""
+    chosen = msgspec.structs.replace(chosen, limit=None)
+    where, parameters = _conditions(chosen, _index_to_use(chosen))
+    return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[int]:
     """The row numbers of the messages a filter chooses, newest first, its limit included."""
-    where, parameters = conditions(chosen)
-    limit = ""
+    index = _index_to_use(chosen)
+    arms = [chosen]
+    if index is _Index.STATUS and len(set(chosen.statuses)) <= _MOST_ARMS:
+        # Each status alone is in order in the index, and SQLite merges ordered arms without sorting them.
+        arms = [msgspec.structs.replace(chosen, statuses=(status,)) for status in sorted(set(chosen.statuses))]
+    selects, parameters = [], list[Parameter]()
+    for arm in arms:
+        where, values = _conditions(arm, index)
+        selects.append(f"SELECT id, latest_timestamp, message_id FROM message WHERE {where}")  # noqa: S608
+        parameters += values
+    sorting = "latest_timestamp DESC, message_id"
+    if index not in {_Index.STATUS, _Index.LATEST}:
+        sorting = f"+{sorting}"
+    question = f"{' UNION ALL '.join(selects)} ORDER BY {sorting}"
     if chosen.limit is not None:
-        limit = " LIMIT ?"
-        parameters.append(min(max(chosen.limit, 0), _LARGEST_INTEGER))
-    found = connection.execute(
-        f"SELECT id FROM message WHERE {where} ORDER BY latest_timestamp DESC, message_id{limit}",  # noqa: S608
-        parameters,
-    )
-    return (number for (number,) in found)
+        question += " LIMIT ?"
+        parameters.append(_clamped(max(chosen.limit, 0)))
+    return (number for number, _, _ in connection.execute(question, parameters))
 
 
 def send_numbers(connection: sqlite3.Connection, *, rejected: bool | None) -> Iterator[int]:
@@ -125,6 +130,50 @@ def next_number(connection: sqlite3.Connection, table: str) -> int:
     """The row number after the greatest of a table. Only a writer that holds the lock can rely on it."""
     greatest = connection.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]  # noqa: S608
     return int(greatest or 0) + 1
+
+
+def _index_to_use(chosen: MessageFilter) -> _Index:
+    """The index that leads to a filter's messages in the fewest steps.
+
+    SQLite, which knows no quantities, would read all unread messages of a million to find one person's. One person
+    has few messages, what was updated lately is little, a span of time is as long as it is; and where only the
+    newest are wanted, walking from the newest stops early.
+    """
+    if chosen.conversation_id is not None:
+        return _Index.CONVERSATION
+    if chosen.updated_since is not None:
+        return _Index.UPDATED
+    if chosen.until_timestamp is not None or (chosen.since_timestamp is not None and chosen.limit is None):
+        return _Index.TIME
+    return _Index.STATUS if chosen.statuses else _Index.LATEST
+
+
+def _conditions(chosen: MessageFilter, index: _Index) -> tuple[str, list[Parameter]]:
+    """A WHERE clause (``1`` for everything) and its parameters. A unary plus keeps SQLite off the other indexes."""
+    clauses: list[str] = []
+    parameters: list[Parameter] = []
+    if chosen.conversation_id is not None:
+        clauses.append("(conversation_id = ? OR recipient_user_id = ?)")
+        parameters += [bindable(chosen.conversation_id)] * 2
+    if chosen.statuses:
+        plus = "" if index is _Index.STATUS else "+"
+        clauses.append(f"{plus}latest_status IN ({_marks(len(chosen.statuses))})")
+        parameters += map(bindable, chosen.statuses)
+    if chosen.not_statuses:
+        clauses.append(f"latest_status NOT IN ({_marks(len(chosen.not_statuses))})")
+        parameters += map(bindable, chosen.not_statuses)
+    plus = "" if index is _Index.TIME else "+"
+    if chosen.since_timestamp is not None:
+        clauses.append(f"{plus}{_MESSAGE_TIME} >= ?")
+        parameters.append(_clamped(chosen.since_timestamp))
+    if chosen.until_timestamp is not None:
+        clauses.append(f"{plus}{_MESSAGE_TIME} < ?")
+        parameters.append(_clamped(chosen.until_timestamp))
+    if chosen.updated_since is not None:
+        plus = "" if index is _Index.UPDATED else "+"
+        clauses.append(f"{plus}last_updated_at >= ?")
+        parameters.append(to_milliseconds(chosen.updated_since))
+    return " AND ".join(clauses) or "1", parameters
 
 
 def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:

@@ -1,0 +1,1 @@
+"""What ``make bench`` runs: figures as ratios against a plain baseline in the same run."""

@@ -1,0 +1,123 @@
+"""The bytes of an exported file as lines of UTF-8, in flat memory: unpacked, and whatever encoding it has.
+
+Nothing here raises for damage: all that can be read comes, and :attr:`Lines.damage` says what went wrong after it.
+"""
+
+from __future__ import annotations
+
+import codecs
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+_CHUNK = 1 << 20
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF16 = (
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+    (b"{\0", "utf-16-le"),
+    (b"[\0", "utf-16-le"),
+    (b"\0{", "utf-16-be"),
+    (b"\0[", "utf-16-be"),
+)
+
+
+class _DamageError(Exception):
+    """The bytes end or turn bad here; the message is a clause."""
+
+
+class Lines:
+    """The lines of a file, without their ends.
+
+    Attributes:
+        damage: None, or why the file ends early. It is set before the last, incomplete line comes.
+        size: bytes read so far, before unpacking.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.damage: str | None = None
+        self.size = 0
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        parts: list[bytes] = []
+        try:
+            for chunk in _as_utf8(_unpacked(self._chunks())):
+                first, *rest = chunk.split(b"\n")
+                parts.append(first)
+                if rest:
+                    yield b"".join(parts)
+                    yield from rest[:-1]
+                    parts = [rest[-1]]
+        except _DamageError as damage:
+            self.damage = str(damage)
+        yield b"".join(parts)
+
+    def _chunks(self) -> Iterator[bytes]:
+        while True:
+            try:
+                chunk = self._file.read(_CHUNK)
+            except OSError as error:
+                raise _DamageError(error.strerror or "it cannot be read") from error
+            if not chunk:
+                return
+            self.size += len(chunk)
+            yield chunk
+
+
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Gunzip what begins as gzip does, several members in a row too; pass on everything else."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= len(_GZIP_MAGIC):
+            break
+    if not first.startswith(_GZIP_MAGIC):
+        yield first
+        yield from chunks
+        return
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    chunk = first
+    try:
+        while chunk:
+            if unpacker.eof:
+                unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            earlier = unpacker.copy()
+            try:
+                yield unpacker.decompress(chunk, _CHUNK)
+            except zlib.error:
+                # What the failing call had unpacked is lost; byte by byte, only what follows the damage is.
+                for byte in chunk:
+                    yield earlier.decompress(bytes((byte,)))
+                raise
+            # Zeros behind the end are padding of a tape or a disk.
+            chunk = unpacker.unconsumed_tail or unpacker.unused_data.lstrip(b"\0") or next(chunks, b"")
+        yield unpacker.flush()
+    except zlib.error:
+        raise _DamageError(
+            "its compression is damaged; what stands before was read, and the end of that may be wrong"
+        ) from None
+    if not unpacker.eof:
+        raise _DamageError("it is cut off; what stands before was read")
+
+
+def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Transcode UTF-16, told by its mark or by the zero beside the first bracket; drop the mark of UTF-8."""
+    first = b""
+    for chunk in chunks:
+        first += chunk
+        if len(first) >= 3:
+            break
+    encoding = next((name for begin, name in _UTF16 if first.startswith(begin)), None)
+    if encoding is None:
+        yield first.removeprefix(codecs.BOM_UTF8)
+        yield from chunks
+        return
+    decoder = codecs.getincrementaldecoder(encoding)(errors="surrogatepass")
+    try:
+        yield decoder.decode(first).encode("utf-8", "surrogatepass")
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise _DamageError(f"it is not {encoding} throughout; what stands before was read") from None

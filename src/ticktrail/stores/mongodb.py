@@ -1,0 +1,161 @@
+"""The ledger in MongoDB: for large ones, for several readers, and beside the workflow's own collections.
+
+Every write is atomic for one message and complete by itself: the server merges (:mod:`mongodb_upsert`), nothing is
+read to be written back. So any number of processes may write at once, and a killed one leaves nothing half done.
+What :meth:`MongoStore.write` returned from is on the disks of most members of the replica set.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import MongoClient
+from pymongo.cursor import Cursor
+from pymongo.database import Database
+
+from ticktrail.document import from_document
+from ticktrail.model import Message, Send, StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import StoreOptions, WriteReport, mongodb_sends
+from ticktrail.stores.mongodb_bulk import Documents
+from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
+from ticktrail.stores.mongodb_errors import explained, too_old
+from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
+from ticktrail.stores.mongodb_query import IS_MESSAGE, NEWEST_FIRST, query_of, storable
+from ticktrail.stores.mongodb_write import BATCH, Writer, truncated
+
+_FIRST_WIRE_VERSION = 17
+"""MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
+
+_NEWEST_SENDS_FIRST = [("sentAt", -1), ("_id", 1)]
+
+
+class MongoStore:
+    """Messages and sends in two collections of a database; :class:`ticktrail.stores.Store` says what methods promise.
+
+    One object may be used by several threads. It connects when it is first asked something.
+
+    Raises:
+        ConfigurationError: the URI is malformed, or means a database of the server's own.
+    """
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        self._url = url
+        self._address = address_of(url, options.database)
+        self._client: MongoClient[dict[str, Any]] | None = None
+        self._lock = threading.Lock()
+        self._status_collection = options.status_collection
+        self._sends_collection = options.sends_collection
+        self._writer: Writer | None = None
+        self.location = self._address.location
+        self.timezone = options.timezone
+
+    def __repr__(self) -> str:
+        return f"MongoStore({self.location!r})"
+
+    def exists(self) -> bool:
+        """Whether the database has a collection of statuses. Never creates anything."""
+        with explained(self._address):
+            names = self._database().list_collection_names(
+                filter={"name": self._status_collection}, authorizedCollections=True
+            )
+        return bool(names)
+
+    def prepare(self) -> None:
+        """Make the collections and indexes that are missing."""
+        with explained(self._address):
+            self._prepared()
+
+    def write(
+        self,
+        events: Sequence[StatusEvent],
+        sends: Sequence[Send] = (),
+        *,
+        at: datetime,
+        instance: str | None = None,
+    ) -> WriteReport:
+        """Merge events and sends into what is stored, each message by one atomic operation of the server."""
+        with explained(self._address):
+            writer = self._writer or self._prepared()
+            return writer.write(events, sends, at=truncated(at), instance=instance)
+
+    def get(self, message_ids: Collection[str]) -> dict[str, Message]:
+        """The stored messages among these ids, by id."""
+        found = {message_id: from_document(document) for message_id, document in self.documents(message_ids).items()}
+        return {message_id: message for message_id, message in found.items() if message is not None}
+
+    def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """As :meth:`get`, but each as it stands in the collection, less its ``_id``."""
+        ids = storable(message_ids)
+        found: dict[str, dict[str, Any]] = {}
+        with explained(self._address):
+            for start in range(0, len(ids), BATCH):
+                among = {**IS_MESSAGE, "messageId": {"$in": ids[start : start + BATCH]}}
+                found |= {stored["messageId"]: stored for stored in self._statuses().find(among, {"_id": False})}
+        return found
+
+    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
+        """The messages a filter chooses, newest first, as a cursor brings them."""
+        if chosen.limit is not None and chosen.limit <= 0:
+            # To MongoDB 0 is no limit.
+            return
+        with explained(self._address):
+            found = self._statuses().find(query_of(chosen), {"_id": False}, limit=chosen.limit or 0)
+            yield from filter(None, map(from_document, _streamed(found, NEWEST_FIRST)))
+
+    def count(self, chosen: MessageFilter) -> int:
+        """How many messages a filter chooses, its ``limit`` left aside."""
+        with explained(self._address):
+            return self._statuses().count_documents(query_of(chosen))
+
+    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
+        """The send records, newest first, as a cursor brings them."""
+        wanted = {} if rejected is None else {"rejected": True if rejected else {"$ne": True}}
+        with explained(self._address):
+            found = self._sends().find(wanted)
+            yield from filter(None, map(mongodb_sends.from_document, _streamed(found, _NEWEST_SENDS_FIRST)))
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _prepared(self) -> Writer:
+        """What writes, once everything it needs is there."""
+        client = self._database().client
+        if client.admin.command("hello").get("maxWireVersion", 0) < _FIRST_WIRE_VERSION:
+            raise too_old(str(client.server_info().get("version", "unknown")), self._address)
+        make_indexes(self._statuses(), STATUS_INDEXES)
+        make_indexes(self._sends(), SEND_INDEXES)
+        self._writer = Writer(self._statuses(), self._sends(), self._address, self.timezone)
+        return self._writer
+
+    def _database(self) -> Database[dict[str, Any]]:
+        with self._lock:
+            if self._client is None:
+                self._client = client_of(self._url, self._address)
+        return self._client.get_database(self._address.database, codec_options(self.timezone))
+
+    def _statuses(self) -> Documents:
+        return self._database()[self._status_collection]
+
+    def _sends(self) -> Documents:
+        return self._database()[self._sends_collection]
+
+
+def _streamed(cursor: Cursor[dict[str, Any]], order: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    """What a cursor brings, sorted. The server may sort on its disk: a ledger is larger than its memory for sorting."""
+    with cursor:
+        yield from cursor.sort(order).allow_disk_use(True)  # noqa: FBT003 - the driver's own signature

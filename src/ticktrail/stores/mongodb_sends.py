@@ -1,0 +1,123 @@
+"""One send as a document, back, and the law of :func:`ticktrail.merge.merge_sends` as an update.
+
+What the update is told goes under ``$literal``, as in :mod:`ticktrail.stores.mongodb_upsert`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ticktrail.model import Send, SentBy, Template
+from ticktrail.stores.mongodb_expressions import Expression, either, has_type, or_absent, or_else
+
+_ORIGINAL = ("messageId", "rejected", "sentBy", "sentAt", "template")
+"""Fields that the original of several copies decides together."""
+
+_GREATER = ("status", "conversation_id", "input", "errors", "instance")
+"""Fields that are settled one by one."""
+
+
+def to_document(send: Send) -> dict[str, Any]:
+    """The document of one send, without ``_id``; what is not known of it is left out."""
+    sender = send.sent_by
+    document: dict[str, Any] = {
+        "messageId": send.message_id,
+        "conversation_id": send.conversation_id,
+        "input": send.input,
+        "status": send.status,
+        "template": None if send.template is None else {"name": send.template.name, "language": send.template.language},
+        "sentBy": {"workflowId": sender.workflow_id, "node": sender.node, "executionId": sender.execution_id},
+        "sentAt": send.sent_at,
+        "rejected": True if send.rejected else None,
+        "errors": None if send.errors is None else list(send.errors),
+        "instance": send.instance,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def from_document(document: Mapping[str, Any]) -> Send | None:
+    """The send a stored document means; None when it is none."""
+    key, status, sender = (document.get(name) for name in ("_id", "status", "sentBy"))
+    if not isinstance(key, str) or not isinstance(status, str) or not isinstance(sender, Mapping):
+        return None
+    errors, sent_at, template = (document.get(name) for name in ("errors", "sentAt", "template"))
+    named = isinstance(template, Mapping) and isinstance(template.get("name"), str)
+    return Send(
+        key=key,
+        message_id=_text(document.get("messageId")),
+        sent_by=SentBy(*(_text(sender.get(name)) or "" for name in ("workflowId", "node", "executionId"))),
+        status=status,
+        sent_at=sent_at if isinstance(sent_at, datetime) else None,
+        conversation_id=_text(document.get("conversation_id")),
+        input=_text(document.get("input")),
+        template=Template(template["name"], _text(template.get("language"))) if named and template else None,
+        rejected=document.get("rejected") is True,
+        errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
+        instance=_text(document.get("instance")),
+    )
+
+
+def news_stage(send: Send) -> dict[str, Expression]:
+    """The first stage: the stored send as ``old``, and what is said of it now."""
+    document = to_document(send)
+    return {
+        "$replaceWith": {
+            "old": "$$ROOT",
+            "news": {
+                "$literal": {
+                    "order": _order(send),
+                    "original": {name: document[name] for name in _ORIGINAL if name in document},
+                    "others": {name: document[name] for name in _GREATER if name in document},
+                }
+            },
+        }
+    }
+
+
+def merge_stages() -> list[dict[str, Expression]]:
+    """The stages after :func:`news_stage`; they are the same for every send."""
+    stored = {name: f"$old.{name}" for name in _ORIGINAL}
+    ours = {"$and": [has_type("$old.sentBy", "object"), {"$lte": [_stored_order(), "$news.order"]}]}
+    greater = {name: or_absent({"$max": [f"$old.{name}", f"$news.others.{name}"]}) for name in _GREATER}
+    kept = {
+        "$filter": {
+            "input": {"$objectToArray": "$old"},
+            "cond": {"$not": [{"$in": ["$$this.k", [*_ORIGINAL, *_GREATER]]}]},
+        }
+    }
+    return [
+        {"$replaceWith": {"$mergeObjects": [{"$arrayToObject": kept}, either(ours, stored, "$news.original"), greater]}}
+    ]
+
+
+def _order(send: Send) -> list[Any]:
+    """:func:`ticktrail.merge.send_order` as BSON compares arrays: element by element."""
+    template, sender = send.template, send.sent_by
+    return [
+        1 if send.sent_at is None else 0,
+        None if send.sent_at is None else send.sent_at.astimezone(UTC),
+        sender.execution_id,
+        sender.node,
+        sender.workflow_id,
+        1 if template is None else 0,
+        "" if template is None else template.name,
+        "" if template is None else template.language or "",
+    ]
+
+
+def _stored_order() -> Expression:
+    """:func:`_order` of the stored send."""
+    return [
+        either(has_type("$old.sentAt", "date"), 0, 1),
+        or_else("$old.sentAt", None),
+        *(or_else(f"$old.sentBy.{name}", "") for name in ("executionId", "node", "workflowId")),
+        either(has_type("$old.template.name", "string"), 0, 1),
+        or_else("$old.template.name", ""),
+        or_else("$old.template.language", ""),
+    ]
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

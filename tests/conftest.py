@@ -1,0 +1,24 @@
+"""What tests of every kind may ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def mongodb_server() -> Iterator[str]:
+    """The URI of a MongoDB server for this run: ``MONGODB_TEST_URI`` when set, else a SecantusDB of our own.
+
+    Tests choose a database name nobody else uses and drop it afterwards.
+    """
+    given = os.environ.get("MONGODB_TEST_URI")
+    if given:
+        yield given
+        return
+    from secantus import SecantusDBServer  # noqa: PLC0415 - a second to import, and most tests need no server
+
+    with SecantusDBServer(port=0, storage_path=":memory:") as server:
+        yield f"mongodb://127.0.0.1:{server.port}"

@@ -1,0 +1,69 @@
+"""Every test here runs once for each kind of store. Only this file knows which kinds there are."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.stores import Store, StoreOptions, open_store
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a place that does not exist yet."""
+    if request.param == "sqlite":
+        return str(tmp_path / "not made yet" / "ledger.db")
+    url: str = request.getfixturevalue("mongodb_server")
+    return url
+
+
+@pytest.fixture
+def store_options(store_url: str) -> Iterator[StoreOptions]:
+    """Riyadh (UTC+3) and a database of this test's own, dropped afterwards."""
+    database = f"ticktrail_test_{uuid.uuid4().hex}"
+    yield StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=database)
+    if store_url.startswith("mongodb"):
+        from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
+
+        with MongoClient(store_url) as client:
+            client.drop_database(database)
+
+
+@pytest.fixture
+def nothing_was_created(store_url: str, store_options: StoreOptions) -> Callable[[], bool]:
+    """Tells whether the place is still as it was before anybody opened it."""
+
+    def look() -> bool:
+        if not store_url.startswith("mongodb"):
+            return not Path(store_url).parent.exists()
+        from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
+
+        with MongoClient(store_url) as client:
+            return store_options.database not in client.list_database_names()
+
+    return look
+
+
+@pytest.fixture
+def open_again(store_url: str, store_options: StoreOptions) -> Iterator[Callable[[], Store]]:
+    """Opens the same place as often as it is called; all are closed at the end of the test."""
+    opened: list[Store] = []
+
+    def open_one() -> Store:
+        store = open_store(store_url, store_options)
+        opened.append(store)
+        return store
+
+    yield open_one
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_again: Callable[[], Store]) -> Store:
+    """A store on a place that does not exist yet."""
+    return open_again()

@@ -1,0 +1,179 @@
+"""Every store, opened more than once: places that do not exist yet, several stores, several processes, one killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from ticktrail.model import StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import Store, StoreOptions, WriteReport
+
+from .records import (
+    AT,
+    LATER,
+    MINUTE,
+    NOON,
+    WAMID,
+    WHO,
+    OpenAgain,
+    accepted,
+    counts,
+    event,
+    everything,
+    one,
+    portions,
+    rejected,
+)
+
+
+def test_reading_a_place_that_does_not_exist_finds_and_creates_nothing(
+    store: Store, nothing_was_created: Callable[[], bool]
+) -> None:
+    """Every question is answered with nothing, and leaves nothing behind."""
+    assert store.exists() is False
+    assert store.get([WAMID]) == {}
+    assert store.documents([WAMID]) == {}
+    assert list(store.messages(MessageFilter())) == []
+    assert store.count(MessageFilter(conversation_id=WHO)) == 0
+    assert list(store.sends()) == []
+    assert store.exists() is False
+    store.close()
+    assert nothing_was_created()
+
+
+def test_prepare_creates_the_place_and_may_be_repeated(store: Store, open_again: OpenAgain) -> None:
+    """After ``prepare`` the place exists for everybody, and holds nothing."""
+    reader = open_again()
+    assert not reader.exists()
+    store.prepare()
+    store.prepare()
+    open_again().prepare()
+    assert store.exists()
+    assert reader.exists()
+    assert list(reader.messages(MessageFilter())) == []
+
+
+def test_the_first_write_prepares_and_a_reader_opened_before_sees_it(store: Store, open_again: OpenAgain) -> None:
+    """A store that found nothing finds what another one wrote since."""
+    reader = open_again()
+    assert reader.get([WAMID]) == {}
+    store.write([event("sent")], at=AT)
+    assert reader.exists()
+    assert one(reader).standing.latest_status == "sent"
+    store.write([event("read")], at=LATER)
+    assert one(reader).standing.latest_status == "read"
+
+
+def test_what_was_written_is_there_after_closing(store: Store, open_again: OpenAgain) -> None:
+    """Closing and opening again loses nothing."""
+    store.write([event("sent")], [accepted(), rejected()], at=AT)
+    before = everything(store)
+    store.close()
+    assert everything(open_again()) == before
+    assert len(list(open_again().sends())) == 2
+
+
+def test_a_store_is_a_context_manager_and_says_where_it_is(open_again: OpenAgain) -> None:
+    """``with`` closes it; ``location`` is a text for people and ``timezone`` the configured zone."""
+    with open_again() as store:
+        store.write([event("sent")], at=AT)
+        assert store.location
+        assert store.timezone.key == "Asia/Riyadh"
+    assert one(open_again()).message_id == WAMID
+
+
+def test_two_stores_on_one_place_work_at_once(store: Store, open_again: OpenAgain) -> None:
+    """Two writers take turns on the same messages and end where one would."""
+    other = open_again()
+    for number in range(20):
+        told = event("delivered", NOON + number, str(number))
+        assert counts((store if number % 2 else other).write([told], at=AT))[:2] == ((0, 1) if number else (1, 0))
+        assert counts((other if number % 2 else store).write([told], at=AT)) == (0, 0, 1, 0)
+    assert len(one(store).history) == len(one(other).history) == 20
+
+
+STATUSES = ("sent", "failed", "delivered", "read")
+
+
+def start_writing(
+    url: str, options: StoreOptions, batches: list[list[StatusEvent]], file: Path
+) -> subprocess.Popen[str]:
+    """Start a process of its own that writes these batches and says so after each."""
+    file.write_bytes(msgspec.json.encode(batches))
+    program = Path(__file__).with_name("writing_process.py")
+    return subprocess.Popen(
+        [sys.executable, str(program), url, str(options.database), str(file)], stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_many_processes_at_once_end_in_the_same_state_as_one(
+    store: Store, open_again: OpenAgain, store_url: str, store_options: StoreOptions, tmp_path: Path
+) -> None:
+    """Four processes create the place together and write the same events, each in its own order and portions."""
+    events = [
+        event(status, NOON + minute * MINUTE, str(100 * number + minute), message_id=f"wamid.{number:03}")
+        for number in range(40)
+        for minute, status in enumerate(STATUSES)
+    ]
+    chance = random.Random(20260102)  # noqa: S311 - the same shuffle every time
+    processes = [
+        start_writing(
+            store_url,
+            store_options,
+            portions(chance.sample(events, len(events)), size),
+            tmp_path / f"writer {size}.json",
+        )
+        for size in (7, 20, 33, 61)
+    ]
+    assert [process.wait(120) for process in processes if process.communicate()] == [0, 0, 0, 0]
+    found = everything(store)
+    assert len(found) == 40
+    for number in range(40):
+        stored = found[f"wamid.{number:03}"]
+        assert [(entry["status"], entry["executionId"]) for entry in stored["statusHistory"]] == [
+            (status, str(100 * number + minute)) for minute, status in enumerate(STATUSES)
+        ]
+        assert (stored["latestStatus"], stored["statusCount"], stored["conflict"]) == ("read", 4, True)
+        assert stored["firstSeenAt"] == stored["lastUpdatedAt"] == stored["lastScannedAt"]
+
+
+def test_a_writer_killed_in_the_middle_leaves_every_message_whole(
+    store: Store, store_url: str, store_options: StoreOptions, tmp_path: Path
+) -> None:
+    """What the killed process acknowledged is there; every message has all of its batch or none; work goes on."""
+    batches = [
+        [
+            event(status, NOON + minute * MINUTE, str(minute), message_id=f"wamid.{batch:03}.{number:02}")
+            for number in range(25)
+            for minute, status in enumerate(STATUSES)
+        ]
+        for batch in range(200)
+    ]
+    for acknowledged in (1, 4, 9):
+        process = start_writing(store_url, store_options, batches, tmp_path / "batches.json")
+        assert process.stdout is not None
+        with process.stdout:
+            said = [next(process.stdout) for _ in range(acknowledged)]
+            process.kill()
+            said += process.stdout
+        assert process.wait(60) != 0, "it had ended before it was killed"
+        found = everything(store)
+        # A last line can be torn by the kill; what stands in a whole one is stored.
+        stored_batches = int([line for line in said if line.endswith("\n")][-1])
+        assert {f"wamid.{batch:03}.{number:02}" for batch in range(stored_batches) for number in range(25)} <= set(
+            found
+        )
+        for stored in found.values():
+            assert [entry["status"] for entry in stored["statusHistory"]] == list(STATUSES)
+            assert (stored["latestStatus"], stored["statusCount"]) == ("read", 4)
+    report = WriteReport()
+    for batch in batches[:20]:
+        report += store.write(batch, at=AT)
+    assert report.inserted + report.unchanged == 500
+    assert report.updated == 0

@@ -1,0 +1,1 @@
+"""Laws, tried on thousands of made-up histories."""

@@ -1,0 +1,179 @@
+"""The SQLite file's schema: its steps, and files that are not what this Ticktrail would have made."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.errors import StoreRefusedError
+from ticktrail.model import StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import StoreOptions, sqlite_fold, sqlite_migrations, sqlite_query, sqlite_rows
+from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.sqlite_connection import open_to_write
+from ticktrail.stores.sqlite_migrations import LEDGER, MIGRATIONS, Migration, applied_number, migrate
+
+OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
+SENT = StatusEvent(message_id="wamid.1", status="sent", timestamp=1_767_258_000, execution_id="1", workflow_id="w")
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+
+NEXT = Migration(MIGRATIONS[-1].number + 1, "a later version's", ("CREATE TABLE later (id INTEGER PRIMARY KEY)",))
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    """An empty database in memory."""
+    with closing(open_to_write(None)) as connection:
+        yield connection
+
+
+def schema(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
+    """Every table and index as SQLite keeps it."""
+    return {tuple(row) for row in connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")}
+
+
+def ledger(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    """The recorded steps."""
+    return connection.execute(f"SELECT number, name FROM {LEDGER} ORDER BY number").fetchall()  # noqa: S608
+
+
+def test_steps_are_numbered_from_one_without_gaps() -> None:
+    """A number says which steps a file has, so none may be missing and none double."""
+    assert [migration.number for migration in MIGRATIONS] == list(range(1, len(MIGRATIONS) + 1))
+    assert len({migration.name for migration in MIGRATIONS}) == len(MIGRATIONS)
+
+
+@pytest.mark.parametrize("number", range(len(MIGRATIONS) + 1))
+def test_a_file_of_any_version_ends_with_the_schema_of_a_fresh_one(connection: sqlite3.Connection, number: int) -> None:
+    """Applying the first steps now and the rest later is applying all at once."""
+    if number:
+        migrate(connection, "a.db", MIGRATIONS[:number])
+    assert applied_number(connection, "a.db") == number
+    migrate(connection, "a.db")
+    with closing(open_to_write(None)) as fresh:
+        migrate(fresh, "b.db")
+        assert schema(connection) == schema(fresh)
+    assert ledger(connection) == [(migration.number, migration.name) for migration in MIGRATIONS]
+
+
+def test_migrating_again_changes_nothing(connection: sqlite3.Connection) -> None:
+    """A file that has every step is left alone, not even locked."""
+    migrate(connection, "a.db")
+    before = connection.total_changes, connection.execute("PRAGMA schema_version").fetchone()
+    migrate(connection, "a.db")
+    assert (connection.total_changes, connection.execute("PRAGMA schema_version").fetchone()) == before
+
+
+def test_a_step_that_fails_leaves_nothing_of_any(connection: sqlite3.Connection) -> None:
+    """All steps a file lacks are one transaction."""
+    broken = Migration(NEXT.number, "broken", (*NEXT.statements, "CREATE TABLE message (id)"))
+    with pytest.raises(sqlite3.OperationalError, match="already exists"):
+        migrate(connection, "a.db", (*MIGRATIONS, broken))
+    assert schema(connection) == set()
+    assert not connection.in_transaction
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """Whoever opens a new file for the first time at the same moment gets the whole schema, and no error."""
+    starting = threading.Barrier(8)
+    faults: list[BaseException] = []
+
+    def make(path: Path) -> None:
+        starting.wait()
+        try:
+            with SqliteStore(str(path), OPTIONS) as store:
+                store.prepare()
+                assert store.exists()
+        except BaseException as fault:  # noqa: BLE001 - shown by the assertion below
+            faults.append(fault)
+
+    for turn in range(12):
+        threads = [threading.Thread(target=make, args=(tmp_path / f"{turn}.db",)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert faults == []
+
+
+def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """Neither reading nor writing touches what a later version of Ticktrail has made."""
+    path = tmp_path / "newer.db"
+    with closing(open_to_write(path)) as connection:
+        migrate(connection, str(path), (*MIGRATIONS, NEXT))
+    before = path.read_bytes()
+    with SqliteStore(str(path), OPTIONS) as store:
+        for act in (store.exists, store.prepare, lambda: store.get(["wamid.1"]), lambda: store.write([SENT], at=AT)):
+            with pytest.raises(StoreRefusedError, match="newer Ticktrail") as refusal:
+                act()
+            assert str(path) in str(refusal.value)
+            assert "Upgrade" in refusal.value.remedy
+    assert path.read_bytes() == before
+
+
+def test_an_older_file_is_there_and_is_mended_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading says what brings the file up to date; the first write does it."""
+    path = tmp_path / "older.db"
+    with SqliteStore(str(path), OPTIONS) as store:
+        store.write([SENT], at=AT)
+    later = (*MIGRATIONS, NEXT)
+    monkeypatch.setattr(sqlite_migrations, "MIGRATIONS", later)
+    for function in (sqlite_migrations.migrate, sqlite_migrations.refuse_newer, sqlite_migrations.refuse_older):
+        monkeypatch.setattr(function, "__defaults__", (later,))
+    with SqliteStore(str(path), OPTIONS) as store:
+        assert store.exists()
+        with pytest.raises(StoreRefusedError, match="older Ticktrail") as refusal:
+            store.count(MessageFilter())
+        assert "ticktrail sync" in refusal.value.remedy
+        assert store.write([SENT], at=AT).unchanged == 1
+        assert store.count(MessageFilter()) == 1
+    with SqliteStore(str(path), OPTIONS) as store:
+        assert store.count(MessageFilter()) == 1
+
+
+def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
+    """A SQLite file with tables but without the ledger of steps is not ours."""
+    path = tmp_path / "n8n.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY)")
+        connection.commit()
+    before = path.read_bytes()
+    with SqliteStore(str(path), OPTIONS) as store:
+        for act in (store.exists, lambda: store.get(["wamid.1"]), store.prepare, lambda: store.write([SENT], at=AT)):
+            with pytest.raises(StoreRefusedError, match="another program"):
+                act()
+    assert path.read_bytes() == before
+
+
+def test_an_empty_file_is_a_place_without_a_ledger(tmp_path: Path) -> None:
+    """What a file picker or ``touch`` left behind is read as nothing and becomes a store by writing."""
+    path = tmp_path / "empty.db"
+    path.touch()
+    with SqliteStore(str(path), OPTIONS) as store:
+        assert not store.exists()
+        assert store.get(["wamid.1"]) == {}
+        assert path.stat().st_size == 0
+        store.write([SENT], at=AT)
+        assert store.exists()
+
+
+def test_no_statement_needs_more_than_sqlite_3_34() -> None:
+    """Python on RHEL 9 has SQLite 3.34; what came later is in no SQL of ours."""
+    modern = re.compile(
+        r"STRICT\b|RETURNING\b|->|unixepoch|\bRIGHT JOIN|FULL JOIN|DROP COLUMN|IIF|IS DISTINCT|MATERIALIZED"
+    )
+    for module in (sqlite_migrations, sqlite_rows, sqlite_query, sqlite_fold):
+        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+        statements = [
+            text for text in re.findall(r'"""(.*?)"""|"([^"\n]*)"', source, re.DOTALL) for text in text
+            if re.match(r"\s*(SELECT|INSERT|REPLACE|UPDATE|CREATE|DELETE|PRAGMA)\b", text)
+        ]  # fmt: skip
+        assert [text for text in statements if modern.search(text)] == []

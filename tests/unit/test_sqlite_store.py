@@ -1,0 +1,369 @@
+"""What only the SQLite store has: paths, journals, locks, full disks, and the indexes its questions use."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
+from ticktrail.model import StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
+from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.sqlite_connection import path_of
+from ticktrail.stores.sqlite_rows import MAXIMUM_DEPTH
+
+OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
+AT = datetime(2026, 1, 2, tzinfo=UTC)
+NOON = 1_767_258_000
+
+
+def sent(number: int = 1, **more: Any) -> StatusEvent:
+    """A status of message ``wamid.<number>``."""
+    return StatusEvent(
+        message_id=f"wamid.{number}", status="sent", timestamp=NOON + number, execution_id="1", workflow_id="w", **more
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the store of a test lies."""
+    return tmp_path / "ledger.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[SqliteStore]:
+    """A store with one message in it."""
+    with SqliteStore(str(path), OPTIONS) as store:
+        store.write([sent()], at=AT)
+        yield store
+
+
+def writing(store: SqliteStore) -> sqlite3.Connection:
+    """The store's own connection."""
+    assert store._writing is not None
+    return store._writing
+
+
+# ── Paths ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("a.db", "{here}/a.db"),
+        ("folder/a.db", "{here}/folder/a.db"),
+        ("/srv/a.db", "/srv/a.db"),
+        ("~/a.db", "{home}/a.db"),
+        ("sqlite:///a.db", "{here}/a.db"),
+        ("sqlite:///folder/a.db", "{here}/folder/a.db"),
+        ("sqlite:////srv/a.db", "/srv/a.db"),
+        ("SQLite:////srv/a.db", "/srv/a.db"),
+        ("sqlite:///~/a.db", "{home}/a.db"),
+        ("sqlite:////srv/100%25 sure?.db", "/srv/100%25 sure?.db"),
+    ],
+)
+@pytest.mark.skipif(os.name == "nt", reason="the paths are POSIX paths")
+def test_a_url_names_a_file(url: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three slashes are relative, four absolute, ``~`` is the home folder, and nothing is decoded."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    assert str(path_of(url)) == expected.format(here=tmp_path, home="/home/somebody")
+
+
+@pytest.mark.parametrize("url", [":memory:", "sqlite://", "sqlite:///:memory:", "SQLITE://"])
+def test_memory(url: str) -> None:
+    """A store in memory has its own content, gone with the object."""
+    with open_store(url, OPTIONS) as store:
+        assert not store.exists()
+        assert store.get(["wamid.1"]) == {}
+        store.write([sent()], at=AT)
+        assert (store.exists(), store.count(MessageFilter()), store.location) == (True, 1, ":memory:")
+        with open_store(url, OPTIONS) as other:
+            assert not other.exists()
+
+
+@pytest.mark.parametrize("url", ["", "sqlite:///", "sqlite://folder/a.db", "a\0.db", "~nobody_at_all/a.db"])
+def test_a_url_that_names_no_file_is_a_configuration_error(url: str) -> None:
+    """The message says what is wrong, the remedy what a good one looks like."""
+    with pytest.raises(ConfigurationError) as refusal:
+        SqliteStore(url, OPTIONS)
+    assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    "name", ["with space.db", "100%.db", "%41.db", "what?mode=ro.db", "#1.db", "é 文.db", "'\".db"]
+)
+def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
+    """What has a meaning in a URI is taken as it stands, for writing and for reading."""
+    odd = tmp_path / f"folder of {name}" / name
+    with SqliteStore(f"sqlite:///{odd}" if os.name != "nt" else str(odd), OPTIONS) as store:
+        store.write([sent()], at=AT)
+        assert store.location == str(odd)
+    assert odd.is_file()
+    with SqliteStore(str(odd), OPTIONS) as store:
+        assert store.count(MessageFilter()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX rights")
+def test_the_file_is_for_its_owner_only(store: SqliteStore, path: Path) -> None:
+    """The file and its log hold recipients' numbers: nobody else may read them."""
+    assert {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {
+        "ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600
+    }  # fmt: skip
+
+
+def test_reading_leaves_nothing_beside_the_file(store: SqliteStore, path: Path) -> None:
+    """After the last one has closed, the ledger is a single file again, unchanged by whoever read it."""
+    store.close()
+    before = path.read_bytes()
+    with SqliteStore(str(path), OPTIONS) as reader:
+        assert reader.exists()
+        assert len(list(reader.messages(MessageFilter()))) == 1
+    assert [file.name for file in path.parent.iterdir()] == ["ledger.db"]
+    assert path.read_bytes() == before
+
+
+def test_a_reader_cannot_write(store: SqliteStore, path: Path) -> None:
+    """The connection that questions use refuses to change anything."""
+    with SqliteStore(str(path), OPTIONS) as reader:
+        reader.count(MessageFilter())
+        assert reader._reading is not None
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader._reading.execute("DELETE FROM message")
+
+
+# ── Durability and the log ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_commits_are_synced(store: SqliteStore) -> None:
+    """Write-ahead log with a full sync at each commit: what write() returned survives a power cut."""
+    assert writing(store).execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert writing(store).execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_a_log_that_grew_too_large_is_emptied(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the limit the log is folded into the file; a reader in the way puts it off and fails nothing."""
+    log = path.with_name("ledger.db-wal")
+    writing(store).execute("PRAGMA wal_autocheckpoint = 0")
+    monkeypatch.setattr(sqlite, "WAL_LIMIT_BYTES", 200_000)
+    store._truncate_beyond = 200_000
+    store.write([sent(number) for number in range(1_000)], at=AT)
+    assert log.stat().st_size == 0
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT COUNT(*) FROM message").fetchone()
+        store.write([sent(number) for number in range(1_000, 2_000)], at=AT)
+        size = log.stat().st_size
+        assert size > 200_000
+        assert store._truncate_beyond == size + 200_000
+    store.write([sent(number) for number in range(2_000, 4_000)], at=AT)
+    assert log.stat().st_size == 0
+    assert store._truncate_beyond == 200_000
+    assert store.count(MessageFilter()) == 4_000
+
+
+def test_answers_are_read_in_flat_memory(store: SqliteStore) -> None:
+    """Reading 3,000 messages of 8 kB takes a fraction of the 24 MB they are."""
+    for start in range(0, 3_000, 500):
+        store.write([sent(number, errors=({"details": "x" * 8_000},)) for number in range(start, start + 500)], at=AT)
+    tracemalloc.start()
+    try:
+        assert sum(1 for _ in store.messages(MessageFilter())) == 3_000
+        assert tracemalloc.get_traced_memory()[1] < 16_000_000
+    finally:
+        tracemalloc.stop()
+
+
+# ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def fails(error: type[TicktrailError], act: Any, *words: str) -> None:
+    """Assert that something raises just this error, whose message and remedy hold these words."""
+    with pytest.raises(error) as caught:
+        act()
+    assert type(caught.value) is error
+    for word in words:
+        assert word in f"{caught.value} {caught.value.remedy}"
+    assert caught.value.remedy
+
+
+def test_a_lock_that_stays_is_unavailable(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else holds the file all the time: the next run continues."""
+    monkeypatch.setattr(sqlite_connection, "BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with SqliteStore(str(path), OPTIONS) as late:
+            fails(StoreUnavailableError, lambda: late.write([sent()], at=AT), str(path), "locked", "run again")
+            assert late.count(MessageFilter()) == 1
+        other.execute("ROLLBACK")
+    assert store.write([sent()], at=AT).unchanged == 1
+
+
+def test_a_full_disk_is_unavailable_and_costs_nothing(store: SqliteStore, path: Path) -> None:
+    """What was stored before stays, and with room again the same batch is stored."""
+    connection = writing(store)
+    batch = [sent(number) for number in range(2_000)]
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages + 5}")
+    fails(StoreUnavailableError, lambda: store.write(batch, at=AT), str(path), "full", "Make room")
+    assert store.count(MessageFilter()) == 1
+    connection.execute("PRAGMA max_page_count = 1000000")
+    assert store.write(batch, at=AT).inserted == 1_999
+
+
+def test_a_read_only_file_is_refused(store: SqliteStore, path: Path) -> None:
+    """No right to write: the message says so and the remedy which rights it takes."""
+    writing(store).execute("PRAGMA query_only = 1")
+    fails(StoreRefusedError, lambda: store.write([sent(2)], at=AT), str(path), "read-only", "right to write")
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
+    """A text file is named as what it is not."""
+    path.write_text("Dear Sir or Madam, " * 500)
+    with SqliteStore(str(path), OPTIONS) as store:
+        for act in (store.exists, lambda: store.get(["wamid.1"]), lambda: store.write([sent()], at=AT)):
+            fails(StoreRefusedError, act, str(path), "not a SQLite database")
+    assert path.read_text().startswith("Dear Sir")
+
+
+def test_a_damaged_file_is_refused(store: SqliteStore, path: Path) -> None:
+    """A file with zeros in its middle says that it is damaged and how to go on."""
+    store.write([sent(number) for number in range(500)], at=AT)
+    store.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (size - 4096))
+    with SqliteStore(str(path), OPTIONS) as reader:
+        fails(StoreRefusedError, lambda: list(reader.messages(MessageFilter())), str(path), "damaged", "sync --full")
+
+
+def test_a_folder_is_a_configuration_error(tmp_path: Path) -> None:
+    """A folder instead of a file is named, with a file in it as the remedy."""
+    with SqliteStore(str(tmp_path), OPTIONS) as store:
+        for act in (store.exists, lambda: store.count(MessageFilter()), lambda: store.write([sent()], at=AT)):
+            fails(ConfigurationError, act, str(tmp_path), "folder", "ticktrail.db")
+
+
+def test_a_file_in_place_of_a_folder_is_a_configuration_error(path: Path) -> None:
+    """A path that leads through a file cannot be made."""
+    path.write_text("")
+    with SqliteStore(str(path / "inner.db"), OPTIONS) as store:
+        assert not store.exists()
+        fails(ConfigurationError, lambda: store.write([sent()], at=AT), str(path))
+
+
+@pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may do anything")
+def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
+    """A place this user may not create says which right is missing."""
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    with SqliteStore(str(locked / "ledger.db"), OPTIONS) as store:
+        fails(StoreRefusedError, lambda: store.write([sent()], at=AT), str(locked), "right to write")
+
+
+def test_a_value_too_large_for_sqlite_costs_its_message(store: SqliteStore) -> None:
+    """SQLite takes texts up to a limit (a thousand million bytes; lowered here)."""
+    writing(store).setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 100_000)
+    report = store.write([sent(2), sent(3, callback_data="x" * 200_000), sent(4)], at=AT)
+    assert (report.inserted, [(refusal.key, refusal.reason) for refusal in report.refused]) == (
+        2, [("wamid.3", "it is too large for SQLite")]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("poison", "reason"),
+    [
+        ({"callback_data": "\ud83d"}, "surrogate"),
+        ({"pricing": {"a": {"b": "\ud83d"}}}, "surrogate"),
+        ({"display_phone_number": None, "workflow_id": None}, "IntegrityError"),
+        ({"conversation_id": ["a list"]}, "cannot hold"),
+        ({"timestamp": 2**63}, "64 bits"),
+        ({"errors": ({"code": object()},)}, "TypeError"),
+    ],
+)
+def test_reasons_say_what_was_wrong(store: SqliteStore, poison: dict[str, Any], reason: str) -> None:
+    """A refusal's reason names the kind of fault."""
+    facts = {"message_id": "wamid.9", "status": "failed", "timestamp": NOON, "execution_id": "1", "workflow_id": "w"}
+    report = store.write([sent(2), StatusEvent(**{**facts, **poison})], at=AT)
+    assert (report.inserted, [refusal.key for refusal in report.refused]) == (1, ["wamid.9"])
+    assert reason in report.refused[0].reason
+
+
+def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
+    """What is accepted can be read, from however deep in the program; what is deeper is refused, wide is not deep."""
+
+    def nested(levels: int) -> dict[str, Any]:
+        return {"in": [nested(levels - 2)]} if levels > 2 else {}
+
+    def from_deep_down(levels: int) -> set[str]:
+        return from_deep_down(levels - 1) if levels else set(store.get(["wamid.2", "wamid.3"]))
+
+    wide = {"many": [{} for _ in range(1_000)]}
+    batch = [
+        sent(2, pricing=wide),
+        sent(3, pricing=nested(MAXIMUM_DEPTH - 3)),
+        sent(4, pricing=nested(MAXIMUM_DEPTH + 3)),
+    ]
+    report = store.write(batch, at=AT)
+    assert [(refusal.key, refusal.reason) for refusal in report.refused] == [
+        ("wamid.4", "its details are nested too deeply")
+    ]
+    assert from_deep_down(600) == {"wamid.2", "wamid.3"}
+
+
+# ── Questions ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("chosen", "indexes"),
+    [
+        ({}, {"message_latest"}),
+        ({"limit": 50}, {"message_latest"}),
+        ({"conversation_id": "a"}, {"message_conversation", "message_recipient"}),
+        ({"conversation_id": "a", "statuses": ("sent",)}, {"message_conversation", "message_recipient"}),
+        ({"conversation_id": "a", "since_timestamp": 1}, {"message_conversation", "message_recipient"}),
+        ({"statuses": ("sent", "delivered"), "limit": 50}, {"message_status"}),
+        ({"statuses": ("sent",), "since_timestamp": 1, "limit": 50}, {"message_status"}),
+        ({"not_statuses": ("read",), "limit": 50}, {"message_latest"}),
+        ({"since_timestamp": 1}, {"message_time"}),
+        ({"since_timestamp": 1, "limit": 50}, {"message_latest"}),
+        ({"since_timestamp": 1, "until_timestamp": 9, "statuses": ("sent",), "limit": 50}, {"message_time"}),
+        ({"updated_since": AT}, {"message_updated"}),
+        ({"updated_since": AT, "statuses": ("sent",), "limit": 50}, {"message_updated"}),
+    ],
+)
+def test_a_question_is_led_by_the_index_that_finds_it_soonest(
+    store: SqliteStore, chosen: dict[str, Any], indexes: set[str]
+) -> None:
+    """Each question walks the index named for it, and one with an index in order sorts no more than ties."""
+    told: list[str] = []
+
+    class Explaining:
+        def execute(self, question: str, parameters: Any) -> Iterator[Any]:
+            told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            return iter(())
+
+    list(sqlite_query.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
+    steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
+    assert {index for step in steps for index in step.split() if index.startswith("message_")} == indexes
+    assert all("USING" in step for step in steps)
+    if indexes & {"message_latest", "message_status"}:
+        assert "USE TEMP B-TREE FOR ORDER BY" not in told
+
+
+def test_many_statuses_are_no_trouble(store: SqliteStore) -> None:
+    """More statuses than SQLite joins in one statement are still one question."""
+    many = tuple(f"status {number}" for number in range(1_000))
+    assert list(store.messages(MessageFilter(statuses=many))) == []
+    assert store.count(MessageFilter(statuses=(*many, "sent"))) == 1
