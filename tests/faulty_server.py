@@ -29,6 +29,8 @@ class Request:
     headers: Mapping[str, str]
 
 
+_PIECES = 20
+
 Answer = tuple[int, bytes | dict[str, Any], dict[str, str]]
 """Status, body, headers."""
 
@@ -135,6 +137,10 @@ class FaultyServer:
         """Take so long for the right answer."""
         self.before_answer(lambda: time.sleep(seconds), times=times, when=when)
 
+    def trickle(self, seconds: float, *, times: int | None = 1, when: Callable[[Any], bool] = always) -> None:
+        """Send the right answer in small pieces, over so long in all."""
+        self._add_fault(lambda handler: handler.send(*self.respond(handler.asked), over_seconds=seconds), times, when)
+
     def before_answer(
         self, act: Callable[[], None], *, times: int | None = 1, when: Callable[[Any], bool] = always
     ) -> None:
@@ -222,6 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers: Mapping[str, str] | None = None,
         *,
         half: bool = False,
+        over_seconds: float = 0.0,
     ) -> None:
         """Write an answer, compressed when asked for, from 1 KB on (as n8n's); with ``half`` only its first half."""
         content = json.dumps(body, separators=(",", ":")).encode() if isinstance(body, dict) else body
@@ -234,7 +241,11 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {**sent, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(content[: len(content) // 2] if half else content)
+        content = content[: len(content) // 2] if half else content
+        pieces = _PIECES if over_seconds else 1
+        for position in range(pieces):
+            self.wfile.write(content[position * len(content) // pieces : (position + 1) * len(content) // pieces])
+            time.sleep(over_seconds / pieces)
         if half:
             self.close()
 

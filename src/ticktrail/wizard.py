@@ -16,7 +16,7 @@ from dotenv import set_key
 
 from ticktrail.config import Settings, load_settings
 from ticktrail.errors import ConfigurationError, NotFoundError
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.sources.n8n_api import BRIEF, N8nApi
 from ticktrail.sources.n8n_rows import WorkflowSummary
 
 _KEY_HELP = """n8n makes the key under Settings > n8n API ({url}/settings/api).
@@ -50,9 +50,10 @@ def run_wizard(
     settings = load_settings({"N8N_BASE_URL": base, "N8N_API_KEY": key}, environ, directory)
     chosen = _choose_workflows(settings, workflow_ids)
     values = {"N8N_BASE_URL": base, "N8N_API_KEY": key, "WORKFLOW_ID_WHATSAPP": ",".join(chosen)}
-    if store_url is None and _interactive() and known.store_url == load_settings({}, {}, Path()).store_url:
-        typer.echo("Messages are kept in a file on this machine, or in MongoDB when you give its URI.", err=True)
-        store_url = typer.prompt("MongoDB URI (empty for the file)", default="", show_default=False, err=True) or None
+    undecided = store_url is None and known.store_url == load_settings({}, {}, Path()).store_url
+    question = "Keep the messages in MongoDB? (no: in a file on this machine)"
+    if undecided and _interactive() and typer.confirm(question, default=False, err=True):
+        store_url = _ask("MongoDB URI", None, missing="--store")
     if store_url is not None:
         name = "MONGODB_URI" if store_url.startswith("mongodb") else "TICKTRAIL_STORE"
         load_settings({name: store_url}, environ, directory)
@@ -66,7 +67,7 @@ def run_wizard(
 
 def _choose_workflows(settings: Settings, wanted: tuple[str, ...]) -> tuple[str, ...]:
     """The workflows to read: those asked for, proven to be there, or those the user picks from a list."""
-    with N8nApi(settings.require_n8n(workflow=False), "") as n8n:
+    with N8nApi(settings.require_n8n(workflow=False), "", patience=BRIEF) as n8n:
         there = n8n.workflows()
     typer.echo(f"n8n accepted the key. Workflows it shows: {len(there)}.", err=True)
     if wanted:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -53,7 +55,6 @@ def test_sync_from_n8n_equals_the_independent_answer(ticktrail: Ticktrail, n8n: 
     [
         ({"N8N_API_KEY": "a-wrong-key-a-wrong-key"}, 1, "settings/api"),
         ({"WORKFLOW_ID_WHATSAPP": "NotThere"}, 1, "NotThere"),
-        ({"N8N_API_PREFIX": "/api/v9"}, 1, "N8N_API_PREFIX"),
     ],
 )
 def test_what_n8n_refuses_is_said_with_its_remedy(
@@ -124,10 +125,12 @@ def test_init_asks_on_a_terminal(n8n: N8nServer, home: Path, bare_environment: d
         (b"browser", n8n.address),
         (b"not shown", n8n.api_key),
         (b"Which of these", "1"),
-        (b"MongoDB URI", ""),
+        (b"in MongoDB?", "n"),
     ):
-        while prompt not in seen or not seen.rstrip().endswith(b":"):
+        while prompt not in seen or not seen.rstrip().endswith((b":", b"?")):
+            assert select.select([terminal], [], [], 20)[0], f"no {prompt!r} after: {(shown + seen).decode()}"
             seen += os.read(terminal, 4096)
+        time.sleep(0.5)  # what is typed before the echo is off gets discarded, as getpass wants it
         os.write(terminal, answer.encode() + b"\n")
         shown, seen = shown + seen, b""
     while True:

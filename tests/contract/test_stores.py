@@ -481,6 +481,13 @@ def test_refused_sends_are_kept_and_concern_no_message(store: Store) -> None:
     assert store.write([], [rejected()], at=LATER).sends == 0
 
 
+def test_a_send_carries_the_label_of_its_n8n(store: Store) -> None:
+    """``instance`` of the write labels sends that have no label of their own."""
+    labelled = msgspec.structs.replace(rejected("labelled"), instance="jeddah")
+    store.write([], [accepted(), labelled], at=AT, instance="riyadh")
+    assert {send.key: send.instance for send in store.sends()} == {WAMID: "riyadh", "labelled": "jeddah"}
+
+
 def test_sends_come_newest_first(store: Store) -> None:
     """The send records are ordered by when they were sent, the last one first."""
     hours = [3, 1, 4, 0, 2]

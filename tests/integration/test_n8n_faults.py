@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from tests.recordings import corpus
 
 from ticktrail.config import N8nSettings, Secret
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError
-from ticktrail.sources.n8n_api import N8nApi, Patience
+from ticktrail.sources.n8n_api import N8nApi, Patience, Timeouts
 
 
 @pytest.fixture
@@ -245,7 +247,10 @@ def test_a_refused_connection_hints_at_containers() -> None:
 def test_an_unknown_host_is_said() -> None:
     """A name that no network knows is named."""
     settings = N8nSettings(base_url="http://nobody.invalid:5678", api_key=Secret("k"))
-    with N8nApi(settings, "w", patience=QUICK) as api, pytest.raises(SourceUnavailableError, match=r"nobody\.invalid"):
+    with (
+        N8nApi(settings, "w", patience=QUICK) as api,
+        pytest.raises(SourceUnavailableError, match=r"nobody\.invalid is not known"),
+    ):
         list(api.pages())
 
 
@@ -280,9 +285,33 @@ def test_no_message_or_log_has_a_secret(n8n: N8nServer, caplog: pytest.LogCaptur
         assert [secret for secret in secrets if secret in shown] == []
 
 
-def test_retries_print_nothing(n8n: N8nServer, capfd: pytest.CaptureFixture[str]) -> None:
-    """A retry is silent: nothing of it reaches the terminal."""
+def test_retries_print_nothing(n8n: N8nServer) -> None:
+    """A retry is silent: in a program that set up no logging, nothing of it reaches the terminal."""
     n8n.answer(503, b"", times=2)
-    with api_of(n8n) as api:
-        api.metadata()
-    assert capfd.readouterr() == ("", "")
+    code = f"""
+from ticktrail.config import N8nSettings, Secret
+from ticktrail.sources.n8n_api import N8nApi, Patience, Timeouts
+settings = N8nSettings(base_url={n8n.address!r}, api_key=Secret({n8n.api_key!r}))
+with N8nApi(settings, {n8n.workflow_id!r}, patience=Patience(wait_initial=0.0, wait_max=0.0)) as api:
+    print(len(api.metadata().rows))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("250", "")
+
+
+def test_n8n_that_falls_silent_in_the_middle_is_noticed_soon(n8n: N8nServer) -> None:
+    """When nothing at all answers any more, that is not looked for in page after page."""
+    n8n.hang_up(times=None, when=lambda _: len(n8n.requests) > 3)
+    assert isinstance(failure_of(n8n), SourceUnavailableError)
+    assert len(n8n.requests) < 12
+
+
+def test_an_answer_that_never_ends_is_given_up(n8n: N8nServer) -> None:
+    """A server that sends a little now and then does not hold everything up for ever."""
+    n8n.trickle(2.0, times=None, when=N8nRequest.is_list)
+    patience = Patience(attempts=1, wait_initial=0.0, wait_max=0.0)
+    with api_of(n8n, timeouts=Timeouts(read=1.0, whole=0.3), patience=patience) as api:
+        began = time.monotonic()
+        with pytest.raises(SourceUnavailableError, match="in time"):
+            api.metadata(limit=10)
+    assert time.monotonic() - began < 1.5

@@ -113,13 +113,13 @@ def test_this_machine_is_reached_past_proxies(monkeypatch: pytest.MonkeyPatch) -
 
 
 def _hang_up_on(listening: socket.socket, times: int) -> threading.Thread:
-    """Accept so many connections and close each after its first bytes."""
+    """Accept so many connections and close each after its first words."""
 
     def run() -> None:
         for _ in range(times):
             connection, _ = listening.accept()
             with connection:
-                connection.recv(1)
+                connection.recv(65_536)
 
     thread = threading.Thread(target=run)
     thread.start()

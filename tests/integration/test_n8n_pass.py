@@ -11,6 +11,7 @@ from tests.n8n_server import N8nRequest, N8nServer
 from tests.recordings import corpus, recording
 
 from ticktrail.errors import SourceUnavailableError
+from ticktrail.sources import n8n_fetch
 from ticktrail.sources.n8n_api import Timeouts
 from ticktrail.sources.n8n_rows import FetchedPage
 
@@ -182,6 +183,25 @@ def test_pages_of_large_executions_stay_small() -> None:
         assert executions(api.pages()) == fat
         limits = [request.limit for request in n8n.requests if request.is_list_with_data()]
     assert max(limits[1:]) <= 14
+
+
+def test_a_page_that_is_far_too_large_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that grows to eight times what it should be is given up on the way and asked for in halves."""
+    monkeypatch.setattr(n8n_fetch, "_PAGE_BYTES", 40_000)
+    fat = [corpus()[i].replace(b'"customData":{}', b'"customData":{"x":"' + b"y" * 100_000 + b'"}') for i in range(30)]
+    with N8nServer(fat) as n8n, api_of(n8n) as api:
+        assert executions(api.pages()) == fat
+        assert [request.limit for request in n8n.requests if request.is_list_with_data()][:4] == [25, 12, 6, 3]
+
+
+def test_a_lone_surrogate_costs_no_further_request(n8n: N8nServer) -> None:
+    """A page that strict readers refuse is read by the lenient one, not asked for again."""
+    with api_of(n8n) as api:
+        list(api.pages(limit=250))
+        usual = len(n8n.requests)
+        n8n.add(corpus()[5].replace(b'"customData":{}', b'"customData":{"x":"\\ud83d"}'))
+        assert len(executions(api.pages(limit=250))) == 250
+        assert len(n8n.requests) <= 2 * usual
 
 
 def test_pages_shrink_when_n8n_is_slow(n8n: N8nServer) -> None:

@@ -17,15 +17,16 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 NOON = 1_767_258_000
 
 STATUSES = ("sent", "delivered", "read", "played", "failed", "undelivered", "deleted", "warning", "brand_new")
-TIMES = (
-    *((NOON + seconds, None) for seconds in (0, 1, 60)),
-    *((NOON + seconds, "execution") for seconds in (0, 1)),
-    (5, "implausible"),
-    (NOON, "implausible"),
-    (4_102_444_800, "implausible"),
-    (None, None),
-    (None, "execution"),
-)
+TIMES: dict[str, tuple[tuple[int | None, str | None], ...]] = {
+    "noon": ((NOON, None), (NOON, "implausible")),
+    "one second later": ((NOON + 1, None),),
+    "one minute later": ((NOON + 60, None),),
+    "the seventies": ((5, "implausible"), (5, None)),
+    "far future": ((4_102_444_800, "implausible"),),
+    "not reported": ((NOON, "execution"), (NOON + 1, "execution"), (None, "execution"), (None, None)),
+}
+"""Times that make one entry, as its copies may tell them with their source: of two copies one may doubt the time."""
+
 ERRORS = (
     None,
     (),
@@ -38,24 +39,25 @@ PEOPLE = (None, "966500000001", "966500000002")
 
 values = st.sampled_from
 
-identities = st.fixed_dictionaries(
-    {
-        "status": values(STATUSES),
-        "time": values(TIMES),
-        "execution_id": values(("101", "102")),
-        "participant": values(PEOPLE),
+
+@st.composite
+def identities(draw: st.DrawFn, statuses: tuple[str, ...] = STATUSES) -> dict[str, str | None]:
+    """What tells one entry from another."""
+    return {
+        "status": draw(values(statuses)),
+        "time": draw(values(tuple(TIMES))),
+        "execution_id": draw(values(("101", "102"))),
+        "participant": draw(values(PEOPLE)),
     }
-)
-"""What tells one entry from another."""
 
 
 @st.composite
 def events(
-    draw: st.DrawFn, among: st.SearchStrategy[dict[str, Any]] = identities, name: str = "wamid.one"
+    draw: st.DrawFn, among: st.SearchStrategy[dict[str, Any]] | None = None, name: str = "wamid.one"
 ) -> StatusEvent:
-    """A status as extraction could report it, of an entry that ``among`` chooses."""
-    entry = draw(among)
-    timestamp, source = entry["time"]
+    """A status as extraction could report it, of an entry that ``among`` chooses or any."""
+    entry = draw(identities() if among is None else among)
+    timestamp, source = draw(values(TIMES[entry["time"]]))
     return StatusEvent(
         message_id=name,
         status=entry["status"],
@@ -76,8 +78,9 @@ def events(
 @st.composite
 def scans(draw: st.DrawFn, least: int = 1, most: int = 4) -> list[list[StatusEvent]]:
     """What several scans met of one message: a few entries, each reported again and again, not always alike."""
-    entries = draw(st.lists(identities, min_size=1, max_size=5))
-    batch = st.lists(events(values(entries)), min_size=1, max_size=6)
+    statuses = draw(st.lists(values(STATUSES), min_size=1, max_size=3, unique=True))
+    entries = draw(st.lists(identities(tuple(statuses)), min_size=1, max_size=6))
+    batch = st.lists(events(values(entries)), min_size=1, max_size=8)
     return draw(st.lists(batch, min_size=least, max_size=most))
 
 

@@ -385,7 +385,23 @@ def test_quick_way_agrees(name: str) -> None:
 @pytest.mark.parametrize("name", PLAIN)
 def test_quick_way_agrees_after_every_single_change(name: str) -> None:
     """Whatever one value in a plain execution becomes, the quick way still says what the rule says, or nothing."""
-    wrong = [None, True, 7, "", "x", "calls", "1767000000", "9999999999", "1000000000", [], {}, [{}], {"x": 1}]
+    wrong = [
+        None,
+        True,
+        7,
+        "",
+        "x",
+        "READ",
+        "sent ",
+        "calls",
+        "1767000000",
+        "9999999999",
+        "1000000000",
+        [],
+        {},
+        [{}],
+        {"x": 1},
+    ]
     taken = 0
 
     for execution in (RECORDINGS[name], trigger_alone(RECORDINGS[name])):
@@ -399,6 +415,35 @@ def test_quick_way_agrees_after_every_single_change(name: str) -> None:
             taken += agree(json.dumps(shorter).encode())
 
     assert taken
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"pricing": {"category": "utility"}},
+        {"errors": [{"code": 131026}]},
+        {"biz_opaque_callback_data": "campaign-7"},
+        {"recipient_user_id": "SA.9001"},
+        {"recipient_id": "966500000002"},
+        {"status": "DELIVERED"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("apart", [True, False], ids=["in an item of its own", "in the same list"])
+def test_quick_way_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> None:
+    """A status that comes twice, the second time with more or other facts, is the same event by either way."""
+    execution = trigger_alone(RECORDINGS["execution_whatsapp_trigger_multi_status"])
+    (items,) = execution["data"]["resultData"]["runData"]["WhatsApp Trigger"][0]["data"]["main"]
+    statuses = items[0]["json"]["statuses"]
+    double = {**statuses[1], **more}
+    if apart:
+        items.append(copied(items[0]))
+        items[1]["json"]["statuses"] = [double]
+    else:
+        statuses.append(double)
+
+    agree(json.dumps(execution).encode())
 
 
 ANOTHER = {"json": {"statuses": [{**WATCHED, "id": "wamid.ANOTHER"}]}}
@@ -434,6 +479,7 @@ def test_quick_way_leaves_what_it_does_not_see(name: str, place: str, added: JSO
     execution = copied(RECORDINGS[name])
     *path, last = place.split()
     at(execution, tuple(path))[last] = added
+    execution["workflowData"]["nodes"].append({"name": "Sender", "type": "n8n-nodes-base.whatsApp", "parameters": {}})
     raw = json.dumps(execution).encode()
 
     agree(raw)
@@ -442,6 +488,7 @@ def test_quick_way_leaves_what_it_does_not_see(name: str, place: str, added: JSO
     if ANOTHER["json"]["statuses"][0]["id"] in json.dumps(added):
         assert "wamid.ANOTHER" in {event.message_id for event in found.events}
     if place.endswith("Sender"):
+        assert [send.rejected for send in found.sends] == [True]
         assert found.events
 
 

@@ -364,6 +364,20 @@ def test_later_nodes_are_read_when_nobody_wrote() -> None:
     assert [event.message_id for event in read(execution).events] == ["wamid.FORGED"]
 
 
+@pytest.mark.parametrize("word", ["statuses", "\\\\u0073tatuses"], ids=["plain", "escaped"])
+@pytest.mark.parametrize("order", [1, -1], ids=["as it ran", "backwards"])
+def test_no_forging_by_a_message_that_a_later_node_fetched(order: int, word: str) -> None:
+    """A timer's workflow fetches users' messages from somewhere, and a Code node parses what one of them wrote."""
+    message = {"from": "966500000066", "id": "wamid.IN4", "type": "text", "text": {"body": json.dumps(FORGED)}}
+    fetched = json.loads(json.dumps({"messages": [message]}).replace("statuses", word))
+    execution = situation("sample_webhook_in_node_parameters")["execution"]
+    execution = with_later_node(with_later_node(execution, "Fetch", fetched), "Parse", FORGED)
+    runs = execution["data"]["resultData"]["runData"]
+    execution["data"]["resultData"]["runData"] = dict(list(runs.items())[::order])
+
+    assert read(execution).events == ()
+
+
 def test_statuses_of_the_trigger_count_beside_a_user_message() -> None:
     """One webhook brings a status and a user's message: the status counts, what later nodes made does not."""
     body = situation("statuses_and_messages_in_one_value")["body"]

@@ -426,6 +426,35 @@ def test_template_of_an_http_request_by_fields() -> None:
     assert send.template == Template("promo", "ar")
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        None,
+        7,
+        "template",
+        [],
+        {},
+        {"parameters": None},
+        {"parameters": 7},
+        {"parameters": True},
+        {"parameters": "template"},
+        {"parameters": {"name": "template"}},
+        {"parameters": [None, 7, "template", {}, {"name": "template"}, {"name": "template", "value": 7}]},
+        {"parameters": [{"name": "template", "value": "={{ $json.body.missing }}"}]},
+    ],
+    ids=repr,
+)
+def test_fields_of_wrong_types_name_no_template(fields: object) -> None:
+    """Body fields that cannot be read cost the template, not the send."""
+    execution = recording("http_request_accepted")
+    del parameters(execution)["jsonBody"]
+    parameters(execution)["bodyParameters"] = fields
+
+    (send,) = sends(execution)
+
+    assert (send.message_id, send.template) == ("wamid.SENT0004", None)
+
+
 def test_template_of_a_refused_http_request_is_what_was_sent() -> None:
     """Of a refused request n8n keeps the body that was really sent: it goes before the parameters."""
     execution = recording("http_request_rejected_132001")
@@ -583,6 +612,38 @@ def test_refused_http_request_that_continues() -> None:
 
     assert (send.rejected, send.message_id, send.template) == (True, None, ORDER_UPDATE)
     assert send.errors == (NOT_FOUND_BRIEFLY,)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        '={"messaging_product": "whatsapp", "to": "{{ $json.body.to }}", "type": "text"}',
+        "={{ JSON.stringify({messaging_product: 'whatsapp', to: $json.body.to, type: 'text'}) }}",
+        "={{ {'messaging_product': 'whatsapp', 'to': $json.body.to} }}",
+        '={"messaging_product": "whatsapp", "recipient": "{{ $json.body.bsuid }}", "type": "text"}',
+    ],
+)
+def test_refused_http_request_however_its_body_is_written(written: str) -> None:
+    """That a request was a send shows in its body, however that is written and whatever its recipient is called."""
+    execution = recording("template_continue_on_fail_rejected_132001")
+    node = execution["workflowData"]["nodes"][1]
+    node |= {"type": "n8n-nodes-base.httpRequest", "parameters": {"method": "POST", "jsonBody": written}}
+
+    (send,) = sends(execution)
+
+    assert (send.rejected, send.errors) == (True, (NOT_FOUND_BRIEFLY,))
+
+
+def test_refused_http_request_to_a_user_id() -> None:
+    """A request to a business-scoped user id names a recipient instead of a number."""
+    execution = recording("http_request_rejected_132001")
+    body = sender(execution)["error"]["context"]["request"]["body"]
+    del body["to"]
+    body["recipient"] = "SA.9001"
+
+    (send,) = sends(execution)
+
+    assert (send.rejected, send.input) == (True, "SA.9001")
 
 
 @pytest.mark.parametrize("full", [False, True], ids=["answer only", "full response"])

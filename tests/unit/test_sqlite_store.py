@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.model import StatusEvent
+from ticktrail.model import Send, SentBy, StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
 from ticktrail.stores.sqlite import SqliteStore
@@ -298,6 +298,35 @@ def test_reasons_say_what_was_wrong(store: SqliteStore, poison: dict[str, Any], 
     report = store.write([sent(2), StatusEvent(**{**facts, **poison})], at=AT)
     assert (report.inserted, [refusal.key for refusal in report.refused]) == (1, ["wamid.9"])
     assert reason in report.refused[0].reason
+
+
+def test_an_instant_without_a_zone_is_refused_at_once(store: SqliteStore) -> None:
+    """A naive ``at`` is the caller's mistake, not a fault of every message."""
+    with pytest.raises(TypeError):
+        store.write([sent(2)], at=AT.replace(tzinfo=None))
+    assert store.count(MessageFilter()) == 1
+
+
+def test_copies_of_a_send_within_a_millisecond_end_alike(store: SqliteStore) -> None:
+    """What the file keeps, whole milliseconds, is what copies are compared by, in one batch as in two."""
+    copies = [
+        Send(
+            key=key,
+            message_id=key,
+            sent_by=SentBy("w", "node", execution_id),
+            status="accepted",
+            sent_at=AT.replace(microsecond=microsecond),
+        )
+        for key in ("together", "apart")
+        for execution_id, microsecond in (("2", 100), ("1", 900))
+    ]
+    store.write([], copies[:2], at=AT)
+    store.write([], copies[2:3], at=AT)
+    store.write([], copies[3:], at=AT)
+    assert {send.key: (send.sent_by.execution_id, send.sent_at) for send in store.sends()} == {
+        "together": ("1", AT),
+        "apart": ("1", AT),
+    }
 
 
 def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:

@@ -74,6 +74,6 @@ def open_sources(place: str, settings: Settings) -> list[Source]:
 
         return [Export(place)]
     n8n = settings.require_n8n()
-    from ticktrail.sources.n8n_api import N8nApi  # noqa: PLC0415 - the HTTP client loads when chosen
+    from ticktrail.sources.n8n_api import BRIEF, N8nApi  # noqa: PLC0415 - the HTTP client loads when chosen
 
-    return [N8nApi(n8n, workflow_id) for workflow_id in settings.workflow_ids]
+    return [N8nApi(n8n, workflow_id, patience=BRIEF) for workflow_id in settings.workflow_ids]

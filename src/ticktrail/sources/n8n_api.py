@@ -36,10 +36,13 @@ from ticktrail.sources.n8n_rows import (
     read_workflows,
 )
 
-__all__ = ["N8nApi", "Patience", "RawPage", "Timeouts"]
+__all__ = ["BRIEF", "N8nApi", "Patience", "RawPage", "Timeouts"]
 
 _FAT_EXECUTION_BYTES = 65_536
 """From this size on, compressing costs n8n's main process more than the wire gains (0.16 s became 0.79 s a page)."""
+
+BRIEF = Patience(attempts=5, total=60.0, wait_max=4.0, starting=15.0)
+"""For a command that somebody waits for, or that cron starts again anyway: a restart of n8n is still sat out."""
 
 _SMALLEST_LIST = 10
 _LIST_ATTEMPTS = 2

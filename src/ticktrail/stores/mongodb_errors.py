@@ -128,7 +128,7 @@ def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
     if code == _UNAUTHORIZED and "requires authentication" in text:
         return StoreRefusedError(
             f"{where} wants a user name and password, and MONGODB_URI has none.",
-            remedy=f"Write them into it: mongodb://user:password@{address.hosts[0]}/{address.database}?authSource=admin",
+            remedy=f"Write them into it: {address.location.replace('://', '://user:password@', 1)}?authSource=admin",
         )
     if code == _UNAUTHORIZED:
         return StoreRefusedError(

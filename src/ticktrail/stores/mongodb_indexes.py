@@ -55,14 +55,18 @@ def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
     Raises:
         StoreRefusedError: duplicates or another index stand in the way; it names them, and the mend.
     """
-    present = {_keys(index): index for index in collection.list_indexes()}
+    present = list(collection.list_indexes())
     missing = []
     for model in wanted:
-        index = present.get(_keys(model.document))
-        if index is None:
+        must_be_unique = bool(model.document.get("unique"))
+        alike = [index for index in present if _keys(index) == _keys(model.document)]
+        # One that keeps ids unique is enough, and one that keeps messages out is too much.
+        serving = [index for index in alike if _serves(index, must_be_unique=must_be_unique)]
+        if not alike:
             missing.append(model)
-        elif not _serves(index, model.document):
-            raise _in_the_way(collection, index["name"], must_be_unique=bool(model.document.get("unique")))
+        elif not serving or (len(serving) < len(alike) and not must_be_unique):
+            wrong = next(index for index in alike if index not in serving)
+            raise _in_the_way(collection, wrong["name"], must_be_unique=must_be_unique)
     unique = [model for model in missing if model.document.get("unique")]
     for models in (unique, [model for model in missing if model not in unique]):
         if models:
@@ -92,9 +96,9 @@ def _keys(index: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _serves(index: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether an index on the same keys does what the wanted one is for."""
-    if not wanted.get("unique"):
+def _serves(index: Mapping[str, Any], *, must_be_unique: bool) -> bool:
+    """Whether an index on the keys of a wanted one does what that is for."""
+    if not must_be_unique:
         return not index.get("unique")
     # A collation would take two ids for one, a partial index would let some of them stand twice.
     return bool(index.get("unique")) and "partialFilterExpression" not in index and "collation" not in index

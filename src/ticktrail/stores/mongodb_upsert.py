@@ -2,7 +2,7 @@
 
 :mod:`ticktrail.merge` says what the law is; here it is an aggregation pipeline, built as plain data. The first stage
 carries what a batch says of one message, under ``$literal`` because none of it may be taken for an expression
-(a campaign label ``"$$ROOT"`` would store the whole document). The stages after it are the same for every message.
+(a campaign label ``"$$ROOT"`` would store the whole document). The stage after it is the same for every message.
 
 A stored document may be an older tool's: entries with ``waId``, in any order, some repeated. It is read just as
 :func:`ticktrail.document.from_document` reads it, so merging into it is adopting it. What it holds beyond the known
@@ -76,7 +76,7 @@ _OPTIONAL = (
 def insertion(message_id: str, news: Gathered, *, at: datetime, zone: tzinfo) -> dict[str, Any]:
     """The update that stores a message met for the first time, and leaves one alone that is there already."""
     document = to_document(merge_message(None, message_id, news, at=at), zone)
-    # The upsert takes it from the filter, and refuses to be told twice.
+    # An upsert takes it from its filter.
     del document["messageId"]
     return {"$setOnInsert": document}
 
@@ -271,7 +271,7 @@ def _derivations() -> dict[str, Expression]:
             {"$gte": ["$$this.timestamp", EARLIEST_PLAUSIBLE_TIMESTAMP]},
         ]
     }
-    # The pairs of sets and lists are by participant, "" where no group is concerned.
+    # By participant; "" stands for everybody where no group is concerned.
     participants = {
         name: each(chosen("$$history", condition), or_else("$$this.participant", ""))
         for name, condition in (("failed", failed), ("arrived", arrived))

@@ -1,0 +1,520 @@
+"""What only MongoDB can show: indexes, literal values, the writes themselves, races, queries typed into mongosh."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import random
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.monitoring import CommandListener
+
+from ticktrail.document import to_document
+from ticktrail.errors import StoreRefusedError
+from ticktrail.merge import gather, merge_message
+from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.query import UNREAD, MessageFilter
+from ticktrail.stores import Store, StoreOptions, WriteReport, mongodb_connection, mongodb_write, open_store
+
+ZONE = ZoneInfo("Asia/Riyadh")
+AT = datetime(2026, 11, 22, 10, 0, 0, 123_000, tzinfo=UTC)
+LATER = AT + timedelta(hours=1)
+NOON = 1_767_258_000
+WHO = "966500000001"
+WAMID = "wamid.HBgMOTY2NTAwMDAwMDAx"
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+def options() -> StoreOptions:
+    """A database of this test's own."""
+    return StoreOptions(timezone=ZONE, database=f"ticktrail_test_{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def ledger(mongodb_server: str, options: StoreOptions) -> Iterator[Database[Document]]:
+    """The database as other programs see it."""
+    with MongoClient[Document](mongodb_server, tz_aware=True) as client:
+        yield client[str(options.database)]
+        client.drop_database(str(options.database))
+
+
+@pytest.fixture
+def store(mongodb_server: str, options: StoreOptions, ledger: Database[Document]) -> Iterator[Store]:
+    """Ticktrail on that database."""
+    with open_store(mongodb_server, options) as store:
+        yield store
+
+
+def event(status: str, timestamp: int | None = NOON, execution_id: str = "101", **more: Any) -> StatusEvent:
+    """A status of one message."""
+    facts = {"message_id": WAMID, "workflow_id": "delivery", "conversation_id": WHO, **more}
+    return StatusEvent(status=status, timestamp=timestamp, execution_id=execution_id, **facts)
+
+
+def accepted(template: str | None, *, sent_at: datetime = AT, execution_id: str = "90", **more: Any) -> Send:
+    """A send that Meta accepted."""
+    facts: dict[str, Any] = {
+        "key": WAMID,
+        "message_id": WAMID,
+        "sent_by": SentBy("orders", "Send template", execution_id),
+        "status": "accepted",
+        "sent_at": sent_at,
+        "template": None if template is None else Template(template, "en_US"),
+    }
+    return Send(**{**facts, **more})
+
+
+def counts(report: WriteReport) -> tuple[int, int, int, int]:
+    """Inserted, updated, unchanged, refused."""
+    return report.inserted, report.updated, report.unchanged, len(report.refused)
+
+
+# ── Indexes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+STATUS_INDEXES = [
+    ({"_id": 1}, False, False),
+    ({"messageId": 1}, True, False),
+    ({"conversation_id": 1}, False, False),
+    ({"conversation_id": 1, "latestTimestamp": -1}, False, False),
+    ({"latestStatus": 1}, False, False),
+    ({"latestStatus": 1, "latestTimestamp": -1}, False, False),
+    ({"lastUpdatedAt": -1}, False, False),
+    ({"sentTimestamp": 1}, False, False),
+    ({"failure.code": 1}, False, True),
+    ({"recipientUserId": 1}, False, True),
+    ({"callbackData": 1}, False, True),
+]
+
+
+def indexes(ledger: Database[Document], collection: str) -> list[tuple[Document, bool, bool]]:
+    """Keys, unique, sparse of every index, keys in their order."""
+    return [
+        (dict(index["key"]), bool(index.get("unique")), bool(index.get("sparse")))
+        for index in ledger[collection].list_indexes()
+    ]
+
+
+def test_the_first_write_makes_exactly_these_indexes(store: Store, ledger: Database[Document]) -> None:
+    """Reading makes nothing, not even the collections."""
+    assert not store.exists()
+    assert (store.count(MessageFilter()), list(store.messages(MessageFilter())), list(store.sends())) == (0, [], [])
+    assert ledger.list_collection_names() == []
+    store.write([event("sent")], at=AT)
+    assert store.exists()
+    # As text, which tells one order of keys from another; servers list indexes in an order of their own.
+    assert sorted(map(str, indexes(ledger, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
+    assert sorted(map(str, indexes(ledger, "message_sends"))) == sorted(
+        map(str, [({"_id": 1}, False, False), ({"messageId": 1}, False, False), ({"sentAt": -1}, False, False)])
+    )
+
+
+def test_the_unique_index_is_there_before_the_first_write(
+    mongodb_server: str, options: StoreOptions, ledger: Database[Document], commands: list[tuple[str, Document]]
+) -> None:
+    """And before the other indexes: a writer that comes while those are built relies on it."""
+    with open_store(mongodb_server, options) as store:
+        store.write([event("sent")], at=AT)
+    names = [name for name, _ in commands if name in {"createIndexes", "update"}]
+    assert names[0] == "createIndexes"
+    first = next(command for name, command in commands if name == "createIndexes")
+    assert [index["key"] for index in first["indexes"]] == [{"messageId": 1}]
+    assert "update" not in names[: len(names) - names[::-1].index("createIndexes")]
+
+
+def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, ledger: Database[Document]) -> None:
+    """Each ends with all indexes there."""
+    failures: list[BaseException] = []
+
+    def prepare() -> None:
+        try:
+            with open_store(mongodb_server, options) as store:
+                store.prepare()
+                store.prepare()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test is to say so
+            failures.append(error)
+
+    threads = [threading.Thread(target=prepare) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert sorted(map(str, indexes(ledger, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
+
+
+def test_an_index_on_the_same_keys_serves_whatever_its_name(store: Store, ledger: Database[Document]) -> None:
+    """Another name, or fewer documents in one that only makes questions faster, is no harm."""
+    statuses = ledger["message_statuses"]
+    # Typed into mongosh, a direction is a double.
+    by_id = {"key": {"messageId": 1.0}, "unique": True, "name": "by_id"}
+    ledger.command("createIndexes", "message_statuses", indexes=[by_id])
+    statuses.create_index({"conversation_id": 1}, sparse=True, name="by_person")
+    store.write([event("sent")], at=AT)
+    assert set(statuses.index_information()) >= {"by_id", "by_person", "latestStatus_1"}
+    assert len(statuses.index_information()) == len(STATUS_INDEXES)
+
+
+@pytest.mark.parametrize(
+    ("keys", "how"),
+    [
+        ({"messageId": 1}, {}),
+        ({"messageId": 1}, {"unique": True, "partialFilterExpression": {"latestStatus": "sent"}}),
+        ({"conversation_id": 1}, {"unique": True}),
+    ],
+    ids=["not unique", "unique for some", "unique where it must not be"],
+)
+def test_an_index_that_stands_in_the_way_is_named(
+    store: Store, ledger: Database[Document], keys: Document, how: Document
+) -> None:
+    """Nothing is written; when it is dropped as the remedy says, it works."""
+    statuses = ledger["message_statuses"]
+    statuses.create_index(keys, name="in_the_way", **how)
+    with pytest.raises(StoreRefusedError, match="in_the_way") as caught:
+        store.write([event("sent")], at=AT)
+    assert 'db.getCollection("message_statuses").dropIndex("in_the_way")' in caught.value.remedy
+    assert statuses.count_documents({}) == 0
+    statuses.drop_index("in_the_way")
+    assert store.write([event("sent")], at=AT).inserted == 1
+
+
+def test_two_indexes_on_the_same_keys_are_judged_together(store: Store, ledger: Database[Document]) -> None:
+    """Beside a unique one, another on the message id changes nothing."""
+    statuses = ledger["message_statuses"]
+    statuses.create_index({"messageId": 1}, name="some", partialFilterExpression={"latestStatus": "sent"})
+    statuses.create_index({"messageId": 1}, name="ids", unique=True)
+    assert store.write([event("sent")], at=AT).inserted == 1
+
+
+def test_an_index_that_has_our_name_is_named(store: Store, ledger: Database[Document]) -> None:
+    """Other keys under the name that MongoDB gives ours."""
+    ledger["message_statuses"].create_index({"other": 1}, name="latestStatus_1")
+    with pytest.raises(StoreRefusedError, match="latestStatus_1") as caught:
+        store.write([event("sent")], at=AT)
+    assert 'dropIndex("latestStatus_1")' in caught.value.remedy
+
+
+def test_documents_with_one_message_id_are_named(store: Store, ledger: Database[Document]) -> None:
+    """With how many there are, and how to join them; reading them still works."""
+    entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
+    for name, number in (("wamid.twice", 2), ("wamid.thrice", 3), ("wamid.once", 1)):
+        for _ in range(number):
+            ledger["message_statuses"].insert_one({"messageId": name, "statusHistory": [entry]})
+    with pytest.raises(StoreRefusedError) as caught:
+        store.write([event("sent")], at=AT)
+    assert "wamid.thrice (3 documents), wamid.twice (2 documents)" in str(caught.value)
+    assert "wamid.once" not in str(caught.value)
+    assert "renameCollection" in caught.value.remedy
+    assert store.count(MessageFilter()) == 6
+    assert ledger["message_statuses"].count_documents({}) == 6
+
+
+# ── What is written, and how ────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Recorder(CommandListener):
+    """Keeps every command that a client sends."""
+
+    def __init__(self) -> None:
+        self.commands: list[tuple[str, Document]] = []
+
+    def started(self, event: Any) -> None:
+        """Keep one."""
+        self.commands.append((event.command_name, event.command))
+
+    def succeeded(self, event: Any) -> None:
+        """Not asked for."""
+
+    def failed(self, event: Any) -> None:
+        """Not asked for."""
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Document]]:
+    """The commands of every store that is opened from now on, by name, as they are sent."""
+    recorder = Recorder()
+    monkeypatch.setattr(
+        mongodb_connection.pymongo, "MongoClient", functools.partial(MongoClient, event_listeners=[recorder])
+    )
+    return recorder.commands
+
+
+def test_every_write_is_an_update_of_one_message(
+    mongodb_server: str, options: StoreOptions, ledger: Database[Document], commands: list[tuple[str, Document]]
+) -> None:
+    """New, grown, unchanged, lent to: each names one message id (a send its key) and nothing else."""
+    with open_store(mongodb_server, options) as store:
+        store.write([event("sent"), event("sent", message_id="wamid.other")], [accepted("hello")], at=AT)
+        store.write([event("sent"), event("read", message_id="wamid.other")], [accepted("hello")], at=LATER)
+        store.write([], [accepted("earlier", sent_at=AT - timedelta(hours=1))], at=LATER)
+    writes = [
+        (name, command) for name, command in commands if name not in {"find", "listIndexes", "createIndexes", "hello"}
+    ]
+    assert {name for name, _ in writes} <= {"update", "endSessions"}
+    statements = [
+        (command["update"], one) for name, command in writes if name == "update" for one in command["updates"]
+    ]
+    assert len(statements) >= 9
+    for collection, statement in statements:
+        key = "messageId" if collection == "message_statuses" else "_id"
+        assert list(statement["q"]) == [key]
+        assert isinstance(statement["q"][key], str)
+        assert not statement.get("multi")
+        lending = isinstance(statement["u"], Mapping) and "$set" in statement["u"]
+        assert statement.get("upsert", False) is not lending
+    pipelines = [one["u"] for _, one in statements if isinstance(one["u"], list)]
+    assert len(pipelines) >= 4
+
+
+NASTY = ("$$ROOT", "$", "$messageId", "$$REMOVE", "a.b", "", "\x00", "{$ne: 1}")
+
+
+@pytest.mark.parametrize("nasty", NASTY)
+def test_values_from_outside_are_stored_as_they_are(store: Store, ledger: Database[Document], nasty: str) -> None:
+    """Whether the message is new or merged into by the server, as label, in details, as template."""
+    details = {"$literal": nasty, "a.b": [nasty, {"$add": [1, 2]}]}
+    told = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
+    store.write([event("failed", **told), event("sent", message_id="wamid.known")], at=AT)
+    store.write([event("failed", message_id="wamid.known", **told)], [accepted(nasty, input=nasty)], at=LATER)
+    store.write([], [accepted(nasty, input=nasty, execution_id=nasty)], at=LATER)
+    for name in (WAMID, "wamid.known"):
+        stored = ledger["message_statuses"].find_one({"messageId": name})
+        assert stored is not None
+        entry = stored["statusHistory"][-1]
+        assert (entry["pricing"], entry["errors"]) == (details, [details])
+        assert (stored["callbackData"], stored["recipientUserId"], stored["pricing"]) == (nasty, nasty, details)
+    lent = ledger["message_statuses"].find_one({"messageId": WAMID}) or {}
+    assert lent["template"] == {"name": nasty, "language": "en_US"}
+    assert (ledger["message_sends"].find_one({"_id": WAMID}) or {})["input"] == nasty
+
+
+def test_no_helper_is_left_in_a_document(store: Store, ledger: Database[Document]) -> None:
+    """After a merge on the server the document has the documented fields, as Python would have written it."""
+    events = [event("sent"), event("delivered", NOON + 30), event("read", NOON + 60, workflow_id="other")]
+    for told in events:
+        store.write([told], at=AT, instance="shop")
+    stored = ledger["message_statuses"].find_one({}, {"_id": False})
+    expected = to_document(merge_message(None, WAMID, gather(events, instance="shop")[WAMID], at=AT), ZONE)
+    assert stored == expected
+    assert [list(entry) for entry in stored["statusHistory"]] == [list(entry) for entry in expected["statusHistory"]]
+
+
+def test_a_document_that_would_grow_too_large_costs_itself_only(store: Store) -> None:
+    """16 MB is the most MongoDB keeps in one: the message stays as it was, the others of the batch are stored."""
+    half = ({"code": 1, "message": "x" * 9_000_000},)
+    assert counts(store.write([event("failed", errors=half)], at=AT)) == (1, 0, 0, 0)
+    batch = [event("failed", NOON + 1, errors=half), event("sent", message_id="wamid.other")]
+    report = store.write(batch, at=LATER)
+    assert counts(report) == (1, 0, 0, 1)
+    assert (report.refused[0].key, "16 MB" in report.refused[0].reason) == (WAMID, True)
+    assert len(store.get([WAMID])[WAMID].history) == 1
+
+
+# ── Counts and races ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "look",
+    [{}, {WAMID: set()}, {WAMID: {"another key"}}],
+    ids=["as if the message came since", "as if its entries came since", "as if another entry was gone since"],
+)
+def test_what_was_read_before_never_decides_what_is_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch, look: dict[str, set[str]]
+) -> None:
+    """However wrong the look at the stored keys was: same document, true counts."""
+    store.write([event("sent")], at=AT)
+    monkeypatch.setattr(mongodb_write.Writer, "_known_keys", lambda *_: look)
+    assert counts(store.write([event("sent", pricing={"category": "utility"})], at=LATER)) == (0, 0, 1, 0)
+    stored = store.documents([WAMID])[WAMID]
+    assert (stored["lastUpdatedAt"], stored["lastScannedAt"]) == (AT, LATER)
+    assert stored["pricing"] == {"category": "utility"}
+    other = event("sent", message_id="wamid.other")
+    assert counts(store.write([event("sent"), event("read", NOON + 60), other], at=LATER)) == (1, 1, 0, 0)
+    mixed = [event("delivered", NOON + 30), event("sent", message_id="wamid.other", callback_data="campaign")]
+    assert counts(store.write(mixed, at=LATER)) == (0, 1, 1, 0)
+    assert store.documents(["wamid.other"])["wamid.other"]["callbackData"] == "campaign"
+
+
+def test_a_message_that_was_forgotten_since_is_inserted_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The look found its entries, then it was deleted: it is neither lost nor counted as unchanged."""
+    keys = {WAMID: set(gather([event("sent")])[WAMID].entries)}
+    monkeypatch.setattr(mongodb_write.Writer, "_known_keys", lambda *_: keys)
+    assert counts(store.write([event("sent")], at=AT)) == (1, 0, 0, 0)
+    assert store.get([WAMID])[WAMID].standing.latest_status == "sent"
+
+
+PROCESS = """
+import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+import msgspec
+from ticktrail.model import Send, StatusEvent
+from ticktrail.stores import StoreOptions, WriteReport, open_store
+
+writes = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[list[StatusEvent], list[Send]]])
+at = datetime(2026, 11, 22, 10, tzinfo=UTC)
+total = WriteReport()
+with open_store(sys.argv[1], StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=sys.argv[2])) as store:
+    for events, sends in writes:
+        total += store.write(events, sends, at=at)
+print(total.inserted, total.updated, total.unchanged, len(total.refused), total.sends)
+"""
+
+
+def test_processes_that_write_the_same_at_once_end_in_the_law_and_count_each_change_once(
+    mongodb_server: str, options: StoreOptions, store: Store
+) -> None:
+    """Each gets all statuses one by one, shuffled, at one instant; what is new is counted by exactly one of them."""
+    names = [f"wamid.{number}" for number in range(5)]
+    events = [
+        event(status, NOON + minute, execution, message_id=name, pricing={"by": execution} if minute else None)
+        for name in names
+        for (minute, status), execution in itertools.product(enumerate(("sent", "delivered", "read")), ("1", "2"))
+    ]
+    copies = [
+        accepted(template, sent_at=AT + timedelta(seconds=second), key=name, message_id=name)
+        for name in names
+        for second, template in enumerate(("original", "copied", None))
+    ]
+    running = []
+    for seed in range(3):
+        writes: list[tuple[list[StatusEvent], list[Send]]] = [
+            *(([told], []) for told in events),
+            *(([], [copy]) for copy in copies),
+        ]
+        random.Random(seed).shuffle(writes)  # noqa: S311 - the same shuffles every time
+        process = subprocess.Popen(
+            [sys.executable, "-c", PROCESS, mongodb_server, str(options.database)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=False,
+        )
+        running.append((process, msgspec.json.encode(writes)))
+    for process, writes_encoded in running:
+        assert process.stdin is not None
+        process.stdin.write(writes_encoded)
+        process.stdin.close()
+    totals = []
+    for process, _ in running:
+        assert process.stdout is not None
+        totals.append([int(number) for number in process.stdout.read().split()])
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    inserted, updated, unchanged, refused, sends = map(sum, zip(*totals, strict=True))
+    assert (inserted, updated, refused, sends) == (len(names), len(events) - len(names), 0, len(names))
+    assert unchanged == 2 * len(events)
+    fold = gather(events)
+    stored = store.documents(names)
+    for name in names:
+        document = to_document(merge_message(None, name, fold[name], at=datetime(2026, 11, 22, 10, tzinfo=UTC)), ZONE)
+        sent_by = {"workflowId": "orders", "node": "Send template", "executionId": "90"}
+        assert stored[name] == {**document, "template": {"name": "original", "language": "en_US"}, "sentBy": sent_by}
+
+
+def test_a_send_that_changes_while_it_is_lent_is_lent_again(
+    mongodb_server: str, options: StoreOptions, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An earlier copy comes and is lent between our look and our write: the message ends with its template."""
+    store.write([event("sent")], at=AT)
+    plain: Callable[..., Any] = mongodb_write.run
+    interrupted: list[str] = []
+
+    def interrupting(collection: Any, operations: Any, address: Any) -> Any:
+        if operations and collection.name == "message_statuses" and not interrupted:
+            interrupted.append("once")
+            with open_store(mongodb_server, options) as other:
+                other.write([], [accepted("original", sent_at=AT - timedelta(hours=1))], at=AT)
+        return plain(collection, operations, address)
+
+    monkeypatch.setattr(mongodb_write, "run", interrupting)
+    store.write([], [accepted("copied")], at=LATER)
+    assert interrupted
+    assert store.get([WAMID])[WAMID].template == Template("original", "en_US")
+
+
+def test_a_template_that_the_original_had_not_is_taken_back(store: Store, ledger: Database[Document]) -> None:
+    """An earlier copy without a template decides; nothing of the later one stays in send or message."""
+    store.write([event("sent")], [accepted("copied")], at=AT)
+    store.write([], [accepted(None, sent_at=AT - timedelta(hours=1), execution_id="89")], at=LATER)
+    for collection in ("message_statuses", "message_sends"):
+        stored = ledger[collection].find_one({})
+        assert stored is not None
+        assert "template" not in stored
+        assert stored["sentBy"]["executionId"] == "89"
+
+
+# ── Queries typed into mongosh ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def asked(store: Store, ledger: Database[Document]) -> Callable[..., set[str]]:
+    """The ids that a filter finds among six messages, three of them updated just now, the others two hours ago."""
+    now = datetime.now(UTC)
+    other = "966500000002"
+    old = [
+        event("sent", message_id="a"),
+        event("delivered", NOON + 1, message_id="b"),
+        event("read", NOON + 2, message_id="c", conversation_id=other),
+    ]
+    store.write(old, at=now - timedelta(hours=2))
+    fresh = [
+        event("failed", NOON + 3, message_id="d", errors=({"code": 131026},)),
+        event("sent", NOON + 4, message_id="e", conversation_id=other),
+        event("delivered", NOON + 5, message_id="a"),
+        event("sent", message_id="b"),
+    ]
+    store.write([*fresh, *old], at=now)
+
+    def ask(query: Document) -> set[str]:
+        return {found["messageId"] for found in ledger["message_statuses"].find(query)}
+
+    return ask
+
+
+def test_the_questions_of_every_day_are_plain_queries(
+    asked: Callable[..., set[str]], ledger: Database[Document]
+) -> None:
+    """By user, unread, by status, why it failed, updated in the last hour; counts per user and status."""
+    assert asked({"conversation_id": WHO}) == {"a", "b", "d"}
+    assert asked({"conversation_id": WHO, "latestStatus": {"$in": list(UNREAD)}}) == {"a", "b"}
+    assert asked({"latestStatus": "sent"}) == {"e"}
+    assert asked({"latestStatus": {"$ne": "read"}}) == {"a", "b", "d", "e"}
+    assert asked({"failure.code": 131026}) == {"d"}
+    assert asked({"lastUpdatedAt": {"$gte": datetime.now(UTC) - timedelta(hours=1)}}) == {"a", "b", "d", "e"}
+    assert asked({"statusHistory": {"$elemMatch": {"status": "delivered", "executionId": "101"}}}) == {"a", "b"}
+    counted = ledger["message_statuses"].aggregate(
+        [{"$group": {"_id": {"user": "$conversation_id", "status": "$latestStatus"}, "count": {"$sum": 1}}}]
+    )
+    assert {(one["_id"]["user"], one["_id"]["status"]): one["count"] for one in counted} == {
+        (WHO, "delivered"): 2,
+        (WHO, "failed"): 1,
+        ("966500000002", "read"): 1,
+        ("966500000002", "sent"): 1,
+    }
+
+
+def test_what_is_no_message_is_passed_over(store: Store, ledger: Database[Document]) -> None:
+    """Other documents in the collection are neither listed nor counted, and take no place under a limit."""
+    store.write([event("sent")], at=AT)
+    for stranger in (
+        {"messageId": 7, "latestTimestamp": NOON + 9},
+        {"messageId": "x", "statusHistory": [{"status": 1}]},
+    ):
+        ledger["message_statuses"].insert_one({**stranger, "latestTimestamp": NOON + 9})
+    assert [message.message_id for message in store.messages(MessageFilter(limit=1))] == [WAMID]
+    assert store.count(MessageFilter()) == 1
+    assert set(store.documents([WAMID, "x"])) == {WAMID}
+    ledger["message_sends"].insert_one({"note": "not a send"})
+    assert list(store.sends()) == []
