@@ -25,7 +25,7 @@ from ticktrail.config import N8nSettings, Secret
 from ticktrail.sources.n8n_http import Patience
 
 QUICK = Patience(
-    attempts=4, total=20, wait_initial=0.001, wait_max=0.005, wait_jitter=0, retry_after_max=0.05, starting=0.05
+    attempts=4, total=20, wait_initial=0.001, wait_max=0.005, wait_jitter=0, retry_after_max=0.05, starting=0.2
 )
 """As patient as in earnest, in milliseconds."""
 

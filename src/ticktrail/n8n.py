@@ -182,13 +182,14 @@ class _Reader:
                 self._read_value(place, body, open_texts=False)
 
     def _read_later(self, runs: Iterable[tuple[str, Run]], stack: Iterable[Item]) -> None:
-        if self.user_wrote:
+        items = [(f"node {name!r}", item) for name, run in runs for _, _, item in run.items()]
+        items += [("execution stack", item) for item in stack]
+        if self.user_wrote or not any(b"statuses" in bytes(item.json) for _, item in items):
             return
-        for name, run in runs:
-            for _, _, item in run.items():
-                self._read_repeated(f"node {name!r}", item)
-        for item in stack:
-            self._read_repeated("execution stack", item)
+        if any(b'"messages"' in bytes(item.json) and read_body(decode_json(item.json)).user_wrote for _, item in items):
+            return  # a node fetched what people wrote
+        for place, item in items:
+            self._read_repeated(place, item)
 
     def _read_repeated(self, place: str, item: Item) -> None:
         """Read a later node's item, unless it is the trigger's with nothing about statuses added behind it."""

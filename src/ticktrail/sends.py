@@ -30,6 +30,9 @@ _EXPIRED_TOKEN = re.compile(r"error validating access token", re.IGNORECASE)
 
 _ANY_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 
+_RECIPIENT = frozenset({"to", "recipient"})
+"""What Meta's API calls a send's recipient: a number, or a business-scoped user id. Other requests name neither."""
+
 _ACCEPTED_MARKS = (b"messaging_product", b"wamid.", b'"messages"')
 
 
@@ -204,7 +207,11 @@ def _refusal(
     if not _is_message(node, request):
         return None
     parameters = node.parameters if isinstance(node.parameters, dict) else {}
-    recipient = request.get("to") if request else inputs.resolve(parameters.get("recipientPhoneNumber"))
+    recipient = (
+        (request.get("to") or request.get("recipient"))
+        if request
+        else inputs.resolve(parameters.get("recipientPhoneNumber"))
+    )
     sent_by = scene.sent_by(node, run)
     start = run.start_time if isinstance(run.start_time, (int, float)) else ""
     return Send(
@@ -225,12 +232,12 @@ def _is_message(node: Node, request: Mapping[str, Any] | None) -> bool:
     if "whatsapp" in node.type.lower():
         return True
     if request is not None:
-        return request.get("messaging_product") == "whatsapp" and "to" in request
+        return request.get("messaging_product") == "whatsapp" and not _RECIPIENT.isdisjoint(request)
     try:
         written = json.dumps(node.parameters, default=str)
     except RecursionError:
         return False
-    return "messaging_product" in written and re.search(r"\\?\"to\\?\"", written) is not None
+    return "messaging_product" in written and not _RECIPIENT.isdisjoint(re.findall(r"\w+", written))
 
 
 def find_meta_error(failure: object) -> dict[str, Any] | None:
@@ -317,7 +324,8 @@ def find_template(node: Node, inputs: Inputs, request: Mapping[str, Any] | None 
         if isinstance(body, dict) and (template := _template(body.get("template"))):
             return template
     fields = parameters.get("bodyParameters")
-    for field in (fields.get("parameters") if isinstance(fields, dict) else None) or ():
+    named_fields = fields.get("parameters") if isinstance(fields, dict) else None
+    for field in named_fields if isinstance(named_fields, list) else ():
         if isinstance(field, dict) and field.get("name") == "template":
             return _template(inputs.resolve(field.get("value")))
     return None

@@ -124,7 +124,7 @@ class _Walk:
             self.visit(_open_text(value), around, depth + 1)
 
     def _visit_object(self, value: dict[str, Any], around: _Surroundings, depth: int) -> None:
-        if any(value.get(key) for key in _WRITTEN) or any(map(_SENDER.search, value)):
+        if (any(value.get(key) for key in _WRITTEN) and not _is_answer(value)) or any(map(_SENDER.search, value)):
             self.user_wrote = True
         if value.get("field") == "calls":
             return
@@ -137,6 +137,15 @@ class _Walk:
         for key, item in value.items():
             if key != "statuses" and key not in _NOT_A_BODY:
                 self.visit(item, around, depth + 1)
+
+
+def _is_answer(value: dict[str, Any]) -> bool:
+    """Whether this is Meta's answer to a send: its messages are ids, with a status at most."""
+    messages = value.get("messages")
+    return isinstance(messages, list) and all(
+        isinstance(message, dict) and "id" in message and message.keys() <= {"id", "message_status"}
+        for message in messages
+    )
 
 
 def _open_text(text: str) -> object | None:

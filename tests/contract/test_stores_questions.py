@@ -15,6 +15,7 @@ from .records import (
     AT,
     LATER,
     NOON,
+    OpenAgain,
     counts,
     event,
 )
@@ -41,6 +42,7 @@ def asked(store: Store) -> Store:
     )
     store.write(
         [
+            event("deleted", NOON + 10, message_id="m6", conversation_id=GROUP),
             event("sent", NOON + 150, message_id="m6", conversation_id=GROUP),
             event(
                 "played", NOON + 700, message_id="m6", conversation_id=GROUP, participant=SARA

@@ -276,7 +276,8 @@ def test_a_pipe_is_read_as_it_fills() -> None:
             return piece
 
     packed = gzip.compress(b"\n".join(THREE))
-    for content in (b"\n".join(THREE), packed, b"\n".join(THREE).decode().encode("utf-16")):
+    plain = b"\n".join(THREE)
+    for content in (plain, packed, plain.decode().encode("utf-16"), plain.decode().encode("utf-8-sig")):
         with Export("-", stdin=Trickle(content)) as source:
             assert [text for page in source.pages() for text in page.executions] == list(THREE)
 
@@ -285,8 +286,8 @@ def test_lines_are_read_in_flat_memory(tmp_path: Path) -> None:
     """24 MB of lines need a fraction of that."""
     path = tmp_path / "large.jsonl.gz"
     with gzip.open(path, "wb", compresslevel=1) as file:
-        for _ in range(8):
-            file.write(b"\n".join(corpus()) + b"\n")
+        for copy in range(1, 9):
+            file.writelines(text.replace(b'"id":"', b'"id":"%d' % copy, 1) + b"\n" for text in corpus())
 
     def peak(pages: Iterable[Page]) -> int:
         tracemalloc.start()

@@ -323,7 +323,15 @@ def new_events(draw: st.DrawFn) -> StatusEvent:
     """A status of the message, often one that the old document has, not always with the same content."""
     timestamp, source = draw(
         values(
-            ((NOON, None), (NOON + 1, None), (NOON, "execution"), (7, "implausible"), (None, None), (None, "execution"))
+            (
+                (NOON, None),
+                (NOON + 1, None),
+                (NOON, "execution"),
+                (NOON + 1, "execution"),
+                (7, "implausible"),
+                (None, None),
+                (None, "execution"),
+            )
         )
     )
     return StatusEvent(

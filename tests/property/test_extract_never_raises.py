@@ -446,6 +446,24 @@ def test_quick_way_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> No
     agree(json.dumps(execution).encode())
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"contacts": [{"wa_id": "966500000001", "user_id": "SA.9001"}]},
+        {"metadata": {"phone_number_id": "1", "display_phone_number": "15550000001"}},
+        {"statuses": [WATCHED]},
+        {"messaging_product": "whatsapp", "field": "messages"},
+    ],
+    ids=str,
+)
+def test_quick_way_agrees_on_what_stands_around_a_body(around: dict[str, Any]) -> None:
+    """What stands beside a request's body is the surroundings of its statuses by either way."""
+    execution = trigger_alone(RECORDINGS["execution_webhook_node_three_changes"])
+    execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0]["json"] |= around
+
+    agree(json.dumps(execution).encode())
+
+
 ANOTHER = {"json": {"statuses": [{**WATCHED, "id": "wamid.ANOTHER"}]}}
 REFUSED = {"errorResponse": {"body": {"error": {"code": 131030, "message": "(#131030) not in allowed list"}}}}
 

@@ -580,14 +580,12 @@ def test_nesting_of_any_depth_raises_nothing(name: str, place: tuple[str | int, 
     ],
     ids=lambda value: repr(value[:24]),
 )
-@pytest.mark.parametrize("place", ["field", "seen"])
-def test_odd_value_beside_a_status_costs_only_itself(beside: bytes, place: str) -> None:
-    """A text or number that a decoder refuses, beside a status or in another node, takes no status along."""
+@pytest.mark.parametrize("nodes", [("WhatsApp Trigger",), ("Enrich",), ("WhatsApp Trigger", "Enrich")], ids="+".join)
+def test_odd_value_beside_a_status_costs_only_itself(beside: bytes, nodes: tuple[str, ...]) -> None:
+    """A text or number that a decoder refuses, beside a status in one node or in all, takes no status along."""
     execution = recording("execution_whatsapp_trigger_multi_status")
-    for name, runs in execution["data"]["resultData"]["runData"].items():
-        runs[0]["data"]["main"][0][0]["json"]["field" if name == "WhatsApp Trigger" else "seen"] = (
-            "ODD" if (name == "WhatsApp Trigger") == (place == "field") else "messages"
-        )
+    for node in nodes:
+        execution["data"]["resultData"]["runData"][node][0]["data"]["main"][0][0]["json"]["odd"] = "ODD"
 
     found = extract(json.dumps(execution).encode().replace(b'"ODD"', beside))
 

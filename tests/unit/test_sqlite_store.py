@@ -19,7 +19,7 @@ from ticktrail.model import Send, SentBy, StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
 from ticktrail.stores.sqlite import SqliteStore
-from ticktrail.stores.sqlite_connection import path_of
+from ticktrail.stores.sqlite_connection import make_durable, path_of
 from ticktrail.stores.sqlite_rows import MAXIMUM_DEPTH
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
@@ -149,6 +149,26 @@ def test_commits_are_synced(store: SqliteStore) -> None:
     """Write-ahead log with a full sync at each commit: what write() returned survives a power cut."""
     assert writing(store).execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert writing(store).execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_turning_the_log_on_is_tried_again(path: Path) -> None:
+    """Of simultaneous first openings SQLite fails some at once, whatever the busy timeout says: they try again."""
+
+    class Crowded(sqlite3.Connection):
+        refusals = 3
+
+        def execute(self, question: str, *parameters: Any) -> sqlite3.Cursor:
+            if question == "PRAGMA journal_mode = WAL" and self.refusals:
+                self.refusals -= 1
+                locked = sqlite3.OperationalError("database is locked")
+                locked.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise locked
+            return super().execute(question, *parameters)
+
+    with closing(sqlite3.connect(path, isolation_level=None, factory=Crowded)) as connection:
+        make_durable(connection)
+        assert connection.refusals == 0
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
 def test_a_log_that_grew_too_large_is_emptied(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,6 +347,14 @@ def test_copies_of_a_send_within_a_millisecond_end_alike(store: SqliteStore) -> 
         "together": ("1", AT),
         "apart": ("1", AT),
     }
+
+
+def test_a_failure_of_unheard_of_shape_is_stored(store: SqliteStore) -> None:
+    """A code that is an object, a title that is a list: the message keeps its failure, nothing is refused."""
+    error = {"code": {"sub": 1}, "title": ["a"], "details": True}
+    failed = StatusEvent(message_id="f", status="failed", timestamp=NOON, execution_id="1", errors=(error,))
+    assert store.write([failed], at=AT).inserted == 1
+    assert store.documents(["f"])["f"]["failure"] == error
 
 
 def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
