@@ -40,7 +40,7 @@ def rows(text: str) -> list[dict[str, object]]:
 
 def test_demo_runs_the_whole_path_without_configuration(ticktrail: Ticktrail) -> None:
     """``demo`` needs nothing, prints messages on stdout and ends with three lines on what to type next."""
-    done = ticktrail("demo")
+    done = ticktrail("demo", "--format", "jsonl")
     assert done.returncode == 0, done.stderr
     assert {row["latestStatus"] for row in rows(done.stdout)} == {"read", "delivered", "sent", "failed"}
     seen, why, own = done.stderr.splitlines()[-3:]

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ticktrail.commands.options import FormatOption, StoreOption, form_of, say
+from ticktrail.commands.options import FormatOption, StoreOption, say
 
 app = typer.Typer()
 
@@ -19,7 +19,7 @@ def demo(form: FormatOption = None) -> None:
     """Run the whole path on recorded executions: no network, no configuration."""
     from ticktrail.demo import run_demo
 
-    run_demo(form_of(form), sys.stdout, say)
+    run_demo("table" if form is None else form.value, sys.stdout, say)
 
 
 @app.command()

@@ -1,0 +1,96 @@
+"""The main job against a real n8n: executions of every kind end as one right document per message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.config import N8nSettings, Secret
+from ticktrail.ingest import SyncReport, sync
+from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.stores import Store, StoreOptions, open_store
+
+from . import fake_meta, situations, workflows
+from .n8n_lab import N8n
+from .situations import Situation
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """An empty ledger."""
+    with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as opened:
+        yield opened
+
+
+def read(n8n: N8n, store: Store, workflow_id: str) -> SyncReport:
+    """One full pass over a workflow, with the key users are told to make."""
+    settings = N8nSettings(base_url=n8n.base_url, editor_url=n8n.base_url, api_key=Secret(n8n.reader_key))
+    with N8nApi(settings, workflow_id) as source:
+        return sync(source, store)
+
+
+def reported(situation: Situation) -> set[tuple[str, str, int, str]]:
+    """What the webhook of a situation said, as (message, status, time, execution)."""
+    return {
+        (status["id"], status["status"], int(status["timestamp"]), str(situation.execution_id))
+        for status in situation.statuses
+    }
+
+
+def kept(store: Store, situation: Situation) -> set[tuple[str, str, int | None, str]]:
+    """What the ledger has of the messages of a situation, for the executions of that situation."""
+    return {
+        (message.message_id, entry.status, entry.timestamp, entry.execution_id)
+        for message in store.get(situation.message_ids).values()
+        for entry in message.history
+        if entry.execution_id == str(situation.execution_id)
+    }
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [
+        *(situations.succeeded, situations.triggered, situations.split, situations.errored, situations.waiting),
+        *(situations.canceled, situations.retried, situations.oversized, situations.crashed),
+    ],
+)
+def test_whatever_becomes_of_an_execution_its_statuses_are_kept(
+    n8n: N8n, store: Store, happens: Callable[[N8n], Situation]
+) -> None:
+    """Each status a webhook brought is in the ledger once for its execution, and a second pass changes nothing."""
+    situation = happens(n8n)
+    read(n8n, store, situation.workflow_id)
+    assert kept(store, situation) == reported(situation)
+    again = read(n8n, store, situation.workflow_id)
+    assert (again.written.inserted, again.written.updated) == (0, 0)
+
+
+@pytest.mark.parametrize("happens", [situations.redacted, situations.corrupted, situations.dataless])
+def test_what_n8n_will_not_show_is_counted_and_costs_itself_only(
+    n8n: N8n, store: Store, happens: Callable[[N8n], Situation]
+) -> None:
+    """An execution n8n withholds is reported as not shown, and its neighbour's statuses are kept."""
+    hidden = happens(n8n)
+    report = read(n8n, store, hidden.workflow_id)
+    assert sum(report.tally.not_shown.values()) >= 1
+    assert kept(store, hidden) == set()
+    neighbour = situations.succeeded(n8n)
+    read(n8n, store, neighbour.workflow_id)
+    assert kept(store, neighbour) == reported(neighbour)
+
+
+def test_sends_lend_their_template_and_refusals_are_kept(n8n: N8n, store: Store) -> None:
+    """A template send is known by wamid with its node; one that Meta refused is kept with Meta's code."""
+    accepted = situations.sent(n8n, workflows.send_template(), fake_meta.ACCEPTED_RECIPIENT)
+    situations.sent(n8n, workflows.send_template(), fake_meta.UNKNOWN_TEMPLATE_RECIPIENT)
+    read(n8n, store, accepted.workflow_id)
+    sends = {send.message_id: send for send in store.sends(rejected=False)}
+    known = sends[accepted.send.message_id]
+    assert known.template is not None
+    assert known.sent_by.execution_id == str(accepted.execution_id)
+    assert {error["code"] for send in store.sends(rejected=True) for error in send.errors or ()} == {132001}
