@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,11 +156,15 @@ def test_a_writer_killed_in_the_middle_leaves_every_message_whole(
         ]
         for batch in range(200)
     ]
-    for acknowledged in (1, 4, 9):
+    for turn in range(6):
         process = start_writing(store_url, store_options, batches, tmp_path / "batches.json")
         assert process.stdout is not None
         with process.stdout:
-            said = [next(process.stdout) for _ in range(acknowledged)]
+            said = [next(process.stdout)]
+            begun = time.monotonic()
+            said.append(next(process.stdout))
+            # Each turn at another moment of the third batch, which takes about as long as the second.
+            time.sleep((time.monotonic() - begun) * (turn + 0.5) / 6)
             process.kill()
             said += process.stdout
         assert process.wait(60) != 0, "it had ended before it was killed"

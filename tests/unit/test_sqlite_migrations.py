@@ -64,12 +64,16 @@ def test_a_file_of_any_version_ends_with_the_schema_of_a_fresh_one(connection: s
     assert ledger(connection) == [(migration.number, migration.name) for migration in MIGRATIONS]
 
 
-def test_migrating_again_changes_nothing(connection: sqlite3.Connection) -> None:
-    """A file that has every step is left alone, not even locked."""
-    migrate(connection, "a.db")
-    before = connection.total_changes, connection.execute("PRAGMA schema_version").fetchone()
-    migrate(connection, "a.db")
-    assert (connection.total_changes, connection.execute("PRAGMA schema_version").fetchone()) == before
+def test_migrating_again_changes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
+    """A file that has every step is left alone, not even locked: a writer at work is in nobody's way."""
+    path = tmp_path / "a.db"
+    with closing(open_to_write(path)) as connection, closing(open_to_write(path)) as writer:
+        migrate(connection, "a.db")
+        before = connection.execute("PRAGMA schema_version").fetchone()
+        connection.execute("PRAGMA busy_timeout = 0")
+        writer.execute("BEGIN IMMEDIATE")
+        migrate(connection, "a.db")
+        assert connection.execute("PRAGMA schema_version").fetchone() == before
 
 
 def test_a_step_that_fails_leaves_nothing_of_any(connection: sqlite3.Connection) -> None:
