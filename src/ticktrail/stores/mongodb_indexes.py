@@ -145,7 +145,10 @@ def _duplicates(collection: Documents) -> StoreRefusedError:
     return StoreRefusedError(
         f"In {collection.full_name} several documents have one messageId: {named or 'gone by now'}. "
         "Nothing was written.",
-        remedy=f'Let Ticktrail join them. In mongosh: db.getCollection("{collection.name}").renameCollection("{old}"); '
-        f"then MONGODB_STATUS_COLLECTION={old} ticktrail copy --to joined.sqlite, "
-        "and ticktrail copy --store joined.sqlite --to the MongoDB URI.",
+        remedy="Join them in mongosh, nothing of their histories is lost; then run again: "
+        f'db.getCollection("{collection.name}").renameCollection("{old}"); '
+        f'db.getCollection("{old}").aggregate([{{$sort: {{statusCount: -1}}}}, '
+        '{$group: {_id: "$messageId", first: {$first: "$$ROOT"}, all: {$push: "$statusHistory"}}}, '
+        '{$replaceWith: {$mergeObjects: ["$first", {statusHistory: {$reduce: {input: "$all", initialValue: [], '
+        f'in: {{$concatArrays: ["$$value", "$$this"]}}}}}}}}]}}}}, {{$out: "{collection.name}"}}])',
     )
