@@ -20,11 +20,12 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.cleaning import clean_text
 from ticktrail.execution import Data, Execution, Item, Run, StackEntry, decode_execution, decode_json, decode_workflow
 from ticktrail.model import Extraction, Outcome, StatusEvent
 from ticktrail.plain import plain_events, repeats
 from ticktrail.sends import find_sends, may_hold_send
-from ticktrail.whatsapp import Moment, clean_text, parse_timestamp, read_body, read_status
+from ticktrail.whatsapp import Moment, parse_timestamp, read_body, read_status
 
 EXTRACTION_VERSION = 1
 """Grows when extraction learns something new, so that what n8n still holds is read again."""

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from ticktrail.cleaning import clean_object
 from ticktrail.execution import Execution, Run
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, StatusEvent
-from ticktrail.whatsapp import DAY_SECONDS, clean_object, complete_from_contacts, read_errors
+from ticktrail.whatsapp import DAY_SECONDS, complete_from_contacts, read_errors
 
 
 class _Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

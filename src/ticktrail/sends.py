@@ -19,10 +19,11 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.cleaning import clean_text
 from ticktrail.execution import Execution, Item, Node, Run, decode_json, decode_workflow
 from ticktrail.expressions import Inputs
 from ticktrail.model import Send, SentBy, Template
-from ticktrail.whatsapp import clean_text, parse_timestamp, read_error
+from ticktrail.whatsapp import parse_timestamp, read_error
 
 _CODE_IN_TEXT = re.compile(r"\(#(\d{1,9})\)\s*")
 _EXPIRED_TOKEN = re.compile(r"error validating access token", re.IGNORECASE)

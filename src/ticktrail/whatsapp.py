@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.cleaning import INT64, clean_object, clean_text
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, MADE_UP, StatusEvent
 
 _USER_WRITTEN = frozenset({"messages", "message", "message_echoes", "contacts", "history", "user_actions"})
@@ -35,10 +36,6 @@ _SENDER = re.compile(
 _DEPTH = 12
 """Deeper than this no provider nests a status; it bounds the work a hostile body can cause."""
 
-_LONGEST_KEY = 64
-"""Keys of kept objects are plain words: no dollar, dot or NUL, which stores take for something else."""
-
-_INT64 = 2**63
 DAY_SECONDS = 86_400
 
 
@@ -352,7 +349,7 @@ def _code(value: object) -> int | str | None:
         return int(stripped) if stripped.isascii() and stripped.isdigit() and len(stripped) < 19 else _text(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, int) and -_INT64 <= value < _INT64:
+    if isinstance(value, int) and -INT64 <= value < INT64:
         return value
     return _text(value)
 
@@ -365,41 +362,4 @@ def _text(value: object) -> str | None:
         return (value if value.isascii() and value.isprintable() else clean_text(value)) or None
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return str(value)
-    return None
-
-
-def clean_text(text: str) -> str:
-    """The text without what a store cannot keep: NUL, lone surrogates (Node writes them), the key separator."""
-    if text.isascii() and text.isprintable():
-        return text
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd").replace("\x1f", "\ufffd")
-
-
-def clean_object(value: object) -> dict[str, Any] | None:
-    """A reported object that is kept as it came, made fit for every store; keys sorted, so that equal is equal."""
-    cleaned = _clean(value, 4) if isinstance(value, dict) else None
-    return cleaned if isinstance(cleaned, dict) and cleaned else None
-
-
-def _clean(value: object, depth: int) -> object:
-    if isinstance(value, str):
-        return value if value.isascii() and value.isprintable() else clean_text(value)
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if -_INT64 <= value < _INT64 else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if depth <= 0:
-        return None
-    if isinstance(value, dict):
-        cleaned: dict[str, object] = {}
-        for key in sorted(value):
-            if key.isascii() and key.isidentifier() and len(key) <= _LONGEST_KEY:
-                item = value[key]
-                plain = item is True or item is False or (type(item) is str and item.isascii() and item.isprintable())
-                cleaned[key] = item if plain else _clean(item, depth - 1)
-        return cleaned
-    if isinstance(value, list):
-        return [_clean(item, depth - 1) for item in value[:100]]
     return None

@@ -21,10 +21,11 @@ ALLOWED: dict[str, set[str]] = {
     "query": {"errors"},
     "execution": set(),
     "expressions": {"execution"},
-    "whatsapp": {"model"},
-    "sends": {"execution", "expressions", "model", "whatsapp"},
-    "plain": {"execution", "model", "whatsapp"},
-    "n8n": {"execution", "model", "plain", "sends", "whatsapp"},
+    "cleaning": set(),
+    "whatsapp": {"cleaning", "model"},
+    "sends": {"cleaning", "execution", "expressions", "model", "whatsapp"},
+    "plain": {"cleaning", "execution", "model", "whatsapp"},
+    "n8n": {"cleaning", "execution", "model", "plain", "sends", "whatsapp"},
     "merge": {"model"},
     "document": {"merge", "model"},
     **{name: (SETTINGS | {"errors"}) - {name} for name in SETTINGS},
@@ -46,7 +47,19 @@ ALLOWED: dict[str, set[str]] = {
     "": set(),
 }
 
-PURE = {"model", "merge", "document", "query", "execution", "expressions", "whatsapp", "sends", "plain", "n8n"}
+PURE = {
+    "cleaning",
+    "model",
+    "merge",
+    "document",
+    "query",
+    "execution",
+    "expressions",
+    "whatsapp",
+    "sends",
+    "plain",
+    "n8n",
+}
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},
     *{"pathlib", "random", "sqlite3", "pymongo", "bson", "httpx2", "stamina", "typer", "rich", "dotenv", "logging"},

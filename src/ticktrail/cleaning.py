@@ -1,0 +1,53 @@
+"""Reported values made fit for every store: no NUL, no lone surrogate, no number or key a store refuses.
+
+Anybody can send a webhook, and Node writes half characters where a text is cut: what a store would refuse must not
+reach it. This module is pure and takes any JSON value without raising.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+_LONGEST_KEY = 64
+"""Keys of kept objects are plain words: no dollar, dot or NUL, which stores take for something else."""
+
+INT64 = 2**63
+"""One more than the greatest integer that a store keeps."""
+
+
+def clean_text(text: str) -> str:
+    """The text without what a store cannot keep: NUL, lone surrogates (Node writes them), the key separator."""
+    if text.isascii() and text.isprintable():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd").replace("\x1f", "\ufffd")
+
+
+def clean_object(value: object) -> dict[str, Any] | None:
+    """A reported object that is kept as it came, made fit for every store; keys sorted, so that equal is equal."""
+    cleaned = _clean(value, 4) if isinstance(value, dict) else None
+    return cleaned if isinstance(cleaned, dict) and cleaned else None
+
+
+def _clean(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        return value if value.isascii() and value.isprintable() else clean_text(value)
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, int):
+        return value if -INT64 <= value < INT64 else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if depth <= 0:
+        return None
+    if isinstance(value, dict):
+        cleaned: dict[str, object] = {}
+        for key in sorted(value):
+            if key.isascii() and key.isidentifier() and len(key) <= _LONGEST_KEY:
+                item = value[key]
+                plain = item is True or item is False or (type(item) is str and item.isascii() and item.isprintable())
+                cleaned[key] = item if plain else _clean(item, depth - 1)
+        return cleaned
+    if isinstance(value, list):
+        return [_clean(item, depth - 1) for item in value[:100]]
+    return None
