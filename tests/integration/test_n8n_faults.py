@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -283,6 +284,7 @@ def test_no_message_or_log_has_a_secret(n8n: N8nServer, caplog: pytest.LogCaptur
         shown = (
             f"{caught.value} {caught.value.remedy} {caught.value!r} {api!r} {n8n.settings(**changes)!r} {caplog.text}"
         )
+        shown += "".join(traceback.format_exception(caught.value))
         assert [secret for secret in secrets if secret in shown] == []
 
 

@@ -169,7 +169,7 @@ class N8nHttp:
         except msgspec.ValidationError:
             raise other_application(self.settings) from None
         except ValueError:
-            # The cause would hold the text, and the text is execution data.
+            # Where the reader stumbled tells the user nothing.
             raise broken_off(self.settings) from None
 
     def _ask_once(self, question: Question) -> Answer:

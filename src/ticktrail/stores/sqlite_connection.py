@@ -101,7 +101,8 @@ def make_durable(connection: sqlite3.Connection) -> None:
     A file system that cannot share memory keeps SQLite's older journal, which is as safe and lets nobody read
     meanwhile.
     """
-    _use_write_ahead_log(connection)
+    # Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once.
+    _patiently(connection, "PRAGMA journal_mode = WAL")
     # FULL syncs the log at every commit. NORMAL would not, and a power cut could take back what write() returned.
     connection.execute("PRAGMA synchronous = FULL")
     # macOS' fsync() leaves data in the drive's cache; this asks for F_FULLFSYNC. Elsewhere it does nothing.
@@ -193,12 +194,6 @@ def _begin_to_write(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once."""
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        _patiently(connection, "PRAGMA journal_mode = WAL")
-
-
 def _patiently(connection: sqlite3.Connection, statement: str) -> None:
     """Execute a statement that fails at once when somebody else is at work, again and again for a while."""
     deadline = time.monotonic() + BUSY_SECONDS
@@ -234,7 +229,7 @@ def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailErro
         )
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return StoreRefusedError(
-            f"{location} cannot be written: the file or its folder is read-only for this user.",
+            f"{location} or its folder is read-only here; even to read, SQLite keeps -wal and -shm files there.",
             remedy="Give this user the right to write to the file and to its folder, or choose another store.",
         )
     if code == sqlite3.SQLITE_CANTOPEN:
