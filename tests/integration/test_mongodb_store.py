@@ -300,6 +300,20 @@ def test_values_from_outside_are_stored_as_they_are(store: Store, ledger: Databa
     assert (ledger["message_sends"].find_one({"_id": WAMID}) or {})["input"] == nasty
 
 
+def test_of_made_up_times_the_least_stays(store: Store) -> None:
+    """Three scans made up three times for one status: one entry, whichever came first, and no milestone."""
+    times = (NOON, NOON - 60, NOON + 60)
+    for number, order in enumerate(itertools.permutations(times)):
+        name = f"wamid.{number}"
+        for time in order:
+            store.write([event("read", time, message_id=name, timestamp_source="execution")], at=AT)
+        stored = store.documents([name])[name]
+        assert [(entry["timestamp"], entry["timestampFormatted"]) for entry in stored["statusHistory"]] == [
+            (NOON - 60, "2026-01-01 11:59")
+        ]
+        assert (stored["latestTimestamp"], "readTimestamp" in stored) == (NOON - 60, False)
+
+
 def test_no_helper_is_left_in_a_document(store: Store, ledger: Database[Document]) -> None:
     """After a merge on the server the document has the documented fields, as Python would have written it."""
     events = [event("sent"), event("delivered", NOON + 30), event("read", NOON + 60, workflow_id="other")]

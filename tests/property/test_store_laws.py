@@ -104,7 +104,7 @@ def expected_dates(written: list[Written], message_id: str) -> tuple[datetime, d
 
 
 def test_any_order_repetition_and_split_ends_in_the_same_documents(store: Store, examples: int) -> None:
-    """What is stored is the fold of all events at once; the four counts and the dates follow each write."""
+    """What is stored is the fold of all events at once, last first; the four counts and the dates follow each write."""
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(writes())
@@ -127,11 +127,10 @@ def test_any_order_repetition_and_split_ends_in_the_same_documents(store: Store,
                 len(met - grown),
                 (),
             )
+        backwards = [event for write in reversed(written) for event in reversed(write.events)]
         fold = {
             message_id: merge_message(None, message_id, news, at=AT)
-            for message_id, news in gather(
-                [event for write in written for event in write.events], instance="riyadh"
-            ).items()
+            for message_id, news in gather(backwards, instance="riyadh").items()
         }
         stored = store.get(list(fold))
         assert {message_id: timeless(message) for message_id, message in stored.items()} == fold

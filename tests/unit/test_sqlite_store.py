@@ -7,7 +7,7 @@ import sqlite3
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.model import Send, SentBy, StatusEvent
+from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.query import MessageFilter
 from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
 from ticktrail.stores.sqlite import SqliteStore
@@ -140,6 +140,70 @@ def test_a_reader_cannot_write(store: SqliteStore, path: Path) -> None:
         assert reader._reading is not None
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             reader._reading.execute("DELETE FROM message")
+
+
+# ── Columns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_every_field_has_a_column_for_questions(path: Path) -> None:
+    """The columns that nothing reads back, and SQL of people and figures will, say what the document says."""
+    facts: dict[str, Any] = {
+        "message_id": "m",
+        "workflow_id": "w",
+        "conversation_id": "966500000001",
+        "phone_number_id": "1065",
+        "display_phone_number": "1555",
+        "recipient_user_id": "SA.1",
+        "callback_data": "campaign",
+    }
+    reached = {"sent": 10, "failed": 20, "delivered": 30, "read": 40, "played": 50}
+    error = {"code": 131026, "title": "Undeliverable", "details": "why"}
+    events = [
+        StatusEvent(
+            status=status,
+            timestamp=NOON + second,
+            execution_id=str(second),
+            errors=(error,) if status == "failed" else None,
+            pricing={"category": "utility"} if status == "sent" else None,
+            **facts,
+        )
+        for status, second in reached.items()
+    ]
+    origin = Send(
+        key="m", message_id="m", sent_by=SentBy("s", "node", "9"), status="accepted", template=Template("hello", "ar")
+    )
+    later = AT + timedelta(milliseconds=1_500)
+    with SqliteStore(str(path), OPTIONS) as store:
+        store.write(events[:1], [origin], at=AT, instance="riyadh")
+        store.write(events[1:], at=later, instance="riyadh")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        (row,) = connection.execute("SELECT * FROM message").fetchall()
+    milliseconds = 1_767_312_000_000
+    assert dict(row) == {
+        **{name: value for name, value in facts.items() if name != "workflow_id"},
+        "id": 1,
+        "workflow_id": "w",
+        "instance": "riyadh",
+        "latest_status": "played",
+        "latest_timestamp": NOON + 50,
+        "status_count": 5,
+        "conflict": 1,
+        "failure_code": 131026,
+        "failure_title": "Undeliverable",
+        "failure_details": "why",
+        "pricing": '{"category":"utility"}',
+        **{f"{status}_timestamp": NOON + second for status, second in reached.items()},
+        "first_timestamp": NOON + 10,
+        "template_name": "hello",
+        "template_language": "ar",
+        "sent_by_workflow_id": "s",
+        "sent_by_node": "node",
+        "sent_by_execution_id": "9",
+        "first_seen_at": milliseconds,
+        "last_updated_at": milliseconds + 1_500,
+        "last_scanned_at": milliseconds + 1_500,
+    }
 
 
 # ── Durability and the log ──────────────────────────────────────────────────────────────────────────────────────────

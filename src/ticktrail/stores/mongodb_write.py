@@ -49,6 +49,9 @@ _ENTRY_KEYS = {
     },
 }
 
+_LOOKS = 10
+"""How often a send is looked at again at most; it changes only when an earlier copy of it comes."""
+
 _LENT = ("template", "sentBy")
 """What a send says of its message."""
 
@@ -129,9 +132,8 @@ class Writer:
         found = self._statuses.find({"messageId": {"$in": storable(message_ids)}}, _ENTRY_KEYS)
         known: dict[str, set[str]] = {}
         for document in found:
-            # An entry that cannot be read here is no reason not to merge: what is read only says what to expect.
+            # One that cannot be read here is taken for new: what is read only says what to expect.
             with contextlib.suppress(*_UNSTORABLE):
-                known[document["messageId"]] = set()
                 message = from_document(document)
                 known[document["messageId"]] = set() if message is None else set(map(entry_key, message.history))
         return known
@@ -195,7 +197,9 @@ class Writer:
         After writing it looks again: another writer may have put an earlier copy of the send in place between our
         look and our write. Whoever writes last thus finds what the send says at last.
         """
-        while message_ids:
+        for _ in range(_LOOKS):
+            if not message_ids:
+                return
             # An accepted send's key is its message's id.
             among = {"_id": {"$in": list(message_ids)}}
             lent = {

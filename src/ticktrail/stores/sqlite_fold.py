@@ -24,9 +24,9 @@ from ticktrail.stores.sqlite_rows import (
     PUT_EVENT,
     UPDATE_ATTRIBUTES,
     UPDATE_ORIGIN,
+    UPDATE_SCANNED,
     UPDATE_SEND,
     UPDATE_STANDING,
-    UPDATE_TIMES,
     Row,
     attributes_row,
     bindable,
@@ -34,6 +34,7 @@ from ticktrail.stores.sqlite_rows import (
     message_row,
     message_to_merge,
     origin_row,
+    scanned_row,
     send_row,
     standing_row,
     times_row,
@@ -62,7 +63,7 @@ class _Changes:
         self.events: list[Row] = []
         self.standings: list[Row] = []
         self.attributes: list[Row] = []
-        self.times: list[Row] = []
+        self.scanned: list[Row] = []
 
     def change(self, number: int, stored: Message, merged: Message) -> None:
         """Note what distinguishes a message from what is stored of it in row ``number``."""
@@ -73,7 +74,7 @@ class _Changes:
             ]
             self.standings.append((*standing_row(merged), *times_row(merged), number))
         elif merged.last_scanned_at != stored.last_scanned_at or merged.first_seen_at != stored.first_seen_at:
-            self.times.append((*times_row(merged), number))
+            self.scanned.append((*scanned_row(merged), number))
         if merged.attributes != stored.attributes:
             self.attributes.append((*attributes_row(merged.attributes), number))
 
@@ -83,7 +84,7 @@ class _Changes:
             (INSERT_MESSAGE, self.new),
             (UPDATE_STANDING, self.standings),
             (UPDATE_ATTRIBUTES, self.attributes),
-            (UPDATE_TIMES, self.times),
+            (UPDATE_SCANNED, self.scanned),
             (PUT_EVENT, self.events),
         ):
             if changed:

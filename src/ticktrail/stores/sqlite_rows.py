@@ -77,7 +77,8 @@ _SEND = (
 INSERT_MESSAGE = _insert("INSERT", "message", ("id", "message_id", *ATTRIBUTES, *STANDING, *ORIGIN, *TIMES))
 UPDATE_STANDING = _update("message", (*STANDING, *TIMES), "id")
 UPDATE_ATTRIBUTES = _update("message", ATTRIBUTES, "id")
-UPDATE_TIMES = _update("message", TIMES, "id")
+# Not last_updated_at, which is indexed: no news is what most scans bring of most messages.
+UPDATE_SCANNED = _update("message", ("first_seen_at", "last_scanned_at"), "id")
 UPDATE_ORIGIN = _update("message", ORIGIN, "message_id")
 PUT_EVENT = _insert("REPLACE", "event", _EVENT)
 INSERT_SEND = _insert("INSERT", "send", _SEND)
@@ -183,6 +184,11 @@ def times_row(message: Message) -> Row:
         to_milliseconds(message.last_updated_at),
         to_milliseconds(message.last_scanned_at),
     )
+
+
+def scanned_row(message: Message) -> Row:
+    """The times that a scan without news can move, for :data:`UPDATE_SCANNED`."""
+    return (to_milliseconds(message.first_seen_at), to_milliseconds(message.last_scanned_at))
 
 
 def event_row(number: int, key: str, entry: HistoryEntry) -> Row:
