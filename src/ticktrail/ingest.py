@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.coverage import Depth, Gap, Lost
 from ticktrail.document import to_document
 from ticktrail.merge import Gathered, entry_key, merge_message
 from ticktrail.model import Extraction, Message, Outcome, Send, StatusEvent
@@ -84,14 +85,44 @@ class Tally(msgspec.Struct, kw_only=True):
             self.problems.append(problem)
 
 
+class Upkeep(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a sync of one workflow of n8n got.
+
+    Attributes:
+        depth: how far the walk over the list meant to go; ``complete``: it met the oldest execution n8n has.
+        rebuilt: n8n's ids had begun again, or the store had been emptied: everything was read anew.
+        busy: who else is syncing this workflow; then nothing was done.
+        stopped: it was asked to stop before it came through.
+        listed: executions met in the list without data.
+        settled: executions dealt with in this run; ``open``: not dealt with at its end, by kind.
+        gap: a stretch that n8n deleted before it was read, and ``lost`` executions, both found in this run.
+        checked_at: the store is complete up to then, but for what is open.
+    """
+
+    workflow_id: str
+    depth: Depth = Depth.POLL
+    complete: bool = False
+    rebuilt: bool = False
+    busy: str | None = None
+    stopped: bool = False
+    listed: int = 0
+    settled: int = 0
+    open: dict[str, int] = {}
+    gap: Gap | None = None
+    lost: tuple[Lost, ...] = ()
+    checked_at: datetime | None = None
+
+
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync came to."""
+    """What a sync came to. ``upkeep`` for n8n, None for an export; ``requests`` were sent to n8n."""
 
     source: str
     store: str
     tally: Tally
     written: WriteReport
     seconds: float
+    requests: int = 0
+    upkeep: Upkeep | None = None
 
 
 class Preview(msgspec.Struct, frozen=True, kw_only=True):

@@ -49,6 +49,23 @@ def nothing_was_created(store_url: str, store_options: StoreOptions) -> Callable
 
 
 @pytest.fixture
+def empty_the_place(store_url: str, store_options: StoreOptions) -> Callable[[], None]:
+    """Does what an operator does who starts anew: deletes the file, drops the collection."""
+
+    def empty() -> None:
+        if not store_url.startswith("mongodb"):
+            for file in Path(store_url).parent.iterdir():
+                file.unlink()
+            return
+        from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
+
+        with MongoClient(store_url) as client:
+            client[store_options.database or ""].drop_collection(store_options.status_collection)
+
+    return empty
+
+
+@pytest.fixture
 def open_again(store_url: str, store_options: StoreOptions) -> Iterator[Callable[[], Store]]:
     """Opens the same place as often as it is called; all are closed at the end of the test."""
     opened: list[Store] = []

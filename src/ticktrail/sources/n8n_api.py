@@ -18,7 +18,7 @@ import msgspec
 from ticktrail.address import is_local
 from ticktrail.config import N8nSettings
 from ticktrail.errors import SourceRefusedError
-from ticktrail.sources import Page
+from ticktrail.sources import NotShown, Page
 from ticktrail.sources.n8n_answers import ForbiddenError, Kind, MissingError, NoAnswerError
 from ticktrail.sources.n8n_fetch import LARGEST_PAGE, Fetcher
 from ticktrail.sources.n8n_http import N8nHttp, Patience, Question, Timeouts
@@ -126,6 +126,15 @@ class N8nApi:
     def fetch(self, listed: MetadataPage, wanted: Collection[int]) -> Iterator[FetchedPage]:
         """The data of some of the executions of a page without data, each either there or named as not shown."""
         return self._fetcher.fetch(listed.rows, wanted)
+
+    def single(self, execution_id: int) -> RawRow | NotShown | None:
+        """One execution, listed or not, or why its data is not shown; None where n8n has it no more."""
+        return self._fetcher.single(execution_id)
+
+    @property
+    def requests(self) -> int:
+        """How many requests were sent so far."""
+        return self._http.requests
 
     def execution(
         self, execution_id: int, *, ignore_size_limit: bool = False, redact: bool | None = None

@@ -37,6 +37,9 @@ _SLOW_IN_A_ROW = 20
 """After so many that got no answer at all, something is wrong with n8n, not with them."""
 
 
+_DELETED = "n8n deleted it meanwhile"
+
+
 class PageSize:
     """How many executions to ask for at once: grows and shrinks with the bytes and seconds that pages take."""
 
@@ -87,6 +90,11 @@ class Fetcher:
                 chunk = run[begin : begin + self._size.limit]
                 begin += len(chunk)
                 yield self._fetch_chunk(chunk)
+
+    def single(self, execution_id: int) -> RawRow | NotShown | None:
+        """One execution by itself, or why it is not shown; None when n8n has none of that id."""
+        found = self._get(execution_id, withheld=False)
+        return None if isinstance(found, NotShown) and found.reason == _DELETED else found
 
     def _fetch_chunk(self, chunk: Sequence[ExecutionSummary]) -> FetchedPage:
         """The data of executions that follow one another in n8n's list."""
@@ -168,7 +176,7 @@ class Fetcher:
             return whole if isinstance(whole, RawRow) else found
         if found is None:
             there = self._api.is_listed(execution_id)
-            return NotShown(id=execution_id, reason="its data is missing" if there else "n8n deleted it meanwhile")
+            return NotShown(id=execution_id, reason="its data is missing" if there else _DELETED)
         return found
 
 

@@ -86,7 +86,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class N8nHttp:
-    """A connection to n8n's public API that is kept open between questions."""
+    """A connection to n8n's public API that is kept open between questions; ``requests`` counts what it sent."""
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class N8nHttp:
         self._patience = patience or Patience()
         self._unknown_parameters: set[str] = set()
         self._client = _client(settings, self._timeouts, transport)
+        self.requests = 0
 
     def __repr__(self) -> str:
         return f"N8nHttp({self.settings.base_url!r})"
@@ -177,6 +178,7 @@ class N8nHttp:
         known = {name: value for name, value in question.optional.items() if self.knows(name)}
         chunks: list[bytes] = []
         length = 0
+        self.requests += 1
         try:
             with self._client.stream(
                 "GET",

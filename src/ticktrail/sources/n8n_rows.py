@@ -76,12 +76,13 @@ class WorkflowSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawRow(msgspec.Struct, frozen=True):
-    """One execution of a page with data. ``withheld``: n8n found its data too large to display."""
+    """One execution with data. ``withheld``: n8n found it too large to display; ``started_at`` as n8n wrote it."""
 
     id: int
     raw: bytes
     withheld: bool
     has_status: bool
+    started_at: str | None = None
 
 
 class _Row(msgspec.Struct, rename="camel"):
@@ -97,6 +98,7 @@ class _Row(msgspec.Struct, rename="camel"):
 class _Head(msgspec.Struct, rename="camel"):
     id: Any = None
     status: Any = None
+    started_at: Any = None
     data_too_large_to_display: Any = None
 
 
@@ -169,7 +171,7 @@ def read_raw_rows(body: bytes) -> list[RawRow]:
         head = _decode(text, _Head)
         number = _number(head.id)
         if number is not None:
-            rows.append(RawRow(number, text, head.data_too_large_to_display is True, isinstance(head.status, str)))
+            rows.append(_raw_row(number, text, head))
     return rows
 
 
@@ -201,7 +203,12 @@ def read_execution(body: bytes) -> RawRow:
     number = _number(head.id)
     if number is None:
         raise msgspec.ValidationError("an execution without an id")
-    return RawRow(number, body, head.data_too_large_to_display is True, isinstance(head.status, str))
+    return _raw_row(number, body, head)
+
+
+def _raw_row(number: int, raw: bytes, head: _Head) -> RawRow:
+    withheld = head.data_too_large_to_display is True
+    return RawRow(number, raw, withheld, isinstance(head.status, str), _text(head.started_at))
 
 
 def _cut(body: bytes) -> list[bytes]:

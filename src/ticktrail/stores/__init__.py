@@ -16,6 +16,7 @@ import msgspec
 from ticktrail.errors import ConfigurationError
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
+from ticktrail.stores.bookkeeping import Books
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -60,6 +61,11 @@ class Store(Protocol):
 
     timezone: ZoneInfo
     """The zone of ``timestampFormatted`` in what is written."""
+
+    @property
+    def books(self) -> Books:
+        """What a sync notes of its own work in the same place."""
+        ...
 
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""

@@ -21,6 +21,7 @@ from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import StoreOptions, WriteReport, mongodb_sends
+from ticktrail.stores.mongodb_bookkeeping import MongoBooks
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
@@ -53,6 +54,7 @@ class MongoStore:
         self._writer: Writer | None = None
         self.location = self._address.location
         self.timezone = options.timezone
+        self.books = MongoBooks(self._address, self._status_collection, self._database, self.prepare)
 
     def __repr__(self) -> str:
         return f"MongoStore({self.location!r})"

@@ -20,6 +20,7 @@ from ticktrail.document import to_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import StoreOptions, WriteReport
+from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
 from ticktrail.stores.sqlite_connection import (
     MEMORY,
     WAL_LIMIT_BYTES,
@@ -62,6 +63,7 @@ class SqliteStore:
         self._truncate_beyond = WAL_LIMIT_BYTES
         self.location = MEMORY if self._path is None else str(self._path)
         self.timezone = options.timezone
+        self.books = SqliteBooks(self.location, self._reader, self._writer)
 
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""

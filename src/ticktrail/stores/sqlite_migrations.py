@@ -131,6 +131,42 @@ MIGRATIONS = (
             "CREATE INDEX send_time ON send (sent_at)",
         ),
     ),
+    Migration(
+        5,
+        "books: what a sync notes of its own work",
+        (
+            "CREATE TABLE identity (id TEXT NOT NULL)",
+            "INSERT INTO identity VALUES (LOWER(HEX(RANDOMBLOB(16))))",
+            # Bits of 2,048 ids, least significant byte first.
+            """
+            CREATE TABLE settled (
+                scope TEXT NOT NULL,
+                block INTEGER NOT NULL,
+                bits BLOB NOT NULL,
+                latest_started_at TEXT,
+                PRIMARY KEY (scope, block)
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE open_execution (
+                scope TEXT NOT NULL,
+                execution_id INTEGER NOT NULL,
+                record TEXT NOT NULL,
+                PRIMARY KEY (scope, execution_id)
+            ) WITHOUT ROWID
+            """,
+            "CREATE TABLE coverage_facts (scope TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
+            """
+            CREATE TABLE run (
+                run_id TEXT PRIMARY KEY,
+                began_at INTEGER NOT NULL,
+                record TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX run_time ON run (began_at)",
+        ),
+    ),
 )
 
 
