@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from ticktrail import __version__
 from ticktrail.commands import ask, keep, look, start
-from ticktrail.commands.options import say
+from ticktrail.commands.options import WATCH_SECONDS, say
 from ticktrail.errors import TicktrailError
 
 app = typer.Typer(
@@ -41,7 +41,7 @@ def run(arguments: list[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        code: object = app(args=arguments, prog_name="ticktrail", standalone_mode=False)
+        code: object = app(args=_with_interval(arguments), prog_name="ticktrail", standalone_mode=False)
         sys.stdout.flush()
     except TicktrailError as error:
         say(str(error))
@@ -59,6 +59,16 @@ def run(arguments: list[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return code if isinstance(code, int) else 0
+
+
+def _with_interval(arguments: list[str]) -> list[str]:
+    """``--watch`` may stand alone, which typer's options cannot: then it means the usual interval."""
+    completed = []
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        completed.append(argument)
+        if argument == "--watch" and not following.replace(".", "", 1).isdigit():
+            completed.append(str(WATCH_SECONDS))
+    return completed
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback

@@ -125,6 +125,57 @@ class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
     upkeep: Upkeep | None = None
 
 
+def report_document(report: SyncReport) -> dict[str, Any]:
+    """What a sync came to, for programs."""
+    tally, written, upkeep = report.tally, report.written, report.upkeep
+    document: dict[str, Any] = {
+        "source": report.source,
+        "store": report.store,
+        "executions": tally.executions,
+        "withStatuses": tally.with_statuses,
+        "withoutStatuses": tally.without,
+        "notShown": dict(tally.not_shown),
+        "unfinished": tally.unfinished,
+        "events": tally.events,
+        "newEvents": written.events,
+        "inserted": written.inserted,
+        "updated": written.updated,
+        "unchanged": written.unchanged,
+        "refused": [{"messageId": refusal.key, "reason": refusal.reason} for refusal in written.refused],
+        "sends": written.sends,
+        "pages": tally.pages,
+        "requests": report.requests,
+        "bytes": tally.size,
+        "problems": tally.problem_count,
+        "seconds": round(report.seconds, 3),
+    }
+    if upkeep is not None:
+        document |= {
+            "workflowId": upkeep.workflow_id,
+            "depth": upkeep.depth.value,
+            "complete": upkeep.complete,
+            "rebuilt": upkeep.rebuilt,
+            "busy": upkeep.busy is not None,
+            "stopped": upkeep.stopped,
+            "listed": upkeep.listed,
+            "settled": upkeep.settled,
+            "open": dict(upkeep.open),
+            "gap": None if upkeep.gap is None else _camel(msgspec.to_builtins(upkeep.gap)),
+            "lost": [_camel(msgspec.to_builtins(one)) for one in upkeep.lost],
+            "checkedAt": None if upkeep.checked_at is None else upkeep.checked_at.isoformat(),
+        }
+    return document
+
+
+def _camel(record: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a record as documents write them."""
+    named = {}
+    for name, value in record.items():
+        first, *rest = name.split("_")
+        named[first + "".join(map(str.title, rest))] = value
+    return named
+
+
 class Preview(msgspec.Struct, frozen=True, kw_only=True):
     """What a sync would change, in messages, with one document before (None when it is new) and after.
 

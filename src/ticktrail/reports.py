@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from ticktrail.ingest import Preview, SyncReport, Tally
+from ticktrail.coverage import Gap
+from ticktrail.ingest import Preview, SyncReport, Tally, Upkeep
 from ticktrail.render import can_show, to_json
+from ticktrail.stores import WriteReport
 
 REASONS = {
     "redacted": "redacted",
@@ -34,49 +36,100 @@ def tally_line(tally: Tally) -> str:
 
 def plural(count: int, noun: str) -> str:
     """``1 message``, ``2,000 messages``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
 def sync_text(report: SyncReport) -> list[str]:
     """What a sync came to, for people."""
-    written = report.written
+    upkeep = report.upkeep
+    if upkeep is not None and upkeep.busy is not None:
+        return [f"Another sync of {report.source} is at work: left it to that one."]
     lines = [
         f"Read from {report.source}",
         f"  {tally_line(report.tally)}",
         f"Kept in {report.store}",
-        f"  {plural(written.inserted, 'message')} inserted, {written.updated:,} updated, "
-        f"{written.unchanged:,} unchanged" + (f"; {plural(written.sends, 'new send')}" if written.sends else ""),
+        f"  {written_line(report.written)}",
     ]
-    if written.refused:
-        lines.append(f"  {plural(len(written.refused), 'message')} the store would not take")
+    if report.written.refused:
+        lines.append(f"  {plural(len(report.written.refused), 'message')} the store would not take")
     if report.tally.problem_count:
         lines.append(f"  {plural(report.tally.problem_count, 'thing')} left out (-v names each)")
-    lines.append(f"Done in {report.seconds:.1f} s")
+    if upkeep is not None:
+        lines += upkeep_lines(upkeep)
+    asked = f", {plural(report.requests, 'request')}, {size_text(report.tally.size)}" if report.requests else ""
+    lines.append(f"Done in {report.seconds:.1f} s{asked}")
     return lines
 
 
-def sync_document(report: SyncReport) -> dict[str, Any]:
-    """What a sync came to, for programs."""
-    tally, written = report.tally, report.written
-    return {
-        "source": report.source,
-        "store": report.store,
-        "executions": tally.executions,
-        "withStatuses": tally.with_statuses,
-        "withoutStatuses": tally.without,
-        "notShown": dict(tally.not_shown),
-        "unfinished": tally.unfinished,
-        "events": tally.events,
-        "inserted": written.inserted,
-        "updated": written.updated,
-        "unchanged": written.unchanged,
-        "refused": [{"messageId": refusal.key, "reason": refusal.reason} for refusal in written.refused],
-        "sends": written.sends,
-        "pages": tally.pages,
-        "bytes": tally.size,
-        "problems": tally.problem_count,
-        "seconds": round(report.seconds, 3),
-    }
+def news_line(report: SyncReport) -> str:
+    """What a run of a watch came to, in one line."""
+    upkeep = report.upkeep
+    if upkeep is not None and upkeep.busy is not None:
+        return "another sync is at work: left it to that one"
+    told = [tally_line(report.tally), written_line(report.written)] if report.tally.executions else []
+    if upkeep is not None:
+        told += [line.strip() for line in upkeep_lines(upkeep)]
+        if upkeep.complete:
+            told.append(f"looked through all {plural(upkeep.listed, 'execution')} n8n has")
+    return "; ".join(told) or "nothing new"
+
+
+def written_line(written: WriteReport) -> str:
+    """What was stored, in one line: ``12 messages inserted, 5 updated, 83 unchanged; 31 new statuses``."""
+    line = (
+        f"{plural(written.inserted, 'message')} inserted, {written.updated:,} updated, {written.unchanged:,} unchanged"
+    )
+    new = [plural(written.events, "new status")] if written.events else []
+    new += [plural(written.sends, "new send")] if written.sends else []
+    return "; ".join([line, ", ".join(new)]) if new else line
+
+
+def upkeep_lines(upkeep: Upkeep) -> list[str]:
+    """What is worth a word about how far a sync got: nothing, on most days."""
+    lines = []
+    if upkeep.rebuilt:
+        lines.append("  n8n's ids began again, or the store was emptied: everything was read anew")
+    if upkeep.gap is not None:
+        lines.append(f"  {gap_text(upkeep.gap)}")
+    if upkeep.lost:
+        what = "execution before it" if len(upkeep.lost) == 1 else "executions before they"
+        lines.append(f"  n8n deleted {len(upkeep.lost):,} {what} could be read (-v names each)")
+    waiting = {kind: count for kind, count in upkeep.open.items() if kind != "unfinished"}
+    if waiting:
+        lines.append(f"  {plural(sum(waiting.values()), 'execution')} to look at again ({open_text(waiting)})")
+    if upkeep.stopped:
+        lines.append("  Stopped before the end; the next run continues")
+    return lines
+
+
+def open_text(counts: dict[str, int]) -> str:
+    """Executions that are not dealt with, by why: ``2 not shown, 1 crashed``."""
+    words = {"not_shown": "not shown", "refused": "refused by the store"}
+    return ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items()))
+
+
+def gap_text(gap: Gap) -> str:
+    """A gap in words, times as n8n wrote them (UTC)."""
+    if gap.from_started_at and gap.to_started_at:
+        between = f"from {short_time(gap.from_started_at)} to {short_time(gap.to_started_at)} (UTC)"
+    else:
+        between = f"between executions {gap.after_id} and {gap.before_id}"
+    return f"Nothing known {between}: n8n deleted these executions before they were read"
+
+
+def short_time(text: str) -> str:
+    """An instant as n8n writes it, to the minute."""
+    return text[:16].replace("T", " ")
+
+
+def size_text(size: int) -> str:
+    """Bytes in the unit that suits them."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1_000:
+            return f"{size:,.0f} {unit}"
+        size = round(size / 1_000)
+    return f"{size:,} GB"
 
 
 def preview_text(report: Preview, stream: TextIO) -> list[str]:

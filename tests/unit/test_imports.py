@@ -39,12 +39,16 @@ ALLOWED: dict[str, set[str]] = {
     "incremental": {
         *{"coverage", "errors", "ingest", "model", "n8n", "prefetch", "query", "sources", "stores", "walk"},
     },
+    "upkeep": {"coverage", "errors", "incremental", "ingest", "stores", "walk"},
+    "heartbeat": {"secret"},
+    "watch": {"errors"},
     "scan": {"ingest", "merge", "model", "sources", "stores"},
     "render": {"document", "model"},
-    "reports": {"ingest", "render"},
+    "reports": {"coverage", "ingest", "render", "stores"},
     "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
     "wizard": {"config", "errors", "sources"},
     "commands": {
+        *{"heartbeat", "holder", "incremental", "upkeep", "watch"},
         *{"config", "demo", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
         *{"sources", "stores", "wizard"},
     },

@@ -68,6 +68,9 @@ ExecutionsOption = Annotated[
         "--executions", metavar="N", min=1, help="How many of the newest executions to scan, of each workflow."
     ),
 ]
+WATCH_SECONDS = 20
+"""What ``--watch`` means when it stands alone."""
+
 SaveOption = Annotated[bool, typer.Option("--save", help="Keep what is printed in the store.")]
 
 
@@ -76,10 +79,10 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def read_settings(store: str | None = None) -> Settings:
-    """The settings of this run; what looks like a mistake in ``.env`` is said."""
+def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
+    """The settings of this run; what looks like a mistake in ``.env`` is said, unless it was before."""
     settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
-    for warning in settings.warnings:
+    for warning in () if quiet else settings.warnings:
         say(warning)
     return settings
 

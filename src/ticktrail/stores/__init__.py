@@ -29,13 +29,15 @@ class Refusal(msgspec.Struct, frozen=True):
 class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one write came to, in messages: every message of the batch is in exactly one of the four.
 
-    ``sends`` counts send records that were new.
+    ``events`` counts statuses that were new (beside other writers at once, it may count one twice), ``sends`` send
+    records that were.
     """
 
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
     refused: tuple[Refusal, ...] = ()
+    events: int = 0
     sends: int = 0
 
     def __add__(self, other: WriteReport) -> WriteReport:
@@ -44,6 +46,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
             updated=self.updated + other.updated,
             unchanged=self.unchanged + other.unchanged,
             refused=self.refused + other.refused,
+            events=self.events + other.events,
             sends=self.sends + other.sends,
         )
 

@@ -125,6 +125,11 @@ class Writer:
             updated=grown.modified,
             unchanged=len(gathered) - fresh - grown.modified - len(refused),
             refused=tuple(Refusal(key, reason) for key, reason in refused.items()),
+            events=sum(
+                len(news.entries.keys() - known.get(message_id, set()))
+                for message_id, news in gathered.items()
+                if message_id not in refused
+            ),
         )
 
     def _known_keys(self, message_ids: Iterable[str]) -> dict[str, set[str]]:

@@ -148,21 +148,23 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
     lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values() if not send.rejected}
     number = next_number(connection, "message")
     changes = _Changes()
-    updated = 0
+    updated = fresh = 0
     for message_id, news in gathered.items():
         if message_id in known:
             row, stored = known[message_id]
             merged = merge_message(stored, message_id, news, at=at)
             changes.change(row, stored, merged)
             updated += len(merged.history) > len(stored.history)
+            fresh += len(merged.history) - len(stored.history)
             continue
         merged = merge_message(None, message_id, news, at=at)
+        fresh += len(merged.history)
         send = lent.get(message_id)
         changes.new.append(message_row(number, merged, NO_ORIGIN if send is None else origin_row(send)))
         changes.events += [event_row(number, key, entry) for key, entry in news.entries.items()]
         number += 1
     changes.write(connection)
-    return WriteReport(inserted=len(new), updated=updated, unchanged=len(known) - updated)
+    return WriteReport(inserted=len(new), updated=updated, unchanged=len(known) - updated, events=fresh)
 
 
 def _write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance: str | None) -> WriteReport:
