@@ -10,7 +10,7 @@ import csv
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
@@ -18,8 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.cleaning import one_line
 from ticktrail.document import format_timestamp, to_document
+from ticktrail.error_codes import Catalogue, packaged
 from ticktrail.model import FAILED, HistoryEntry, Message
+from ticktrail.reason import again_in_full, although, clause, said, short_reason
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -79,7 +82,8 @@ def console(stream: TextIO) -> Console:
 def tick(status: str, stream: TextIO) -> Text:
     """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
     ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
-    return Text(f"{ticks.get(status, '·' if ticks is _TICKS else '-'):<2} {status}", style=_STYLES.get(status, "dim"))
+    sign = ticks.get(status, "·" if ticks is _TICKS else "-")
+    return Text(f"{sign:<2} {one_line(status, 24)}", style=_STYLES.get(status, "dim"))
 
 
 def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -91,15 +95,19 @@ def _json_value(value: object) -> str:
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
 
 
-def write_messages(messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO) -> int:
+def write_messages(
+    messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None
+) -> int:
     """Write messages in one of :data:`FORMATS`; JSON, JSON Lines and CSV as they come, in flat memory.
+
+    ``catalogue`` gives a table its reasons; the packaged one unless you say.
 
     Returns:
         how many were written.
     """
     counted = _Counted(messages)
     if form == "table":
-        _write_table(counted, zone, stream)
+        _write_table(counted, zone, stream, catalogue or packaged())
     elif form == "csv":
         _write_csv(counted, zone, stream)
     else:
@@ -159,7 +167,7 @@ def _harmless(value: object) -> object:
     return value
 
 
-def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> None:
+def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     table.add_column("time", no_wrap=True)
     table.add_column("to", no_wrap=True)
@@ -172,9 +180,9 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> N
         shown = True
         table.add_row(
             format_timestamp(message.standing.latest_timestamp, zone) or "no time",
-            message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown",
+            one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 32),
             tick(message.standing.latest_status, stream),
-            _one_line(remark(message)),
+            _one_line(remark(message, catalogue)),
             _one_line(message.message_id),
         )
     if shown:
@@ -182,18 +190,17 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> N
 
 
 def _one_line(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(one_line(text), no_wrap=True, overflow="ellipsis")
 
 
-def remark(message: Message) -> str:
+def remark(message: Message, catalogue: Catalogue) -> str:
     """What one should know of a message beside its status, in a few words."""
     state = message.standing
     parts: list[str] = []
     if state.failure is not None and state.latest_status in FAILED:
-        parts.append(" ".join(str(part) for part in (state.failure.code, state.failure.title) if part))
+        parts.append(short_reason(state.failure.code, state.failure.title, catalogue))
     if state.conflict:
-        code = f" ({state.failure.code})" if state.failure and state.failure.code else ""
-        parts.append(f"WhatsApp also reported an error{code}")
+        parts.append(f"{state.latest_status}, {although(state.failure.code if state.failure else None)}")
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
@@ -205,59 +212,108 @@ def remark(message: Message) -> str:
     return " · ".join(parts)
 
 
-def sentence(message: Message, zone: tzinfo) -> str:
+def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     """Where a message stands, as one would say it: ``Delivered 2026-11-22 14:03, not read yet``."""
     state = message.standing
     when = format_timestamp(state.latest_timestamp, zone) or "at an unknown time"
-    status = state.latest_status
-    ending = {"sent": ", not delivered yet", "delivered": ", not read yet"}.get(status, "")
-    text = f"{status.capitalize()} {when}{ending}"
+    status = one_line(state.latest_status, 40)
+    ending = {"sent": "not delivered yet", "delivered": "not read yet"}.get(status)
+    text = f"{status.capitalize()} {when}"
     if status in FAILED and state.failure is not None:
-        reason = (state.failure.details or state.failure.title or "no reason given").rstrip(".")
-        text += f": {reason}" + (f" ({state.failure.code})" if state.failure.code else "")
+        text += f": {clause(state.failure, catalogue)}"
     elif state.conflict:
-        code = f" ({state.failure.code})" if state.failure and state.failure.code else ""
-        text += f", although WhatsApp also reported an error{code}"
+        text += f", {although(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
+    elif ending:
+        text += f", {ending}"
     return text.rstrip(".") + "."
 
 
-def write_message(message: Message, zone: tzinfo, stream: TextIO) -> None:
-    """One message for people: where it stands, whose it is, and its timeline with repeated statuses shown once."""
-    out = console(stream)
-    known = message.attributes
-    out.print(Text.assemble(tick(message.standing.latest_status, stream), "  ", sentence(message, zone)))
-    facts = {
-        "message": message.message_id,
-        "to": known.conversation_id or known.recipient_user_id,
-        "from": known.display_phone_number or known.phone_number_id,
-        "template": message.template and " ".join(filter(None, (message.template.name, message.template.language))),
-        "campaign": known.callback_data,
-        "workflow": message.standing.workflow_id or None,
-        "sent by": message.sent_by and f"{message.sent_by.node} (execution {message.sent_by.execution_id})",
-        "n8n": known.instance,
-    }
+def facts_grid(facts: Mapping[str, str | None]) -> Table:
+    """Names and what belongs to them, one below the other; what is None or empty is left out."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", style="dim", no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value:
-            out.print(Text.assemble((f"{name:>9}  ", "dim"), str(value)))
+            grid.add_row(name, Text(one_line(value, 600)))
+    return grid
+
+
+def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None) -> None:
+    """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
+    catalogue = catalogue or packaged()
+    out = console(stream)
+    known, template, sender = message.attributes, message.template, message.sent_by
+    out.print(Text.assemble(tick(message.standing.latest_status, stream), "  ", sentence(message, zone, catalogue)))
+    out.print(
+        facts_grid(
+            {
+                **_why(message, catalogue),
+                "message": message.message_id,
+                "to": known.conversation_id or known.recipient_user_id,
+                "from": known.display_phone_number or known.phone_number_id,
+                "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+                "campaign": known.callback_data,
+                "workflow": message.standing.workflow_id or None,
+                "sent by": f"{sender.node} (execution {sender.execution_id})" if sender else None,
+                "n8n": known.instance,
+            }
+        )
+    )
     out.print()
+    out.print(_timeline_table(message, zone, stream, catalogue))
+
+
+def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
+    """The facts about a failure: what WhatsApp said of it, what to do, whether to send again."""
+    state = message.standing
+    if state.failure is None:
+        return {}
+    if state.latest_status in FAILED:
+        entry = catalogue.lookup(state.failure.code)
+        return {
+            "WhatsApp": said(state.failure, catalogue),
+            "advice": entry.advice,
+            "again": again_in_full(entry),
+        }
+    if state.conflict:
+        return {
+            "error": short_reason(state.failure.code, state.failure.title, catalogue),
+            "WhatsApp": said(state.failure, catalogue),
+            "advice": "It arrived all the same: there is nothing to do.",
+        }
+    return {}
+
+
+def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> Table:
+    """The history with repeated statuses shown once, each failure with its reason, and advice nobody read above."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    for column in ("time", "status", "who", "seen", "execution"):
-        table.add_column(column, no_wrap=column != "execution")
+    for column in ("time", "status", "who", "seen"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("execution", overflow="fold")
+    state = message.standing
+    advised = {state.failure.code} if state.failure and (state.conflict or state.latest_status in FAILED) else set()
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in _timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
         table.add_row(
             (format_timestamp(entry.timestamp, zone) or "no time") + made_up,
             tick(entry.status, stream),
-            entry.participant or "",
+            one_line(entry.participant or "", 32),
             f"seen {len(copies)}{times}" if len(copies) > 1 else "",
             Text("execution " + ", ".join(copies), style="dim"),
         )
         for error in entry.errors or ():
-            text = " ".join(str(error[name]) for name in ("code", "title") if error.get(name))
-            details = error.get("details")
-            table.add_row("", Text(text, style="red"), "", "", str(details or ""))
-    out.print(table)
+            code = error.get("code")
+            reason = short_reason(code, error.get("title"), catalogue)
+            details = said(error, catalogue)
+            lines = [Text.assemble((reason, "red"), f": {details}" if details else "")]
+            if code not in advised:
+                advised.add(code)
+                lines.append(Text(catalogue.lookup(code).advice))
+            for line in lines:
+                table.add_row("", "", "", "", line)
+    return table
 
 
 def _timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
