@@ -249,7 +249,7 @@ def _value(key: str, value: object, where: str) -> object:
         if 0 < len(text) <= _TEXTS[key] and not any(unicodedata.category(character) == "Cc" for character in text):
             return text
         should = f"It is a text of at most {_TEXTS[key]} characters: {_EXAMPLES[key]}"
-    raise ConfigurationError(f"{where}: {key} is {_shown(value)}.", remedy=should)
+    raise ConfigurationError(f"{where}: {key} is {_shown(value) or 'empty'}.", remedy=should)
 
 
 def _plain(code: Code) -> Code:

@@ -15,6 +15,9 @@ from ticktrail.render import console, facts_grid, write_documents
 
 COLUMNS = ("code", "last", "title", "class", "scope", "alert", "retry", "wait", "advice", "own")
 
+_WIDE = 76
+"""Columns of a terminal from which on the whole table fits."""
+
 
 def write_codes(entries: Iterable[FailureCode], form: str, stream: TextIO) -> None:
     """Write failure codes in one of :data:`ticktrail.render.FORMATS`."""
@@ -64,17 +67,13 @@ def code_document(entry: FailureCode) -> dict[str, Any]:
 
 
 def _write_table(entries: Iterable[FailureCode], stream: TextIO) -> None:
+    out = console(stream)
+    names = ("code", "what", "again", "class", "alert")[: 5 if out.width >= _WIDE else 3]
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("code", no_wrap=True)
-    table.add_column("what")
-    for name in ("class", "again", "alert"):
-        table.add_column(name, no_wrap=True)
+    for name in names:
+        table.add_column(name, no_wrap=name != "what")
     for entry in entries:
-        table.add_row(
-            entry.label,
-            Text(entry.title + (" (yours)" if entry.own else "")),
-            entry.category,
-            again(entry),
-            ALERTS[entry.alert],
-        )
-    console(stream).print(table)
+        title = Text(entry.title + (" (yours)" if entry.own else ""))
+        cells = (entry.label, title, again(entry), entry.category, ALERTS[entry.alert])
+        table.add_row(*cells[: len(names)])
+    out.print(table)

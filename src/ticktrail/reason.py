@@ -32,15 +32,22 @@ CONCERNS = {
 ALERTS = {"at_once": "at once", "by_rate": "when many", "never": "no"}
 
 
-def short_reason(code: Code | None, title: str | None, catalogue: Catalogue) -> str:
+NO_REASON = "no reason given"
+
+
+def short_reason(failure: Failure | None, catalogue: Catalogue) -> str:
     """A failure in a few words: ``131026 Message undeliverable``."""
-    return " ".join(filter(None, (_shown_code(code), _title(code, title, catalogue))))
+    if failure is None:
+        return NO_REASON
+    return " ".join(filter(None, (_shown_code(failure.code), _title(failure, catalogue))))
 
 
-def clause(failure: Failure, catalogue: Catalogue) -> str:
+def clause(failure: Failure | None, catalogue: Catalogue) -> str:
     """A failure as the end of a sentence: ``Message undeliverable (131026)``."""
+    if failure is None:
+        return NO_REASON
     code = _shown_code(failure.code)
-    return _title(failure.code, failure.title, catalogue).rstrip(".") + (f" ({code})" if code else "")
+    return _title(failure, catalogue).rstrip(".") + (f" ({code})" if code else "")
 
 
 def although(code: Code | None) -> str:
@@ -49,16 +56,17 @@ def although(code: Code | None) -> str:
     return "although WhatsApp also reported an error" + (f" ({shown})" if shown else "")
 
 
-def said(error: Mapping[str, Any] | Failure, catalogue: Catalogue) -> str:
+def said(failure: Failure | None) -> str:
     """What WhatsApp said of a failure beyond its code and title, or an empty string."""
-    known = {"title": error.title, "details": error.details} if isinstance(error, Failure) else error
-    code = error.code if isinstance(error, Failure) else error.get("code")
-    shown = _title(code, known.get("title"), catalogue).casefold().rstrip(".")
-    for name in ("details", "message", "title"):
-        text = one_line(str(known.get(name) or ""), LONGEST_DETAILS)
-        if text and text.casefold().rstrip(".") != shown:
-            return text
-    return ""
+    if failure is None or failure.details in (None, failure.title):
+        return ""
+    return one_line(str(failure.details), LONGEST_DETAILS)
+
+
+def read_failure(error: Mapping[str, Any]) -> Failure:
+    """An error of a status as a failure. Meta's ``message`` stands in for missing details where it says more."""
+    title = error.get("title")
+    return Failure(error.get("code"), title and str(title), str(error.get("details") or error.get("message") or title))
 
 
 def again(entry: FailureCode) -> str:
@@ -70,6 +78,8 @@ def again(entry: FailureCode) -> str:
 
 def again_in_full(entry: FailureCode) -> str:
     """Whether to send the same again, as a clause."""
+    if entry.retry == "never" and entry.category == "unknown":
+        return "not known"
     if entry.retry == "never":
         return "no: as things stand it would fail again"
     return "yes, at once" if entry.retry == "now" else f"yes, after {duration(entry.wait)}"
@@ -84,9 +94,9 @@ def duration(seconds: int) -> str:
     return f"{-(-seconds // 3600)} h" if seconds < 172_800 else f"{-(-seconds // 86_400)} days"
 
 
-def _title(code: Code | None, reported: str | None, catalogue: Catalogue) -> str:
-    entry = catalogue.lookup(code)
-    return entry.title if entry.known else one_line(reported or "", LONGEST_TITLE) or entry.title
+def _title(failure: Failure, catalogue: Catalogue) -> str:
+    entry = catalogue.lookup(failure.code)
+    return entry.title if entry.known else one_line(str(failure.title or ""), LONGEST_TITLE) or entry.title
 
 
 def _shown_code(code: Code | None) -> str:

@@ -20,9 +20,9 @@ from rich.text import Text
 
 from ticktrail.cleaning import one_line
 from ticktrail.document import format_timestamp, to_document
-from ticktrail.error_codes import Catalogue, packaged
+from ticktrail.error_codes import Catalogue, Code, packaged
 from ticktrail.model import FAILED, HistoryEntry, Message
-from ticktrail.reason import again_in_full, although, clause, said, short_reason
+from ticktrail.reason import again_in_full, although, clause, read_failure, said, short_reason
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -64,6 +64,13 @@ CSV_COLUMNS = (
 )
 
 
+_ABOUT_WIDTH = 28
+"""Columns of a terminal that hold a code and most titles."""
+
+_ID_WIDTH = 48
+"""Columns of a terminal that a message id may have; most need fewer."""
+
+
 def can_show(stream: TextIO, text: str) -> bool:
     """Whether a stream's encoding has these characters."""
     try:
@@ -83,7 +90,7 @@ def tick(status: str, stream: TextIO) -> Text:
     """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
     ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
     sign = ticks.get(status, "·" if ticks is _TICKS else "-")
-    return Text(f"{sign:<2} {one_line(status, 24)}", style=_STYLES.get(status, "dim"))
+    return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
 
 
 def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -168,25 +175,39 @@ def _harmless(value: object) -> object:
 
 
 def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("time", no_wrap=True)
-    table.add_column("to", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    # Where it is narrow, only these two give way: a cell that may not wrap in a column that may.
-    table.add_column("about")
-    table.add_column("message", max_width=48)
-    shown = False
-    for message in messages:
-        shown = True
-        table.add_row(
-            format_timestamp(message.standing.latest_timestamp, zone) or "no time",
-            one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 32),
+    rows = [
+        (
+            Text(format_timestamp(message.standing.latest_timestamp, zone) or "no time"),
+            Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
             tick(message.standing.latest_status, stream),
             _one_line(remark(message, catalogue)),
             _one_line(message.message_id),
         )
-    if shown:
-        console(stream).print(table)
+        for message in messages
+    ]
+    if not rows:
+        return
+    out = console(stream)
+    widest = [max(row[place].cell_len for row in rows) for place in range(5)]
+    left = out.width - sum(widest[:3]) - 8
+    about = max(5, min(widest[3], _ABOUT_WIDTH))
+    if left < about + 7:
+        # Too narrow for a table: what a column cannot hold stands below.
+        for row in rows:
+            out.print(Text("  ").join(row[:3]))
+            for text in row[3:]:
+                if text:
+                    out.print(Text("  ") + text, no_wrap=True, overflow="ellipsis")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in ("time", "to", "status"):
+        table.add_column(name, no_wrap=True)
+    # Where it is narrow, these two give way, the id first: a cell that may not wrap in a column that may.
+    table.add_column("about", max_width=max(about, left - min(widest[4], _ID_WIDTH)))
+    table.add_column("message", max_width=max(7, min(_ID_WIDTH, left - about)))
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _one_line(text: str) -> Text:
@@ -197,8 +218,8 @@ def remark(message: Message, catalogue: Catalogue) -> str:
     """What one should know of a message beside its status, in a few words."""
     state = message.standing
     parts: list[str] = []
-    if state.failure is not None and state.latest_status in FAILED:
-        parts.append(short_reason(state.failure.code, state.failure.title, catalogue))
+    if state.latest_status in FAILED:
+        parts.append(short_reason(state.failure, catalogue))
     if state.conflict:
         parts.append(f"{state.latest_status}, {although(state.failure.code if state.failure else None)}")
     members = {entry.participant for entry in message.history if entry.participant}
@@ -219,7 +240,7 @@ def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     status = one_line(state.latest_status, 40)
     ending = {"sent": "not delivered yet", "delivered": "not read yet"}.get(status)
     text = f"{status.capitalize()} {when}"
-    if status in FAILED and state.failure is not None:
+    if status in FAILED:
         text += f": {clause(state.failure, catalogue)}"
     elif state.conflict:
         text += f", {although(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
@@ -267,19 +288,13 @@ def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Cat
 def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
     """The facts about a failure: what WhatsApp said of it, what to do, whether to send again."""
     state = message.standing
-    if state.failure is None:
-        return {}
     if state.latest_status in FAILED:
-        entry = catalogue.lookup(state.failure.code)
-        return {
-            "WhatsApp": said(state.failure, catalogue),
-            "advice": entry.advice,
-            "again": again_in_full(entry),
-        }
+        entry = catalogue.lookup(state.failure.code if state.failure else None)
+        return {"WhatsApp": said(state.failure), "advice": entry.advice, "again": again_in_full(entry)}
     if state.conflict:
         return {
-            "error": short_reason(state.failure.code, state.failure.title, catalogue),
-            "WhatsApp": said(state.failure, catalogue),
+            "error": short_reason(state.failure, catalogue),
+            "WhatsApp": said(state.failure),
             "advice": "It arrived all the same: there is nothing to do.",
         }
     return {}
@@ -292,7 +307,11 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
         table.add_column(column, no_wrap=True)
     table.add_column("execution", overflow="fold")
     state = message.standing
-    advised = {state.failure.code} if state.failure and (state.conflict or state.latest_status in FAILED) else set()
+    advised: set[Code | None] = {None}
+    told = {""}
+    if state.failure and (state.conflict or state.latest_status in FAILED):
+        advised.add(state.failure.code)
+        told.add(said(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in _timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
@@ -304,13 +323,15 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
             Text("execution " + ", ".join(copies), style="dim"),
         )
         for error in entry.errors or ():
-            code = error.get("code")
-            reason = short_reason(code, error.get("title"), catalogue)
-            details = said(error, catalogue)
-            lines = [Text.assemble((reason, "red"), f": {details}" if details else "")]
-            if code not in advised:
-                advised.add(code)
-                lines.append(Text(catalogue.lookup(code).advice))
+            failure = read_failure(error)
+            details = said(failure)
+            lines = [
+                Text.assemble((short_reason(failure, catalogue), "red"), "" if details in told else f": {details}")
+            ]
+            if failure.code not in advised:
+                lines.append(Text(catalogue.lookup(failure.code).advice))
+            advised.add(failure.code)
+            told.add(details)
             for line in lines:
                 table.add_row("", "", "", "", line)
     return table

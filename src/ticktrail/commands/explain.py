@@ -37,9 +37,15 @@ def errors(
         from ticktrail.cleaning import one_line
 
         close = "; ".join(f"{one.label} {one.title}" for one in catalogue.close_to(code))
+        if isinstance(entry.code, int):
+            sentence = (
+                f"{entry.code} is no code Ticktrail knows. "
+                "A message that fails with it is kept, shown and counted all the same."
+            )
+        else:
+            sentence = f"{one_line(code, 40) or 'An empty text'} is no failure code."
         raise NotFoundError(
-            f"{one_line(code, 40) or 'An empty text'} is no code Ticktrail knows. "
-            "A message that fails with an unknown code is kept, shown and counted all the same.",
+            sentence,
             remedy=(f"Near it: {close}.\n" if close else "")
             + f"All: ticktrail errors --format table. Meta's list: {_META_PAGE}",
         )
