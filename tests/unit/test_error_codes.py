@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+import tomllib
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 
-from ticktrail.error_codes import Catalogue, FailureCode, packaged, retryable_codes
+from ticktrail.error_codes import Alert, Catalogue, Category, FailureCode, Retry, Scope, packaged, retryable_codes
 from ticktrail.errors import ConfigurationError
 
 # Typed from the list of Meta's codes in the project's facts (error codes, groups, Marketing Messages, registration),
@@ -216,3 +218,17 @@ def test_something_else_under_the_name_is_refused() -> None:
     """``error_codes = 3`` is no table of codes."""
     with pytest.raises(ConfigurationError, match="error_codes is no table"):
         CATALOGUE.with_own(3, "my.toml")
+
+
+def test_the_example_in_the_docs_works_and_its_table_is_complete() -> None:
+    """The how-to's ``ticktrail.toml`` is accepted, and its table names every key and every value there is."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")
+    section = page.split("## Give failures your own advice\n")[1].split("\n## ")[0]
+    example = section.split("```toml\n")[1].split("```")[0]
+    mine = CATALOGUE.with_own(tomllib.loads(example)["error_codes"], "ticktrail.toml")
+    assert mine.lookup(999999).wait == 600
+    table = {row.split("`")[1]: set(re.findall(r"`(\w+)`", row)) for row in section.splitlines() if row[:3] == "| `"}
+    assert set(table) == {"title", "advice", "class", "scope", "alert", "retry", "wait"}
+    for key, choices in {"class": Category, "scope": Scope, "alert": Alert}.items():
+        assert table[key] - {key} == set(get_args(choices))
+    assert set(get_args(Retry)) <= table["retry"]
