@@ -112,9 +112,9 @@ class Catalogue(msgspec.Struct, frozen=True):
 
     def lookup(self, code: Code | None) -> FailureCode:
         """What is known of a code. It never fails: of an unknown one the entry says that it is unknown."""
-        if code is None or code == "":
+        code = plain_code(code)
+        if code is None:
             return _NO_CODE
-        code = _plain(code)
         found = self.singles.get(code)
         if found is None and isinstance(code, int):
             found = next((family for family in self.families if family.code <= code <= (family.last or 0)), None)  # type: ignore[operator]
@@ -197,7 +197,9 @@ def read_catalogue(tables: Mapping[str, Any], origin: str) -> Catalogue:
     families: list[FailureCode] = []
     for key, table in tables.items():
         first, _, last = key.partition("-")
-        base = FailureCode(code=_plain(first if last else key), title="", advice="", last=int(last) if last else None)
+        base = FailureCode(
+            code=plain_code(first if last else key) or 0, title="", advice="", last=int(last) if last else None
+        )
         entry = _entry(base, table, f"{origin}: [{key}]", own=False)
         if entry.last is None:
             singles[entry.code] = entry
@@ -252,10 +254,17 @@ def _value(key: str, value: object, where: str) -> object:
     raise ConfigurationError(f"{where}: {key} is {_shown(value) or 'empty'}.", remedy=should)
 
 
-def _plain(code: Code) -> Code:
-    """A code as the catalogue has it: a number where it is one, also when it came as text or as ``#131026``."""
+def plain_code(code: object) -> Code | None:
+    """A code as the catalogue has it: a number where it is one, also when it came as ``#131026`` or ``131026.0``.
+
+    MongoDB's shell writes numbers as doubles. None for what is no code at all.
+    """
+    if isinstance(code, float) and code.is_integer():
+        return int(code)
     if isinstance(code, int):
         return code
+    if not isinstance(code, str) or not code.strip():
+        return None
     text = code.strip().strip("()#").strip()
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else text
 

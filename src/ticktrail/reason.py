@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ticktrail.cleaning import one_line
-from ticktrail.error_codes import Catalogue, Code, FailureCode
+from ticktrail.error_codes import Catalogue, Code, FailureCode, plain_code
 from ticktrail.model import Failure
 
 LONGEST_TITLE = 80
@@ -64,9 +64,8 @@ def said(failure: Failure | None) -> str:
 
 
 def read_failure(error: Mapping[str, Any]) -> Failure:
-    """An error of a status as a failure. Meta's ``message`` stands in for missing details where it says more."""
-    title = error.get("title")
-    return Failure(error.get("code"), title and str(title), str(error.get("details") or error.get("message") or title))
+    """An error of a status as a failure, whoever wrote it; ``message`` stands in for missing details."""
+    return Failure(plain_code(error.get("code")), error.get("title"), error.get("details") or error.get("message"))
 
 
 def again(entry: FailureCode) -> str:
@@ -100,4 +99,5 @@ def _title(failure: Failure, catalogue: Catalogue) -> str:
 
 
 def _shown_code(code: Code | None) -> str:
-    return "" if code is None else one_line(str(code), 40)
+    plain = plain_code(code)
+    return "" if plain is None else one_line(str(plain), 40)

@@ -20,7 +20,7 @@ from rich.text import Text
 
 from ticktrail.cleaning import one_line
 from ticktrail.document import format_timestamp, to_document
-from ticktrail.error_codes import Catalogue, Code, packaged
+from ticktrail.error_codes import Catalogue, Code, packaged, plain_code
 from ticktrail.model import FAILED, HistoryEntry, Message
 from ticktrail.reason import again_in_full, although, clause, read_failure, said, short_reason
 
@@ -310,7 +310,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
     advised: set[Code | None] = {None}
     told = {""}
     if state.failure and (state.conflict or state.latest_status in FAILED):
-        advised.add(state.failure.code)
+        advised.add(plain_code(state.failure.code))
         told.add(said(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in _timeline(message.history):

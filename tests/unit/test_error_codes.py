@@ -105,9 +105,9 @@ def test_entries_come_by_number() -> None:
     assert codes[:-1] == sorted(codes[:-1])  # type: ignore[type-var]
 
 
-@pytest.mark.parametrize("written", [131026, "131026", " 131026 ", "#131026", "(#131026)"])
-def test_a_code_is_found_however_it_is_written(written: int | str) -> None:
-    """Numbers, texts and Meta's ``(#131026)`` lead to the same entry."""
+@pytest.mark.parametrize("written", [131026, 131026.0, "131026", " 131026 ", "#131026", "(#131026)"])
+def test_a_code_is_found_however_it_is_written(written: Any) -> None:
+    """Numbers, MongoDB's doubles, texts and Meta's ``(#131026)`` lead to the same entry."""
     assert CATALOGUE.lookup(written).title == "Message undeliverable"
 
 
@@ -129,9 +129,10 @@ def test_an_unknown_code_gets_an_entry_that_says_so(code: int | str) -> None:
     assert "counted" in found.advice
 
 
-def test_a_failure_without_a_code_has_advice_too() -> None:
-    """None and the empty text mean that no reason was given."""
-    assert CATALOGUE.lookup(None) == CATALOGUE.lookup("")
+@pytest.mark.parametrize("code", ["", " ", [131026], {"code": 1}, 1.5, float("nan"), float("inf")])
+def test_a_failure_without_a_code_has_advice_too(code: Any) -> None:
+    """None, the empty text and what is no code at all mean that no reason was given."""
+    assert CATALOGUE.lookup(code) == CATALOGUE.lookup(None)
     assert CATALOGUE.lookup(None).title == "No reason given"
 
 
