@@ -1,5 +1,7 @@
 """Reported values made fit for every store: no NUL, no lone surrogate, no number or key a store refuses.
 
+And texts made fit for a line on a screen: what anybody can send must not move the cursor of whoever reads it.
+
 Anybody can send a webhook, and Node writes half characters where a text is cut: what a store would refuse must not
 reach it. This module is pure and takes any JSON value without raising.
 """
@@ -7,6 +9,7 @@ reach it. This module is pure and takes any JSON value without raising.
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 _LONGEST_KEY = 64
@@ -21,6 +24,18 @@ def clean_text(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd").replace("\x1f", "\ufffd")
+
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+")
+"""Control characters, line separators, what turns the writing direction, and half characters."""
+
+
+def one_line(text: str, longest: int = 300) -> str:
+    """The text on one line of a screen: nothing that moves the cursor or turns the direction, cut to ``longest``."""
+    text = text[: 2 * longest]
+    if not (text.isascii() and text.isprintable()):
+        text = " ".join(_UNSEEN.sub(" ", text).split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"
 
 
 def clean_object(value: object) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import csv
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
@@ -18,8 +18,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.cleaning import one_line
 from ticktrail.document import format_timestamp, to_document
+from ticktrail.error_codes import Catalogue, Code, packaged, plain_code
 from ticktrail.model import FAILED, HistoryEntry, Message
+from ticktrail.reason import again_in_full, although, clause, read_failure, said, short_reason
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -61,6 +64,13 @@ CSV_COLUMNS = (
 )
 
 
+_ABOUT_WIDTH = 28
+"""Columns of a terminal that hold a code and most titles."""
+
+_ID_WIDTH = 48
+"""Columns of a terminal that a message id may have; most need fewer."""
+
+
 def can_show(stream: TextIO, text: str) -> bool:
     """Whether a stream's encoding has these characters."""
     try:
@@ -79,7 +89,8 @@ def console(stream: TextIO) -> Console:
 def tick(status: str, stream: TextIO) -> Text:
     """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
     ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
-    return Text(f"{ticks.get(status, '·' if ticks is _TICKS else '-'):<2} {status}", style=_STYLES.get(status, "dim"))
+    sign = ticks.get(status, "·" if ticks is _TICKS else "-")
+    return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
 
 
 def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
@@ -91,15 +102,19 @@ def _json_value(value: object) -> str:
     return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
 
 
-def write_messages(messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO) -> int:
+def write_messages(
+    messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None
+) -> int:
     """Write messages in one of :data:`FORMATS`; JSON, JSON Lines and CSV as they come, in flat memory.
+
+    ``catalogue`` gives a table its reasons; the packaged one unless you say.
 
     Returns:
         how many were written.
     """
     counted = _Counted(messages)
     if form == "table":
-        _write_table(counted, zone, stream)
+        _write_table(counted, zone, stream, catalogue or packaged())
     elif form == "csv":
         _write_csv(counted, zone, stream)
     else:
@@ -159,41 +174,54 @@ def _harmless(value: object) -> object:
     return value
 
 
-def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("time", no_wrap=True)
-    table.add_column("to", no_wrap=True)
-    table.add_column("status", no_wrap=True)
-    # Where it is narrow, only these two give way: a cell that may not wrap in a column that may.
-    table.add_column("about")
-    table.add_column("message", max_width=48)
-    shown = False
-    for message in messages:
-        shown = True
-        table.add_row(
-            format_timestamp(message.standing.latest_timestamp, zone) or "no time",
-            message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown",
+def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+    rows = [
+        (
+            Text(format_timestamp(message.standing.latest_timestamp, zone) or "no time"),
+            Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
             tick(message.standing.latest_status, stream),
-            _one_line(remark(message)),
+            _one_line(remark(message, catalogue)),
             _one_line(message.message_id),
         )
-    if shown:
-        console(stream).print(table)
+        for message in messages
+    ]
+    if not rows:
+        return
+    out = console(stream)
+    widest = [max(row[place].cell_len for row in rows) for place in range(5)]
+    left = out.width - sum(widest[:3]) - 8
+    about = max(5, min(widest[3], _ABOUT_WIDTH))
+    if left < about + 7:
+        # Too narrow for a table: what a column cannot hold stands below.
+        for row in rows:
+            out.print(Text("  ").join(row[:3]))
+            for text in row[3:]:
+                if text:
+                    out.print(Text("  ") + text, no_wrap=True, overflow="ellipsis")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in ("time", "to", "status"):
+        table.add_column(name, no_wrap=True)
+    # Where it is narrow, these two give way, the id first: a cell that may not wrap in a column that may.
+    table.add_column("about", max_width=max(about, left - min(widest[4], _ID_WIDTH)))
+    table.add_column("message", max_width=max(7, min(_ID_WIDTH, left - about)))
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
 
 
 def _one_line(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(one_line(text), no_wrap=True, overflow="ellipsis")
 
 
-def remark(message: Message) -> str:
+def remark(message: Message, catalogue: Catalogue) -> str:
     """What one should know of a message beside its status, in a few words."""
     state = message.standing
     parts: list[str] = []
-    if state.failure is not None and state.latest_status in FAILED:
-        parts.append(" ".join(str(part) for part in (state.failure.code, state.failure.title) if part))
+    if state.latest_status in FAILED:
+        parts.append(short_reason(state.failure, catalogue))
     if state.conflict:
-        code = f" ({state.failure.code})" if state.failure and state.failure.code else ""
-        parts.append(f"WhatsApp also reported an error{code}")
+        parts.append(f"{state.latest_status}, {although(state.failure.code if state.failure else None)}")
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
@@ -205,59 +233,108 @@ def remark(message: Message) -> str:
     return " · ".join(parts)
 
 
-def sentence(message: Message, zone: tzinfo) -> str:
+def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     """Where a message stands, as one would say it: ``Delivered 2026-11-22 14:03, not read yet``."""
     state = message.standing
     when = format_timestamp(state.latest_timestamp, zone) or "at an unknown time"
-    status = state.latest_status
-    ending = {"sent": ", not delivered yet", "delivered": ", not read yet"}.get(status, "")
-    text = f"{status.capitalize()} {when}{ending}"
-    if status in FAILED and state.failure is not None:
-        reason = (state.failure.details or state.failure.title or "no reason given").rstrip(".")
-        text += f": {reason}" + (f" ({state.failure.code})" if state.failure.code else "")
+    status = one_line(state.latest_status, 40)
+    ending = {"sent": "not delivered yet", "delivered": "not read yet"}.get(status)
+    text = f"{status.capitalize()} {when}"
+    if status in FAILED:
+        text += f": {clause(state.failure, catalogue)}"
     elif state.conflict:
-        code = f" ({state.failure.code})" if state.failure and state.failure.code else ""
-        text += f", although WhatsApp also reported an error{code}"
+        text += f", {although(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
+    elif ending:
+        text += f", {ending}"
     return text.rstrip(".") + "."
 
 
-def write_message(message: Message, zone: tzinfo, stream: TextIO) -> None:
-    """One message for people: where it stands, whose it is, and its timeline with repeated statuses shown once."""
-    out = console(stream)
-    known = message.attributes
-    out.print(Text.assemble(tick(message.standing.latest_status, stream), "  ", sentence(message, zone)))
-    facts = {
-        "message": message.message_id,
-        "to": known.conversation_id or known.recipient_user_id,
-        "from": known.display_phone_number or known.phone_number_id,
-        "template": message.template and " ".join(filter(None, (message.template.name, message.template.language))),
-        "campaign": known.callback_data,
-        "workflow": message.standing.workflow_id or None,
-        "sent by": message.sent_by and f"{message.sent_by.node} (execution {message.sent_by.execution_id})",
-        "n8n": known.instance,
-    }
+def facts_grid(facts: Mapping[str, str | None]) -> Table:
+    """Names and what belongs to them, one below the other; what is None or empty is left out."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", style="dim", no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
     for name, value in facts.items():
         if value:
-            out.print(Text.assemble((f"{name:>9}  ", "dim"), str(value)))
+            grid.add_row(name, Text(one_line(value, 600)))
+    return grid
+
+
+def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None) -> None:
+    """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
+    catalogue = catalogue or packaged()
+    out = console(stream)
+    known, template, sender = message.attributes, message.template, message.sent_by
+    out.print(Text.assemble(tick(message.standing.latest_status, stream), "  ", sentence(message, zone, catalogue)))
+    out.print(
+        facts_grid(
+            {
+                **_why(message, catalogue),
+                "message": message.message_id,
+                "to": known.conversation_id or known.recipient_user_id,
+                "from": known.display_phone_number or known.phone_number_id,
+                "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+                "campaign": known.callback_data,
+                "workflow": message.standing.workflow_id or None,
+                "sent by": f"{sender.node} (execution {sender.execution_id})" if sender else None,
+                "n8n": known.instance,
+            }
+        )
+    )
     out.print()
+    out.print(_timeline_table(message, zone, stream, catalogue))
+
+
+def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
+    """The facts about a failure: what WhatsApp said of it, what to do, whether to send again."""
+    state = message.standing
+    if state.latest_status in FAILED:
+        entry = catalogue.lookup(state.failure.code if state.failure else None)
+        return {"WhatsApp": said(state.failure), "advice": entry.advice, "again": again_in_full(entry)}
+    if state.conflict:
+        return {
+            "error": short_reason(state.failure, catalogue),
+            "WhatsApp": said(state.failure),
+            "advice": "It arrived all the same: there is nothing to do.",
+        }
+    return {}
+
+
+def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> Table:
+    """The history with repeated statuses shown once, each failure with its reason, and advice nobody read above."""
     table = Table(box=None, pad_edge=False, show_header=False)
-    for column in ("time", "status", "who", "seen", "execution"):
-        table.add_column(column, no_wrap=column != "execution")
+    for column in ("time", "status", "who", "seen"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("execution", overflow="fold")
+    state = message.standing
+    advised: set[Code | None] = {None}
+    told = {""}
+    if state.failure and (state.conflict or state.latest_status in FAILED):
+        advised.add(plain_code(state.failure.code))
+        told.add(said(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in _timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
         table.add_row(
             (format_timestamp(entry.timestamp, zone) or "no time") + made_up,
             tick(entry.status, stream),
-            entry.participant or "",
+            one_line(entry.participant or "", 32),
             f"seen {len(copies)}{times}" if len(copies) > 1 else "",
             Text("execution " + ", ".join(copies), style="dim"),
         )
         for error in entry.errors or ():
-            text = " ".join(str(error[name]) for name in ("code", "title") if error.get(name))
-            details = error.get("details")
-            table.add_row("", Text(text, style="red"), "", "", str(details or ""))
-    out.print(table)
+            failure = read_failure(error)
+            details = said(failure)
+            lines = [
+                Text.assemble((short_reason(failure, catalogue), "red"), "" if details in told else f": {details}")
+            ]
+            if failure.code not in advised:
+                lines.append(Text(catalogue.lookup(failure.code).advice))
+            advised.add(failure.code)
+            told.add(details)
+            for line in lines:
+                table.add_row("", "", "", "", line)
+    return table
 
 
 def _timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:

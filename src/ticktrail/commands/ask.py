@@ -14,6 +14,7 @@ from ticktrail.commands.options import (
     StoreOption,
     UntilOption,
     existing_ledger,
+    failure_codes,
     form_of,
     moment,
     print_message,
@@ -70,7 +71,8 @@ def messages(
     )
     chosen = chosen.narrowed(statuses=tuple(status or ()), unread=unread, undelivered=undelivered, not_read=not_read)
     with existing_ledger(settings) as ledger:
-        shown = write_messages(ledger.messages(chosen), shown_as, settings.timezone, sys.stdout)
+        known = failure_codes(settings) if shown_as == "table" else None
+        shown = write_messages(ledger.messages(chosen), shown_as, settings.timezone, sys.stdout, known)
         if shown_as == "table":
             matching = ledger.count(chosen)
             say(f"{plural(shown, 'message')} of {matching:,} that match, in {ledger.location}")

@@ -17,6 +17,7 @@ from ticktrail.commands.options import (
     SourceOption,
     StoreOption,
     VerboseOption,
+    failure_codes,
     form_of,
     moment,
     open_all,
@@ -68,7 +69,9 @@ def list_newest(
                 progress=progress,
             )
         chosen = found.messages(conversation_id=recipient(wa_id) if wa_id else None, limit=limit)
-        write_messages(chosen, form_of(form), settings.timezone, sys.stdout)
+        shown_as = form_of(form)
+        known = failure_codes(settings) if shown_as == "table" else None
+        write_messages(chosen, shown_as, settings.timezone, sys.stdout, known)
         say(f"Scanned {tally_line(found.tally)}.")
         say_problems(found.tally, verbose=verbose)
         if save:

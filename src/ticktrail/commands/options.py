@@ -17,6 +17,7 @@ from ticktrail.config import Settings, load_settings
 from ticktrail.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from ticktrail.error_codes import Catalogue
     from ticktrail.ingest import Progress, Tally
     from ticktrail.model import Message
     from ticktrail.sources import Source
@@ -118,12 +119,23 @@ def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
     return [stack.enter_context(source) for source in open_sources(place, settings)]
 
 
+def failure_codes(settings: Settings) -> Catalogue:
+    """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says."""
+    from ticktrail.config_file import read_config_file
+    from ticktrail.error_codes import TABLE, packaged
+
+    if settings.config_file is None:
+        return packaged()
+    own = read_config_file(settings.config_file).get(TABLE, {})
+    return packaged().with_own(own, str(settings.config_file))
+
+
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:
     """One message: for people with its timeline, for programs as its document."""
     from ticktrail.render import write_message, write_messages
 
     if form_of(form) == "table":
-        write_message(found, settings.timezone, sys.stdout)
+        write_message(found, settings.timezone, sys.stdout, failure_codes(settings))
     else:
         write_messages([found], form_of(form), settings.timezone, sys.stdout)
 
