@@ -1,6 +1,6 @@
 # Every target does its own set-up: Python 3.11 or newer, make and the network to the package index are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs bench e2e lock clean
+.PHONY: help setup demo test check format docs bench e2e torture lock clean
 
 BIN := .venv/bin
 
@@ -36,6 +36,9 @@ bench: setup ## measure, as ratios against plain baselines in the same run
 
 e2e: setup ## run the tests against a real n8n, which they install into a cache of their own
 	@$(BIN)/pytest -q -p no:randomly -m e2e tests/e2e $(ARGS)
+
+torture: setup ## kill syncs at random moments while n8n and the store misbehave; ARGS="--runs 1000"
+	@$(BIN)/python -m tests.torture $(ARGS)
 
 lock: setup ## resolve the dependencies anew
 	@scripts/lock

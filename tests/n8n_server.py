@@ -145,6 +145,11 @@ class N8nServer(FaultyServer):
             stored = _Stored(text)
             self._executions[int(stored.row["id"])] = stored
 
+    def started_at(self, execution_id: int) -> str | None:
+        """When an execution that it has started, as it writes it."""
+        stored = self._executions.get(execution_id)
+        return None if stored is None else stored.row.get("startedAt")
+
     def remove(self, *ids: int) -> None:
         """Prune executions."""
         for execution_id in ids:
