@@ -219,11 +219,12 @@ _THREE_CAUSES = (
 )
 _NO_API = (
     "Either n8n is still starting (wait a minute), or its public API is switched off (N8N_PUBLIC_API_DISABLED), or "
-    "N8N_API_PREFIX is wrong."
+    "N8N_API_PREFIX or the path in N8N_BASE_URL is wrong."
 )
 _EDITOR = (
     "Is N8N_API_PREFIX right (/api/v1, unless n8n has N8N_PUBLIC_API_ENDPOINT), and does the path in N8N_BASE_URL "
-    "belong to the proxy in front of n8n? Otherwise n8n's public API is switched off, or n8n is still starting."
+    "belong to the proxy in front of n8n? Otherwise n8n's public API is switched off (N8N_PUBLIC_API_DISABLED), or n8n "
+    "is still starting."
 )
 
 
