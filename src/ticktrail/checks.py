@@ -225,8 +225,6 @@ def spell_seconds(seconds: float) -> str:
     for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
         if seconds >= 2 * size:
             return f"{int(seconds // size):,} {unit}s"
-    if seconds >= 120:
-        return f"{int(seconds // 60)} minutes"
     count = max(1, int(seconds))
     return f"{count} second{'' if count == 1 else 's'}"
 

@@ -33,12 +33,18 @@ ALLOWED: dict[str, set[str]] = {
     "stores": {"document", "errors", "merge", "model", "query"},
     "ingest": {"document", "merge", "model", "n8n", "query", "sources", "stores"},
     "scan": {"ingest", "merge", "model", "sources", "stores"},
+    "checks": set(),
+    "workflow_checks": {"checks"},
     "render": {"document", "model"},
     "reports": {"ingest", "render"},
     "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
     "wizard": {"config", "errors", "sources"},
+    "doctor": {
+        *{"address", "checks", "config", "errors", "ingest", "render", "reports", "sources", "stores"},
+        "workflow_checks",
+    },
     "commands": {
-        *{"config", "demo", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
+        *{"config", "demo", "doctor", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
         *{"sources", "stores", "wizard"},
     },
     "older_script": {"commands", "config", "document", "errors", "model", "moments", "query", "scan"},
@@ -59,6 +65,8 @@ PURE = {
     "sends",
     "plain",
     "n8n",
+    "checks",
+    "workflow_checks",
 }
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},

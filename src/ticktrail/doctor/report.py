@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from rich.table import Table
 from rich.text import Text
 
 from ticktrail.checks import Finding, Verdict
@@ -15,6 +16,8 @@ _MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAULT: "✗", Verdict
 _ASCII_MARKS = {Verdict.OK: "v", Verdict.WARNING: "!", Verdict.FAULT: "x", Verdict.UNKNOWN: "?"}
 _STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "bold red", Verdict.UNKNOWN: "dim"}
 _IN_ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "“": '"', "”": '"', "’": "'"})  # noqa: RUF001
+
+_NARROWEST = 40
 
 
 def verdict_of(findings: Sequence[Finding]) -> str:
@@ -31,19 +34,24 @@ def write_text(findings: Sequence[Finding], stream: TextIO) -> None:
     """The verdict, then a line for each check, with its remedy below where there is one."""
     fancy = can_show(stream, "✓✗→")
     out = console(stream)
-    out.print(Text(verdict_of(findings), style="bold"))
-    out.print()
-    table = Table.grid(padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
+    print_line = functools.partial(out.print, soft_wrap=True)
+    print_line(Text(verdict_of(findings), style="bold"))
+    print_line()
+    names = max((len(finding.name) for finding in findings), default=0)
+    marks = _MARKS if fancy else _ASCII_MARKS
+    width = max(out.width - names - 5, _NARROWEST)
     for finding in findings:
-        text = Text(_shown(finding.says, fancy=fancy))
-        if finding.remedy:
-            text.append(_shown(f"\n→ {finding.remedy}", fancy=fancy), style="cyan")
-        marks = _MARKS if fancy else _ASCII_MARKS
-        table.add_row(Text(marks[finding.verdict], style=_STYLES[finding.verdict]), Text(finding.name), text)
-    out.print(table)
+        head = Text.assemble((marks[finding.verdict], _STYLES[finding.verdict]), f"  {finding.name:<{names}}  ")
+        for line in _wrapped(_shown(finding.says, fancy=fancy), width):
+            print_line(Text.assemble(head, line))
+            head = Text(" " * (names + 5))
+        for line in _wrapped(_shown(f"→ {finding.remedy}" if finding.remedy else "", fancy=fancy), width):
+            print_line(Text.assemble(head, (line, "cyan")))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """A sentence in lines; an address or a path is never broken, so that it can be copied."""
+    return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
@@ -66,5 +74,5 @@ def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _shown(text: str, *, fancy: bool) -> str:
     """What a server said may hold anything: only what can be printed goes to the terminal."""
-    text = "".join(character if character.isprintable() or character == "\n" else " " for character in text)
+    text = "".join(character if character.isprintable() else " " for character in text)
     return text if fancy else text.translate(_IN_ASCII)

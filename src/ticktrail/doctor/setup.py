@@ -41,7 +41,7 @@ def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> l
     heartbeat = (
         f"After each good sync {settings.heartbeat_url} is called."
         if settings.heartbeat_url
-        else "TICKTRAIL_HEARTBEAT_URL is not set: nobody is told when syncs stop coming. (It may be so.)"
+        else "TICKTRAIL_HEARTBEAT_URL is not set (it is optional): nobody is told when syncs stop coming."
     )
     findings.append(_finding("heartbeat", Verdict.OK, heartbeat))
     return findings

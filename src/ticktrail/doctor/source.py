@@ -85,11 +85,11 @@ class _N8n:
         if not answered:
             rest = "as n8n cannot be asked"
             left_out = [_unknown("workflow", rest, workflow_id) for workflow_id in ids]
-            return [*reached, *clock, *expiry, *left_out]
+            return [*reached, *expiry, *clock, *left_out]
         seen = [self._look_at(workflow_id) for workflow_id in ids]
         self._judge_executions(seen)
         about = [finding for one in seen for finding in one.findings]
-        return [*reached, *clock, *expiry, *self._scopes(), *about]
+        return [*reached, *expiry, *self._scopes(), *clock, *about]
 
     def _api(self, workflow_id: str, patience: Patience = _PATIENCE, **changes: str) -> N8nApi:
         n8n = msgspec.structs.replace(self._n8n, **changes)
@@ -114,7 +114,7 @@ class _N8n:
         return [here, Finding(name="key", verdict=Verdict.OK, says=says)], True
 
     def _refused(self, error: UnauthorizedError) -> Finding:
-        also = " If the key is good, n8n's public API may be switched off (N8N_PUBLIC_API_DISABLED)."
+        also = "; if the key is good, n8n's public API may be switched off (N8N_PUBLIC_API_DISABLED)."
         return _fault("key", error, error.remedy + (also if self._n8n.api_key else ""))
 
     def _elsewhere(self) -> str:

@@ -68,7 +68,7 @@ def probe(
         exists=statuses.name in names,
         faults=tuple(faults),
         missing_indexes=tuple(missing),
-        clock=(clock, now) if isinstance(clock, datetime) else None,
+        clock=(clock.replace(tzinfo=UTC), now) if isinstance(clock, datetime) else None,
     )
 
 
