@@ -105,7 +105,7 @@ def judge_retention(
         return Finding(
             name="retention",
             verdict=Verdict.UNKNOWN,
-            says="How long n8n keeps executions cannot be measured: it lists none that has ended.",
+            says="How long n8n keeps executions could not be measured: it lists none that has ended, or is slow.",
             workflow_id=workflow_id,
         )
     kept = spell_seconds(retention_seconds)

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 
 from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.sources.n8n_rows import MetadataPage
 
 _ROWS = 50
 
@@ -20,25 +21,26 @@ def oldest_ended(api: N8nApi, deadline: float) -> datetime | None:
         deadline: give up then, by ``time.monotonic``.
     """
     page = api.metadata(None, _ROWS)
-    empty_below, high = 0, page.rows[-1].id if page.rows else 0
-    while page.more and time.monotonic() < deadline:
-        if high - empty_below <= _ROWS:
-            last = api.metadata(high, _ROWS)
-            page = last if last.rows else page
-            break
-        middle = (empty_below + high) // 2
-        found = api.metadata(middle, _ROWS)
-        if found.rows:
-            page, high = found, found.rows[-1].id
-        else:
-            empty_below = middle
-    else:
-        if page.more:
+    oldest = _oldest_in(page)
+    none_below, high, more = 0, page.rows[-1].id if page.rows else 0, page.more
+    while more:
+        if time.monotonic() > deadline:
             return None
-    for row in reversed(page.rows):
-        if row.final is not False and row.started_at is not None:
-            return instant_of(row.started_at)
-    return None
+        near = high - none_below <= _ROWS
+        middle = high if near else (none_below + high) // 2
+        page = api.metadata(middle, _ROWS)
+        found = _oldest_in(page)
+        if found is not None:
+            oldest, high, more = found, page.rows[-1].id, page.more
+        else:
+            none_below = middle
+        more = more and not near
+    return oldest
+
+
+def _oldest_in(page: MetadataPage) -> datetime | None:
+    ended = (row for row in reversed(page.rows) if row.final is not False)
+    return next((at for row in ended if (at := instant_of(row.started_at)) is not None), None)
 
 
 def instant_of(text: object) -> datetime | None:
