@@ -166,6 +166,7 @@ def judge_silence(
     ended: int = 0,
     successes: int = 0,
     listens: bool = True,
+    known_cause: bool = False,
     workflow_id: str | None = None,
 ) -> Finding:
     """What the newest executions say: silence is explained, the likeliest cause first.
@@ -177,6 +178,7 @@ def judge_silence(
         ended: how many of them n8n is done with.
         successes: how many of those succeeded.
         listens: False for a workflow that only sends: no status is expected in it.
+        known_cause: something else that was found of this workflow would explain it.
     """
     hidden = sum((not_shown or {}).values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in (not_shown or {}).items())
@@ -184,7 +186,7 @@ def judge_silence(
     verdict, says, remedy = Verdict.OK, f"{read}.", ""
     if executions == 0:
         verdict, says = (Verdict.WARNING if listens else Verdict.OK), "n8n lists no execution of this workflow."
-        remedy = _NO_EXECUTION if listens else ""
+        remedy = _blame(_NO_EXECUTION, known_cause=known_cause) if listens else ""
     elif hidden and not with_statuses:
         verdict, says = Verdict.FAULT, f"{read}; {hidden:,} n8n would not show ({reasons})."
         remedy = _NOT_SHOWN
@@ -192,7 +194,8 @@ def judge_silence(
         verdict, says = Verdict.WARNING, f"{read}; {hidden:,} n8n would not show ({reasons})."
         remedy = _NOT_SHOWN
     elif with_statuses == 0 and listens:
-        verdict, says, remedy = Verdict.WARNING, f"{executions:,} executions read, 0 statuses.", _NO_STATUS
+        verdict, says = Verdict.WARNING, f"{executions:,} executions read, 0 statuses."
+        remedy = _blame(_NO_STATUS, known_cause=known_cause)
     elif ended >= _ENOUGH and successes == 0:
         verdict = Verdict.WARNING
         says = f"{read}; not one of them succeeded."
@@ -204,20 +207,27 @@ def judge_silence(
 
 
 _NO_EXECUTION = (
-    "Likeliest first: (1) Meta does not call this workflow: in Meta's app, WhatsApp > Configuration, the callback URL "
+    "(1) Meta does not call this workflow: in Meta's app, WhatsApp > Configuration, the callback URL "
     "must be the workflow's production URL and the field 'messages' must be subscribed; (2) n8n does not keep "
     "executions that succeed (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none); (3) nothing was sent yet: send yourself a "
     "message, then run this again; (4) the statuses arrive in another workflow: ticktrail init"
 )
 _NO_STATUS = (
-    "Likeliest first: (1) the trigger leaves statuses out, or nothing was sent by this number lately: send yourself a "
-    "message, then run this again; (2) the statuses arrive in another workflow: ticktrail init; (3) a service between "
+    "(1) nothing was sent from this number lately: send yourself a message, then run this again; "
+    "(2) the statuses arrive in another workflow: ticktrail init; (3) a service between "
     "Meta and n8n passes on messages only, or in a shape of its own: open an execution in n8n and look for 'statuses'."
 )
 _NOT_SHOWN = (
     "They may hold statuses. Redacted: take the workflow's redaction off. Body stored as a file: take Binary Data off "
     "the Webhook node. Without data, unreadable: n8n's log says more."
 )
+
+
+def _blame(causes: str, *, known_cause: bool) -> str:
+    first = (
+        "Most likely it comes of what is said above of this workflow. Else, likeliest" if known_cause else "Likeliest"
+    )
+    return f"{first} first: {causes}"
 
 
 def spell_seconds(seconds: float) -> str:

@@ -159,7 +159,7 @@ def _judge_whatsapp_trigger(node: Node) -> Finding:
     consequence = "messages that failed go unseen" if lost == ["failed"] else "rates will be wrong"
     return _trigger(
         Verdict.WARNING,
-        f"{named} passes {_listed(kept)} only: {_listed(lost)} never {'come' if len(lost) > 1 else 'comes'}, "
+        f"{named} passes only {_listed(kept)}: {_listed(lost)} never {'come' if len(lost) > 1 else 'comes'}, "
         f"and {consequence}.",
         mend,
     )

@@ -93,6 +93,17 @@ def test_everything_in_order(ticktrail: Ticktrail, n8n: N8nServer, home: Path) -
     assert [path.name for path in home.rglob("*.sqlite*")] == ["ticktrail.sqlite"]
 
 
+@pytest.mark.parametrize("version", ["1.68.0", "1.123.81", "2.0.0"])
+def test_older_n8n(ticktrail: Ticktrail, n8n: N8nServer, version: str) -> None:
+    """What older releases leave out of their answers is no fault."""
+    n8n.version = tuple(int(part) for part in version.split("."))[:2]
+    for name in ("activeVersion", "activeVersionId", "isArchived"):
+        n8n.workflows[0].pop(name)
+    report = examine(ticktrail, **settings(n8n))
+    assert report.needing() == {}
+    assert report.of("executions")["says"] == "200 executions read, 200 with statuses."
+
+
 def test_a_stream_without_ticks_gets_ascii(ticktrail: Ticktrail, n8n: N8nServer) -> None:
     """Where the stream cannot show ticks and arrows, there are letters instead, and no question marks for them."""
     n8n.workflows = [filtered()]
@@ -203,7 +214,12 @@ def test_silence_is_explained(ticktrail: Ticktrail, n8n: N8nServer) -> None:
     n8n.add(*({**inbound, "id": str(number), "workflowId": WORKFLOW} for number in range(1, 31)))
     found = examine(ticktrail, **settings(n8n)).of("executions")
     assert (found["verdict"], found["says"]) == ("warning", "30 executions read, 0 statuses.")
-    assert "Likeliest first" in found["remedy"]
+    assert found["remedy"].startswith("Likeliest first: (1)")
+    n8n.workflows = [filtered()]
+    assert "said above" in examine(ticktrail, **settings(n8n)).of("executions")["remedy"]
+    n8n.remove(*range(1, 31))
+    found = examine(ticktrail, **settings(n8n)).of("executions")
+    assert (found["verdict"], found["says"]) == ("warning", "n8n lists no execution of this workflow.")
 
 
 def test_retention_is_measured_with_few_requests(ticktrail: Ticktrail, n8n: N8nServer) -> None:

@@ -184,7 +184,8 @@ class _N8n:
             try:
                 seen.tally = self._read(api, seen)
                 self._prove_reading(api)
-                seen.findings.append(self._retention(api, seen.workflow or {}, workflow_id))
+                if seen.tally.executions:
+                    seen.findings.append(self._retention(api, seen.workflow or {}, workflow_id))
             except TicktrailError as error:
                 seen.findings.append(_fault("executions", error, workflow_id=workflow_id))
         return seen
@@ -238,6 +239,7 @@ class _N8n:
                 ended=one.ended,
                 successes=one.successes,
                 listens=expected,
+                known_cause=any(finding.needs_you for finding in one.findings),
                 workflow_id=one.workflow_id,
             )
             place = next((i for i, known in enumerate(one.findings) if known.name == "retention"), len(one.findings))
@@ -252,7 +254,8 @@ def _fault(name: str, error: TicktrailError, remedy: str = "", *, workflow_id: s
     return Finding(
         name=name,
         verdict=Verdict.FAULT,
-        says=str(error),
-        remedy=remedy or error.remedy,
+        # What errors say of a run that stopped is not what one asks a doctor.
+        says=str(error).removesuffix(" Nothing was lost."),
+        remedy=(remedy or error.remedy).replace("The next run continues.", "Look at its log, then run this again."),
         workflow_id=workflow_id,
     )
