@@ -222,6 +222,19 @@ def test_silence_is_explained(ticktrail: Ticktrail, n8n: N8nServer) -> None:
     assert (found["verdict"], found["says"]) == ("warning", "n8n lists no execution of this workflow.")
 
 
+def test_a_workflow_that_sends_need_not_hear(ticktrail: Ticktrail, n8n: N8nServer) -> None:
+    """Beside one that hears statuses, a workflow whose webhook makes it send is in order without any."""
+    hook = {"name": "Shop", "type": "n8n-nodes-base.webhook", "parameters": {"httpMethod": "POST", "path": "shop"}}
+    send = {"name": "Send", "type": "n8n-nodes-base.whatsApp", "parameters": {}}
+    sender = {"id": "sender", "name": "Orders", "active": True, "nodes": [hook, send], "settings": {}}
+    n8n.workflows.append(sender)
+    accepted = json.loads(recording("execution_send_text_accepted"))
+    n8n.add({**accepted, "id": "5000", "workflowId": "sender"})
+    assert examine(ticktrail, **settings(n8n) | {"WORKFLOW_ID_WHATSAPP": f"sender,{WORKFLOW}"}).needing() == {}
+    alone = examine(ticktrail, **settings(n8n) | {"WORKFLOW_ID_WHATSAPP": "sender"})
+    assert alone.needing() == {"executions": "warning"}
+
+
 def test_retention_is_measured_with_few_requests(ticktrail: Ticktrail, n8n: N8nServer) -> None:
     """Between the newest and the oldest of ids with wide gaps the oldest is found, a waiting one below passed over."""
     row = json.loads(recording("execution_whatsapp_trigger_priced")) | {"workflowId": WORKFLOW}

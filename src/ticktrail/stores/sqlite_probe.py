@@ -35,10 +35,9 @@ def probe(path: Path | None, location: str) -> StoreState:
         free_bytes = shutil.disk_usage(folder).free
         there = path.exists()
     faults: list[TicktrailError] = []
-    # SQLite keeps files of its own beside the database.
-    with _noting(faults, location), tempfile.TemporaryFile(dir=folder):
-        pass
     if not there:
+        with _noting(faults, location), tempfile.TemporaryFile(dir=folder):
+            pass
         return StoreState(server=server, exists=False, faults=tuple(faults), free_bytes=free_bytes)
     found = _File()
     with _noting(faults, location), contextlib.closing(open_to_write(path)) as connection:
@@ -117,5 +116,4 @@ def _noting(faults: list[TicktrailError], location: str) -> Iterator[None]:
         with explained(location):
             yield
     except TicktrailError as error:
-        if str(error) not in {str(known) for known in faults}:
-            faults.append(error)
+        faults.append(error)
