@@ -64,6 +64,18 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     assert "not a SQLite database" in said(check(path))
 
 
+@pytest.mark.parametrize("content", ["a ledger", "nothing"])
+def test_not_a_byte_of_a_file_changes(ledger: Path, content: str) -> None:
+    """What a check writes to try is taken back: the file, be it a ledger or empty, is the same afterwards."""
+    if content == "nothing":
+        ledger.write_bytes(b"")
+    before = ledger.read_bytes()
+    state = check(ledger)
+    assert (state.faults, state.exists) == ((), content == "a ledger")
+    assert ledger.read_bytes() == before
+    assert [one.name for one in ledger.parent.iterdir()] == [ledger.name]
+
+
 def test_damage_is_found(ledger: Path) -> None:
     """A file with a page overwritten is a fault before a sync stumbles over it."""
     content = bytearray(ledger.read_bytes())
