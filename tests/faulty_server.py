@@ -57,12 +57,14 @@ class FaultyServer:
     Attributes:
         requests: everything that was asked, in order.
         connections: how many there have been.
+        clock_skew: seconds that its ``Date`` header is ahead.
     """
 
     def __init__(self, *, path_prefix: str = "", tls: ssl.SSLContext | None = None) -> None:
         self.path_prefix = path_prefix
         self.requests: list[Any] = []
         self.connections = 0
+        self.clock_skew = 0.0
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
         self._tls = tls
@@ -248,6 +250,10 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(over_seconds / pieces)
         if half:
             self.close()
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """What the ``Date`` header says."""
+        return super().date_time_string((timestamp or time.time()) + self.server.owner.clock_skew)
 
     def close(self) -> None:
         """End the connection."""

@@ -20,7 +20,17 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.lookup import Found, Lookup
 from ticktrail.secret import Secret
 
-__all__ = ["SETTINGS", "MongodbSettings", "N8nSettings", "Secret", "Setting", "Settings", "load_settings"]
+__all__ = [
+    "SETTINGS",
+    "MongodbSettings",
+    "N8nSettings",
+    "Secret",
+    "Setting",
+    "SettingFault",
+    "Settings",
+    "load_settings",
+    "load_sound_settings",
+]
 
 T = TypeVar("T")
 
@@ -96,6 +106,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.n8n
 
 
+class SettingFault(msgspec.Struct, frozen=True):
+    """A setting that is set and cannot be used; ``name`` is its own, or ``.env`` when that file cannot be read."""
+
+    name: str
+    error: ConfigurationError
+
+
 class Setting(msgspec.Struct, frozen=True):
     """One setting as people know it: its name, what a good value looks like, its command-line option if any."""
 
@@ -157,12 +174,30 @@ def load_settings(arguments: Mapping[str, str | None], environ: Mapping[str, str
     return _Loader(Lookup(arguments, environ, directory, options)).settings()
 
 
-class _Loader:
-    """Reads every setting once, each through the function that knows what a good one looks like."""
+def load_sound_settings(
+    arguments: Mapping[str, str | None], environ: Mapping[str, str], directory: Path
+) -> tuple[Settings, tuple[SettingFault, ...]]:
+    """As :func:`load_settings`, but a setting that cannot be used counts as not set, and is named beside the rest."""
+    options = {name: setting.option or name for name, setting in SETTINGS.items()}
+    faults: list[SettingFault] = []
+    try:
+        lookup = Lookup(arguments, environ, directory, options)
+    except ConfigurationError as error:
+        faults.append(SettingFault(".env", error))
+        lookup = Lookup(arguments, environ, directory, options, dotenv=False)
+    return _Loader(lookup, faults).settings(), tuple(faults)
 
-    def __init__(self, lookup: Lookup) -> None:
+
+class _Loader:
+    """Reads every setting once, each through the function that knows what a good one looks like.
+
+    With a list for ``faults`` what cannot be used is noted there; without one it is raised.
+    """
+
+    def __init__(self, lookup: Lookup, faults: list[SettingFault] | None = None) -> None:
         self._lookup = lookup
         self._directory = lookup.directory
+        self._faults = faults
 
     def settings(self) -> Settings:
         self._lookup.warn_of_mistyped(SETTINGS.keys() | {f"{n}_FILE" for n, s in SETTINGS.items() if s.secret})
@@ -197,9 +232,12 @@ class _Loader:
         password = self._read("N8N_BASIC_PASS", Secret)
         if (user is None) != (password is None):
             missing = "N8N_BASIC_PASS" if password is None else "N8N_BASIC_USER"
-            raise ConfigurationError(
-                f"{missing} is not set, but its other half is.",
-                remedy=f"{missing} should be {SETTINGS[missing].example}.",
+            self._refuse(
+                missing,
+                ConfigurationError(
+                    f"{missing} is not set, but its other half is.",
+                    remedy=f"{missing} should be {SETTINGS[missing].example}.",
+                ),
             )
         if user is None and base.user:
             user, password = base.user, Secret(base.password or "")
@@ -226,9 +264,12 @@ class _Loader:
         names = [found.status_collection, found.sends_collection, found.conversations_collection]
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice:
-            raise ConfigurationError(
-                f"Two of the MONGODB_…_COLLECTION settings name the same collection, {twice}.",
-                remedy="Statuses, sends and conversations each need a collection of their own.",
+            self._refuse(
+                "MONGODB_STATUS_COLLECTION",
+                ConfigurationError(
+                    f"Two of the MONGODB_…_COLLECTION settings name the same collection, {twice}.",
+                    remedy="Statuses, sends and conversations each need a collection of their own.",
+                ),
             )
         return found
 
@@ -246,16 +287,27 @@ class _Loader:
     def _read(self, name: str, parse: Callable[[str], T]) -> T | None:
         """The setting's value, or None when it is not set."""
         setting = SETTINGS[name]
-        found = self._lookup.find(name, secret=setting.secret)
-        if found is None:
-            return None
         try:
-            return parse(found.text)
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{found.name} is not usable: {error}. It came from {found.origin}{_quoted(found, setting)}.",
-                remedy=f"It should look like this: {setting.example}",
-            ) from None
+            found = self._lookup.find(name, secret=setting.secret)
+            return None if found is None else _parsed(found, setting, parse)
+        except ConfigurationError as error:
+            self._refuse(name, error)
+            return None
+
+    def _refuse(self, name: str, error: ConfigurationError) -> None:
+        if self._faults is None:
+            raise error
+        self._faults.append(SettingFault(name, error))
+
+
+def _parsed(found: Found, setting: Setting, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(found.text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{found.name} is not usable: {error}. It came from {found.origin}{_quoted(found, setting)}.",
+            remedy=f"It should look like this: {setting.example}",
+        ) from None
 
 
 def _quoted(found: Found, setting: Setting) -> str:

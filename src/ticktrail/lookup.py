@@ -49,15 +49,17 @@ class Lookup:
         environ: Mapping[str, str],
         directory: Path,
         options: Mapping[str, str],
+        *,
+        dotenv: bool = True,
     ) -> None:
-        """``options`` gives the command line's name of an argument, for messages."""
+        """``options`` gives the command line's name of an argument, for messages; ``dotenv``: read ``.env`` at all."""
         self.warnings: list[str] = []
         self.directory = directory
         self._options = options
         self._places: tuple[tuple[str, Mapping[str, str | None]], ...] = (
             (_COMMAND_LINE, arguments),
             ("the environment", environ),
-            (str(directory / ".env"), self._read_dotenv(directory / ".env")),
+            (str(directory / ".env"), self._read_dotenv(directory / ".env") if dotenv else {}),
         )
 
     def find(self, name: str, *, secret: bool = False) -> Found | None:

@@ -48,12 +48,19 @@ ALLOWED: dict[str, set[str]] = {
     "render": {"cleaning", "document", "error_codes", "model", "reason"},
     "explanation": {"error_codes", "reason", "render"},
     "reports": {"coverage", "ingest", "render", "stores"},
+    "checks": set(),
+    "workflow_checks": {"checks"},
     "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
     "wizard": {"config", "errors", "sources"},
+    "doctor": {
+        *{"address", "checks", "config", "errors", "ingest", "render", "reports", "sources", "stores"},
+        "workflow_checks",
+    },
     "commands": {
         *{"heartbeat", "holder", "incremental", "upkeep", "watch"},
         *{"cleaning", "config_file", "error_codes", "explanation"},
         *{"config", "demo", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
+        *{"config", "demo", "doctor", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
         *{"sources", "stores", "wizard"},
     },
     "older_script": {"commands", "config", "document", "errors", "model", "moments", "query", "scan"},
@@ -76,6 +83,8 @@ PURE = {
     "sends",
     "plain",
     "n8n",
+    "checks",
+    "workflow_checks",
 }
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},

@@ -72,6 +72,10 @@ class BadRequestError(SourceRefusedError):
         self.unknown_parameter = unknown_parameter
 
 
+class UnauthorizedError(SourceRefusedError):
+    """n8n answered 401: it is there, and the key is missing, wrong or expired (or the API is switched off, 2.39 on)."""
+
+
 class ForbiddenError(SourceRefusedError):
     """n8n answered 403: the key is good, and lacks a scope or its owner a right."""
 
@@ -213,6 +217,15 @@ _THREE_CAUSES = (
     "Either N8N_BASE_URL or N8N_API_PREFIX is wrong, or n8n's public API is switched off (N8N_PUBLIC_API_DISABLED), "
     "or n8n is still starting: the three look the same from outside."
 )
+_NO_API = (
+    "Either n8n is still starting (wait a minute), or its public API is switched off (N8N_PUBLIC_API_DISABLED), or "
+    "N8N_API_PREFIX or the path in N8N_BASE_URL is wrong."
+)
+_EDITOR = (
+    "Is N8N_API_PREFIX right (/api/v1, unless n8n has N8N_PUBLIC_API_ENDPOINT), and does the path in N8N_BASE_URL "
+    "belong to the proxy in front of n8n? Otherwise n8n's public API is switched off (N8N_PUBLIC_API_DISABLED), or n8n "
+    "is still starting."
+)
 
 
 def _not_n8n(answer: Answer, settings: N8nSettings) -> NoAnswerError:
@@ -220,10 +233,15 @@ def _not_n8n(answer: Answer, settings: N8nSettings) -> NoAnswerError:
         return NoAnswerError(
             f"n8n at {settings.base_url} is still starting. Nothing was lost.", Kind.STARTING, remedy="Wait a minute."
         )
+    page, remedy = "", _THREE_CAUSES
+    if b"Cannot GET" in answer.body[:2000]:
+        page, remedy = " (there is no API at that path)", _NO_API
+    elif answer.status == 200 and b"n8n" in answer.body[:2000]:
+        page, remedy = " (it shows n8n's own pages)", _EDITOR
     return NoAnswerError(
-        f"{settings.base_url}{settings.prefix} answers {answer.status}, but not as n8n's API does.",
+        f"{settings.base_url}{settings.prefix} answers {answer.status}, but not as n8n's API does{page}.",
         Kind.STARTING,
-        remedy=_THREE_CAUSES,
+        remedy=remedy,
     )
 
 
@@ -257,8 +275,8 @@ def _unauthorized(answer: Answer, settings: N8nSettings) -> TicktrailError:
         )
     make_one = f"Make a new one at {settings.editor_url or settings.base_url}/settings/api, then: ticktrail init"
     if settings.api_key is None:
-        return SourceRefusedError("n8n asks for an API key, and N8N_API_KEY is not set.", remedy=make_one)
-    return SourceRefusedError("n8n refused the key. Nothing was lost.", remedy=make_one)
+        return UnauthorizedError("n8n asks for an API key, and N8N_API_KEY is not set.", remedy=make_one)
+    return UnauthorizedError("n8n refused the key. Nothing was lost.", remedy=make_one)
 
 
 def _forbidden(answer: Answer, settings: N8nSettings) -> TicktrailError:

@@ -186,6 +186,11 @@ class N8nApi:
         return bool(rows) and rows[0].id == execution_id
 
     @property
+    def date(self) -> tuple[str | None, float] | None:
+        """The ``Date`` header of the last answer, and when it came (Unix seconds); None before the first."""
+        return self._http.date
+
+    @property
     def can_ignore_size_limit(self) -> bool:
         """Whether this n8n may know the parameter: False once it refused it."""
         return self._http.knows("ignoreDataSizeLimit")

@@ -86,7 +86,12 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class N8nHttp:
-    """A connection to n8n's public API that is kept open between questions; ``requests`` counts what it sent."""
+    """A connection to n8n's public API that is kept open between questions.
+
+    Attributes:
+        requests: how many were sent.
+        date: the ``Date`` header of the last answer, and when it came (Unix seconds of this machine's clock).
+    """
 
     def __init__(
         self,
@@ -102,6 +107,7 @@ class N8nHttp:
         self._unknown_parameters: set[str] = set()
         self._client = _client(settings, self._timeouts, transport)
         self.requests = 0
+        self.date: tuple[str | None, float] | None = None
 
     def __repr__(self) -> str:
         return f"N8nHttp({self.settings.base_url!r})"
@@ -186,6 +192,7 @@ class N8nHttp:
                 params={**question.parameters, **known},
                 headers={"accept-encoding": "gzip" if question.gzip else "identity"},
             ) as response:
+                self.date = (response.headers.get("date"), time.time())
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
                     length += len(chunk)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores.bookkeeping import Books
@@ -49,6 +49,28 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
             events=self.events + other.events,
             sends=self.sends + other.sends,
         )
+
+
+class StoreState(msgspec.Struct, frozen=True, kw_only=True):
+    """How a store fares, as far as trying shows.
+
+    Attributes:
+        server: the software that keeps the data, and its version.
+        exists: whether there is a ledger already.
+        faults: what would stop a sync, each with its remedy; a probe that was not refused left nothing behind.
+        missing_indexes: indexes that an existing ledger lacks, by name; the next write makes them.
+        free_bytes: room on the disk, where that can be seen.
+        clock: the store's own time and this machine's when it was told, where it has a clock of its own.
+        remark: what else should be known, one sentence.
+    """
+
+    server: str
+    exists: bool
+    faults: tuple[TicktrailError, ...] = ()
+    missing_indexes: tuple[str, ...] = ()
+    free_bytes: int | None = None
+    clock: tuple[datetime, datetime] | None = None
+    remark: str = ""
 
 
 class Store(Protocol):
@@ -116,6 +138,13 @@ class Store(Protocol):
 
     def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
         """The send records, newest first; only the refused, or only the accepted, when asked."""
+        ...
+
+    def check(self) -> StoreState:
+        """Try whether a sync could write, and look at versions and indexes. Leaves everything as it was.
+
+        Only a place that cannot be reached, or not be understood, raises; what it refuses is in ``faults``.
+        """
         ...
 
     def close(self) -> None:

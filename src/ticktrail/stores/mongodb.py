@@ -20,12 +20,13 @@ from pymongo.database import Database
 from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, WriteReport, mongodb_sends
+from ticktrail.stores import StoreOptions, StoreState, WriteReport, mongodb_sends
 from ticktrail.stores.mongodb_bookkeeping import MongoBooks
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
 from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
+from ticktrail.stores.mongodb_probe import probe
 from ticktrail.stores.mongodb_query import IS_MESSAGE, NEWEST_FIRST, query_of, storable
 from ticktrail.stores.mongodb_write import BATCH, Writer, truncated
 
@@ -120,6 +121,11 @@ class MongoStore:
         with explained(self._address):
             found = self._sends().find(wanted)
             yield from filter(None, map(mongodb_sends.from_document, _streamed(found, _NEWEST_SENDS_FIRST)))
+
+    def check(self) -> StoreState:
+        """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
+        with explained(self._address):
+            return probe(self._statuses(), self._sends(), self._address, self.timezone, _FIRST_WIRE_VERSION)
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -55,6 +55,19 @@ def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
     Raises:
         StoreRefusedError: duplicates or another index stand in the way; it names them, and the mend.
     """
+    missing = missing_indexes(collection, wanted)
+    unique = [model for model in missing if model.document.get("unique")]
+    for models in (unique, [model for model in missing if model not in unique]):
+        if models:
+            _create(collection, models)
+
+
+def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list[IndexModel]:
+    """The indexes that a collection lacks; see :func:`make_indexes`. Changes nothing.
+
+    Raises:
+        StoreRefusedError: another index stands in the way.
+    """
     present = list(collection.list_indexes())
     missing = []
     for model in wanted:
@@ -67,10 +80,7 @@ def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
         elif not serving or (len(serving) < len(alike) and not must_be_unique):
             wrong = next(index for index in alike if index not in serving)
             raise _in_the_way(collection, wrong["name"], must_be_unique=must_be_unique)
-    unique = [model for model in missing if model.document.get("unique")]
-    for models in (unique, [model for model in missing if model not in unique]):
-        if models:
-            _create(collection, models)
+    return missing
 
 
 def _create(collection: Documents, models: list[IndexModel]) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Self, TypeVar
 from ticktrail.document import to_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, WriteReport
+from ticktrail.stores import StoreOptions, StoreState, WriteReport
 from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
 from ticktrail.stores.sqlite_connection import (
     MEMORY,
@@ -34,6 +34,7 @@ from ticktrail.stores.sqlite_connection import (
 )
 from ticktrail.stores.sqlite_fold import UNSTORABLE, write_apart, write_together
 from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_newer, refuse_older
+from ticktrail.stores.sqlite_probe import probe
 from ticktrail.stores.sqlite_query import (
     CHUNK,
     count_messages,
@@ -136,6 +137,10 @@ class SqliteStore:
             lambda connection: send_numbers(connection, rejected=rejected),
             lambda connection, portion: find_sends(connection, "id", portion),
         )
+
+    def check(self) -> StoreState:
+        """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
+        return probe(self._path, self.location)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -1,0 +1,43 @@
+"""What every store promises of ``check``: it tries what a sync would do, and leaves everything as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from ticktrail.stores import Store
+
+from .records import AT, MINUTE, NOON, event, everything, rejected
+
+
+def test_a_place_without_a_ledger_stays_without(store: Store, nothing_was_created: Callable[[], bool]) -> None:
+    """Checked before the first sync, a store that could be made is without fault, and is still not made."""
+    state = store.check()
+    assert (state.exists, state.faults, state.missing_indexes) == (False, (), ())
+    assert state.server
+    assert not store.exists()
+    assert nothing_was_created()
+
+
+def test_a_ledger_is_as_it_was(store: Store, open_again: Callable[[], Store]) -> None:
+    """Checked twice, by the store that wrote it and by another, a ledger holds the same messages as before."""
+    store.write([event("sent"), event("read", NOON + MINUTE)], [rejected()], at=AT)
+    before = everything(store)
+    for checked in (store, open_again()):
+        state = checked.check()
+        assert (state.exists, state.faults, state.missing_indexes) == (True, (), ())
+        assert everything(checked) == before
+    assert everything(open_again()) == before
+
+
+def test_a_store_writes_on_after_a_check(store: Store) -> None:
+    """A check leaves nothing in the way of the next write."""
+    store.write([event("sent")], at=AT)
+    store.check()
+    assert store.write([event("read", NOON + MINUTE)], at=AT).updated == 1
+
+
+def test_a_clock_is_told_with_the_time_here(store: Store) -> None:
+    """A store with a clock of its own says what time it has, beside this machine's time at that moment."""
+    clock = store.check().clock
+    assert clock is None or abs(clock[0] - clock[1]) < timedelta(seconds=30)

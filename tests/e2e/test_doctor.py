@@ -1,0 +1,65 @@
+"""The doctor on a real n8n: what it says of workflows, keys and addresses is true there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ticktrail.checks import Finding, Verdict
+from ticktrail.commands.options import open_ledger
+from ticktrail.doctor import examine
+
+from . import situations, workflows
+from .n8n_lab import N8n
+
+pytestmark = pytest.mark.e2e
+
+
+def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, Finding]:
+    """What the doctor finds, by name, with the key users are told to make."""
+    environ = {"N8N_BASE_URL": n8n.base_url, "N8N_API_KEY": n8n.reader_key, "WORKFLOW_ID_WHATSAPP": workflow_id}
+    store = str(folder / "ledger.sqlite")
+    return {one.name: one for one in examine({"TICKTRAIL_STORE": store}, environ | changes, folder, open_ledger)}
+
+
+def needing(found: dict[str, Finding]) -> dict[str, Verdict]:
+    """Name and verdict of what needs somebody."""
+    return {name: one.verdict for name, one in found.items() if one.needs_you}
+
+
+def test_a_workflow_in_order(n8n: N8n, tmp_path: Path) -> None:
+    """A workflow with a trigger that passes all and an execution with statuses needs nobody."""
+    situation = situations.triggered(n8n)
+    found = look(n8n, tmp_path, situation.workflow_id)
+    assert needing(found) == {}
+    assert found["key expiry"].verdict is Verdict.OK
+    assert "passes every status" in found["trigger"].says
+
+
+def test_triggers_that_leave_statuses_out(n8n: N8n, tmp_path: Path) -> None:
+    """The filter of a published WhatsApp Trigger is read from the version that runs; so is being inactive."""
+    workflow_id = n8n.installed(workflows.whatsapp_trigger(("read",))).id
+    found = look(n8n, tmp_path, workflow_id)
+    assert needing(found) == {"trigger": Verdict.WARNING, "executions": Verdict.WARNING}
+    assert "sent, delivered and failed never come" in found["trigger"].says
+    n8n.deactivate(workflow_id)
+    assert needing(look(n8n, tmp_path, workflow_id))["workflow"] is Verdict.FAULT
+
+
+def test_executions_that_are_not_kept(n8n: N8n, tmp_path: Path) -> None:
+    """The workflow's own setting not to save successes is found."""
+    workflow_id = n8n.installed(workflows.not_saved()).id
+    assert needing(look(n8n, tmp_path, workflow_id))["saving"] is Verdict.FAULT
+
+
+def test_wrong_ways_in(n8n: N8n, tmp_path: Path) -> None:
+    """A wrong key, a wrong prefix, a wrong path and an unknown workflow are told apart."""
+    workflow_id = situations.triggered(n8n).workflow_id
+    assert needing(look(n8n, tmp_path, workflow_id, N8N_API_KEY="n8n_api_0123456789abcdef")) == {"key": Verdict.FAULT}
+    assert needing(look(n8n, tmp_path, "NotThereAtAll000")) == {"workflow": Verdict.FAULT}
+    found = look(n8n, tmp_path, workflow_id, N8N_API_PREFIX="/rest-api/v1")
+    assert needing(found) == {"n8n": Verdict.FAULT}
+    assert "Take N8N_API_PREFIX out" in found["n8n"].remedy
+    found = look(n8n, tmp_path, workflow_id, N8N_BASE_URL=f"{n8n.base_url}/automation")
+    assert f"Set N8N_BASE_URL={n8n.base_url}" in found["n8n"].remedy

@@ -1,0 +1,155 @@
+"""Judgements on keys, clocks, retention and silence: what is said, and when somebody is needed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ticktrail.checks import Finding, Verdict, judge_clock, judge_key, judge_retention, judge_silence, spell_seconds
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PAGE = "https://n8n.example.com/settings/api"
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+
+
+def jwt(**claims: Any) -> str:
+    """A key as n8n signs them since 1.68, with a signature that nobody can check here."""
+
+    def part(value: object) -> str:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+    usual = {"sub": "12f7558e-f2e0-4fe1-aa2f-7d0a1dbb82e3", "iss": "n8n", "aud": "public-api", "iat": 1_790_000_000}
+    return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part(usual | claims)}.c2lnbmF0dXJl"
+
+
+def expiring(delta: timedelta) -> Finding:
+    """The judgement on a key that expires so long after now."""
+    return judge_key(jwt(exp=int((NOW + delta).timestamp())), NOW, page=PAGE)
+
+
+@pytest.mark.parametrize(
+    ("delta", "verdict", "said"),
+    [
+        (timedelta(days=-3), Verdict.FAULT, "expired 3 days ago, on 2026-11-19 12:00 UTC"),
+        (timedelta(), Verdict.FAULT, "expired 1 second ago"),
+        (timedelta(minutes=1), Verdict.WARNING, "in 60 seconds"),
+        (timedelta(days=7), Verdict.WARNING, "in 7 days, on 2026-11-29"),
+        (timedelta(days=7, seconds=1), Verdict.OK, "good until 2026-11-29"),
+        (timedelta(days=400), Verdict.OK, "good until 2027-12-27"),
+    ],
+)
+def test_a_key_says_when_it_expires(delta: timedelta, verdict: Verdict, said: str) -> None:
+    """From seven days before its ``exp`` a key is a warning, from ``exp`` on a fault, and the remedy names the page."""
+    found = expiring(delta)
+    assert (found.verdict, said in found.says) == (verdict, True), found.says
+    assert (PAGE in found.remedy) == found.needs_you
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("n8n_api_0123456789abcdef", "a.b.c", "..", "a.b", "\u00e9.\u00e9.\u00e9", f"x.{'W' * 9_999}.y", ""),
+        *(jwt(), jwt(exp=None), jwt(exp="soon"), jwt(exp=True), jwt(exp=10**30), jwt(exp=float("nan"))),
+        f"x.{base64.urlsafe_b64encode(b'[1]').decode()}.y",
+    ],
+)
+def test_a_key_that_does_not_say_is_fine(key: str) -> None:
+    """Opaque keys, keys without an expiry and texts that only look like a JWT are no fault, and never an error."""
+    assert judge_key(key, NOW).verdict is Verdict.OK
+
+
+def test_a_token_for_something_else_is_told_apart() -> None:
+    """n8n's tokens for other purposes (MCP) are no API keys."""
+    found = judge_key(jwt(aud="mcp-server-api"), NOW)
+    assert (found.verdict, "public API" in found.says) == (Verdict.FAULT, True)
+
+
+def test_no_finding_repeats_the_key() -> None:
+    """Nothing of a key stands in a finding."""
+    key = jwt(exp=int(NOW.timestamp()) - 5)
+    assert not any(part in repr(judge_key(key, NOW)) for part in key.split("."))
+
+
+@pytest.mark.parametrize(
+    ("kept", "interval", "verdict"),
+    [
+        (14 * DAY, 5 * MINUTE, Verdict.OK),
+        (15 * MINUTE, 5 * MINUTE, Verdict.OK),
+        (15 * MINUTE - 1, 5 * MINUTE, Verdict.WARNING),
+        (DAY, DAY, Verdict.WARNING),
+        (14 * MINUTE, None, Verdict.WARNING),
+        (DAY, None, Verdict.OK),
+        (None, 5 * MINUTE, Verdict.UNKNOWN),
+    ],
+)
+def test_the_interval_is_held_against_a_third_of_what_n8n_keeps(
+    kept: float | None, interval: float | None, verdict: Verdict
+) -> None:
+    """An interval beyond a third of the retention is a warning; unknown, five minutes are what people set."""
+    found = judge_retention(kept, interval, workflow_id="w")
+    assert (found.verdict, found.workflow_id) == (verdict, "w"), found.says
+    assert ("EXECUTIONS_DATA_PRUNE_MAX_COUNT" in found.remedy) == found.needs_you
+
+
+def test_a_young_workflow_is_no_warning() -> None:
+    """When n8n still has everything since the workflow was made, its short past says nothing about retention."""
+    assert judge_retention(5 * MINUTE, None, whole=True).verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "words"),
+    [
+        ("Sun, 22 Nov 2026 12:01:00 GMT", Verdict.OK, "agree"),
+        ("Sun, 22 Nov 2026 12:01:01 GMT", Verdict.WARNING, "61 seconds ahead of"),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", Verdict.WARNING, "3 hours behind"),
+        (NOW - timedelta(minutes=5), Verdict.WARNING, "5 minutes behind"),
+        ("yesterday", Verdict.UNKNOWN, "does not say"),
+        ("", Verdict.UNKNOWN, "does not say"),
+        (None, Verdict.UNKNOWN, "does not say"),
+    ],
+)
+def test_clocks(said: str | datetime | None, verdict: Verdict, words: str) -> None:
+    """More than a minute between two clocks is a warning that says which way."""
+    found = judge_clock(said, NOW)
+    assert (found.verdict, words in found.says) == (verdict, True), found.says
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict", "words"),
+    [
+        (judge_silence(200, 180, ended=200, successes=200), Verdict.OK, "200 executions read, 180 with statuses."),
+        (judge_silence(1, 1, ended=1, successes=0), Verdict.OK, "1 execution read"),
+        (judge_silence(200, 0, ended=200, successes=200), Verdict.WARNING, "200 executions read, 0 statuses."),
+        (judge_silence(200, 0, ended=200, successes=9, listens=False), Verdict.OK, "0 with statuses"),
+        (judge_silence(0, 0), Verdict.WARNING, "no execution"),
+        (judge_silence(0, 0, listens=False), Verdict.OK, "no execution"),
+        (judge_silence(50, 0, not_shown={"redacted": 50}, ended=50, successes=50), Verdict.FAULT, "(50 redacted)"),
+        (
+            judge_silence(1_050, 40, not_shown={"redacted": 2, "too large": 1}, ended=50, successes=50),
+            Verdict.WARNING,
+            "1,050 executions read, 40 with statuses; 3 n8n would not show (2 redacted, 1 too large).",
+        ),
+        (judge_silence(20, 20, ended=20, successes=0), Verdict.WARNING, "not one of them succeeded"),
+        (judge_silence(19, 19, ended=19, successes=0), Verdict.OK, "19 with statuses"),
+    ],
+)
+def test_silence_is_explained(found: Finding, verdict: Verdict, words: str) -> None:
+    """Silence is never just 'ok': it comes with its likely causes; statuses in every execution need no word more."""
+    assert (found.verdict, words in found.says) == (verdict, True), found.says
+    assert bool(found.remedy) == found.needs_you
+
+
+@pytest.mark.parametrize(
+    ("seconds", "spelt"),
+    [
+        *[(0, "1 second"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7_199, "119 minutes")],
+        *[(7_200, "2 hours"), (172_799, "47 hours"), (172_800, "2 days"), (120 * DAY, "120 days")],
+    ],
+)
+def test_durations_in_words(seconds: float, spelt: str) -> None:
+    """Rounded down, in a unit of which there are at least two."""
+    assert spell_seconds(seconds) == spelt

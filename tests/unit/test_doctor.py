@@ -1,0 +1,78 @@
+"""The doctor's page and its second lock, apart from what it looks at."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from ticktrail.checks import Finding, Verdict
+from ticktrail.config import Settings
+from ticktrail.doctor import examine
+from ticktrail.doctor.report import to_report, verdict_of, write_text
+from ticktrail.errors import StoreRefusedError
+from ticktrail.stores import Store
+
+
+def found(verdict: Verdict, says: str = "It is so.", remedy: str = "") -> Finding:
+    """A finding."""
+    return Finding(name="thing", verdict=verdict, says=says, remedy=remedy)
+
+
+OK, WARNING, FAULT, UNKNOWN = (found(verdict) for verdict in Verdict)
+
+
+def printed(*findings: Finding) -> str:
+    """The page, without a terminal."""
+    stream = io.StringIO()
+    write_text(findings, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("findings", "verdict"),
+    [
+        ([OK, OK], "Everything is in order."),
+        ([OK, FAULT], "1 thing needs you."),
+        ([WARNING, FAULT], "2 things need you."),
+        ([FAULT, UNKNOWN, UNKNOWN], "1 thing needs you; 2 things could not be looked at."),
+        ([OK, UNKNOWN], "Nothing needs you, but 1 thing could not be looked at."),
+    ],
+)
+def test_the_verdict(findings: list[Finding], verdict: str) -> None:
+    """Faults and warnings need somebody; what could not be looked at is said beside."""
+    assert verdict_of(findings) == verdict
+    assert printed(*findings).splitlines()[0] == verdict
+    assert to_report(findings)["verdict"] == verdict
+
+
+def test_a_long_remedy_stays_under_its_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines are wrapped with a hanging indent, no line ends in spaces, an address is never broken."""
+    monkeypatch.setenv("COLUMNS", "60")
+    address = "https://n8n.example.com/" + "a" * 80
+    lines = printed(found(Verdict.FAULT, "word " * 30, f"Go to {address} now.")).splitlines()[2:]
+    assert lines[0].startswith("\N{BALLOT X}  thing  word")
+    assert all(line.startswith(" " * 10) and line[10] != " " for line in lines[1:])
+    assert all(line == line.rstrip() for line in lines)
+    assert any(address in line for line in lines)
+
+
+def test_what_a_server_said_cannot_paint_the_terminal() -> None:
+    """Control characters and markup in a name are shown as blanks and as they stand."""
+    assert "\x1b" not in printed(found(Verdict.OK, "The workflow '\x1b[2J[red]x' is active."))
+    assert "[red]x" in printed(found(Verdict.OK, "The workflow '\x1b[2J[red]x' is active."))
+
+
+def test_no_secret_gets_out_even_if_an_error_holds_one(tmp_path: Path) -> None:
+    """Should an error repeat the store's URI, the finding does not."""
+    uri = "mongodb://me:s3cret-password@host/x"
+
+    def careless(settings: Settings) -> Store:
+        raise StoreRefusedError(f"no {settings.store_url.reveal()}", remedy=f"look at {settings.store_url.reveal()}")
+
+    findings = examine({"TICKTRAIL_STORE": uri}, {}, tmp_path, careless)
+    assert "s3cret" not in json.dumps(to_report(findings))
+    assert "no ***" in cast("Finding", findings[-1]).says
