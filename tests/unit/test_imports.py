@@ -18,7 +18,8 @@ SETTINGS = {"address", "config", "lookup", "moments", "secret", "setting_values"
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "model": set(),
-    "query": {"errors"},
+    "query": {"errors", "model"},
+    "phone": {"errors", "query"},
     "execution": set(),
     "expressions": {"execution"},
     "cleaning": set(),
@@ -53,6 +54,7 @@ PURE = {
     "merge",
     "document",
     "query",
+    "phone",
     "execution",
     "expressions",
     "whatsapp",

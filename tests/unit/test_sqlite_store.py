@@ -17,7 +17,7 @@ import pytest
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
+from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_filter
 from ticktrail.stores.sqlite import SqliteStore
 from ticktrail.stores.sqlite_connection import make_durable, path_of
 from ticktrail.stores.sqlite_rows import MAXIMUM_DEPTH
@@ -475,7 +475,7 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
             told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             return iter(())
 
-    list(sqlite_query.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
+    list(sqlite_filter.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
     steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
     assert {index for step in steps for index in step.split() if index.startswith("message_")} == indexes
     assert all("USING" in step for step in steps)
