@@ -12,7 +12,7 @@ from typing import Final
 from ticktrail.errors import ConfigurationError
 from ticktrail.query import SHORTEST_SUFFIX, Country, Person
 
-_SEPARATORS = frozenset(" +-–().\u00a0\u200e\u200f\u202a\u202c\u2066\u2069")
+_SEPARATORS = frozenset(" +-().\u2013\u00a0\u200e\u200f\u202a\u202c\u2066\u2069")
 """What stands between the digits of a number, or comes along when one is copied."""
 
 _LONGEST = 15

@@ -135,7 +135,7 @@ def moment(timestamp: float) -> datetime:
     try:
         return _EPOCH + timedelta(milliseconds=round(timestamp * 1000))
     except OverflowError:
-        return (datetime.max if timestamp > 0 else datetime.min).replace(tzinfo=UTC)
+        return datetime.max.replace(tzinfo=UTC) if timestamp > 0 else datetime.min.replace(tzinfo=UTC)
 
 
 def _key(place: Place) -> Int64 | datetime:
@@ -157,7 +157,8 @@ def _campaign(campaign: str, *, within_json: bool) -> Query:
     # The campaign stands in the JSON as it is, or it was escaped there; whatever else, nobody need look at it.
     worth_a_look: list[Query] = [{"callbackData": {"$regex": r"\\"}}]
     if _is_storable(campaign) and "\0" not in campaign:
-        worth_a_look.append({"callbackData": {"$regex": re.escape(campaign)}})
+        # Its beginning will do: MongoDB takes no pattern of more than 32,764 bytes.
+        worth_a_look.append({"callbackData": {"$regex": re.escape(campaign[:200])}})
     return {"$or": [exactly, {"$and": [{"callbackData": {"$regex": r"^\s*\{"}}, {"$or": worth_a_look}]}]}
 
 

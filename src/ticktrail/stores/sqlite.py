@@ -32,9 +32,9 @@ from ticktrail.stores.sqlite_connection import (
     transaction,
     truncate_log,
 )
+from ticktrail.stores.sqlite_filter import count_messages, message_numbers, send_numbers
 from ticktrail.stores.sqlite_fold import UNSTORABLE, write_apart, write_together
 from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_newer, refuse_older
-from ticktrail.stores.sqlite_filter import count_messages, message_numbers, send_numbers
 from ticktrail.stores.sqlite_query import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite_rows import bindable, to_instant, to_milliseconds
 
