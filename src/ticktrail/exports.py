@@ -13,14 +13,16 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 from ticktrail.errors import ConfigurationError, FatalError
 from ticktrail.render import CSV_COLUMNS, csv_row, flat, to_json
 
 FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
+
+_T = TypeVar("_T")
 
 _SHEET_ROWS = 1_048_576
 """Excel's limit, the heading included."""
@@ -156,23 +158,76 @@ def _write_lines(documents: Iterable[dict[str, Any]], stream: IO[bytes], *, comp
 def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], sheet_rows: int) -> int:
     """Every cell is text: Excel would round long numbers, and turn others into dates."""
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - loads when chosen
+    from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    count = 0
-    sheet: Any = None
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
-        workbook = Workbook(stream, {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False})
-        bold = workbook.add_format({"bold": True})
-        for document in documents:
-            row = count % (sheet_rows - 1)
-            if row == 0:
-                sheet = _new_sheet(workbook, count // (sheet_rows - 1) + 1, bold)
-            for column, value in enumerate(_cells(document)):
-                if value:
-                    sheet.write_string(row + 1, column, value)
-            count += 1
-        if sheet is None:
-            _new_sheet(workbook, 1, bold)
-        workbook.close()
+        workbook = Workbook(_FailingOnce(stream), {"constant_memory": True, "tmpdir": folder})
+        try:
+            count = _write_rows(documents, workbook, sheet_rows)
+            workbook.close()
+        except FileCreateError as error:
+            raise _cause(error) from None
+        except BaseException:
+            # They stay open until the workbook is closed, which would write what is not wanted any more.
+            for sheet in workbook.worksheets():
+                sheet.row_data_fh.close()
+            raise
+    return count
+
+
+class _FailingOnce:
+    """A stream that swallows everything after its first failure.
+
+    The zip archive that the workbook is tries to end itself once more when it is forgotten, and would complain on
+    stderr of a disk that is still full.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._failed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, data: bytes) -> int:
+        return self._tried(lambda: self._stream.write(data), len(data))
+
+    def flush(self) -> None:
+        self._tried(self._stream.flush, None)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._tried(lambda: self._stream.seek(offset, whence), offset)
+
+    def tell(self) -> int:
+        return self._tried(self._stream.tell, 0)
+
+    def _tried(self, act: Callable[[], _T], otherwise: _T) -> _T:
+        if self._failed:
+            return otherwise
+        try:
+            return act()
+        except OSError:
+            self._failed = True
+            raise
+
+
+def _cause(error: Exception) -> OSError:
+    told = error.args[0] if error.args else None
+    return told if isinstance(told, OSError) else OSError(str(error))
+
+
+def _write_rows(documents: Iterable[dict[str, Any]], workbook: Any, sheet_rows: int) -> int:
+    bold = workbook.add_format({"bold": True})
+    sheet = _new_sheet(workbook, 1, bold)
+    count = 0
+    for document in documents:
+        number, row = divmod(count, sheet_rows - 1)
+        if number and not row:
+            sheet = _new_sheet(workbook, number + 1, bold)
+        for column, value in enumerate(_cells(document)):
+            if value:
+                sheet.write_string(row + 1, column, value)
+        count += 1
     return count
 
 

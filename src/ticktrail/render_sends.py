@@ -103,25 +103,25 @@ def _flat(send: Send, zone: tzinfo) -> dict[str, Any]:
 
 
 def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
+    shown = list(sends)
+    if not shown:
+        return
+    reasons = any(map(reason, shown))
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    table.add_column("time", no_wrap=True)
-    table.add_column("to", no_wrap=True)
-    table.add_column("answer", no_wrap=True)
-    # Where it is narrow, these give way: a cell that may not wrap in a column that may.
-    for column in ("why", "template", "sent by"):
-        table.add_column(column)
-    shown = False
-    for send in sends:
-        shown = True
+    for column in ("time", "to", "answer", "template", "sent by"):
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    if reasons:
+        table.add_column("why", min_width=30)
+    for send in shown:
         template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
-        table.add_row(
-            "no time" if send.sent_at is None else send.sent_at.astimezone(zone).strftime("%Y-%m-%d %H:%M"),
-            send.conversation_id or send.input or "unknown",
+        # Without the node where there is something to explain: the line is long enough.
+        sender = (send.sent_by.workflow_id,) if reasons else (send.sent_by.workflow_id, send.sent_by.node)
+        cells = [
+            Text(send.conversation_id or send.input or "unknown"),
             Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
-            *(
-                Text(text, no_wrap=True, overflow="ellipsis")
-                for text in (reason(send), template, f"{send.sent_by.workflow_id} {send.sent_by.node}".strip())
-            ),
-        )
-    if shown:
-        console(stream).print(table)
+            Text(template),
+            Text(" ".join(sender)),
+            *([Text(reason(send))] if reasons else []),
+        ]
+        table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)
+    console(stream).print(table)
