@@ -15,14 +15,12 @@ import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from ticktrail.errors import ConfigurationError, FatalError
 from ticktrail.render import CSV_COLUMNS, csv_row, flat, to_json
 
 FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
-
-_T = TypeVar("_T")
 
 _SHEET_ROWS = 1_048_576
 """Excel's limit, the heading included."""
@@ -158,14 +156,14 @@ def _write_lines(documents: Iterable[dict[str, Any]], stream: IO[bytes], *, comp
 def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], sheet_rows: int) -> int:
     """Every cell is text: Excel would round long numbers, and turn others into dates."""
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - loads when chosen
-    from xlsxwriter.exceptions import FileCreateError  # type: ignore[import-untyped]  # noqa: PLC0415
+    from xlsxwriter.exceptions import XlsxFileError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
         workbook = Workbook(_FailingOnce(stream), {"constant_memory": True, "tmpdir": folder})
         try:
             count = _write_rows(documents, workbook, sheet_rows)
             workbook.close()
-        except FileCreateError as error:
+        except XlsxFileError as error:
             raise _cause(error) from None
         except BaseException:
             # They stay open until the workbook is closed, which would write what is not wanted any more.
@@ -178,34 +176,39 @@ def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], sheet_
 class _FailingOnce:
     """A stream that swallows everything after its first failure.
 
-    The zip archive that the workbook is tries to end itself once more when it is forgotten, and would complain on
+    The zip archive that a workbook is tries to end itself once more when it is forgotten, and would complain on
     stderr of a disk that is still full.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream = stream
         self._failed = False
+        self._position = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     def write(self, data: bytes) -> int:
-        return self._tried(lambda: self._stream.write(data), len(data))
+        self._position += len(data)
+        self._try(self._stream.write, data)
+        return len(data)
 
     def flush(self) -> None:
-        self._tried(self._stream.flush, None)
+        self._try(self._stream.flush)
 
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._tried(lambda: self._stream.seek(offset, whence), offset)
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        self._try(self._stream.seek, offset, whence)
+        return self._position
 
     def tell(self) -> int:
-        return self._tried(self._stream.tell, 0)
+        return self._position
 
-    def _tried(self, act: Callable[[], _T], otherwise: _T) -> _T:
-        if self._failed:
-            return otherwise
+    def _try(self, act: Callable[..., object], *arguments: object) -> None:
+        if self._failed or self._stream.closed:
+            return
         try:
-            return act()
+            act(*arguments)
         except OSError:
             self._failed = True
             raise

@@ -197,7 +197,8 @@ def _behind(place: Place, column: str) -> list[Clause]:
         return [(f"{column} IS NULL AND message_id > ?", [bindable(place.message_id)])]
     beyond = ">" if place.order == "oldest" else "<"
     known = f"{column} {beyond}= ? AND ({column} {beyond} ? OR message_id > ?)"
-    return [(known, [place.key, place.key, bindable(place.message_id)]), (f"{column} IS NULL", [])]
+    behind: list[Clause] = [(known, [place.key, place.key, bindable(place.message_id)])]
+    return behind if place.order == "updated" else [*behind, (f"{column} IS NULL", [])]
 
 
 def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
