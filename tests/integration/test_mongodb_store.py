@@ -539,3 +539,28 @@ def test_what_is_no_message_is_passed_over(store: Store, ledger: Database[Docume
     assert set(store.documents([WAMID, "x"])) == {WAMID}
     ledger["message_sends"].insert_one({"note": "not a send"})
     assert list(store.sends()) == []
+
+
+def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: Database[Document]) -> None:
+    """Where an older tool took the newest status for the latest, the page begins where the document stands."""
+    store.write([event("sent", NOON + place, message_id=f"m{place}") for place in (1, 3, 5)], at=AT)
+    history = [
+        {"status": "read", "timestamp": NOON, "executionId": "1", "waId": WHO},
+        {"status": "delivered", "timestamp": NOON + 4, "executionId": "2", "waId": WHO},
+    ]
+    older = {"latestStatus": "delivered", "latestTimestamp": float(NOON + 4), "statusHistory": history}
+    ledger["message_statuses"].insert_one({"messageId": "older", "conversation_id": WHO, **older})
+    ledger["message_statuses"].insert_one({"messageId": "bare", "statusHistory": history[:1]})
+    for order, expected in {
+        "newest": ["m5", "older", "m3", "m1", "bare"],
+        "oldest": ["m1", "m3", "older", "m5", "bare"],
+        "updated": ["m1", "m3", "m5", "bare", "older"],
+    }.items():
+        met: list[str] = []
+        question = MessageFilter(order=order, limit=1)  # type: ignore[arg-type]
+        for _ in expected:
+            answer = store.messages(question)
+            met += [message.message_id for message in answer]
+            question = msgspec.structs.replace(question, after=answer.place)
+        assert met == expected
+        assert list(store.messages(question)) == []
