@@ -108,10 +108,13 @@ def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
         return
     reasons = any(map(reason, shown))
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for column in ("time", "to", "answer", "template", "sent by"):
-        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    for column in ("time", "to", "answer"):
+        table.add_column(column, no_wrap=True)
+    # Where it is narrow, these give way, the reason last: a cell that may not wrap in a column that may.
+    for column in ("template", "sent by"):
+        table.add_column(column, max_width=24 if reasons else None)
     if reasons:
-        table.add_column("why", min_width=30)
+        table.add_column("why", overflow="fold")
     for send in shown:
         template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
         # Without the node where there is something to explain: the line is long enough.
@@ -119,8 +122,7 @@ def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
         cells = [
             Text(send.conversation_id or send.input or "unknown"),
             Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
-            Text(template),
-            Text(" ".join(sender)),
+            *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
             *([Text(reason(send))] if reasons else []),
         ]
         table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)

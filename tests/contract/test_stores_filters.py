@@ -22,7 +22,13 @@ from ticktrail.stores import Store, StoreOptions, open_store
 
 from .records import AT, LATER, MINUTE, NOON, event
 
-PEOPLE = [*(f"96650000{number:04}" for number in (41, 42, 141, 10041)), "15550000041", "12045550041", "77010000041"]
+PEOPLE = [
+    *(f"96650000{number:04}" for number in (41, 42, 141, 10041)),
+    "966500041500",
+    "15550000041",
+    "12045550041",
+    "77010000041",
+]
 GROUP, BUSINESS_ID = "120363000000000041", "SA.9000041"
 CODES: list[Any] = [131026, 131049, "131026", 470]
 LABELS = ["spring", '{"campaign": "spring", "step": 2}', '{"camp\\u0061ign":"spr\\u0069ng"}', '{"campaign": 7}',
