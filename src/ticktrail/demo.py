@@ -15,7 +15,7 @@ from platformdirs import user_cache_path
 
 from ticktrail import ingest
 from ticktrail.config import DEFAULT_TIMEZONE
-from ticktrail.query import MessageFilter
+from ticktrail.query import MessageFilter, SendFilter
 from ticktrail.render import write_messages
 from ticktrail.reports import plural, sync_text
 from ticktrail.sources.export import Export
@@ -54,7 +54,7 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
         failed = store.count(MessageFilter(statuses=("failed",)))
         unread = store.count(MessageFilter().narrowed(unread=True))
         newest_failed = next(store.messages(MessageFilter(statuses=("failed",), limit=1)), None)
-        refused = sum(1 for _ in store.sends(rejected=True))
+        refused = sum(1 for _ in store.sends(SendFilter(refused=True)))
         hidden = sum(report.tally.not_shown.values())
     quoted = f'"{path}"' if " " in str(path) else str(path)
     say("")

@@ -21,8 +21,9 @@ from ticktrail.document import to_document
 from ticktrail.merge import Gathered, entry_key, merge_message
 from ticktrail.model import Extraction, Message, Outcome, Send, StatusEvent
 from ticktrail.n8n import extract
+from ticktrail.prefetch import ahead
 from ticktrail.query import MessageFilter
-from ticktrail.sources import NotShown, Source
+from ticktrail.sources import NotShown, Page, Source
 from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
 
 BATCH_EVENTS = 1_000
@@ -208,14 +209,32 @@ def read(
         limit: read only the newest so many.
     """
     for page in source.pages(limit=limit):
-        tally.pages += 1
-        tally.size += page.size
-        tally.count_not_shown(page.not_shown)
-        for problem in page.problems:
-            tally.add_problem(problem)
-        for raw in page.executions:
-            found = extract(raw)
-            tally.count(found)
+        yield from read_page(page, tally)
+        progress(tally)
+
+
+def read_page(page: Page, tally: Tally) -> Iterator[Extraction]:
+    """What the executions of a page hold, counting as it goes."""
+    tally.pages += 1
+    tally.size += page.size
+    tally.count_not_shown(page.not_shown)
+    for problem in page.problems:
+        tally.add_problem(problem)
+    for raw in page.executions:
+        found = extract(raw)
+        tally.count(found)
+        yield found
+
+
+def read_ahead(
+    source: Source, tally: Tally, not_shown: dict[str, str], *, progress: Progress = silent
+) -> Iterator[Extraction]:
+    """As :func:`read`, the next page coming while one is worked on; ``not_shown`` collects why, by execution id."""
+    for page in ahead(source.pages()):
+        not_shown.update((str(one.id), one.reason) for one in page.not_shown)
+        for found in read_page(page, tally):
+            if found.outcome is Outcome.NOT_SHOWN:
+                not_shown[found.execution_id] = found.reason or "unreadable"
             yield found
         progress(tally)
 

@@ -152,24 +152,32 @@ def _write_csv(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> Non
     writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for message in messages:
-        document = to_document(message, zone)
-        failure = document.get("failure") or {}
-        template = document.get("template") or {}
-        document.update(
-            failureCode=failure.get("code"),
-            failureTitle=failure.get("title"),
-            failureDetails=failure.get("details"),
-            template=template.get("name"),
-            templateLanguage=template.get("language"),
-            statuses=" ".join(entry["status"] for entry in document["statusHistory"]),
-        )
-        row = {name: _json_value(value) if isinstance(value, datetime) else value for name, value in document.items()}
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        writer.writerow(csv_row(to_document(message, zone)))
 
 
-def _harmless(value: object) -> object:
+def flat(document: dict[str, Any]) -> dict[str, Any]:
+    """A message's document as :data:`CSV_COLUMNS` have it, and more; dates as ISO 8601 with offset."""
+    failure = document.get("failure") or {}
+    template = document.get("template") or {}
+    return {
+        **{name: _json_value(value) if isinstance(value, datetime) else value for name, value in document.items()},
+        "failureCode": failure.get("code"),
+        "failureTitle": failure.get("title"),
+        "failureDetails": failure.get("details"),
+        "template": template.get("name"),
+        "templateLanguage": template.get("language"),
+        "statuses": " ".join(entry["status"] for entry in document["statusHistory"]),
+    }
+
+
+def csv_row(document: dict[str, Any]) -> dict[str, Any]:
+    """As :func:`flat`, with nothing that a spreadsheet would take for a formula."""
+    return {name: harmless(value) for name, value in flat(document).items()}
+
+
+def harmless(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
         return "'" + value
     return value
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
+from ticktrail.audit import AuditReport, Missing
 from ticktrail.coverage import Gap
 from ticktrail.ingest import Preview, SyncReport, Tally, Upkeep
 from ticktrail.render import can_show, to_json
@@ -164,3 +165,53 @@ def preview_document(report: Preview) -> dict[str, Any]:
         "before": report.before,
         "after": report.after,
     }
+
+
+def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
+    """What an audit found, for people: the verdict first."""
+    lines = [_audit_verdict(report), f"Held {report.store}", f"against {report.source}"]
+    lines.append(f"  {tally_line(report.tally)}; {plural(report.statuses, 'status')} in them")
+    if report.checked_at is not None:
+        lines.append(f"  the last sync that came through began {report.checked_at:%Y-%m-%d %H:%M} (UTC)")
+    if report.missing_count:
+        undone = sum(not one.dealt_with for one in report.missing)
+        lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]
+        lines += _first([_missing_line(one) for one in report.missing], report.missing_count, verbose=verbose)
+        if report.repaired is not None:
+            lines.append(f"  Stored now: {plural(report.repaired.events, 'status')}")
+        elif undone == len(report.missing):
+            lines.append("  No sync has read these executions yet. Type: ticktrail sync")
+        else:
+            lines.append("  They had been stored and are gone since. Type: ticktrail audit --repair")
+    if report.not_shown:
+        lines += ["", f"n8n would not show {plural(len(report.not_shown), 'execution')}:"]
+        shown = [f"  execution {number}: {REASONS.get(why, why)}" for number, why in report.not_shown.items()]
+        lines += _first(shown, len(shown), verbose=verbose)
+    if report.gaps:
+        lines += ["", "Gaps:", *(f"  {gap_text(gap)}" for gap in report.gaps)]
+    if report.lost:
+        lines += ["", "n8n deleted these before they could be read:"]
+        told = [f"  execution {one.execution_id}: {one.reason or 'unknown'}" for one in report.lost]
+        lines += _first(told, len(told), verbose=verbose)
+    return lines
+
+
+def _audit_verdict(report: AuditReport) -> str:
+    if report.missing_count and report.repaired is None:
+        return f"Not complete: {plural(report.missing_count, 'status')} that n8n still has missing in the ledger."
+    if report.missing_count:
+        return f"It was not complete; {plural(report.missing_count, 'missing status')} stored now."
+    if report.is_complete:
+        return "Complete: every status that the source still has is in the ledger."
+    return "Every status that can be read is in the ledger, but something could not be read."
+
+
+def _missing_line(one: Missing) -> str:
+    started = "" if one.started_at is None else f", started {one.started_at:%Y-%m-%d %H:%M:%S} (UTC)"
+    return f"  {one.status} of {one.message_id} (execution {one.execution_id}{started})"
+
+
+def _first(lines: list[str], count: int, *, verbose: bool) -> list[str]:
+    """The first ten, unless everything was asked for."""
+    shown = lines if verbose else lines[:10]
+    return shown if len(shown) == count else [*shown, f"  … and {count - len(shown):,} more (-v names them)"]

@@ -18,7 +18,7 @@ import msgspec
 import pytest
 
 from ticktrail.model import SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter
+from ticktrail.query import MessageFilter, SendFilter
 from ticktrail.stores import Store, WriteReport
 
 from .records import (
@@ -473,9 +473,9 @@ def test_refused_sends_are_kept_and_concern_no_message(store: Store) -> None:
     """A refused send is a record of its own, told apart when asked, with its errors."""
     report = store.write([event("sent")], [rejected(), accepted("wamid.silent")], at=AT)
     assert (report.sends, store.count(MessageFilter())) == (2, 1)
-    (refused,) = store.sends(rejected=True)
+    (refused,) = store.sends(SendFilter(refused=True))
     assert refused == rejected()
-    (kept,) = store.sends(rejected=False)
+    (kept,) = store.sends(SendFilter(refused=False))
     assert kept == accepted("wamid.silent")
     assert one(store).template is None
     assert store.write([], [rejected()], at=LATER).sends == 0

@@ -10,6 +10,7 @@ import pytest
 
 from ticktrail.config import N8nSettings, Secret
 from ticktrail.ingest import SyncReport, sync
+from ticktrail.query import SendFilter
 from ticktrail.sources.n8n_api import N8nApi
 from ticktrail.stores import Store, StoreOptions, open_store
 
@@ -89,8 +90,8 @@ def test_sends_lend_their_template_and_refusals_are_kept(n8n: N8n, store: Store)
     accepted = situations.sent(n8n, workflows.send_template(), fake_meta.ACCEPTED_RECIPIENT)
     situations.sent(n8n, workflows.send_template(), fake_meta.UNKNOWN_TEMPLATE_RECIPIENT)
     read(n8n, store, accepted.workflow_id)
-    sends = {send.message_id: send for send in store.sends(rejected=False)}
+    sends = {send.message_id: send for send in store.sends(SendFilter(refused=False))}
     known = sends[accepted.send.message_id]
     assert known.template is not None
     assert known.sent_by.execution_id == str(accepted.execution_id)
-    assert {error["code"] for send in store.sends(rejected=True) for error in send.errors or ()} == {132001}
+    assert {error["code"] for send in store.sends(SendFilter(refused=True)) for error in send.errors or ()} == {132001}

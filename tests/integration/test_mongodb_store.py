@@ -91,11 +91,20 @@ STATUS_INDEXES = [
     ({"conversation_id": 1, "latestTimestamp": -1}, False, False),
     ({"latestStatus": 1}, False, False),
     ({"latestStatus": 1, "latestTimestamp": -1}, False, False),
-    ({"lastUpdatedAt": -1}, False, False),
+    ({"latestTimestamp": -1, "messageId": 1}, False, False),
+    ({"latestTimestamp": 1, "messageId": 1}, False, False),
+    ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": 1}, False, False),
     ({"failure.code": 1}, False, True),
     ({"recipientUserId": 1}, False, True),
     ({"callbackData": 1}, False, True),
+]
+
+SEND_INDEXES = [
+    ({"_id": 1}, False, False),
+    ({"messageId": 1}, False, False),
+    ({"sentAt": -1, "_id": 1}, False, False),
+    ({"rejected": 1}, False, True),
 ]
 
 
@@ -116,9 +125,7 @@ def test_the_first_write_makes_exactly_these_indexes(store: Store, ledger: Datab
     assert store.exists()
     # As text, which tells one order of keys from another; servers list indexes in an order of their own.
     assert sorted(map(str, indexes(ledger, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
-    assert sorted(map(str, indexes(ledger, "message_sends"))) == sorted(
-        map(str, [({"_id": 1}, False, False), ({"messageId": 1}, False, False), ({"sentAt": -1}, False, False)])
-    )
+    assert sorted(map(str, indexes(ledger, "message_sends"))) == sorted(map(str, SEND_INDEXES))
 
 
 def test_the_unique_index_is_there_before_the_first_write(
@@ -532,3 +539,28 @@ def test_what_is_no_message_is_passed_over(store: Store, ledger: Database[Docume
     assert set(store.documents([WAMID, "x"])) == {WAMID}
     ledger["message_sends"].insert_one({"note": "not a send"})
     assert list(store.sends()) == []
+
+
+def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: Database[Document]) -> None:
+    """Where an older tool took the newest status for the latest, the page begins where the document stands."""
+    store.write([event("sent", NOON + place, message_id=f"m{place}") for place in (1, 3, 5)], at=AT)
+    history = [
+        {"status": "read", "timestamp": NOON, "executionId": "1", "waId": WHO},
+        {"status": "delivered", "timestamp": NOON + 4, "executionId": "2", "waId": WHO},
+    ]
+    older = {"latestStatus": "delivered", "latestTimestamp": float(NOON + 4), "statusHistory": history}
+    ledger["message_statuses"].insert_one({"messageId": "older", "conversation_id": WHO, **older})
+    ledger["message_statuses"].insert_one({"messageId": "bare", "statusHistory": history[:1]})
+    for order, expected in {
+        "newest": ["m5", "older", "m3", "m1", "bare"],
+        "oldest": ["m1", "m3", "older", "m5", "bare"],
+        "updated": ["m1", "m3", "m5", "bare", "older"],
+    }.items():
+        met: list[str] = []
+        question = MessageFilter(order=order, limit=1)  # type: ignore[arg-type]
+        for _ in expected:
+            answer = store.messages(question)
+            met += [message.message_id for message in answer]
+            question = msgspec.structs.replace(question, after=answer.place)
+        assert met == expected
+        assert list(store.messages(question)) == []

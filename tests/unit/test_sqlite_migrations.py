@@ -16,7 +16,7 @@ import pytest
 from ticktrail.errors import StoreRefusedError
 from ticktrail.model import StatusEvent
 from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, sqlite_fold, sqlite_migrations, sqlite_query, sqlite_rows
+from ticktrail.stores import StoreOptions, sqlite_filter, sqlite_fold, sqlite_migrations, sqlite_query, sqlite_rows
 from ticktrail.stores.sqlite import SqliteStore
 from ticktrail.stores.sqlite_connection import open_to_write
 from ticktrail.stores.sqlite_migrations import LEDGER, MIGRATIONS, Migration, applied_number, migrate
@@ -174,7 +174,7 @@ def test_no_statement_needs_more_than_sqlite_3_34() -> None:
     modern = re.compile(
         r"STRICT\b|RETURNING\b|->|unixepoch|\bRIGHT JOIN|FULL JOIN|DROP COLUMN|IIF|IS DISTINCT|MATERIALIZED"
     )
-    for module in (sqlite_migrations, sqlite_rows, sqlite_query, sqlite_fold):
+    for module in (sqlite_migrations, sqlite_rows, sqlite_query, sqlite_filter, sqlite_fold):
         source = Path(str(module.__file__)).read_text(encoding="utf-8")
         statements = [
             text for text in re.findall(r'"""(.*?)"""|"([^"\n]*)"', source, re.DOTALL) for text in text

@@ -16,8 +16,8 @@ import pytest
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_query
+from ticktrail.query import MessageFilter, Person, Place, SendFilter
+from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_filter
 from ticktrail.stores.sqlite import SqliteStore
 from ticktrail.stores.sqlite_connection import make_durable, path_of
 from ticktrail.stores.sqlite_rows import MAXIMUM_DEPTH
@@ -462,6 +462,24 @@ def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
         ({"since_timestamp": 1, "until_timestamp": 9, "statuses": ("sent",), "limit": 50}, {"message_time"}),
         ({"updated_since": AT}, {"message_updated"}),
         ({"updated_since": AT, "statuses": ("sent",), "limit": 50}, {"message_updated"}),
+        ({"person": Person(("a", "b"))}, {"message_conversation", "message_recipient"}),
+        ({"person": Person(("0041",), "0041")}, {"message_conversation", "message_recipient"}),
+        ({"failure_codes": (131026, 131049), "limit": 50}, {"message_failure"}),
+        ({"campaign": "spring", "limit": 50}, {"message_campaign"}),
+        ({"campaign": "spring", "statuses": ("sent",), "since_timestamp": 1}, {"message_campaign"}),
+        ({"template": "ready", "limit": 50}, {"message_latest"}),
+        ({"order": "oldest", "limit": 50}, {"message_latest"}),
+        ({"order": "oldest", "statuses": ("sent", "delivered"), "limit": 50}, {"message_status"}),
+        ({"order": "updated", "limit": 50}, {"message_updated"}),
+        ({"order": "updated", "statuses": ("sent",), "limit": 50}, {"message_updated"}),
+        ({"after": Place("newest", 9, "m"), "limit": 50}, {"message_latest"}),
+        ({"after": Place("newest", None, "m"), "limit": 50}, {"message_latest"}),
+        ({"after": Place("oldest", 9, "m"), "order": "oldest", "limit": 50}, {"message_latest"}),
+        ({"after": Place("updated", 9, "m"), "order": "updated", "limit": 50}, {"message_updated"}),
+        ({"after": Place("newest", 9, "m"), "statuses": ("sent", "read"), "limit": 50}, {"message_status"}),
+        ({"after": Place("newest", 9, "m"), "failure_codes": (131026,), "limit": 50}, {"message_failure"}),
+        ({"after": Place("newest", 9, "m"), "campaign": "spring", "limit": 50}, {"message_campaign"}),
+        ({"after": Place("newest", 9, "m"), "conversation_id": "a"}, {"message_conversation", "message_recipient"}),
     ],
 )
 def test_a_question_is_led_by_the_index_that_finds_it_soonest(
@@ -475,12 +493,40 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
             told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             return iter(())
 
-    list(sqlite_query.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
+    list(sqlite_filter.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
     steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
     assert {index for step in steps for index in step.split() if index.startswith("message_")} == indexes
     assert all("USING" in step for step in steps)
-    if indexes & {"message_latest", "message_status"}:
+    if indexes & {"message_latest", "message_status", "message_failure"} or chosen.get("order") == "updated":
         assert "USE TEMP B-TREE FOR ORDER BY" not in told
+    if chosen.get("after") and "conversation_id" not in chosen:
+        # A page is found, not walked to.
+        assert all(step.startswith("SEARCH") for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "index"),
+    [
+        (SendFilter(), "send_time"),
+        (SendFilter(refused=True, limit=50), "send_refused"),
+        (SendFilter(unconfirmed=True, limit=50), "send_time"),
+        (SendFilter(since_timestamp=1, until_timestamp=9), "send_time"),
+    ],
+)
+def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, index: str) -> None:
+    """In order by the index, and whether a status came is one look into another."""
+    told: list[str] = []
+
+    class Explaining:
+        def execute(self, question: str, parameters: Any) -> Iterator[Any]:
+            told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            return iter(())
+
+    list(sqlite_filter.send_numbers(Explaining(), chosen))  # type: ignore[arg-type]
+    assert any(f"INDEX {index}" in step for step in told)
+    assert "USE TEMP B-TREE FOR ORDER BY" not in told
+    if chosen.unconfirmed:
+        assert any("sqlite_autoindex_message_1" in step for step in told)
 
 
 def test_many_statuses_are_no_trouble(store: SqliteStore) -> None:

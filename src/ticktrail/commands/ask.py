@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
-from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from ticktrail.commands.choice import Choose, WhoArgument, choosing, template_of
 from ticktrail.commands.options import (
     FormatOption,
     SinceOption,
@@ -21,61 +25,133 @@ from ticktrail.commands.options import (
     read_settings,
     say,
 )
-from ticktrail.errors import NotFoundError
+from ticktrail.errors import ConfigurationError, NotFoundError
 
 app = typer.Typer()
 
 
+class ExportFormat(StrEnum):
+    """How a file is written."""
+
+    csv = "csv"
+    jsonl = "jsonl"
+    jsonl_gz = "jsonl.gz"
+    xlsx = "xlsx"
+
+
 @app.command()
+@choosing
 def messages(
-    wa_id: Annotated[str | None, typer.Argument(metavar="WA_ID", help="Only this recipient's.")] = None,
+    wa_id: WhoArgument = None,
     *,
-    status: Annotated[
-        list[str] | None,
-        typer.Option("--status", metavar="STATUS", help="Only those that stand here; may be repeated."),
-    ] = None,
-    unread: Annotated[bool, typer.Option("--unread", help="Sent or delivered, and not read so far.")] = False,
-    undelivered: Annotated[bool, typer.Option("--undelivered", help="Not delivered: sent only, or failed.")] = False,
-    not_read: Annotated[bool, typer.Option("--not-read", help="Not read, failed ones included.")] = False,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    updated_within: Annotated[
-        str | None, typer.Option("--updated-within", metavar="DURATION", help="With news in the last 1h, 2d, …")
-    ] = None,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", "--max-messages", metavar="N", min=1, help="At most so many; 50 in a table, all otherwise."
-        ),
-    ] = None,
+    choose: Choose,
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
     """Stored messages, newest first."""
-    from ticktrail.moments import parse_duration
-    from ticktrail.query import MessageFilter, recipient
     from ticktrail.render import write_messages
     from ticktrail.reports import plural
 
     settings = read_settings(store)
     shown_as = form_of(form)
-    updated_since = None
-    if updated_within is not None:
-        updated_since = datetime.fromtimestamp(datetime.now(UTC).timestamp() - parse_duration(updated_within), UTC)
-    chosen = MessageFilter(
-        conversation_id=recipient(wa_id) if wa_id else None,
-        since_timestamp=moment(since, settings),
-        until_timestamp=moment(until, settings),
-        updated_since=updated_since,
-        limit=limit or (50 if shown_as == "table" else None),
-    )
-    chosen = chosen.narrowed(statuses=tuple(status or ()), unread=unread, undelivered=undelivered, not_read=not_read)
+    chosen = choose(settings, wa_id)
+    limit = chosen.limit or (50 if shown_as == "table" else None)
     with existing_ledger(settings) as ledger:
+        # One more than are shown tells whether there is more.
+        answer = ledger.messages(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
         known = failure_codes(settings) if shown_as == "table" else None
-        shown = write_messages(ledger.messages(chosen), shown_as, settings.timezone, sys.stdout, known)
+        shown = write_messages(itertools.islice(answer, limit), shown_as, settings.timezone, sys.stdout, known)
+        sys.stdout.flush()
+        place = answer.place
         if shown_as == "table":
             matching = ledger.count(chosen)
             say(f"{plural(shown, 'message')} of {matching:,} that match, in {ledger.location}")
+        if place is not None and next(answer, None) is not None:
+            say(f"more: --after {place.token}")
+
+
+@app.command()
+@choosing
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .csv, .jsonl, .jsonl.gz or .xlsx.")],
+    *,
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="WA_ID", help="Only this recipient's: the number, or its last digits.")
+    ] = None,
+    choose: Choose,
+    mask: Annotated[
+        bool, typer.Option("--mask", help="Make phone numbers unrecognisable, in message ids too.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    form: Annotated[ExportFormat | None, typer.Option("--format", help="What the file's ending does not say.")] = None,
+    store: StoreOption = None,
+) -> None:
+    """Write messages to a file: CSV or XLSX for a spreadsheet, JSON Lines for programs."""
+    from ticktrail import exports
+    from ticktrail.document import to_document
+    from ticktrail.masking import mask_document
+    from ticktrail.reports import plural
+
+    settings = read_settings(store)
+    written_as = exports.format_of(file, form and form.value)
+    chosen = choose(settings, to)
+    with existing_ledger(settings) as ledger:
+        documents = (to_document(message, settings.timezone) for message in ledger.messages(chosen))
+        if mask:
+            documents = (mask_document(document) for document in documents)
+        count = exports.write_file(documents, file, written_as, force=force)
+        say(f"{plural(count, 'message')} in {file}{', phone numbers masked' if mask else ''}")
+
+
+@app.command()
+def sends(
+    *,
+    refused: Annotated[bool, typer.Option("--refused", help="Only those Meta refused, with its reason.")] = False,
+    unconfirmed: Annotated[
+        bool, typer.Option("--unconfirmed", help="Only those Meta accepted and no status ever confirmed.")
+    ] = False,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    template: Annotated[
+        str | None, typer.Option("--template", metavar="NAME[/LANG]", help="Made from this template.")
+    ] = None,
+    workflow: Annotated[str | None, typer.Option("--workflow", metavar="ID", help="Sent by this workflow.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many; 50 in a table, all otherwise.")
+    ] = None,
+    store: StoreOption = None,
+    form: FormatOption = None,
+) -> None:
+    """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
+    from ticktrail.query import SendFilter
+    from ticktrail.render_sends import write_sends
+    from ticktrail.reports import plural
+
+    if refused and unconfirmed:
+        raise ConfigurationError(
+            "What Meta refused has no message that a status could confirm.",
+            remedy="Ask for --refused or for --unconfirmed.",
+        )
+    settings = read_settings(store)
+    shown_as = form_of(form)
+    limit = limit or (50 if shown_as == "table" else None)
+    name, language = template_of(template)
+    chosen = SendFilter(
+        refused=True if refused else None,
+        unconfirmed=unconfirmed,
+        since_timestamp=moment(since, settings),
+        until_timestamp=moment(until, settings),
+        workflow_id=workflow,
+        template=name,
+        template_language=language,
+        limit=None if limit is None else limit + 1,
+    )
+    with existing_ledger(settings) as ledger:
+        answer = ledger.sends(chosen)
+        shown = write_sends(itertools.islice(answer, limit), shown_as, settings.timezone, sys.stdout)
+        if shown_as == "table":
+            more = ", and there are more: --limit" if next(answer, None) is not None else ""
+            say(f"{plural(shown, 'send')} in {ledger.location}{more}")
 
 
 @app.command()

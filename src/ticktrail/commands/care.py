@@ -5,12 +5,25 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from ticktrail.commands.options import ReportFormat, ReportOption, StoreOption, open_ledger
+from ticktrail.commands.options import (
+    ReportFormat,
+    ReportOption,
+    SourceOption,
+    StoreOption,
+    VerboseOption,
+    existing_ledger,
+    open_all,
+    open_ledger,
+    read_settings,
+    say_problems,
+    watched,
+)
 
 app = typer.Typer()
 
@@ -32,6 +45,46 @@ def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text)
     else:
         write_text(findings, sys.stdout)
     if any(finding.needs_you for finding in findings):
+        raise typer.Exit(4)
+
+
+@app.command()
+def audit(
+    source: SourceOption = "n8n",
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Store what is missing.")] = False,
+    store: StoreOption = None,
+    form: ReportOption = ReportFormat.text,
+    verbose: VerboseOption = False,
+) -> None:
+    """Hold the ledger against everything n8n still has: what is missing, not shown, or gone for good.
+
+    Reads every execution again. Exit code 0: complete; 4: something is missing.
+    """
+    from ticktrail import reports
+    from ticktrail.audit import audit, audit_document
+    from ticktrail.coverage import Coverage
+    from ticktrail.incremental import scope_of
+    from ticktrail.render import write_documents
+
+    settings = read_settings(store)
+    complete = True
+    with ExitStack() as stack:
+        sources = open_all(stack, source, settings)
+        ledger = stack.enter_context(existing_ledger(settings))
+        progress = stack.enter_context(watched())
+        for opened, workflow_id in zip(sources, settings.workflow_ids if source == "n8n" else [None], strict=True):
+            coverage = Coverage()
+            if workflow_id is not None:
+                coverage = ledger.books.load_coverage(scope_of(settings.n8n.base_url, workflow_id, ledger))
+            found = audit(opened, ledger, coverage, repair=repair, instance=settings.instance, progress=progress)
+            complete = complete and (found.is_complete or (repair and found.is_mended))
+            if form is ReportFormat.json:
+                write_documents([audit_document(found)], "jsonl", sys.stdout)
+            else:
+                print(*reports.audit_text(found, verbose=verbose), sep="\n")
+            say_problems(found.tally, verbose=verbose)
+    if not complete:
         raise typer.Exit(4)
 
 

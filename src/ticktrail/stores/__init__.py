@@ -15,7 +15,8 @@ import msgspec
 
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
+from ticktrail.stores.answer import Answer
 from ticktrail.stores.bookkeeping import Books
 
 
@@ -128,16 +129,21 @@ class Store(Protocol):
         """As :meth:`get`, but each as the document it is stored as, an older tool's peculiarities included."""
         ...
 
-    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
-        """The messages a filter chooses, newest first (latest timestamp, then message id), in flat memory."""
+    def messages(self, chosen: MessageFilter) -> Answer:
+        """The messages a filter chooses, in its order, in flat memory.
+
+        Ties are settled by message id, ascending; a message whose time is unknown comes last in every order; a
+        ``limit`` of 0 means none. With ``after`` the answer goes on behind that place, found by an index: new messages
+        that come in meanwhile neither repeat nor hide one that stayed where it was.
+        """
         ...
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` left aside."""
+        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         ...
 
-    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
-        """The send records, newest first; only the refused, or only the accepted, when asked."""
+    def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
+        """The send records a filter chooses, newest first, unknown times last, ties by key, in flat memory."""
         ...
 
     def check(self) -> StoreState:

@@ -7,6 +7,7 @@ What :meth:`MongoStore.write` returned from is on the disks of most members of t
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
@@ -19,21 +20,28 @@ from pymongo.database import Database
 
 from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport, mongodb_sends
+from ticktrail.stores.answer import Answer
 from ticktrail.stores.mongodb_bookkeeping import MongoBooks
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
 from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
 from ticktrail.stores.mongodb_probe import probe
-from ticktrail.stores.mongodb_query import IS_MESSAGE, NEWEST_FIRST, query_of, storable
+from ticktrail.stores.mongodb_query import (
+    IS_MESSAGE,
+    SORTING,
+    is_meant,
+    parts_of,
+    query_of,
+    sorted_by,
+    storable,
+)
 from ticktrail.stores.mongodb_write import BATCH, Writer, truncated
 
 _FIRST_WIRE_VERSION = 17
 """MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
-
-_NEWEST_SENDS_FIRST = [("sentAt", -1), ("_id", 1)]
 
 
 class MongoStore:
@@ -101,26 +109,27 @@ class MongoStore:
                 found |= {stored["messageId"]: stored for stored in self._statuses().find(among, {"_id": False})}
         return found
 
-    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
-        """The messages a filter chooses, newest first, as a cursor brings them."""
-        if chosen.limit is not None and chosen.limit <= 0:
-            # To MongoDB 0 is no limit.
-            return
-        with explained(self._address):
-            found = self._statuses().find(query_of(chosen), {"_id": False}, limit=chosen.limit or 0)
-            yield from filter(None, map(from_document, _streamed(found, NEWEST_FIRST)))
+    def messages(self, chosen: MessageFilter) -> Answer:
+        """The messages a filter chooses, in its order, as a cursor brings them."""
+        found = ((sorted_by(document, chosen.order), from_document(document)) for document in self._chosen(chosen))
+        return Answer(chosen.order, ((key, message) for key, message in found if message is not None))
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` left aside."""
+        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         with explained(self._address):
+            if chosen.campaign_key is not None:
+                found = self._statuses().find(query_of(chosen), {"_id": False, "callbackData": True})
+                return sum(is_meant(document, chosen) for document in found)
             return self._statuses().count_documents(query_of(chosen))
 
-    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
-        """The send records, newest first, as a cursor brings them."""
-        wanted = {} if rejected is None else {"rejected": True if rejected else {"$ne": True}}
+    def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
+        """The send records a filter chooses, newest first, as a cursor brings them."""
+        if chosen.limit is not None and chosen.limit <= 0:
+            return
         with explained(self._address):
-            found = self._sends().find(wanted)
-            yield from filter(None, map(mongodb_sends.from_document, _streamed(found, _NEWEST_SENDS_FIRST)))
+            stages = mongodb_sends.stages_of(chosen, self._status_collection)
+            with self._sends().aggregate(stages, allowDiskUse=True) as found:
+                yield from filter(None, map(mongodb_sends.from_document, found))
 
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
@@ -139,6 +148,23 @@ class MongoStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _chosen(self, chosen: MessageFilter) -> Iterator[dict[str, Any]]:
+        """The documents a filter chooses, in its order."""
+        left = sys.maxsize if chosen.limit is None else chosen.limit
+        # Where the last word is spoken here, the server cannot know when it is enough.
+        limit = 0 if chosen.limit is None or chosen.campaign_key is not None else chosen.limit
+        with explained(self._address):
+            for part in parts_of(chosen):
+                if left <= 0:
+                    return
+                found = self._statuses().find(part, {"_id": False}, limit=limit and left)
+                for document in _streamed(found, SORTING[chosen.order]):
+                    if is_meant(document, chosen):
+                        yield document
+                        left -= 1
+                        if left <= 0:
+                            break
 
     def _prepared(self) -> Writer:
         """What writes, once everything it needs is there."""

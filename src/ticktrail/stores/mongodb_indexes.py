@@ -25,14 +25,20 @@ STATUS_INDEXES = (
     IndexModel({"conversation_id": ASCENDING, "latestTimestamp": DESCENDING}),
     IndexModel({"latestStatus": ASCENDING}),
     IndexModel({"latestStatus": ASCENDING, "latestTimestamp": DESCENDING}),
-    IndexModel({"lastUpdatedAt": DESCENDING}),
+    IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
+    IndexModel({"latestTimestamp": ASCENDING, "messageId": ASCENDING}),
+    IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": ASCENDING}),
     IndexModel({"failure.code": ASCENDING}, sparse=True),
     IndexModel({"recipientUserId": ASCENDING}, sparse=True),
     IndexModel({"callbackData": ASCENDING}, sparse=True),
 )
 
-SEND_INDEXES = (IndexModel({"messageId": ASCENDING}), IndexModel({"sentAt": DESCENDING}))
+SEND_INDEXES = (
+    IndexModel({"messageId": ASCENDING}),
+    IndexModel({"sentAt": DESCENDING, "_id": ASCENDING}),
+    IndexModel({"rejected": ASCENDING}, sparse=True),
+)
 
 _NAMED = 3
 """How many duplicates a message names."""

@@ -9,8 +9,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from bson.int64 import Int64
+
 from ticktrail.model import Send, SentBy, Template
+from ticktrail.query import SendFilter
 from ticktrail.stores.mongodb_expressions import Expression, either, has_type, or_absent, or_else
+from ticktrail.stores.mongodb_query import moment, storable
 
 _ORIGINAL = ("messageId", "rejected", "sentBy", "sentAt", "template")
 """Fields that the original of several copies decides together."""
@@ -57,6 +61,41 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
         instance=_text(document.get("instance")),
     )
+
+
+def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]]:
+    """The stages that find the documents a filter chooses, newest first."""
+    clauses: list[dict[str, Any]] = [{"sentBy": {"$type": "object"}, "status": {"$type": "string"}}]
+    if wanted.refused is not None:
+        clauses.append({"rejected": True if wanted.refused else {"$ne": True}})
+    if wanted.unconfirmed:
+        clauses.append({"rejected": {"$ne": True}, "messageId": {"$type": "string"}})
+    between = {
+        operator: moment(timestamp)
+        for operator, timestamp in (("$gte", wanted.since_timestamp), ("$lt", wanted.until_timestamp))
+        if timestamp is not None
+    }
+    if between:
+        clauses.append({"sentAt": between})
+    for field, value in (
+        ("sentBy.workflowId", wanted.workflow_id),
+        ("template.name", wanted.template),
+        ("template.language", wanted.template_language),
+    ):
+        if value is not None:
+            clauses.append({field: {"$in": storable([value])}})
+    stages: list[dict[str, Any]] = [{"$match": {"$and": clauses}}, {"$sort": {"sentAt": -1, "_id": 1}}]
+    if wanted.unconfirmed:
+        # The order is settled before, so that a limit ends the looking up as soon as it is reached.
+        statuses = {
+            "from": status_collection,
+            "localField": "messageId",
+            "foreignField": "messageId",
+            "pipeline": [{"$limit": 1}, {"$project": {"_id": True}}],
+            "as": "confirmed",
+        }
+        stages += [{"$lookup": statuses}, {"$match": {"confirmed": []}}, {"$project": {"confirmed": False}}]
+    return stages if wanted.limit is None else [*stages, {"$limit": Int64(wanted.limit)}]
 
 
 def news_stage(send: Send) -> dict[str, Expression]:

@@ -18,8 +18,9 @@ from typing import Any, Self, TypeVar
 
 from ticktrail.document import to_document
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport
+from ticktrail.stores.answer import Answer
 from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
 from ticktrail.stores.sqlite_connection import (
     MEMORY,
@@ -32,20 +33,17 @@ from ticktrail.stores.sqlite_connection import (
     transaction,
     truncate_log,
 )
+from ticktrail.stores.sqlite_filter import count_messages, message_numbers, send_numbers
 from ticktrail.stores.sqlite_fold import UNSTORABLE, write_apart, write_together
 from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_newer, refuse_older
 from ticktrail.stores.sqlite_probe import probe
-from ticktrail.stores.sqlite_query import (
-    CHUNK,
-    count_messages,
-    find_messages,
-    find_sends,
-    message_numbers,
-    send_numbers,
-)
+from ticktrail.stores.sqlite_query import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite_rows import bindable, to_instant, to_milliseconds
 
 _Record = TypeVar("_Record", Message, Send)
+
+_UNKNOWN = -(2**63)
+"""Stands for NULL in an array of numbers; no time is that long ago."""
 
 
 class SqliteStore:
@@ -114,29 +112,33 @@ class SqliteStore:
         """As :meth:`get`, but each as its document."""
         return {name: to_document(message, self.timezone) for name, message in self.get(message_ids).items()}
 
-    def messages(self, chosen: MessageFilter) -> Iterator[Message]:
-        """The messages a filter chooses, newest first.
+    def messages(self, chosen: MessageFilter) -> Answer:
+        """The messages a filter chooses, in its order.
 
-        Which they are is settled at the start, at eight bytes a message; their content is read in portions. So a
+        Which they are is settled at the start, at sixteen bytes a message; their content is read in portions. So a
         slow consumer holds no transaction open (which would let the log grow) and misses nothing that moves.
         """
-        yield from self._in_portions(
-            lambda connection: message_numbers(connection, chosen),
-            lambda connection, portion: find_messages(connection, "id", portion),
+        return Answer(
+            chosen.order,
+            self._in_portions(
+                lambda connection: message_numbers(connection, chosen),
+                lambda connection, portion: find_messages(connection, "id", portion),
+            ),
         )
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` left aside."""
+        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         with explained(self.location):
             connection = self._reader()
             return 0 if connection is None else count_messages(connection, chosen)
 
-    def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
-        """The send records, newest first, read in portions as :meth:`messages` are."""
-        yield from self._in_portions(
-            lambda connection: send_numbers(connection, rejected=rejected),
+    def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
+        """The send records a filter chooses, newest first, read in portions as :meth:`messages` are."""
+        found = self._in_portions(
+            lambda connection: send_numbers(connection, chosen),
             lambda connection, portion: find_sends(connection, "id", portion),
         )
+        return (send for _, send in found)
 
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
@@ -196,13 +198,19 @@ class SqliteStore:
 
     def _in_portions(
         self,
-        choose: Callable[[sqlite3.Connection], Iterable[int]],
+        choose: Callable[[sqlite3.Connection], Iterable[tuple[int, int | None]]],
         find: Callable[[sqlite3.Connection, Sequence[int]], dict[int, _Record]],
-    ) -> Iterator[_Record]:
-        """The records of the rows that ``choose`` numbers, in its order, each portion as it is at one moment."""
+    ) -> Iterator[tuple[int | None, _Record]]:
+        """The records of the rows that ``choose`` numbers, in its order, each portion as it is at one moment.
+
+        Beside each stands what ``choose`` sorted it by.
+        """
+        numbers, keys = array("q"), array("q")
         with explained(self.location):
             connection = self._reader()
-            numbers = array("q", () if connection is None else choose(connection))
+            for number, key in () if connection is None else choose(connection):
+                numbers.append(number)
+                keys.append(_UNKNOWN if key is None else key)
         for start in range(0, len(numbers), CHUNK):
             portion = numbers[start : start + CHUNK]
             with explained(self.location):
@@ -212,7 +220,9 @@ class SqliteStore:
                     return
                 with transaction(connection, "DEFERRED"):
                     found = find(connection, portion)
-            yield from (found[number] for number in portion if number in found)
+            for number, key in zip(portion, keys[start : start + CHUNK], strict=True):
+                if number in found:
+                    yield None if key == _UNKNOWN else key, found[number]
 
     def _keep_log_small(self, connection: sqlite3.Connection) -> None:
         """Empty a write-ahead log that grew too large; with a reader in the way, try again 64 MB later.

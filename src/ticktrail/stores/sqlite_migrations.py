@@ -167,6 +167,18 @@ MIGRATIONS = (
             "CREATE INDEX run_time ON run (began_at)",
         ),
     ),
+    Migration(
+        6,
+        "indexes: messages by campaign and by error, refused sends",
+        (
+            """
+            CREATE INDEX message_campaign ON message (callback_data, latest_timestamp)
+            WHERE callback_data IS NOT NULL
+            """,
+            "CREATE INDEX message_failure ON message (failure_code, latest_timestamp) WHERE failure_code IS NOT NULL",
+            "CREATE INDEX send_refused ON send (sent_at) WHERE rejected = 1",
+        ),
+    ),
 )
 
 

@@ -1,0 +1,74 @@
+"""Phone numbers made unrecognisable: ``+966 50 ••• ••41`` for ``966500000041``, in every place they stand.
+
+A wamid is base64 and holds the recipient's number in it, so message ids are replaced by short hashes: the same id
+always by the same one, and without its random part nobody can count back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from typing import Any
+
+_DOTS = "•••"
+
+_HIDDEN = re.compile(r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)")
+"""A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts."""
+
+_IDS = frozenset({"conversation_id", "waId", "recipientUserId", "participant", "displayPhoneNumber", "input"})
+_MESSAGE_IDS = frozenset({"messageId", "key"})
+_PLAIN = frozenset({"executionId", "workflowId", "phoneNumberId"})
+"""Ids of n8n's and Meta's own."""
+
+
+def mask_number(number: str) -> str:
+    """A recipient's id with its middle left out: the calling code, two digits, dots, and the last two.
+
+    What is no phone number keeps its first and last two characters; a short one nothing.
+    """
+    digits = re.sub(r"[^0-9]", "", number)
+    if not re.fullmatch(r"[+\d\s().\u00a0\u2013-]*", number) or not 7 <= len(digits) <= 15:
+        return f"{number[:2]}{_DOTS}{number[-2:]}" if len(number) >= 8 else _DOTS
+    code = _calling_code(digits)
+    rest = digits[len(code) :]
+    shown = f"+{code}" if code else ""
+    beginning = rest[:2] if len(rest) >= 7 else ""
+    return " ".join(filter(None, (shown, beginning, _DOTS, f"••{rest[-2:]}")))
+
+
+def mask_message_id(message_id: str, salt: bytes = b"") -> str:
+    """A short id that stands for a message's: always the same, and different for different salts."""
+    return "msg_" + hmac.new(salt, message_id.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
+
+
+def mask_text(text: str, salt: bytes = b"") -> str:
+    """A text with every message id and every phone number in it masked."""
+    return _HIDDEN.sub(lambda found: mask_message_id(found[0], salt) if found["wamid"] else mask_number(found[0]), text)
+
+
+def mask_document(document: dict[str, Any], salt: bytes = b"") -> dict[str, Any]:
+    """A message's or a send's document, masked throughout; times, codes and n8n's ids stay as they are."""
+    return {name: _masked(name, value, salt) for name, value in document.items()}
+
+
+def _masked(name: str, value: object, salt: bytes) -> Any:
+    if isinstance(value, dict):
+        # A key is whatever somebody reported, too.
+        return {mask_text(str(key), salt): _masked(str(key), inner, salt) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(name, inner, salt) for inner in value]
+    if isinstance(value, int) and not isinstance(value, bool) and name in _IDS:
+        return mask_number(str(value))
+    if not isinstance(value, str) or name in _PLAIN or name.endswith("Formatted"):
+        return value
+    if name in _MESSAGE_IDS:
+        return mask_message_id(value, salt)
+    return mask_number(value) if name in _IDS else mask_text(value, salt)
+
+
+def _calling_code(digits: str) -> str:
+    """The country's part of a whole number; empty when no country has it."""
+    from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415 - loaded when a number is masked
+
+    return next((digits[:size] for size in (1, 2, 3) if int(digits[:size]) in COUNTRY_CODE_TO_REGION_CODE), "")

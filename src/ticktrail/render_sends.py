@@ -1,0 +1,129 @@
+"""Sends → text: what was accepted, what Meta refused and why; a table for people, documents and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from typing import Any, TextIO
+
+from rich.table import Table
+from rich.text import Text
+
+from ticktrail.model import Send
+from ticktrail.render import console, harmless, write_documents
+
+SEND_COLUMNS = (
+    "sentAt",
+    "messageId",
+    "conversation_id",
+    "input",
+    "status",
+    "rejected",
+    "errorCode",
+    "errorTitle",
+    "errorDetails",
+    "template",
+    "templateLanguage",
+    "workflowId",
+    "node",
+    "executionId",
+    "instance",
+)
+
+
+def send_to_document(send: Send, zone: tzinfo) -> dict[str, Any]:
+    """The document of one send (product.md §1.2); what is not known of it is left out, its date carries the zone."""
+    template = send.template
+    document: dict[str, Any] = {
+        "messageId": send.message_id,
+        "conversation_id": send.conversation_id,
+        "input": send.input,
+        "status": send.status,
+        "template": None if template is None else {"name": template.name, "language": template.language},
+        "sentBy": {
+            "workflowId": send.sent_by.workflow_id,
+            "node": send.sent_by.node,
+            "executionId": send.sent_by.execution_id,
+        },
+        "sentAt": None if send.sent_at is None else send.sent_at.astimezone(zone),
+        "rejected": True if send.rejected else None,
+        "errors": None if send.errors is None else list(send.errors),
+        "instance": send.instance,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO) -> int:
+    """Write sends in one of :data:`ticktrail.render.FORMATS`; all but tables as they come, in flat memory.
+
+    Returns:
+        how many were written.
+    """
+    counter = itertools.count()
+    counted = (send for send, _ in zip(sends, counter, strict=False))
+    if form == "table":
+        _write_table(counted, zone, stream)
+    elif form == "csv":
+        writer = csv.DictWriter(stream, SEND_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: harmless(value) for name, value in _flat(send, zone).items()} for send in counted)
+    else:
+        write_documents((send_to_document(send, zone) for send in counted), form, stream)
+    return next(counter)
+
+
+def reason(send: Send) -> str:
+    """Why Meta refused a send, as it said: code, title and details of each error."""
+    told = []
+    for error in send.errors or ():
+        words = [error.get("code"), error.get("title") or error.get("message")]
+        details = error.get("details") or (error.get("error_data") or {}).get("details")
+        told.append(" ".join(str(word) for word in words if word) + (f": {details}" if details else ""))
+    return "; ".join(filter(None, told))
+
+
+def _flat(send: Send, zone: tzinfo) -> dict[str, Any]:
+    document = send_to_document(send, zone)
+    error = send.errors[0] if send.errors else {}
+    return {
+        **{name: document.get(name) for name in ("messageId", "conversation_id", "input", "status", "instance")},
+        "sentAt": document["sentAt"].isoformat(timespec="milliseconds") if "sentAt" in document else None,
+        "rejected": send.rejected,
+        "errorCode": error.get("code"),
+        "errorTitle": error.get("title") or error.get("message"),
+        "errorDetails": error.get("details"),
+        "template": send.template and send.template.name,
+        "templateLanguage": send.template and send.template.language,
+        "workflowId": send.sent_by.workflow_id,
+        "node": send.sent_by.node,
+        "executionId": send.sent_by.execution_id,
+    }
+
+
+def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
+    shown = list(sends)
+    if not shown:
+        return
+    reasons = any(map(reason, shown))
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for column in ("time", "to", "answer"):
+        table.add_column(column, no_wrap=True)
+    # Where it is narrow, these give way, the reason last: a cell that may not wrap in a column that may.
+    for column in ("template", "sent by"):
+        table.add_column(column, max_width=24 if reasons else None)
+    if reasons:
+        table.add_column("why", overflow="fold")
+    for send in shown:
+        template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
+        # Without the node where there is something to explain: the line is long enough.
+        sender = (send.sent_by.workflow_id,) if reasons else (send.sent_by.workflow_id, send.sent_by.node)
+        cells = [
+            Text(send.conversation_id or send.input or "unknown"),
+            Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
+            *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
+            *([Text(reason(send))] if reasons else []),
+        ]
+        table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)
+    console(stream).print(table)

@@ -1,0 +1,106 @@
+"""Questions as values: what may be combined, and places as text."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.query import Country, MessageFilter, Place, campaign_of
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        Place("newest", 1_767_258_000, "wamid.A=="),
+        Place("oldest", None, "اهلا ✓\n"),
+        Place("updated", -1, ""),
+        Place("newest", 2**63 - 1, '"]'),
+    ],
+)
+def test_a_place_survives_its_token(place: Place) -> None:
+    """The token is one word that no shell touches, and means the same place."""
+    assert Place.read(place.token) == place
+    assert Place.read(f" {place.token}\n") == place
+    assert set(place.token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def made(value: object) -> str:
+    """A token that nobody printed."""
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "", "x", "=", "%", "é", "half \ud83d", "\0", "A" * 100_000, made([]), made({}), made("newest"),
+        made(["newest", 1]), made(["best", 1, "m"]), made(["newest", "1", "m"]), made(["newest", 1, None]),
+        made(["newest", 1.5, "m"]), made(["newest", 2**63, "m"]), made(["newest", -(2**80), "m"]), made([[]] * 9000),
+    ],
+)  # fmt: skip
+def test_what_is_no_token_is_refused(token: str) -> None:
+    """Whatever somebody puts behind --after, the error names it and the remedy."""
+    with pytest.raises(ConfigurationError, match="--after") as refusal:
+        Place.read(token)
+    assert refusal.value.remedy
+
+
+def test_a_place_of_another_order_is_refused() -> None:
+    """A page of one order cannot go on in another."""
+    place = Place("newest", 1, "m")
+    assert MessageFilter(after=place).after == place
+    with pytest.raises(ConfigurationError) as refusal:
+        MessageFilter(order="oldest", after=place)
+    assert "--sort newest" in refusal.value.remedy
+
+
+def test_retryable_is_failed_with_such_a_code() -> None:
+    """Beside other conditions both must hold; what nothing can meet is refused."""
+    codes = (131026, 131049)
+    assert MessageFilter().retryable(codes) == MessageFilter(statuses=("failed", "undelivered"), failure_codes=codes)
+    assert MessageFilter(failure_codes=(131049, 470)).retryable(codes).failure_codes == (131049,)
+    assert MessageFilter(statuses=("sent", "failed")).retryable(codes).statuses == ("failed",)
+    undelivered = MessageFilter(template="ready").narrowed(undelivered=True)
+    assert undelivered.retryable(codes).statuses == ("failed", "undelivered")
+    assert undelivered.retryable(codes).template == "ready"
+    for impossible in (MessageFilter(statuses=("read",)), MessageFilter(failure_codes=(470,))):
+        with pytest.raises(ConfigurationError):
+            impossible.retryable(codes)
+    with pytest.raises(ConfigurationError):
+        MessageFilter().retryable(())
+
+
+@pytest.mark.parametrize(
+    ("label", "campaign"),
+    [
+        ('{"k": "spring"}', "spring"),
+        ('{"\\u006b": "spr\\u0069ng"}', "spring"),
+        ('{"k": 7}', "7"),
+        ('{"k": true}', "true"),
+        ('{"k": "a", "k": "b"}', "b"),
+        ('{"k": null}', None),
+        ('{"k": 7.5}', None),
+        ('{"k": ["spring"]}', None),
+        ('{"other": {"k": "spring"}}', None),
+        ('["k"]', None),
+        ('"k"', None),
+        ("{k: spring}", None),
+        ("", None),
+        ('{"k": "\\ud83d"}', None),
+        ('{"k":' * 100_000, None),
+    ],
+)
+def test_the_campaign_in_a_label(label: str, campaign: str | None) -> None:
+    """The text, whole number or truth value under the key; nothing that anybody can write breaks it."""
+    assert campaign_of(label, "k") == campaign
+
+
+@pytest.mark.parametrize("prefix", ["966|1", ".", "٩٦٦", "", "+966"])
+def test_a_countrys_numbers_begin_with_digits(prefix: str) -> None:
+    """Nothing else reaches a store's pattern."""
+    with pytest.raises(ConfigurationError):
+        Country((prefix,))
+    with pytest.raises(ConfigurationError):
+        Country(("966",), (prefix,))
