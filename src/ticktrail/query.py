@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from datetime import datetime
 
 import msgspec
@@ -19,6 +20,25 @@ READ = ("read", "played")
 
 MESSAGE_TIME_FIELDS = ("sentTimestamp", "firstTimestamp", "latestTimestamp")
 """The time a message belongs to: the first of these that is known (product rule: by the time it was sent)."""
+
+
+class Grouping(enum.StrEnum):
+    """What figures are told apart by. ``workflow`` is the one that received the statuses, ``sender`` the one that sent.
+
+    ``error`` groups failed messages only; ``day`` and ``hour`` are the configured zone's.
+    """
+
+    DAY = "day"
+    HOUR = "hour"
+    USER = "user"
+    ERROR = "error"
+    CATEGORY = "category"
+    TEMPLATE = "template"
+    CAMPAIGN = "campaign"
+    NUMBER = "number"
+    COUNTRY = "country"
+    WORKFLOW = "workflow"
+    SENDER = "sender"
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):

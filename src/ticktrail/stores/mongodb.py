@@ -17,15 +17,17 @@ from pymongo import MongoClient
 from pymongo.cursor import Cursor
 from pymongo.database import Database
 
+from ticktrail.counts import Group
 from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores import StoreOptions, WriteReport, mongodb_sends
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
 from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
 from ticktrail.stores.mongodb_query import IS_MESSAGE, NEWEST_FIRST, query_of, storable
+from ticktrail.stores.mongodb_stats import count_groups
 from ticktrail.stores.mongodb_write import BATCH, Writer, truncated
 
 _FIRST_WIRE_VERSION = 17
@@ -111,6 +113,13 @@ class MongoStore:
         """How many messages a filter chooses, its ``limit`` left aside."""
         with explained(self._address):
             return self._statuses().count_documents(query_of(chosen))
+
+    def figures(
+        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+    ) -> Iterator[Group]:
+        """Raw counts of the messages a filter chooses, by group."""
+        with explained(self._address):
+            yield from count_groups(self._statuses(), chosen, by, young_since=young_since, details=details)
 
     def sends(self, *, rejected: bool | None = None) -> Iterator[Send]:
         """The send records, newest first, as a cursor brings them."""

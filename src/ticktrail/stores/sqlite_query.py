@@ -33,8 +33,8 @@ Parameter = str | bytes | int
 
 _LARGEST_INTEGER = 2**63 - 1
 
-_MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"
-"""As in the index ``message_time``; the same order as query.MESSAGE_TIME_FIELDS."""
+_MESSAGE_TIME = "message_time"
+"""counts.message_time of the message: the same order as query.MESSAGE_TIME_FIELDS."""
 
 _MOST_ARMS = 16
 
@@ -53,9 +53,14 @@ class _Index(enum.Enum):
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
     """How many messages a filter chooses, its limit left aside."""
-    chosen = msgspec.structs.replace(chosen, limit=None)
-    where, parameters = _conditions(chosen, _index_to_use(chosen))
+    where, parameters = where_of(chosen)
     return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
+
+
+def where_of(chosen: MessageFilter) -> tuple[str, list[Parameter]]:
+    """A filter as a WHERE clause and its parameters, its limit left aside."""
+    chosen = msgspec.structs.replace(chosen, limit=None)
+    return _conditions(chosen, _index_to_use(chosen))
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[int]:

@@ -1,0 +1,124 @@
+"""Figures as SQL: one statement counts a question's groups, in the order of their keys, out of an index that covers it.
+
+What messages are counted by stands in columns of their own (:mod:`ticktrail.counts`): an index over expressions covers
+nothing before SQLite 3.41, nor does one over generated columns.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from ticktrail import counts
+from ticktrail.counts import Counts, Group
+from ticktrail.model import Standing
+from ticktrail.query import Grouping, MessageFilter
+from ticktrail.stores.sqlite_query import where_of
+
+_QUARTER = f"message_time / {counts.QUARTER_SECONDS} - (message_time % {counts.QUARTER_SECONDS} < 0)"
+"""Rounded down; SQLite's division rounds towards zero."""
+
+_COUNTRY_DIGITS = 7
+"""Numbers that begin with these are in one country: +44 7797 is Jersey, +1 876 Jamaica."""
+
+_CODE = "substr(CAST(failure_code AS TEXT), 1, 64)"
+
+_KEYS = {
+    Grouping.DAY: _QUARTER,
+    Grouping.HOUR: _QUARTER,
+    Grouping.USER: "COALESCE(NULLIF(conversation_id, ''), recipient_user_id)",
+    # What is kept as JSON was no code.
+    Grouping.ERROR: f"CASE WHEN substr(failure_code, 1, 1) NOT IN ('{{', '[') THEN {_CODE} END",
+    Grouping.CATEGORY: "pricing_category",
+    Grouping.TEMPLATE: "template_name",
+    Grouping.CAMPAIGN: "callback_data",
+    Grouping.NUMBER: "COALESCE(NULLIF(phone_number_id, ''), display_phone_number)",
+    Grouping.COUNTRY: (
+        f"CASE WHEN conversation_id NOT GLOB '*[^0-9]*' THEN substr(conversation_id, 1, {_COUNTRY_DIGITS}) END"
+    ),
+    Grouping.WORKFLOW: "workflow_id",
+    Grouping.SENDER: "sent_by_workflow_id",
+}
+_TIMES = (Grouping.DAY, Grouping.HOUR)
+_LABELS = {
+    Grouping.ERROR: "MAX(failure_title)",
+    Grouping.NUMBER: "MAX(display_phone_number)",
+    Grouping.COUNTRY: "MIN(conversation_id)",
+}
+
+
+def count_groups(
+    connection: sqlite3.Connection | None,
+    chosen: MessageFilter,
+    by: Grouping | None,
+    *,
+    young_since: int,
+    details: bool,
+) -> Iterator[Group]:
+    """What :meth:`ticktrail.stores.Store.figures` promises; no ledger holds nothing."""
+    if connection is None:
+        found: Iterator[Group] = iter(())
+    else:
+        question, parameters = figures_question(chosen, by, young_since=young_since, details=details)
+        found = counts.grouped(connection.execute(question, parameters), details=details)
+    if by is None:
+        yield next(found, Group(key=None, counts=Counts()))
+    else:
+        yield from found
+
+
+def figures_question(
+    chosen: MessageFilter, by: Grouping | None, *, young_since: int, details: bool
+) -> tuple[str, list[str | bytes | int]]:
+    """The statement that counts, and its parameters; its rows are :data:`ticktrail.counts.Row`."""
+    where, parameters = where_of(chosen)
+    grouped_by = ["facts", *(("pricing_category", "billable", "delay") if details else ())]
+    told_apart = "pricing_category, billable, delay" if details else "NULL, NULL, NULL"
+    key, label, to_whom = "NULL", "NULL", "audience"
+    if by is None:
+        grouped_by.insert(0, "audience")
+    else:
+        key = _KEYS[by] if by in _TIMES else f"NULLIF({_KEYS[by]}, '')"
+        label = _LABELS.get(by, "NULL")
+        grouped_by.insert(0, "1")
+        to_whom = str(counts.PEOPLE)
+        where += f" AND audience = {counts.PEOPLE}"
+    if by is Grouping.ERROR:
+        where += f" AND facts & 7 = {counts.NOT_REACHED}"
+    question = (
+        f"SELECT {key}, {label}, {to_whom}, facts, {told_apart}, COUNT(*), "  # noqa: S608 - constants
+        f"COALESCE(SUM(message_time >= {int(young_since)}), 0) "
+        f"FROM message WHERE {where} GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
+    )
+    return question, parameters
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Lend SQLite the functions of :mod:`ticktrail.counts`, for rows written before there were columns for them."""
+
+    def state(status: str, sent: int | None, delivered: int | None, **more: int | None) -> Standing:
+        return Standing(latest_status=status, sent_timestamp=sent, delivered_timestamp=delivered, **more)  # type: ignore[arg-type]
+
+    def facts(
+        status: str, conflict: int, sent: int | None, delivered: int | None, read: int | None, played: int | None
+    ) -> int:
+        known = Standing(
+            latest_status=status,
+            conflict=bool(conflict),
+            sent_timestamp=sent,
+            delivered_timestamp=delivered,
+            read_timestamp=read,
+            played_timestamp=played,
+        )
+        return counts.facts(known)
+
+    def pricing(text: str | None) -> dict[str, object] | None:
+        return None if text is None else msgspec.json.decode(text, type=dict[str, object])
+
+    connection.create_function("counted_audience", 2, counts.audience)
+    connection.create_function("counted_facts", 6, facts)
+    connection.create_function("counted_delay", 3, lambda *known: counts.delay(state(*known)))
+    connection.create_function("counted_category", 1, lambda text: counts.category(pricing(text)))
+    connection.create_function("counted_billable", 1, lambda text: counts.billable(pricing(text)))
