@@ -149,10 +149,10 @@ def _write_csv(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> Non
             statuses=" ".join(entry["status"] for entry in document["statusHistory"]),
         )
         row = {name: _json_value(value) if isinstance(value, datetime) else value for name, value in document.items()}
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        writer.writerow({name: harmless(value) for name, value in row.items()})
 
 
-def _harmless(value: object) -> object:
+def harmless(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"}:
         return "'" + value

@@ -13,7 +13,7 @@ import msgspec
 
 from ticktrail import counts
 from ticktrail.counts import Counts, Group
-from ticktrail.model import Standing
+from ticktrail.model import FAILED, Standing
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores.sqlite_query import where_of
 
@@ -22,6 +22,8 @@ _QUARTER = f"message_time / {counts.QUARTER_SECONDS} - (message_time % {counts.Q
 
 _COUNTRY_DIGITS = 7
 """Numbers that begin with these are in one country: +44 7797 is Jersey, +1 876 Jamaica."""
+
+_FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 
 _CODE = "substr(CAST(failure_code AS TEXT), 1, 64)"
 
@@ -84,9 +86,10 @@ def figures_question(
         label = _LABELS.get(by, "NULL")
         grouped_by.insert(0, "1")
         to_whom = str(counts.PEOPLE)
-        where += f" AND audience = {counts.PEOPLE}"
+        # The plus: nearly all are people, whom an index would look up one by one (three times slower than a scan).
+        where += f" AND +audience = {counts.PEOPLE}"
     if by is Grouping.ERROR:
-        where += f" AND facts & 7 = {counts.NOT_REACHED}"
+        where += f" AND latest_status IN ({_FAILED})"
     question = (
         f"SELECT {key}, {label}, {to_whom}, facts, {told_apart}, COUNT(*), "  # noqa: S608 - constants
         f"COALESCE(SUM(message_time >= {int(young_since)}), 0) "
@@ -97,9 +100,6 @@ def figures_question(
 
 def register_functions(connection: sqlite3.Connection) -> None:
     """Lend SQLite the functions of :mod:`ticktrail.counts`, for rows written before there were columns for them."""
-
-    def state(status: str, sent: int | None, delivered: int | None, **more: int | None) -> Standing:
-        return Standing(latest_status=status, sent_timestamp=sent, delivered_timestamp=delivered, **more)  # type: ignore[arg-type]
 
     def facts(
         status: str, conflict: int, sent: int | None, delivered: int | None, read: int | None, played: int | None
@@ -114,11 +114,14 @@ def register_functions(connection: sqlite3.Connection) -> None:
         )
         return counts.facts(known)
 
+    def delay(status: str, sent: int | None, delivered: int | None) -> int | None:
+        return counts.delay(Standing(latest_status=status, sent_timestamp=sent, delivered_timestamp=delivered))
+
     def pricing(text: str | None) -> dict[str, object] | None:
         return None if text is None else msgspec.json.decode(text, type=dict[str, object])
 
     connection.create_function("counted_audience", 2, counts.audience)
     connection.create_function("counted_facts", 6, facts)
-    connection.create_function("counted_delay", 3, lambda *known: counts.delay(state(*known)))
+    connection.create_function("counted_delay", 3, delay)
     connection.create_function("counted_category", 1, lambda text: counts.category(pricing(text)))
     connection.create_function("counted_billable", 1, lambda text: counts.billable(pricing(text)))
