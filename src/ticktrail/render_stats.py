@@ -20,7 +20,8 @@ from ticktrail.query import Grouping
 from ticktrail.render import can_show, console, harmless, to_json
 from ticktrail.stats import Figures, Share
 
-_LABEL_WIDTH = 17
+_LABEL_WIDTH = 16
+_CROSS = "\N{MULTIPLICATION SIGN}"
 _WIDE = 100
 _NAMELESS = {
     Grouping.DAY: "no time",
@@ -129,15 +130,16 @@ class _Writer:
 
     def __init__(self, stream: TextIO) -> None:
         self._out: Console = console(stream)
-        self._blocks = can_show(stream, "█▏▁▓░×")
+        self._blocks = can_show(stream, f"█▏▁▓░{_CROSS}")
         self._plain = not can_show(stream, "—≥·…“”")
 
     def line(self, text: str = "", style: str | None = None) -> None:
         self._out.print(Text(self._shown(text), style=style or ""), soft_wrap=False)
 
     def lines(self, texts: Iterable[str]) -> None:
+        """Paragraphs; one that begins with a space stands as it is, to be copied."""
         for text in texts:
-            self.line(text)
+            self._out.print(Text(self._shown(text)), soft_wrap=text.startswith(" "), width=min(self._out.width, _WIDE))
 
     def _shown(self, text: str) -> str:
         if not self._plain:
@@ -172,6 +174,9 @@ class _Writer:
         self.fact("read within", _read_within(made))
         if counts.prices:
             self.fact("billable", _billing(counts))
+        categories = sum(category is not None for category in stats.billing(counts.prices))
+        if categories > 1:
+            self.fact("mixed", f"{categories} pricing categories together: --by category tells them apart")
         if counts.conflicts:
             self.fact("in conflict", f"{counts.conflicts:,} delivered, although WhatsApp also reported an error")
         if counts.other:
@@ -195,7 +200,7 @@ class _Writer:
             (counts.read, "█", "#", "bright_blue", "read"),
             (counts.delivered - counts.read, "▓", "=", "default", "delivered"),
             (counts.on_the_way, "░", ".", "dim", "on the way"),
-            (counts.failed, "×", "x", "bold red", "failed"),
+            (counts.failed, _CROSS, "x", "bold red", "failed"),
         )
         shown, legend = Text(), Text()
         lengths = parts([part[0] for part in drawn], width)
@@ -203,13 +208,13 @@ class _Writer:
             character = block if self._blocks else plain
             shown.append(character * length, style)
             if count:
-                legend.append(f"{character} ", style).append(f"{count:,} {name}   ")
+                legend.append("   " if legend else "").append(f"{character} ", style).append(f"{count:,} {name}")
         self._out.print(shown)
         self._out.print(legend)
 
     def groups(self, report: Report, by: Grouping, found: Chosen) -> None:
         made = [(self._name(group, by), stats.figures(group.counts, report.never)) for group in found.shown]
-        if by in TIMES:
+        if by in TIMES and len(found.shown) > 2:
             self.lines_of_time(found.shown)
         nameless = found.nameless
         if nameless.messages:
@@ -303,7 +308,8 @@ def _sentence(share: Share, whole: str, rest: str, *, at_least: bool = False) ->
     counted = f"{share.part:,} of {share.whole:,} {whole}{rest}"
     if share.rate is None:
         return f"{counted} (too few for a percentage)"
-    return f"{'≥ ' if at_least else ''}{share.percent} ({counted})"
+    rate = f"{'≥ ' if at_least else ''}{share.percent}"
+    return f"{rate:>8} ({counted})"
 
 
 def _cell(share: Share) -> str:

@@ -149,6 +149,7 @@ class Expected:
 
     @property
     def counted(self) -> bool:
+        """Whether it enters the rates."""
         return not (self.is_group or self.is_test)
 
 
@@ -190,9 +191,9 @@ def _summed(all_messages: Iterable[Expected]) -> dict[str, Any]:
 @pytest.fixture
 def told(store: Store) -> tuple[Store, list[Expected]]:
     """A store with generated messages, and what the oracle knows of them. A new seed every run; it is printed."""
-    seed = random.randrange(10**6)
+    seed = random.randrange(10**6)  # noqa: S311 - generates messages
     print("seed", seed)
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - generates messages
     lives = [_life(chance, number) for number in range(220)]
     sends = _sends(chance, lives)
     events = [one for life in lives for one in life]

@@ -50,7 +50,7 @@ def stats(
     store: StoreOption = None,
     form: Annotated[FiguresFormat, typer.Option("--format", help="How to print the figures.")] = FiguresFormat.text,
 ) -> None:
-    """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, template, country, …"""
+    """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
     from ticktrail.config_file import read_naming
     from ticktrail.counts import DAY_SECONDS
     from ticktrail.grouping import WITH_DETAILS, chosen, folded

@@ -81,6 +81,9 @@ def figures_question(
     key, label, to_whom = "NULL", "NULL", "audience"
     if by is None:
         grouped_by.insert(0, "audience")
+        if where != "1":
+            # The plus: few messages are met through another index sooner than all in this order.
+            grouped_by = [f"+{column}" for column in grouped_by]
     else:
         key = _KEYS[by] if by in _TIMES else f"NULLIF({_KEYS[by]}, '')"
         label = _LABELS.get(by, "NULL")
