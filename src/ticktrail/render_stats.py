@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
@@ -213,7 +215,8 @@ class _Writer:
         self._out.print(legend)
 
     def groups(self, report: Report, by: Grouping, found: Chosen) -> None:
-        made = [(self._name(group, by), stats.figures(group.counts, report.never)) for group in found.shown]
+        twice = {hour for hour, times in Counter(str(group.key)[:16] for group in found.shown).items() if times > 1}
+        made = [(self._name(group, by, twice), stats.figures(group.counts, report.never)) for group in found.shown]
         if by in TIMES and len(found.shown) > 2:
             self.lines_of_time(found.shown)
         nameless = found.nameless
@@ -287,10 +290,11 @@ class _Writer:
             table.add_row(name, f"{failed:,}", Text(bar(failed / greatest, 20, blocks=self._blocks), style="red"))
         self._out.print(table)
 
-    def _name(self, group: Group, by: Grouping) -> Text:
+    def _name(self, group: Group, by: Grouping, twice: AbstractSet[str]) -> Text:
+        """A group as people read it; of two hours of one name (``twice``) each with its distance from UTC."""
         key, label = _printable(str(group.key)), _printable(group.label or "")
         if by is Grouping.HOUR:
-            key = key[:16].replace("T", " ")
+            key = (key if key[:16] in twice else key[:16]).replace("T", " ")
         text = key
         if by is Grouping.ERROR and label:
             text = f"{key}  {label}"

@@ -7,21 +7,27 @@ from collections.abc import Collection
 from ticktrail.query import Grouping
 
 _CAMPAIGN = (
-    (
-        "No message carries a campaign label. Meta returns with every status what was sent beside the message as "
-        "biz_opaque_callback_data. n8n's WhatsApp node cannot set it. An HTTP Request node can: POST to "
-        "https://graph.facebook.com/v24.0/PHONE_NUMBER_ID/messages with this body:"
-    ),
+    "No message carries a campaign label. Meta returns with every status what was sent beside the message as "
+    "biz_opaque_callback_data. n8n's WhatsApp node cannot set it. An HTTP Request node can: POST to "
+    "https://graph.facebook.com/v24.0/PHONE_NUMBER_ID/messages with this body:"
+)
+_BODY = (
     '  {"messaging_product": "whatsapp", "to": "…",',
     '   "type": "template", "template": {…},',
     '   "biz_opaque_callback_data": "spring-offer"}',
 )
 _SENDS = (
-    (
-        "Statuses name neither the template nor the workflow that sent. Ticktrail learns both from the executions of the "
-        "sending workflow: add its id to WORKFLOW_ID_WHATSAPP, let n8n save its executions (in the workflow's settings), "
-        "and type: ticktrail sync"
-    ),
+    "Statuses name neither the template nor the workflow that sent. Ticktrail learns both from the executions of "
+    "the sending workflow: add its id to WORKFLOW_ID_WHATSAPP, let n8n save its executions (in the workflow's "
+    "settings), and type: ticktrail sync"
+)
+_PRICING = (
+    "No status carries pricing. Meta sends it with “sent” and with one of “delivered” and “read”: let the "
+    "trigger pass these (WhatsApp Trigger, Options, Receive Message Status Updates)."
+)
+_NUMBER = (
+    "No message names the number it was sent from. It stands in the webhook's metadata: let the trigger's "
+    "output reach the execution unchanged."
 )
 
 _EMPTY: dict[Grouping, tuple[str, ...]] = {
@@ -29,21 +35,11 @@ _EMPTY: dict[Grouping, tuple[str, ...]] = {
     Grouping.HOUR: ("No message has a time.",),
     Grouping.USER: ("No message has a recipient.",),
     Grouping.ERROR: ("No message failed.",),
-    Grouping.CATEGORY: (
-        (
-            "No status carries pricing. Meta sends it with “sent” and with one of “delivered” and “read”: let the trigger "
-            "pass these (WhatsApp Trigger, Options, Receive Message Status Updates)."
-        ),
-    ),
-    Grouping.TEMPLATE: _SENDS,
-    Grouping.SENDER: _SENDS,
-    Grouping.CAMPAIGN: _CAMPAIGN,
-    Grouping.NUMBER: (
-        (
-            "No message names the number it was sent from. It stands in the webhook's metadata: let the trigger's output "
-            "reach the execution unchanged."
-        ),
-    ),
+    Grouping.CATEGORY: (_PRICING,),
+    Grouping.TEMPLATE: (_SENDS,),
+    Grouping.SENDER: (_SENDS,),
+    Grouping.CAMPAIGN: (_CAMPAIGN, *_BODY),
+    Grouping.NUMBER: (_NUMBER,),
     Grouping.COUNTRY: ("No message has a recipient whose phone number is known.",),
     Grouping.WORKFLOW: ("No message names the workflow whose executions carried it.",),
 }

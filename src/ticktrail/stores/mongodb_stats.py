@@ -18,6 +18,7 @@ from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores.mongodb_expressions import (
     Expression,
     as_text,
+    as_whole_number,
     either,
     has_type,
     in_turn,
@@ -186,7 +187,7 @@ def _facts() -> Expression:
             "default": counts.OTHER,
         }
     }
-    seen: Expression = {"$min": [or_else("$readTimestamp", None), or_else("$playedTimestamp", None)]}
+    seen: Expression = {"$min": [as_whole_number("$readTimestamp"), as_whole_number("$playedTimestamp")]}
     took = {"$subtract": ["$$seen", "$$delivered"]}
     reading = either(
         {"$or": [{"$eq": ["$$seen", None]}, {"$gt": [took, counts.DAY_SECONDS]}]},
@@ -198,8 +199,8 @@ def _facts() -> Expression:
         [
             {
                 "stands": stands,
-                "sent": or_else("$sentTimestamp", None),
-                "delivered": or_else("$deliveredTimestamp", None),
+                "sent": as_whole_number("$sentTimestamp"),
+                "delivered": as_whole_number("$deliveredTimestamp"),
                 "seen": seen,
             },
         ],
@@ -223,23 +224,25 @@ def _delay() -> Expression:
     """:func:`ticktrail.counts.delay`."""
     known = {
         "$and": [
-            {"$ne": [or_else("$sentTimestamp", None), None]},
-            {"$ne": [or_else("$deliveredTimestamp", None), None]},
+            {"$ne": ["$$sent", None]},
+            {"$ne": ["$$delivered", None]},
             {"$in": ["$latestStatus", sorted(ARRIVED)]},
         ]
     }
-    taken = {"$max": [0, {"$subtract": ["$deliveredTimestamp", "$sentTimestamp"]}]}
     rounded = either(
         {"$lte": ["$$taken", counts.DAY_SECONDS]},
         "$$taken",
         {"$subtract": ["$$taken", {"$mod": ["$$taken", 60]}]},
     )
-    return either(known, in_turn([{"taken": taken}], rounded), None)
+    taken = {"$max": [0, {"$subtract": ["$$delivered", "$$sent"]}]}
+    times = {"sent": as_whole_number("$sentTimestamp"), "delivered": as_whole_number("$deliveredTimestamp")}
+    return in_turn([times], either(known, in_turn([{"taken": taken}], rounded), None))
 
 
 def _message_time() -> Expression:
     """:data:`ticktrail.query.MESSAGE_TIME_FIELDS`: the first that is known."""
-    return or_else("$sentTimestamp", or_else("$firstTimestamp", time_of_history()))
+    known = or_else(as_whole_number("$sentTimestamp"), as_whole_number("$firstTimestamp"))
+    return or_else(known, time_of_history())
 
 
 def _category() -> Expression:
