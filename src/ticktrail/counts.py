@@ -193,11 +193,13 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
             an hour since 1970 UTC; where countries are, the first digits of the number.
         label: the key in other words: an error's title, a sending number as people write it, a whole recipient's
             number where countries are grouped (to look the country up with, never to be shown).
+        people: where errors are grouped, how many recipients did not get a message because of it.
     """
 
     key: str | int | None
     counts: Counts
     label: str | None = None
+    people: int | None = None
 
 
 Row = tuple[str | int | None, str | None, int, int, str | None, bool | None, int | None, int, int]

@@ -90,8 +90,9 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
-    """The groups with the most messages that did not arrive, of equals the largest; of times the latest, in order.
+    """The groups to show: the worst first, of times the latest and in order.
 
+    Worst is what kept most messages from arriving, of errors what kept them from most people; of equals the largest.
     Memory holds no more than ``limit`` groups, however many there are.
     """
     named, nameless = 0, Counts()
@@ -110,7 +111,7 @@ def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
 
 
 def _order(group: Group) -> tuple[int, int, str]:
-    return (-group.counts.failed, -group.counts.messages, str(group.key))
+    return (-(group.counts.failed if group.people is None else group.people), -group.counts.messages, str(group.key))
 
 
 def _joined(renamed: Iterable[tuple[str | None, str | None, Counts]]) -> Iterator[Group]:

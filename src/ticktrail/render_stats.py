@@ -108,6 +108,8 @@ def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[st
     """One group for programs; a null key stands for the messages that belong to none."""
     made = stats.figures(group.counts, never)
     document = {by.value: group.key, "label": group.label, **stats.document(made)}
+    if by is Grouping.ERROR:
+        document["people"] = group.people
     if by in WITH_DETAILS:
         document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in stats.PERCENTILES}
     return document
@@ -223,7 +225,7 @@ class _Writer:
         if nameless.messages:
             made.append((Text(_NAMELESS[by], style="dim"), stats.figures(nameless, report.never)))
         if by is Grouping.ERROR:
-            self.failures(made)
+            self.failures([*found.shown, Group(key=None, counts=nameless)])
         else:
             self.table(by, made)
         if by is not Grouping.ERROR and any(figures.counts.not_final for _, figures in made):
@@ -279,15 +281,24 @@ class _Writer:
             table.add_row(*row)
         self._out.print(table)
 
-    def failures(self, made: list[tuple[Text, Figures]]) -> None:
+    def failures(self, groups: Iterable[Group]) -> None:
+        """Each error, the people it kept messages from, and how many messages; the last is what has no code."""
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
         table.add_column("error")
-        table.add_column("not reached", justify="right", no_wrap=True)
+        table.add_column("people", justify="right", no_wrap=True)
+        table.add_column("messages", justify="right", no_wrap=True)
         table.add_column("", width=20, no_wrap=True)
-        greatest = max((figures.counts.failed for _, figures in made), default=0) or 1
-        for name, figures in made:
-            failed = figures.counts.failed
-            table.add_row(name, f"{failed:,}", Text(bar(failed / greatest, 20, blocks=self._blocks), style="red"))
+        told = [group for group in groups if group.counts.failed]
+        greatest = max((group.counts.failed for group in told), default=0) or 1
+        for group in told:
+            failed = group.counts.failed
+            named = group.key is not None
+            table.add_row(
+                self._name(group, Grouping.ERROR, set()) if named else Text(_NAMELESS[Grouping.ERROR], style="dim"),
+                "" if group.people is None else f"{group.people:,}",
+                f"{failed:,}",
+                Text(bar(failed / greatest, 20, blocks=self._blocks), style="red"),
+            )
         self._out.print(table)
 
     def _name(self, group: Group, by: Grouping, twice: AbstractSet[str]) -> Text:

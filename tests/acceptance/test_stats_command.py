@@ -88,6 +88,11 @@ def test_groups_are_what_the_recordings_hold(ticktrail: Ticktrail, ledger: str) 
     assert [group["messages"] for group in by_hour] == [hours[hour] for hour in range(min(hours), max(hours) + 1)]
     (error,) = stats(ticktrail, "--by", "error")["groups"]
     assert (error["error"], error["label"], error["failed"]) == ("131026", "Message undeliverable", 24)
+    lives = (
+        (message["conversation_id"], {one["status"] for one in message["events"]}) for message in EXPECTED.values()
+    )
+    not_reached = {who for who, reached in lives if "failed" in reached and not reached & {"delivered", "read"}}
+    assert error["people"] == len(not_reached)
     (country,) = stats(ticktrail, "--by", "country")["groups"]
     assert (country["country"], country["messages"]) == ("SA", 400)
 

@@ -228,6 +228,10 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
         found = list(store.figures(MessageFilter(), by, young_since=YOUNG, details=True))
         assert len({group.key for group in found}) == len(found), by
         assert {g.key: _asdict(g) for g in found} == {key: _summed(ones) for key, ones in expected.items()}, by
+        if by is Grouping.ERROR:
+            assert {g.key: g.people for g in found} == {
+                key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
+            }
         plain = list(store.figures(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
         assert all(not group.counts.prices and not group.counts.delays for group in plain)
         reads = Counter(one.keys[by] for one in messages if one.counted and one.read)

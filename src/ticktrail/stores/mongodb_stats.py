@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 from bson.int64 import Int64
 from pymongo.collection import Collection
 
@@ -46,8 +47,25 @@ def count_groups(
         groups = counts.grouped(map(_row, found), details=details)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
+        elif by is Grouping.ERROR:
+            people = _people_by_error(collection, chosen)
+            yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in groups)
         else:
             yield from groups
+
+
+def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilter) -> dict[str | int | None, int]:
+    """How many recipients each error kept a message from."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": query_of(chosen)},
+        {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
+        {"$project": {"_id": 0, "code": or_else(_code(), None), "who": _key(Grouping.USER), "audience": _audience()}},
+        {"$match": {"audience": counts.PEOPLE, "who": {"$ne": None}}},
+        {"$group": {"_id": {"code": "$code", "who": "$who"}}},
+        {"$group": {"_id": "$_id.code", "people": {"$sum": 1}}},
+    ]
+    with collection.aggregate(pipeline, allowDiskUse=True) as found:
+        return {one["_id"]: int(one["people"]) for one in found}
 
 
 def figures_pipeline(

@@ -67,8 +67,21 @@ def count_groups(
         found = counts.grouped(connection.execute(question, parameters), details=details)
     if by is None:
         yield next(found, Group(key=None, counts=Counts()))
+    elif by is Grouping.ERROR and connection is not None:
+        people = _people_by_error(connection, chosen)
+        yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in found)
     else:
         yield from found
+
+
+def _people_by_error(connection: sqlite3.Connection, chosen: MessageFilter) -> dict[str | int | None, int]:
+    """How many recipients each error kept a message from; a million failures have few codes."""
+    where, parameters = where_of(chosen)
+    question = (
+        f"SELECT NULLIF({_KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {_KEYS[Grouping.USER]}) FROM message "  # noqa: S608
+        f"WHERE {where} AND +audience = {counts.PEOPLE} AND latest_status IN ({_FAILED}) GROUP BY 1"
+    )
+    return dict(connection.execute(question, parameters))
 
 
 def figures_question(
