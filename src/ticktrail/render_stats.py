@@ -69,7 +69,7 @@ def write_report(report: Report, stream: TextIO) -> None:
     """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
     writer = _Writer(stream)
     writer.heading(report)
-    writer.totals(stats.figures(report.totals, report.never))
+    writer.totals(stats.figures(report.totals, report.never), report.by)
     writer.lines(teaching.never_passed(report.never))
     writer.lines(report.unseen)
     if report.by is not None and report.groups is not None:
@@ -167,7 +167,7 @@ class _Writer:
             period = "Messages sent" + (f" from {since}" if since else "") + (f" until {until}" if until else "")
         self.line(f"{period} · {report.zone} · {report.location}", "dim")
 
-    def totals(self, made: Figures) -> None:
+    def totals(self, made: Figures, by: Grouping | None) -> None:
         counts = made.counts
         rest = f"; {counts.on_the_way:,} still on the way, {counts.failed:,} failed"
         self.composition(counts)
@@ -179,7 +179,7 @@ class _Writer:
         if counts.prices:
             self.fact("billable", _billing(counts))
         categories = sum(category is not None for category in stats.billing(counts.prices))
-        if categories > 1:
+        if categories > 1 and by is not Grouping.CATEGORY:
             self.fact("mixed", f"{categories} pricing categories together: --by category tells them apart")
         if counts.conflicts:
             self.fact("in conflict", f"{counts.conflicts:,} delivered, although WhatsApp also reported an error")

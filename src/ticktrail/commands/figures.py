@@ -45,7 +45,9 @@ def stats(
     until: UntilOption = None,
     limit: Annotated[
         int | None,
-        typer.Option("--limit", metavar="N", min=1, help="At most so many groups; 20 in text, all otherwise."),
+        typer.Option(
+            "--limit", metavar="N", min=1, help="At most so many groups; 20 in text (31 days, 48 hours), all otherwise."
+        ),
     ] = None,
     store: StoreOption = None,
     form: Annotated[FiguresFormat, typer.Option("--format", help="How to print the figures.")] = FiguresFormat.text,
