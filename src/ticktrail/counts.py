@@ -206,15 +206,15 @@ Row = tuple[str | int | None, str | None, int, int, str | None, bool | None, int
 """Key, label, audience, facts, category, billable, delay, how many messages, how many of them not final."""
 
 
-def grouped(rows: Iterable[Row], *, details: bool) -> Iterator[Group]:
+def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
     """The groups of rows that a database counted, which come with equal keys side by side.
 
     Args:
-        details: the rows' prices and delays mean something.
+        prices: the rows tell prices apart.
     """
     for key, alike in itertools.groupby(rows, key=lambda row: row[0]):
         sums = [0] * len(_NUMBERS)
-        prices: dict[Price, int] = {}
+        billing: dict[Price, int] = {}
         delays: dict[int, int] = {}
         known_as: str | None = None
         for _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
@@ -225,14 +225,12 @@ def grouped(rows: Iterable[Row], *, details: bool) -> Iterator[Group]:
             sums[_NOT_FINAL] += young
             if label is not None and (known_as is None or label > known_as):
                 known_as = label
-            if not details:
-                continue
-            if packed & _STANDING_BITS >= REACHED:
+            if prices and packed & _STANDING_BITS >= REACHED:
                 price = (category, None if billed is None else bool(billed))
-                prices[price] = prices.get(price, 0) + messages
+                billing[price] = billing.get(price, 0) + messages
             if seconds is not None:
                 delays[seconds] = delays.get(seconds, 0) + messages
-        counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=prices, delays=delays)
+        counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
         yield Group(key=key, counts=counts, label=known_as)
 
 

@@ -54,7 +54,7 @@ def _life(chance: random.Random, number: int) -> Life:
         ("sent", 0.8, 0),
         ("failed", 0.2, 5),
         ("undelivered", 0.05, 6),
-        ("delivered", 0.6, chance.choice((-2, 0, 1, 60, DAY, DAY + 61, 9 * DAY))),
+        ("delivered", 0.6, chance.choice((-2, 0, 0, 0, 1, 60, DAY, DAY + 61, 9 * DAY))),
         ("read", 0.4, chance.choice((1, 60, 3_600, 3_601, 9_000, DAY, DAY + 1, 10 * DAY))),
         ("played", 0.1, chance.choice((0, 4_000))),
         ("deleted", 0.1, 7),
@@ -227,7 +227,9 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
                 expected[one.keys[by]].append(one)
         found = list(store.figures(MessageFilter(), by, young_since=YOUNG, details=True))
         assert len({group.key for group in found}) == len(found), by
-        assert {g.key: _asdict(g) for g in found} == {key: _summed(ones) for key, ones in expected.items()}, by
+        assert {g.key: _asdict(g) for g in found} == {
+            key: {**_summed(ones), "prices": {}} for key, ones in expected.items()
+        }, by
         if by is Grouping.ERROR:
             assert {g.key: g.people for g in found} == {
                 key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
@@ -253,6 +255,24 @@ def test_labels_say_keys_in_other_words(store: Store) -> None:
         Grouping.NUMBER: [("1065", "15550000001")],
         Grouping.COUNTRY: [("9665000", "966500000001")],
     }
+
+
+def test_bounds_of_time_belong_to_what_they_bound(store: Store) -> None:
+    """Read after exactly an hour is within it, after exactly a day within that; a day's delay is told to the second."""
+    store.write(
+        [
+            event(status, NOON + seconds, message_id=f"m{read} {delivered}")
+            for delivered in (0, DAY, DAY + 61)
+            for read in (3_600, 3_601, DAY, DAY + 1)
+            for status, seconds in (("sent", 0), ("delivered", delivered), ("read", delivered + read))
+        ],
+        at=AT,
+    )
+    (total,) = store.figures(MessageFilter(), young_since=NOON + 1, details=True)
+    counts = total.counts
+    assert (counts.timed, counts.read_within_hour, counts.read_within_day, counts.not_final) == (12, 3, 9, 0)
+    assert counts.delays == {0: 4, DAY: 4, DAY + 60: 4}
+    assert next(iter(store.figures(MessageFilter(), young_since=NOON))).counts.not_final == 12
 
 
 def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_created: Callable[[], bool]) -> None:

@@ -116,7 +116,7 @@ class Store(Protocol):
 
         Args:
             young_since: Unix seconds; messages of then and later are counted as not final.
-            details: prices and delays too, for few groups: they are gathered before the first is yielded.
+            details: delays too, and in totals prices: for groupings of few groups, for each may have many delays.
         """
         ...
 

@@ -44,7 +44,7 @@ def count_groups(
     """What :meth:`ticktrail.stores.Store.figures` promises."""
     pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details)
     with collection.aggregate(pipeline, allowDiskUse=True) as found:
-        groups = counts.grouped(map(_row, found), details=details)
+        groups = counts.grouped(map(_row, found), prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
         elif by is Grouping.ERROR:
@@ -78,7 +78,9 @@ def figures_pipeline(
         told_apart["key"] = _key(by)
         label = _label(by)
     if details:
-        told_apart |= {"category": _category(), "billable": _billable(), "delay": _delay()}
+        told_apart["delay"] = _delay()
+        if by is None:
+            told_apart |= {"category": _category(), "billable": _billable()}
     young = either({"$gte": [_message_time(), Int64(young_since)]}, 1, 0)
     stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
     if by is Grouping.ERROR:

@@ -64,7 +64,7 @@ def count_groups(
         found: Iterator[Group] = iter(())
     else:
         question, parameters = figures_question(chosen, by, young_since=young_since, details=details)
-        found = counts.grouped(connection.execute(question, parameters), details=details)
+        found = counts.grouped(connection.execute(question, parameters), prices=details and by is None)
     if by is None:
         yield next(found, Group(key=None, counts=Counts()))
     elif by is Grouping.ERROR and connection is not None:
@@ -89,8 +89,12 @@ def figures_question(
 ) -> tuple[str, list[str | bytes | int]]:
     """The statement that counts, and its parameters; its rows are :data:`ticktrail.counts.Row`."""
     where, parameters = where_of(chosen)
-    grouped_by = ["facts", *(("pricing_category", "billable", "delay") if details else ())]
-    told_apart = "pricing_category, billable, delay" if details else "NULL, NULL, NULL"
+    # Prices are the totals' alone: in every group they would double the sorting.
+    details_columns = [] if not details else ["delay"] if by else ["pricing_category", "billable", "delay"]
+    grouped_by = ["facts", *details_columns]
+    told_apart = ", ".join(
+        column if column in details_columns else "NULL" for column in ("pricing_category", "billable", "delay")
+    )
     key, label, to_whom = "NULL", "NULL", "audience"
     if by is None:
         grouped_by.insert(0, "audience")
