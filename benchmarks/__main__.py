@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import extraction, memory, merging, mongodb, start_up
+from benchmarks import extraction, figures, memory, merging, mongodb, start_up
 
 ALL: dict[str, Callable[[], None]] = {
     "start_up": start_up.run,
@@ -13,6 +13,7 @@ ALL: dict[str, Callable[[], None]] = {
     "merging": merging.run,
     "mongodb": mongodb.run,
     "memory": memory.run,
+    "figures": figures.run,
 }
 
 

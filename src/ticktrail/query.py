@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import enum
 from datetime import datetime
 from typing import Literal
 
@@ -107,6 +108,25 @@ class Country(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         if not all(text.isascii() and text.isdigit() for text in (*self.prefixes, *self.but_not)):
             raise ConfigurationError("A country's numbers begin with digits.")
+
+
+class Grouping(enum.StrEnum):
+    """What figures are told apart by. ``workflow`` is the one that received the statuses, ``sender`` the one that sent.
+
+    ``error`` groups failed messages only; ``day`` and ``hour`` are the configured zone's.
+    """
+
+    DAY = "day"
+    HOUR = "hour"
+    USER = "user"
+    ERROR = "error"
+    CATEGORY = "category"
+    TEMPLATE = "template"
+    CAMPAIGN = "campaign"
+    NUMBER = "number"
+    COUNTRY = "country"
+    WORKFLOW = "workflow"
+    SENDER = "sender"
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):

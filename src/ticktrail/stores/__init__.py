@@ -13,9 +13,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ticktrail.counts import Group
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
+from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.bookkeeping import Books
 
@@ -140,6 +141,20 @@ class Store(Protocol):
 
     def count(self, chosen: MessageFilter) -> int:
         """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
+        ...
+
+    def figures(
+        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+    ) -> Iterator[Group]:
+        """Raw counts of the messages a filter chooses (its ``limit`` left aside), each group once, in any order.
+
+        The database counts; a group is yielded as soon as it is complete, so that a million people take no memory.
+        Without ``by`` there is exactly one group. See :class:`ticktrail.counts.Group` for its key.
+
+        Args:
+            young_since: Unix seconds; messages of then and later are counted as not final.
+            details: delays too, and in totals prices: for groupings of few groups, for each may have many delays.
+        """
         ...
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:

@@ -18,9 +18,10 @@ from pymongo import MongoClient
 from pymongo.cursor import Cursor
 from pymongo.database import Database
 
+from ticktrail.counts import Group
 from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
+from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport, mongodb_sends
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.mongodb_bookkeeping import MongoBooks
@@ -38,6 +39,7 @@ from ticktrail.stores.mongodb_query import (
     sorted_by,
     storable,
 )
+from ticktrail.stores.mongodb_stats import count_groups
 from ticktrail.stores.mongodb_write import BATCH, Writer, truncated
 
 _FIRST_WIRE_VERSION = 17
@@ -121,6 +123,13 @@ class MongoStore:
                 found = self._statuses().find(query_of(chosen), {"_id": False, "callbackData": True})
                 return sum(is_meant(document, chosen) for document in found)
             return self._statuses().count_documents(query_of(chosen))
+
+    def figures(
+        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+    ) -> Iterator[Group]:
+        """Raw counts of the messages a filter chooses, by group."""
+        with explained(self._address):
+            yield from count_groups(self._statuses(), chosen, by, young_since=young_since, details=details)
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, as a cursor brings them."""

@@ -187,7 +187,7 @@ def _message_time(between: dict[str, Int64]) -> Query:
     An older tool's document has but the last, so what the merge would make of the first two is worked out.
     """
     sent, first, _ = MESSAGE_TIME_FIELDS
-    moment = _time_of_history()
+    moment = time_of_history()
     worked_out = [{operator: ["$$moment", bound]} for operator, bound in between.items()]
     return {
         "$or": [
@@ -207,7 +207,7 @@ def _message_time(between: dict[str, Int64]) -> Query:
     }
 
 
-def _time_of_history() -> Expression:
+def time_of_history() -> Expression:
     """The time of a message out of its stored history, else its latest timestamp; null when it has neither."""
     history = either({"$isArray": "$statusHistory"}, "$statusHistory", [])
     entries = each(

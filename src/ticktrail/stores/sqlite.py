@@ -16,9 +16,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ticktrail.counts import Group
 from ticktrail.document import to_document
 from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import EVERY_SEND, MessageFilter, SendFilter
+from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
@@ -39,6 +40,7 @@ from ticktrail.stores.sqlite_migrations import applied_number, migrate, refuse_n
 from ticktrail.stores.sqlite_probe import probe
 from ticktrail.stores.sqlite_query import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite_rows import bindable, to_instant, to_milliseconds
+from ticktrail.stores.sqlite_stats import count_groups
 
 _Record = TypeVar("_Record", Message, Send)
 
@@ -131,6 +133,13 @@ class SqliteStore:
         with explained(self.location):
             connection = self._reader()
             return 0 if connection is None else count_messages(connection, chosen)
+
+    def figures(
+        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+    ) -> Iterator[Group]:
+        """Raw counts of the messages a filter chooses, by group."""
+        with explained(self.location):
+            yield from count_groups(self._reader(), chosen, by, young_since=young_since, details=details)
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, read in portions as :meth:`messages` are."""

@@ -15,8 +15,8 @@ Clause = tuple[str, list[Parameter]]
 
 _LARGEST_INTEGER = 2**63 - 1
 
-_MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"
-"""As in the index ``message_time``; the same order as query.MESSAGE_TIME_FIELDS."""
+_MESSAGE_TIME = "message_time"
+"""counts.message_time of the message: the same order as query.MESSAGE_TIME_FIELDS."""
 
 _MOST_ARMS = 16
 
@@ -41,8 +41,13 @@ class Index(enum.Enum):
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
     """How many messages a filter chooses, its limit and its place left aside."""
-    where, parameters = joined(conditions(connection, chosen, _index_to_count(chosen)))
+    where, parameters = where_of(connection, chosen)
     return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
+
+
+def where_of(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+    """A filter as a WHERE clause and its parameters, its limit and its place left aside."""
+    return joined(conditions(connection, chosen, _index_to_count(chosen)))
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[tuple[int, int | None]]:

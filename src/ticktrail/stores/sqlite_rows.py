@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ticktrail import counts
 from ticktrail.merge import sort_history, standing
 from ticktrail.model import Attributes, HistoryEntry, Message, Send, SentBy, Standing, Template
 
@@ -46,7 +47,14 @@ STANDING = (
     "played_timestamp",
     "failed_timestamp",
     "first_timestamp",
+    # What figures are counted by: see ticktrail.counts.
+    "message_time",
+    "facts",
+    "delay",
+    "pricing_category",
+    "billable",
 )
+AUDIENCE = "audience"
 ORIGIN = ("template_name", "template_language", "sent_by_workflow_id", "sent_by_node", "sent_by_execution_id")
 NO_ORIGIN: Row = (None,) * len(ORIGIN)
 TIMES = ("first_seen_at", "last_updated_at", "last_scanned_at")
@@ -74,9 +82,9 @@ _SEND = (
     "instance",
 )
 
-INSERT_MESSAGE = _insert("INSERT", "message", ("id", "message_id", *ATTRIBUTES, *STANDING, *ORIGIN, *TIMES))
+INSERT_MESSAGE = _insert("INSERT", "message", ("id", "message_id", *ATTRIBUTES, AUDIENCE, *STANDING, *ORIGIN, *TIMES))
 UPDATE_STANDING = _update("message", (*STANDING, *TIMES), "id")
-UPDATE_ATTRIBUTES = _update("message", ATTRIBUTES, "id")
+UPDATE_ATTRIBUTES = _update("message", (*ATTRIBUTES, AUDIENCE), "id")
 # Not last_updated_at, which is indexed: no news is what most scans bring of most messages.
 UPDATE_SCANNED = _update("message", ("first_seen_at", "last_scanned_at"), "id")
 UPDATE_ORIGIN = _update("message", ORIGIN, "message_id")
@@ -142,7 +150,7 @@ def message_row(number: int, message: Message, origin: Row) -> Row:
 
 
 def attributes_row(known: Attributes) -> Row:
-    """The values of :data:`ATTRIBUTES`."""
+    """The values of :data:`ATTRIBUTES`, and of :data:`AUDIENCE`, which follows from them."""
     return (
         known.conversation_id,
         known.phone_number_id,
@@ -150,6 +158,7 @@ def attributes_row(known: Attributes) -> Row:
         known.recipient_user_id,
         known.callback_data,
         known.instance,
+        counts.audience(known.conversation_id, known.phone_number_id),
     )
 
 
@@ -174,6 +183,11 @@ def _standing_row(state: Standing, count: int) -> Row:
         state.played_timestamp,
         state.failed_timestamp,
         state.first_timestamp,
+        counts.message_time(state),
+        counts.facts(state),
+        counts.delay(state),
+        counts.category(state.pricing),
+        counts.billable(state.pricing),
     )
 
 

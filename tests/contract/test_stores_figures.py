@@ -1,0 +1,301 @@
+"""What every store counts, against a plain calculation over the events that were written."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.query import Grouping, MessageFilter
+from ticktrail.stores import Store
+
+from .records import AT, NOON, event
+
+DAY = 86_400
+YOUNG = NOON + 2 * DAY
+HOSTILE = (
+    "$$ROOT",
+    "$",
+    "{",
+    '{"a": 1}',
+    "'; DROP TABLE message; --",
+    "a\nb",
+    "=1+1",
+    "0",
+    "null",
+    "x" * 300,
+    "é\u202e",
+)
+PEOPLE = ("966500000011", "966500000012", "447797000013", "18760000014", "4915000000015", "+966500000016", "9")
+GROUPS = ("120363000000000001", "Y2FwaV9ncm91cDoxNzA1NTU1MDEzOToxMjAz")
+ORDER = {"sent": 1, "failed": 2, "undelivered": 2, "delivered": 3, "read": 4, "played": 5}
+
+Life = list[StatusEvent]
+
+
+def _life(chance: random.Random, number: int) -> Life:
+    """One message's statuses, complete or not, in order or not, with every attribute that figures are grouped by."""
+    sent = NOON + chance.randrange(-3 * DAY, 3 * DAY)
+    known: dict[str, Any] = {
+        "message_id": f"wamid.figures{number}",
+        "conversation_id": chance.choice((*PEOPLE, *PEOPLE, *GROUPS, None)),
+        "phone_number_id": chance.choice(("1065", "1066", "123456123", None)),
+        "display_phone_number": chance.choice(("15550000001", None)),
+        "recipient_user_id": chance.choice(("SA.1a2b3c4d5e6f7a8b9c", None, None)),
+        "callback_data": chance.choice((None, "spring", *HOSTILE)),
+        "workflow_id": chance.choice(("delivery", "billing")),
+    }
+    life: Life = []
+    for status, chances, later in (
+        ("sent", 0.8, 0),
+        ("failed", 0.2, 5),
+        ("undelivered", 0.05, 6),
+        ("delivered", 0.6, chance.choice((-2, 0, 0, 0, 1, 60, DAY, DAY + 61, 9 * DAY))),
+        ("read", 0.4, chance.choice((1, 60, 3_600, 3_601, 9_000, DAY, DAY + 1, 10 * DAY))),
+        ("played", 0.1, chance.choice((0, 4_000))),
+        ("deleted", 0.1, 7),
+    ):
+        if chance.random() >= chances and (life or status != "deleted"):
+            continue
+        more: dict[str, Any] = {"timestamp_source": "execution"} if chance.random() < 0.1 else {}
+        if status in {"failed", "undelivered"} and chance.random() < 0.8:
+            code = chance.choice((131026, 131047, "131026", "x y", "{", None))
+            more["errors"] = ({"code": code, "title": chance.choice(("Undeliverable", "Cannot"))},)
+        if chance.random() < 0.5:
+            more["pricing"] = chance.choice(
+                (
+                    {"billable": True, "category": "marketing", "type": "free_entry_point"},
+                    {"billable": False, "category": "utility"},
+                    {"category": "utility", "type": "regular"},
+                    {"category": "service", "type": "free_customer_service"},
+                    {"category": 7, "billable": "yes"},
+                    {},
+                )
+            )
+        moment = None if chance.random() < 0.05 else sent + later
+        life.append(event(status, moment, execution_id=str(number), **more, **known))
+    return life
+
+
+def _sends(chance: random.Random, lives: list[Life]) -> list[Send]:
+    return [
+        Send(
+            key=life[0].message_id,
+            message_id=life[0].message_id,
+            sent_by=SentBy(chance.choice(("orders", "offers")), "Send", "1"),
+            status="accepted",
+            sent_at=AT,
+            template=chance.choice((Template("ready", "en"), Template("offer", "ar"), Template("$ready"), None)),
+        )
+        for life in lives
+        if chance.random() < 0.5
+    ]
+
+
+class Expected:
+    """One message as the oracle sees it: product.md's rules once more, over its events."""
+
+    def __init__(self, life: Life, send: Send | None) -> None:
+        first = life[0]
+        ordered = sorted(
+            life, key=lambda one: (one.timestamp is not None, one.timestamp or 0, ORDER.get(one.status, 0))
+        )
+        reached = {one.status for one in life}
+        trusted = [one for one in life if one.timestamp is not None and one.timestamp_source is None]
+        at: dict[str, int] = {}
+        for one in trusted:
+            name = "failed" if one.status == "undelivered" else one.status
+            at[name] = min(at.get(name, one.timestamp or 0), one.timestamp or 0)
+        greatest = max(ORDER.get(status, 0) for status in reached)
+        last = [one for one in ordered if ORDER.get(one.status, 0) == greatest]
+        any_time = [one.timestamp for one in trusted if one.timestamp is not None]
+        self.time = at.get("sent", min(any_time, default=last[-1].timestamp))
+        self.delivered, self.read = greatest >= 3, greatest >= 4
+        self.failed, self.on_the_way = greatest == 2, greatest == 1
+        self.conflict = self.delivered and bool(reached & {"failed", "undelivered"})
+        self.sent_reported = "sent" in at or greatest == 1
+        self.delivered_reported = "delivered" in at or (greatest == 3)
+        self.timed = self.delivered and "delivered" in at
+        seen = min((at[name] for name in ("read", "played") if name in at), default=None)
+        self.reading = None if seen is None or not self.timed else seen - at["delivered"]
+        self.delay: int | None = None
+        if self.timed and "sent" in at:
+            took = max(0, at["delivered"] - at["sent"])
+            self.delay = took if took <= DAY else took // 60 * 60
+        prices = [one.pricing for one in ordered if one.pricing is not None]
+        self.price = _price(prices[-1]) if prices else (None, None)
+        told = [one.errors[0] for one in ordered if one.status in {"failed", "undelivered"} and one.errors]
+        code = told[-1].get("code") if told else None
+        self.is_test = first.phone_number_id == "123456123"
+        self.is_group = not self.is_test and first.conversation_id in GROUPS
+        person = first.conversation_id
+        self.keys: dict[Grouping, object] = {
+            Grouping.DAY: None if self.time is None else self.time // 900,
+            Grouping.HOUR: None if self.time is None else self.time // 900,
+            Grouping.USER: person or first.recipient_user_id,
+            Grouping.ERROR: None if code is None or code == "{" else str(code),
+            Grouping.CATEGORY: self.price[0],
+            Grouping.TEMPLATE: send.template.name if send and send.template else None,
+            Grouping.CAMPAIGN: first.callback_data,
+            Grouping.NUMBER: first.phone_number_id or first.display_phone_number,
+            Grouping.COUNTRY: person[:7] if person and person.isdigit() else None,
+            Grouping.WORKFLOW: first.workflow_id,
+            Grouping.SENDER: send.sent_by.workflow_id if send else None,
+        }
+
+    @property
+    def counted(self) -> bool:
+        """Whether it enters the rates."""
+        return not (self.is_group or self.is_test)
+
+
+def _price(pricing: dict[str, Any]) -> tuple[str | None, bool | None]:
+    named = pricing.get("category")
+    by_kind = {"regular": True, "free_entry_point": False, "free_customer_service": False}.get(pricing.get("type", ""))
+    said = pricing.get("billable")
+    return (named if isinstance(named, str) else None, said if isinstance(said, bool) else by_kind)
+
+
+def _summed(all_messages: Iterable[Expected]) -> dict[str, Any]:
+    everyone = list(all_messages)
+    messages = [one for one in everyone if one.counted]
+
+    def how_many(holds: Callable[[Expected], object]) -> int:
+        return sum(bool(holds(one)) for one in messages)
+
+    return {
+        "messages": len(messages),
+        "delivered": how_many(lambda one: one.delivered),
+        "read": how_many(lambda one: one.read),
+        "failed": how_many(lambda one: one.failed),
+        "on_the_way": how_many(lambda one: one.on_the_way),
+        "other": how_many(lambda one: not (one.delivered or one.failed or one.on_the_way)),
+        "conflicts": how_many(lambda one: one.conflict),
+        "sent_reported": how_many(lambda one: one.sent_reported),
+        "delivered_reported": how_many(lambda one: one.delivered_reported),
+        "timed": how_many(lambda one: one.timed),
+        "read_within_hour": how_many(lambda one: one.reading is not None and one.reading <= 3_600),
+        "read_within_day": how_many(lambda one: one.reading is not None and one.reading <= DAY),
+        "not_final": how_many(lambda one: one.time is not None and one.time >= YOUNG),
+        "groups": sum(one.is_group for one in everyone),
+        "tests": sum(one.is_test for one in everyone),
+        "prices": dict(Counter(one.price for one in messages if one.delivered)),
+        "delays": dict(Counter(one.delay for one in messages if one.delay is not None)),
+    }
+
+
+@pytest.fixture
+def told(store: Store) -> tuple[Store, list[Expected]]:
+    """A store with generated messages, and what the oracle knows of them. A new seed every run; it is printed."""
+    seed = random.randrange(10**6)  # noqa: S311 - generates messages
+    print("seed", seed)
+    chance = random.Random(seed)  # noqa: S311 - generates messages
+    lives = [_life(chance, number) for number in range(220)]
+    sends = _sends(chance, lives)
+    events = [one for life in lives for one in life]
+    chance.shuffle(events)
+    half = len(events) // 2
+    store.write(events[:half], sends[::2], at=AT)
+    store.write(events[half:], sends[1::2], at=AT)
+    by_id = {send.message_id: send for send in sends}
+    return store, [Expected(life, by_id.get(life[0].message_id)) for life in lives]
+
+
+def _asdict(group: Any) -> dict[str, Any]:
+    return {name: getattr(group.counts, name) for name in group.counts.__struct_fields__}
+
+
+def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[Expected]]) -> None:
+    """Totals, and each way of grouping, with the figures of the whole, of a span of time and of some statuses."""
+    store, messages = told
+    (total,) = store.figures(MessageFilter(), young_since=YOUNG, details=True)
+    assert (total.key, _asdict(total)) == (None, _summed(messages))
+    since, until = NOON - DAY, NOON + DAY
+    (span,) = store.figures(
+        MessageFilter(since_timestamp=since, until_timestamp=until, limit=3), young_since=YOUNG, details=True
+    )
+    inside = [one for one in messages if one.time is not None and since <= one.time < until]
+    assert _asdict(span) == _summed(inside)
+    for by in Grouping:
+        expected: dict[object, list[Expected]] = defaultdict(list)
+        for one in messages:
+            if one.counted and (by is not Grouping.ERROR or one.failed):
+                expected[one.keys[by]].append(one)
+        found = list(store.figures(MessageFilter(), by, young_since=YOUNG, details=True))
+        assert len({group.key for group in found}) == len(found), by
+        assert {g.key: _asdict(g) for g in found} == {
+            key: {**_summed(ones), "prices": {}} for key, ones in expected.items()
+        }, by
+        if by is Grouping.ERROR:
+            assert {g.key: g.people for g in found} == {
+                key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
+            }
+        plain = list(store.figures(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
+        assert all(not group.counts.prices and not group.counts.delays for group in plain)
+        reads = Counter(one.keys[by] for one in messages if one.counted and one.read)
+        if by is not Grouping.ERROR:
+            assert sum(group.counts.read for group in plain) <= sum(reads.values())
+            assert all(group.counts.messages == group.counts.read for group in plain)
+
+
+def test_labels_say_keys_in_other_words(store: Store) -> None:
+    """An error has its title, a number how people write it; a country a number to look it up with."""
+    error = ({"code": 131026, "title": "Message undeliverable"},)
+    store.write([event("failed", errors=error, phone_number_id="1065", display_phone_number="15550000001")], at=AT)
+    labels = {
+        by: [(group.key, group.label) for group in store.figures(MessageFilter(), by, young_since=0)]
+        for by in (Grouping.ERROR, Grouping.NUMBER, Grouping.COUNTRY)
+    }
+    assert labels == {
+        Grouping.ERROR: [("131026", "Message undeliverable")],
+        Grouping.NUMBER: [("1065", "15550000001")],
+        Grouping.COUNTRY: [("9665000", "966500000001")],
+    }
+
+
+def test_bounds_of_time_belong_to_what_they_bound(store: Store) -> None:
+    """Read after exactly an hour is within it, after exactly a day within that; a day's delay is told to the second."""
+    store.write(
+        [
+            event(status, NOON + seconds, message_id=f"m{read} {delivered}")
+            for delivered in (0, DAY, DAY + 61)
+            for read in (3_600, 3_601, DAY, DAY + 1)
+            for status, seconds in (("sent", 0), ("delivered", delivered), ("read", delivered + read))
+        ],
+        at=AT,
+    )
+    (total,) = store.figures(MessageFilter(), young_since=NOON + 1, details=True)
+    counts = total.counts
+    assert (counts.timed, counts.read_within_hour, counts.read_within_day, counts.not_final) == (12, 3, 9, 0)
+    assert counts.delays == {0: 4, DAY: 4, DAY + 60: 4}
+    assert next(iter(store.figures(MessageFilter(), young_since=NOON))).counts.not_final == 12
+
+
+def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_created: Callable[[], bool]) -> None:
+    """Totals of nothing are one group of zeros, groups of nothing are none; and nothing is created."""
+    (total,) = store.figures(MessageFilter(), young_since=0, details=True)
+    assert _asdict(total) == _summed([])
+    assert list(store.figures(MessageFilter(), Grouping.USER, young_since=0)) == []
+    assert nothing_was_created()
+
+
+def test_groups_can_be_left_half_read(told: tuple[Store, list[Expected]]) -> None:
+    """Nobody has to read to the end: the store writes on, and closes."""
+    store, _ = told
+    answer = store.figures(MessageFilter(), Grouping.USER, young_since=0)
+    next(iter(answer))
+    assert store.write([event("sent", message_id="wamid.new")], at=AT).inserted == 1
+    del answer
+
+
+def test_what_is_learnt_late_is_counted(store: Store) -> None:
+    """A message whose recipient, and with it its being a group's, becomes known later leaves the figures then."""
+    store.write([event("sent", conversation_id=None)], at=AT)
+    assert next(iter(store.figures(MessageFilter(), young_since=0))).counts.messages == 1
+    store.write([event("delivered", NOON + 7, conversation_id=GROUPS[0])], at=AT)
+    counts = next(iter(store.figures(MessageFilter(), young_since=0))).counts
+    assert (counts.messages, counts.groups) == (0, 1)

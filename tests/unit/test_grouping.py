@@ -1,0 +1,163 @@
+"""Groups as stores count them → groups as people know them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.countries import country_of
+from ticktrail.counts import Counts, Group
+from ticktrail.grouping import campaign_of, chosen, folded
+from ticktrail.query import Grouping
+
+RIYADH, BERLIN, KATHMANDU = (ZoneInfo(name) for name in ("Asia/Riyadh", "Europe/Berlin", "Asia/Kathmandu"))
+
+
+def at(*moment: int) -> Group:
+    """One message in the quarter of an hour that a UTC moment falls into."""
+    return Group(key=int(datetime(*moment, tzinfo=UTC).timestamp()) // 900, counts=Counts(messages=1))  # type: ignore[arg-type, misc]
+
+
+def told(groups: list[Group], by: Grouping, zone: ZoneInfo) -> dict[object, int]:
+    """Messages by name, in order."""
+    return {group.key: group.counts.messages for group in folded(groups, by, zone=zone)}
+
+
+def test_days_are_the_zones() -> None:
+    """A day begins at midnight of the zone, wherever that falls in UTC; days without messages are shown."""
+    groups = [at(2026, 1, 4, 20, 59), at(2026, 1, 1, 21, 0), at(2026, 1, 1, 20, 45), at(2026, 1, 1, 21, 15)]
+    assert told(groups, Grouping.DAY, RIYADH) == {
+        "2026-01-01": 1,
+        "2026-01-02": 2,
+        "2026-01-03": 0,
+        "2026-01-04": 1,
+    }
+    assert told([at(2026, 1, 1, 18, 15), at(2026, 1, 1, 18, 14)], Grouping.DAY, KATHMANDU) == {
+        "2026-01-01": 1,
+        "2026-01-02": 1,
+    }
+
+
+def test_days_of_23_and_25_hours_are_days() -> None:
+    """When clocks change, a day has its own messages and is there once."""
+    groups = [at(2026, 10, 24, 21, 45), at(2026, 10, 24, 22, 0), at(2026, 10, 25, 22, 45), at(2026, 10, 25, 23, 0)]
+    assert told(groups, Grouping.DAY, BERLIN) == {"2026-10-24": 1, "2026-10-25": 2, "2026-10-26": 1}
+    spring = [at(2026, 3, 28, 22, 45), at(2026, 3, 30, 21, 45)]
+    assert told(spring, Grouping.DAY, BERLIN) == {"2026-03-28": 1, "2026-03-29": 0, "2026-03-30": 1}
+
+
+def test_two_hours_of_one_name_are_told_apart() -> None:
+    """When clocks go back, 02:00 comes twice; when they go forward, it does not come."""
+    autumn = [at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30), at(2026, 10, 25, 2, 0)]
+    assert told(autumn, Grouping.HOUR, BERLIN) == {
+        "2026-10-25T02:00+02:00": 1,
+        "2026-10-25T02:00+01:00": 1,
+        "2026-10-25T03:00+01:00": 1,
+    }
+    spring = [at(2026, 3, 28, 23, 0), at(2026, 3, 29, 1, 59)]
+    assert list(told(spring, Grouping.HOUR, BERLIN)) == [
+        "2026-03-29T00:00+01:00",
+        "2026-03-29T01:00+01:00",
+        "2026-03-29T03:00+02:00",
+    ]
+
+
+def test_impossible_times_are_no_time() -> None:
+    """A time no calendar has, and one from before 1970, stay out of the days; the message is still counted."""
+    far = [Group(key=10**15, counts=Counts(messages=2)), Group(key=-5, counts=Counts(messages=3)), at(2026, 1, 1)]
+    timeless = Group(key=None, counts=Counts(messages=4))
+    assert told([*far, timeless], Grouping.DAY, RIYADH) == {"2026-01-01": 1, None: 9}
+
+
+def test_a_message_of_1970_does_not_fill_the_screen() -> None:
+    """Twenty thousand empty days and more are not shown."""
+    assert len(told([at(1970, 1, 2), at(2026, 1, 1)], Grouping.DAY, RIYADH)) == 2
+
+
+@pytest.mark.parametrize(
+    ("number", "country"),
+    [
+        ("966500000001", "SA"),
+        ("447797000013", "JE"),
+        ("447400000013", "GB"),
+        ("18765550014", "JM"),
+        ("12025550014", "US"),
+        ("77010000000", "KZ"),
+        ("79990000000", "RU"),
+        ("88300000000000", None),
+        ("9", None),
+        ("", None),
+        (None, None),
+        ("٩٦٦٥٠٠٠٠٠٠٠١", None),
+    ],
+)
+def test_countries(number: str | None, country: str | None) -> None:
+    """Countries that share a code are told apart; what is no number has no country."""
+    assert country_of(number) == country
+
+
+def test_countries_are_added_up() -> None:
+    """Several prefixes make one country; who has none stands apart."""
+    groups = [
+        Group(key="9665000", label="966500000001", counts=Counts(messages=1)),
+        Group(key="9665500", label="966550000001", counts=Counts(messages=2)),
+        Group(key=None, label=None, counts=Counts(messages=4)),
+    ]
+    assert told(groups, Grouping.COUNTRY, RIYADH) == {"SA": 3, None: 4}
+
+
+@pytest.mark.parametrize(
+    ("label", "campaign"),
+    [
+        ("spring", "spring"),
+        ('{"campaign": "spring", "tenant": 7}', "spring"),
+        (' {"campaign": 7}', "7"),
+        ('{"campaign": true}', None),
+        ('{"campaign": {"a": 1}}', None),
+        ('{"tenant": 7}', None),
+        ("{broken", "{broken"),
+        ('["campaign"]', '["campaign"]'),
+        ("{" * 100_000, "{" * 100_000),
+        (None, None),
+    ],
+)
+def test_a_campaign_is_a_label_or_a_key_in_it(label: str | None, campaign: str | None) -> None:
+    """A JSON object's key where the label is one; any other text is the campaign itself."""
+    assert campaign_of(label, "campaign") == campaign
+
+
+def test_numbers_have_the_names_the_user_gave_them() -> None:
+    """By phone number id or by the number; the number itself where there is no name."""
+    groups = [
+        Group(key="1065", label="15550000001", counts=Counts()),
+        Group(key="1066", label="15550000002", counts=Counts()),
+        Group(key="1067", label="15550000003", counts=Counts()),
+    ]
+    names = {"1065": "Support", "15550000002": "Sales"}
+    found = folded(groups, Grouping.NUMBER, zone=RIYADH, names=names)
+    assert [group.label for group in found] == ["Support", "Sales", "15550000003"]
+
+
+def test_the_worst_come_first_and_memory_stays_flat() -> None:
+    """Most failures first, of equals the largest; a million groups are counted and never held."""
+
+    def many() -> Iterator[Group]:
+        for number in range(50_000):
+            counts = Counts(messages=number % 7, failed=number % 5)
+            yield Group(key=f"{number:06}", counts=counts)
+        yield Group(key=None, counts=Counts(messages=9))
+
+    found = chosen(many(), Grouping.USER, 3)
+    assert [group.key for group in found.shown] == ["000034", "000069", "000104"]
+    assert (found.named, found.nameless.messages) == (50_000, 9)
+
+
+def test_of_times_the_latest_are_shown() -> None:
+    """In order of time, the newest last."""
+    groups = folded([at(2026, 1, day) for day in (3, 1, 2)], Grouping.DAY, zone=RIYADH)
+    found = chosen(groups, Grouping.DAY, 2)
+    assert [group.key for group in found.shown] == ["2026-01-02", "2026-01-03"]
+    assert found.named == 3

@@ -1,0 +1,124 @@
+"""Figures as people and programs read them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.counts import Counts, Group
+from ticktrail.grouping import Chosen
+from ticktrail.query import Grouping
+from ticktrail.render_stats import Report, group_document, report_document, write_report, write_rows
+
+ZONE = ZoneInfo("Asia/Riyadh")
+MANY = Counts(
+    messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,
+    delivered_reported=1_204, timed=1_000, read_within_hour=400, read_within_day=600, not_final=7, groups=5, tests=1,
+    conflicts=2, prices={("utility", True): 800, ("utility", False): 20, ("marketing", True): 300, (None, None): 84},
+    delays={3: 900, 40: 90, 700: 10},
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal 100 columns wide, wherever the tests run."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
+def text(report: Report) -> str:
+    """The report for people, 100 columns wide."""
+    stream = io.StringIO()
+    write_report(report, stream)
+    return stream.getvalue()
+
+
+def report(counts: Counts, **more: object) -> Report:
+    """A report of these totals."""
+    return Report(location="ledger.db", zone=ZONE, totals=counts, **more)  # type: ignore[arg-type]
+
+
+def test_every_figure_comes_with_its_parts() -> None:
+    """Product.md's sentences, word for word, and what stands beside the rates."""
+    said = " ".join(text(report(MANY)).split())
+    for sentence in (
+        "delivered 97.1 % (1,204 of 1,240 sent; 12 still on the way, 24 failed)",
+        "read ≥ 63.2 % (761 of 1,204 delivered)",
+        "failed 1.9 % (24 of 1,240 sent)",
+        "time to deliver p50 3 s · p90 3 s · p99 40 s (1,000 measured; 36 not delivered)",
+        "read within 1 h: ≥ 40.0 %, 24 h: ≥ 60.0 % of 1,000 delivered at a known time",
+        "billable utility 800 (20 free) · marketing 300 · 84 without pricing, of messages that arrived",
+        "mixed 2 pricing categories together: --by category tells them apart",
+        "in conflict 2 delivered, although WhatsApp also reported an error",
+        "other 3 messages with no delivery status so far",
+        "not final 7 messages younger than 24 hours",
+        "left out 5 to groups and 1 of Meta's test messages",
+    ):
+        assert sentence in said
+
+
+def test_few_messages_have_counts_and_no_percentage() -> None:
+    """Under twenty nothing ends in a percent sign."""
+    few = Counts(messages=5, delivered=3, read=1, failed=1, on_the_way=1, sent_reported=5, delivered_reported=3)
+    said = text(report(few))
+    assert "3 of 5 sent; 1 still on the way, 1 failed (too few for a percentage)" in said
+    assert "%" not in said
+
+
+def test_what_never_came_is_a_dash_with_its_reason_and_the_cure() -> None:
+    """A trigger that passes no “read”: no 0 %, but why, and where to change it."""
+    unread = Counts(messages=50, delivered=50, sent_reported=50, delivered_reported=50, timed=50)
+    said = text(report(unread, never=frozenset({"read"})))
+    assert "read            — (no message ever came with “read”)" in said
+    assert "“read” never came, so the trigger seems not to pass it." in said
+    assert "Receive Message Status Updates" in said
+    assert " 0.0 % (0 of 50 delivered)" not in said
+
+
+def test_nothing_at_all_is_said_plainly() -> None:
+    """An empty time has no bars, no percentages and no crash."""
+    said = text(report(Counts(), by=Grouping.TEMPLATE, groups=Chosen((), 0, Counts())))
+    assert "There are no messages in this time." in said
+    assert "none sent" in said
+    assert "%" not in said
+
+
+@pytest.mark.parametrize("by", list(Grouping))
+def test_hostile_names_stay_in_their_cell(by: Grouping) -> None:
+    """What a payload brings can neither move the cursor nor turn the line round nor break the table."""
+    hostile = "\x1b[31mred\r\n\u202egnp.exe [bold]x[/bold] " + "long " * 60
+    group = Group(key=hostile, label=hostile, counts=MANY)
+    said = text(report(MANY, by=by, groups=Chosen((group,), 1, Counts(messages=2, failed=2))))
+    assert not {"\x1b", "\r", "\u202e"} & set(said)
+    assert len([line for line in said.splitlines() if "gnp" in line]) == 1
+    assert max(map(len, said.splitlines())) <= 100
+
+
+def test_two_hours_of_one_name_show_their_offset() -> None:
+    """Only where it is needed."""
+    keys = ("2026-10-25T01:00+02:00", "2026-10-25T02:00+02:00", "2026-10-25T02:00+01:00")
+    groups = tuple(Group(key=key, counts=MANY) for key in keys)
+    said = text(report(MANY, by=Grouping.HOUR, groups=Chosen(groups, 3, Counts())))
+    assert "2026-10-25 01:00 " in said
+    assert "2026-10-25 02:00+02:00" in said
+    assert "2026-10-25 02:00+01:00" in said
+
+
+def test_spreadsheets_take_no_name_for_a_formula() -> None:
+    """A campaign called =1+1 stays text; numbers stay numbers."""
+    stream = io.StringIO()
+    rows = [group_document(Group(key="=1+1", counts=MANY), Grouping.CAMPAIGN, frozenset())]
+    write_rows(rows, "csv", stream)
+    (row,) = csv.DictReader(io.StringIO(stream.getvalue()))
+    assert (row["campaign"], row["messages"], row["deliveryRate"]) == ("'=1+1", "1243", "0.970968")
+
+
+def test_programs_are_told_what_belongs_to_no_group() -> None:
+    """A null key at the end, so that groups add up to the totals; and no recipient's number with a country."""
+    groups = Chosen((Group(key="SA", label=None, counts=MANY),), 1, Counts(messages=3, failed=3))
+    made = report_document(report(MANY, by=Grouping.COUNTRY, groups=groups, since_timestamp=1_767_258_000))
+    assert [(group["country"], group["messages"]) for group in made["groups"]] == [("SA", 1_243), (None, 3)]
+    assert made["since"] == "2026-01-01T12:00:00+03:00"
+    assert made["totals"]["pricing"][0] == {"category": "utility", "billable": 800, "free": 20, "unknown": 0}

@@ -1,0 +1,89 @@
+"""Figures in SQLite: what leads to them, and files from before there were columns for them."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.query import Grouping, MessageFilter
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.sqlite_connection import open_to_write
+from ticktrail.stores.sqlite_migrations import MIGRATIONS, migrate
+from ticktrail.stores.sqlite_stats import figures_question
+
+NOON = 1_767_258_000
+BEFORE_FIGURES = next(migration.number for migration in MIGRATIONS if migration.name.startswith("figures")) - 1
+
+
+def plan(chosen: MessageFilter, by: Grouping | None, *, details: bool) -> list[str]:
+    """The steps SQLite would take on an empty ledger."""
+    with closing(open_to_write(None)) as connection:
+        migrate(connection, "a.db")
+        question, parameters = figures_question(connection, chosen, by, young_since=NOON, details=details)
+        return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters)]
+
+
+def test_totals_read_an_index_in_its_order_and_no_message() -> None:
+    """The totals of everything are one pass over an index that covers them; nothing is sorted."""
+    assert plan(MessageFilter(), None, details=True) == ["SCAN message USING COVERING INDEX message_facts"]
+
+
+@pytest.mark.parametrize("by", [None, Grouping.DAY, Grouping.HOUR, Grouping.CATEGORY])
+def test_a_span_of_time_reads_its_part_of_an_index(by: Grouping | None) -> None:
+    """With --since only the messages since then are met, in an index that covers the question."""
+    search, *sorting = plan(MessageFilter(since_timestamp=NOON), by, details=by is None)
+    assert search == "SEARCH message USING COVERING INDEX message_time (message_time>?)"
+    assert all("TEMP B-TREE" in step for step in sorting)
+
+
+@pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.USER, Grouping.COUNTRY])
+def test_where_every_message_counts_they_are_scanned(by: Grouping) -> None:
+    """Looking nearly all messages up one by one through an index takes three times as long as a scan."""
+    assert plan(MessageFilter(), by, details=True)[0] == "SCAN message"
+
+
+def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -> None:
+    """A file from before these columns counts as one that was written with them."""
+    path = tmp_path / "ledger.db"
+    with closing(open_to_write(path)) as connection:
+        migrate(connection, "ledger.db", MIGRATIONS[:BEFORE_FIGURES])
+        rows = [
+            # status, conflict, sent, delivered, read, conversation, number's id, pricing
+            ("read", 0, NOON, NOON + 5, NOON + 65, "966500000001", "1065", '{"billable":true,"category":"utility"}'),
+            ("delivered", 1, NOON, NOON + 90_000, None, "966500000002", "1065", "{}"),
+            ("failed", 0, None, None, None, "966500000003", "1065", None),
+            ("sent", 0, NOON, None, None, "120363000000000001", "1065", None),
+            ("sent", 0, NOON, None, None, "966500000004", "123456123", None),
+        ]
+        connection.executemany(
+            "INSERT INTO message (message_id, latest_status, conflict, sent_timestamp, delivered_timestamp,"
+            " read_timestamp, conversation_id, phone_number_id, pricing, latest_timestamp, status_count, workflow_id,"
+            " first_seen_at, last_updated_at, last_scanned_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1, 'w', 1, 1, 1)",
+            [(f"m{place}", *row, NOON) for place, row in enumerate(rows)],
+        )
+    with SqliteStore(str(path), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
+        store.prepare()
+        (total,) = store.figures(MessageFilter(), young_since=NOON, details=True)
+        assert store.count(MessageFilter(since_timestamp=NOON)) == 5
+    counts = total.counts
+    assert (counts.messages, counts.delivered, counts.read, counts.failed) == (3, 2, 1, 1)
+    assert (counts.conflicts, counts.groups, counts.tests, counts.not_final) == (1, 1, 1, 3)
+    assert (counts.timed, counts.read_within_hour, counts.sent_reported) == (2, 1, 2)
+    assert counts.prices == {("utility", True): 1, (None, None): 1}
+    assert counts.delays == {5: 1, 90_000: 1}
+
+
+def test_a_file_that_was_not_brought_up_to_date_says_so(tmp_path: Path) -> None:
+    """Reading an older file answers with the mend, as everywhere; sqlite's own words stay out."""
+    path = tmp_path / "ledger.db"
+    with closing(open_to_write(path)) as connection:
+        migrate(connection, "ledger.db", MIGRATIONS[:BEFORE_FIGURES])
+    with SqliteStore(str(path), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
+        with pytest.raises(Exception, match="written by an older Ticktrail") as refused:
+            list(store.figures(MessageFilter(), young_since=0))
+        assert not isinstance(refused.value, sqlite3.Error)
