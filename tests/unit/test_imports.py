@@ -51,6 +51,7 @@ ALLOWED: dict[str, set[str]] = {
     "upkeep": {"coverage", "errors", "incremental", "ingest", "stores", "walk"},
     "heartbeat": {"secret"},
     "watch": {"errors"},
+    "silence": {"checks", "coverage", "errors", "workflow_checks"},
     "scan": {"ingest", "merge", "model", "sources", "stores"},
     "reason": {"cleaning", "error_codes", "model"},
     "render": {"cleaning", "document", "error_codes", "model", "reason"},

@@ -28,6 +28,7 @@ from ticktrail.commands.options import (
 from ticktrail.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from ticktrail.checks import Finding
     from ticktrail.config import Settings
     from ticktrail.ingest import Progress, SyncReport
     from ticktrail.sources.n8n_http import Patience
@@ -111,12 +112,14 @@ def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, verbose: boo
 
 
 def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, full: bool, verbose: bool) -> None:
+    from ticktrail.silence import Remembered
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
 
     # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
     patience = Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0)
     stop = threading.Event()
+    remembered = Remembered()
     first = True
 
     def cycle() -> None:
@@ -129,6 +132,9 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
                 say(f"Watching {names} every {interval:g} s, into {ledger.location}. Ctrl-C stops it.")
             for report in _rounds(settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first):
                 _print_news(report, form, verbose=verbose)
+            if not stop.is_set() and remembered.is_time():
+                for finding in remembered.news(_silence(settings, ledger, interval, patience)):
+                    say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())
         if not stop.is_set():
             first = False
             _beat(settings)
@@ -138,7 +144,7 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
             cycle,
             interval=interval,
             stop=stop,
-            say=lambda text: say(f"{datetime.now(UTC).astimezone():%H:%M:%S} {text}"),
+            say=lambda text: say(f"{_clock()} {text}"),
         )
     say("Stopped. Nothing was lost; the next run continues.")
 
@@ -170,6 +176,29 @@ def _rounds(
     with ExitStack() as stack:
         apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]
         yield from keep_up(apis, ledger, caller, full=full)
+
+
+def _silence(settings: Settings, ledger: Store, interval: float, patience: Patience) -> Iterator[Finding]:
+    """What looks like a quiet day and is none."""
+    from ticktrail.incremental import scope_of
+    from ticktrail.silence import judge_interval, look
+    from ticktrail.sources.n8n_api import N8nApi
+
+    n8n, now = settings.require_n8n(), datetime.now(UTC)
+    with ExitStack() as stack:
+        apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]
+        key = None if n8n.api_key is None else n8n.api_key.reveal()
+        yield from look(apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
+    facts = ledger.books.facts()
+    for name in settings.workflow_ids:
+        known = facts.get(scope_of(n8n.base_url, name, ledger))
+        finding = None if known is None else judge_interval(known, interval=interval, workflow_id=name, now=now)
+        if finding is not None:
+            yield finding
+
+
+def _clock() -> str:
+    return f"{datetime.now(UTC).astimezone():%H:%M:%S}"
 
 
 def _beat(settings: Settings) -> None:
@@ -204,7 +233,7 @@ def _print_news(report: SyncReport, form: ReportFormat, *, verbose: bool) -> Non
     if form is ReportFormat.json:
         _print(report, form, verbose=verbose)
     else:
-        print(f"{datetime.now(UTC).astimezone():%H:%M:%S} {news_line(report)}")
+        print(f"{_clock()} {news_line(report)}")
         say_problems(report.tally, verbose=verbose)
     sys.stdout.flush()
 
