@@ -65,32 +65,40 @@ def bson_order(value: Any) -> tuple[Any, ...]:
     if isinstance(value, bool):
         return (5, value)
     if isinstance(value, (int, float)):
-        return (1, value)
+        # MongoDB holds 1 and 1.0 for the same; which of them stays must not depend on arrival.
+        return (1, value, isinstance(value, float))
     if isinstance(value, str):
         return (2, value)
     if isinstance(value, Mapping):
-        pairs = ((bson_order(item)[0], name, bson_order(item)) for name, item in value.items())
-        return (3, tuple(pairs))
+        ordered = ((name, bson_order(item)) for name, item in value.items())
+        return (3, tuple((order[0], name, order) for name, order in ordered))
     return (4, tuple(bson_order(item) for item in value))
 
 
 def greater(one: _T | None, other: _T | None) -> _T | None:
     """Present beats absent; of two values the greater in :func:`bson_order`."""
-    if one is None or one == other:
+    if one is None:
         return other
     if other is None:
         return one
     if isinstance(one, str) and isinstance(other, str):
         return max(one, other)
+    if _is_same(one, other):
+        return one
     return one if bson_order(one) > bson_order(other) else other
+
+
+def _is_same(one: object, other: object) -> bool:
+    """Equal, and written alike: to Python 1, 1.0 and True are equal."""
+    return one == other and repr(one) == repr(other)
 
 
 def merge_entries(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry:
     """Two copies of one entry (same :func:`entry_key`) as one."""
-    if one == other:
+    if _is_same(one, other):
         return one
     moments = [moment for moment in (one.timestamp, other.timestamp) if moment is not None]
-    return HistoryEntry(
+    merged = HistoryEntry(
         status=one.status,
         execution_id=one.execution_id,
         participant=one.participant,
@@ -101,6 +109,8 @@ def merge_entries(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry:
         errors=greater(one.errors, other.errors),
         pricing=greater(one.pricing, other.pricing),
     )
+    # The very record where nothing changed: stores write those that are new.
+    return one if _is_same(merged, one) else merged
 
 
 def merge_attributes(one: Attributes, other: Attributes) -> Attributes:
@@ -286,7 +296,7 @@ def send_order(send: Send) -> tuple[Any, ...]:
 
 def merge_sends(one: Send, other: Send) -> Send:
     """Two copies of one send (same ``key``): where it was sent is the original's, the rest field by field."""
-    if one == other:
+    if _is_same(one, other):
         return one
     original, copy = sorted((one, other), key=send_order)
     return Send(

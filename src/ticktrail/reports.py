@@ -19,6 +19,9 @@ REASONS = {
     "recovered_without_payload": "crashed, data lost",
     "trimmed": "trimmed",
     "binary": "body stored as a file",
+    "its data is missing": "data missing",
+    "n8n cannot read its data": "unreadable",
+    "n8n deleted it meanwhile": "deleted meanwhile",
 }
 """Why n8n would not show an execution, in words."""
 

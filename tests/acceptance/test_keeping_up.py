@@ -88,7 +88,7 @@ def test_the_report_for_people(ticktrail: Ticktrail, n8n: N8nServer, settings: d
     n8n.data_missing.add(5)
     done = ticktrail("sync", **settings)
     assert done.returncode == 0, done.stderr
-    assert "30 executions: 29 with statuses, 0 without, 1 n8n would not show (1 its data is missing)" in done.stdout
+    assert "30 executions: 29 with statuses, 0 without, 1 n8n would not show (1 data missing)" in done.stdout
     assert "10 messages inserted" in done.stdout
     assert "; 29 new statuses" in done.stdout
     assert "1 execution to look at again (1 not shown)" in done.stdout
@@ -297,7 +297,7 @@ def test_audit_names_what_is_missing_and_repairs_it(
     text = ticktrail("audit", **settings)
     assert text.stdout.startswith("Not complete: 2 statuses")
     assert "ticktrail audit --repair" in text.stdout
-    assert "execution 7: its data is missing" in text.stdout
+    assert "execution 7: data missing" in text.stdout
     assert "2 missing statuses stored now" in ticktrail("audit", "--repair", **settings).stdout
     n8n.data_missing.clear()
     assert ticktrail("audit", **settings).returncode == 0

@@ -13,11 +13,13 @@ from functools import reduce
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticktrail.merge import (
     Gathered,
+    bson_order,
     entry_key,
     gather,
     merge_attributes,
@@ -28,7 +30,7 @@ from ticktrail.merge import (
     sort_history,
     standing,
 )
-from ticktrail.model import Message, Send, StatusEvent
+from ticktrail.model import HistoryEntry, Message, Send, StatusEvent
 
 from .strategies import AT, STATUSES, events, scans, sends
 
@@ -283,3 +285,23 @@ def test_messages_do_not_mix(told: list[StatusEvent]) -> None:
     for message_id, known in both.items():
         alone = gather([event for event in told if event.message_id == message_id], instance="riyadh")[message_id]
         assert settled(known) == settled(alone)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [({"a": 1}, {"a": True}), ({"a": [0]}, {"a": [False]}), ({"a": 1}, {"a": 1.0}), ({"a": None}, {"a": 0})],
+)
+def test_what_python_takes_for_equal_is_chosen_by_content_too(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """``1``, ``1.0`` and ``true`` are different reports: which one stays does not depend on which came first."""
+    first, second = (
+        HistoryEntry(status="sent", timestamp=7, execution_id="1", pricing=pricing) for pricing in (one, other)
+    )
+    assert repr(merge_entries(first, second)) == repr(merge_entries(second, first))
+
+
+def test_ordering_deeply_nested_values_takes_no_time() -> None:
+    """Each level is looked at once: sixty levels would else take 2^60 steps."""
+    deep: dict[str, Any] = {"a": 1}
+    for _ in range(60):
+        deep = {"a": deep}
+    assert bson_order(deep) == bson_order(deep)

@@ -67,11 +67,10 @@ class _Changes:
 
     def change(self, number: int, stored: Message, merged: Message) -> None:
         """Note what distinguishes a message from what is stored of it in row ``number``."""
-        if merged.history != stored.history:
-            kept = set(map(id, stored.history))
-            self.events += [
-                event_row(number, entry_key(entry), entry) for entry in merged.history if id(entry) not in kept
-            ]
+        kept = set(map(id, stored.history))
+        changed = [entry for entry in merged.history if id(entry) not in kept]
+        if changed:
+            self.events += [event_row(number, entry_key(entry), entry) for entry in changed]
             self.standings.append((*standing_row(merged), *times_row(merged), number))
         elif merged.last_scanned_at != stored.last_scanned_at or merged.first_seen_at != stored.first_seen_at:
             self.scanned.append((*scanned_row(merged), number))
