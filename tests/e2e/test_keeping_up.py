@@ -1,0 +1,191 @@
+"""The incremental sync against a real n8n: cheap, complete, through restarts and a rebuilt instance."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.audit import audit
+from ticktrail.config import N8nSettings, Secret
+from ticktrail.coverage import Depth, Kind
+from ticktrail.incremental import Caller, scope_of, sync_workflow
+from ticktrail.ingest import SyncReport, Upkeep
+from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.stores import Store, StoreOptions, open_store
+
+from . import situations, workflows
+from .n8n_lab import N8n, wait_for
+from .situations import Situation
+from .test_ledger import kept, reported
+
+pytestmark = pytest.mark.e2e
+
+
+class Desk:
+    """A ledger that one workflow of the lab's n8n is synced into."""
+
+    def __init__(self, n8n: N8n, store: Store) -> None:
+        self.n8n = n8n
+        self.store = store
+        self._runs = 0
+
+    def api(self, workflow_id: str) -> N8nApi:
+        """n8n, with the key users are told to make."""
+        base = self.n8n.base_url
+        return N8nApi(N8nSettings(base_url=base, editor_url=base, api_key=Secret(self.n8n.reader_key)), workflow_id)
+
+    def sync(self, workflow_id: str, *, full: bool = False) -> tuple[SyncReport, Upkeep]:
+        """One sync, as ``ticktrail sync`` does it."""
+        self._runs += 1
+        with self.api(workflow_id) as api:
+            report = sync_workflow(api, self.store, self._caller(), full=full)
+        assert report.upkeep is not None
+        return report, report.upkeep
+
+    def open(self, workflow_id: str) -> dict[int, Kind]:
+        """What is not dealt with."""
+        coverage = self.store.books.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
+        return {number: record.kind for number, record in coverage.open.items()}
+
+    def _caller(self) -> Caller:
+        return Caller(instance_url=self.n8n.base_url, holder=f"run-{self._runs}")
+
+
+@pytest.fixture
+def desk(n8n: N8n, tmp_path: Path) -> Iterator[Desk]:
+    """A desk with an empty ledger."""
+    with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
+        yield Desk(n8n, store)
+
+
+def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk: Desk) -> None:
+    """One or two requests without news; with news the new executions' data and no other."""
+    first = situations.succeeded(n8n)
+    desk.sync(first.workflow_id)
+    quiet, upkeep = desk.sync(first.workflow_id)
+    assert (quiet.tally.executions, quiet.requests <= 2, upkeep.depth) == (0, True, Depth.POLL)
+    new = situations.succeeded(n8n)
+    report, _ = desk.sync(new.workflow_id)
+    assert report.tally.executions == 1
+    assert kept(desk.store, new) == reported(new)
+    assert kept(desk.store, first) == reported(first)
+
+
+def test_an_execution_that_was_running_is_found_below_newer_ones(n8n: N8n, desk: Desk) -> None:
+    """It is in no list while it runs, newer ones are read and settled, and the walk that follows finds it."""
+    late = situations.running(n8n, seconds=8)
+    newer = situations.succeeded(n8n)
+    for workflow_id in {late.workflow_id, newer.workflow_id}:
+        desk.sync(workflow_id)
+    n8n.wait_for_status(late.execution_id)
+    n8n.wait_until_listed(late.workflow_id, late.execution_id)
+    desk.sync(late.workflow_id, full=True)
+    assert kept(desk.store, late) == reported(late)
+    assert late.execution_id not in desk.open(late.workflow_id)
+
+
+def test_a_waiting_execution_stays_open_and_its_statuses_are_kept(n8n: N8n, desk: Desk) -> None:
+    """What a sleeping execution shows is read at once; it is not settled."""
+    waiting = situations.waiting(n8n)
+    desk.sync(waiting.workflow_id)
+    if waiting.execution_id in n8n.listed_ids(waiting.workflow_id):
+        assert kept(desk.store, waiting) == reported(waiting)
+        assert desk.open(waiting.workflow_id)[waiting.execution_id] is Kind.UNFINISHED
+
+
+def test_a_crashed_execution_is_kept_and_looked_at_again(n8n: N8n, desk: Desk) -> None:
+    """Its statuses come from its stack; it stays open for hours, and n8n's restart costs nothing."""
+    before = situations.succeeded(n8n)
+    desk.sync(before.workflow_id)
+    crashed = situations.crashed(n8n)
+    desk.sync(crashed.workflow_id)
+    assert kept(desk.store, crashed) == reported(crashed)
+    assert desk.open(crashed.workflow_id)[crashed.execution_id] is Kind.CRASHED
+
+
+def test_what_n8n_will_not_show_stays_open_until_it_is_gone(n8n: N8n, desk: Desk) -> None:
+    """An execution whose data row is gone is open, never settled; deleted by n8n, it is reported as lost."""
+    hidden = situations.dataless(n8n)
+    desk.sync(hidden.workflow_id)
+    assert desk.open(hidden.workflow_id)[hidden.execution_id] is Kind.NOT_SHOWN
+    n8n.delete_execution(hidden.execution_id)
+    _, upkeep = desk.sync(hidden.workflow_id, full=True)
+    assert [one.execution_id for one in upkeep.lost] == [hidden.execution_id]
+
+
+def test_an_audit_finds_the_ledger_complete_and_names_what_was_not_read(n8n: N8n, desk: Desk) -> None:
+    """After a sync nothing is missing; a later execution is, until the next one."""
+    first = situations.succeeded(n8n)
+    desk.sync(first.workflow_id)
+    new = situations.succeeded(n8n)
+    with desk.api(new.workflow_id) as api:
+        found = audit(api, desk.store)
+        assert {one.execution_id for one in found.missing} == {str(new.execution_id)}
+        assert found.missing_count == len(reported(new))
+    desk.sync(new.workflow_id)
+    with desk.api(new.workflow_id) as api:
+        assert audit(api, desk.store).missing_count == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of services are POSIX's")
+def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: Path) -> None:
+    """``ticktrail sync --watch`` stores what arrives before and after, and ends cleanly when asked to."""
+    before = situations.succeeded(n8n)
+    ledger = desk.store.location
+    environment = {
+        **{name: os.environ[name] for name in ("PATH",) if name in os.environ},
+        "HOME": str(tmp_path),
+        "N8N_BASE_URL": n8n.base_url,
+        "N8N_API_KEY": n8n.reader_key,
+        "WORKFLOW_ID_WHATSAPP": before.workflow_id,
+        "TICKTRAIL_STORE": ledger,
+    }
+    with (tmp_path / "said").open("w") as said:
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "ticktrail", "sync", "--watch", "1"],
+            cwd=tmp_path,
+            env=environment,
+            stdout=said,
+            stderr=said,
+        )
+    try:
+        wait_for("the first statuses", lambda: _holds(desk, before), seconds=30)
+        n8n.restart()
+        after = situations.succeeded(n8n)
+        wait_for("the statuses after the restart", lambda: _holds(desk, after), seconds=60)
+        watch.send_signal(signal.SIGTERM)
+        assert watch.wait(timeout=20) == 0
+    finally:
+        watch.kill()
+        watch.wait()
+    text = (tmp_path / "said").read_text()
+    assert "Traceback" not in text
+    assert n8n.reader_key not in text
+
+
+def _holds(desk: Desk, situation: Situation) -> bool | None:
+    return kept(desk.store, situation) == reported(situation) or None
+
+
+def test_a_rebuilt_n8n_is_read_anew(n8n: N8n, desk: Desk) -> None:
+    """Same address, same workflow, ids from the beginning: noticed, and everything it has is read."""
+    n8n.installed(workflows.webhook())
+    old = [situations.succeeded(n8n) for _ in range(3)]
+    desk.sync(old[0].workflow_id)
+    again = situations.ids_start_again(n8n)
+    newest = max(one.execution_id for one in old)
+    while again.execution_id < newest:
+        desk.sync(again.workflow_id)
+        assert kept(desk.store, again) >= reported(again)
+        again = situations.succeeded(n8n)
+    desk.sync(again.workflow_id)
+    assert kept(desk.store, again) >= reported(again)
+    for one in old:
+        assert kept(desk.store, one) >= reported(one)
