@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import extraction, figures, memory, merging, mongodb, start_up
+from benchmarks import extraction, figures, memory, merging, mongodb, start_up, syncing
 
 ALL: dict[str, Callable[[], None]] = {
     "start_up": start_up.run,
@@ -14,6 +14,7 @@ ALL: dict[str, Callable[[], None]] = {
     "mongodb": mongodb.run,
     "memory": memory.run,
     "figures": figures.run,
+    "syncing": syncing.run,
 }
 
 

@@ -12,9 +12,12 @@ withheld or poisonous, and what each release refuses. Everything may be changed 
 from __future__ import annotations
 
 import base64
+import bisect
+import itertools
 import json
+import operator
 import ssl
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,6 +130,7 @@ class N8nServer(FaultyServer):
             list(workflows) if workflows is not None else [{"id": workflow_id, "name": "WhatsApp statuses"}]
         )
         self._executions: dict[int, _Stored] = {}
+        self._order: list[int] | None = None
         self.add(*executions)
 
     def seen(self, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> N8nRequest:
@@ -144,6 +148,7 @@ class N8nServer(FaultyServer):
             text = execution if isinstance(execution, bytes) else json.dumps(execution, separators=(",", ":")).encode()
             stored = _Stored(text)
             self._executions[int(stored.row["id"])] = stored
+        self._order = None
 
     def started_at(self, execution_id: int) -> str | None:
         """When an execution that it has started, as it writes it."""
@@ -154,6 +159,7 @@ class N8nServer(FaultyServer):
         """Prune executions."""
         for execution_id in ids:
             self._executions.pop(execution_id, None)
+        self._order = None
 
     def respond(self, request: N8nRequest) -> Answer:
         """What n8n answers: status, body, headers."""
@@ -188,13 +194,13 @@ class N8nServer(FaultyServer):
                 return _json(400, "request/query/limit must be <= 250")
             limit = 250
         with_data = request.query.get("includeData") == "true"
-        page = self._visible(request.query.get("workflowId"), request.below)[:limit]
+        page = list(itertools.islice(self._visible(request.query.get("workflowId"), request.below), limit))
         if with_data and self.version < (2, 25) and self.corrupt & set(page):
             return _json(400, "Expected property name or '}' in JSON at position 1")
         if with_data:
             page = [number for number in page if number not in self.data_missing | self.corrupt]
         last = page[-1] if page else 0
-        older = self._visible(request.query.get("workflowId"), last)
+        older = next(self._visible(request.query.get("workflowId"), last), None) is not None
         cursor = (
             base64.b64encode(json.dumps({"lastId": str(last), "limit": limit}).encode()).decode() if older else None
         )
@@ -240,14 +246,18 @@ class N8nServer(FaultyServer):
                 return _json(400, f"Unknown query parameter '{name}'")
         return None
 
-    def _visible(self, workflow_id: str | None, below: int | None) -> list[int]:
-        return [
-            number
-            for number in sorted(self._executions, reverse=True)
-            if number not in self.hidden
-            and (below is None or number < below)
-            and workflow_id in {None, self._executions[number].row.get("workflowId")}
-        ]
+    def _visible(self, workflow_id: str | None, below: int | None) -> Iterator[int]:
+        if self._order is None:
+            self._order = sorted(self._executions, reverse=True)
+        order = self._order
+        start = 0 if below is None else bisect.bisect_right(order, -below, key=operator.neg)
+        for place in range(start, len(order)):
+            number = order[place]
+            stored = self._executions.get(number)
+            if stored is None or number in self.hidden:
+                continue
+            if workflow_id in {None, stored.row.get("workflowId")}:
+                yield number
 
     def _row(self, number: int, *, always_status: bool = False) -> bytes:
         row = self._executions[number].row

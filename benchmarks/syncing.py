@@ -1,0 +1,143 @@
+"""What keeping up with n8n costs: a quiet poll, five new executions, and a backfill beside a plain download.
+
+n8n is an imitation in another process that takes as long as a real one was measured to take; and once one that answers
+at once, which no n8n does: what Ticktrail itself takes shows best there.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from tests.invented import WORKFLOW
+
+from benchmarks.measure import line, ratio, seconds
+from ticktrail.config import N8nSettings, Secret
+from ticktrail.incremental import Caller, sync_workflow
+from ticktrail.ingest import SyncReport
+from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.stores import Store, StoreOptions, open_store
+
+_BACKFILL = 20_000
+_NEWEST = 200
+_ROUNDS = 5
+
+
+def run() -> None:
+    """Measure all three."""
+    with _n8n(_BACKFILL) as (address, add), tempfile.TemporaryDirectory() as folder:
+        _measure_polls(address, add, str(Path(folder) / "ledger.sqlite"))
+    for name, paced in (("", True), (" at once", False)):
+        with _n8n(_BACKFILL, paced=paced) as (address, _):
+            pairs = [(_child("backfill", address), _child("download", address)) for _ in range(3)]
+        ratios = sorted(ours[0] / plain[0] for ours, plain in pairs)
+        ours, plain = pairs[1]
+        line(
+            f"backfill of {_BACKFILL:,} executions{name}",
+            f"{ratios[1]:.2f} x downloading the same pages ({ours[0]:.1f} s and {plain[0]:.1f} s; "
+            f"{ratios[0]:.2f} to {ratios[2]:.2f})",
+        )
+    with _n8n(_BACKFILL // 10) as (address, _):
+        small = _child("backfill", address)
+    line("its peak memory", f"{ours[1]:.0f} MB, {ours[1] / small[1]:.2f} x that of {_BACKFILL // 10:,} executions")
+
+
+def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
+    with open_store(path, StoreOptions(timezone=ZoneInfo("UTC"))) as store, _api(address) as api:
+        _sync(api, store)
+        _sync(api, store)
+        quiet = _sync(api, store)
+        plain_bytes = _read_newest(api)
+        ours, plain, times = ratio(lambda: _sync(api, store), lambda: _read_newest(api), rounds=_ROUNDS)
+        line(
+            "a poll without news",
+            f"{times:.1f} x as fast as reading the newest {_NEWEST} with data "
+            f"({ours * 1000:.0f} ms and {plain * 1000:.0f} ms)",
+        )
+        line(
+            "  requests and bytes",
+            f"{quiet.requests} of {quiet.tally.size:,} bytes; reading again: {plain_bytes:,} bytes",
+        )
+        taken, reports = [], []
+        for _ in range(_ROUNDS):
+            add(5)
+            taken.append(seconds(lambda: reports.append(_sync(api, store))))
+        report = reports[-1]
+        line(
+            "a poll with 5 new executions",
+            f"{plain / sorted(taken)[_ROUNDS // 2]:.1f} x as fast; "
+            f"{report.requests} requests, {report.tally.size:,} bytes",
+        )
+
+
+def _sync(api: N8nApi, store: Store) -> SyncReport:
+    return sync_workflow(api, store, Caller(instance_url="https://n8n.example.com", holder="bench"))
+
+
+def _read_newest(api: N8nApi) -> int:
+    """What the older script did each time: the newest executions with their data, parsed."""
+    page = api.data(None, _NEWEST)
+    for text in page.executions:
+        json.loads(text)
+    return page.size
+
+
+def _api(address: str) -> N8nApi:
+    return N8nApi(N8nSettings(base_url=address, editor_url=address, api_key=Secret("n8n-test-key")), WORKFLOW)
+
+
+@contextmanager
+def _n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int], None]]]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.n8n_process", str(count), *(["paced"] if paced else [])],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, heard = process.stdin, process.stdout
+        address = heard.readline().strip()
+
+        def add(more: int) -> None:
+            print(more, file=told, flush=True)
+            heard.readline()
+
+        try:
+            yield address, add
+        finally:
+            told.close()
+
+
+def _child(what: str, address: str) -> tuple[float, float]:
+    """Seconds and peak memory (MB) of a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.syncing", what, address], stdout=subprocess.PIPE, text=True, check=True
+    )
+    taken, peak = done.stdout.split()
+    return float(taken), float(peak)
+
+
+def _main(what: str, address: str) -> None:
+    with _api(address) as api:
+        if what == "download":
+            taken = seconds(lambda: sum(page.size for page in api.pages()))
+        else:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                open_store(str(Path(folder) / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store,
+            ):
+                taken = seconds(lambda: _sync(api, store))
+                assert _sync(api, store).tally.executions == 0
+    print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])
