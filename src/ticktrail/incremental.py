@@ -34,7 +34,7 @@ from ticktrail.coverage import (
     settle,
 )
 from ticktrail.errors import RetriableError, TicktrailError
-from ticktrail.ingest import Progress, SyncReport, Tally, Upkeep, silent
+from ticktrail.ingest import AfterWrite, Progress, SyncReport, Tally, Upkeep, message_ids, nothing_more, silent
 from ticktrail.model import Extraction, Send, StatusEvent
 from ticktrail.n8n import EXTRACTION_VERSION, extract
 from ticktrail.prefetch import ahead
@@ -64,6 +64,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         is_gone: whether the process behind another holder's name is known to have ended.
         instance: the label of this n8n.
         progress: called after every page.
+        after_write: called after every batch, before its executions are settled.
         should_stop: asked between writes, and while waiting; True ends the run cleanly.
         now: the clock.
     """
@@ -73,6 +74,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     is_gone: Callable[[str], bool] = lambda _holder: False
     instance: str | None = None
     progress: Progress = silent
+    after_write: AfterWrite = nothing_more
     should_stop: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -235,6 +237,7 @@ class _Run:
         if events or sends:
             written = self._store.write(events, sends, at=now, instance=self._caller.instance)
             self._written += written
+            self._caller.after_write(message_ids(events))
             refused = {refusal.key: refusal.reason for refusal in written.refused}
         opened: list[Open] = []
         settled: list[tuple[int, str | None]] = []

@@ -133,8 +133,42 @@ def write_apart(
             with savepoint(connection):
                 report += write_together(connection, told, copies, at=at, instance=instance)
         except UNSTORABLE as error:
-            report += WriteReport(refused=(Refusal(key, _reason(error)),))
+            report += WriteReport(refused=(Refusal(key, reason_of(error)),))
     return report
+
+
+def put_message(connection: sqlite3.Connection, number: int | None, stored: Message | None, message: Message) -> None:
+    """Store a whole message with its own dates: a new one, or in row ``number`` what others know of a stored one.
+
+    Raises:
+        one of UNSTORABLE: some value cannot be stored.
+    """
+    origin = _origin_of(message)
+    changes = _Changes()
+    if number is None or stored is None:
+        number = next_number(connection, "message")
+        lent = list(find_sends(connection, "key", _keys([message.message_id])).values())
+        changes.new.append(message_row(number, message, origin_row(lent[0]) if lent else origin))
+        changes.events += [event_row(number, entry_key(entry), entry) for entry in message.history]
+    else:
+        changes.change(number, stored, message)
+        changes.standings.append((*standing_row(message), *times_row(message), number))
+        if origin != _origin_of(stored):
+            connection.execute(UPDATE_ORIGIN, (*origin, bindable(message.message_id)))
+    changes.write(connection)
+
+
+def _origin_of(message: Message) -> Row:
+    template, sender = message.template, message.sent_by
+    if sender is None:
+        return NO_ORIGIN
+    return (
+        template.name if template else None,
+        template.language if template else None,
+        sender.workflow_id,
+        sender.node,
+        sender.execution_id,
+    )
 
 
 def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
@@ -195,7 +229,7 @@ def _keys(texts: Iterable[str]) -> Sequence[str | bytes]:
     return [bindable(text) for text in texts]
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Why a value was refused, in words that repeat nothing of the value."""
     if isinstance(error, UnicodeError):
         return "a text in it holds half a surrogate pair, which is no character"

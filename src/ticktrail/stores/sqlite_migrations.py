@@ -167,6 +167,15 @@ MIGRATIONS = (
             "CREATE INDEX run_time ON run (began_at)",
         ),
     ),
+    Migration(
+        6,
+        "care: who was forgotten, and since when the ledger keeps",
+        (
+            "CREATE TABLE forgotten (id INTEGER PRIMARY KEY, tombstone TEXT NOT NULL UNIQUE, forgotten_at INTEGER)",
+            "CREATE TABLE care (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+            "INSERT INTO care VALUES ('salt', LOWER(HEX(RANDOMBLOB(16))))",
+        ),
+    ),
 )
 
 
