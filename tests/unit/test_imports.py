@@ -42,6 +42,9 @@ ALLOWED: dict[str, set[str]] = {
     },
     "upkeep": {"coverage", "errors", "incremental", "ingest", "stores", "walk"},
     "heartbeat": {"secret"},
+    "copying": {"query", "stores"},
+    "thread": {"model"},
+    "thread_view": {"cleaning", "document", "error_codes", "render", "thread"},
     "watch": {"errors"},
     "scan": {"ingest", "merge", "model", "sources", "stores"},
     "reason": {"cleaning", "error_codes", "model"},
@@ -55,6 +58,7 @@ ALLOWED: dict[str, set[str]] = {
         *{"cleaning", "config_file", "error_codes", "explanation"},
         *{"config", "demo", "errors", "ingest", "model", "moments", "query", "render", "reports", "scan"},
         *{"sources", "stores", "wizard"},
+        *{"copying", "thread", "thread_view"},
     },
     "older_script": {"commands", "config", "document", "errors", "model", "moments", "query", "scan"},
     "cli": {"commands", "errors"},
@@ -76,6 +80,7 @@ PURE = {
     "sends",
     "plain",
     "n8n",
+    "thread",
 }
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},
