@@ -48,7 +48,8 @@ def conversation(
     since_timestamp = moment(since, settings)
     name = person(wa_id) or wa_id
     with existing_ledger(settings) as ledger:
-        chosen = MessageFilter(conversation_id=name, since_timestamp=since_timestamp, limit=most)
+        # All of them: the store's newest are those with the newest status, a thread goes by when things were said.
+        chosen = MessageFilter(conversation_id=name, since_timestamp=since_timestamp)
         messages = {message.message_id: message for message in ledger.messages(chosen)}
         turns: list[Turn] = []
         conversations = open_conversations(settings)

@@ -17,7 +17,7 @@ from ticktrail.errors import ConfigurationError
 if TYPE_CHECKING:
     from ticktrail.config import Settings
     from ticktrail.stores import Store
-    from ticktrail.stores.care import Holdings
+    from ticktrail.stores.care import Holdings, Pruned
     from ticktrail.stores.mongodb_conversations import Conversations
 
 app = typer.Typer()
@@ -63,7 +63,7 @@ def forget(
             print(
                 f"{conversations.location} belongs to your workflow: {plural(theirs, 'document')} of theirs stay there."
             )
-        print("Not reached from here: executions that n8n still has, backups, and files that were exported.")
+        print("Not reached from here: executions that n8n still has, backups, and files you exported.")
 
 
 @app.command()
@@ -99,28 +99,33 @@ def prune(
 
 def _prune(ledger: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.moments import parse_duration
-    from ticktrail.reports import plural
     from ticktrail.stores.care import Pruned
 
     mark = int(datetime.now(UTC).timestamp()) - parse_duration(older_than)
     day = f"{datetime.fromtimestamp(mark, settings.timezone):%Y-%m-%d %H:%M}"
     found = ledger.care.older(mark)
-    print(
-        f"Sent before {day}, in {ledger.location}: "
-        f"{plural(found.messages, 'message')} and {plural(found.sends, 'record')} of sending"
-    )
+    if found.messages or found.sends:
+        print(f"Sent before {day}, in {ledger.location}: {_pruned(found)}")
+    else:
+        print(f"{ledger.location} holds nothing that was sent before {day}.")
     if dry_run:
         print("Nothing was removed.")
         return
-    if found.messages or found.sends:
-        _confirm("Remove them, for good?", yes=yes)
+    _confirm("Remove it, for good, and take in nothing older than that from now on?", yes=yes)
     # Before anything goes, so that a sync at work does not bring it back.
     ledger.care.keep_since(mark)
     gone = Pruned()
     for portion in ledger.care.prune(mark):
         gone += portion
-    print(f"Removed {plural(gone.messages, 'message')} and {plural(gone.sends, 'record')} of sending.")
+    if gone.messages or gone.sends:
+        print(f"Removed {_pruned(gone)}.")
     print(f"Statuses from before {day} are not taken in again, whatever n8n still has.")
+
+
+def _pruned(what: Pruned) -> str:
+    from ticktrail.reports import plural
+
+    return f"{plural(what.messages, 'message')} and {plural(what.sends, 'record')} of sending"
 
 
 def _set_ttl(ledger: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
@@ -225,12 +230,13 @@ def _holdings_text(found: Holdings, ledger: Store) -> list[str]:
 def _what(gone: Holdings) -> str:
     from ticktrail.reports import plural
 
-    parts = [
-        plural(gone.messages, "message"),
-        plural(gone.statuses + gone.group_statuses, "status"),
-        plural(gone.sends, "record") + " of sending",
-    ]
-    return ", ".join(parts)
+    parts = (
+        (gone.messages, "message", ""),
+        (gone.statuses + gone.group_statuses, "status", ""),
+        (gone.sends, "record", " of sending"),
+        (gone.runs, "record", " of a sync"),
+    )
+    return ", ".join(plural(count, noun) + more for count, noun, more in parts if count)
 
 
 @contextmanager
