@@ -234,10 +234,12 @@ class _Run:
             events.extend(found.events)
             sends.extend(found.sends)
         refused: dict[str, str] = {}
+        met = 0
         if events or sends:
             written = self._store.write(events, sends, at=now, instance=self._caller.instance)
             self._written += written
             self._caller.after_write(message_ids(events))
+            met = written.inserted + written.updated + written.unchanged
             refused = {refusal.key: refusal.reason for refusal in written.refused}
         opened: list[Open] = []
         settled: list[tuple[int, str | None]] = []
@@ -253,7 +255,8 @@ class _Run:
         closed = tuple(number for number, _ in settled if number in self._coverage.open)
         self._settled += len(settled)
         facts = None
-        if events and not self._coverage.facts.holds_statuses:
+        # Where all was left out (forgotten people, too old), an empty store does not mean that somebody emptied it.
+        if met and not self._coverage.facts.holds_statuses:
             facts = msgspec.structs.replace(self._coverage.facts, holds_statuses=True)
         self._save(Change(settled=settle(settled), opened=tuple(opened), closed=closed, facts=facts))
 

@@ -25,7 +25,7 @@ from tests.contract.records import (
 )
 
 from ticktrail.copying import copy
-from ticktrail.model import Send, SentBy, StatusEvent
+from ticktrail.model import HistoryEntry, Send, SentBy, StatusEvent
 from ticktrail.stores import Store
 from ticktrail.stores.bookkeeping import Run
 
@@ -369,3 +369,19 @@ def test_a_message_taken_in_keeps_what_only_it_knew_of_its_sending(store: Store,
     assert taken.sent_by == SentBy("orders", "Send template", "90")
     assert taken.template is not None
     assert without_dates(everything(other_store)) == without_dates(everything(store))
+
+
+def test_what_cannot_be_taken_in_costs_itself_only(store: Store, other_store: Store) -> None:
+    """A message with a text no store can hold is refused and named; the others of its portion are there."""
+    store.write([event("sent"), to(OTHER, "good")], at=AT)
+    good, fine = store.get(["good"])["good"], store.get([WAMID])[WAMID]
+    broken = msgspec.structs.replace(good, message_id="broken", history=(poisoned(good.history[0]),))
+    report = other_store.care.take([good, broken, fine])
+    assert [refusal.key for refusal in report.refused] == ["broken"]
+    assert (report.inserted, report.updated, report.unchanged) == (2, 0, 0)
+    assert sorted(everything(other_store)) == sorted(["good", WAMID])
+
+
+def poisoned(entry: HistoryEntry) -> HistoryEntry:
+    """An entry with half a surrogate pair in its details."""
+    return msgspec.structs.replace(entry, errors=({"code": 1, "title": "\ud83d"},))

@@ -177,6 +177,16 @@ def test_hostile_texts_stay_on_their_lines(store: MongoStore, conversations: Con
     assert "[bold]x[/bold]" in stream.getvalue().replace("\n", " ")
 
 
+def test_what_was_stored_before_is_annotated_too(
+    store: MongoStore, conversations: Conversations, kept: Collection[dict[str, Any]]
+) -> None:
+    """Catching up goes over the whole ledger: more messages than one portion, documents that came late."""
+    store.write([event("sent", message_id=f"wamid.{number}") for number in range(600)], at=AT)
+    kept.insert_many([{"message_id": f"wamid.{number}", "outbound": "late"} for number in (0, 599)])
+    Annotator(store, conversations).everything()
+    assert kept.count_documents({"latestStatus": "sent"}) == 2
+
+
 @pytest.mark.parametrize(
     ("kept", "expected"),
     [

@@ -181,7 +181,7 @@ def _rounds(
             is_gone=is_gone,
             instance=settings.instance,
             progress=progress,
-            after_write=stack.enter_context(annotating(settings, ledger, wanted=annotate)),
+            after_write=stack.enter_context(annotating(settings, ledger, wanted=annotate, everything=full)),
             should_stop=stop.is_set,
         )
         apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]

@@ -107,8 +107,10 @@ def open_conversations(settings: Settings) -> Conversations | None:
 
 
 @contextmanager
-def annotating(settings: Settings, ledger: Store, *, wanted: bool) -> Iterator[AfterWrite]:
+def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: bool = False) -> Iterator[AfterWrite]:
     """What a sync does after each batch: nothing, or annotate the conversations of the messages in it.
+
+    With ``everything``, all that is stored already is annotated first.
 
     Raises:
         ConfigurationError: it is wanted, and there are no conversations to annotate.
@@ -128,7 +130,10 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool) -> Iterator[A
 
     try:
         conversations.require()
-        yield Annotator(ledger, conversations)
+        annotator = Annotator(ledger, conversations)
+        if everything:
+            annotator.everything()
+        yield annotator
     finally:
         conversations.close()
 

@@ -3,9 +3,10 @@
 Both rules look at one status alone, never at what is stored or at what came with it, so they keep the merge law:
 whatever the order and the batches, the same things are left out.
 
-A forgotten person is remembered by a **tombstone** only: a salted hash of their id. Its first ten bits are a cheap
+A forgotten person is remembered by a **tombstone** only: a salted hash of their id. Its first 14 bits are a cheap
 one, which rules out nearly everybody at once; the rest is scrypt, so that whoever finds the file cannot quickly try
-all phone numbers there are. It keeps out who has it, not who has the computer time of months: the salt lies beside it.
+all phone numbers there are. The salt lies beside it, though: whoever has the file and spends an hour of computing on a
+tombstone and all numbers of a country will know. It is a pseudonym, then, and as good as writing at full speed allows.
 """
 
 from __future__ import annotations
@@ -23,8 +24,10 @@ from ticktrail.merge import sort_history, standing
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.query import recipient
 
-_BUCKETS = 0x3FF
+_BUCKETS = 0x3FFF
 _SCRYPT_COST = 2**14
+_REMEMBERED = 65_536
+"""Ids about which a guard remembers what it found: a batch names most of them several times."""
 
 _WAMID = "wamid."
 _WAMID_START = b"\x1c\x18"
@@ -69,7 +72,7 @@ def wamid_start(name: str) -> str | None:
 
 def tombstone(salt: str, name: str) -> str:
     """The tombstone of a person under a salt of hexadecimal digits."""
-    return f"{salt}:{_bucket(salt, name):03x}:{_digest(salt, name)}"
+    return f"{salt}:{_bucket(salt, name):04x}:{_digest(salt, name)}"
 
 
 def names_in_event(event: StatusEvent) -> set[str]:
@@ -127,6 +130,7 @@ class Guard:
         self.kept_since = kept_since
         self.version = version
         self._digests: dict[str, dict[int, set[str]]] = {}
+        self._verdicts: dict[str, bool] = {}
         for text in tombstones:
             salt, bucket, digest = text.split(":")
             self._digests.setdefault(salt, {}).setdefault(int(bucket, 16), set()).add(digest)
@@ -134,20 +138,25 @@ class Guard:
     def at(self, kept_since: int | None) -> Guard:
         """The same people, another mark."""
         other = Guard((), kept_since, self.version)
-        other._digests = self._digests
+        other._digests, other._verdicts = self._digests, self._verdicts
         return other
 
     def is_forgotten(self, text: str | None) -> bool:
         """Whether the person with this id, however it is typed, was forgotten."""
-        name = person(text) if self._digests else None
+        if not text or not self._digests:
+            return False
+        verdict = self._verdicts.get(text)
+        if verdict is None:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            verdict = self._verdicts[text] = self._has_tombstone(person(text))
+        return verdict
+
+    def _has_tombstone(self, name: str | None) -> bool:
         if name is None:
             return False
-        return any(
-            _digest(salt, name) in buckets[place]
-            for salt, buckets in self._digests.items()
-            for place in [_bucket(salt, name)]
-            if place in buckets
-        )
+        places = [(salt, buckets, _bucket(salt, name)) for salt, buckets in self._digests.items()]
+        return any(_digest(salt, name) in buckets[place] for salt, buckets, place in places if place in buckets)
 
     def is_too_old(self, timestamp: int | None) -> bool:
         """Whether a status of this time is older than what is kept; a time that is not known or absurd never is."""
@@ -192,7 +201,6 @@ def _names(*texts: str | None) -> set[str]:
     return {name for name in map(person, texts) if name is not None}
 
 
-@lru_cache(maxsize=65_536)
 def _bucket(salt: str, name: str) -> int:
     short = hashlib.blake2b(_bytes(name), key=bytes.fromhex(salt), digest_size=2).digest()
     return int.from_bytes(short, "big") & _BUCKETS

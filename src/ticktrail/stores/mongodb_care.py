@@ -20,16 +20,16 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from ticktrail.document import from_document
 from ticktrail.errors import ConfigurationError
-from ticktrail.merge import Gathered
-from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Attributes, Message, Send, StatusEvent
+from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.query import MessageFilter
-from ticktrail.stores import WriteReport, mongodb_sends, mongodb_upsert
+from ticktrail.stores import WriteReport, mongodb_sends
 from ticktrail.stores.bookkeeping import Books
 from ticktrail.stores.care import Holdings, Pruned, clean_runs, linked
-from ticktrail.stores.guard import Guard, is_group, names_in_send, names_of, person, tombstone, wamid_start, without
+from ticktrail.stores.guard import Guard, is_group, names_in_send, names_of, person, tombstone, without
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import Address
 from ticktrail.stores.mongodb_errors import explained
+from ticktrail.stores.mongodb_person import concerning, erasure, sent_to, went_to
 from ticktrail.stores.mongodb_query import query_of, storable
 from ticktrail.stores.mongodb_take import take
 
@@ -188,7 +188,7 @@ class MongoCare:
             keys.append(send.key)
             if send.message_id is not None:
                 told.append(send.message_id)
-        self._erase_where({"$or": [*_own(names), *_naming(names)]}, rest, erase=erase)
+        self._erase_where(concerning(names), rest, erase=erase)
         for ids in _portions(sorted(set(told) - set(gone))):
             self._erase_where({"messageId": {"$in": ids}}, rest, erase=erase)
         for ids in _portions(sorted(set(gone) - set(keys))):
@@ -208,7 +208,7 @@ class MongoCare:
     def _others(self, names: Sequence[str]) -> set[str]:
         """The ids that stand beside these in messages to one person, and in sends."""
         others: set[str] = set()
-        for found in self._statuses().find({"$or": _own(names)}):
+        for found in self._statuses().find(went_to(names)):
             message = from_document(found)
             if message is not None and not is_group(message):
                 others |= names_of(message)
@@ -217,15 +217,8 @@ class MongoCare:
         return others
 
     def _sends_to(self, names: Sequence[str]) -> Iterator[Send]:
-        wanted: list[dict[str, Any]] = []
-        for name in names:
-            spelled = _spelling(name)
-            wanted += [{"input": spelled}, {"conversation_id": spelled}]
-            start = wamid_start(name)
-            if start is not None:
-                wanted.append({"_id": _beginning(start)})
         theirs = set(names)
-        for send in map(mongodb_sends.from_document, self._sends().find({"$or": wanted})):
+        for send in map(mongodb_sends.from_document, self._sends().find(sent_to(names))):
             if send is not None and names_in_send(send) & theirs:
                 yield send
 
@@ -241,7 +234,7 @@ class MongoCare:
             if left is message:
                 continue
             changed += 1
-            operations += _erasure(found, message, left, str(self._zone()))
+            operations += erasure(found, message, left, str(self._zone()))
             if erase and len(operations) >= _AT_ONCE:
                 self._statuses().bulk_write(operations)
                 operations = []
@@ -366,56 +359,6 @@ def _mark(state: dict[str, Any], at: datetime) -> int | None:
     if state.get("ttlSeconds") is not None:
         marks.append(int((at - timedelta(seconds=state["ttlSeconds"])).timestamp()))
     return max((mark for mark in marks if mark is not None), default=None)
-
-
-def _own(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Conditions of which one holds for a message that went to one of these."""
-    written: list[Any] = [text for name in names for text in (name, f"+{name}")]
-    # An earlier tool may have kept numbers as numbers.
-    written += [int(name) for name in names if name.isdigit() and len(name) <= 18]
-    starts = [start for start in map(wamid_start, names) if start is not None]
-    return [
-        {"conversation_id": {"$in": written}},
-        {"recipientUserId": {"$in": written}},
-        *({"messageId": _beginning(start)} for start in starts),
-    ]
-
-
-def _naming(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Conditions of which one holds for a message with a status that names one of these."""
-    written = [text for name in names for text in (name, f"+{name}")]
-    return [{f"statusHistory.{field}": {"$in": written}} for field in ("participant", "conversation_id", "waId")]
-
-
-def _beginning(start: str) -> dict[str, str]:
-    return {"$gte": start, "$lt": f"{start}\x7f"}
-
-
-def _spelling(name: str) -> Any:
-    """How a person may be written by whoever sent to them: a number with anything between its digits."""
-    if not name.isascii() or not name.isdigit():
-        return name
-    return {"$regex": r"^\D*(00)?" + r"\D*".join(name) + r"\D*$"}
-
-
-def _erasure(
-    found: dict[str, Any], message: Message | None, left: Message | None, timezone: str
-) -> Iterator[UpdateOne | DeleteOne]:
-    """The operations that leave of a stored message what is left of it, each atomic."""
-    this = {"_id": found["_id"]}
-    if left is None or message is None:
-        yield DeleteOne(this)
-        return
-    kept = {entry.participant for entry in left.history}
-    members = [entry.participant for entry in message.history if entry.participant and entry.participant not in kept]
-    update: dict[str, Any] = {"$pull": {"statusHistory": {"participant": {"$in": members}}}}
-    if left.attributes.recipient_user_id is None and message.attributes.recipient_user_id is not None:
-        update["$unset"] = {"recipientUserId": ""}
-    yield UpdateOne(this, update)
-    # Everything that follows from the history follows anew, from what it is by then.
-    nothing = Gathered({}, Attributes())
-    first = mongodb_upsert.news_stage(message.message_id, nothing, at=message.last_scanned_at, only_growth=False)
-    yield UpdateOne(this, [first, *mongodb_upsert.merge_stages(timezone)])
 
 
 def _old_send(timestamp: int) -> dict[str, Any]:

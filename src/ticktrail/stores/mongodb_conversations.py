@@ -6,12 +6,14 @@ ever inserted there, and nothing deleted; what is written are six fields about t
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pymongo import ReadPreference, UpdateMany
 
 from ticktrail.errors import ConfigurationError
+from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
@@ -121,6 +123,12 @@ class Annotator:
         """Annotate with what is stored by now."""
         if message_ids:
             self.changed += self._conversations.annotate(list(self._store.documents(message_ids).values()))
+
+    def everything(self) -> None:
+        """Annotate with all that is stored, in flat memory: what was there before, and what came late."""
+        ids = (message.message_id for message in self._store.messages(MessageFilter()))
+        while few := list(itertools.islice(ids, _AT_ONCE)):
+            self(few)
 
 
 def storable_of(values: Sequence[Any]) -> list[Any]:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.merge import entry_key, join_messages
@@ -22,18 +21,13 @@ from ticktrail.stores.bookkeeping import Books
 from ticktrail.stores.care import Holdings, Pruned, clean_runs, linked
 from ticktrail.stores.guard import (
     Guard,
-    is_group,
-    names_in_send,
-    names_of,
-    number_in,
-    person,
     tombstone,
-    wamid_start,
     without,
 )
 from ticktrail.stores.sqlite_backup import back_up
 from ticktrail.stores.sqlite_connection import explained, primary_code, savepoint, transaction, truncate_log
-from ticktrail.stores.sqlite_fold import UNSTORABLE, put_message, reason_of
+from ticktrail.stores.sqlite_fold import UNSTORABLE, Taken, put_messages, reason_of
+from ticktrail.stores.sqlite_person import Found, find_person
 from ticktrail.stores.sqlite_query import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite_rows import (
     UPDATE_ATTRIBUTES,
@@ -49,15 +43,6 @@ _PRUNED_AT_ONCE = 500
 _PAUSE_SECONDS = 0.01
 _CLEARING_SECONDS = 10.0
 """How long a reader may keep the log from being emptied before that is left to the next time."""
-
-
-class _Found(NamedTuple):
-    """What there is of a person: rows by number, and the messages as they are without the person."""
-
-    names: tuple[str, ...]
-    messages: dict[int, Message]
-    left: dict[int, Message | None]
-    sends: dict[int, Send]
 
 
 class SqliteCare:
@@ -112,7 +97,7 @@ class SqliteCare:
             if connection is None:
                 return Holdings(names=linked([who], lambda _names: set()))
             with transaction(connection, "DEFERRED"):
-                found = _find(connection, who)
+                found = find_person(connection, who)
                 before = self._current_guard(connection).is_forgotten(who)
         return self._counted(found, before=before, erase=False)
 
@@ -123,7 +108,7 @@ class SqliteCare:
             connection.execute("PRAGMA secure_delete = 1")
             with transaction(connection):
                 before = self._current_guard(connection).is_forgotten(who)
-                found = _find(connection, who)
+                found = find_person(connection, who)
                 salt = str(_value(connection, "salt"))
                 _put_tombstones(connection, [tombstone(salt, name) for name in found.names], at)
                 _erase(connection, found)
@@ -149,7 +134,7 @@ class SqliteCare:
                     return False
         return True
 
-    def _counted(self, found: _Found, *, before: bool, erase: bool) -> Holdings:
+    def _counted(self, found: Found, *, before: bool, erase: bool) -> Holdings:
         gone = [found.messages[number] for number, left in found.left.items() if left is None]
         trimmed = [(found.messages[number], left) for number, left in found.left.items() if left is not None]
         ids = tuple(message.message_id for message in gone)
@@ -274,24 +259,24 @@ class SqliteCare:
                 wanted = [kept for _, kept in left if kept is not None]
                 out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
                 ids = [bindable(message.message_id) for message in wanted]
-                stored = {m.message_id: (n, m) for n, m in find_messages(connection, "message_id", ids).items()}
+                found = find_messages(connection, "message_id", ids)
+                stored = {message.message_id: (number, message) for number, message in found.items()}
+                joined: list[Taken] = []
                 for message in wanted:
                     number, known = stored.get(message.message_id, (None, None))
-                    joined = message if known is None else join_messages(known, message)
-                    try:
-                        with savepoint(connection):
-                            if joined != known:
-                                put_message(connection, number, known, joined)
-                    except UNSTORABLE as error:
-                        report += WriteReport(refused=(Refusal(message.message_id, reason_of(error)),))
-                        continue
-                    grew = len(joined.history) - (0 if known is None else len(known.history))
-                    report += WriteReport(
-                        inserted=known is None,
-                        updated=known is not None and grew > 0,
-                        unchanged=known is not None and grew == 0,
-                        events=grew,
-                    )
+                    joined.append((number, known, message if known is None else join_messages(known, message)))
+                refused = _put(connection, [one for one in joined if one[1] != one[2]])
+        for _, known, message in joined:
+            if message.message_id in refused:
+                continue
+            grew = len(message.history) - (0 if known is None else len(known.history))
+            report += WriteReport(
+                inserted=known is None,
+                updated=known is not None and grew > 0,
+                unchanged=known is not None and grew == 0,
+                events=grew,
+            )
+        report += WriteReport(refused=tuple(Refusal(name, reason) for name, reason in refused.items()))
         return report + WriteReport(left_out=out)
 
     def backup(self, target: Path) -> int:
@@ -322,86 +307,22 @@ def _put_tombstones(connection: sqlite3.Connection, tombstones: Iterable[str], a
     )
 
 
-def _find(connection: sqlite3.Connection, who: str) -> _Found:
-    """Everything of a person. Reads all sends and all statuses of groups: it is asked rarely."""
-    connection.create_function("person", 1, person, deterministic=True)
-    names = linked([who], lambda known: _others(connection, known))
-    theirs = set(names)
-    sends = find_sends(connection, "id", _send_numbers(connection, names))
-    messages = find_messages(connection, "id", sorted(_message_numbers(connection, names)))
-    told = [bindable(send.message_id) for send in sends.values() if send.message_id is not None]
-    messages |= find_messages(connection, "message_id", told)
-    left: dict[int, Message | None] = {}
-    for number, message in messages.items():
-        rest = without(message, lambda text: person(text) in theirs)
-        if rest is not message:
-            left[number] = rest
-        elif not is_group(message) and message.message_id in told:
-            left[number] = None
-    gone = [bindable(messages[number].message_id) for number, rest in left.items() if rest is None]
-    sends |= find_sends(connection, "key", gone)
-    return _Found(names, messages, left, sends)
+def _put(connection: sqlite3.Connection, taken: list[Taken]) -> dict[str, str]:
+    """Store whole messages. Returns why some were refused, by message id."""
+    try:
+        with savepoint(connection):
+            put_messages(connection, taken)
+    except UNSTORABLE as error:
+        if len(taken) == 1:
+            return {taken[0][2].message_id: reason_of(error)}
+        refused: dict[str, str] = {}
+        for one in taken:
+            refused |= _put(connection, [one])
+        return refused
+    return {}
 
 
-def _others(connection: sqlite3.Connection, names: Sequence[str]) -> set[str]:
-    """The ids that stand beside these in messages to one person, and in sends."""
-    others: set[str] = set()
-    for message in find_messages(connection, "id", sorted(_own_numbers(connection, names))).values():
-        if not is_group(message):
-            others |= names_of(message)
-    for send in find_sends(connection, "id", _send_numbers(connection, names)).values():
-        others |= names_in_send(send)
-    return others
-
-
-def _own_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[int]:
-    """Rows of messages that went to one of these."""
-    numbers: set[int] = set()
-    for name in names:
-        written = [bindable(text) for text in (name, f"+{name}")]
-        rows = connection.execute(
-            "SELECT id FROM message WHERE conversation_id IN (?, ?)"
-            " UNION SELECT id FROM message WHERE recipient_user_id IN (?, ?)",
-            (*written, *written),
-        )
-        numbers.update(number for (number,) in rows)
-        start = wamid_start(name)
-        if start is not None:
-            rows = connection.execute(
-                "SELECT id, message_id FROM message WHERE message_id >= ? AND message_id < ?", (start, f"{start}\x7f")
-            )
-            numbers.update(number for number, message_id in rows if number_in(message_id) == name)
-    return numbers
-
-
-def _message_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[int]:
-    """Rows of messages that went to one of these, or name them in a status."""
-    numbers = _own_numbers(connection, names)
-    for name in names:
-        rows = connection.execute(
-            "SELECT message FROM event WHERE conversation_id IN (?, ?)"
-            """ OR (details LIKE '%"participant"%' AND person(json_extract(details, '$.participant')) = ?)""",
-            (bindable(name), bindable(f"+{name}"), bindable(name)),
-        )
-        numbers.update(number for (number,) in rows)
-    return numbers
-
-
-def _send_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> list[int]:
-    numbers: set[int] = set()
-    for name in names:
-        rows = connection.execute(
-            "SELECT id FROM send WHERE person(input) = ? OR person(conversation_id) = ?", (bindable(name),) * 2
-        )
-        numbers.update(number for (number,) in rows)
-        start = wamid_start(name)
-        if start is not None:
-            rows = connection.execute("SELECT id, key FROM send WHERE key >= ? AND key < ?", (start, f"{start}\x7f"))
-            numbers.update(number for number, key in rows if number_in(key) == name)
-    return sorted(numbers)
-
-
-def _erase(connection: sqlite3.Connection, found: _Found) -> None:
+def _erase(connection: sqlite3.Connection, found: Found) -> None:
     _put_left(connection, found.left)
     connection.executemany("DELETE FROM send WHERE id = ?", [(number,) for number in found.sends])
 

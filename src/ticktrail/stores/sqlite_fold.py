@@ -137,20 +137,28 @@ def write_apart(
     return report
 
 
-def put_message(connection: sqlite3.Connection, number: int | None, stored: Message | None, message: Message) -> None:
-    """Store a whole message with its own dates: a new one, or in row ``number`` what others know of a stored one.
+Taken = tuple[int | None, Message | None, Message]
+"""The row of a stored message and what is stored, both None for a new one; and the message as it is to be."""
+
+
+def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None:
+    """Store whole messages with their own dates.
 
     Raises:
         one of UNSTORABLE: some value cannot be stored.
     """
-    origin = _origin_of(message)
     changes = _Changes()
-    if number is None or stored is None:
-        number = next_number(connection, "message")
-        lent = list(find_sends(connection, "key", _keys([message.message_id])).values())
-        changes.new.append(message_row(number, message, origin_row(lent[0]) if lent else origin))
-        changes.events += [event_row(number, entry_key(entry), entry) for entry in message.history]
-    else:
+    free = next_number(connection, "message")
+    new = [message.message_id for number, _, message in taken if number is None]
+    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values()}
+    for number, stored, message in taken:
+        origin = _origin_of(message)
+        if number is None or stored is None:
+            send = lent.get(message.message_id)
+            changes.new.append(message_row(free, message, origin if send is None else origin_row(send)))
+            changes.events += [event_row(free, entry_key(entry), entry) for entry in message.history]
+            free += 1
+            continue
         changes.change(number, stored, message)
         changes.standings.append((*standing_row(message), *times_row(message), number))
         if origin != _origin_of(stored):
