@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -22,7 +23,6 @@ import msgspec
 
 from ticktrail.merge import sort_history, standing
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
-from ticktrail.query import recipient
 
 _BUCKETS = 0x3FFF
 _SCRYPT_COST = 2**14
@@ -33,18 +33,31 @@ _WAMID = "wamid."
 _WAMID_START = b"\x1c\x18"
 """What stands in a wamid before the length and the digits of the recipient's number."""
 
+_ORNAMENTS = re.compile(r"[\s+\-().\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What people and address books put between and around the digits of a number."""
+
+_ACCOUNT = re.compile(r"^whatsapp:|@(?:s\.whatsapp\.net|c\.us)$", re.IGNORECASE)
+"""What other tools put around a person's number."""
+
 IsPerson = Callable[[str | None], bool]
 
 
 def person(text: str | None) -> str | None:
-    """The name under which a person is compared: a number's digits, however it is typed; another id as it stands."""
+    """The name under which a person is compared: a number's digits, however it is typed; another id as it stands.
+
+    What this makes of a number must never change, for tombstones are made of it.
+    """
     if not text:
         return None
     if not text.isascii():
         text = "".join(
             str(unicodedata.decimal(character)) if character.isdecimal() else character for character in text
         )
-    return recipient(text) or None
+    plain = text.strip()
+    digits = _ORNAMENTS.sub("", _ACCOUNT.sub("", plain))
+    if not (digits.isascii() and digits.isdigit()):
+        return plain or None
+    return digits.removeprefix("00") or plain
 
 
 def number_in(message_id: str | None) -> str | None:
