@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import sqlite3
 import subprocess
 import sys
@@ -109,6 +108,7 @@ def test_nothing_is_erased_or_pruned_unless_somebody_says_yes(
 
 def on_a_terminal(arguments: list[str], typed: str, home: Path, environ: dict[str, str]) -> int:
     """Run a command whose standard input is a terminal where this is typed; its exit code."""
+    pty = pytest.importorskip("pty", reason="Windows has none")
     ours, theirs = pty.openpty()
     os.write(ours, typed.encode())
     done = subprocess.run(

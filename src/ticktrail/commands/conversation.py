@@ -69,7 +69,8 @@ def conversation(
         thread = thread[-most:] if most else thread
         if not thread:
             raise NotFoundError(
-                f"Nothing is known of a conversation with {name}.", remedy="Type: ticktrail sync, then ask again."
+                f"Nothing is known of a conversation with {name}{' since then' if since else ''}.",
+                remedy="Type: ticktrail sync, then ask again.",
             )
         known = failure_codes(settings)
         write_thread(thread, shown_as, settings.timezone, sys.stdout, known)

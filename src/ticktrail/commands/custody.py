@@ -60,9 +60,9 @@ def forget(
             theirs, cleared = conversations.clear(gone.names, gone.message_ids)
             if cleared:
                 print(f"Removed the status fields from {plural(cleared, 'document')} of {conversations.location}.")
-            print(
-                f"{conversations.location} belongs to your workflow: {plural(theirs, 'document')} of theirs stay there."
-            )
+            if theirs:
+                left = plural(theirs, "document")
+                print(f"Left alone, for they belong to your workflow: {left} of theirs in {conversations.location}.")
         print("Not reached from here: executions that n8n still has, backups, and files you exported.")
 
 
@@ -179,10 +179,9 @@ def copy(
         print(f"  {plural(report.messages, 'message')} and {plural(report.sends, 'record')} of sending")
         print(f"into {other.location}")
         print(f"  {written_line(report.written)}")
-        if report.tombstones or report.erased:
-            print(
-                f"  {plural(report.tombstones, 'id')} of forgotten people taken over, {report.erased:,} things erased"
-            )
+        if report.tombstones:
+            erased = f"; {plural(report.erased, 'record')} of theirs erased there" if report.erased else ""
+            print(f"  {plural(report.tombstones, 'id')} of people who were forgotten, now kept out there too{erased}")
         for refusal in report.written.refused[:10]:
             say(f"not taken: {refusal.key}: {refusal.reason}")
         if report.written.refused:
