@@ -34,7 +34,7 @@ from ticktrail.coverage import (
     settle,
 )
 from ticktrail.errors import RetriableError, TicktrailError
-from ticktrail.ingest import Progress, SyncReport, Tally, Upkeep, silent
+from ticktrail.ingest import AfterWrite, Progress, SyncReport, Tally, Upkeep, message_ids, nothing_more, silent
 from ticktrail.model import Extraction, Send, StatusEvent
 from ticktrail.n8n import EXTRACTION_VERSION, extract
 from ticktrail.prefetch import ahead
@@ -64,6 +64,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         is_gone: whether the process behind another holder's name is known to have ended.
         instance: the label of this n8n.
         progress: called after every page.
+        after_write: called after every batch, before its executions are settled.
         should_stop: asked between writes, and while waiting; True ends the run cleanly.
         now: the clock.
     """
@@ -73,6 +74,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     is_gone: Callable[[str], bool] = lambda _holder: False
     instance: str | None = None
     progress: Progress = silent
+    after_write: AfterWrite = nothing_more
     should_stop: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -232,9 +234,12 @@ class _Run:
             events.extend(found.events)
             sends.extend(found.sends)
         refused: dict[str, str] = {}
+        met = 0
         if events or sends:
             written = self._store.write(events, sends, at=now, instance=self._caller.instance)
             self._written += written
+            self._caller.after_write(message_ids(events))
+            met = written.inserted + written.updated + written.unchanged
             refused = {refusal.key: refusal.reason for refusal in written.refused}
         opened: list[Open] = []
         settled: list[tuple[int, str | None]] = []
@@ -250,7 +255,8 @@ class _Run:
         closed = tuple(number for number, _ in settled if number in self._coverage.open)
         self._settled += len(settled)
         facts = None
-        if events and not self._coverage.facts.holds_statuses:
+        # Where all was left out (forgotten people, too old), an empty store does not mean that somebody emptied it.
+        if met and not self._coverage.facts.holds_statuses:
             facts = msgspec.structs.replace(self._coverage.facts, holds_statuses=True)
         self._save(Change(settled=settle(settled), opened=tuple(opened), closed=closed, facts=facts))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -144,6 +144,7 @@ def report_document(report: SyncReport) -> dict[str, Any]:
         "unchanged": written.unchanged,
         "refused": [{"messageId": refusal.key, "reason": refusal.reason} for refusal in written.refused],
         "sends": written.sends,
+        "leftOut": written.left_out,
         "pages": tally.pages,
         "requests": report.requests,
         "bytes": tally.size,
@@ -195,9 +196,21 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 Progress = Callable[[Tally], None]
 
+AfterWrite = Callable[[Sequence[str]], None]
+"""Called with the ids of the messages that were just written."""
+
 
 def silent(_: Tally) -> None:
     """Progress nobody watches."""
+
+
+def nothing_more(_: Sequence[str]) -> None:
+    """Nothing else to do with what was written."""
+
+
+def message_ids(events: Iterable[StatusEvent]) -> list[str]:
+    """The messages that statuses are about, each once."""
+    return list(dict.fromkeys(event.message_id for event in events))
 
 
 def read(
@@ -260,6 +273,7 @@ def sync(
     instance: str | None = None,
     limit: int | None = None,
     progress: Progress = silent,
+    after_write: AfterWrite = nothing_more,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> SyncReport:
     """Bring the store up to date with everything the source shows: one full pass.
@@ -268,12 +282,14 @@ def sync(
         instance: the label of this n8n, for people with several.
         limit: read only the newest so many executions.
         progress: called after every page.
+        after_write: called after every batch.
         now: the clock; its time becomes ``lastScannedAt``.
     """
     began = time.monotonic()
     tally, written = Tally(), WriteReport()
     for events, sends in batches(read(source, tally, limit=limit, progress=progress)):
         written += store.write(events, sends, at=now(), instance=instance)
+        after_write(message_ids(events))
     for refusal in written.refused:
         tally.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
     return SyncReport(
@@ -299,8 +315,10 @@ def preview(
     example: tuple[int, Message, Message | None] | None = None
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
         options = StoreOptions(timezone=store.timezone)
+        guard = store.care.guard(at=at)
         with open_store(str(Path(folder) / "preview.sqlite"), options) as scratch:
-            for events, sends in batches(read(source, tally, limit=limit, progress=progress)):
+            for batch in batches(read(source, tally, limit=limit, progress=progress)):
+                events, sends = guard.admitted(*batch)
                 scratch.write(events, sends, at=at, instance=instance)
             for chunk in _chunks(scratch.messages(MessageFilter())):
                 stored = store.get([message.message_id for message in chunk])

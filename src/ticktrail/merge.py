@@ -280,6 +280,32 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
     )
 
 
+def join_messages(one: Message, other: Message) -> Message:
+    """What two ledgers know of one message (same ``message_id``).
+
+    ``first_seen_at`` is the earlier, the other two dates are the later. Template and sender are those of ``one`` where
+    it has any: the sends decide about them.
+    """
+    both = [
+        Gathered({entry_key(entry): entry for entry in message.history}, message.attributes) for message in (one, other)
+    ]
+    merged = merge_gathered(*both)
+    history = sort_history(merged.entries)
+    lender = other if one.sent_by is None else one
+    seen = [at for at in (one.first_seen_at, other.first_seen_at) if at != NEVER]
+    return Message(
+        message_id=one.message_id,
+        history=history,
+        attributes=merged.attributes,
+        standing=standing(history),
+        first_seen_at=min(seen, default=NEVER),
+        last_updated_at=max(one.last_updated_at, other.last_updated_at),
+        last_scanned_at=max(one.last_scanned_at, other.last_scanned_at),
+        template=lender.template,
+        sent_by=lender.sent_by,
+    )
+
+
 def send_order(send: Send) -> tuple[Any, ...]:
     """Orders copies of one send: the least is the original, what came later repeats it (a retry, a forward)."""
     template = send.template

@@ -86,6 +86,8 @@ def written_line(written: WriteReport) -> str:
     )
     new = [plural(written.events, "new status")] if written.events else []
     new += [plural(written.sends, "new send")] if written.sends else []
+    if written.left_out:
+        new.append(f"{written.left_out:,} left out (forgotten people, or older than you keep)")
     return "; ".join([line, ", ".join(new)]) if new else line
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from ticktrail.stores import Store, StoreOptions, open_store
@@ -78,6 +79,15 @@ def open_again(store_url: str, store_options: StoreOptions) -> Iterator[Callable
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def other_store(store_url: str, store_options: StoreOptions, tmp_path: Path) -> Iterator[Store]:
+    """A store of the same kind in another place that does not exist yet."""
+    url = store_url if store_url.startswith("mongodb") else str(tmp_path / "elsewhere.db")
+    options = msgspec.structs.replace(store_options, status_collection="other_statuses", sends_collection="other_sends")
+    with open_store(url, options) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ The clock is the test's own. What a sync read is told by the requests that reach
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from tests.n8n_server import QUICK, N8nRequest, N8nServer
 
 from ticktrail import incremental
 from ticktrail.coverage import Depth, Kind
-from ticktrail.errors import SourceUnavailableError
+from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
 from ticktrail.incremental import Caller, sync_workflow
 from ticktrail.ingest import SyncReport
 from ticktrail.query import MessageFilter
@@ -332,6 +332,37 @@ def test_a_store_that_was_emptied_is_filled_again(desk: Desk, tmp_path: Path) ->
     _delete_all_messages(desk.store, tmp_path)
     assert desk.standings() == {}
     assert desk.sync(after=MINUTE).written.inserted == 30
+
+
+def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) -> None:
+    """Everything was pruned: the next sync looks once more what n8n has, takes nothing in, and then all is quiet."""
+    desk.n8n.add(*times(30))
+    desk.sync()
+    mark = int(desk.now.timestamp()) + 86_400
+    desk.store.care.keep_since(mark)
+    assert sum(portion.messages for portion in desk.store.care.prune(mark)) == 30
+    assert desk.sync(after=MINUTE).written.left_out == 30
+    assert desk.sync(after=MINUTE).tally.executions == 0
+    assert desk.asked_for_data() == []
+    assert desk.standings() == {}
+
+
+def test_what_was_written_is_told_before_it_is_settled(desk: Desk) -> None:
+    """Whoever wants to do more with each batch hears of it, and hears of it again when that failed."""
+    desk.n8n.add(*times(3))
+    told: list[str] = []
+
+    def fail(message_ids: Sequence[str]) -> None:
+        told.extend(message_ids)
+        raise StoreUnavailableError("away")
+
+    with pytest.raises(StoreUnavailableError):
+        desk.sync(after_write=fail)
+    assert sorted(told) == sorted(desk.standings())
+    again: list[str] = []
+    desk.sync(after=MINUTE, after_write=again.extend)
+    assert sorted(again) == sorted(told)
+    assert len(told) == 3
 
 
 def _delete_all_messages(store: Store, tmp_path: Path) -> None:

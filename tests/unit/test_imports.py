@@ -50,6 +50,9 @@ ALLOWED: dict[str, set[str]] = {
     "audit": {"coverage", "ingest", "merge", "model", "sources", "stores"},
     "upkeep": {"coverage", "errors", "incremental", "ingest", "stores", "walk"},
     "heartbeat": {"secret"},
+    "copying": {"query", "stores"},
+    "thread": {"model"},
+    "thread_view": {"cleaning", "document", "error_codes", "render", "thread"},
     "watch": {"errors"},
     "silence": {"checks", "coverage", "errors", "workflow_checks"},
     "scan": {"ingest", "merge", "model", "sources", "stores"},
@@ -103,6 +106,7 @@ PURE = {
     "n8n",
     "checks",
     "workflow_checks",
+    "thread",
 }
 RIM = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},

@@ -18,6 +18,7 @@ from ticktrail.commands.options import (
     SourceOption,
     StoreOption,
     VerboseOption,
+    annotating,
     open_all,
     open_ledger,
     read_settings,
@@ -49,6 +50,10 @@ def sync(
         float | None,
         typer.Option("--watch", metavar="[SECONDS]", help="Keep doing it, every 20 seconds unless you say."),
     ] = None,
+    annotate: Annotated[
+        bool,
+        typer.Option("--annotate-conversations", help="Also write the state onto your conversations' documents."),
+    ] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
@@ -56,18 +61,20 @@ def sync(
     """Bring the store up to date with everything the source shows."""
     if source != "n8n" and (full or watch is not None):
         raise ConfigurationError("--full and --watch are for n8n: an export is always read whole.")
+    if dry_run and annotate:
+        raise ConfigurationError("--dry-run and --annotate-conversations exclude each other.")
     if dry_run and watch is not None:
         raise ConfigurationError("--dry-run and --watch exclude each other.")
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
-        _keep_syncing(watch, store, form, full=full, verbose=verbose)
+        _keep_syncing(watch, store, form, full=full, annotate=annotate, verbose=verbose)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
-        _sync_n8n(store, form, full=full, verbose=verbose)
+        _sync_n8n(store, form, full=full, annotate=annotate, verbose=verbose)
     else:
-        _sync_export(source, store, form, verbose=verbose)
+        _sync_export(source, store, form, annotate=annotate, verbose=verbose)
 
 
 def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool) -> None:
@@ -88,30 +95,34 @@ def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool
             say_problems(planned.tally, verbose=verbose)
 
 
-def _sync_export(place: str, store: str | None, form: ReportFormat, *, verbose: bool) -> None:
+def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate: bool, verbose: bool) -> None:
     from ticktrail import ingest
 
     settings = read_settings(store)
     with ExitStack() as stack:
         sources = open_all(stack, place, settings)
         ledger = stack.enter_context(open_ledger(settings))
+        after_write = stack.enter_context(annotating(settings, ledger, wanted=annotate))
         progress = stack.enter_context(watched())
         for opened in sources:
-            _print(ingest.sync(opened, ledger, instance=settings.instance, progress=progress), form, verbose=verbose)
+            report = ingest.sync(opened, ledger, instance=settings.instance, progress=progress, after_write=after_write)
+            _print(report, form, verbose=verbose)
 
 
-def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, verbose: bool) -> None:
+def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool) -> None:
     from ticktrail.sources.n8n_api import BRIEF
 
     settings = read_settings(store)
     stop = threading.Event()
     with _stopping(stop, signal.SIGTERM), open_ledger(settings) as ledger, watched() as progress:
-        for report in _rounds(settings, ledger, stop, progress, patience=BRIEF, full=full):
+        for report in _rounds(settings, ledger, stop, progress, patience=BRIEF, full=full, annotate=annotate):
             _print(report, form, verbose=verbose)
     _beat(settings)
 
 
-def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, full: bool, verbose: bool) -> None:
+def _keep_syncing(
+    interval: float, store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool
+) -> None:
     from ticktrail.silence import Remembered
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
@@ -130,7 +141,10 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
             if first:
                 names = ", ".join(settings.workflow_ids)
                 say(f"Watching {names} every {interval:g} s, into {ledger.location}. Ctrl-C stops it.")
-            for report in _rounds(settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first):
+            rounds = _rounds(
+                settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first, annotate=annotate
+            )
+            for report in rounds:
                 _print_news(report, form, verbose=verbose)
             if not stop.is_set() and remembered.is_time():
                 for finding in remembered.news(_silence(settings, ledger, interval, patience)):
@@ -157,6 +171,7 @@ def _rounds(
     *,
     patience: Patience,
     full: bool,
+    annotate: bool,
 ) -> Iterator[SyncReport]:
     """One sync of every workflow of the settings."""
     from ticktrail.holder import is_gone, new_holder
@@ -165,15 +180,16 @@ def _rounds(
     from ticktrail.upkeep import keep_up
 
     n8n = settings.require_n8n()
-    caller = Caller(
-        instance_url=n8n.base_url,
-        holder=new_holder(),
-        is_gone=is_gone,
-        instance=settings.instance,
-        progress=progress,
-        should_stop=stop.is_set,
-    )
     with ExitStack() as stack:
+        caller = Caller(
+            instance_url=n8n.base_url,
+            holder=new_holder(),
+            is_gone=is_gone,
+            instance=settings.instance,
+            progress=progress,
+            after_write=stack.enter_context(annotating(settings, ledger, wanted=annotate, everything=full)),
+            should_stop=stop.is_set,
+        )
         apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]
         yield from keep_up(apis, ledger, caller, full=full)
 

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticktrail.config import Settings, load_settings
-from ticktrail.errors import NotFoundError
+from ticktrail.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
     from ticktrail.error_codes import Catalogue
-    from ticktrail.ingest import Progress, Tally
+    from ticktrail.ingest import AfterWrite, Progress, Tally
     from ticktrail.model import Message
     from ticktrail.sources import Source
-    from ticktrail.stores import Store
+    from ticktrail.stores import Store, StoreOptions
+    from ticktrail.stores.mongodb_conversations import Conversations
 
 
 class Format(StrEnum):
@@ -90,16 +91,61 @@ def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
 
 def open_ledger(settings: Settings) -> Store:
     """The store of the settings; nothing is connected to or created yet."""
-    from ticktrail.stores import StoreOptions, open_store
+    from ticktrail.stores import open_store
 
-    return open_store(
-        settings.store_url.reveal(),
-        StoreOptions(
-            timezone=settings.timezone,
-            database=settings.mongodb.database,
-            status_collection=settings.mongodb.status_collection,
-            sends_collection=settings.mongodb.sends_collection,
-        ),
+    return open_store(settings.store_url.reveal(), _store_options(settings))
+
+
+def open_conversations(settings: Settings) -> Conversations | None:
+    """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
+    collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
+    if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
+        return None
+    from ticktrail.stores.mongodb_conversations import Conversations
+
+    return Conversations(url, _store_options(settings), collection)
+
+
+@contextmanager
+def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: bool = False) -> Iterator[AfterWrite]:
+    """What a sync does after each batch: nothing, or annotate the conversations of the messages in it.
+
+    With ``everything``, all that is stored already is annotated first.
+
+    Raises:
+        ConfigurationError: it is wanted, and there are no conversations to annotate.
+    """
+    from ticktrail.ingest import nothing_more
+
+    if not wanted:
+        yield nothing_more
+        return
+    conversations = open_conversations(settings)
+    if conversations is None:
+        raise ConfigurationError(
+            "--annotate-conversations needs the ledger in MongoDB and MONGODB_CONVERSATIONS_COLLECTION set.",
+            remedy="It is the collection, in the ledger's database, in which your workflow keeps the conversations.",
+        )
+    from ticktrail.stores.mongodb_conversations import Annotator
+
+    try:
+        conversations.require()
+        annotator = Annotator(ledger, conversations)
+        if everything:
+            annotator.everything()
+        yield annotator
+    finally:
+        conversations.close()
+
+
+def _store_options(settings: Settings) -> StoreOptions:
+    from ticktrail.stores import StoreOptions
+
+    return StoreOptions(
+        timezone=settings.timezone,
+        database=settings.mongodb.database,
+        status_collection=settings.mongodb.status_collection,
+        sends_collection=settings.mongodb.sends_collection,
     )
 
 

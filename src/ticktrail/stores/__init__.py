@@ -19,6 +19,7 @@ from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.bookkeeping import Books
+from ticktrail.stores.care import Care
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -32,7 +33,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one write came to, in messages: every message of the batch is in exactly one of the four.
 
     ``events`` counts statuses that were new (beside other writers at once, it may count one twice), ``sends`` send
-    records that were.
+    records that were. ``left_out`` counts the statuses and sends that the ledger does not keep (:attr:`Store.care`):
+    they are in none of the others.
     """
 
     inserted: int = 0
@@ -41,6 +43,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     refused: tuple[Refusal, ...] = ()
     events: int = 0
     sends: int = 0
+    left_out: int = 0
 
     def __add__(self, other: WriteReport) -> WriteReport:
         return WriteReport(
@@ -50,6 +53,7 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
             refused=self.refused + other.refused,
             events=self.events + other.events,
             sends=self.sends + other.sends,
+            left_out=self.left_out + other.left_out,
         )
 
 
@@ -94,6 +98,11 @@ class Store(Protocol):
         """What a sync notes of its own work in the same place."""
         ...
 
+    @property
+    def care(self) -> Care:
+        """Forgetting people, keeping for so long only, taking in another ledger, copies."""
+        ...
+
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""
         ...
@@ -119,6 +128,11 @@ class Store(Protocol):
         ``lastScannedAt`` of every message met and ``lastUpdatedAt`` of those whose history grew. A send lends its
         template and ``sentBy`` to its message, whichever of the two came first. Whatever cannot be stored is in
         ``refused`` and costs itself only.
+
+        Left out are statuses and sends of people who were forgotten, and those that were reported for a time before
+        the kept-since mark (``prune`` sets it), whether or not their message is stored: so a sync cannot bring back
+        what was pruned while n8n still has it, and the outcome never depends on the order. A status without a
+        plausible time is not too old. One from after the mark is kept even where its message was pruned.
         """
         ...
 

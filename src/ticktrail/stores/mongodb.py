@@ -26,6 +26,7 @@ from ticktrail.stores import StoreOptions, StoreState, WriteReport, mongodb_send
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.mongodb_bookkeeping import MongoBooks
 from ticktrail.stores.mongodb_bulk import Documents
+from ticktrail.stores.mongodb_care import MongoCare
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
 from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
@@ -66,6 +67,10 @@ class MongoStore:
         self.location = self._address.location
         self.timezone = options.timezone
         self.books = MongoBooks(self._address, self._status_collection, self._database, self.prepare)
+        names = (self._status_collection, self._sends_collection)
+        self.care = MongoCare(
+            self._address, names, self._database, lambda: self._writer or self._prepared(), self.books
+        )
 
     def __repr__(self) -> str:
         return f"MongoStore({self.location!r})"
@@ -94,7 +99,12 @@ class MongoStore:
         """Merge events and sends into what is stored, each message by one atomic operation of the server."""
         with explained(self._address):
             writer = self._writer or self._prepared()
-            return writer.write(events, sends, at=truncated(at), instance=instance)
+            return self.care.guarded(
+                events,
+                sends,
+                lambda kept, kept_sends: writer.write(kept, kept_sends, at=truncated(at), instance=instance),
+                at=at,
+            )
 
     def get(self, message_ids: Collection[str]) -> dict[str, Message]:
         """The stored messages among these ids, by id."""

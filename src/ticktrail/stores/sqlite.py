@@ -23,6 +23,7 @@ from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
+from ticktrail.stores.sqlite_care import SqliteCare
 from ticktrail.stores.sqlite_connection import (
     MEMORY,
     WAL_LIMIT_BYTES,
@@ -65,6 +66,7 @@ class SqliteStore:
         self.location = MEMORY if self._path is None else str(self._path)
         self.timezone = options.timezone
         self.books = SqliteBooks(self.location, self._reader, self._writer)
+        self.care = SqliteCare(self._path, self.location, self._reader, self._writer, self.books)
 
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""
@@ -93,10 +95,12 @@ class SqliteStore:
             connection = self._writer()
             try:
                 with transaction(connection):
+                    events, sends, left_out = self.care.admitted(connection, events, sends)
                     report = write_together(connection, events, sends, at=at, instance=instance)
             except UNSTORABLE:
                 with transaction(connection):
                     report = write_apart(connection, events, sends, at=at, instance=instance)
+            report += WriteReport(left_out=left_out)
         self._keep_log_small(connection)
         return report
 

@@ -201,14 +201,15 @@ def _patiently(connection: sqlite3.Connection, statement: str) -> None:
         try:
             connection.execute(statement)
         except sqlite3.OperationalError as error:
-            if _primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() > deadline:
+            if primary_code(error) not in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or time.monotonic() > deadline:
                 raise
             time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - only to keep waiting processes apart
         else:
             return
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's error code without its refinements."""
     # An error Python itself raises for SQLite carries no code.
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
@@ -216,7 +217,7 @@ def _primary_code(error: sqlite3.Error) -> int:
 def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailError:
     if isinstance(error, OSError):
         return _explain_file_system(error, location)
-    code = _primary_code(error)
+    code = primary_code(error)
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
         return StoreUnavailableError(
             f"{location} stayed locked by another program for {BUSY_SECONDS:.0f} seconds. Nothing was lost.",

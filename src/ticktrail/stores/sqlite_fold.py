@@ -132,8 +132,50 @@ def write_apart(
             with savepoint(connection):
                 report += write_together(connection, told, copies, at=at, instance=instance)
         except UNSTORABLE as error:
-            report += WriteReport(refused=(Refusal(key, _reason(error)),))
+            report += WriteReport(refused=(Refusal(key, reason_of(error)),))
     return report
+
+
+Taken = tuple[int | None, Message | None, Message]
+"""The row of a stored message and what is stored, both None for a new one; and the message as it is to be."""
+
+
+def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None:
+    """Store whole messages with their own dates.
+
+    Raises:
+        one of UNSTORABLE: some value cannot be stored.
+    """
+    changes = _Changes()
+    free = next_number(connection, "message")
+    new = [message.message_id for number, _, message in taken if number is None]
+    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values()}
+    for number, stored, message in taken:
+        origin = _origin_of(message)
+        if number is None or stored is None:
+            send = lent.get(message.message_id)
+            changes.new.append(message_row(free, message, origin if send is None else origin_row(send)))
+            changes.events += [event_row(free, entry_key(entry), entry) for entry in message.history]
+            free += 1
+            continue
+        changes.change(number, stored, message)
+        changes.standings.append((*standing_row(message), *times_row(message), number))
+        if origin != _origin_of(stored):
+            connection.execute(UPDATE_ORIGIN, (*origin, bindable(message.message_id)))
+    changes.write(connection)
+
+
+def _origin_of(message: Message) -> Row:
+    template, sender = message.template, message.sent_by
+    if sender is None:
+        return NO_ORIGIN
+    return (
+        template.name if template else None,
+        template.language if template else None,
+        sender.workflow_id,
+        sender.node,
+        sender.execution_id,
+    )
 
 
 def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
@@ -194,7 +236,7 @@ def _keys(texts: Iterable[str]) -> Sequence[str | bytes]:
     return [bindable(text) for text in texts]
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """Why a value was refused, in words that repeat nothing of the value."""
     if isinstance(error, UnicodeError):
         return "a text in it holds half a surrogate pair, which is no character"

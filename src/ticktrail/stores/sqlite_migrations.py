@@ -206,6 +206,15 @@ MIGRATIONS = (
             "CREATE INDEX message_facts ON message (audience, facts, pricing_category, billable, delay, message_time)",
         ),
     ),
+    Migration(
+        8,
+        "care: who was forgotten, and since when the ledger keeps",
+        (
+            "CREATE TABLE forgotten (id INTEGER PRIMARY KEY, tombstone TEXT NOT NULL UNIQUE, forgotten_at INTEGER)",
+            "CREATE TABLE care (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+            "INSERT INTO care VALUES ('salt', LOWER(HEX(RANDOMBLOB(16))))",
+        ),
+    ),
 )
 
 
