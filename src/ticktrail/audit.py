@@ -98,8 +98,10 @@ def audit(
     missing: list[Missing] = []
     not_shown: dict[str, str] = {}
     repaired = WriteReport() if repair else None
+    # Who was forgotten, and what is older than the ledger keeps, is not missing.
+    guard = store.care.guard(at=now())
     for batch in _batches(read_ahead(source, tally, not_shown, progress=progress)):
-        events = [event for found in batch for event in found.events]
+        events = [event for found in batch for event in found.events if guard.takes(event)]
         started = {found.execution_id: found.started_at for found in batch}
         absent, count = _absent(store, events)
         statuses += count

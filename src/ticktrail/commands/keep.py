@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,14 +26,13 @@ from ticktrail.commands.options import (
     say_problems,
     watched,
 )
-from ticktrail.errors import ConfigurationError
+from ticktrail.commands.station import Station
+from ticktrail.errors import ConfigurationError, TicktrailError
 
 if TYPE_CHECKING:
     from ticktrail.checks import Finding
     from ticktrail.config import Settings
     from ticktrail.ingest import Progress, SyncReport
-    from ticktrail.sources.n8n_http import Patience
-    from ticktrail.stores import Store
 
 app = typer.Typer()
 
@@ -112,12 +111,11 @@ def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate:
 def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool) -> None:
     from ticktrail.sources.n8n_api import BRIEF
 
-    settings = read_settings(store)
     stop = threading.Event()
-    with _stopping(stop, signal.SIGTERM), open_ledger(settings) as ledger, watched() as progress:
-        for report in _rounds(settings, ledger, stop, progress, patience=BRIEF, full=full, annotate=annotate):
+    with _stopping(stop, signal.SIGTERM), Station(store, BRIEF) as station, watched() as progress:
+        for report in _round(station, stop, progress, full=full, annotate=annotate):
             _print(report, form, verbose=verbose)
-    _beat(settings)
+    _beat(station.settings)
 
 
 def _keep_syncing(
@@ -128,86 +126,68 @@ def _keep_syncing(
     from ticktrail.watch import watch
 
     # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
-    patience = Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0)
+    station = Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
     stop = threading.Event()
     remembered = Remembered()
     first = True
 
     def cycle() -> None:
         nonlocal first
-        # Read anew each time: a new key or a moved store needs no restart.
-        settings = read_settings(store, quiet=not first)
-        with open_ledger(settings) as ledger:
-            if first:
-                names = ", ".join(settings.workflow_ids)
-                say(f"Watching {names} every {interval:g} s, into {ledger.location}. Ctrl-C stops it.")
-            rounds = _rounds(
-                settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first, annotate=annotate
-            )
-            for report in rounds:
+        station.refresh()
+        if first:
+            names = ", ".join(station.settings.workflow_ids)
+            say(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.")
+        try:
+            for report in _round(station, stop, lambda _tally: None, full=full and first, annotate=annotate):
                 _print_news(report, form, verbose=verbose)
             if not stop.is_set() and remembered.is_time():
-                for finding in remembered.news(_silence(settings, ledger, interval, patience)):
+                for finding in remembered.news(_silence(station, interval)):
                     say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())
+        except TicktrailError:
+            station.close()
+            raise
         if not stop.is_set():
             first = False
-            _beat(settings)
+            _beat(station.settings)
 
-    with _stopping(stop, signal.SIGTERM, signal.SIGINT):
-        watch(
-            cycle,
-            interval=interval,
-            stop=stop,
-            say=lambda text: say(f"{_clock()} {text}"),
-        )
+    with _stopping(stop, signal.SIGTERM, signal.SIGINT), closing(station):
+        watch(cycle, interval=interval, stop=stop, say=lambda text: say(f"{_clock()} {text}"))
     say("Stopped. Nothing was lost; the next run continues.")
 
 
-def _rounds(
-    settings: Settings,
-    ledger: Store,
-    stop: threading.Event,
-    progress: Progress,
-    *,
-    patience: Patience,
-    full: bool,
-    annotate: bool,
+def _round(
+    station: Station, stop: threading.Event, progress: Progress, *, full: bool, annotate: bool
 ) -> Iterator[SyncReport]:
     """One sync of every workflow of the settings."""
     from ticktrail.holder import is_gone, new_holder
     from ticktrail.incremental import Caller
-    from ticktrail.sources.n8n_api import N8nApi
     from ticktrail.upkeep import keep_up
 
-    n8n = settings.require_n8n()
-    with ExitStack() as stack:
+    settings, ledger = station.settings, station.ledger
+    with annotating(settings, ledger, wanted=annotate, everything=full) as after_write:
         caller = Caller(
-            instance_url=n8n.base_url,
+            instance_url=settings.n8n.base_url,
             holder=new_holder(),
             is_gone=is_gone,
             instance=settings.instance,
             progress=progress,
-            after_write=stack.enter_context(annotating(settings, ledger, wanted=annotate, everything=full)),
+            after_write=after_write,
             should_stop=stop.is_set,
         )
-        apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]
-        yield from keep_up(apis, ledger, caller, full=full)
+        yield from keep_up(station.apis, ledger, caller, full=full)
 
 
-def _silence(settings: Settings, ledger: Store, interval: float, patience: Patience) -> Iterator[Finding]:
+def _silence(station: Station, interval: float) -> Iterator[Finding]:
     """What looks like a quiet day and is none."""
     from ticktrail.incremental import scope_of
     from ticktrail.silence import judge_interval, look
-    from ticktrail.sources.n8n_api import N8nApi
 
-    n8n, now = settings.require_n8n(), datetime.now(UTC)
-    with ExitStack() as stack:
-        apis = [stack.enter_context(N8nApi(n8n, name, patience=patience)) for name in settings.workflow_ids]
-        key = None if n8n.api_key is None else n8n.api_key.reveal()
-        yield from look(apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
-    facts = ledger.books.facts()
-    for name in settings.workflow_ids:
-        known = facts.get(scope_of(n8n.base_url, name, ledger))
+    n8n, now = station.settings.n8n, datetime.now(UTC)
+    key = None if n8n.api_key is None else n8n.api_key.reveal()
+    yield from look(station.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
+    facts = station.ledger.books.facts()
+    for name in station.settings.workflow_ids:
+        known = facts.get(scope_of(n8n.base_url, name, station.ledger))
         finding = None if known is None else judge_interval(known, interval=interval, workflow_id=name, now=now)
         if finding is not None:
             yield finding
