@@ -202,14 +202,16 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     sends_collection: str = "message_sends"
 
 
-def open_store(url: str, options: StoreOptions) -> Store:
+def open_store(url: str, options: StoreOptions | None = None) -> Store:
     """Open the store a URL names: ``mongodb://…``, ``mongodb+srv://…``, ``sqlite:///path`` or a plain path.
 
-    Opening connects to nothing and creates nothing. The driver is imported here, not before.
+    Opening connects to nothing and creates nothing. The driver is imported here, not before. Without options, times
+    are Riyadh's.
 
     Raises:
         ConfigurationError: the URL names no store we know.
     """
+    options = options or StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
     if scheme in {"mongodb", "mongodb+srv"}:
         from ticktrail.stores.mongodb import MongoStore  # noqa: PLC0415 - the driver loads when chosen
