@@ -315,3 +315,14 @@ def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServ
     assert done.stdout.startswith("Every status that can be read is in the ledger, but")
     assert "Nothing known from 2026-11-22 10:00" in done.stdout
     assert "execution 5: its data is missing" in done.stdout
+
+
+def test_what_the_ledger_no_longer_takes_is_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
+    """A person who was forgotten is neither read again, nor reported as missing, nor brought back by a repair."""
+    ticktrail("sync", **settings)
+    assert ticktrail("forget", "966500000001", "--yes", **settings).returncode == 0
+    # A ledger without a message looks like one that was emptied: once everything is read again, and left out.
+    assert report(ticktrail("sync", "--format", "json", **settings))["leftOut"] == 30
+    assert report(ticktrail("sync", "--full", "--format", "json", **settings))["executions"] == 0
+    assert ticktrail("audit", "--repair", **settings).returncode == 0
+    assert ticktrail("messages", **settings).stdout == ""
