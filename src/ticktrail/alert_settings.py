@@ -235,10 +235,10 @@ def _text_of(table: Mapping[str, Any], what: str, where: str, environ: Mapping[s
         raise ConfigurationError(f"{where} has both {given[0]} and {given[1]}.", remedy="Leave one of them out.")
     if not isinstance(value, str) or not value.strip():
         raise ConfigurationError(f"{where}: {key} is no text.", remedy=f'It should look like this: {key} = "…"')
-    text: str | None = value
+    text = value
     if key.endswith("_env"):
-        text = environ.get(value)
-        if not text or not text.strip():
+        text = environ.get(value, "")
+        if not text.strip():
             raise ConfigurationError(f"{where}: {key} names {value}, which is not set.", remedy=f"Set {value}.")
     elif key.endswith("_file"):
         try:
@@ -257,9 +257,9 @@ def _shown(url: str) -> tuple[str, str]:
         return "", ""
     try:
         parts = urlsplit(url)
-        return (parts.scheme if "://" in url else ""), parts.hostname or ""
     except ValueError:
         return "", ""
+    return (parts.scheme if "://" in url else ""), parts.hostname or ""
 
 
 def _known(key: object, keys: tuple[str, ...], where: str) -> None:

@@ -161,8 +161,8 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             urgency="warning",
             title=f"One tick for more than {after}{_from(one.number, one.label, facts)}",
             says=(
-                f"{waiting:,} of {plural(sent, 'message')} ({waiting / sent * 100:.1f} %) still have one tick, of those "
-                f"sent in the {span(rules.window)} that ended {after} ago. In the last 30 days: {one.stuck:,}."
+                f"{waiting:,} of {plural(sent, 'message')} ({waiting / sent * 100:.1f} %) still have one tick, of "
+                f"those sent in the {span(rules.window)} that ended {after} ago. In the last 30 days: {one.stuck:,}."
             ),
             remedy=(
                 "One tick that stays means: the phone is off, or the person blocked you. Many at once can be a list of "
