@@ -7,10 +7,20 @@ from collections import Counter
 from datetime import datetime
 
 from ticktrail.alert import DAY_SECONDS, Rules
-from ticktrail.alerts import DELIVERED_WITHIN, STUCK_UNTIL, WEEK, AlertFacts, Delivery, Standing, Synced
+from ticktrail.alerts import (
+    DELIVERED_WITHIN,
+    STUCK_UNTIL,
+    WEEK,
+    AlertFacts,
+    Delivery,
+    Standing,
+    Synced,
+    delivered_within,
+    timed,
+)
 from ticktrail.checks import Finding, judge_key
 from ticktrail.config import Settings
-from ticktrail.counts import QUARTER_SECONDS, Counts, Group
+from ticktrail.counts import QUARTER_SECONDS, Group
 from ticktrail.coverage import Facts, Kind
 from ticktrail.failing import Failures, Moment
 from ticktrail.incremental import scope_of
@@ -40,7 +50,7 @@ def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, n
         last_status_timestamp=last,
         unanswered=_unanswered(ledger, rules, last, moment),
         longest_pause=None if last is None else _longest_pause(ledger, last),
-        syncs=_syncs(ledger, settings),
+        syncs=syncs(ledger, settings),
         key=_key(settings, now),
     )
 
@@ -104,16 +114,6 @@ def _deliveries(ledger: Store, rules: Rules, now: int) -> list[Delivery]:
     ]
 
 
-def delivered_within(counts: Counts, seconds: int) -> int:
-    """How many messages were delivered within so many seconds of being sent; a day at most is told to the second."""
-    return sum(count for taken, count in counts.delays.items() if taken <= seconds)
-
-
-def timed(counts: Counts) -> int:
-    """Messages sent, less those that arrived nobody knows how fast."""
-    return counts.sent - (counts.delivered - sum(counts.delays.values()))
-
-
 def _unanswered(ledger: Store, rules: Rules, last: int | None, now: int) -> int:
     since = max(now - WEEK, 0 if last is None else last + 1)
     waiting = SendFilter(
@@ -142,7 +142,7 @@ def _longest_pause(ledger: Store, last: int) -> int | None:
     return max((later - earlier) * QUARTER_SECONDS for earlier, later in itertools.pairwise(quarters))
 
 
-def _syncs(ledger: Store, settings: Settings) -> list[Synced]:
+def syncs(ledger: Store, settings: Settings) -> list[Synced]:
     """How the reading of the workflows in the settings goes; without such, of the one that was read last."""
     known = ledger.books.facts()
     if not known:
@@ -156,14 +156,14 @@ def _syncs(ledger: Store, settings: Settings) -> list[Synced]:
         newest = max(known, key=lambda scope: _age_key(known[scope]))
         wanted = {newest: known[newest]}
     runs = ledger.books.runs(100)
-    synced = []
+    found = []
     for scope, facts in wanted.items():
         run = next((one for one in runs if one.scope == scope), None)
         ended = None if run is None else run.began_at.timestamp() + run.seconds
         failed = (
             run is not None and run.error and (facts.checked_at is None or (ended or 0) >= facts.checked_at.timestamp())
         )
-        synced.append(
+        found.append(
             Synced(
                 workflow_id=scope.split("|")[-3] if scope.count("|") >= 3 else scope,
                 checked_at=facts.checked_at,
@@ -173,7 +173,7 @@ def _syncs(ledger: Store, settings: Settings) -> list[Synced]:
                 lost=facts.lost,
             )
         )
-    return synced
+    return found
 
 
 def _not_shown(ledger: Store, scope: str) -> dict[str, int]:

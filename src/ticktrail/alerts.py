@@ -220,6 +220,16 @@ def _more_than_chance(one: Delivery) -> bool:
     return difference >= _SURE * deviation
 
 
+def delivered_within(counts: Counts, seconds: int) -> int:
+    """How many messages were delivered within so many seconds of being sent; a day at most is told to the second."""
+    return sum(count for taken, count in counts.delays.items() if taken <= seconds)
+
+
+def timed(counts: Counts) -> int:
+    """Messages sent, less those that arrived nobody knows how fast."""
+    return counts.sent - (counts.delivered - sum(counts.delays.values()))
+
+
 def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     if not facts.syncs:
         return

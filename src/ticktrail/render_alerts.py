@@ -121,3 +121,16 @@ def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
 
 def _iso(moment: datetime | None, zone: tzinfo) -> str | None:
     return None if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
+
+
+def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
+    """A report: its title, and the lines with what they are about in front."""
+    out = console(stream)
+    plain = not can_show(stream, "—≥“”")
+    out.print(Text(title, style="bold"))
+    for line in lines:
+        name, _, text = line.partition(": ")
+        if plain:
+            for fancy, simple in (("—", "-"), ("≥", ">="), ("“", '"'), ("”", '"')):
+                text = text.replace(fancy, simple)
+        out.print(Padding(Text.assemble((f"{name}: ", "dim"), text), (0, 0, 0, 2)))

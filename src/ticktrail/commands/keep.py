@@ -48,6 +48,9 @@ def sync(
         float | None,
         typer.Option("--watch", metavar="[SECONDS]", help="Keep doing it, every 20 seconds unless you say."),
     ] = None,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="With --watch: tell the channels in ticktrail.toml what needs somebody.")
+    ] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
@@ -55,12 +58,14 @@ def sync(
     """Bring the store up to date with everything the source shows."""
     if source != "n8n" and (full or watch is not None):
         raise ConfigurationError("--full and --watch are for n8n: an export is always read whole.")
+    if alerts and watch is None:
+        raise ConfigurationError("--alerts goes with --watch.", remedy="Type: ticktrail alerts --notify")
     if dry_run and watch is not None:
         raise ConfigurationError("--dry-run and --watch exclude each other.")
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
-        _keep_syncing(watch, store, form, full=full, verbose=verbose)
+        _keep_syncing(watch, store, form, full=full, verbose=verbose, alerts=alerts)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
@@ -110,7 +115,10 @@ def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, verbose: boo
     _beat(settings)
 
 
-def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, full: bool, verbose: bool) -> None:
+def _keep_syncing(
+    interval: float, store: str | None, form: ReportFormat, *, full: bool, verbose: bool, alerts: bool
+) -> None:
+    from ticktrail.commands.alerting import AlertWatch
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
 
@@ -118,6 +126,7 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
     patience = Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0)
     stop = threading.Event()
     first = True
+    tell = AlertWatch() if alerts else None
 
     def cycle() -> None:
         nonlocal first
@@ -127,8 +136,11 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
             if first:
                 names = ", ".join(settings.workflow_ids)
                 say(f"Watching {names} every {interval:g} s, into {ledger.location}. Ctrl-C stops it.")
-            for report in _rounds(settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first):
-                _print_news(report, form, verbose=verbose)
+            with nullcontext() if tell is None else tell.after(settings, ledger):
+                for report in _rounds(
+                    settings, ledger, stop, lambda _tally: None, patience=patience, full=full and first
+                ):
+                    _print_news(report, form, verbose=verbose)
         if not stop.is_set():
             first = False
             _beat(settings)
