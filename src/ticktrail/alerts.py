@@ -195,9 +195,9 @@ def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             urgency="warning",
             title=f"Fewer messages are delivered{_from(one.number, one.label, facts)}",
             says=(
-                f"Delivered within an hour: {rate * 100:.1f} % ({one.delivered:,} of {one.sent:,} sent since "
-                f"{when(since, facts.at.now, facts.at.zone)}). A week before, at the same age: {before * 100:.1f} % "
-                f"({one.delivered_before:,} of {one.sent_before:,})."
+                f"Of the messages sent since {when(since, facts.at.now, facts.at.zone)} whose times are known, "
+                f"{rate * 100:.1f} % ({one.delivered:,} of {one.sent:,}) were delivered within an hour. A week before, "
+                f"at the same age: {before * 100:.1f} % ({one.delivered_before:,} of {one.sent_before:,})."
             ),
             remedy="See what fails and what is on the way: ticktrail stats --by error --since 25h",
             messages=one.sent - one.delivered,
@@ -297,7 +297,7 @@ def _not_shown(facts: AlertFacts) -> Iterator[Alert]:
             kind=Kind.NOT_SHOWN,
             urgency="warning",
             title=f"{plural(count, 'execution')} n8n would not show, workflow {outside(one.workflow_id)}",
-            says=f"{plural(count, 'execution')} n8n would not show ({reasons}). They may hold statuses.",
+            says=f"{reasons}. {'It' if count == 1 else 'They'} may hold statuses.",
             remedy="See which they are, and why: ticktrail audit --verbose",
         )
 

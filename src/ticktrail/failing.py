@@ -161,15 +161,10 @@ def _alert(
 ) -> Alert:
     people, at_most = _people(cause, failed, found, entry)
     at_once = entry.alert == "at_once"
-    told = [
-        _counted(failed, None if at_once else whole),
-        people_text(people, at_most=at_most),
-    ]
     first = failed.first
-    if first is not None:
-        told.append(f"since {when(first, at.now, at.zone)}")
-    earlier = f"{before:,}" if before else "none"
-    says = f"{' '.join(filter(None, told))}. In the {span(rules.window)} before that: {earlier}."
+    since = "" if first is None else f" since {when(first, at.now, at.zone)}"
+    told = _counted(failed, None if at_once else whole, people_text(people, at_most=at_most))
+    says = f"{told}{since}. In the {span(rules.window)} before that: {f'{before:,}' if before else 'none'}."
     title = one_title(entry, [one.title for one in (*failed.messages, *failed.sends)], cause.code)
     return Alert(
         key=key_of(cause.code or "none", cause.template, cause.workflow_id, cause.number),
@@ -194,16 +189,20 @@ def one_title(entry: FailureCode, reported: Iterable[str | None], code: str | No
     return f"{title} ({outside(code, 40)})" if code else title
 
 
-def _counted(failed: _Failed, whole: int | None) -> str:
-    """``24 of 240 messages failed (10.0 %)``, ``12 sends were refused``."""
+def _counted(failed: _Failed, whole: int | None, people: str) -> str:
+    """``24 of 240 messages (10.0 %) to 21 people failed``, ``12 sends to 9 people were refused``."""
     messages, sends = (sum(one.count for one in part) for part in (failed.messages, failed.sends))
+    people = people and f" {people}"
     if whole is not None:
         share = f"{failed.count / whole * 100:.1f} %"
-        return f"{failed.count:,} of {plural(whole, 'message')} failed ({share})"
-    told = [f"{plural(messages, 'message')} failed"] if messages else []
-    if sends:
-        told.append(f"{plural(sends, 'send')} {'was' if sends == 1 else 'were'} refused")
-    return " and ".join(told)
+        return f"{failed.count:,} of {plural(whole, 'message')} ({share}){people} failed"
+    refused = f"{plural(sends, 'send')}{people} {'was' if sends == 1 else 'were'} refused"
+    if not messages:
+        return refused
+    if not sends:
+        return f"{plural(messages, 'message')}{people} failed"
+    both = f"{plural(messages, 'message')} failed and {plural(sends, 'send')} {'was' if sends == 1 else 'were'} refused"
+    return f"{both},{people}" if people else both
 
 
 def _people(cause: _Cause, failed: _Failed, found: Failures, entry: FailureCode) -> tuple[int, bool]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
-from rich.padding import Padding
+from rich.console import Console
 from rich.text import Text
 
 from ticktrail.alert import Alert, plural, when
@@ -40,18 +40,35 @@ def write_alerts(
         style = "dim" if one else "bold red" if alert.urgency == "urgent" else "yellow"
         out.print()
         out.print(Text.assemble((f"{marks[alert.urgency]} ", style), (alert.title, "dim" if one else "bold")))
-        lines = [Text(alert.says), Text(alert.remedy)]
+        for text in (alert.says, alert.remedy):
+            _print_indented(out, Text(text))
         if alert.listing is not None:
-            lines.append(Text(command_of(alert.listing, zone), style="cyan"))
+            # Never broken, so that it can be copied.
+            out.print(Text(f"  {command_of(alert.listing, zone)}", style="cyan"), soft_wrap=True)
+        last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one.note}" if one.note else ""
-            lines.append(
-                Text(f"Known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}", style="dim")
-            )
-        else:
-            lines.append(Text(f"key {alert.key}", style="dim"))
-        for line in lines:
-            out.print(Padding(line, (0, 0, 0, 2)))
+            last = f"Known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+        _print_indented(out, Text(last, style="dim"))
+
+
+def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
+    """A report: its title, and the lines with what they are about in front."""
+    out = console(stream)
+    plain = not can_show(stream, "—≥“”")
+    out.print(Text(title, style="bold"))
+    for line in lines:
+        name, _, text = line.partition(": ")
+        if plain:
+            for fancy, simple in (("—", "-"), ("≥", ">="), ("“", '"'), ("”", '"')):
+                text = text.replace(fancy, simple)
+        _print_indented(out, Text.assemble((f"{name}: ", "dim"), text))
+
+
+def _print_indented(out: Console, text: Text) -> None:
+    for line in text.wrap(out, out.width - 2):
+        line.rstrip()
+        out.print(Text.assemble("  ", line), soft_wrap=True)
 
 
 def alerts_document(
@@ -121,16 +138,3 @@ def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
 
 def _iso(moment: datetime | None, zone: tzinfo) -> str | None:
     return None if moment is None else moment.astimezone(zone).isoformat(timespec="seconds")
-
-
-def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
-    """A report: its title, and the lines with what they are about in front."""
-    out = console(stream)
-    plain = not can_show(stream, "—≥“”")
-    out.print(Text(title, style="bold"))
-    for line in lines:
-        name, _, text = line.partition(": ")
-        if plain:
-            for fancy, simple in (("—", "-"), ("≥", ">="), ("“", '"'), ("”", '"')):
-                text = text.replace(fancy, simple)
-        out.print(Padding(Text.assemble((f"{name}: ", "dim"), text), (0, 0, 0, 2)))

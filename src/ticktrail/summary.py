@@ -146,7 +146,7 @@ def _compared(found: Summary) -> str:
         return f"{sent:,} sent, then {before:,}; too few for a percentage"
     this, before_that = shares
     return (
-        f"delivered within {span(age)} {this.percent} ({this.part:,} of {this.whole:,}), "
+        f"of known times, delivered within {span(age)}: {this.percent} ({this.part:,} of {this.whole:,}), "
         f"then {before_that.percent} ({before_that.part:,} of {before_that.whole:,})"
     )
 
