@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ticktrail.alert import Alert, plural, when
+from ticktrail.cleaning import one_line
 from ticktrail.query import MessageFilter, SendFilter
 from ticktrail.render import can_show, console
 from ticktrail.stores.alert_memory import Remembered
@@ -39,15 +40,17 @@ def write_alerts(
         one = known.get(alert.key)
         style = "dim" if one else "bold red" if alert.urgency == "urgent" else "yellow"
         out.print()
-        out.print(Text.assemble((f"{marks[alert.urgency]} ", style), (alert.title, "dim" if one else "bold")))
+        out.print(
+            Text.assemble((f"{marks[alert.urgency]} ", style), (_simple(alert.title, stream), "dim" if one else "bold"))
+        )
         for text in (alert.says, alert.remedy):
-            _print_indented(out, Text(text))
+            _print_indented(out, Text(_simple(text, stream)))
         if alert.listing is not None:
             # Never broken, so that it can be copied.
             out.print(Text(f"  {command_of(alert.listing, zone)}", style="cyan"), soft_wrap=True)
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
-            note = f": {one.note}" if one.note else ""
+            note = f": {one_line(one.note)}" if one.note else ""
             last = f"Known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
         _print_indented(out, Text(last, style="dim"))
 
@@ -55,14 +58,19 @@ def write_alerts(
 def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
     """A report: its title, and the lines with what they are about in front."""
     out = console(stream)
-    plain = not can_show(stream, "—≥“”")
     out.print(Text(title, style="bold"))
     for line in lines:
-        name, _, text = line.partition(": ")
-        if plain:
-            for fancy, simple in (("—", "-"), ("≥", ">="), ("“", '"'), ("”", '"')):
-                text = text.replace(fancy, simple)
+        name, _, text = _simple(line, stream).partition(": ")
         _print_indented(out, Text.assemble((f"{name}: ", "dim"), text))
+
+
+def _simple(text: str, stream: TextIO) -> str:
+    """The text in characters that a stream can show, as far as we put them there."""
+    if can_show(stream, "—≥•…“”"):
+        return text
+    for fancy, simple in (("—", "-"), ("≥", ">="), ("•", "*"), ("…", "..."), ("“", '"'), ("”", '"')):
+        text = text.replace(fancy, simple)
+    return text
 
 
 def _print_indented(out: Console, text: Text) -> None:

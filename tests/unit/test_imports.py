@@ -77,7 +77,7 @@ ALLOWED: dict[str, set[str]] = {
         "stores",
     },
     "channels": {"alert_settings", "secret"},
-    "render_alerts": {"alert", "query", "render", "stores"},
+    "render_alerts": {"alert", "cleaning", "query", "render", "stores"},
     "notify": {"alert", "alert_settings", "alerts", "channels", "render_alerts", "stores"},
     "alerting": {
         *{"alert", "alert_facts", "alert_settings", "alerts", "channels", "config", "holder", "notify", "stores"},
