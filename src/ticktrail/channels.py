@@ -90,35 +90,27 @@ def _post(channel: Channel, notice: Notice) -> str | None:
 
 
 def _apprise(channel: Channel, notice: Notice) -> str | None:
-    apprise = _load_apprise()
-    if apprise is None:
-        return f"{channel.name} ({channel.url}) needs Apprise, which is not installed. Type: {INSTALL}"
-    # Its log holds URLs, and tokens in them.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
-    asset = apprise.AppriseAsset(app_id="Ticktrail", app_desc="Ticktrail", app_url="", async_mode=False)
-    told = apprise.Apprise(asset=asset)
-    if not told.add(channel.url.reveal()):
-        return (
-            f"{channel.name} ({channel.url}): Apprise does not understand this URL. Its wiki has one for each service."
-        )
-    try:
-        arrived = told.notify(
-            title=notice.title, body=notice.body, notify_type=notice.tone, body_format=apprise.NotifyFormat.TEXT
-        )
-    except Exception as error:  # noqa: BLE001 - a plugin of anybody's
-        return f"{channel.name} ({channel.url}) was not reached: {type(error).__name__}."
-    return None if arrived else f"{channel.name} ({channel.url}) did not take the message."
-
-
-def _load_apprise() -> Any:
-    """Apprise, loaded when it is used; None when it is not installed."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        # It loads its plugins late, and what they warn of is its makers' business.
+        warnings.simplefilter("ignore")
+        try:
             import apprise  # noqa: PLC0415 - an extra that few need
-    except ImportError:
-        return None
-    return apprise
+        except ImportError:
+            return f"{channel.name} ({channel.url}) needs Apprise, which is not installed. Type: {INSTALL}"
+        # Its log holds URLs, and tokens in them.
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        asset = apprise.AppriseAsset(app_id="Ticktrail", app_desc="Ticktrail", app_url="", async_mode=False)
+        told = apprise.Apprise(asset=asset)
+        if not told.add(channel.url.reveal()):
+            unknown = "Apprise does not understand this URL. Its wiki has one for each service."
+            return f"{channel.name} ({channel.url}): {unknown}"
+        try:
+            arrived = told.notify(
+                title=notice.title, body=notice.body, notify_type=notice.tone, body_format=apprise.NotifyFormat.TEXT
+            )
+        except Exception as error:  # noqa: BLE001 - a plugin of anybody's
+            return f"{channel.name} ({channel.url}) was not reached: {type(error).__name__}."
+    return None if arrived else f"{channel.name} ({channel.url}) did not take the message."
 
 
 def safe_id(text: str) -> str:
