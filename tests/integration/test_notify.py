@@ -18,7 +18,7 @@ import pytest
 from tests.faulty_server import Answer, FaultyServer, Request
 
 from ticktrail.alert import Alert, Kind, Rules
-from ticktrail.alert_settings import Channel
+from ticktrail.alert_settings import Channel, read_alert_settings
 from ticktrail.channels import Notice, deliver
 from ticktrail.holder import new_holder
 from ticktrail.notify import Occasion, Telling, tell
@@ -30,6 +30,14 @@ ZONE = ZoneInfo("Asia/Riyadh")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
 MINUTE = timedelta(minutes=1)
 SECRET = "a secret of thirty-two characters"  # noqa: S105 - nobody's
+
+
+def example(language: str) -> Any:
+    """The example in this language in the how-to's section on alerts, read as a program reads it."""
+    page = (Path(__file__).parents[2] / "docs" / "how-to.md").read_text(encoding="utf-8")
+    section = page.split("\n## Be told when something is wrong\n", 1)[1].split("\n## ", 1)[0]
+    block = section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+    return json.loads(block) if language == "json" else block
 
 
 class Receiver(FaultyServer):
@@ -110,9 +118,22 @@ def test_a_webhook_gets_signed_json(ledger: Store, receiver: Receiver) -> None:
     assert (body["version"], body["event"], body["instance"]) == (1, "alert.firing", "shop")
     assert body["id"] == request.headers["x-ticktrail-id"]
     assert body["title"] == "[shop] Payment issue (131042)"
-    assert body["alert"]["people"] == 2
+    assert body["alert"].items() >= {"people": 2, "kind": "failing", "urgency": "urgent", "messages": 3}.items()
+    assert body.keys() == example("json").keys()
+    assert body["alert"].keys() <= example("json")["alert"].keys()
     assert body["alert"]["firstSeenAt"] == "2026-11-22T12:00:00+03:00"
     assert body["text"].endswith("ticktrail messages --undelivered --error 131042 --since 2026-11-22T12:00")
+
+
+def test_the_documented_settings_can_be_read(tmp_path: Path) -> None:
+    """The example of the how-to is a good file: two channels, and every threshold where it belongs."""
+    (tmp_path / "webhook-secret").write_text(SECRET, encoding="utf-8")
+    file = tmp_path / "ticktrail.toml"
+    file.write_text(example("toml"), encoding="utf-8")
+    own = read_alert_settings(file, {"TICKTRAIL_CHAT_URL": "slack://a/b/c"})
+    assert [(channel.name, channel.kind) for channel in own.channels] == [("office", "apprise"), ("n8n", "webhook")]
+    assert own.channels[1].secret == Secret(SECRET)
+    assert (own.rules.quiet, own.rules.sync_after, own.rules.rates) == ((1_320, 420), 1_800, {"131026": 0.15})
 
 
 def test_an_unsigned_webhook_has_no_signature(ledger: Store, receiver: Receiver) -> None:
