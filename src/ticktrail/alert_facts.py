@@ -16,6 +16,7 @@ from ticktrail.alerts import (
     Standing,
     Synced,
     delivered_within,
+    is_stuck,
     timed,
 )
 from ticktrail.checks import Finding, judge_key
@@ -69,26 +70,23 @@ def _failures(ledger: Store, since: int, until: int | None) -> Failures:
 def _standings(ledger: Store, rules: Rules, now: int) -> list[Standing]:
     until = now - rules.stuck_after
     ripe = MessageFilter(since_timestamp=until - rules.window, until_timestamp=until)
-    found = []
-    for group in ledger.figures(ripe, Grouping.NUMBER, young_since=now):
-        # Thirty days are only counted where the answer is wanted.
-        wanted = group.counts.on_the_way and group.counts.sent >= rules.at_least
-        number = None if group.key is None else str(group.key)
-        stuck = MessageFilter(
-            statuses=("sent",),
-            sending_numbers=(number,) if number else (),
-            since_timestamp=now - STUCK_UNTIL,
-            until_timestamp=until,
+    groups = list(ledger.figures(ripe, Grouping.NUMBER, young_since=now))
+    stuck: dict[str | int | None, int] = {}
+    # Thirty days are many messages: they are only counted when the answer may be wanted.
+    if any(is_stuck(group.counts, rules) for group in groups):
+        chosen = MessageFilter(statuses=("sent",), since_timestamp=now - STUCK_UNTIL, until_timestamp=until)
+        stuck = {
+            group.key: group.counts.on_the_way for group in ledger.figures(chosen, Grouping.NUMBER, young_since=now)
+        }
+    return [
+        Standing(
+            number=None if group.key is None else str(group.key),
+            label=group.label,
+            ripe=group.counts,
+            stuck=stuck.get(group.key, group.counts.on_the_way),
         )
-        found.append(
-            Standing(
-                number=number,
-                label=group.label,
-                ripe=group.counts,
-                stuck=ledger.count(stuck) if wanted else group.counts.on_the_way,
-            )
-        )
-    return found
+        for group in groups
+    ]
 
 
 def _deliveries(ledger: Store, rules: Rules, now: int) -> list[Delivery]:

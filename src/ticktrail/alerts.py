@@ -151,9 +151,9 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
         return
     now = int(facts.at.now.timestamp())
     for one in facts.standings:
-        waiting, sent = one.ripe.on_the_way, one.ripe.sent
-        if sent < rules.at_least or waiting < rules.stuck_rate * sent:
+        if not is_stuck(one.ripe, rules):
             continue
+        waiting, sent = one.ripe.on_the_way, one.ripe.sent
         after = span(rules.stuck_after)
         yield Alert(
             key=key_of(Kind.STUCK, one.number),
@@ -177,6 +177,11 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
                 until_timestamp=now - rules.stuck_after,
             ),
         )
+
+
+def is_stuck(ripe: Counts, rules: Rules) -> bool:
+    """Whether too many of the messages that are old enough to have arrived have one tick."""
+    return ripe.sent >= rules.at_least and ripe.on_the_way >= rules.stuck_rate * ripe.sent
 
 
 def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
@@ -238,7 +243,9 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     known = "No status has ever come" if silent is None else f"No status has come for {span(silent)}"
     listing = None
     if facts.unanswered >= FEWEST_SENDS:
-        says = f"{known}, although Meta accepted {plural(facts.unanswered, 'message')} since."
+        says = (
+            f"{known}, although Meta accepted {plural(facts.unanswered, 'message')}{'' if last is None else ' since'}."
+        )
         listing = SendFilter(unconfirmed=True, since_timestamp=last)
     elif (
         silent is not None

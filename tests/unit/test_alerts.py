@@ -296,6 +296,8 @@ def test_silence_after_messages_were_accepted(sends: int, fires: bool) -> None: 
     if fires:
         assert alerts[0].says == "No status has come for 3 h, although Meta accepted 3 messages since."
         assert alerts[0].listing == SendFilter(unconfirmed=True, since_timestamp=SECONDS - 3 * HOUR)
+        (never,) = about(syncs=[synced()], unanswered=sends)
+        assert never.says == "No status has ever come, although Meta accepted 3 messages."
 
 
 @pytest.mark.parametrize(

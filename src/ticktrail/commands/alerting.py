@@ -180,11 +180,13 @@ class AlertWatch:
 
     def _check(self, settings: Settings, ledger: Store) -> None:
         """Check, unless it was done a moment ago. Troubles with channels are said once."""
+        from ticktrail.alert_settings import read_alert_settings
         from ticktrail.alerting import check_alerts
 
         if time.monotonic() - self._checked < _CHECK_SECONDS:
             return
         self._checked = time.monotonic()
+        _need_channels(read_alert_settings(settings.config_file, os.environ), settings)
         if not ledger.exists():
             return
         telling = check_alerts(settings, ledger, datetime.now(UTC), os.environ).telling
