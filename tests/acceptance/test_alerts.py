@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,6 +157,17 @@ def test_channels_are_told_once(ticktrail: Ticktrail, bad_day: str, home: Path, 
     assert sorted(taken) == [("alert.firing", key) for key in sorted({key for _, key in taken})]
     assert len(taken) == 2
     assert not any(b"96650" in request.body for request in receiver.requests)
+
+
+def test_two_processes_at_once_tell_once(ticktrail: Ticktrail, bad_day: str, home: Path, receiver: Receiver) -> None:
+    """Four at the same time, and a channel that takes its time: each alert comes once."""
+    channels(home, receiver)
+    receiver.delay(0.5, times=None)
+    with ThreadPoolExecutor(4) as pool:
+        runs = [pool.submit(ticktrail, "alerts", "--store", bad_day, "--notify", HOOK_SECRET=SECRET) for _ in range(4)]
+    assert [run.result().returncode for run in runs] == [4] * 4
+    keys = [body["alert"]["key"] for body in receiver.bodies()]
+    assert len(keys) == len(set(keys)) == 2
 
 
 def test_a_test_reaches_every_channel(ticktrail: Ticktrail, home: Path, receiver: Receiver) -> None:

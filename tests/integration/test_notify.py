@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -306,6 +307,14 @@ def test_apprise_carries_alerts(ledger: Store, receiver: Receiver) -> None:
     body = receiver.bodies()[-1]
     assert (body["title"], body["type"]) == ("[shop] Payment issue (131042)", "failure")
     assert body["message"].startswith("3 messages to 2 people failed.\nPay.")
+
+
+def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not installed, that is said, with what to type."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    channel = Channel(name="chat", kind="apprise", url=Secret("slack://hidden", "slack://…"))
+    problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
+    assert problem == "chat (slack://…) needs Apprise, which is not installed. Type: pip install 'ticktrail[alerts]'"
 
 
 def test_a_url_that_apprise_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:
