@@ -94,8 +94,10 @@ def test_ten_lines() -> None:
         "sent: 100. Beside them 3 to groups.",
         "delivered: 84.0 % (84 of 100 sent)",
         "read: ≥ 47.6 % (40 of 84 delivered)",
-        "compared with a week before: of known times, delivered within 8 h: "
-        "80.0 % (80 of 100), then 95.0 % (95 of 100)",
+        (
+            "compared with a week before: of known times, delivered within 8 h: "
+            "80.0 % (80 of 100), then 95.0 % (95 of 100)"
+        ),
         "failed: 10 (10.0 % of 100); 9 Message undeliverable (131026), to 8 people; 1 No reason given, to 1 person",
         "on the way: 6",
         "time to deliver: half within 4 s, 90 % within 4 s, 99 % within 9 h; 16 not delivered",
