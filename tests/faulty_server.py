@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
@@ -22,11 +22,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 @dataclass(frozen=True)
 class Request:
-    """One request that came in; header names are in lower case."""
+    """One request that came in; header names are in lower case, ``body`` is as it was sent."""
 
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 _PIECES = 20
@@ -50,7 +51,7 @@ class _Fault:
 
 
 class FaultyServer:
-    """Answers GET requests with :meth:`respond`, unless a fault is due.
+    """Answers GET and POST requests with :meth:`respond`, unless a fault is due.
 
     Faults are due in the order they were asked for, each for its number of matching requests (None: for good).
 
@@ -217,11 +218,16 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.asked = self.server.owner.seen(parts.path, query, headers)
+        length = int(headers.get("content-length", "0"))
+        if length:
+            self.asked = replace(self.asked, body=self.rfile.read(length))
         act = self.server.owner.due(self.asked)
         if act is not None:
             act(self)
         else:
             self.send(*self.server.owner.respond(self.asked))
+
+    do_POST = do_GET  # noqa: N815 - the base class's name
 
     def send(
         self,

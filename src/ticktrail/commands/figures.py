@@ -66,7 +66,7 @@ def stats(
     young_since = int(datetime.now(UTC).timestamp()) - DAY_SECONDS
     with existing_ledger(settings) as ledger:
         (totals,) = ledger.figures(wanted, young_since=young_since, details=True)
-        never = _never_passed(ledger, totals.counts, wanted)
+        never = never_passed_in(ledger, totals.counts, wanted)
         groups = None
         if by is not None:
             counted = ledger.figures(wanted, by, young_since=young_since, details=by in WITH_DETAILS)
@@ -102,7 +102,7 @@ def _usual_limit(by: Grouping, form: FiguresFormat) -> int:
     return sys.maxsize
 
 
-def _never_passed(ledger: Store, counts: Counts, asked: MessageFilter) -> frozenset[str]:
+def never_passed_in(ledger: Store, counts: Counts, asked: MessageFilter) -> frozenset[str]:
     """What the trigger never passes: what did not come in this time, nor ever."""
     from ticktrail.query import READ, MessageFilter
     from ticktrail.stats import never_passed

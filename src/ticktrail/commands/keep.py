@@ -53,6 +53,9 @@ def sync(
         bool,
         typer.Option("--annotate-conversations", help="Also write the state onto your conversations' documents."),
     ] = False,
+    alerts: Annotated[
+        bool, typer.Option("--alerts", help="With --watch: tell the channels in ticktrail.toml what needs somebody.")
+    ] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
@@ -62,12 +65,14 @@ def sync(
         raise ConfigurationError("--full and --watch are for n8n: an export is always read whole.")
     if dry_run and annotate:
         raise ConfigurationError("--dry-run and --annotate-conversations exclude each other.")
+    if alerts and watch is None:
+        raise ConfigurationError("--alerts goes with --watch.", remedy="Type: ticktrail alerts --notify")
     if dry_run and watch is not None:
         raise ConfigurationError("--dry-run and --watch exclude each other.")
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
-        _keep_syncing(watch, store, form, full=full, annotate=annotate, verbose=verbose)
+        _keep_syncing(watch, store, form, full=full, annotate=annotate, verbose=verbose, alerts=alerts)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
@@ -119,8 +124,16 @@ def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bo
 
 
 def _keep_syncing(
-    interval: float, store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool
+    interval: float,
+    store: str | None,
+    form: ReportFormat,
+    *,
+    full: bool,
+    annotate: bool,
+    verbose: bool,
+    alerts: bool,
 ) -> None:
+    from ticktrail.commands.alerting import AlertWatch
     from ticktrail.silence import Remembered
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
@@ -130,6 +143,7 @@ def _keep_syncing(
     stop = threading.Event()
     remembered = Remembered()
     first = True
+    tell = AlertWatch() if alerts else None
 
     def cycle() -> None:
         nonlocal first
@@ -138,8 +152,9 @@ def _keep_syncing(
             names = ", ".join(station.settings.workflow_ids)
             say(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.")
         try:
-            for report in _round(station, stop, lambda _tally: None, full=full and first, annotate=annotate):
-                _print_news(report, form, verbose=verbose)
+            with nullcontext() if tell is None else tell.after(station.settings, station.ledger):
+                for report in _round(station, stop, lambda _tally: None, full=full and first, annotate=annotate):
+                    _print_news(report, form, verbose=verbose)
             if not stop.is_set() and remembered.is_time():
                 for finding in remembered.news(_silence(station, interval)):
                     say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())

@@ -13,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ticktrail.causes import CauseCount
 from ticktrail.counts import Group
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
+from ticktrail.stores.alert_memory import AlertMemory
 from ticktrail.stores.answer import Answer
 from ticktrail.stores.bookkeeping import Books
 from ticktrail.stores.care import Care
@@ -173,6 +175,23 @@ class Store(Protocol):
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, unknown times last, ties by key, in flat memory."""
+        ...
+
+    def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
+        """What the messages a filter chooses have in common, failed ones and others, each combination once.
+
+        Messages to groups and Meta's tests are left out, and those whose status says nothing of delivery; so are the
+        filter's ``limit`` and ``after``. The database counts.
+        """
+        ...
+
+    def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
+        """As :meth:`causes`, of attempts to send, refused ones and others; ``unconfirmed`` is left aside too."""
+        ...
+
+    @property
+    def alert_memory(self) -> AlertMemory:
+        """What was alerted of, and who was told, in the same place."""
         ...
 
     def check(self) -> StoreState:

@@ -18,15 +18,18 @@ from pymongo import MongoClient
 from pymongo.cursor import Cursor
 from pymongo.database import Database
 
+from ticktrail.causes import CauseCount
 from ticktrail.counts import Group
 from ticktrail.document import from_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport, mongodb_sends
 from ticktrail.stores.answer import Answer
+from ticktrail.stores.mongodb_alert_memory import MongoAlertMemory
 from ticktrail.stores.mongodb_bookkeeping import MongoBooks
 from ticktrail.stores.mongodb_bulk import Documents
 from ticktrail.stores.mongodb_care import MongoCare
+from ticktrail.stores.mongodb_causes import message_causes, send_causes
 from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb_errors import explained, too_old
 from ticktrail.stores.mongodb_indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
@@ -71,6 +74,7 @@ class MongoStore:
         self.care = MongoCare(
             self._address, names, self._database, lambda: self._writer or self._prepared(), self.books
         )
+        self.alert_memory = MongoAlertMemory(self._address, self._status_collection, self._database)
 
     def __repr__(self) -> str:
         return f"MongoStore({self.location!r})"
@@ -149,6 +153,16 @@ class MongoStore:
             stages = mongodb_sends.stages_of(chosen, self._status_collection)
             with self._sends().aggregate(stages, allowDiskUse=True) as found:
                 yield from filter(None, map(mongodb_sends.from_document, found))
+
+    def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
+        """What the messages a filter chooses have in common."""
+        with explained(self._address):
+            yield from message_causes(self._statuses(), chosen)
+
+    def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
+        """What the attempts to send that a filter chooses have in common."""
+        with explained(self._address):
+            yield from send_causes(self._sends(), chosen)
 
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""

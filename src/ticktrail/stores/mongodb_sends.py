@@ -63,8 +63,8 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
     )
 
 
-def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]]:
-    """The stages that find the documents a filter chooses, newest first."""
+def matching(wanted: SendFilter) -> dict[str, Any]:
+    """The documents a filter chooses; whether a status confirmed them is left aside."""
     clauses: list[dict[str, Any]] = [{"sentBy": {"$type": "object"}, "status": {"$type": "string"}}]
     if wanted.refused is not None:
         clauses.append({"rejected": True if wanted.refused else {"$ne": True}})
@@ -84,7 +84,12 @@ def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]
     ):
         if value is not None:
             clauses.append({field: {"$in": storable([value])}})
-    stages: list[dict[str, Any]] = [{"$match": {"$and": clauses}}, {"$sort": {"sentAt": -1, "_id": 1}}]
+    return {"$and": clauses}
+
+
+def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]]:
+    """The stages that find the documents a filter chooses, newest first."""
+    stages: list[dict[str, Any]] = [{"$match": matching(wanted)}, {"$sort": {"sentAt": -1, "_id": 1}}]
     if wanted.unconfirmed:
         # The order is settled before, so that a limit ends the looking up as soon as it is reached.
         statuses = {

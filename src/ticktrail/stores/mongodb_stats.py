@@ -59,7 +59,14 @@ def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilt
     pipeline: list[dict[str, Any]] = [
         {"$match": query_of(chosen)},
         {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
-        {"$project": {"_id": 0, "code": or_else(_code(), None), "who": _key(Grouping.USER), "audience": _audience()}},
+        {
+            "$project": {
+                "_id": 0,
+                "code": or_else(failure_code(), None),
+                "who": _key(Grouping.USER),
+                "audience": audience(),
+            }
+        },
         {"$match": {"audience": counts.PEOPLE, "who": {"$ne": None}}},
         {"$group": {"_id": {"code": "$code", "who": "$who"}}},
         {"$group": {"_id": "$_id.code", "people": {"$sum": 1}}},
@@ -72,7 +79,7 @@ def figures_pipeline(
     chosen: MessageFilter, by: Grouping | None, *, young_since: int, details: bool
 ) -> list[dict[str, Any]]:
     """The stages that count; each document they yield is one :data:`ticktrail.counts.Row`."""
-    told_apart: dict[str, Expression] = {"key": None, "audience": _audience(), "facts": _facts()}
+    told_apart: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
     label: Expression = None
     if by is not None:
         told_apart["key"] = _key(by)
@@ -81,7 +88,7 @@ def figures_pipeline(
         told_apart["delay"] = _delay()
         if by is None:
             told_apart |= {"category": _category(), "billable": _billable()}
-    young = either({"$gte": [_message_time(), Int64(young_since)]}, 1, 0)
+    young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
     stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
     if by is Grouping.ERROR:
         stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
@@ -120,18 +127,18 @@ def _row(found: dict[str, Any]) -> counts.Row:
 
 def _key(by: Grouping) -> Expression:
     if by in _TIMES:
-        time = _message_time()
+        time = message_time()
         return either({"$eq": [time, None]}, None, {"$floor": {"$divide": [time, counts.QUARTER_SECONDS]}})
-    person = as_text("$conversation_id")
+    number = as_text("$conversation_id")
     keys: dict[Grouping, Expression] = {
-        Grouping.USER: or_else(person, as_text("$recipientUserId")),
-        Grouping.ERROR: _code(),
+        Grouping.USER: person(),
+        Grouping.ERROR: failure_code(),
         Grouping.CATEGORY: _category(),
         Grouping.TEMPLATE: as_text("$template.name"),
         Grouping.CAMPAIGN: as_text("$callbackData"),
-        Grouping.NUMBER: or_else(as_text("$phoneNumberId"), as_text("$displayPhoneNumber")),
+        Grouping.NUMBER: sending_number(),
         Grouping.COUNTRY: in_turn(
-            [{"person": person}],
+            [{"person": number}],
             either(
                 {
                     "$or": [
@@ -149,6 +156,16 @@ def _key(by: Grouping) -> Expression:
     return keys[by]
 
 
+def person() -> Expression:
+    """The recipient, told apart from every other."""
+    return or_else(as_text("$conversation_id"), as_text("$recipientUserId"))
+
+
+def sending_number() -> Expression:
+    """The sending number's id, else the number itself."""
+    return or_else(as_text("$phoneNumberId"), as_text("$displayPhoneNumber"))
+
+
 def _label(by: Grouping) -> Expression:
     labels = {
         Grouping.ERROR: either(has_type("$failure.title", "string"), "$failure.title", None),
@@ -158,7 +175,7 @@ def _label(by: Grouping) -> Expression:
     return labels.get(by)
 
 
-def _code() -> Expression:
+def failure_code() -> Expression:
     """The failure's code as text; what is neither number nor text is none, nor is JSON in a text."""
     text = in_turn(
         [{"code": as_text("$failure.code")}],
@@ -172,7 +189,7 @@ def _code() -> Expression:
     return either({"$in": [{"$type": "$failure.code"}, kinds]}, either({"$eq": [text, ""]}, None, text), None)
 
 
-def _audience() -> Expression:
+def audience() -> Expression:
     """:func:`ticktrail.counts.audience`."""
     return in_turn(
         [{"person": or_else(as_text("$conversation_id"), "")}],
@@ -259,7 +276,7 @@ def _delay() -> Expression:
     return in_turn([times], either(known, in_turn([{"taken": taken}], rounded), None))
 
 
-def _message_time() -> Expression:
+def message_time() -> Expression:
     """:data:`ticktrail.query.MESSAGE_TIME_FIELDS`: the first that is known."""
     known = or_else(as_whole_number("$sentTimestamp"), as_whole_number("$firstTimestamp"))
     return or_else(known, time_of_history())

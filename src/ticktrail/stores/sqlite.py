@@ -16,14 +16,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from ticktrail.causes import CauseCount
 from ticktrail.counts import Group
 from ticktrail.document import to_document
 from ticktrail.model import Message, Send, StatusEvent
 from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.stores import StoreOptions, StoreState, WriteReport
 from ticktrail.stores.answer import Answer
+from ticktrail.stores.sqlite_alert_memory import SqliteAlertMemory
 from ticktrail.stores.sqlite_bookkeeping import SqliteBooks
 from ticktrail.stores.sqlite_care import SqliteCare
+from ticktrail.stores.sqlite_causes import message_causes, send_causes
 from ticktrail.stores.sqlite_connection import (
     MEMORY,
     WAL_LIMIT_BYTES,
@@ -67,6 +70,7 @@ class SqliteStore:
         self.timezone = options.timezone
         self.books = SqliteBooks(self.location, self._reader, self._writer)
         self.care = SqliteCare(self._path, self.location, self._reader, self._writer, self.books)
+        self.alert_memory = SqliteAlertMemory(self.location, self._reader, self._writer)
 
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""
@@ -152,6 +156,16 @@ class SqliteStore:
             lambda connection, portion: find_sends(connection, "id", portion),
         )
         return (send for _, send in found)
+
+    def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
+        """What the messages a filter chooses have in common."""
+        with explained(self.location):
+            yield from message_causes(self._reader(), chosen)
+
+    def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
+        """What the attempts to send that a filter chooses have in common."""
+        with explained(self.location):
+            yield from send_causes(self._reader(), chosen)
 
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""

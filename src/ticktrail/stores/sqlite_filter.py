@@ -76,6 +76,16 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
 
 def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
     """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
+    where, parameters = joined(send_conditions(chosen))
+    question = f"SELECT id, sent_at FROM send WHERE {where} ORDER BY sent_at DESC, key"  # noqa: S608
+    if chosen.limit is not None:
+        question += " LIMIT ?"
+        parameters.append(_clamped(max(chosen.limit, 0)))
+    return iter(connection.execute(question, parameters))
+
+
+def send_conditions(chosen: SendFilter) -> list[Clause]:
+    """What must hold of the rows of ``send``."""
     clauses: list[Clause] = []
     if chosen.refused is not None:
         clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
@@ -93,12 +103,7 @@ def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator
     ):
         if wanted is not None:
             clauses.append((f"{column} = ?", [bindable(wanted)]))
-    where, parameters = joined(clauses)
-    question = f"SELECT id, sent_at FROM send WHERE {where} ORDER BY sent_at DESC, key"  # noqa: S608
-    if chosen.limit is not None:
-        question += " LIMIT ?"
-        parameters.append(_clamped(max(chosen.limit, 0)))
-    return iter(connection.execute(question, parameters))
+    return clauses
 
 
 def index_to_use(chosen: MessageFilter) -> Index:

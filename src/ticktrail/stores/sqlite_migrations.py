@@ -215,6 +215,33 @@ MIGRATIONS = (
             "INSERT INTO care VALUES ('salt', LOWER(HEX(RANDOMBLOB(16))))",
         ),
     ),
+    Migration(
+        9,
+        "alerts: what was alerted of, and who was told",
+        (
+            """
+            CREATE TABLE alert (
+                key TEXT PRIMARY KEY,
+                kind TEXT NOT NULL,
+                title TEXT NOT NULL,
+                first_seen_at INTEGER NOT NULL,
+                last_seen_at INTEGER NOT NULL,
+                resolved_at INTEGER,
+                acknowledged_at INTEGER,
+                note TEXT
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE alert_notice (
+                key TEXT NOT NULL,
+                channel TEXT NOT NULL,
+                told_at INTEGER NOT NULL,
+                over_at INTEGER,
+                PRIMARY KEY (key, channel)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
 )
 
 

@@ -27,7 +27,7 @@ _FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 
 _CODE = "substr(CAST(failure_code AS TEXT), 1, 64)"
 
-_KEYS = {
+KEYS = {
     Grouping.DAY: _QUARTER,
     Grouping.HOUR: _QUARTER,
     Grouping.USER: "COALESCE(NULLIF(conversation_id, ''), recipient_user_id)",
@@ -43,6 +43,8 @@ _KEYS = {
     Grouping.WORKFLOW: "workflow_id",
     Grouping.SENDER: "sent_by_workflow_id",
 }
+"""What each grouping groups by."""
+
 _TIMES = (Grouping.DAY, Grouping.HOUR)
 _LABELS = {
     Grouping.ERROR: "MAX(failure_title)",
@@ -78,7 +80,7 @@ def _people_by_error(connection: sqlite3.Connection, chosen: MessageFilter) -> d
     """How many recipients each error kept a message from; a million failures have few codes."""
     where, parameters = where_of(connection, chosen)
     question = (
-        f"SELECT NULLIF({_KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {_KEYS[Grouping.USER]}) FROM message "  # noqa: S608
+        f"SELECT NULLIF({KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {KEYS[Grouping.USER]}) FROM message "  # noqa: S608
         f"WHERE {where} AND +audience = {counts.PEOPLE} AND latest_status IN ({_FAILED}) GROUP BY 1"
     )
     return dict(connection.execute(question, parameters))
@@ -102,7 +104,7 @@ def figures_question(
             # The plus: few messages are met through another index sooner than all in this order.
             grouped_by = [f"+{column}" for column in grouped_by]
     else:
-        key = _KEYS[by] if by in _TIMES else f"NULLIF({_KEYS[by]}, '')"
+        key = KEYS[by] if by in _TIMES else f"NULLIF({KEYS[by]}, '')"
         label = _LABELS.get(by, "NULL")
         grouped_by.insert(0, "1")
         to_whom = str(counts.PEOPLE)

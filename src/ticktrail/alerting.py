@@ -1,0 +1,69 @@
+"""The whole path of alerts: facts out of the ledger, judged, shown or told. What commands and the watch call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from ticktrail.alert import Alert
+from ticktrail.alert_facts import gather
+from ticktrail.alert_settings import AlertSettings, read_alert_settings
+from ticktrail.alerts import judge
+from ticktrail.channels import Notice, deliver, safe_id
+from ticktrail.config import Settings
+from ticktrail.holder import new_holder
+from ticktrail.notify import Deliver, Occasion, Telling, needing, tell
+from ticktrail.stores import Store
+
+
+class Checked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check came to: all that fires, what of it nobody has acknowledged, and what telling came to."""
+
+    alerts: tuple[Alert, ...]
+    needing: tuple[Alert, ...]
+    telling: Telling
+
+
+def find_alerts(settings: Settings, own: AlertSettings, ledger: Store, now: datetime) -> list[Alert]:
+    """Everything in a ledger that needs somebody at this moment."""
+    return judge(gather(ledger, settings, own.rules, own.naming, now=now), own.rules, own.catalogue)
+
+
+def check_alerts(
+    settings: Settings, ledger: Store, now: datetime, environ: Mapping[str, str], *, carry: Deliver = deliver
+) -> Checked:
+    """Find what needs somebody, and tell every channel of the settings what it has not heard yet.
+
+    Raises:
+        ConfigurationError: ``ticktrail.toml`` is malformed.
+    """
+    own = read_alert_settings(settings.config_file, environ)
+    alerts = find_alerts(settings, own, ledger, now)
+    occasion = Occasion(now=now, zone=settings.timezone, holder=new_holder(), instance=settings.instance)
+    telling = tell(alerts, ledger, own.channels, own.rules, occasion, carry)
+    remembered = ledger.alert_memory.all()
+    return Checked(alerts=tuple(alerts), needing=tuple(needing(alerts, remembered)), telling=telling)
+
+
+def send_test(own: AlertSettings, now: datetime) -> list[tuple[str, str | None]]:
+    """Tell every channel that this is a test. Returns each one's name, and what went wrong if something did."""
+    notice = Notice(
+        event="test",
+        notice_id=safe_id(f"test-{int(now.timestamp())}"),
+        title="Ticktrail: a test",
+        body="If you read this, alerts will reach you here.",
+        document={},
+    )
+    return [(channel.name, deliver(channel, notice)) for channel in own.channels]
+
+
+def send_report(
+    own: AlertSettings, title: str, lines: Sequence[str], document: dict[str, object], name: str
+) -> list[tuple[str, str | None]]:
+    """Send a report to every channel. Returns as :func:`send_test`."""
+    notice = Notice(
+        event="report", notice_id=safe_id(name), title=title, body="\n".join(lines), document={"report": document}
+    )
+    return [(channel.name, deliver(channel, notice)) for channel in own.channels]

@@ -1,0 +1,53 @@
+"""What failures have in common, as a store counts it: code, template, sending workflow and sending number.
+
+Pure. Beside the failures stand the messages that did not fail, so that a share can be told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+LONGEST_CODE = 64
+
+
+class CauseCount(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages to people, or attempts to send, that have all of this in common.
+
+    Attributes:
+        failed: failed messages, or sends that Meta refused; else everything that did not.
+        code: why, as text; None where no code was given, and where nothing failed.
+        title: the reported title of that code, the greatest of several.
+        template: its name; None for a message without one, or of which no send is known.
+        workflow_id: the workflow that sent; None when no send is known.
+        number: the sending number's id, else the number itself; None for sends, which do not say it.
+        number_label: the sending number as people write it.
+        count: how many.
+        people: to how many recipients, counted for failures only.
+        first_timestamp: of the earliest, Unix seconds, by the time it was sent; ``last_timestamp`` of the latest.
+    """
+
+    failed: bool
+    code: str | None = None
+    title: str | None = None
+    template: str | None = None
+    workflow_id: str | None = None
+    number: str | None = None
+    number_label: str | None = None
+    count: int = 0
+    people: int = 0
+    first_timestamp: int | None = None
+    last_timestamp: int | None = None
+
+
+def first_code(errors: object) -> str | None:
+    """The code of the first of a send's errors as text; None when it has none that is a number or a word."""
+    first: Any = errors[0] if isinstance(errors, (list, tuple)) and errors else None
+    code = first.get("code") if isinstance(first, dict) else None
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
+    if isinstance(code, bool) or not isinstance(code, (int, float, str)):
+        return None
+    text = str(code)[:LONGEST_CODE]
+    return None if not text or text[0] in "{[" else text

@@ -1,0 +1,121 @@
+"""A day in ten lines: whole days of a zone, figures with their parts, and what could not be seen."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.alert import Alert, Kind
+from ticktrail.alerts import Synced
+from ticktrail.causes import CauseCount
+from ticktrail.counts import Counts, Group
+from ticktrail.error_codes import packaged
+from ticktrail.summary import PeriodName, Summary, lines_of, period_of, summary_document, week_before
+
+RIYADH = ZoneInfo("Asia/Riyadh")
+NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
+"""08:00 in Riyadh, a Sunday."""
+
+
+@pytest.mark.parametrize(
+    ("name", "zone", "now", "since", "until", "title"),
+    [
+        ("day", "Asia/Riyadh", NOW, "2026-11-21T00:00+03:00", "2026-11-22T00:00+03:00", "Yesterday, Sat 21 Nov 2026"),
+        ("week", "Asia/Riyadh", NOW, "2026-11-15T00:00+03:00", "2026-11-22T00:00+03:00",
+         "The week from 15 to 21 Nov 2026"),
+        ("day", "UTC", NOW, "2026-11-21T00:00+00:00", "2026-11-22T00:00+00:00", "Yesterday, Sat 21 Nov 2026"),
+        # The day on which clocks go back has 25 hours.
+        ("day", "Europe/Berlin", datetime(2026, 10, 26, 5, 0, tzinfo=UTC), "2026-10-25T00:00+02:00",
+         "2026-10-26T00:00+01:00", "Yesterday, Sun 25 Oct 2026"),
+        ("week", "UTC", datetime(2026, 12, 3, tzinfo=UTC), "2026-11-26T00:00+00:00", "2026-12-03T00:00+00:00",
+         "The week from 26 Nov to 2 Dec 2026"),
+    ],
+)  # fmt: skip
+def test_periods_are_whole_days_of_the_zone(
+    name: PeriodName, zone: str, now: datetime, since: str, until: str, title: str
+) -> None:
+    """From midnight to midnight, by the clock on the wall."""
+    period = period_of(name, now, ZoneInfo(zone))
+    assert period.since == datetime.fromisoformat(since).timestamp()
+    assert period.until == datetime.fromisoformat(until).timestamp()
+    assert period.title == title
+
+
+def test_the_week_before_has_the_same_hours_on_the_wall() -> None:
+    """Also where the clocks were changed in between."""
+    berlin = ZoneInfo("Europe/Berlin")
+    before = week_before(period_of("day", datetime(2026, 10, 27, 5, 0, tzinfo=UTC), berlin))
+    assert before.since == datetime.fromisoformat("2026-10-19T00:00+02:00").timestamp()
+    assert before.until == datetime.fromisoformat("2026-10-20T00:00+02:00").timestamp()
+
+
+def counts(delivered: int, slow: int, failed: int, waiting: int) -> Counts:
+    """So many delivered in 4 seconds, slowly (9 hours), not at all."""
+    return Counts(
+        messages=delivered + slow + failed + waiting,
+        delivered=delivered + slow,
+        read=delivered // 2,
+        failed=failed,
+        on_the_way=waiting,
+        sent_reported=delivered,
+        delivered_reported=delivered,
+        delays={4: delivered, 9 * 3_600: slow},
+        groups=3,
+    )
+
+
+def bad_day() -> Summary:
+    """A day with a bit of everything."""
+    return Summary(
+        period=period_of("day", NOW, RIYADH),
+        now=NOW,
+        counts=counts(80, 4, 10, 6),
+        before=counts(95, 5, 0, 0),
+        errors=[
+            Group(key="131026", counts=Counts(failed=9), label="reported", people=8),
+            Group(key=None, counts=Counts(failed=1), people=1),
+        ],
+        refused=[
+            CauseCount(failed=True, code="190", count=2),
+            CauseCount(failed=True, code="190", template="a", count=1),
+            CauseCount(failed=False, count=100),
+        ],
+        syncs=[Synced(workflow_id="wf", checked_at=NOW - timedelta(minutes=1), not_shown={"redacted": 2})],
+        needing=[Alert(key="190", kind=Kind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
+    )
+
+
+def test_ten_lines() -> None:
+    """Every figure with its parts; slow deliveries count in the day, and not at the age that is compared."""
+    found = bad_day()
+    assert lines_of(found, packaged()) == [
+        "sent: 100. Beside them 3 to groups.",
+        "delivered: 84.0 % (84 of 100 sent)",
+        "read: ≥ 47.6 % (40 of 84 delivered)",
+        (
+            "compared with a week before: of known times, delivered within 8 h: "
+            "80.0 % (80 of 100), then 95.0 % (95 of 100)"
+        ),
+        "failed: 10 (10.0 % of 100); 9 Message undeliverable (131026), to 8 people; 1 No reason given, to 1 person",
+        "on the way: 6",
+        "time to deliver: half within 4 s, 90 % within 4 s, 99 % within 9 h; 16 not delivered",
+        "refused by Meta before sending: 3; 3 Access token has expired (190)",
+        "ledger: complete up to 07:59; 2 executions n8n would not show",
+        "now: 1 thing needs you: Token (190)",
+    ]
+    document = summary_document(found, [])
+    assert (document["totals"]["delivered"], document["refusedSends"]) == (84, 3)
+    assert [error["failed"] for error in document["errors"]] == [9, 1]
+
+
+def test_a_day_without_messages() -> None:
+    """No percentage out of nothing, and it is said that no sync feeds the ledger."""
+    empty = Summary(period=period_of("day", NOW, RIYADH), now=NOW, counts=Counts(), before=Counts())
+    told = lines_of(empty, packaged())
+    assert len(told) == 10
+    assert not any("%" in line for line in told if not line.startswith("compared"))
+    assert told[0] == "sent: 0."
+    assert told[-2:] == ["ledger: not fed by a sync from n8n", "now: nothing needs you"]
+    assert "too few for a percentage" in told[3]
