@@ -121,13 +121,9 @@ def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
 
 def failure_codes(settings: Settings) -> Catalogue:
     """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says."""
-    from ticktrail.config_file import read_config_file
-    from ticktrail.error_codes import TABLE, packaged
+    from ticktrail.toml_settings import catalogue
 
-    if settings.config_file is None:
-        return packaged()
-    own = read_config_file(settings.config_file).get(TABLE, {})
-    return packaged().with_own(own, str(settings.config_file))
+    return catalogue(settings)
 
 
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:
