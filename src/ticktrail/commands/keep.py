@@ -60,7 +60,7 @@ def sync(
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
-        _keep_syncing(watch, store, form, full=full, verbose=verbose)
+        keep_syncing(watch, store, form, full=full, verbose=verbose)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
@@ -104,19 +104,32 @@ def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, verbose: boo
 
     settings = read_settings(store)
     stop = threading.Event()
-    with _stopping(stop, signal.SIGTERM), open_ledger(settings) as ledger, watched() as progress:
+    with stopping(stop, signal.SIGTERM), open_ledger(settings) as ledger, watched() as progress:
         for report in _rounds(settings, ledger, stop, progress, patience=BRIEF, full=full):
             _print(report, form, verbose=verbose)
     _beat(settings)
 
 
-def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, full: bool, verbose: bool) -> None:
+def keep_syncing(
+    interval: float,
+    store: str | None,
+    form: ReportFormat,
+    *,
+    full: bool,
+    verbose: bool,
+    stop: threading.Event | None = None,
+) -> None:
+    """Sync every so many seconds until a signal asks to stop, or somebody sets ``stop``.
+
+    Raises:
+        ConfigurationError: what waiting does not mend.
+    """
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
 
     # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
     patience = Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0)
-    stop = threading.Event()
+    stop = stop or threading.Event()
     first = True
 
     def cycle() -> None:
@@ -133,7 +146,7 @@ def _keep_syncing(interval: float, store: str | None, form: ReportFormat, *, ful
             first = False
             _beat(settings)
 
-    with _stopping(stop, signal.SIGTERM, signal.SIGINT):
+    with stopping(stop, signal.SIGTERM, signal.SIGINT):
         watch(
             cycle,
             interval=interval,
@@ -210,7 +223,7 @@ def _print_news(report: SyncReport, form: ReportFormat, *, verbose: bool) -> Non
 
 
 @contextmanager
-def _stopping(stop: threading.Event, *signals: signal.Signals) -> Iterator[None]:
+def stopping(stop: threading.Event, *signals: signal.Signals) -> Iterator[None]:
     """Let these signals ask for a clean end, between two writes. Only the main thread hears signals."""
     if threading.current_thread() is not threading.main_thread():
         with nullcontext():

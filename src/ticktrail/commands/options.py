@@ -90,17 +90,9 @@ def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
 
 def open_ledger(settings: Settings) -> Store:
     """The store of the settings; nothing is connected to or created yet."""
-    from ticktrail.stores import StoreOptions, open_store
+    from ticktrail import ledger
 
-    return open_store(
-        settings.store_url.reveal(),
-        StoreOptions(
-            timezone=settings.timezone,
-            database=settings.mongodb.database,
-            status_collection=settings.mongodb.status_collection,
-            sends_collection=settings.mongodb.sends_collection,
-        ),
-    )
+    return ledger.open_ledger(settings)
 
 
 @contextmanager
