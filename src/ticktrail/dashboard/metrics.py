@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -101,7 +103,7 @@ class Metrics:
             _events(reading.totals),
         )
         yield self._counter("ticktrail_failures", "Messages that failed, by WhatsApp's code.", "code", reading.failures)
-        yield _delays(reading.totals.delays)
+        yield self._histogram(reading.totals.delays)
         if reading.last_status is not None:
             yield GaugeMetricFamily(
                 "ticktrail_last_status_timestamp_seconds", "When the newest status happened.", reading.last_status
@@ -133,6 +135,18 @@ class Metrics:
         known = {value for seen_name, value in self._seen if seen_name == name}
         for value in sorted({*counts, *known}):
             family.add_metric([value], self._grown(name, value, counts.get(value, 0)))
+        return family
+
+    def _histogram(self, delays: Mapping[int, int]) -> HistogramMetricFamily:
+        name = "ticktrail_time_to_deliver_seconds"
+        reached, buckets = 0, []
+        for above, bound in itertools.pairwise((-1, *BUCKETS, sys.maxsize)):
+            inside = sum(messages for seconds, messages in delays.items() if above < seconds <= bound)
+            reached += self._grown(name, str(bound), inside)
+            buckets.append(("+Inf" if bound == sys.maxsize else str(float(bound)), reached))
+        family = HistogramMetricFamily(name, "From sent to delivered.")
+        total = sum(seconds * messages for seconds, messages in delays.items())
+        family.add_metric([], buckets, self._grown(name, "sum", total))
         return family
 
     def _grown(self, name: str, value: str, count: int) -> int:
@@ -193,17 +207,6 @@ def _events(totals: Counts) -> dict[str, int]:
         "read": totals.read,
         "failed": totals.failed + totals.conflicts,
     }
-
-
-def _delays(delays: Mapping[int, int]) -> HistogramMetricFamily:
-    buckets = [
-        (str(float(bound)), sum(messages for seconds, messages in delays.items() if seconds <= bound))
-        for bound in BUCKETS
-    ]
-    family = HistogramMetricFamily("ticktrail_time_to_deliver_seconds", "From sent to delivered.")
-    total = sum(seconds * messages for seconds, messages in delays.items())
-    family.add_metric([], [*buckets, ("+Inf", sum(delays.values()))], total)
-    return family
 
 
 def _by_number(groups: Iterable[Group], naming: Naming) -> dict[str, Counts]:
