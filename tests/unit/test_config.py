@@ -152,7 +152,10 @@ def test_n8ns_own_variables_are_no_mistakes(tmp_path: Path, name: str) -> None:
     if name.endswith("_TOKEN"):
         value = "a-token-of-the-tests-0001"
     value = {
-        **{"N8N_HEADERS": "A: b", "WORKFLOW_ID_WHATSAPP": "a", "MONGODB_DATABASE": "a", "N8N_API_PREFIX": "a"},
+        "N8N_HEADERS": "A: b",
+        "WORKFLOW_ID_WHATSAPP": "a",
+        "MONGODB_DATABASE": "a",
+        "N8N_API_PREFIX": "a",
         "TICKTRAIL_READY_SECONDS": "60",
     }.get(name, value)
     assert load(tmp_path, f"{name}={value}\n{other}=y\n").warnings == ()
