@@ -91,7 +91,10 @@ def refuse_foreign_origin(scope: Scope, headers: Headers) -> None:
 
 def _same(origin: str, host: str) -> bool:
     """Whether an origin is this host. Schemes are left aside: behind a proxy ours is not the browser's."""
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     default = {"http": ":80", "https": ":443"}.get(parts.scheme)
     if default is None:
         return False
