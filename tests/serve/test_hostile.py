@@ -40,7 +40,7 @@ def event(place: int, text: str, **more: Any) -> StatusEvent:
             "message_id": f"wamid.{place}{text[:100]}",
             "status": "failed",
             "timestamp": 1_795_355_171 + place,
-            "execution_id": f"{place}{text[:100]}",
+            "execution_id": str(place),
             "conversation_id": "966500000054",
             "callback_data": text,
             "display_phone_number": text[:100],

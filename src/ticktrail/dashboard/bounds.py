@@ -12,6 +12,7 @@ from ticktrail.dashboard.problems import Problem
 
 LONGEST_PATH = 2_048
 LONGEST_QUERY = 8_192
+LARGEST_HEAD = 32_768
 LARGEST_BODY = 1_000_000
 """NiceGUI's events are small; nothing is uploaded."""
 
@@ -19,11 +20,13 @@ _BEHIND_A_PROXY = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x
 
 
 def refuse_large(scope: Scope, headers: Headers) -> None:
-    """Raise a problem when the address is too long, or the body says it is."""
+    """Raise a problem when the address or the headers are too long, or the body says it is."""
     if len(scope.get("raw_path") or scope["path"].encode("utf-8", "replace")) > LONGEST_PATH:
         raise Problem(414, f"The path is longer than {LONGEST_PATH:,} characters.")
     if len(scope.get("query_string", b"")) > LONGEST_QUERY:
         raise Problem(414, f"What stands behind the question mark is longer than {LONGEST_QUERY:,} characters.")
+    if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEAD:
+        raise Problem(431, f"The headers are larger than {LARGEST_HEAD:,} bytes.")
     length = headers.get("content-length", "0")
     if not length.isascii() or not length.isdigit() or len(length) > 12 or int(length) > LARGEST_BODY:
         raise Problem(413, f"The body is larger than {LARGEST_BODY:,} bytes.")
