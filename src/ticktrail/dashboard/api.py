@@ -231,13 +231,21 @@ def _masked_stats(document: dict[str, Any], by: Grouping | None) -> dict[str, An
     """Figures without what people are known by; a template's name stays, a number in it does not."""
     document.pop("store", None)
     for group in document.get("groups", ()):
-        key, label = group[by.value] if by is not None else None, group["label"]
-        if by is Grouping.USER and key is not None:
-            group[by.value] = mask_number(str(key))
-        elif by in {Grouping.TEMPLATE, Grouping.CAMPAIGN} and key is not None:
-            group[by.value] = mask_text(str(key))
-        group["label"] = None if label is None else mask_text(str(label))
+        if by is not None and isinstance(group[by.value], str):
+            group[by.value] = _masked_key(group[by.value], group["label"], by)
+        group["label"] = None if group["label"] is None else mask_text(group["label"])
     return document
+
+
+def _masked_key(key: str, label: str | None, by: Grouping) -> str:
+    if by in {Grouping.WORKFLOW, Grouping.SENDER}:
+        return key
+    if by is Grouping.USER:
+        return mask_number(key)
+    # One of our own numbers has Meta's id for a key, which nobody can dial, unless none is known.
+    if by is Grouping.NUMBER and key.isascii() and key.isdigit():
+        return mask_number(key) if key == label else key
+    return mask_text(key)
 
 
 def _only_full(role: Role | None, name: str) -> None:
