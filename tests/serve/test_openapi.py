@@ -64,7 +64,7 @@ def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
         operation = result.ok()
 
         @hypothesis.settings(
-            max_examples=25, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+            max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
         )
         @hypothesis.seed(5)
         @hypothesis.given(
@@ -76,4 +76,4 @@ def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
             case.call_and_validate(base_url=HERE, checks=CHECKS, headers={"Host": "127.0.0.1:8765"})
 
         ask()
-    assert asked > 100
+    assert asked > 80

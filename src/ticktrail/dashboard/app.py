@@ -14,6 +14,7 @@ from typing import Self
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from ticktrail import __version__
@@ -67,6 +68,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     paths = api.router(settings, access, ledgers)
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
+    app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
     _add_metrics(app, settings, ledgers)
     app.add_middleware(Guard, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
@@ -183,6 +185,11 @@ def _closing(ledgers: Ledgers) -> Callable[[FastAPI], AbstractAsyncContextManage
         ledgers.close()
 
     return lifespan
+
+
+async def _no_such_path() -> Response:
+    """What is not there below the API is answered here: the pages, which have all the rest, answer people."""
+    raise HTTPException(404)
 
 
 def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> None:
