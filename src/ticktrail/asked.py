@@ -15,8 +15,6 @@ from ticktrail.moments import parse_duration, parse_moment
 from ticktrail.query import MessageFilter, Order, Place, recipient
 from ticktrail.toml_settings import catalogue, question_settings
 
-_GREATEST_INTEGER = 2**63 - 1
-
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The options of ``ticktrail messages``, by their names: nothing of them has been understood yet.
@@ -60,7 +58,7 @@ def filter_of(asked: Asked, settings: Settings, now: datetime) -> MessageFilter:
     name, language = template_of(asked.template)
     chosen = MessageFilter(
         person=phone.person(asked.who, own.region) if asked.who else None,
-        failure_codes=tuple(code for code in asked.error if abs(code) <= _GREATEST_INTEGER),
+        failure_codes=asked.error,
         since_timestamp=moment_of(asked.since, settings, now),
         until_timestamp=moment_of(asked.until, settings, now),
         updated_since=_updated_since(asked.updated_within, now),
@@ -77,8 +75,6 @@ def filter_of(asked: Asked, settings: Settings, now: datetime) -> MessageFilter:
         after=Place.read(asked.after) if asked.after else None,
         limit=asked.limit,
     )
-    if asked.error and not chosen.failure_codes:
-        raise ConfigurationError("No failure code has so many digits.", remedy="Codes look like this: 131026")
     chosen = chosen.narrowed(
         statuses=asked.status, unread=asked.unread, undelivered=asked.undelivered, not_read=asked.not_read
     )

@@ -281,7 +281,10 @@ def test_a_strange_form_is_refused(guarded_here: TestClient, body: bytes) -> Non
 @pytest.mark.parametrize(
     ("host", "status"),
     [
-        *((host, 200) for host in ("127.0.0.1:8765", "localhost:8765", "localhost", "[::1]:8765", "LOCALHOST:1")),
+        *(
+            (host, 200)
+            for host in ("127.0.0.1:8765", "localhost:8765", "localhost", "[::1]:8765", "LOCALHOST:1", "127.1.2.3")
+        ),
         *(
             (host, 403)
             for host in ("evil.example", "127.0.0.1.evil.example", "192.168.1.5:8765", "localhost.evil.example")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
-from tests.serve.conftest import EXPECTED, VIEWER_TOKEN, Open, bearer, settings_of
+from tests.serve.conftest import EXPECTED, TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
+from ticktrail.coverage import Change, Facts, Gap
 from ticktrail.document import to_document
 from ticktrail.ledger import open_ledger
 from ticktrail.render import to_json
+from ticktrail.stores.bookkeeping import Run
 
 API = "/api/v1"
+NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
 
 
 def ask(client: TestClient, path: str, **parameters: Any) -> Any:
@@ -221,11 +225,49 @@ def test_a_ledger_that_is_not_there_is_empty(open_dashboard: Open, tmp_path: Pat
 
 
 def test_a_store_that_cannot_be_read_is_a_503(open_dashboard: Open, tmp_path: Path) -> None:
-    """A file that is no ledger is reported, without saying where it lies."""
+    """A file that is no ledger is reported with its place and the remedy; a viewer is not told where it lies."""
     (tmp_path / "ledger.db").write_bytes(b"something else entirely, and long enough for a header" * 100)
-    answer = open_dashboard().get(f"{API}/messages")
-    assert answer.status_code == 503
-    assert str(tmp_path) not in answer.json()["detail"]
+    client = open_dashboard(**TOKENS)
+    full, viewer = (client.get(f"{API}/messages", headers=bearer(token)) for token in (TOKEN, VIEWER_TOKEN))
+    assert (full.status_code, viewer.status_code) == (503, 503)
+    assert str(tmp_path) in full.json()["detail"]
+    assert str(tmp_path) not in viewer.text
+    assert full.json()["remedy"]
+
+
+def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
+    """The last syncs newest first, and how far each workflow was read; a viewer is told no place and no number."""
+    scope = "https://n8n.example.com|flow-a|1|place"
+    gap = Gap(after_id=1, before_id=9, from_started_at=None, to_started_at=None, found_at=NOW)
+    refused = {"refused": [{"messageId": "wamid.X", "reason": "too large"}], "store": str(tmp_path), "newEvents": 7}
+    with open_ledger(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
+        store.books.save_coverage(scope, Change(facts=Facts(checked_at=NOW, full_at=NOW, gaps=(gap,))))
+        for number, error in enumerate((None, "refused for +966 50 000 0054")):
+            began_at = NOW + timedelta(minutes=number)
+            run = Run(run_id=f"r{number}", scope=scope, began_at=began_at, seconds=1.5, error=error, report=refused)
+            store.books.add_run(run)
+    client = open_dashboard(**TOKENS)
+
+    def told(path: str, token: str) -> Any:
+        answer = client.get(f"{API}{path}", headers=bearer(token))
+        assert answer.status_code == 200
+        return answer.json()
+
+    runs = told("/sync/runs", TOKEN)["runs"]
+    assert [(run["runId"], run["error"]) for run in runs] == [("r1", "refused for +966 50 000 0054"), ("r0", None)]
+    assert runs[0]["report"] == refused
+    assert (runs[0]["n8n"], runs[0]["workflowId"], runs[0]["seconds"]) == ("https://n8n.example.com", "flow-a", 1.5)
+    assert datetime.fromisoformat(runs[1]["beganAt"]) == NOW
+    assert told("/sync/runs?limit=1", TOKEN)["runs"] == runs[:1]
+    masked = told("/sync/runs", VIEWER_TOKEN)["runs"]
+    assert masked[0]["report"]["newEvents"] == 7
+    assert not any(secret in str(masked) for secret in ("000 0054", "wamid", str(tmp_path), "n8n.example.com"))
+    health = told("/health", TOKEN)
+    (workflow,) = health["workflows"]
+    assert datetime.fromisoformat(workflow["checkedAt"]) == datetime.fromisoformat(health["goodAt"]) == NOW
+    assert [(found["afterId"], found["beforeId"]) for found in workflow["gaps"]] == [(1, 9)]
+    assert health["store"] == str(tmp_path / "ledger.db")
+    assert "store" not in told("/health", VIEWER_TOKEN)
 
 
 def test_what_is_not_there_is_not_found(client: TestClient) -> None:

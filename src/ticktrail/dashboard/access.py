@@ -27,9 +27,6 @@ from ticktrail.secret import Secret
 SESSION_SECONDS = 30 * 86_400
 """A screen on a wall is not asked for a token every day."""
 
-LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-"""What a browser on this machine calls it."""
-
 ROLE_KEY = "ticktrail_role"
 _LONGEST_TEXT = 1_024
 
@@ -118,7 +115,7 @@ def access_for(settings: Settings, host: str) -> Access:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine only."""
+    """Whether a name or address means this machine, and is reached from it only."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True

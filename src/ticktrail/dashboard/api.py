@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Query, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
@@ -13,6 +12,7 @@ from starlette.responses import Response
 from ticktrail import __version__
 from ticktrail.asked import filter_of
 from ticktrail.config import Settings
+from ticktrail.coverage import Gap
 from ticktrail.dashboard.access import Access, Role, role_of
 from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
 from ticktrail.dashboard.ledgers import Ledgers
@@ -219,11 +219,21 @@ def health_document(store: Store, settings: Settings, now: datetime) -> dict[str
                 "checkedAt": one.checked_at and one.checked_at.astimezone(zone),
                 "fullAt": one.facts.full_at and one.facts.full_at.astimezone(zone),
                 "notShown": not_shown(store, one),
-                "gaps": msgspec.to_builtins(one.facts.gaps),
+                "gaps": [_gap_document(gap, zone) for gap in one.facts.gaps],
                 "lostCount": len(one.facts.lost),
             }
             for one in found.followed
         ],
+    }
+
+
+def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "afterId": gap.after_id,
+        "beforeId": gap.before_id,
+        "fromStartedAt": gap.from_started_at,
+        "toStartedAt": gap.to_started_at,
+        "foundAt": gap.found_at.astimezone(zone),
     }
 
 

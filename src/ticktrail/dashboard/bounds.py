@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Message, Receive, Scope
 
-from ticktrail.dashboard.access import LOCAL_HOSTS
+from ticktrail.dashboard.access import is_loopback
 from ticktrail.dashboard.problems import Problem
 
 LONGEST_PATH = 2_048
@@ -61,7 +61,7 @@ def refuse_foreign_host(headers: Headers, *, is_open: bool) -> None:
         raise Problem(400, "The request names no host, or several.", name="Host")
     if not is_open:
         return
-    if name not in LOCAL_HOSTS:
+    if not is_loopback(name):
         raise Problem(
             403,
             "Without a token only this machine is let in, under its own name.",

@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from ticktrail.dashboard.access import Role, role_of
 from ticktrail.dashboard.ledgers import BusyError
 from ticktrail.errors import ConfigurationError, NotFoundError, StoreUnavailableError, TicktrailError
 
@@ -60,19 +61,19 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
 
 
-def of_error(error: TicktrailError) -> Response:
-    """What one of our errors means to somebody who sent a request."""
+def of_error(error: TicktrailError, role: Role | None) -> Response:
+    """What one of our errors means to somebody who sent a request.
+
+    A store's own sentence names hosts and folders: it is for those who may see everything.
+    """
     if isinstance(error, ConfigurationError):
         return problem(400, _as_parameters(str(error)), remedy=_as_parameters(error.remedy))
     if isinstance(error, NotFoundError):
         return problem(404, str(error), remedy=error.remedy)
     headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, StoreUnavailableError) else None
-    return problem(503, _without_place(error), remedy=error.remedy, headers=headers)
-
-
-def _without_place(error: TicktrailError) -> str:
-    """A store's own sentence names hosts and folders, which concern only whoever runs this: the log has it whole."""
-    return "The store did not answer." if isinstance(error, StoreUnavailableError) else "The store refused to answer."
+    if role is Role.FULL:
+        return problem(503, str(error), remedy=error.remedy, headers=headers)
+    return problem(503, "The store did not answer.", remedy="Tell whoever runs Ticktrail.", headers=headers)
 
 
 def _as_parameters(text: str) -> str:
@@ -85,9 +86,9 @@ async def _of_problem(_: Request, error: Exception) -> Response:
     return problem(error.status, str(error), remedy=error.remedy, name=error.name)
 
 
-async def _of_ours(_: Request, error: Exception) -> Response:
+async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TicktrailError)  # noqa: S101 - what it was registered for
-    return of_error(error)
+    return of_error(error, role_of(request))
 
 
 async def _of_busy(_: Request, __: Exception) -> Response:
