@@ -14,7 +14,7 @@ import typer
 from typer.exceptions import TyperException
 
 from ticktrail import __version__
-from ticktrail.commands import alerting, ask, care, conversation, custody, explain, figures, keep, look, start
+from ticktrail.commands import alerting, ask, care, conversation, custody, explain, figures, keep, look, serving, start
 from ticktrail.commands.options import WATCH_SECONDS, say
 from ticktrail.errors import TicktrailError
 
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for group in (start, keep, ask, explain, look, care, figures, conversation, custody, alerting):
+for group in (start, keep, ask, explain, look, care, figures, conversation, custody, alerting, serving):
     app.add_typer(group.app)
 
 

@@ -22,6 +22,7 @@ from ticktrail.secret import Secret
 
 __all__ = [
     "SETTINGS",
+    "DashboardSettings",
     "MongodbSettings",
     "N8nSettings",
     "Secret",
@@ -64,6 +65,20 @@ class MongodbSettings(msgspec.Struct, frozen=True, kw_only=True):
     conversations_collection: str | None = None
 
 
+class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may look, and when a ledger counts as left behind.
+
+    Attributes:
+        token: lets in with every right.
+        viewer_token: lets in to figures and masked numbers.
+        ready_seconds: the last good sync may be so old before ``/readyz`` says no.
+    """
+
+    token: Secret | None = None
+    viewer_token: Secret | None = None
+    ready_seconds: int = 900
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set.
 
@@ -83,6 +98,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_url: Secret | None
     config_file: Path | None
     directory: Path
+    dashboard: DashboardSettings = DashboardSettings()
     warnings: tuple[str, ...] = ()
 
     def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
@@ -149,6 +165,9 @@ SETTINGS = {
         Setting("GENERIC_TIMEZONE", "Asia/Riyadh, Europe/Berlin, America/Sao_Paulo or UTC"),
         Setting("TICKTRAIL_INSTANCE", "shop-riyadh"),
         Setting("TICKTRAIL_HEARTBEAT_URL", "https://hc-ping.com/your-check", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_TOKEN", "what openssl rand -hex 24 prints", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "what openssl rand -hex 24 prints, another one", secret=True),
+        Setting("TICKTRAIL_READY_SECONDS", "900"),
         Setting("TICKTRAIL_CONFIG", "/etc/ticktrail/ticktrail.toml"),
     )
 }
@@ -217,6 +236,12 @@ class _Loader:
             heartbeat_url=self._read("TICKTRAIL_HEARTBEAT_URL", values.parse_heartbeat_url),
             config_file=self._config_file(),
             directory=self._directory,
+            dashboard=DashboardSettings(
+                token=self._read("TICKTRAIL_DASHBOARD_TOKEN", values.parse_token),
+                viewer_token=self._read("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", values.parse_token),
+                ready_seconds=self._read("TICKTRAIL_READY_SECONDS", values.parse_seconds)
+                or DashboardSettings().ready_seconds,
+            ),
         )
         return msgspec.structs.replace(settings, warnings=tuple(self._lookup.warnings))
 

@@ -21,6 +21,9 @@ _MONGODB_SCHEMES = ("mongodb://", "mongodb+srv://")
 _OWN_DATABASES = frozenset({"admin", "local", "config"})
 """MongoDB's own databases: nothing of ours goes there (many URIs end in ``/admin``, which only names who logs in)."""
 
+SHORTEST_TOKEN = 16
+LONGEST_TOKEN = 512
+
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_START = re.compile(rf"\s*({_HEADER_NAME.pattern})\s*:(?!//)\s*(.*)", re.DOTALL)
 
@@ -175,6 +178,26 @@ def parse_heartbeat_url(text: str) -> Secret:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable() or " " in url:
         raise ValueError("it is not a web address")
     return Secret(url, f"{parts.scheme}://{parts.hostname}/…")
+
+
+def parse_token(text: str) -> Secret:
+    """A token people and programs get in with: so long that nobody guesses it, and fit for a header."""
+    token = unquoted(text)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("there is a space, a line break or a character in it that a header cannot carry")
+    if len(token) < SHORTEST_TOKEN or len(set(token)) < SHORTEST_TOKEN // 3:
+        raise ValueError(f"it could be guessed: it needs {SHORTEST_TOKEN} characters or more, drawn at random")
+    if len(token) > LONGEST_TOKEN:
+        raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
+    return Secret(token)
+
+
+def parse_seconds(text: str) -> int:
+    """A whole number of seconds, one to a year."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:12]) <= 31_536_000:
+        raise ValueError("it is no whole number of seconds")
+    return int(digits)
 
 
 def parse_existing_file(text: str, directory: Path) -> Path:

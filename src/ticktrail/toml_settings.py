@@ -12,6 +12,7 @@ import msgspec
 
 from ticktrail.config import Settings
 from ticktrail.config_file import read_config_file
+from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import ConfigurationError
 
 
@@ -52,6 +53,17 @@ def question_settings(settings: Settings) -> QuestionSettings:
         ) from None
     region = found.region or _country_of(settings.timezone.key)
     return msgspec.structs.replace(found, region=region and region.strip().upper())
+
+
+def catalogue(settings: Settings) -> Catalogue:
+    """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or says something else where a code should stand.
+    """
+    if settings.config_file is None:
+        return packaged()
+    return packaged().with_own(read_toml(settings).get(TABLE, {}), str(settings.config_file))
 
 
 def _country_of(timezone: str) -> str | None:

@@ -149,9 +149,15 @@ def test_n8ns_own_variables_are_no_mistakes(tmp_path: Path, name: str) -> None:
     other = {"N8N_BASIC_USER": "N8N_BASIC_PASS", "N8N_BASIC_PASS": "N8N_BASIC_USER"}.get(name, "X")
     if name in {"N8N_BASE_URL", "N8N_EDITOR_URL", "TICKTRAIL_HEARTBEAT_URL"}:
         value = "https://example.com"
-    value = {"N8N_HEADERS": "A: b", "WORKFLOW_ID_WHATSAPP": "a", "MONGODB_DATABASE": "a", "N8N_API_PREFIX": "a"}.get(
-        name, value
-    )
+    if name.endswith("_TOKEN"):
+        value = "a-token-of-the-tests-0001"
+    value = {
+        "N8N_HEADERS": "A: b",
+        "WORKFLOW_ID_WHATSAPP": "a",
+        "MONGODB_DATABASE": "a",
+        "N8N_API_PREFIX": "a",
+        "TICKTRAIL_READY_SECONDS": "60",
+    }.get(name, value)
     assert load(tmp_path, f"{name}={value}\n{other}=y\n").warnings == ()
 
 
@@ -173,6 +179,8 @@ def test_each_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
         "MONGODB_URI": "mongodb://u:pw@h/db",
         "N8N_HEADERS": "X-A: b",
         "TICKTRAIL_HEARTBEAT_URL": "https://h/x",
+        "TICKTRAIL_DASHBOARD_TOKEN": "a-token-of-the-tests-0001",
+        "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": "a-token-of-the-tests-0002",
     }.get(name, "val")
     (tmp_path / "secret").write_bytes(value.encode() + b"\r\n")
     environ = {"N8N_BASIC_USER": "val", "N8N_BASIC_PASS": "val"} if "BASIC" in name else {}

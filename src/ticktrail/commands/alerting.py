@@ -238,9 +238,9 @@ def _need_channels(own: AlertSettings, settings: Settings) -> None:
 def _summary(settings: Settings, own: AlertSettings, ledger: Store, asked: Period, now: datetime) -> Summary:
     from ticktrail.alert_facts import syncs
     from ticktrail.alerting import find_alerts
-    from ticktrail.commands.figures import never_passed_in
     from ticktrail.counts import DAY_SECONDS
     from ticktrail.notify import needing
+    from ticktrail.overview import statuses_never_passed
     from ticktrail.query import Grouping, MessageFilter, SendFilter
     from ticktrail.summary import Summary, week_before
 
@@ -257,7 +257,7 @@ def _summary(settings: Settings, own: AlertSettings, ledger: Store, asked: Perio
         now=now,
         counts=totals.counts,
         before=before.counts,
-        never=never_passed_in(ledger, totals.counts, wanted),
+        never=statuses_never_passed(ledger, totals.counts, wanted),
         errors=list(ledger.figures(wanted, Grouping.ERROR, young_since=young_since)),
         refused=list(refused),
         syncs=syncs(ledger, settings),

@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ticktrail.commands.choice import Choose, WhoArgument, choosing, template_of
+from ticktrail.commands.choice import Choose, WhoArgument, choosing
 from ticktrail.commands.options import (
     FormatOption,
     SinceOption,
@@ -123,6 +123,7 @@ def sends(
     form: FormatOption = None,
 ) -> None:
     """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
+    from ticktrail.asked import template_of
     from ticktrail.query import SendFilter
     from ticktrail.render_sends import write_sends
     from ticktrail.reports import plural

@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from ticktrail.commands.options import SinceOption, UntilOption, failure_codes, moment
+from ticktrail.commands.options import SinceOption, UntilOption
 from ticktrail.config import Settings
-from ticktrail.query import MessageFilter, Place, recipient
+from ticktrail.query import MessageFilter
 
 Choose = Callable[[Settings, str | None], MessageFilter]
 """Makes a filter of what was typed and, maybe, of a recipient, once the settings are read."""
@@ -91,52 +91,34 @@ def _typed(
     ] = None,
 ) -> MessageFilter:
     """The filter that these options mean."""
-    from ticktrail import phone
-    from ticktrail.moments import parse_duration
-    from ticktrail.toml_settings import question_settings
+    from ticktrail.asked import Asked, filter_of
 
-    own = question_settings(settings)
-    updated_since = None
-    if updated_within is not None:
-        updated_since = datetime.fromtimestamp(datetime.now(UTC).timestamp() - parse_duration(updated_within), UTC)
-    name, language = template_of(template)
-    chosen = MessageFilter(
-        person=phone.person(who, own.region) if who else None,
-        failure_codes=tuple(error or ()),
-        since_timestamp=moment(since, settings),
-        until_timestamp=moment(until, settings),
-        updated_since=updated_since,
-        workflow_id=workflow,
-        sending_workflow_id=sent_by,
-        sending_numbers=tuple(dict.fromkeys((number.strip(), recipient(number)))) if number else (),
-        template=name,
-        template_language=language,
+    _refuse_unknown_order(sort)
+    asked = Asked(
+        who=who,
+        status=tuple(status or ()),
+        unread=unread,
+        undelivered=undelivered,
+        not_read=not_read,
+        retryable=retryable,
+        error=tuple(error or ()),
+        since=since,
+        until=until,
+        updated_within=updated_within,
+        workflow=workflow,
+        sent_by=sent_by,
+        number=number,
+        template=template,
         campaign=campaign,
-        campaign_key=own.campaign_key if campaign is not None else None,
-        country=phone.country(country) if country else None,
+        country=country,
         instance=instance,
-        order=_order(sort),
-        after=Place.read(after) if after else None,
+        sort=sort,
         limit=limit,
+        after=after,
     )
-    chosen = chosen.narrowed(statuses=tuple(status or ()), unread=unread, undelivered=undelivered, not_read=not_read)
-    if retryable:
-        from ticktrail.error_codes import retryable_codes
-
-        codes = retryable_codes(failure_codes(settings))
-        chosen = chosen.retryable(tuple(code for code in codes if isinstance(code, int)))
-    return chosen
+    return filter_of(asked, settings, datetime.now(UTC))
 
 
-def template_of(text: str | None) -> tuple[str | None, str | None]:
-    """A template's name and language out of ``name`` or ``name/lang``; a name has no slash (Meta's template rules)."""
-    if text is None:
-        return None, None
-    name, _, language = text.partition("/")
-    return name.strip(), language.strip() or None
-
-
-def _order(text: str) -> Any:
+def _refuse_unknown_order(text: str) -> None:
     if text not in {"newest", "oldest", "updated"}:
         raise typer.BadParameter("newest, oldest or updated.", param_hint="--sort")
-    return text

@@ -72,7 +72,7 @@ def sync(
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
-        _keep_syncing(watch, store, form, full=full, annotate=annotate, verbose=verbose, alerts=alerts)
+        keep_syncing(watch, store, form, full=full, annotate=annotate, verbose=verbose, alerts=alerts)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
@@ -117,13 +117,13 @@ def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bo
     from ticktrail.sources.n8n_api import BRIEF
 
     stop = threading.Event()
-    with _stopping(stop, signal.SIGTERM), Station(store, BRIEF) as station, watched() as progress:
+    with stopping(stop, signal.SIGTERM), Station(store, BRIEF) as station, watched() as progress:
         for report in _round(station, stop, progress, full=full, annotate=annotate):
             _print(report, form, verbose=verbose)
     _beat(station.settings)
 
 
-def _keep_syncing(
+def keep_syncing(
     interval: float,
     store: str | None,
     form: ReportFormat,
@@ -132,7 +132,13 @@ def _keep_syncing(
     annotate: bool,
     verbose: bool,
     alerts: bool,
+    stop: threading.Event | None = None,
 ) -> None:
+    """Sync every so many seconds until a signal asks to stop, or somebody sets ``stop``.
+
+    Raises:
+        ConfigurationError: what waiting does not mend.
+    """
     from ticktrail.commands.alerting import AlertWatch
     from ticktrail.silence import Remembered
     from ticktrail.sources.n8n_http import Patience
@@ -140,7 +146,7 @@ def _keep_syncing(
 
     # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
     station = Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
-    stop = threading.Event()
+    stop = stop or threading.Event()
     remembered = Remembered()
     first = True
     tell = AlertWatch() if alerts else None
@@ -165,7 +171,7 @@ def _keep_syncing(
             first = False
             _beat(station.settings)
 
-    with _stopping(stop, signal.SIGTERM, signal.SIGINT), closing(station):
+    with stopping(stop, signal.SIGTERM, signal.SIGINT), closing(station):
         watch(cycle, interval=interval, stop=stop, say=lambda text: say(f"{_clock()} {text}"))
     say("Stopped. Nothing was lost; the next run continues.")
 
@@ -250,7 +256,7 @@ def _print_news(report: SyncReport, form: ReportFormat, *, verbose: bool) -> Non
 
 
 @contextmanager
-def _stopping(stop: threading.Event, *signals: signal.Signals) -> Iterator[None]:
+def stopping(stop: threading.Event, *signals: signal.Signals) -> Iterator[None]:
     """Let these signals ask for a clean end, between two writes. Only the main thread hears signals."""
     if threading.current_thread() is not threading.main_thread():
         with nullcontext():

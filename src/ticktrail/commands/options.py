@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ticktrail.ingest import AfterWrite, Progress, Tally
     from ticktrail.model import Message
     from ticktrail.sources import Source
-    from ticktrail.stores import Store, StoreOptions
+    from ticktrail.stores import Store
     from ticktrail.stores.mongodb_conversations import Conversations
 
 
@@ -91,9 +91,9 @@ def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
 
 def open_ledger(settings: Settings) -> Store:
     """The store of the settings; nothing is connected to or created yet."""
-    from ticktrail.stores import open_store
+    from ticktrail import ledger
 
-    return open_store(settings.store_url.reveal(), _store_options(settings))
+    return ledger.open_ledger(settings)
 
 
 def open_conversations(settings: Settings) -> Conversations | None:
@@ -101,9 +101,10 @@ def open_conversations(settings: Settings) -> Conversations | None:
     collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
     if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
         return None
+    from ticktrail.ledger import store_options
     from ticktrail.stores.mongodb_conversations import Conversations
 
-    return Conversations(url, _store_options(settings), collection)
+    return Conversations(url, store_options(settings), collection)
 
 
 @contextmanager
@@ -138,17 +139,6 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: b
         conversations.close()
 
 
-def _store_options(settings: Settings) -> StoreOptions:
-    from ticktrail.stores import StoreOptions
-
-    return StoreOptions(
-        timezone=settings.timezone,
-        database=settings.mongodb.database,
-        status_collection=settings.mongodb.status_collection,
-        sends_collection=settings.mongodb.sends_collection,
-    )
-
-
 @contextmanager
 def existing_ledger(settings: Settings) -> Iterator[Store]:
     """The store of the settings, for a command that only reads: one that does not exist is not found."""
@@ -167,13 +157,9 @@ def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
 
 def failure_codes(settings: Settings) -> Catalogue:
     """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says."""
-    from ticktrail.config_file import read_config_file
-    from ticktrail.error_codes import TABLE, packaged
+    from ticktrail.toml_settings import catalogue
 
-    if settings.config_file is None:
-        return packaged()
-    own = read_config_file(settings.config_file).get(TABLE, {})
-    return packaged().with_own(own, str(settings.config_file))
+    return catalogue(settings)
 
 
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:

@@ -28,7 +28,8 @@ class SqliteBooks:
     def identity(self) -> str:
         """The file's own random name, given when it was made."""
         with explained(self._location):
-            return str(self._writer().execute("SELECT id FROM identity").fetchone()[0])
+            connection = self._reader() or self._writer()
+            return str(connection.execute("SELECT id FROM identity").fetchone()[0])
 
     def load_coverage(self, scope: str) -> Coverage:
         """The coverage of a scope."""

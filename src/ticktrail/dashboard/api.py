@@ -1,0 +1,307 @@
+"""The JSON API under ``/api/v1``: the questions of the command line, with the same names and the same documents."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from starlette.responses import Response
+
+from ticktrail import __version__
+from ticktrail.alert_settings import read_alert_settings
+from ticktrail.alerting import find_alerts
+from ticktrail.asked import filter_of
+from ticktrail.config import Settings
+from ticktrail.coverage import Gap
+from ticktrail.dashboard.access import Access, Role, role_of
+from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
+from ticktrail.dashboard.ledgers import Ledgers
+from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of
+from ticktrail.dashboard.parameters import FiguresOf, Last, Listing, Text, Thread
+from ticktrail.dashboard.places import Places
+from ticktrail.dashboard.problems import Problem
+from ticktrail.dashboard.schemas import answers
+from ticktrail.document import to_document
+from ticktrail.errors import NotFoundError
+from ticktrail.masking import mask_document, mask_number, mask_text
+from ticktrail.naming import read_naming
+from ticktrail.overview import overview
+from ticktrail.phone import person
+from ticktrail.query import Grouping, MessageFilter, Place
+from ticktrail.render import to_json
+from ticktrail.render_alerts import alerts_document
+from ticktrail.render_stats import report_document
+from ticktrail.stores import Store
+from ticktrail.stores.bookkeeping import Run
+from ticktrail.toml_settings import question_settings
+
+PREFIX = "/api/v1"
+
+_FOR_ALL = "For viewers numbers and message ids are masked."
+
+
+class Api:
+    """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
+
+    def __init__(self, settings: Settings, access: Access, ledgers: Ledgers) -> None:
+        self._settings = settings
+        self._salt = access.salt
+        self._ledgers = ledgers
+        self._places = Places()
+
+    async def messages(self, asked: Listing, role: Role | None) -> Response:
+        """A page of messages."""
+        if asked.wa_id is not None:
+            _only_full(role, "wa_id")
+        chosen = self._chosen(asked, after=self._place(asked.after), sort=asked.sort)
+        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+        return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
+
+    async def message(self, message_id: str, role: Role | None) -> Response:
+        """One message."""
+        _only_full(role, "message_id")
+
+        def look(store: Store) -> bytes:
+            found = store.get([message_id]).get(message_id)
+            if found is None:
+                raise NotFoundError("There is no message with this id.", remedy="Sync, then ask again.")
+            return _encoded(to_document(found, self._settings.timezone))
+
+        return _json(await self._ledgers.ask(look))
+
+    async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
+        """A page of one person's messages."""
+        _only_full(role, "wa_id")
+        place = self._place(asked.after)
+        chosen = MessageFilter(
+            person=person(wa_id, question_settings(self._settings).region),
+            order=asked.sort,
+            after=Place.read(place) if place else None,
+        )
+        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+        people = _encoded(sorted(page.people))
+        ending = self._next(page, role)
+        return _json(b'{"conversationIds": %b, "messages": [%b], "next": %b}' % (people, page.body, ending))
+
+    async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
+        """Figures."""
+        if asked.wa_id is not None:
+            _only_full(role, "wa_id")
+        chosen = self._chosen(asked)
+        naming = read_naming(self._settings.config_file)
+
+        def count(store: Store) -> bytes:
+            report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
+            document = report_document(report)
+            return _encoded(document if role is Role.FULL else _masked_stats(document, asked.by))
+
+        return _json(await self._ledgers.ask(count))
+
+    async def alerts(self, role: Role | None) -> Response:
+        """What needs somebody."""
+
+        def find(store: Store) -> bytes:
+            own = read_alert_settings(self._settings.config_file, os.environ)
+            found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
+            document = alerts_document(found, store.alert_memory.all(), store.location, self._settings.timezone)
+            if role is not Role.FULL:
+                # Where a list can be had by command is for those who may see it.
+                document = mask_document(
+                    {
+                        **{name: value for name, value in document.items() if name != "store"},
+                        "alerts": [
+                            {name: value for name, value in one.items() if name not in {"command", "note"}}
+                            for one in document["alerts"]
+                        ],
+                    },
+                    self._salt,
+                )
+            return _encoded(document)
+
+        return _json(await self._ledgers.ask(find))
+
+    async def runs(self, asked: Last, role: Role | None) -> Response:
+        """The last syncs."""
+
+        def read(store: Store) -> bytes:
+            documents = (run_document(run, self._settings) for run in store.books.runs(asked.limit))
+            if role is not Role.FULL:
+                documents = (self._masked_run(document) for document in documents)
+            return _encoded({"runs": list(documents)})
+
+        return _json(await self._ledgers.ask(read))
+
+    async def health(self, role: Role | None) -> Response:
+        """How far the ledger goes."""
+        document = await self._ledgers.ask(lambda store: health_document(store, self._settings, datetime.now(UTC)))
+        if role is not Role.FULL:
+            del document["store"]
+        return _json(_encoded(document))
+
+    def _chosen(self, asked: Listing | FiguresOf, **more: Any) -> MessageFilter:
+        return filter_of(asked.asked(**more), self._settings, datetime.now(UTC))
+
+    def _page(self, store: Store, chosen: MessageFilter, limit: int, role: Role | None) -> Page:
+        salt = None if role is Role.FULL else self._salt
+        return page_of(store, chosen, limit, salt=salt, most_bytes=LISTED_BYTES)
+
+    def _place(self, after: str | None) -> str | None:
+        if after is None or not after.startswith("p_"):
+            return after
+        return self._places.token(after)
+
+    def _next(self, page: Page, role: Role | None) -> bytes:
+        """Where the next page begins. A viewer, and an address that would be too long, get a name for it."""
+        if page.place is None:
+            return b"null"
+        token = page.place.token
+        return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._places.name(token))
+
+    def _masked_run(self, document: dict[str, Any]) -> dict[str, Any]:
+        document.pop("n8n", None)
+        report = {name: value for name, value in document["report"].items() if name not in {"store", "source"}}
+        error = document["error"]
+        return {
+            **document,
+            "error": None if error is None else mask_text(error, self._salt),
+            "report": mask_document(report, self._salt),
+        }
+
+
+def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
+    """The paths."""
+    api = Api(settings, access, ledgers)
+    routes = APIRouter(prefix=PREFIX, default_response_class=Response)
+
+    @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
+    async def messages(request: Request, asked: Annotated[Listing, Query()]) -> Response:
+        return await api.messages(asked, role_of(request))
+
+    @routes.get(
+        "/messages/{message_id:path}",
+        summary="One message",
+        description="Not for viewers: in a message's id is its recipient's number.",
+        responses=answers("Message"),
+    )
+    async def message(request: Request, message_id: Annotated[str, InPath(min_length=1, max_length=1_024)]) -> Response:
+        return await api.message(message_id, role_of(request))
+
+    @routes.get(
+        "/conversations/{wa_id}",
+        summary="One person's messages",
+        description="The number in any spelling, or its last digits. Not for viewers.",
+        responses=answers("Conversation"),
+    )
+    async def conversation(
+        request: Request, wa_id: Annotated[Text, InPath()], asked: Annotated[Thread, Query()]
+    ) -> Response:
+        return await api.conversation(wa_id, asked, role_of(request))
+
+    @routes.get("/stats", summary="Figures", description=_FOR_ALL, responses=answers("Stats"))
+    async def stats(request: Request, asked: Annotated[FiguresOf, Query()]) -> Response:
+        return await api.stats(asked, role_of(request))
+
+    @routes.get("/alerts", summary="What needs you", description=_FOR_ALL, responses=answers("Alerts"))
+    async def alerts(request: Request) -> Response:
+        return await api.alerts(role_of(request))
+
+    @routes.get("/sync/runs", summary="The last syncs", description="Newest first.", responses=answers("Runs"))
+    async def runs(request: Request, asked: Annotated[Last, Query()]) -> Response:
+        return await api.runs(asked, role_of(request))
+
+    @routes.get("/health", summary="How far the ledger goes", responses=answers("Health"))
+    async def health(request: Request) -> Response:
+        return await api.health(role_of(request))
+
+    return routes
+
+
+def run_document(run: Run, settings: Settings) -> dict[str, Any]:
+    """One sync of one workflow, for programs."""
+    n8n, workflow_id = [*run.scope.rsplit("|", 3), "", ""][:2]
+    return {
+        "runId": run.run_id,
+        "n8n": n8n,
+        "workflowId": workflow_id,
+        "beganAt": run.began_at.astimezone(settings.timezone),
+        "seconds": run.seconds,
+        "error": run.error,
+        "report": run.report,
+    }
+
+
+def health_document(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
+    """How far the ledger goes, and what is known to be missing."""
+    found = read_freshness(store, settings)
+    zone = settings.timezone
+    return {
+        "ready": not is_late(found, settings, now),
+        "goodAt": found.good_at and found.good_at.astimezone(zone),
+        "readySeconds": settings.dashboard.ready_seconds,
+        "version": __version__,
+        "store": store.location,
+        "timezone": str(zone),
+        "workflows": [
+            {
+                "workflowId": one.workflow_id,
+                "checkedAt": one.checked_at and one.checked_at.astimezone(zone),
+                "fullAt": one.facts.full_at and one.facts.full_at.astimezone(zone),
+                "notShown": not_shown(store, one),
+                "gaps": [_gap_document(gap, zone) for gap in one.facts.gaps],
+                "lostCount": len(one.facts.lost),
+            }
+            for one in found.followed
+        ],
+    }
+
+
+def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "afterId": gap.after_id,
+        "beforeId": gap.before_id,
+        "fromStartedAt": gap.from_started_at,
+        "toStartedAt": gap.to_started_at,
+        "foundAt": gap.found_at.astimezone(zone),
+    }
+
+
+def _masked_stats(document: dict[str, Any], by: Grouping | None) -> dict[str, Any]:
+    """Figures without what people are known by; a template's name stays, a number in it does not."""
+    document.pop("store", None)
+    for group in document.get("groups", ()):
+        if by is not None and isinstance(group[by.value], str):
+            group[by.value] = _masked_key(group[by.value], group["label"], by)
+        group["label"] = None if group["label"] is None else mask_text(group["label"])
+    return document
+
+
+def _masked_key(key: str, label: str | None, by: Grouping) -> str:
+    if by in {Grouping.WORKFLOW, Grouping.SENDER}:
+        return key
+    if by is Grouping.USER:
+        return mask_number(key)
+    # One of our own numbers has Meta's id for a key, which nobody can dial, unless none is known.
+    if by is Grouping.NUMBER and key.isascii() and key.isdigit():
+        return mask_number(key) if key == label else key
+    return mask_text(key)
+
+
+def _only_full(role: Role | None, name: str) -> None:
+    if role is not Role.FULL:
+        raise Problem(
+            403,
+            "Viewers cannot look for a person.",
+            name=name,
+            remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's.",
+        )
+
+
+def _encoded(value: Any) -> bytes:
+    return to_json(value).encode("utf-8", "replace")
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

@@ -1,0 +1,215 @@
+"""Puts the dashboard together, and serves it until it is asked to stop."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from ticktrail import __version__
+from ticktrail.config import Settings
+from ticktrail.dashboard import api, handbook, login, metrics, probes, problems
+from ticktrail.dashboard.access import Access
+from ticktrail.dashboard.attempts import Attempts
+from ticktrail.dashboard.guard import Guard
+from ticktrail.dashboard.headers import SecurityHeaders
+from ticktrail.dashboard.keeping import Kept
+from ticktrail.dashboard.ledgers import Ledgers
+from ticktrail.errors import ConfigurationError, FatalError
+from ticktrail.ledger import open_ledger
+from ticktrail.naming import read_naming
+
+METRICS_SECONDS = 15.0
+
+_PAGES = "ticktrail.dashboard.pages"
+_STOP_SECONDS = 5
+_MOST_CONNECTIONS = 500
+_LARGEST_HEAD = 32_768
+
+
+def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
+    """The whole dashboard as one ASGI app.
+
+    ``app.state.ledgers`` is what asks the store; pages share it. It is closed when the app shuts down.
+
+    Args:
+        pages: with the pages for people, where they are installed; else the API, metrics and login only.
+    """
+    ledgers = Ledgers(
+        lambda: open_ledger(settings), shared=settings.store_url.reveal().lower().startswith(("mongodb:", "mongodb+"))
+    )
+    app = FastAPI(
+        title="Ticktrail",
+        version=__version__,
+        # FastAPI's own pages load their scripts from elsewhere.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_closing(ledgers),
+    )
+    app.state.ledgers = ledgers
+    app.state.settings = settings
+    app.state.access = access
+    attempts = Attempts()
+    problems.install(app)
+    app.include_router(login.router(access, attempts))
+    app.include_router(probes.router(settings, ledgers))
+    paths = api.router(settings, access, ledgers)
+    app.include_router(paths)
+    app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
+    app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
+    _add_metrics(app, settings, ledgers)
+    app.add_middleware(Guard, access=access, attempts=attempts)
+    # Added last, it stands outermost: a refusal has the headers too.
+    app.add_middleware(SecurityHeaders)
+    if not (pages and _mount_pages(app, settings, access)):
+
+        @app.get("/", include_in_schema=False)
+        async def to_docs() -> Response:
+            return RedirectResponse(f"{api.PREFIX}/docs", 303)
+
+    return app
+
+
+class Server:
+    """Serves an app in a thread of its own: signals are the business of whoever started it, and so is the main thread.
+
+    Args:
+        listening: what :func:`listen` gave.
+        ended: set when it serves no more, for whatever reason.
+    """
+
+    def __init__(self, app: FastAPI, listening: socket.socket, *, ended: threading.Event | None = None) -> None:
+        self._listening = listening
+        self._ended = ended
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                # Addresses can hold a person's number, and no log of ours has one whole.
+                access_log=False,
+                server_header=False,
+                # The faster parser has no limit for headers.
+                http="h11",
+                h11_max_incomplete_event_size=_LARGEST_HEAD,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_keep_alive=30,
+                limit_concurrency=_MOST_CONNECTIONS,
+                ws_max_size=1_000_000,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="dashboard")
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._listening])
+        finally:
+            if self._ended is not None:
+                self._ended.set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        """Start, and wait until requests are answered.
+
+        Raises:
+            FatalError: it could not start; the log has said why.
+        """
+        self._thread.start()
+        while not self._server.started:
+            if not self.is_up:
+                self._listening.close()
+                raise FatalError("The dashboard could not start.", remedy="What stands above says why.")
+            time.sleep(0.01)
+        return self
+
+    def refuse_dead(self) -> None:
+        """Raise FatalError when it ended and nobody asked it to."""
+        if not self.is_up:
+            raise FatalError("The dashboard ended by itself.", remedy="What stands above says why.")
+
+    def __exit__(self, *_: object) -> None:
+        """Take no more requests, finish those under way, end."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_SECONDS * 3)
+        self._listening.close()
+
+
+def serve(app: FastAPI, listening: socket.socket, *, stop: threading.Event) -> None:
+    """Serve until ``stop`` is set.
+
+    Raises:
+        FatalError: it could not start, or ended by itself.
+    """
+    with Server(app, listening, ended=stop) as server:
+        stop.wait()
+        server.refuse_dead()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there already, so that a taken port is known before anything else begins.
+
+    Raises:
+        ConfigurationError: it cannot be listened on.
+    """
+    name = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((name, port), family=family, backlog=256)
+    except (OSError, OverflowError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(
+            f"{host} port {port} cannot be listened on: {reason}.",
+            remedy="Stop what listens there, or choose another port, such as --port 8766.",
+        ) from error
+
+
+def _closing(ledgers: Ledgers) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        ledgers.close()
+
+    return lifespan
+
+
+async def _no_such_path() -> Response:
+    """What is not there below the API is answered here: the pages, which have all the rest, answer people."""
+    raise HTTPException(404)
+
+
+def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> None:
+    made = metrics.Metrics(settings)
+    naming = read_naming(settings.config_file)
+
+    async def read() -> bytes:
+        reading = await ledgers.ask(lambda store: metrics.read(store, settings, naming, datetime.now(UTC)))
+        return made.text(reading)
+
+    kept = Kept(read, seconds=METRICS_SECONDS)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def show() -> Response:
+        return Response(await kept.get(), media_type=metrics.CONTENT_TYPE)
+
+
+def _mount_pages(app: FastAPI, settings: Settings, access: Access) -> bool:
+    """Hang up the pages for people, when they are there."""
+    if importlib.util.find_spec(_PAGES) is None:
+        return False
+    importlib.import_module(_PAGES).mount(app, settings, access)
+    return True

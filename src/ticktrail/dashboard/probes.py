@@ -1,0 +1,52 @@
+"""``/healthz`` and ``/readyz``, for whatever keeps the process running. Anybody may ask, so they say little."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
+
+from ticktrail.config import Settings
+from ticktrail.dashboard.freshness import is_late, read_freshness
+from ticktrail.dashboard.keeping import Kept
+from ticktrail.dashboard.ledgers import BusyError, Ledgers
+from ticktrail.errors import TicktrailError
+
+_KEPT_SECONDS = 2.0
+
+
+def router(settings: Settings, ledgers: Ledgers) -> APIRouter:
+    """The two paths."""
+    routes = APIRouter(include_in_schema=False)
+
+    async def look() -> str | None:
+        """Why the ledger is not ready; None when it is."""
+        try:
+            found = await ledgers.ask(lambda store: read_freshness(store, settings))
+        except TicktrailError:
+            return "the store does not answer"
+        except BusyError:
+            return "too many questions are waiting"
+        if found.good_at is None:
+            return "no sync has come through yet"
+        if is_late(found, settings, datetime.now(UTC)):
+            return f"the last good sync is older than {settings.dashboard.ready_seconds} s"
+        return None
+
+    kept = Kept(look, seconds=_KEPT_SECONDS)
+
+    @routes.get("/healthz")
+    @routes.head("/healthz")
+    async def healthz() -> Response:
+        return JSONResponse({"status": "ok"})
+
+    @routes.get("/readyz")
+    @routes.head("/readyz")
+    async def readyz() -> Response:
+        why = await kept.get()
+        if why is None:
+            return JSONResponse({"ready": True})
+        return JSONResponse({"ready": False, "reason": why}, 503)
+
+    return routes

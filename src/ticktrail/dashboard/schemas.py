@@ -1,0 +1,175 @@
+"""What the API answers, for its OpenAPI document: JSON Schemas of the documents that product and reference name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+_TEXT: Schema = {"type": "string"}
+_NUMBER: Schema = {"type": "integer"}
+_TRUTH: Schema = {"type": "boolean"}
+_RATE: Schema = {"type": ["number", "null"], "description": "0 to 1; null where there is none to tell."}
+_TIMESTAMP: Schema = {"type": ["integer", "null"], "description": "Unix seconds."}
+_INSTANT: Schema = {"type": "string", "format": "date-time"}
+_ANYTHING: Schema = {"type": "object"}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _list(of: Schema) -> Schema:
+    return {"type": "array", "items": of}
+
+
+def _object(required: Schema, optional: Schema | None = None, description: str = "") -> Schema:
+    made: Schema = {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+    return {**made, "description": description} if description else made
+
+
+def ref(name: str) -> Schema:
+    """A schema of :data:`SCHEMAS`, named."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+_ENTRY = _object(
+    {
+        "status": _TEXT,
+        "timestamp": _TIMESTAMP,
+        "timestampFormatted": _or_null(_TEXT),
+        "executionId": _TEXT,
+        "conversation_id": _or_null(_TEXT),
+    },
+    {
+        "participant": _TEXT,
+        "errors": _list(_ANYTHING),
+        "pricing": _ANYTHING,
+        "timestampSource": _TEXT,
+        "workflowId": _TEXT,
+    },
+)
+
+_MESSAGE = _object(
+    {
+        "messageId": _TEXT,
+        "conversation_id": _or_null(_TEXT),
+        "latestStatus": _TEXT,
+        "latestTimestamp": _TIMESTAMP,
+        "latestTimestampFormatted": _or_null(_TEXT),
+        "statusHistory": _list(ref("Status")),
+        "workflowId": _or_null(_TEXT),
+        "statusCount": _NUMBER,
+        "firstSeenAt": _INSTANT,
+        "lastUpdatedAt": _INSTANT,
+        "lastScannedAt": _INSTANT,
+    },
+    {
+        **dict.fromkeys(("phoneNumberId", "displayPhoneNumber", "recipientUserId", "callbackData", "instance"), _TEXT),
+        **{f"{name}Timestamp": _NUMBER for name in ("sent", "delivered", "read", "played", "failed", "first")},
+        "pricing": _ANYTHING,
+        "conflict": _TRUTH,
+        "failure": _object(
+            {"code": {"type": ["integer", "string", "null"]}, "title": _or_null(_TEXT), "details": _or_null(_TEXT)}
+        ),
+        "template": _object({"name": _TEXT, "language": _or_null(_TEXT)}),
+        "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
+    },
+    "One message and everything that was reported of it. For viewers numbers and message ids are masked.",
+)
+
+_NEXT: Schema = {"type": ["string", "null"], "description": "For after; null at the end."}
+
+_FIGURES = {
+    **dict.fromkeys(("messages", "sent", "delivered", "read", "failed", "onTheWay", "other"), _NUMBER),
+    **dict.fromkeys(("deliveryRate", "readRateAtLeast", "failureRate"), _RATE),
+    **dict.fromkeys(("conflicts", "notFinal"), _NUMBER),
+}
+
+_STATS = _object(
+    {
+        "timezone": _TEXT,
+        "since": _or_null(_INSTANT),
+        "until": _or_null(_INSTANT),
+        "neverPassed": {**_list(_TEXT), "description": "Statuses that the trigger never passes."},
+        "unseen": _list(_TEXT),
+        "totals": {**_object(_FIGURES), "description": "delivered, onTheWay and failed add up to sent."},
+    },
+    {"store": _TEXT, "by": _TEXT, "groupCount": _NUMBER, "groups": _list(_object(_FIGURES)), "hint": _TEXT},
+)
+
+_FOLLOWED = _object(
+    {
+        "workflowId": _TEXT,
+        "checkedAt": {**_or_null(_INSTANT), "description": "Complete up to then, but for what n8n hides."},
+        "fullAt": _or_null(_INSTANT),
+        "notShown": {**_NUMBER, "description": "Executions that n8n would not show so far."},
+        "gaps": {**_list(_ANYTHING), "description": "Stretches of which nothing is known."},
+        "lostCount": _NUMBER,
+    }
+)
+
+SCHEMAS: dict[str, Schema] = {
+    "Status": _ENTRY,
+    "Message": _MESSAGE,
+    "Messages": _object({"messages": _list(ref("Message")), "next": _NEXT}),
+    "Conversation": _object(
+        {"conversationIds": _list(_TEXT), "messages": _list(ref("Message")), "next": _NEXT},
+        description="Several people where the last digits of a number are several people's.",
+    ),
+    "Stats": _STATS,
+    "Run": _object(
+        {
+            "runId": _TEXT,
+            "workflowId": _TEXT,
+            "beganAt": _INSTANT,
+            "seconds": {"type": "number"},
+            "error": _or_null(_TEXT),
+            "report": _ANYTHING,
+        },
+        {"n8n": _TEXT},
+    ),
+    "Runs": _object({"runs": _list(ref("Run"))}),
+    "Health": _object(
+        {
+            "ready": _TRUTH,
+            "goodAt": {**_or_null(_INSTANT), "description": "When the last good sync was."},
+            "readySeconds": _NUMBER,
+            "version": _TEXT,
+            "timezone": _TEXT,
+            "workflows": _list(_FOLLOWED),
+        },
+        {"store": _TEXT},
+    ),
+    "Alerts": _object({"verdict": _TEXT, "needsYou": _NUMBER, "alerts": _list(ref("Alert"))}, {"store": _TEXT}),
+    "Alert": _object(
+        {"key": _TEXT, "kind": _TEXT, "urgency": _TEXT, "title": _TEXT, "says": _TEXT, "remedy": _TEXT},
+        {
+            "messages": _NUMBER,
+            "people": _NUMBER,
+            "peopleAtMost": _TRUTH,
+            "before": _NUMBER,
+            "since": _INSTANT,
+            "command": _TEXT,
+            "firstSeenAt": _INSTANT,
+            "acknowledgedAt": _INSTANT,
+            "note": _TEXT,
+        },
+        "One cause that needs somebody.",
+    ),
+    "Problem": _object(
+        {"type": _TEXT, "title": _TEXT, "status": _NUMBER, "detail": _TEXT},
+        {"name": _TEXT, "remedy": _TEXT},
+        "RFC 9457: what is wrong, the name of what is wrong, and what to do.",
+    ),
+}
+
+
+def answers(name: str) -> dict[int | str, dict[str, Any]]:
+    """What a path answers, for its entry in the document."""
+    wrong = {"content": {"application/problem+json": {"schema": ref("Problem")}}}
+    return {
+        200: {"description": "What was asked for.", "content": {"application/json": {"schema": ref(name)}}},
+        "4XX": {"description": "Something is wrong with the request.", **wrong},
+        "503": {"description": "The store did not answer, or too many ask.", **wrong},
+    }
