@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ticktrail.coverage import Change, Facts, Gap, Kind, Open
+from ticktrail.coverage import BLOCK, Block, Change, Facts, Gap, Kind, Open
 from ticktrail.incremental import scope_of
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions, open_store
@@ -121,7 +121,8 @@ def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
         full_at=now - timedelta(minutes=14), full_owed=False, oldest_id=1, holds_statuses=True,
         gaps=(gap,) if trouble else (),
     )  # fmt: skip
-    store.books.save_coverage(scope, Change(facts=facts, opened=opened if trouble else ()))
+    settled = {number: Block(bits=2**BLOCK - 1) for number in range(1, 20)}
+    store.books.save_coverage(scope, Change(settled=settled, facts=facts, opened=opened if trouble else ()))
     for minute in range(12):
         store.books.add_run(
             Run(run_id=f"run{minute:02}", scope=scope, began_at=now - timedelta(minutes=minute, seconds=20),

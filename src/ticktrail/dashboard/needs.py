@@ -145,7 +145,7 @@ def _failures(store: Store, now: datetime, catalogue: Catalogue) -> list[Need]:
         found.append(
             Need(
                 key=f"error {key}",
-                sentence=f"{title[:90].rstrip('.')}{code}: {words.plural(people, 'person', 'people')} not reached.",
+                sentence=f"{words.plural(group.counts.failed, 'message')} failed: {title[:90].rstrip('.')}{code}.",
                 people=people,
                 since=_oldest(store, choice, start),
                 trend=(trend[0], trend[1]),

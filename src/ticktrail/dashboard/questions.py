@@ -31,6 +31,7 @@ SPARKED = 30
 """Groups that get a sparkline and a reason."""
 
 _PERSONS = 20
+_FEWEST_A_DAY = 5
 
 
 class Funnel(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,7 +165,7 @@ def spark(store: Store, chosen: MessageFilter, now: datetime, zone: ZoneInfo) ->
     worst = max(store.figures(failed, Grouping.ERROR, young_since=young_since), key=lambda group: (group.counts.failed, str(group.key)), default=None)
     return Spark(
         rates=tuple(
-            day.counts.delivered / day.counts.sent if day.counts.sent else None for day in days if day.key is not None
+            day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None for day in days if day.key is not None
         ),
         reason=None if worst is None or worst.key is None else str(worst.key),
         reason_messages=0 if worst is None else worst.counts.failed,

@@ -8,7 +8,7 @@ from ticktrail.cleaning import one_line
 from ticktrail.error_codes import Catalogue
 from ticktrail.model import FAILED, Message
 from ticktrail.reason import although, clause
-from ticktrail.stats import UNKNOWN, Share
+from ticktrail.stats import Share
 from ticktrail.stats import duration as length
 
 NAME = "Ticktrail"
@@ -18,6 +18,7 @@ FUNNEL = "Funnel"
 MESSAGES = "Messages"
 GROUPS = "Compare"
 TRUST = "Can I trust this?"
+TRUST_SHORT = "Trust"
 FIND = "Find a person"
 PERSON = "Person"
 FIND_HINT = "Number, or its last digits"
@@ -108,12 +109,11 @@ def status(name: str) -> str:
     return STATUSES.get(name, one_line(name, 24))
 
 
-def percent(share: Share, *, at_least: bool = False) -> str:
-    """``97.1 %``, ``≥ 63.0 %``; for few messages the count alone, and a dash where there is no telling."""
-    text = share.percent
-    if not text:
-        return f"{share.part:,} of {share.whole:,}" if share.whole else UNKNOWN
-    return f"{AT_LEAST} {text}" if at_least and share.missing is None else text
+def of_whole(share: Share, whole: str, *, at_least: bool = False) -> str:
+    """``97.1 % of sent``, ``≥ 63.0 % of delivered``; nothing for few messages, a dash where there is no telling."""
+    if share.missing is not None or not share.percent:
+        return share.percent
+    return f"{AT_LEAST + ' ' if at_least else ''}{share.percent} of {whole}"
 
 
 def points(change: float | None) -> str:

@@ -25,7 +25,7 @@ PLACES = {
     "/funnel": words.FUNNEL,
     "/compare": words.GROUPS,
     "/messages": words.MESSAGES,
-    "/trust": words.TRUST,
+    "/trust": words.TRUST_SHORT,
 }
 
 STRIP_SECONDS = 15.0

@@ -88,12 +88,12 @@ def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
 
     with parts.box("tiles"):
         _tile(words.SENT, counts.sent, "", to("sent"), "sent")
-        _tile(words.DELIVERED, counts.delivered, words.percent(made.delivered), to("delivered"), "delivered",
+        _tile(words.DELIVERED, counts.delivered, words.of_whole(made.delivered, "sent"), to("delivered"), "delivered",
               change=words.points(found.change), hint=made.delivered.missing)  # fmt: skip
-        _tile(f"{words.READ} {words.AT_LEAST}", counts.read, made.read.percent, to("read"), "read",
+        _tile(words.READ, counts.read, words.of_whole(made.read, "delivered", at_least=True), to("read"), "read",
               hint=made.read.missing or words.READ_HINT)  # fmt: skip
         _tile(words.ON_THE_WAY, counts.on_the_way, "", to("on_the_way"), "on_the_way")
-        _tile(words.FAILED_WORD, counts.failed, made.failed.percent, to("failed"), "failed", hint=made.failed.missing)
+        _tile(words.FAILED_WORD, counts.failed, words.of_whole(made.failed, "sent"), to("failed"), "failed", hint=made.failed.missing)
     if counts.sent:
         parts.bar(
             [

@@ -61,6 +61,37 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
         _watch(visitor, choice, chosen, news)
 
 
+async def latest(visitor: Visitor, container: Element, count: int) -> None:
+    """The latest messages, made anew where they stand whenever something new is stored: for a screen on a wall."""
+    site = visitor.site
+    known: list[object] = [None]
+
+    async def ask() -> questions.Page:
+        known[0] = (await site.ledger.state())[0]
+        return await site.ledger.ask(lambda store: questions.page(store, MessageFilter(), count))
+
+    def show(found: questions.Page) -> None:
+        if found.messages:
+            rows.table(visitor, found.messages)
+        else:
+            parts.empty(words.EMPTY_LEDGER)
+
+    await parts.fill(container, ask, show)
+
+    async def look() -> None:
+        try:
+            if (await site.ledger.state())[0] == known[0]:
+                return
+            found = await ask()
+        except TicktrailError:
+            return
+        container.clear()
+        with container:
+            show(found)
+
+    ui.timer(NEWS_SECONDS, look, immediate=False)
+
+
 def _list(visitor: Visitor, choice: Choice, shown: questions.Page, count: int) -> None:
     site = visitor.site
     if not shown.messages:

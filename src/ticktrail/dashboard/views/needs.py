@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 from nicegui import ui
 from nicegui.element import Element
@@ -10,24 +12,42 @@ from ticktrail.dashboard import words
 from ticktrail.dashboard.needs import Need, needs_you
 from ticktrail.dashboard.periods import USUAL, period_of
 from ticktrail.dashboard.site import Visitor
-from ticktrail.dashboard.views import frame, funnel, parts
+from ticktrail.dashboard.views import frame, funnel, messages, parts
 from ticktrail.errors import TicktrailError
 
 LOOK_SECONDS = 15.0
 _LISTED = 30
+_WALL_CAUSES = 5
+_WALL_ROWS = 8
 
 
 async def overview(visitor: Visitor) -> None:
     """The first page."""
     async with frame.page(visitor, "/", words.NEEDS):
-        with parts.section(words.NEEDS):
-            causes = parts.box("needs")
-        with parts.section("The last 7 days", extra=lambda: None if visitor.wall else parts.link(
-            "By day", f"/funnel?period={USUAL}", "muted")):  # fmt: skip
-            figures = parts.box("listing")
-    await _put(visitor, causes)
+        if visitor.wall:
+            figures, causes = _figures(visitor), _causes()
+            with parts.section("Latest messages"):
+                latest = parts.box("listing")
+        else:
+            causes, figures = _causes(), _figures(visitor)
     period = period_of(USUAL, visitor.site.now(), visitor.site.settings.timezone)
-    await funnel.put(visitor, figures, period, days=visitor.wall)
+    await asyncio.gather(_put(visitor, causes), funnel.put(visitor, figures, period, days=False))
+    if visitor.wall:
+        await messages.latest(visitor, latest, _WALL_ROWS)
+
+
+def _causes() -> Element:
+    with parts.section(words.NEEDS):
+        return parts.box("needs")
+
+
+def _figures(visitor: Visitor) -> Element:
+    def by_day() -> None:
+        if not visitor.wall:
+            parts.link("By day", f"/funnel?period={USUAL}", "muted")
+
+    with parts.section("The last 7 days", extra=by_day):
+        return parts.box("listing")
 
 
 async def _put(visitor: Visitor, container: Element) -> None:
@@ -53,11 +73,12 @@ async def _put(visitor: Visitor, container: Element) -> None:
         seen_to = [need for need in found if need.acknowledged]
         if not waiting:
             parts.empty(words.NOTHING_NEEDS_YOU, words.NOTHING_NEEDS_YOU_HINT, kind="good")
-        for need in waiting[:_LISTED]:
+        listed = _WALL_CAUSES if visitor.wall else _LISTED
+        for need in waiting[:listed]:
             _need(visitor, need, look)
-        if len(waiting) > _LISTED:
-            parts.text(f"and {len(waiting) - _LISTED} more", "muted")
-        if seen_to:
+        if len(waiting) > listed:
+            parts.text(f"and {len(waiting) - listed} more", "muted")
+        if seen_to and not visitor.wall:
             with parts.box("seen-to", tag="details"):
                 parts.text(f"{words.ACKNOWLEDGED}: {len(seen_to)}", tag="summary")
                 for need in seen_to[:_LISTED]:
@@ -91,7 +112,8 @@ def _need(visitor: Visitor, need: Need, changed: object) -> None:
                     parts.text(f"since {words.clock(need.since, zone, now)}")
                 if need.trend is not None:
                     _trend(*need.trend)
-            parts.text(visitor.text(need.advice, 600), "need-advice", tag="p")
+            if not visitor.wall:
+                parts.text(visitor.text(need.advice, 600), "need-advice", tag="p")
             if need.note:
                 parts.text(f"“{visitor.text(need.note, 300)}”", "need-note", tag="p")
         if visitor.wall:

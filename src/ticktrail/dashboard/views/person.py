@@ -126,14 +126,18 @@ def _bubble(visitor: Visitor, message: Message) -> None:
                 parts.text(visitor.text(message.attributes.callback_data, 60), "muted")
         if failed or state.conflict:
             entry = site.catalogue.lookup(state.failure.code if state.failure else None)
-            parts.text(visitor.text(rows.about(visitor, message)), "bubble-reason", tag="p")
+            reason = rows.about(visitor, message, with_campaign=False)
+            parts.text(visitor.text(reason), "bubble-reason", tag="p")
             if failed:
                 parts.text(entry.advice, "bubble-advice", tag="p")
         with parts.box("bubble-foot"):
-            parts.text(words.clock(_sent_at(message) or None, zone, now).rpartition(" ")[2], "muted")
+            sent = words.clock(_sent_at(message) or None, zone, now)
+            latest = words.clock(state.latest_timestamp, zone, now)
+            parts.text(sent.rpartition(" ")[2], "muted")
             parts.tick(state.latest_status)
-            if state.latest_timestamp not in {None, _sent_at(message)}:
-                parts.text(words.clock(state.latest_timestamp, zone, now), "muted")
+            if latest != sent:
+                same_day = latest.rpartition(" ")[0] == sent.rpartition(" ")[0]
+                parts.text(latest.rpartition(" ")[2] if same_day else latest, "muted")
             parts.box("spring")
             parts.link("Timeline", visitor.message(message.message_id), "quiet")
             address = _execution(visitor, message)

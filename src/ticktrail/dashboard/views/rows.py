@@ -65,7 +65,7 @@ def _row(visitor: Visitor, message: Message) -> None:
         row.on("keydown.enter.self", toggle)
 
 
-def about(visitor: Visitor, message: Message) -> str:
+def about(visitor: Visitor, message: Message, *, with_campaign: bool = True) -> str:
     """What one should know of a message beside its status, in a few words."""
     state = message.standing
     told: list[str] = []
@@ -77,7 +77,7 @@ def about(visitor: Visitor, message: Message) -> str:
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
         told.append(f"{len(reached & members)} of {len(members)} members")
-    if message.attributes.callback_data:
+    if message.attributes.callback_data and with_campaign:
         told.append(message.attributes.callback_data)
     return " · ".join(told)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 from ticktrail import teaching
@@ -123,7 +123,7 @@ def _open(
 def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
     with parts.box("table-wrap card"), parts.box("plain", tag="table"):
-        _head("Began", "Took", "Executions", "New statuses", "How it ended")
+        _head("Began", "Took", "Executions", "New statuses", "How it ended", numbers={1, 2, 3})
         with parts.box(tag="tbody"):
             for run in runs[:_LISTED]:
                 with parts.box(tag="tr"):
@@ -138,10 +138,10 @@ def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
                             parts.text(visitor.text(run.error, 200), "bad-word")
 
 
-def _head(*names: str) -> None:
+def _head(*names: str, numbers: Collection[int] = ()) -> None:
     with parts.box(tag="thead"), parts.box(tag="tr"):
-        for name in names:
-            parts.text(name, tag="th", scope="col")
+        for place, name in enumerate(names):
+            parts.text(name, "number" if place in numbers else "", tag="th", scope="col")
 
 
 def _count(value: object) -> str:
