@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from nicegui import app as nicegui_app
 from nicegui import ui
 
 from ticktrail.config import Settings
@@ -27,8 +27,6 @@ from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.naming import read_naming
 from ticktrail.toml_settings import question_settings
-
-log = logging.getLogger(__name__)
 
 RESPONSE_SECONDS = 20.0
 _MARK = (
@@ -57,6 +55,7 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
     add_downloads(app, site)
     style = _add_style(app)
     _add_pages(site, style)
+    nicegui_app.on_page_exception(lambda: _broken(style))
     _close_at_the_end(app, site)
     ui.run_with(
         app, title=words.NAME, favicon=_MARK, dark=None, language="en-US", tailwind=False,
@@ -112,6 +111,14 @@ async def _failed(visitor: Visitor, error: TicktrailError) -> None:
             parts.empty(str(error), error.remedy, kind="error")
         else:
             parts.failure(error)
+
+
+def _broken(style: str) -> None:
+    """What stands where a page failed for a reason nobody thought of."""
+    ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
+    with parts.box("shell"), parts.box("content", tag="main"):
+        parts.empty(words.BROKEN, words.BROKEN_HINT, kind="error")
+        parts.link(words.NAME, "/", "button")
 
 
 def _add_style(app: FastAPI) -> str:

@@ -47,6 +47,7 @@ TRY_AGAIN = "Try again"
 ASKED_WRONG = "This could not be understood."
 STORE_AWAY = "The ledger did not answer."
 BROKEN = "This page could not be made. Nothing in the ledger was changed."
+BROKEN_HINT = "Load it again. If it stays so, the server's log says why."
 NOT_FOUND = "There is no such page."
 NOT_FOUND_HINT = "The address may have been cut off, or made by another installation."
 

@@ -127,4 +127,4 @@ async def _strip(visitor: Visitor) -> None:
                 parts.text(f"and {len(remarks) - 3} more", "strip-remark")
 
     await asyncio.wait({asyncio.create_task(look())}, timeout=_STRIP_WAITS_SECONDS)
-    ui.timer(STRIP_SECONDS, look, immediate=False)
+    parts.every(STRIP_SECONDS, look, strip)

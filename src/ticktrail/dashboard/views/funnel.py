@@ -70,7 +70,7 @@ async def put(visitor: Visitor, container: Element, period: Period, *, days: boo
         with container:
             show(found)
 
-    ui.timer(NEWS_SECONDS, look, immediate=False)
+    parts.every(NEWS_SECONDS, look, container)
 
 
 def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:

@@ -89,7 +89,7 @@ async def latest(visitor: Visitor, container: Element, count: int) -> None:
         with container:
             show(found)
 
-    ui.timer(NEWS_SECONDS, look, immediate=False)
+    parts.every(NEWS_SECONDS, look, container)
 
 
 def _list(visitor: Visitor, choice: Choice, shown: questions.Page, count: int) -> None:
@@ -142,7 +142,7 @@ def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Elemen
         with news:
             parts.button(f"{count:,} new", reload, "pill", title="Show them")
 
-    ui.timer(NEWS_SECONDS, look, immediate=True)
+    parts.every(NEWS_SECONDS, look, news, at_once=True)
 
 
 def _form(visitor: Visitor, choice: Choice) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from nicegui import ui
@@ -96,10 +97,10 @@ async def _put(visitor: Visitor, container: Element) -> None:
             show(found)
 
     await parts.fill(container, ask, show)
-    ui.timer(LOOK_SECONDS, look, immediate=False)
+    parts.every(LOOK_SECONDS, look, container)
 
 
-def _need(visitor: Visitor, need: Need, changed: object) -> None:
+def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
     with parts.box(f"need {need.gravity} {'acknowledged' if need.acknowledged else ''}", tag="article"):
@@ -133,13 +134,13 @@ def _trend(lately: int, before: int) -> None:
     parts.text(f"{sign} {lately:,} in 24 h, {before:,} the day before", f"trend {direction.split()[0]}")
 
 
-def _acknowledge(visitor: Visitor, need: Need, changed: object) -> None:
+def _acknowledge(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
     kept = visitor.site.acknowledgements
     if need.acknowledged:
 
         async def back() -> None:
             kept.take_back(need.key)
-            await changed()  # type: ignore[operator]
+            await changed()
 
         parts.button(words.TAKE_BACK, back)
         return
@@ -151,7 +152,7 @@ def _acknowledge(visitor: Visitor, need: Need, changed: object) -> None:
         async def keep() -> None:
             dialog.close()
             kept.acknowledge(need.key, (note.value or "").strip(), visitor.site.now())
-            await changed()  # type: ignore[operator]
+            await changed()
 
         note.on("keydown.enter", keep)
         with parts.box("field-end"):

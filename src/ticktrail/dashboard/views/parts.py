@@ -133,6 +133,12 @@ async def fill(container: Element, ask: Callable[[], Awaitable[T]], show: Callab
     background_tasks.create(later(), name="fill a page")
 
 
+def every(seconds: float, act: Callable[[], Any], container: Element, *, at_once: bool = False) -> None:
+    """Do something again and again while the page of an element is looked at, whatever becomes of the element."""
+    with container.client:
+        ui.timer(seconds, act, immediate=at_once)
+
+
 @contextmanager
 def section(title: str, classes: str = "", *, extra: Callable[[], Any] | None = None) -> Iterator[Element]:
     """A part of a page under a heading."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from nicegui import ui
+from nicegui.element import Element
 
 from ticktrail import phone
 from ticktrail.dashboard import questions, words
@@ -66,12 +68,17 @@ async def person(visitor: Visitor, token: str, after: str) -> None:
 
     await parts.fill(container, ask, show)
     if place is None:
-        await _watch(visitor, container, ask, show)
+        _watch(visitor, container, ask, show)
 
 
-async def _watch(visitor: Visitor, container: object, ask: object, show: object) -> None:
+def _watch(
+    visitor: Visitor,
+    container: Element,
+    ask: Callable[[], Awaitable[tuple[questions.Page, int]]],
+    show: Callable[[tuple[questions.Page, int]], None],
+) -> None:
     """The thread is short: when something new is stored, it is made anew where it stands."""
-    known = [None]
+    known: list[object] = [None]
 
     async def look() -> None:
         try:
@@ -79,14 +86,14 @@ async def _watch(visitor: Visitor, container: object, ask: object, show: object)
             changed, known[0] = known[0] not in {None, state}, state
             if not changed:
                 return
-            answer = await ask()  # type: ignore[operator]
+            answer = await ask()
         except TicktrailError:
             return
-        container.clear()  # type: ignore[attr-defined]
-        with container:  # type: ignore[attr-defined]
-            show(answer)  # type: ignore[operator]
+        container.clear()
+        with container:
+            show(answer)
 
-    ui.timer(NEWS_SECONDS, look)
+    parts.every(NEWS_SECONDS, look, container)
 
 
 def _thread(visitor: Visitor, who: str, shown: questions.Page, count: int, token: str, *, newest: bool) -> None:
