@@ -106,6 +106,8 @@ def _add_pages(site: Site, style: str) -> None:
 
 
 async def _failed(visitor: Visitor, error: TicktrailError) -> None:
+    # What stands already is half a page.
+    ui.context.client.content.clear()
     async with frame.page(visitor, "", words.NAME):
         if isinstance(error, NotFoundError):
             parts.empty(str(error), error.remedy, kind="error")

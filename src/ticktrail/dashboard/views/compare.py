@@ -57,7 +57,7 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
         if rest:
             parts.text("\n".join(rest), "code-lines", tag="pre")
         return
-    with parts.box("table-wrap card"), parts.box("plain groups", tag="table"):
+    with parts.box("table-wrap card"), parts.box(f"plain {'reasons' if by is Grouping.ERROR else 'groups'}", tag="table"):
         with parts.box(tag="thead"), parts.box(tag="tr"):
             for name in _headings(by):
                 parts.text(name, tag="th", scope="col")

@@ -55,8 +55,10 @@ async def _put(visitor: Visitor, container: Element) -> None:
     site = visitor.site
     shown: list[object] = [None]
 
-    async def ask() -> list[Need]:
+    async def ask() -> list[Need] | None:
         now = site.now()
+        if (await site.ledger.state())[0] is None:
+            return None
         found = await site.ledger.recall(
             "needs",
             lambda store: needs_you(store, site.settings, now=now, catalogue=site.catalogue),
@@ -68,8 +70,11 @@ async def _put(visitor: Visitor, container: Element) -> None:
             for need in found
         ]
 
-    def show(found: list[Need]) -> None:
+    def show(found: list[Need] | None) -> None:
         shown[0] = found
+        if found is None:
+            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+            return
         waiting = [need for need in found if not need.acknowledged]
         seen_to = [need for need in found if need.acknowledged]
         if not waiting:
