@@ -49,7 +49,7 @@ class Look:
 
     def settled(self, page: Any) -> None:
         """Waits until nothing is being counted any more."""
-        page.wait_for_selector("main#content")
+        page.wait_for_selector("#content")
         page.wait_for_function("() => !document.querySelector('.state.waiting')")
 
     def picture(self, page: Any, name: str) -> None:

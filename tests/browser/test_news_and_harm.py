@@ -65,7 +65,7 @@ def test_bad_addresses_are_answered(look: Look, empty: str) -> None:
         "/messages?sort=sideways": "newest",
     }.items():
         page = look.at(f"{empty}{address}")
-        assert told in page.text_content("main"), address
+        assert told in page.text_content("#content"), address
         assert page.locator("header").count() == 1
 
 
@@ -100,12 +100,12 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
         assert page.evaluate("() => window.harmed") is None, place
         assert len(page.content()) < 1_500_000, place
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280, place
-        assert page.locator("main script, main img, main iframe").count() == 0
-        for link in page.query_selector_all("main a"):
+        assert page.locator("#content script, #content img, #content iframe").count() == 0
+        for link in page.query_selector_all("#content a"):
             assert re.match(r"/|https://n8n\.example\.com/|#", link.get_attribute("href")), place
     page = look.at(f"{address}/messages")
     look.picture(page, "hostile")
-    assert "<script>window.harmed = 1</script>" in page.text_content("main")
+    assert "<script>window.harmed = 1</script>" in page.text_content("#content")
     for place in [one.get_attribute("href") for one in page.query_selector_all("tr.row a")]:
         look.go(page, f"{address}{place}")
         assert page.evaluate("() => window.harmed") is None

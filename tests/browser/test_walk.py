@@ -156,7 +156,7 @@ def test_conditions_narrow_the_list_and_make_an_address(look: Look, shop: str) -
     look.go(page, f"{shop}/messages?since=whenever")
     assert "is no time Ticktrail knows" in page.text_content(".state.error")
     look.go(page, f"{shop}/messages?template=nothing")
-    assert "No message matches" in page.text_content("main")
+    assert "No message matches" in page.text_content("#content")
 
 
 def test_pages_of_a_list_hold_every_message_once(look: Look, recorded: str) -> None:
@@ -198,7 +198,7 @@ def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: s
     assert "n8n.example.com" not in sent
     if "wall" in address:
         look.picture(page, "wall")
-        assert page.locator("main a, main button, input").count() == 0
+        assert page.locator("#content a, #content button, input").count() == 0
         assert page.locator("tr.row").count() > 0
 
 

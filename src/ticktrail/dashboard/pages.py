@@ -118,7 +118,7 @@ async def _failed(visitor: Visitor, error: TicktrailError) -> None:
 def _broken(style: str) -> None:
     """What stands where a page failed for a reason nobody thought of."""
     ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
-    with parts.box("shell"), parts.box("content", tag="main"):
+    with parts.box("shell"), parts.box("content", id="content"):
         parts.empty(words.BROKEN, words.BROKEN_HINT, kind="error")
         parts.link(words.NAME, "/", "button")
 

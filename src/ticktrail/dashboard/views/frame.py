@@ -50,7 +50,7 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
                 _search(visitor)
                 _theme(visitor)
         await _strip(visitor)
-        with parts.box("content", tag="main", id="content") as content:
+        with parts.box("content", id="content") as content:
             yield content
 
 

@@ -35,6 +35,11 @@ _TEXTS = {
 
 async def messages(visitor: Visitor, choice: Choice) -> None:
     """The list of the messages a choice means, a page of it."""
+    site, problem, chosen = visitor.site, None, MessageFilter()
+    try:
+        chosen = filter_of(choice, site.settings, site.catalogue, site.now())
+    except TicktrailError as error:
+        problem = error
     async with frame.page(visitor, "/messages", words.MESSAGES):
         with parts.box("title-row"):
             parts.text(words.MESSAGES, tag="h1")
@@ -43,8 +48,10 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
         if not visitor.wall:
             _form(visitor, choice)
         container = parts.box("listing")
-    site = visitor.site
-    chosen = filter_of(choice, site.settings, site.catalogue, site.now())
+    if problem is not None:
+        with container:
+            parts.failure(problem)
+        return
 
     async def ask() -> tuple[questions.Page, int]:
         shown = await site.ledger.ask(lambda store: questions.page(store, chosen))
@@ -178,7 +185,7 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                     value = _readable(name, getattr(choice, name), visitor)
                     inputs[name] = _field(label, hint, value)
                 errors = _field("Failure code", "131026", " ".join(choice.error))
-                order = ui.select(words.ORDERS, value=choice.sort or "newest", label="Order").props("dense outlined")
+                order = ui.select(words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order").props("dense outlined")
 
                 def apply() -> None:
                     typed = {
