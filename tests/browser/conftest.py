@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests import recordings
+
 from ticktrail import ingest
 from ticktrail.sources.export import Export
 from ticktrail.stores import StoreOptions, open_store
@@ -23,10 +23,10 @@ from ticktrail.stores import StoreOptions, open_store
 from . import invented_ledger
 from .look import Look
 
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-).split()
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
 
 HERE = Path(__file__).parent
 

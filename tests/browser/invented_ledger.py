@@ -22,7 +22,11 @@ N8N = "https://n8n.example.com"
 WORKFLOW = "deliveryReports1"
 DAY = 86_400
 
-TEMPLATES = (("order_ready", "orders", 0.97), ("payment_reminder", "billing", 0.93), ("spring_offer", "marketing", 0.78))
+TEMPLATES = (
+    ("order_ready", "orders", 0.97),
+    ("payment_reminder", "billing", 0.93),
+    ("spring_offer", "marketing", 0.78),
+)
 CODES = (
     (131026, "Message undeliverable", 6),
     (131049, "This message was not delivered to maintain healthy ecosystem engagement.", 5),
@@ -103,7 +107,7 @@ def fill(path: Path, count: int, now: datetime, *, days: int = 14) -> None:
 
 
 def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
-    """What syncs would have noted in the books: good ones every minute; with ``trouble`` a gap and hidden executions."""
+    """What syncs would have noted in the books: good ones; with ``trouble`` a gap and hidden executions."""
     store.prepare()
     scope = scope_of(N8N, WORKFLOW, store)
     gap = Gap(

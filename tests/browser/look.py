@@ -23,9 +23,7 @@ class Look:
         self._contexts: list[Any] = []
         self.complaints: list[str] = []
 
-    def at(
-        self, address: str, *, size: dict[str, int] = LAPTOP, dark: bool = False, role: str | None = None
-    ) -> Any:
+    def at(self, address: str, *, size: dict[str, int] = LAPTOP, dark: bool = False, role: str | None = None) -> Any:
         """A page, when its content stands there."""
         context = self._browser.new_context(
             viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True
@@ -69,7 +67,7 @@ class Look:
 
 def count(text: str) -> int:
     """``1,204 messages`` as a number."""
-    return int(text.split()[0].replace(",", ""))
+    return int(text.split(maxsplit=1)[0].replace(",", ""))
 
 
 def matching(page: Any) -> int:

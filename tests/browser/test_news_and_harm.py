@@ -118,7 +118,7 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
 
 
 def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
-    """While somebody looks at the list a pill counts what is new, the rows stay; a thread and figures renew themselves."""
+    """While somebody looks at the list a pill counts what is new, rows stay; threads and figures are renewed."""
     store = tmp_path / "ledger.sqlite"
     invented_ledger.fill(store, 200, datetime.now(UTC))
     address = serve(store)
@@ -136,7 +136,9 @@ def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path,
     assert page.locator(".pill").count() == 0
     now = int(time.time())
     with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
-        ledger.write([_event(9_000 + number, "sent", now, conversation_id=who) for number in range(12)], at=datetime.now(UTC))
+        ledger.write(
+            [_event(9_000 + number, "sent", now, conversation_id=who) for number in range(12)], at=datetime.now(UTC)
+        )
     page.wait_for_selector(".pill", timeout=12_000)
     assert page.text_content(".pill") == "12 new"
     assert page.locator("table.messages").text_content() == rows

@@ -15,7 +15,14 @@ from .look import PHONE, Look, count, matching
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/funnel?period=all", "/compare?by=template&period=all", "/compare?by=error&period=all", "/messages", "/trust")
+PAGES = (
+    "/",
+    "/funnel?period=all",
+    "/compare?by=template&period=all",
+    "/compare?by=error&period=all",
+    "/messages",
+    "/trust",
+)
 
 
 def _numbers_and_lists(page: Any, selector: str) -> list[tuple[str, int, str]]:
@@ -89,7 +96,9 @@ def test_a_note_is_kept(look: Look, shop: str) -> None:
     page.wait_for_function(f"() => document.querySelectorAll('.needs > .need').length === {before}")
 
 
-@pytest.mark.parametrize("typed", ["966500000021", "+966 50 000 0021", "00966-50-0000021", "050 000 0021", "٠٥٠٠٠٠٠٠٢١"])
+@pytest.mark.parametrize(
+    "typed", ["966500000021", "+966 50 000 0021", "00966-50-0000021", "050 000 0021", "٠٥٠٠٠٠٠٠٢١"]
+)
 def test_a_person_is_found_however_the_number_is_typed(look: Look, shop: str, typed: str) -> None:
     """One box on every page leads to the thread, answered in a sentence; no address holds the number."""
     page = look.at(f"{shop}/trust")
@@ -204,7 +213,9 @@ def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: s
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("address", PAGES)
-def test_a_phone_shows_every_page_without_scrolling_sideways(look: Look, shop: str, address: str, dark: bool) -> None:
+def test_a_phone_shows_every_page_without_scrolling_sideways(
+    look: Look, shop: str, address: str, *, dark: bool
+) -> None:
     """On a phone, light and dark, no page is wider than the screen."""
     page = look.at(f"{shop}{address}", size=PHONE, dark=dark)
     name = re.sub(r"\W+", "-", urlsplit(address).path + urlsplit(address).query).strip("-") or "overview"

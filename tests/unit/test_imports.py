@@ -64,6 +64,11 @@ ALLOWED: dict[str, set[str]] = {
     "toml_settings": {"config", "config_file", "errors"},
     "naming": {"config_file", "errors"},
     "render_stats": {"bars", "counts", "grouping", "query", "render", "stats", "teaching"},
+    "dashboard": {
+        *{"cleaning", "config", "config_file", "counts", "coverage", "document", "error_codes", "errors", "exports"},
+        *{"grouping", "masking", "model", "moments", "n8n", "naming", "phone", "query", "reason", "stats", "stores"},
+        *{"teaching", "toml_settings"},
+    },
     "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
     "wizard": {"config", "errors", "sources"},
     "doctor": {

@@ -103,9 +103,10 @@ def read_key(settings: Settings) -> bytes:
     made = secrets.token_bytes(_KEY_BYTES)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError), os.fdopen(
-            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb"
-        ) as stream:
+        with (
+            contextlib.suppress(FileExistsError),
+            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream,
+        ):
             stream.write(made)
         known = path.read_bytes()
         if len(known) >= _KEY_BYTES:

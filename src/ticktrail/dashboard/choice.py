@@ -141,9 +141,7 @@ def filter_of(choice: Choice, settings: Settings, catalogue: Catalogue, now: dat
         people_only=choice.people,
         order=_order(choice.sort),
         after=Place.read(choice.after) if choice.after else None,
-    ).narrowed(
-        statuses=choice.status, unread=choice.unread, undelivered=choice.undelivered, not_read=choice.not_read
-    )
+    ).narrowed(statuses=choice.status, unread=choice.unread, undelivered=choice.undelivered, not_read=choice.not_read)
     if choice.retryable:
         chosen = chosen.retryable(tuple(code for code in retryable_codes(catalogue) if isinstance(code, int)))
     return chosen

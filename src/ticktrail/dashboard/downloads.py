@@ -32,9 +32,7 @@ def add_downloads(app: FastAPI, site: Site) -> None:
             return _file(request, site, form, masked=visitor.masked)
         except TicktrailError as error:
             known = {ConfigurationError: 400, NotFoundError: 404}
-            return JSONResponse(
-                {"error": str(error), "remedy": error.remedy}, status_code=known.get(type(error), 503)
-            )
+            return JSONResponse({"error": str(error), "remedy": error.remedy}, status_code=known.get(type(error), 503))
 
     # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
     def as_csv(request: Request) -> Response:

@@ -100,7 +100,7 @@ def _sync(known: Trust, settings: Settings, now: datetime) -> list[Need]:
         found.append(
             Need(
                 key="sync late",
-                sentence=f"The last sync was {words.age((now - checked_at).total_seconds())} ago: news is missing here.",
+                sentence=f"The last sync was {words.age((now - checked_at).total_seconds())} ago: news is missing.",
                 people=None, since=int(checked_at.timestamp()), trend=None, filter=None, gravity="bad",
                 advice="See whether ticktrail run (or the cron entry) is at work, and type: ticktrail doctor",
             )

@@ -65,9 +65,7 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
 
 
 def _add_pages(site: Site, style: str) -> None:
-    Build = Callable[[Visitor, Request], Awaitable[None]]
-
-    def at(path: str, build: Build) -> None:
+    def at(path: str, build: Callable[[Visitor, Request], Awaitable[None]]) -> None:
         async def page(request: Request) -> None:
             ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
             visitor = site.visitor(request)

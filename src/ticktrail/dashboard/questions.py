@@ -127,7 +127,7 @@ def funnel(store: Store, period: Period, now: datetime, zone: ZoneInfo) -> Funne
     )
 
 
-def groups(  # noqa: PLR0913 - what a table of groups depends on
+def groups(
     store: Store, by: Grouping, period: Period, now: datetime, *, zone: ZoneInfo, naming: Naming, limit: int
 ) -> Groups:
     """The groups of a period, those first that kept most people's messages from arriving."""
@@ -162,10 +162,16 @@ def spark(store: Store, chosen: MessageFilter, now: datetime, zone: ZoneInfo) ->
     young_since = int(now.timestamp()) - DAY_SECONDS
     days = grouping.folded(store.figures(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=zone)
     failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(FAILED)))
-    worst = max(store.figures(failed, Grouping.ERROR, young_since=young_since), key=lambda group: (group.counts.failed, str(group.key)), default=None)
+    worst = max(
+        store.figures(failed, Grouping.ERROR, young_since=young_since),
+        key=lambda group: (group.counts.failed, str(group.key)),
+        default=None,
+    )
     return Spark(
         rates=tuple(
-            day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None for day in days if day.key is not None
+            day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
+            for day in days
+            if day.key is not None
         ),
         reason=None if worst is None or worst.key is None else str(worst.key),
         reason_messages=0 if worst is None else worst.counts.failed,

@@ -49,9 +49,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         role = "full" if self.access is None else self.access.role_of(request)
         wall = "wall" in request.query_params
         theme = request.cookies.get("ticktrail_theme", "auto")
-        return Visitor(
-            site=self, is_full=role == "full", wall=wall, dark={"dark": True, "light": False}.get(theme)
-        )
+        return Visitor(site=self, is_full=role == "full", wall=wall, dark={"dark": True, "light": False}.get(theme))
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):

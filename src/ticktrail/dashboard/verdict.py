@@ -126,7 +126,8 @@ def _failing(known: Trust) -> str:
 def _gap(gap: Gap, zone: tzinfo, now: datetime) -> str:
     ends = [_instant(text) for text in (gap.from_started_at, gap.to_started_at)]
     if ends[0] is None or ends[1] is None:
-        return f"nothing known between executions {gap.after_id} and {gap.before_id}: n8n deleted them before they were read"
+        between = f"executions {gap.after_id} and {gap.before_id}"
+        return f"nothing known between {between}: n8n deleted those before they were read"
     first, last = (words.clock(int(end.timestamp()), zone, now) for end in ends if end is not None)
     return f"nothing known from {first} to {last}: n8n deleted these executions before they were read"
 

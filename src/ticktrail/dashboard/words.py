@@ -60,7 +60,9 @@ OTHER = "Other"
 NOT_FINAL = "not final"
 NOT_FINAL_HINT = "Younger than 24 hours: these figures still move."
 AT_LEAST = "≥"
+MINUS = "\N{MINUS SIGN}"
 READ_HINT = "At least so many: people can switch read receipts off."
+CHANGE_HINT = "Against the period before, both without messages younger than 24 h."
 PARTS_HINT = "Delivered, on the way and failed add up to sent."
 DOWNLOAD_CSV = "CSV"
 DOWNLOAD_XLSX = "XLSX"
@@ -122,7 +124,8 @@ def points(change: float | None) -> str:
     if change is None:
         return ""
     shown = round(change * 100, 1)
-    return f"{'+' if shown > 0 else '−' if shown < 0 else '±'}{abs(shown):.1f}"
+    sign = "+" if shown > 0 else MINUS if shown < 0 else "±"
+    return f"{sign}{abs(shown):.1f}"
 
 
 def clock(timestamp: int | None, zone: tzinfo, now: datetime, *, seconds: bool = False) -> str:

@@ -40,6 +40,8 @@ SORTING: dict[Order, list[tuple[str, int]]] = {
 _A_GROUP = r"^[\s\S]{2}[^.][\s\S]{13}"
 """The group ids of :func:`ticktrail.counts.audience`: sixteen characters or more, the third no full stop."""
 
+_PEOPLE: Query = {"$nor": [{"phoneNumberId": counts.TEST_NUMBER_ID}, {"conversation_id": {"$regex": _A_GROUP}}]}
+
 _END = r"(?![\s\S])"
 """The end of a text to every dialect of regular expressions; ``$`` also matches before a last line break."""
 
@@ -92,9 +94,7 @@ def query_of(wanted: MessageFilter) -> Query:
         clauses.append(_campaign(wanted.campaign, within_json=wanted.campaign_key is not None))
     if wanted.country is not None:
         clauses.append(_country(wanted.country))
-    if wanted.people_only:
-        clauses.append({"$nor": [{"phoneNumberId": counts.TEST_NUMBER_ID}, {"conversation_id": {"$regex": _A_GROUP}}]})
-    return {"$and": clauses}
+    return {"$and": [*clauses, *([_PEOPLE] if wanted.people_only else [])]}
 
 
 def parts_of(wanted: MessageFilter) -> list[Query]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import msgspec
 from nicegui import background_tasks
@@ -57,7 +58,10 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
         if rest:
             parts.text("\n".join(rest), "code-lines", tag="pre")
         return
-    with parts.box("table-wrap card"), parts.box(f"plain {'reasons' if by is Grouping.ERROR else 'groups'}", tag="table"):
+    with (
+        parts.box("table-wrap card"),
+        parts.box(f"plain {'reasons' if by is Grouping.ERROR else 'groups'}", tag="table"),
+    ):
         with parts.box(tag="thead"), parts.box(tag="tr"):
             for name in _headings(by):
                 parts.text(name, tag="th", scope="col")
@@ -83,7 +87,7 @@ def choice_of(by: Grouping, group: Group, period: Period) -> Choice | None:
     if group.key is None:
         return None
     key = str(group.key)
-    span = {
+    span: dict[str, Any] = {
         "since": "" if period.since is None else str(period.since),
         "until": "" if period.until is None else str(period.until),
     }
@@ -120,7 +124,7 @@ def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, nev
         cell("sent", counts.sent)
         cell("delivered", counts.delivered, made.delivered.percent)
         change = words.points(row.change)
-        kind = "up" if change[:1] == "+" else "down" if change[:1] == "−" else ""
+        kind = "up" if change[:1] == "+" else "down" if change[:1] == words.MINUS else ""
         parts.text(change or "—", f"number change {kind}", tag="td")
         cell("read", counts.read, made.read.percent)
         cell("failed", counts.failed, made.failed.percent)
@@ -173,7 +177,9 @@ async def _fill_sparks(
             if found.reason is not None:
                 entry = site.catalogue.lookup(found.reason)
                 title = entry.title if entry.known else "Unknown code"
-                parts.text(f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message"))
+                parts.text(
+                    f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
+                )
         with spark:
             parts.spark(found.rates)
         await asyncio.sleep(0)

@@ -85,12 +85,16 @@ def _search(visitor: Visitor) -> None:
 
 
 def _theme(visitor: Visitor) -> None:
-    shown = {None: ("◐", "dark", "Colours go by your system"), True: ("●", "light", "Dark"), False: ("○", "auto", "Light")}
+    shown = {
+        None: ("◐", "dark", "Colours go by your system"),
+        True: ("●", "light", "Dark"),
+        False: ("○", "auto", "Light"),
+    }
     sign, following, label = shown[visitor.dark]
 
     def change() -> None:
         ui.run_javascript(
-            f"document.cookie = 'ticktrail_theme={following}; path=/; max-age=31536000; samesite=lax'; location.reload()"
+            f"document.cookie = 'ticktrail_theme={following}; path=/; max-age=31536000; samesite=lax';location.reload()"
         )
 
     parts.button(sign, change, "theme", aria_label=f"{label}. Change", title=label)

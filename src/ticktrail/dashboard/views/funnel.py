@@ -93,12 +93,23 @@ def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
         _tile(words.READ, counts.read, words.of_whole(made.read, "delivered", at_least=True), to("read"), "read",
               hint=made.read.missing or words.READ_HINT)  # fmt: skip
         _tile(words.ON_THE_WAY, counts.on_the_way, "", to("on_the_way"), "on_the_way")
-        _tile(words.FAILED_WORD, counts.failed, words.of_whole(made.failed, "sent"), to("failed"), "failed", hint=made.failed.missing)
+        _tile(
+            words.FAILED_WORD,
+            counts.failed,
+            words.of_whole(made.failed, "sent"),
+            to("failed"),
+            "failed",
+            hint=made.failed.missing,
+        )
     if counts.sent:
         parts.bar(
             [
                 ("read", counts.read, f"{counts.read:,} read"),
-                ("delivered", counts.delivered - counts.read, f"{counts.delivered - counts.read:,} delivered, not read"),
+                (
+                    "delivered",
+                    counts.delivered - counts.read,
+                    f"{counts.delivered - counts.read:,} delivered, not read",
+                ),
                 ("on_the_way", counts.on_the_way, f"{counts.on_the_way:,} on the way"),
                 ("failed", counts.failed, f"{counts.failed:,} failed"),
             ]
@@ -147,8 +158,8 @@ def _tile(
         with parts.box("tile-foot"):
             parts.text(rate, "tile-rate")
             if change:
-                parts.text(f"{change} points", f"change {'up' if change[0] == '+' else 'down' if change[0] == '−' else ''}",
-                           title="Against the period before, both without messages younger than 24 h")  # fmt: skip
+                kind = {"+": "up", words.MINUS: "down"}.get(change[0], "")
+                parts.text(f"{change} points", f"change {kind}", title=words.CHANGE_HINT)
 
 
 def _days(visitor: Visitor, found: questions.Funnel) -> None:
@@ -157,7 +168,7 @@ def _days(visitor: Visitor, found: questions.Funnel) -> None:
         return
     with parts.section("By day sent"):
         if len(shown) > 1:
-            _chart(visitor, found, shown)
+            _chart(visitor, shown)
         with parts.box("table-wrap card"), parts.box("plain days", tag="table"):
             with parts.box(tag="thead"), parts.box(tag="tr"):
                 for name in ("Day", words.SENT, words.DELIVERED, f"{words.READ} {words.AT_LEAST}", words.ON_THE_WAY,
@@ -196,7 +207,7 @@ def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -
         cell("failed", counts.failed, made.failed.percent)
 
 
-def _chart(visitor: Visitor, found: questions.Funnel, shown: tuple[msgspec.Struct, ...]) -> None:
+def _chart(visitor: Visitor, shown: tuple[msgspec.Struct, ...]) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
     days = [words.day(str(day.key), now, zone) for day in shown]  # type: ignore[attr-defined]
     counts: list[Counts] = [day.counts for day in shown]  # type: ignore[attr-defined]
@@ -218,7 +229,8 @@ def _chart(visitor: Visitor, found: questions.Funnel, shown: tuple[msgspec.Struc
             "yAxis": {"type": "value", "minInterval": 1, "axisLabel": {"color": "#8a9592"},
                       "splitLine": {"lineStyle": {"color": "rgba(128,140,136,0.18)"}}},
             "series": [
-                {"name": name, "type": "bar", "stack": "sent", "data": data, "barMaxWidth": 44} for name, _, data in series
+                {"name": name, "type": "bar", "stack": "sent", "data": data, "barMaxWidth": 44}
+                for name, _, data in series
             ],
         },
         renderer="svg",

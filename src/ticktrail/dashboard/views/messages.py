@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 from nicegui import ui
@@ -18,8 +19,14 @@ from ticktrail.query import MessageFilter
 
 NEWS_SECONDS = 5.0
 
-_SHORT_FORMS = {"unread": "Not read yet", "undelivered": "Not delivered", "not_read": "Not read", "retryable": "Worth sending again"}
+_SHORT_FORMS = {
+    "unread": "Not read yet",
+    "undelivered": "Not delivered",
+    "not_read": "Not read",
+    "retryable": "Worth sending again",
+}
 _TEXTS = {
+    "to": ("To", "number, or its last digits"),
     "since": ("Sent since", "7d, yesterday, 2026-11-22"),
     "until": ("Sent before", "2h, 2026-11-22T14:30"),
     "updated_within": ("News within", "1h, 2d"),
@@ -161,19 +168,18 @@ def _form(visitor: Visitor, choice: Choice) -> None:
         ui.navigate.to(address_of(changed, site.addresses))
 
     with parts.box("filters", aria_label="Conditions"):
-        with parts.box("filter-line"):
-            with parts.box("choices", tag="nav", aria_label="Status"):
-                everything = msgspec.structs.replace(
-                    choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
-                )
-                plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
-                _chip("All", everything, visitor, chosen=plain)
-                for status in ("sent", "delivered", "read", "failed"):
-                    only = msgspec.structs.replace(everything, status=(status,))
-                    _chip(words.status(status).capitalize(), only, visitor, chosen=choice.status == (status,))
-                for name, label in _SHORT_FORMS.items():
-                    only = msgspec.structs.replace(everything, **{name: True})
-                    _chip(label, only, visitor, chosen=bool(getattr(choice, name)))
+        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label="Status"):
+            everything = msgspec.structs.replace(
+                choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
+            )
+            plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
+            _chip("All", everything, visitor, chosen=plain)
+            for status in ("sent", "delivered", "read", "failed"):
+                only = msgspec.structs.replace(everything, status=(status,))
+                _chip(words.status(status).capitalize(), only, visitor, chosen=choice.status == (status,))
+            for name, label in _SHORT_FORMS.items():
+                only = msgspec.structs.replace(everything, **{name: True})
+                _chip(label, only, visitor, chosen=bool(getattr(choice, name)))
         used = [name for name in _TEXTS if getattr(choice, name)] + (["error"] if choice.error else [])
         with parts.box("more", tag="details") as more:
             if used:
@@ -185,7 +191,9 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                     value = _readable(name, getattr(choice, name), visitor)
                     inputs[name] = _field(label, hint, value)
                 errors = _field("Failure code", "131026", " ".join(choice.error))
-                order = ui.select(words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order").props("dense outlined")
+                order = ui.select(
+                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order"
+                ).props("dense outlined")
 
                 def apply() -> None:
                     typed = {
@@ -209,13 +217,13 @@ def _form(visitor: Visitor, choice: Choice) -> None:
 def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
     """Conditions that no field shows, as chips that can be taken away."""
     site = visitor.site
-    chips = []
+    chips: list[tuple[str, dict[str, Any]]] = []
     if choice.people:
         chips.append(("Without groups and tests", {"people": False}))
     if len(choice.status) > 1:
         chips.append((" or ".join(words.status(one) for one in choice.status), {"status": ()}))
-    if choice.to or choice.who:
-        chips.append((f"To {visitor.who(choice.who or choice.to)}", {"to": "", "who": ""}))
+    if choice.who:
+        chips.append((f"To {visitor.who(choice.who)}", {"who": ""}))
     if not chips:
         return
     with parts.box("chips"):
@@ -275,4 +283,3 @@ async def message(visitor: Visitor, token: str) -> None:
         return found.get(message_id)
 
     await parts.fill(container, ask, show)
-

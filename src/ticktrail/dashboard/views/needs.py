@@ -136,7 +136,7 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
 def _trend(lately: int, before: int) -> None:
     direction = "more" if lately > before else "fewer" if lately < before else "as many"
     sign = {"more": "↑", "fewer": "↓", "as many": "→"}[direction]
-    parts.text(f"{sign} {lately:,} in 24 h, {before:,} the day before", f"trend {direction.split()[0]}")
+    parts.text(f"{sign} {lately:,} in 24 h, {before:,} the day before", f"trend {direction.split(maxsplit=1)[0]}")
 
 
 def _acknowledge(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:

@@ -16,6 +16,7 @@ from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.model import FAILED
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Element)
 
 QUICK_SECONDS = 0.8
 """A page waits so long for its figures before it shows that it is counting."""
@@ -195,7 +196,7 @@ def spark(rates: tuple[float | None, ...]) -> None:
     ).classes("spark")
 
 
-def _dressed(element: Any, classes: str, attributes: dict[str, str]) -> Any:
+def _dressed(element: E, classes: str, attributes: dict[str, str]) -> E:
     if classes:
         element.classes(classes)
     for name, value in attributes.items():

@@ -166,7 +166,8 @@ def _sent_with(message: Message) -> str:
 def _price(message: Message) -> str | None:
     pricing = message.standing.pricing or {}
     category = pricing.get("category")
-    billed = {True: "billed", False: "free"}.get(pricing.get("billable"), "")  # type: ignore[call-overload]
+    said_billable = pricing.get("billable")
+    billed = ("billed" if said_billable else "free") if isinstance(said_billable, bool) else ""
     return " ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
 
 

@@ -43,7 +43,9 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
     zone, now = site.settings.timezone, site.now()
     judged = judge(known, now, zone)
     with parts.box(f"card verdict {judged.level}"):
-        parts.text(f"{_LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.", "verdict-head", tag="p")
+        parts.text(
+            f"{_LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.", "verdict-head", tag="p"
+        )
         for remark in judged.remarks:
             parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
         if known.exists:
