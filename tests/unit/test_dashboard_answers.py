@@ -121,7 +121,7 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
 
 
 def test_needs_are_causes_with_the_messages_behind_them(tmp_path: Path) -> None:
-    """Failures by code, one tick for a day, refused sends and hidden executions each are one row; a good day has none."""
+    """Failures by code, one tick for a day, refused sends, hidden executions: one row each; none on a good day."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
         assert needs_you(store, settings, now=NOW, catalogue=packaged()) == []

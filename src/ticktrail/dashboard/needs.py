@@ -29,8 +29,8 @@ FEWEST = 3
 """People below which a failure that alerts by its rate is left alone."""
 
 STUCK_FOR_SECONDS = DAY_SECONDS
-STUCK_AT_MOST_SECONDS = 30 * DAY_SECONDS
-"""WhatsApp drops a message that could not be delivered for 30 days (Meta's page of message validity)."""
+STUCK_AT_MOST_SECONDS = LOOK_BACK_DAYS * DAY_SECONDS
+"""WhatsApp goes on trying for 30 days (Meta's page of message validity), but nobody acts on what is weeks old."""
 
 Gravity = Literal["bad", "warn"]
 
@@ -201,10 +201,12 @@ def _stuck(store: Store, now: datetime) -> list[Need]:
     moment = int(now.timestamp())
     since, until = moment - STUCK_AT_MOST_SECONDS, moment - STUCK_FOR_SECONDS
     chosen = MessageFilter(statuses=("sent",), since_timestamp=since, until_timestamp=until, people_only=True)
-    count = store.count(chosen)
+    count = people = 0
+    for group in store.figures(chosen, Grouping.USER, young_since=moment):
+        count += group.counts.messages
+        people += group.key is not None
     if not count:
         return []
-    people = sum(1 for group in store.figures(chosen, Grouping.USER, young_since=moment) if group.key is not None)
     return [
         Need(
             key="stuck",

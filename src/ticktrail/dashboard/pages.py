@@ -90,7 +90,7 @@ def _add_pages(site: Site, style: str) -> None:
     at(
         "/compare",
         lambda visitor, request: compare.compare(
-            visitor, asked(request, "by", "template"), asked(request, "period", "30d")
+            visitor, asked(request, "by", "template"), asked(request, "period", USUAL)
         ),
     )
     at("/messages", list_of)

@@ -43,16 +43,16 @@ async def funnel(visitor: Visitor, name: str) -> None:
 async def put(visitor: Visitor, container: Element, period: Period, *, days: bool) -> None:
     """The figures of a period, made anew in their place when something new is stored."""
     site = visitor.site
-    known: list[object] = [None]
+    shown: list[questions.Funnel | None] = [None]
 
     async def ask() -> questions.Funnel:
         now = site.now()
-        known[0] = (await site.ledger.state())[0]
         return await site.ledger.recall(
             ("funnel", period), lambda store: questions.funnel(store, period, now, site.settings.timezone)
         )
 
     def show(found: questions.Funnel) -> None:
+        shown[0] = found
         _figures(visitor, found, period)
         if days:
             _days(visitor, found)
@@ -60,11 +60,12 @@ async def put(visitor: Visitor, container: Element, period: Period, *, days: boo
     await parts.fill(container, ask, show)
 
     async def look() -> None:
+        # A dear answer may lag behind the ledger for a while, so what counts is whether it changed.
         try:
-            if (await site.ledger.state())[0] == known[0]:
-                return
             found = await ask()
         except TicktrailError:
+            return
+        if found == shown[0]:
             return
         container.clear()
         with container:

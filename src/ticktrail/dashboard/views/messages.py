@@ -50,7 +50,7 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
     async with frame.page(visitor, "/messages", words.MESSAGES):
         with parts.box("title-row"):
             parts.text(words.MESSAGES, tag="h1")
-            heading = parts.text("", "matching")
+            heading = parts.box()
             news = parts.box("news", role="status")
         if not visitor.wall:
             _form(visitor, choice)
@@ -60,17 +60,18 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
             parts.failure(problem)
         return
 
-    async def ask() -> tuple[questions.Page, int]:
-        shown = await site.ledger.ask(lambda store: questions.page(store, chosen))
+    async def ask() -> questions.Page:
+        return await site.ledger.ask(lambda store: questions.page(store, chosen))
+
+    async def ask_count() -> int:
+        # The rows are quick, counting a million is not: neither waits for the other.
         name = ("count", msgspec.structs.replace(chosen, after=None))
-        return shown, await site.ledger.recall(name, lambda store: store.count(chosen))
+        return await site.ledger.recall(name, lambda store: store.count(chosen))
 
-    def show(answer: tuple[questions.Page, int]) -> None:
-        shown, count = answer
-        heading.text = words.plural(count, "message")
-        _list(visitor, choice, shown, count)
-
-    await parts.fill(container, ask, show)
+    await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
+    await parts.fill(
+        heading, ask_count, lambda count: parts.text(words.plural(count, "message"), "matching"), plainly=True
+    )
     if choice.after == "":
         _watch(visitor, choice, chosen, news)
 
@@ -106,7 +107,7 @@ async def latest(visitor: Visitor, container: Element, count: int) -> None:
     parts.every(NEWS_SECONDS, look, container)
 
 
-def _list(visitor: Visitor, choice: Choice, shown: questions.Page, count: int) -> None:
+def _list(visitor: Visitor, choice: Choice, shown: questions.Page) -> None:
     site = visitor.site
     if not shown.messages:
         if choice.conditions:
@@ -128,7 +129,7 @@ def _list(visitor: Visitor, choice: Choice, shown: questions.Page, count: int) -
         query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
         for ending, label in (("csv", words.DOWNLOAD_CSV), ("xlsx", words.DOWNLOAD_XLSX)):
             address = f"/download/messages.{ending}{'?' + query if query else ''}"
-            parts.link(f"{label} of {words.plural(count, 'message')}", address, "button", download=f"messages.{ending}")
+            parts.link(label, address, "button", download=f"messages.{ending}", title=words.DOWNLOAD_HINT)
 
 
 def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Element) -> None:

@@ -99,8 +99,14 @@ def waiting() -> None:
         text(words.LOADING, "state-hint", tag="p")
 
 
-async def fill(container: Element, ask: Callable[[], Awaitable[T]], show: Callable[[T], Any]) -> None:
-    """Show in a container what is asked for: at once when it comes quickly, else when it comes."""
+async def fill(
+    container: Element, ask: Callable[[], Awaitable[T]], show: Callable[[T], Any], *, plainly: bool = False
+) -> None:
+    """Show in a container what is asked for: at once when it comes quickly, else when it comes.
+
+    Args:
+        plainly: with nothing in its place while it is waited for, or when it cannot be had.
+    """
 
     async def again() -> None:
         container.clear()
@@ -111,7 +117,8 @@ async def fill(container: Element, ask: Callable[[], Awaitable[T]], show: Callab
             try:
                 show(task.result())
             except TicktrailError as error:
-                failure(error, again)
+                if not plainly:
+                    failure(error, again)
 
     async def asked() -> T:
         return await ask()
@@ -121,8 +128,9 @@ async def fill(container: Element, ask: Callable[[], Awaitable[T]], show: Callab
     if done:
         shown(task)
         return
-    with container:
-        waiting()
+    if not plainly:
+        with container:
+            waiting()
 
     async def later() -> None:
         await asyncio.wait({task})
