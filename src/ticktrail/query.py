@@ -151,6 +151,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
             :func:`campaign_of`.
         country: of the recipient's number.
         instance: ``instance``.
+        people_only: no messages to groups and no tests of Meta's, as in :mod:`ticktrail.counts`: what the rates count.
         order: ties by message id, ascending; a message whose time is unknown comes last in every order.
         after: only what comes behind this place, whose order must be this one.
         limit: at most so many; None for all, 0 (or less) for none.
@@ -173,6 +174,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     campaign_key: str | None = None
     country: Country | None = None
     instance: str | None = None
+    people_only: bool = False
     order: Order = "newest"
     after: Place | None = None
     limit: int | None = None

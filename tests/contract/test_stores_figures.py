@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 import pytest
 
 from ticktrail.model import Send, SentBy, StatusEvent, Template
@@ -240,6 +241,18 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
         if by is not Grouping.ERROR:
             assert sum(group.counts.read for group in plain) <= sum(reads.values())
             assert all(group.counts.messages == group.counts.read for group in plain)
+
+
+def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]]) -> None:
+    """``people_only`` leaves out groups and Meta's tests: every count equals the messages that a list of it shows."""
+    store, messages = told
+    counted = [one for one in messages if one.counted]
+    assert 0 < len(counted) < len(messages)
+    assert store.count(MessageFilter(people_only=True)) == len(counted)
+    for status in ("sent", "delivered", "failed"):
+        chosen = MessageFilter(people_only=True, statuses=(status,), since_timestamp=NOON)
+        (total,) = store.figures(msgspec.structs.replace(chosen, people_only=False), young_since=0)
+        assert sum(1 for _ in store.messages(chosen)) == store.count(chosen) == total.counts.messages
 
 
 def test_labels_say_keys_in_other_words(store: Store) -> None:

@@ -71,9 +71,10 @@ ALLOWED: dict[str, set[str]] = {
     "overview": {"counts", "grouping", "naming", "query", "render_stats", "stats", "stores"},
     "ledger": {"config", "stores"},
     "dashboard": {
-        *{"alert_settings", "alerting", "render_alerts"},
-        *{"asked", "config", "counts", "coverage", "document", "errors", "ledger", "masking", "naming", "overview"},
-        *{"phone", "query", "render", "render_stats", "secret", "stores", "toml_settings"},
+        *{"alert", "alert_settings", "alerting", "asked", "cleaning", "config", "config_file", "counts", "coverage"},
+        *{"document", "error_codes", "errors", "exports", "grouping", "ledger", "masking", "model", "moments", "n8n"},
+        *{"naming", "overview", "phone", "query", "reason", "render", "render_alerts", "render_stats", "secret"},
+        *{"stats", "stores", "teaching", "toml_settings"},
     },
     "naming": {"config_file", "errors"},
     "render_stats": {"bars", "counts", "grouping", "query", "render", "stats", "teaching"},

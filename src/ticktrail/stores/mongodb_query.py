@@ -9,6 +9,7 @@ from typing import Any
 
 from bson.int64 import Int64
 
+from ticktrail import counts
 from ticktrail.model import EARLIEST_PLAUSIBLE_TIMESTAMP
 from ticktrail.query import MESSAGE_TIME_FIELDS, Country, MessageFilter, Order, Person, Place, campaign_of
 from ticktrail.stores.mongodb_expressions import (
@@ -35,6 +36,11 @@ SORTING: dict[Order, list[tuple[str, int]]] = {
     "oldest": [("latestTimestamp", 1), ("messageId", 1)],
     "updated": [("lastUpdatedAt", -1), ("messageId", 1)],
 }
+
+_A_GROUP = r"^[\s\S]{2}[^.][\s\S]{13}"
+"""The group ids of :func:`ticktrail.counts.audience`: sixteen characters or more, the third no full stop."""
+
+_PEOPLE: Query = {"$nor": [{"phoneNumberId": counts.TEST_NUMBER_ID}, {"conversation_id": {"$regex": _A_GROUP}}]}
 
 _END = r"(?![\s\S])"
 """The end of a text to every dialect of regular expressions; ``$`` also matches before a last line break."""
@@ -88,7 +94,7 @@ def query_of(wanted: MessageFilter) -> Query:
         clauses.append(_campaign(wanted.campaign, within_json=wanted.campaign_key is not None))
     if wanted.country is not None:
         clauses.append(_country(wanted.country))
-    return {"$and": clauses}
+    return {"$and": [*clauses, *([_PEOPLE] if wanted.people_only else [])]}
 
 
 def parts_of(wanted: MessageFilter) -> list[Query]:

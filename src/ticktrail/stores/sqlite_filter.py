@@ -6,6 +6,7 @@ import enum
 import sqlite3
 from collections.abc import Iterator
 
+from ticktrail import counts
 from ticktrail.query import Country, MessageFilter, Person, Place, SendFilter, campaign_of
 from ticktrail.stores.sqlite_query import Parameter, marks
 from ticktrail.stores.sqlite_rows import bindable, to_milliseconds
@@ -165,6 +166,8 @@ def conditions(connection: sqlite3.Connection, chosen: MessageFilter, index: Ind
         clauses.append(_campaign(connection, chosen.campaign, chosen.campaign_key, index))
     if chosen.country is not None:
         clauses.append(_country(chosen.country))
+    if chosen.people_only:
+        clauses.append((f"+audience = {counts.PEOPLE}", []))
     return clauses
 
 

@@ -1,0 +1,153 @@
+"""Puts the pages at their addresses, in a server that somebody else made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from nicegui import app as nicegui_app
+from nicegui import ui
+
+from ticktrail.config import Settings
+from ticktrail.config_file import read_config_file
+from ticktrail.dashboard import words
+from ticktrail.dashboard.acknowledged import AcknowledgedFile
+from ticktrail.dashboard.addresses import Addresses, own_folder, read_key
+from ticktrail.dashboard.choice import read_choice
+from ticktrail.dashboard.downloads import add_downloads
+from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.periods import USUAL
+from ticktrail.dashboard.site import Access, Site, Visitor
+from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
+from ticktrail.error_codes import TABLE, Catalogue, packaged
+from ticktrail.errors import NotFoundError, TicktrailError
+from ticktrail.naming import read_naming
+from ticktrail.toml_settings import question_settings
+
+RESPONSE_SECONDS = 20.0
+_MARK = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b7a66"/>'
+    '<path d="M5 17l5 5L20 10M14 20l2.5 2L27 10" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" '
+    'stroke-linejoin="round"/></svg>'
+)
+
+
+def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Site:
+    """Add every page to a server. Without ``access`` everybody may see everything: for the loopback only.
+
+    Raises:
+        ConfigurationError: ``ticktrail.toml`` cannot be used.
+    """
+    site = Site(
+        settings=settings,
+        ledger=Ledger(settings),
+        addresses=Addresses(read_key(settings)),
+        catalogue=_catalogue(settings),
+        naming=read_naming(settings.config_file),
+        region=question_settings(settings).region,
+        acknowledgements=AcknowledgedFile(own_folder(settings) / "dashboard.json"),
+        access=access,
+    )
+    add_downloads(app, site)
+    style = _add_style(app)
+    _add_pages(site, style)
+    nicegui_app.on_page_exception(lambda: _broken(style))
+    _close_at_the_end(app, site)
+    ui.run_with(
+        app, title=words.NAME, favicon=_MARK, dark=None, language="en-US", tailwind=False,
+        show_welcome_message=False, reconnect_timeout=10.0, message_history_length=200,
+    )  # fmt: skip
+    return site
+
+
+def _add_pages(site: Site, style: str) -> None:
+    def at(path: str, build: Callable[[Visitor, Request], Awaitable[None]]) -> None:
+        async def page(request: Request) -> None:
+            ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
+            visitor = site.visitor(request)
+            try:
+                await build(visitor, request)
+            except TicktrailError as error:
+                await _failed(visitor, error)
+
+        ui.page(path, response_timeout=RESPONSE_SECONDS)(page)
+
+    def asked(request: Request, name: str, usual: str = "") -> str:
+        return request.query_params.get(name, usual)[:6_000]
+
+    async def list_of(visitor: Visitor, request: Request) -> None:
+        given: dict[str, list[str]] = {}
+        for name, value in request.query_params.multi_items():
+            given.setdefault(name, []).append(value)
+        await messages.messages(visitor, read_choice(given, site.addresses))
+
+    at("/", lambda visitor, _: needs.overview(visitor))
+    at("/funnel", lambda visitor, request: funnel.funnel(visitor, asked(request, "period", USUAL)))
+    at(
+        "/compare",
+        lambda visitor, request: compare.compare(
+            visitor, asked(request, "by", "template"), asked(request, "period", USUAL)
+        ),
+    )
+    at("/messages", list_of)
+    at("/message/{token}", lambda visitor, request: messages.message(visitor, request.path_params["token"]))
+    at("/find/{token}", lambda visitor, request: person.find(visitor, request.path_params["token"]))
+    at(
+        "/person/{token}",
+        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "after")),
+    )
+    at("/trust", lambda visitor, _: trust.trust(visitor))
+
+
+async def _failed(visitor: Visitor, error: TicktrailError) -> None:
+    # What stands already is half a page.
+    ui.context.client.content.clear()
+    async with frame.page(visitor, "", words.NAME):
+        if isinstance(error, NotFoundError):
+            parts.empty(str(error), error.remedy, kind="error")
+        else:
+            parts.failure(error)
+
+
+def _broken(style: str) -> None:
+    """What stands where a page failed for a reason nobody thought of."""
+    ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
+    with parts.box("shell"), parts.box("content", id="content"):
+        parts.empty(words.BROKEN, words.BROKEN_HINT, kind="error")
+        parts.link(words.NAME, "/", "button")
+
+
+def _add_style(app: FastAPI) -> str:
+    """Put the style sheet at an address that changes with it; the address."""
+    address = f"/assets/ticktrail-{hashlib.sha256(frame.STYLE.encode()).hexdigest()[:12]}.css"
+
+    def style() -> Response:
+        return Response(
+            frame.STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+        )
+
+    app.get(address, include_in_schema=False)(style)
+    return address
+
+
+def _close_at_the_end(app: FastAPI, site: Site) -> None:
+    before = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def lifespan(running: Any) -> AsyncIterator[Any]:
+        async with before(running) as state:
+            yield state
+        site.ledger.close()
+
+    app.router.lifespan_context = lifespan
+
+
+def _catalogue(settings: Settings) -> Catalogue:
+    if settings.config_file is None:
+        return packaged()
+    content = read_config_file(settings.config_file)
+    return packaged().with_own(content.get(TABLE, {}), str(settings.config_file))

@@ -1,0 +1,245 @@
+"""The questions pages ask, each a function of a store: figures of a period, groups, one person, how complete it is."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ticktrail import grouping, stats
+from ticktrail.counts import DAY_SECONDS, Counts, Group
+from ticktrail.coverage import Facts, Open
+from ticktrail.dashboard.periods import Period
+from ticktrail.model import FAILED, Message
+from ticktrail.n8n import EXTRACTION_VERSION
+from ticktrail.naming import Naming
+from ticktrail.query import READ, Grouping, MessageFilter, Person, Place
+from ticktrail.stores import Store
+from ticktrail.stores.bookkeeping import Run
+
+PAGE = 50
+"""Messages on a page of a list."""
+
+THREAD = 200
+"""Messages of a person on one page."""
+
+SPARKED = 30
+"""Groups that get a sparkline and a reason."""
+
+_PERSONS = 20
+_FEWEST_A_DAY = 5
+
+
+class Funnel(msgspec.Struct, frozen=True, kw_only=True):
+    """A period's figures, and those of each of its days.
+
+    Attributes:
+        days: in order, those without messages included; the key is the day's name.
+        change: the delivery rate less that of the period before, in points, both final; None for too few.
+        as_of: Unix seconds; messages younger than a day then are not final.
+    """
+
+    counts: Counts
+    never: frozenset[str]
+    days: tuple[Group, ...]
+    change: float | None
+    as_of: int
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A group beside others. ``change`` as in :class:`Funnel`."""
+
+    group: Group
+    change: float | None
+
+
+class Groups(msgspec.Struct, frozen=True, kw_only=True):
+    """The groups to show, the worst first, how many have a name, and what belongs to none."""
+
+    rows: tuple[Row, ...]
+    named: int
+    nameless: Counts
+    never: frozenset[str]
+
+
+class Spark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a group's row shows beside its counts: the delivery rate by day, and what mostly keeps messages away."""
+
+    rates: tuple[float | None, ...]
+    reason: str | None
+    reason_messages: int = 0
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a list. ``place`` is where the next one begins, None on the last."""
+
+    messages: tuple[Message, ...]
+    place: Place | None
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """Whom a text means: ids with how many messages each has; ``more`` when there are others still."""
+
+    people: tuple[tuple[str, int], ...]
+    more: bool
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """How complete the ledger is, as far as its own books tell.
+
+    Attributes:
+        exists: whether there is a ledger at all.
+        scopes: the workflow of each coverage, what is remembered of its walks, and its open executions.
+        settled: executions dealt with, of all workflows.
+        never: statuses that the trigger seems never to pass.
+    """
+
+    exists: bool
+    location: str
+    scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]
+    settled: int
+    runs: tuple[Run, ...]
+    never: frozenset[str]
+    messages: int
+
+
+def funnel(store: Store, period: Period, now: datetime, zone: ZoneInfo) -> Funnel:
+    """The figures of a period, with each of its days."""
+    young_since = int(now.timestamp()) - DAY_SECONDS
+    wanted = _filter(period)
+    (totals,) = store.figures(wanted, young_since=young_since, details=True)
+    days = grouping.folded(store.figures(wanted, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=zone)
+    change = None
+    halves = period.before(now)
+    if halves is not None:
+        rates = [_rate(next(iter(store.figures(_filter(half), young_since=young_since))).counts) for half in halves]
+        change = None if None in rates else rates[0] - rates[1]  # type: ignore[operator]
+    return Funnel(
+        counts=totals.counts,
+        never=never_passed(store, totals.counts, wanted),
+        days=tuple(day for day in days if day.key is not None),
+        change=change,
+        as_of=int(now.timestamp()),
+    )
+
+
+def groups(
+    store: Store, by: Grouping, period: Period, now: datetime, *, zone: ZoneInfo, naming: Naming, limit: int
+) -> Groups:
+    """The groups of a period, those first that kept most people's messages from arriving."""
+    young_since = int(now.timestamp()) - DAY_SECONDS
+
+    def counted(span: Period) -> Any:
+        found = store.figures(_filter(span), by, young_since=young_since)
+        return grouping.folded(found, by, zone=zone, campaign_key=naming.campaign_key, names=naming.numbers)
+
+    chosen = grouping.chosen(counted(period), by, limit)
+    changes: dict[Any, float | None] = {}
+    halves = period.before(now)
+    if halves is not None:
+        wanted = {group.key for group in chosen.shown}
+        later, earlier = (
+            {group.key: _rate(group.counts) for group in counted(half) if group.key in wanted} for half in halves
+        )
+        for key, rate in later.items():
+            before = earlier.get(key)
+            changes[key] = None if rate is None or before is None else rate - before
+    (totals,) = store.figures(_filter(period), young_since=young_since)
+    return Groups(
+        rows=tuple(Row(group=group, change=changes.get(group.key)) for group in chosen.shown),
+        named=chosen.named,
+        nameless=chosen.nameless,
+        never=never_passed(store, totals.counts, _filter(period)),
+    )
+
+
+def spark(store: Store, chosen: MessageFilter, now: datetime, zone: ZoneInfo) -> Spark:
+    """What a group's row shows beside its counts, for the messages of the group."""
+    young_since = int(now.timestamp()) - DAY_SECONDS
+    days = grouping.folded(store.figures(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=zone)
+    failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(FAILED)))
+    worst = max(
+        store.figures(failed, Grouping.ERROR, young_since=young_since),
+        key=lambda group: (group.counts.failed, str(group.key)),
+        default=None,
+    )
+    return Spark(
+        rates=tuple(
+            day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
+            for day in days
+            if day.key is not None
+        ),
+        reason=None if worst is None or worst.key is None else str(worst.key),
+        reason_messages=0 if worst is None else worst.counts.failed,
+    )
+
+
+def page(store: Store, chosen: MessageFilter, size: int = PAGE) -> Page:
+    """The messages a filter chooses, up to a page of them."""
+    answer = store.messages(msgspec.structs.replace(chosen, limit=size + 1))
+    shown = tuple(itertools.islice(answer, size))
+    place = answer.place
+    return Page(messages=shown, place=place if next(answer, None) is not None else None)
+
+
+def people(store: Store, person: Person) -> Found:
+    """The people a text means, those with most messages first."""
+    found = store.figures(MessageFilter(person=person), Grouping.USER, young_since=0)
+    named = sorted(((str(group.key), group.counts.messages) for group in found if group.key is not None),
+                   key=lambda one: (-one[1], one[0]))  # fmt: skip
+    if not named:
+        # Figures leave groups and tests out; a list does not.
+        ids = {message.attributes.conversation_id for message in page(store, MessageFilter(person=person)).messages}
+        named = sorted((one, store.count(MessageFilter(conversation_id=one))) for one in ids if one)
+    return Found(people=tuple(named[:_PERSONS]), more=len(named) > _PERSONS)
+
+
+def trust(store: Store, workflow_ids: Sequence[str]) -> Trust:
+    """How complete the ledger is: what its books tell of each workflow, and its latest runs."""
+    exists = store.exists()
+    if not exists:
+        return Trust(
+            exists=False, location=store.location, scopes=(), settled=0, runs=(), never=frozenset(), messages=0
+        )
+    ending = f"|{EXTRACTION_VERSION}|{store.books.identity()}"
+    known: list[tuple[str, Facts, tuple[Open, ...]]] = []
+    settled = 0
+    for scope, facts in sorted(store.books.facts().items()):
+        workflow_id = scope.removesuffix(ending).rpartition("|")[2]
+        if not scope.endswith(ending) or (workflow_ids and workflow_id not in workflow_ids):
+            continue
+        coverage = store.books.load_coverage(scope)
+        settled += coverage.settled_count()
+        known.append((workflow_id, facts, tuple(coverage.open.values())))
+    (totals,) = store.figures(MessageFilter(), young_since=0)
+    return Trust(
+        exists=True,
+        location=store.location,
+        scopes=tuple(known),
+        settled=settled,
+        runs=tuple(store.books.runs(100)),
+        never=stats.never_passed(totals.counts),
+        messages=totals.counts.messages + totals.counts.groups + totals.counts.tests,
+    )
+
+
+def never_passed(store: Store, counts: Counts, asked: MessageFilter) -> frozenset[str]:
+    """What the trigger never passes: what did not come in this time, nor ever."""
+    absent = stats.never_passed(counts)
+    if not absent or asked == MessageFilter():
+        return absent
+    latest = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
+    seen = {name for name in absent if next(store.messages(MessageFilter(statuses=latest[name], limit=1)), None)}
+    return stats.never_passed(counts, seen)
+
+
+def _filter(period: Period) -> MessageFilter:
+    return MessageFilter(since_timestamp=period.since, until_timestamp=period.until)
+
+
+def _rate(counts: Counts) -> float | None:
+    return stats.figures(counts).delivered.rate

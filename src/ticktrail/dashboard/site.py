@@ -1,0 +1,132 @@
+"""What every page shares: the ledger, the addresses, the words for codes, and who looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+import msgspec
+from fastapi import Request
+
+from ticktrail.cleaning import one_line
+from ticktrail.config import Settings
+from ticktrail.dashboard.addresses import Addresses
+from ticktrail.dashboard.choice import Choice, address_of
+from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.needs import Acknowledgements
+from ticktrail.error_codes import Catalogue
+from ticktrail.masking import mask_number, mask_text
+from ticktrail.model import Message
+from ticktrail.naming import Naming
+
+LONGEST_CELL = 160
+
+
+class Access(Protocol):
+    """Who may see what: ``full``, or ``viewer`` (masked numbers, no links into n8n)."""
+
+    def role_of(self, request: Request) -> str:
+        """The role of whoever asks."""
+        ...
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """What every page shares. Made once."""
+
+    settings: Settings
+    ledger: Ledger
+    addresses: Addresses
+    catalogue: Catalogue
+    naming: Naming
+    region: str | None
+    acknowledgements: Acknowledgements
+    access: Access | None
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def visitor(self, request: Request) -> Visitor:
+        """Who asks, and in which way the page is to be shown."""
+        role = "full" if self.access is None else self.access.role_of(request)
+        wall = "wall" in request.query_params
+        theme = request.cookies.get("ticktrail_theme", "auto")
+        return Visitor(site=self, is_full=role == "full", wall=wall, dark={"dark": True, "light": False}.get(theme))
+
+
+class Visitor(msgspec.Struct, frozen=True, kw_only=True):
+    """One look at one page.
+
+    Attributes:
+        is_full: may see numbers and follow links into n8n.
+        wall: a screen on a wall: figures and masked rows only, nothing to click.
+        dark: as chosen; None goes by the system.
+    """
+
+    site: Site
+    is_full: bool
+    wall: bool
+    dark: bool | None = None
+
+    @property
+    def masked(self) -> bool:
+        """Whether numbers are made unrecognisable."""
+        return self.wall or not self.is_full
+
+    def who(self, number: str | None) -> str:
+        """A recipient, as this visitor may see one."""
+        if not number:
+            return "unknown"
+        if self.masked:
+            return one_line(mask_number(number), 40)
+        plain = one_line(number, 40)
+        return grouped(plain)
+
+    def text(self, text: object, longest: int = LONGEST_CELL) -> str:
+        """A text out of a payload: on one line, cut, and for some with its numbers masked."""
+        line = one_line(str(text), longest)
+        return mask_text(line) if self.masked else line
+
+    def messages(self, choice: Choice) -> str | None:
+        """The address of a list; None on a wall, where nothing is clicked."""
+        return None if self.wall else address_of(choice, self.site.addresses)
+
+    def person(self, conversation_id: str | None) -> str | None:
+        """The address of a person's thread."""
+        if self.wall or not conversation_id:
+            return None
+        return f"/person/{self.site.addresses.token(conversation_id)}"
+
+    def message(self, message_id: str) -> str | None:
+        """The address of a message."""
+        return None if self.wall else f"/message/{self.site.addresses.token(message_id)}"
+
+    def execution(self, workflow_id: str, execution_id: str) -> str | None:
+        """The address of an execution in n8n, for those who may see it."""
+        base = self.site.settings.n8n.editor_url
+        known = _is_id(workflow_id) and _is_id(execution_id)
+        if not (self.is_full and not self.wall and known and base.lower().startswith(("http://", "https://"))):
+            return None
+        return f"{base}/workflow/{workflow_id}/executions/{execution_id}"
+
+
+def recipient_of(message: Message) -> str | None:
+    """Whom a message went to."""
+    return message.attributes.conversation_id or message.attributes.recipient_user_id
+
+
+def grouped(number: str) -> str:
+    """A phone number with spaces where people put them; anything else as it is."""
+    if not (number.isascii() and number.isdigit() and 8 <= len(number) <= 15):
+        return number
+    import phonenumbers  # noqa: PLC0415 - loaded when a number is shown
+
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return number
+    if not phonenumbers.is_possible_number(parsed):
+        return number
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def _is_id(text: str) -> bool:
+    return text.isascii() and text.replace("-", "").replace("_", "").isalnum() and len(text) <= 64

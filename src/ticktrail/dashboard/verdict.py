@@ -1,0 +1,146 @@
+"""Can this be trusted? A ledger's own books → one sentence, how grave it is, and what stands behind it. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, tzinfo
+from typing import Literal
+
+import msgspec
+
+from ticktrail.coverage import Facts, Gap, Kind, Open
+from ticktrail.dashboard import words
+from ticktrail.dashboard.questions import Trust
+
+LATE_SECONDS = 15 * 60
+TOO_LATE_SECONDS = 2 * 3_600
+"""A sync is due every minute or so; without one for so long, what is on the pages is old."""
+
+GAP_COUNTS_SECONDS = 7 * 86_400
+"""A gap stays on the strip for a week; behind it for ever."""
+
+WHY = {
+    "redacted": "redacted",
+    "too_large": "too large",
+    "no_data": "without data",
+    "empty": "empty",
+    "unreadable": "unreadable",
+    "recovered_without_payload": "crashed, data lost",
+    "trimmed": "trimmed",
+    "binary": "body stored as a file",
+}
+
+Level = Literal["good", "warn", "bad"]
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """What the strip says.
+
+    Attributes:
+        level: green, amber or red.
+        headline: ``complete up to 14:32``.
+        remarks: what else one should know, each a clause.
+        not_shown: executions n8n would not show.
+        checked_at: complete up to then; None where no sync of n8n came through.
+    """
+
+    level: Level
+    headline: str
+    remarks: tuple[str, ...] = ()
+    not_shown: tuple[Open, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+    checked_at: datetime | None = None
+
+
+def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
+    """The verdict on what a ledger's books tell."""
+    if not known.exists:
+        return Verdict(level="warn", headline="nothing is known yet: no sync has run")
+    opened = [one for _, _, ones in known.scopes for one in ones]
+    hidden = tuple(one for one in opened if one.kind is Kind.NOT_SHOWN)
+    gaps = tuple(gap for _, facts, _ in known.scopes for gap in facts.gaps)
+    recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
+    remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
+    if len(recent) > 2:
+        remarks.append(f"and {words.plural(len(recent) - 2, 'gap')} more")
+    if hidden:
+        remarks.append(not_shown(hidden))
+    refused = sum(one.kind is Kind.REFUSED for one in opened)
+    if refused:
+        remarks.append(f"{words.plural(refused, 'execution')} with something the store would not take")
+    if known.never:
+        named = " or ".join(f"“{name}”" for name in sorted(known.never))
+        remarks.append(f"no message ever came with {named}: the trigger may filter it")
+    level: Level = "warn" if recent or hidden or refused or known.never else "good"
+    failed = _failing(known)
+    if failed:
+        remarks.insert(0, failed)
+    checked_at = oldest_check(known.scopes)
+    if checked_at is None:
+        return Verdict(
+            level="bad" if failed else "warn",
+            headline=(
+                "no sync with n8n has come through yet" if known.scopes or failed else
+                "imported from files: nothing tells what n8n had beside them"
+            ),
+            remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
+        )  # fmt: skip
+    seconds = (now - checked_at).total_seconds()
+    headline = f"complete up to {words.clock(int(checked_at.timestamp()), zone, now)}"
+    if seconds > LATE_SECONDS:
+        remarks.insert(0, f"the last sync was {words.age(seconds)} ago")
+        level = "bad" if seconds > TOO_LATE_SECONDS else "warn"
+    return Verdict(
+        level="bad" if failed and level != "good" else "warn" if failed else level,
+        headline=headline, remarks=tuple(remarks), not_shown=hidden, gaps=gaps, checked_at=checked_at,
+    )  # fmt: skip
+
+
+def not_shown(hidden: tuple[Open, ...]) -> str:
+    """``3 executions n8n would not show (2 redacted, 1 too large)``."""
+    reasons = Counter(WHY.get(one.reason or "unreadable", one.reason or "unreadable") for one in hidden)
+    listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
+    return f"{words.plural(len(hidden), 'execution')} n8n would not show ({listed})"
+
+
+def checked(known: Trust) -> str:
+    """``checked 40,213 of 40,216 executions``."""
+    waiting = sum(len(opened) for _, _, opened in known.scopes)
+    return f"checked {known.settled:,} of {words.plural(known.settled + waiting, 'execution')}"
+
+
+def oldest_check(scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]) -> datetime | None:
+    """When the workflow that was looked at longest ago was; None when one never was."""
+    moments = [facts.checked_at for _, facts, _ in scopes]
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if known and len(known) == len(moments) else None
+
+
+def _failing(known: Trust) -> str:
+    """What the latest run says when it did not come through."""
+    if not known.runs or known.runs[0].error is None:
+        return ""
+    return f"the last sync failed: {known.runs[0].error.splitlines()[0][:200]}"
+
+
+def _gap(gap: Gap, zone: tzinfo, now: datetime) -> str:
+    ends = [_instant(text) for text in (gap.from_started_at, gap.to_started_at)]
+    if ends[0] is None or ends[1] is None:
+        between = f"executions {gap.after_id} and {gap.before_id}"
+        return f"nothing known between {between}: n8n deleted those before they were read"
+    first, last = (words.clock(int(end.timestamp()), zone, now) for end in ends if end is not None)
+    return f"nothing known from {first} to {last}: n8n deleted these executions before they were read"
+
+
+def gap_text(gap: Gap, zone: tzinfo, now: datetime) -> str:
+    """A gap in words, with a capital."""
+    text = _gap(gap, zone, now)
+    return text[0].upper() + text[1:]
+
+
+def _instant(text: str | None) -> datetime | None:
+    try:
+        moment = None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment is None or moment.tzinfo is not None else None

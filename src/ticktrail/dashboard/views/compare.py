@@ -1,0 +1,185 @@
+"""Templates, automations, numbers, campaigns and reasons beside each other, those first that reach fewest."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+from nicegui import background_tasks
+from nicegui.element import Element
+
+from ticktrail import stats, teaching
+from ticktrail.counts import Counts, Group
+from ticktrail.dashboard import questions, words
+from ticktrail.dashboard.choice import Choice, filter_of
+from ticktrail.dashboard.periods import Period, period_of
+from ticktrail.dashboard.site import Visitor
+from ticktrail.dashboard.views import frame, parts
+from ticktrail.dashboard.views.funnel import KINDS
+from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.model import FAILED
+from ticktrail.query import Grouping
+
+_LIMIT = 100
+
+
+async def compare(visitor: Visitor, by: str, name: str) -> None:
+    """The groups of a period."""
+    site = visitor.site
+    if by not in words.GROUPINGS:
+        raise ConfigurationError(
+            "Messages cannot be told apart by that.", remedy=f"Good ones: {', '.join(words.GROUPINGS)}."
+        )
+    grouping, now = Grouping(by), site.now()
+    period = period_of(name, now, site.settings.timezone)
+    async with frame.page(visitor, "/compare", words.GROUPS):
+        with parts.box("title-row"):
+            parts.text(f"By {words.GROUPINGS[by].lower()}", tag="h1")
+            parts.choices("Told apart by", words.GROUPINGS, by, lambda key: f"/compare?by={key}&period={name}")
+            parts.choices("Period", words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
+        container = parts.box("listing")
+
+    async def ask() -> questions.Groups:
+        return await site.ledger.recall(
+            ("groups", grouping, period),
+            lambda store: questions.groups(
+                store, grouping, period, now, zone=site.settings.timezone, naming=site.naming, limit=_LIMIT
+            ),
+        )
+
+    await parts.fill(container, ask, lambda found: _show(visitor, grouping, period, found))
+
+
+def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Groups) -> None:
+    if not found.rows:
+        first, *rest = teaching.empty_grouping(by, messages=found.nameless.messages)
+        parts.empty(first)
+        if rest:
+            parts.text("\n".join(rest), "code-lines", tag="pre")
+        return
+    with (
+        parts.box("table-wrap card"),
+        parts.box(f"plain {'reasons' if by is Grouping.ERROR else 'groups'}", tag="table"),
+    ):
+        with parts.box(tag="thead"), parts.box(tag="tr"):
+            for name in _headings(by):
+                parts.text(name, tag="th", scope="col")
+        with parts.box(tag="tbody"):
+            sparks = [(row, _row(visitor, by, period, row, found.never)) for row in found.rows]
+    if found.named > len(found.rows):
+        parts.text(f"The worst {len(found.rows)} of {found.named:,}.", "muted", tag="p")
+    if found.nameless.messages:
+        parts.text(f"{words.plural(found.nameless.messages, 'message')} {words.NO_GROUP[by.value]}.", "muted", tag="p")
+    if by is not Grouping.ERROR:
+        background_tasks.create(_fill_sparks(visitor, by, period, sparks[: questions.SPARKED]), name="sparks")
+
+
+def _headings(by: Grouping) -> tuple[str, ...]:
+    if by is Grouping.ERROR:
+        return ("Reason", "People not reached", "Messages", words.WHAT_TO_DO)
+    return (words.GROUPINGS[by.value], words.SENT, words.DELIVERED, "Change", f"{words.READ} {words.AT_LEAST}",
+            "Not reached", "Top reason", "Delivered by day")  # fmt: skip
+
+
+def choice_of(by: Grouping, group: Group, period: Period) -> Choice | None:
+    """The messages of a group; None where no filter says them."""
+    if group.key is None:
+        return None
+    key = str(group.key)
+    span: dict[str, Any] = {
+        "since": "" if period.since is None else str(period.since),
+        "until": "" if period.until is None else str(period.until),
+    }
+    if by is Grouping.TEMPLATE:
+        return None if "/" in key else Choice(template=key, people=True, **span)
+    if by is Grouping.SENDER:
+        return Choice(sent_by=key, people=True, **span)
+    if by is Grouping.NUMBER:
+        return Choice(number=key, people=True, **span)
+    if by is Grouping.CAMPAIGN:
+        return Choice(campaign=key, people=True, **span)
+    if by is Grouping.ERROR and key.isascii() and key.isdigit():
+        return Choice(error=(key,), status=tuple(sorted(FAILED)), people=True, **span)
+    return None
+
+
+def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, never: frozenset[str]) -> Element:
+    group, counts = row.group, row.group.counts
+    made, choice = stats.figures(counts, never), choice_of(by, group, period)
+
+    def cell(kind: str, count: int, rate: str = "") -> None:
+        narrowed = None if choice is None else msgspec.structs.replace(choice, status=KINDS[kind])
+        with parts.box("number", tag="td"):
+            parts.link(words.number(count), visitor.messages(narrowed) if narrowed and count else None, "quiet")
+            if rate:
+                parts.text(rate, "muted rate")
+
+    with parts.box(tag="tr") as line:
+        if by is Grouping.ERROR:
+            _reason_cells(visitor, group, counts, choice)
+            return line
+        with parts.box("name", tag="td"):
+            parts.link(_name(visitor, by, group), visitor.messages(choice) if choice else None, "strong")
+        cell("sent", counts.sent)
+        cell("delivered", counts.delivered, made.delivered.percent)
+        change = words.points(row.change)
+        kind = "up" if change[:1] == "+" else "down" if change[:1] == words.MINUS else ""
+        parts.text(change or "—", f"number change {kind}", tag="td")
+        cell("read", counts.read, made.read.percent)
+        cell("failed", counts.failed, made.failed.percent)
+        parts.box("top-reason", tag="td")
+        parts.box("spark-cell", tag="td")
+    return line
+
+
+def _reason_cells(visitor: Visitor, group: Group, counts: Counts, choice: Choice | None) -> None:
+    entry = visitor.site.catalogue.lookup(None if group.key is None else str(group.key))
+    title = entry.title if entry.known else group.label or entry.title
+    with parts.box("name", tag="td"):
+        parts.text(visitor.text(str(group.key), 40), "code")
+        parts.text(visitor.text(title, 90), "strong")
+    parts.text(words.number(group.people or 0), "number", tag="td")
+    with parts.box("number", tag="td"):
+        parts.link(words.number(counts.failed), visitor.messages(choice) if choice else None, "quiet")
+    parts.text(visitor.text(entry.advice, 500), "advice", tag="td")
+
+
+def _name(visitor: Visitor, by: Grouping, group: Group) -> str:
+    if by is Grouping.NUMBER and group.label:
+        return visitor.who(group.label) if group.label.strip("+").isdigit() else visitor.text(group.label, 60)
+    return visitor.text(str(group.key), 60)
+
+
+async def _fill_sparks(
+    visitor: Visitor, by: Grouping, period: Period, rows: list[tuple[questions.Row, Element]]
+) -> None:
+    """The dear cells, one group after the other, once the rest stands."""
+    site = visitor.site
+    for row, line in rows:
+        choice = choice_of(by, row.group, period)
+        if choice is None:
+            continue
+        now = site.now()
+        chosen = filter_of(choice, site.settings, site.catalogue, now)
+
+        def question(store: object, chosen: object = chosen, now: object = now) -> questions.Spark:
+            return questions.spark(store, chosen, now, site.settings.timezone)  # type: ignore[arg-type]
+
+        try:
+            found = await site.ledger.recall(("spark", chosen), question)
+        except TicktrailError:
+            return
+        if line.is_deleted or line.client.is_deleted:
+            return
+        *_, reason, spark = line.default_slot.children
+        with reason:
+            if found.reason is not None:
+                entry = site.catalogue.lookup(found.reason)
+                title = entry.title if entry.known else "Unknown code"
+                parts.text(
+                    f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
+                )
+        with spark:
+            parts.spark(found.rates)
+        await asyncio.sleep(0)

@@ -1,0 +1,242 @@
+"""What became of what was sent in a period: sent → delivered → read, with the parts that add up, and day by day."""
+
+from __future__ import annotations
+
+import msgspec
+from nicegui import ui
+from nicegui.element import Element
+
+from ticktrail import stats
+from ticktrail.counts import DAY_SECONDS, Counts
+from ticktrail.dashboard import questions, words
+from ticktrail.dashboard.choice import Choice
+from ticktrail.dashboard.periods import Period, day_bounds, period_of
+from ticktrail.dashboard.site import Visitor
+from ticktrail.dashboard.views import frame, parts
+from ticktrail.errors import TicktrailError
+from ticktrail.model import ARRIVED, FAILED
+from ticktrail.query import READ
+
+NEWS_SECONDS = 10.0
+_DAYS_SHOWN = 92
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "sent": (*sorted(ARRIVED), *sorted(FAILED), "sent"),
+    "delivered": tuple(sorted(ARRIVED)),
+    "read": READ,
+    "on_the_way": ("sent",),
+    "failed": tuple(sorted(FAILED)),
+}
+"""The statuses that each number counts; see :func:`ticktrail.counts.facts`."""
+
+
+async def funnel(visitor: Visitor, name: str) -> None:
+    """The page of a period."""
+    async with frame.page(visitor, "/funnel", words.FUNNEL):
+        with parts.box("title-row"):
+            parts.text(words.FUNNEL, tag="h1")
+            parts.choices("Period", words.PERIODS, name, lambda key: f"/funnel?period={key}")
+        container = parts.box("listing")
+    await put(visitor, container, period_of(name, visitor.site.now(), visitor.site.settings.timezone), days=True)
+
+
+async def put(visitor: Visitor, container: Element, period: Period, *, days: bool) -> None:
+    """The figures of a period, made anew in their place when something new is stored."""
+    site = visitor.site
+    shown: list[questions.Funnel | None] = [None]
+
+    async def ask() -> questions.Funnel:
+        now = site.now()
+        return await site.ledger.recall(
+            ("funnel", period), lambda store: questions.funnel(store, period, now, site.settings.timezone)
+        )
+
+    def show(found: questions.Funnel) -> None:
+        shown[0] = found
+        _figures(visitor, found, period)
+        if days:
+            _days(visitor, found)
+
+    await parts.fill(container, ask, show)
+
+    async def look() -> None:
+        # A dear answer may lag behind the ledger for a while, so what counts is whether it changed.
+        try:
+            found = await ask()
+        except TicktrailError:
+            return
+        if found == shown[0]:
+            return
+        container.clear()
+        with container:
+            show(found)
+
+    parts.every(NEWS_SECONDS, look, container)
+
+
+def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
+    counts, made = found.counts, stats.figures(found.counts, found.never)
+    if not (counts.messages or counts.groups or counts.tests):
+        if period.since is None:
+            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+        else:
+            parts.empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
+        return
+    since, until = _bounds(period)
+
+    def to(kind: str) -> str | None:
+        return visitor.messages(Choice(status=KINDS[kind], since=since, until=until, people=True))
+
+    with parts.box("tiles"):
+        _tile(words.SENT, counts.sent, "", to("sent"), "sent")
+        _tile(words.DELIVERED, counts.delivered, words.of_whole(made.delivered, "sent"), to("delivered"), "delivered",
+              change=words.points(found.change), hint=made.delivered.missing)  # fmt: skip
+        _tile(words.READ, counts.read, words.of_whole(made.read, "delivered", at_least=True), to("read"), "read",
+              hint=made.read.missing or words.READ_HINT)  # fmt: skip
+        _tile(words.ON_THE_WAY, counts.on_the_way, "", to("on_the_way"), "on_the_way")
+        _tile(
+            words.FAILED_WORD,
+            counts.failed,
+            words.of_whole(made.failed, "sent"),
+            to("failed"),
+            "failed",
+            hint=made.failed.missing,
+        )
+    if counts.sent:
+        parts.bar(
+            [
+                ("read", counts.read, f"{counts.read:,} read"),
+                (
+                    "delivered",
+                    counts.delivered - counts.read,
+                    f"{counts.delivered - counts.read:,} delivered, not read",
+                ),
+                ("on_the_way", counts.on_the_way, f"{counts.on_the_way:,} on the way"),
+                ("failed", counts.failed, f"{counts.failed:,} failed"),
+            ]
+        )
+    _remarks(visitor, found, period)
+
+
+def _remarks(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
+    counts, made = found.counts, stats.figures(found.counts, found.never)
+    since, until = _bounds(period)
+    with parts.box("remarks"):
+        parts.text(
+            f"{counts.sent:,} sent = {counts.delivered:,} delivered + {counts.on_the_way:,} on the way "
+            f"+ {counts.failed:,} failed",
+            "remark",
+        )
+        if counts.not_final:
+            young = str(max(int(since or 0), found.as_of - DAY_SECONDS))
+            parts.link(
+                f"{words.plural(counts.not_final, 'message')} not final: younger than 24 h",
+                visitor.messages(Choice(since=young, until=until, people=True)),
+                "remark not-final", title=words.NOT_FINAL_HINT,
+            )  # fmt: skip
+        if made.percentiles:
+            p50, p90 = (stats.duration(made.percentiles[percent]) for percent in (50, 90))
+            parts.text(
+                f"Half delivered within {p50}, nine in ten within {p90} ({made.not_delivered:,} not delivered so far)",
+                "remark",
+            )
+        if counts.conflicts:
+            parts.text(f"{counts.conflicts:,} delivered although WhatsApp also reported an error", "remark")
+        for count, noun in ((counts.other, "message with another status"), (counts.groups, "message to a group"),
+                            (counts.tests, "test message")):  # fmt: skip
+            if count:
+                first, _, rest = noun.partition(" ")
+                nouns = noun + "s" if first == "test" else f"{first}s {rest}"
+                parts.text(f"{words.plural(count, noun, nouns)} not counted here", "remark")
+
+
+def _tile(
+    label: str, count: int, rate: str, address: str | None, kind: str, *, change: str = "", hint: str | None = None
+) -> None:
+    with parts.box(f"tile {kind}", **({"title": hint} if hint else {})):
+        parts.text(label, "tile-label")
+        parts.link(words.number(count), address, "tile-number")
+        with parts.box("tile-foot"):
+            parts.text(rate, "tile-rate")
+            if change:
+                kind = {"+": "up", words.MINUS: "down"}.get(change[0], "")
+                parts.text(f"{change} points", f"change {kind}", title=words.CHANGE_HINT)
+
+
+def _days(visitor: Visitor, found: questions.Funnel) -> None:
+    shown = found.days[-_DAYS_SHOWN:]
+    if not shown:
+        return
+    with parts.section("By day sent"):
+        if len(shown) > 1:
+            _chart(visitor, shown)
+        with parts.box("table-wrap card"), parts.box("plain days", tag="table"):
+            with parts.box(tag="thead"), parts.box(tag="tr"):
+                for name in ("Day", words.SENT, words.DELIVERED, f"{words.READ} {words.AT_LEAST}", words.ON_THE_WAY,
+                             words.FAILED_WORD):  # fmt: skip
+                    parts.text(name, tag="th", scope="col")
+            with parts.box(tag="tbody"):
+                for day in reversed(shown):
+                    if day.counts.messages:
+                        _day(visitor, str(day.key), day.counts, found)
+    if len(found.days) > _DAYS_SHOWN:
+        parts.text(f"The latest {_DAYS_SHOWN} of {len(found.days):,} days.", "muted", tag="p")
+
+
+def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -> None:
+    site = visitor.site
+    zone = site.settings.timezone
+    since, until = (str(bound) for bound in day_bounds(name, zone))
+    made = stats.figures(counts, found.never)
+
+    def cell(kind: str, count: int, rate: str = "") -> None:
+        choice = Choice(status=KINDS[kind], since=since, until=until, people=True)
+        with parts.box(f"number {kind if count else ''}", tag="td"):
+            parts.link(words.number(count), visitor.messages(choice) if count else None, "quiet")
+            if rate:
+                parts.text(rate, "muted rate")
+
+    with parts.box(tag="tr"):
+        with parts.box(tag="td"):
+            parts.text(words.day(name, site.now(), zone))
+            if counts.not_final:
+                parts.text(words.NOT_FINAL, "badge", title=words.NOT_FINAL_HINT)
+        cell("sent", counts.sent)
+        cell("delivered", counts.delivered, made.delivered.percent)
+        cell("read", counts.read, made.read.percent)
+        cell("on_the_way", counts.on_the_way)
+        cell("failed", counts.failed, made.failed.percent)
+
+
+def _chart(visitor: Visitor, shown: tuple[msgspec.Struct, ...]) -> None:
+    zone, now = visitor.site.settings.timezone, visitor.site.now()
+    days = [words.day(str(day.key), now, zone) for day in shown]  # type: ignore[attr-defined]
+    counts: list[Counts] = [day.counts for day in shown]  # type: ignore[attr-defined]
+    series = (
+        (words.READ, "#1d9bd1", [one.read for one in counts]),
+        ("Delivered, not read", "#0f9d83", [one.delivered - one.read for one in counts]),
+        (words.ON_THE_WAY, "#b3a06a", [one.on_the_way for one in counts]),
+        (words.FAILED_WORD, "#d2504b", [one.failed for one in counts]),
+    )
+    ui.echart(
+        {
+            "animation": False,
+            "color": [colour for _, colour, _ in series],
+            "grid": {"left": 8, "right": 8, "top": 34, "bottom": 4, "containLabel": True},
+            "legend": {"top": 0, "left": 0, "icon": "roundRect", "itemWidth": 12, "textStyle": {"color": "#8a9592"}},
+            "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "confine": True},
+            "xAxis": {"type": "category", "data": days, "axisTick": {"show": False},
+                      "axisLabel": {"color": "#8a9592", "hideOverlap": True}},
+            "yAxis": {"type": "value", "minInterval": 1, "axisLabel": {"color": "#8a9592"},
+                      "splitLine": {"lineStyle": {"color": "rgba(128,140,136,0.18)"}}},
+            "series": [
+                {"name": name, "type": "bar", "stack": "sent", "data": data, "barMaxWidth": 44}
+                for name, _, data in series
+            ],
+        },
+        renderer="svg",
+    ).classes("chart card")  # fmt: skip
+
+
+def _bounds(period: Period) -> tuple[str, str]:
+    return ("" if period.since is None else str(period.since)), ("" if period.until is None else str(period.until))

@@ -1,0 +1,286 @@
+"""The table of all messages, and one message by itself."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from nicegui import ui
+from nicegui.element import Element
+
+from ticktrail.dashboard import questions, words
+from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of
+from ticktrail.dashboard.site import Visitor, recipient_of
+from ticktrail.dashboard.views import frame, parts, rows
+from ticktrail.errors import NotFoundError, TicktrailError
+from ticktrail.model import Message
+from ticktrail.query import MessageFilter
+
+NEWS_SECONDS = 5.0
+
+_SHORT_FORMS = {
+    "unread": "Not read yet",
+    "undelivered": "Not delivered",
+    "not_read": "Not read",
+    "retryable": "Worth sending again",
+}
+_TEXTS = {
+    "to": ("To", "number, or its last digits"),
+    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
+    "until": ("Sent before", "2h, 2026-11-22T14:30"),
+    "updated_within": ("News within", "1h, 2d"),
+    "template": ("Template", "name, or name/lang"),
+    "campaign": ("Campaign", "label"),
+    "number": ("Your number", "number, or its id"),
+    "sent_by": ("Sent by workflow", "id"),
+    "workflow": ("Reported by workflow", "id"),
+    "country": ("Country", "SA, EG, …"),
+    "instance": ("n8n", "name"),
+}
+
+
+async def messages(visitor: Visitor, choice: Choice) -> None:
+    """The list of the messages a choice means, a page of it."""
+    site, problem, chosen = visitor.site, None, MessageFilter()
+    try:
+        chosen = filter_of(choice, site.settings, site.catalogue, site.now())
+    except TicktrailError as error:
+        problem = error
+    async with frame.page(visitor, "/messages", words.MESSAGES):
+        with parts.box("title-row"):
+            parts.text(words.MESSAGES, tag="h1")
+            heading = parts.box()
+            news = parts.box("news", role="status")
+        if not visitor.wall:
+            _form(visitor, choice)
+        container = parts.box("listing")
+    if problem is not None:
+        with container:
+            parts.failure(problem)
+        return
+
+    async def ask() -> questions.Page:
+        return await site.ledger.ask(lambda store: questions.page(store, chosen))
+
+    async def ask_count() -> int:
+        # The rows are quick, counting a million is not: neither waits for the other.
+        name = ("count", msgspec.structs.replace(chosen, after=None))
+        return await site.ledger.recall(name, lambda store: store.count(chosen))
+
+    await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
+    await parts.fill(
+        heading, ask_count, lambda count: parts.text(words.plural(count, "message"), "matching"), plainly=True
+    )
+    if choice.after == "":
+        _watch(visitor, choice, chosen, news)
+
+
+async def latest(visitor: Visitor, container: Element, count: int) -> None:
+    """The latest messages, made anew where they stand whenever something new is stored: for a screen on a wall."""
+    site = visitor.site
+    known: list[object] = [None]
+
+    async def ask() -> questions.Page:
+        known[0] = (await site.ledger.state())[0]
+        return await site.ledger.ask(lambda store: questions.page(store, MessageFilter(), count))
+
+    def show(found: questions.Page) -> None:
+        if found.messages:
+            rows.table(visitor, found.messages)
+        else:
+            parts.empty(words.EMPTY_LEDGER)
+
+    await parts.fill(container, ask, show)
+
+    async def look() -> None:
+        try:
+            if (await site.ledger.state())[0] == known[0]:
+                return
+            found = await ask()
+        except TicktrailError:
+            return
+        container.clear()
+        with container:
+            show(found)
+
+    parts.every(NEWS_SECONDS, look, container)
+
+
+def _list(visitor: Visitor, choice: Choice, shown: questions.Page) -> None:
+    site = visitor.site
+    if not shown.messages:
+        if choice.conditions:
+            parts.empty(words.EMPTY_LIST, words.EMPTY_LIST_HINT)
+        else:
+            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+        return
+    rows.table(visitor, shown.messages)
+    if visitor.wall:
+        return
+    with parts.box("below"):
+        if choice.after:
+            first = msgspec.structs.replace(choice, after="")
+            parts.link("← To the first page", address_of(first, site.addresses), "button")
+        if shown.place is not None:
+            following = msgspec.structs.replace(choice, after=shown.place.token)
+            parts.link("Next page →", address_of(following, site.addresses), "button primary")
+        parts.box("spring")
+        query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
+        for ending, label in (("csv", words.DOWNLOAD_CSV), ("xlsx", words.DOWNLOAD_XLSX)):
+            address = f"/download/messages.{ending}{'?' + query if query else ''}"
+            parts.link(label, address, "button", download=f"messages.{ending}", title=words.DOWNLOAD_HINT)
+
+
+def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Element) -> None:
+    """A pill that says how many messages of this list have news since it was made; the rows stay where they are."""
+    site = visitor.site
+    known: dict[str, object] = {"state": None, "at": datetime.now(UTC), "count": 0}
+    since = msgspec.structs.replace(chosen, updated_since=known["at"], after=None)
+
+    def reload() -> None:
+        ui.navigate.to(address_of(choice, site.addresses))
+
+    async def look() -> None:
+        try:
+            state = (await site.ledger.state())[0]
+            if state == known["state"]:
+                return
+            first, known["state"] = known["state"] is None, state
+            count = await site.ledger.ask(lambda store: store.count(since))
+        except TicktrailError:
+            return
+        if count == known["count"] or (first and not count):
+            return
+        known["count"] = count
+        news.clear()
+        with news:
+            parts.button(f"{count:,} new", reload, "pill", title="Show them")
+
+    parts.every(NEWS_SECONDS, look, news, at_once=True)
+
+
+def _form(visitor: Visitor, choice: Choice) -> None:
+    """The conditions, each of which leads to an address of its own."""
+    site = visitor.site
+
+    def go(**changes: object) -> None:
+        changed = msgspec.structs.replace(choice, after="", **changes)
+        ui.navigate.to(address_of(changed, site.addresses))
+
+    with parts.box("filters", aria_label="Conditions"):
+        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label="Status"):
+            everything = msgspec.structs.replace(
+                choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
+            )
+            plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
+            _chip("All", everything, visitor, chosen=plain)
+            for status in ("sent", "delivered", "read", "failed"):
+                only = msgspec.structs.replace(everything, status=(status,))
+                _chip(words.status(status).capitalize(), only, visitor, chosen=choice.status == (status,))
+            for name, label in _SHORT_FORMS.items():
+                only = msgspec.structs.replace(everything, **{name: True})
+                _chip(label, only, visitor, chosen=bool(getattr(choice, name)))
+        used = [name for name in _TEXTS if getattr(choice, name)] + (["error"] if choice.error else [])
+        with parts.box("more", tag="details") as more:
+            if used:
+                more.props["open"] = True
+            parts.text("More conditions", tag="summary")
+            with parts.box("fields"):
+                inputs = {}
+                for name, (label, hint) in _TEXTS.items():
+                    value = _readable(name, getattr(choice, name), visitor)
+                    inputs[name] = _field(label, hint, value)
+                errors = _field("Failure code", "131026", " ".join(choice.error))
+                order = ui.select(
+                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order"
+                ).props("dense outlined")
+
+                def apply() -> None:
+                    typed = {
+                        name: getattr(choice, name)
+                        if field.value == _readable(name, getattr(choice, name), visitor)
+                        else (field.value or "").strip()[:200]
+                        for name, field in inputs.items()
+                    }
+                    codes = tuple((errors.value or "").replace(",", " ").split())[:20]
+                    sort = "" if order.value == "newest" else str(order.value)
+                    go(**typed, error=codes, sort=sort)
+
+                for field in (*inputs.values(), errors):
+                    field.on("keydown.enter", apply)
+                with parts.box("field-end"):
+                    parts.button("Apply", apply, "primary")
+                    parts.link("Clear", "/messages", "button")
+        _standing_conditions(visitor, choice)
+
+
+def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
+    """Conditions that no field shows, as chips that can be taken away."""
+    site = visitor.site
+    chips: list[tuple[str, dict[str, Any]]] = []
+    if choice.people:
+        chips.append(("Without groups and tests", {"people": False}))
+    if len(choice.status) > 1:
+        chips.append((" or ".join(words.status(one) for one in choice.status), {"status": ()}))
+    if choice.who:
+        chips.append((f"To {visitor.who(choice.who)}", {"who": ""}))
+    if not chips:
+        return
+    with parts.box("chips"):
+        for label, changes in chips:
+            without = msgspec.structs.replace(choice, after="", **changes)
+            with parts.box("chip"):
+                parts.text(label)
+                parts.link("\N{MULTIPLICATION SIGN}", address_of(without, site.addresses), "chip-off",
+                           aria_label=f"Take away: {label}")  # fmt: skip
+
+
+def _chip(label: str, choice: Choice, visitor: Visitor, *, chosen: bool) -> None:
+    attributes = {"aria_current": "true"} if chosen else {}
+    parts.link(label, address_of(choice, visitor.site.addresses), "choice", **attributes)
+
+
+def _field(label: str, hint: str, value: str) -> ui.input:
+    field = ui.input(label, placeholder=hint, value=value).props("dense outlined stack-label")
+    field.props["maxlength"] = "200"
+    return field
+
+
+def _readable(name: str, value: str, visitor: Visitor) -> str:
+    """Moments that links wrote as Unix seconds, as people read them."""
+    if name in {"since", "until"} and value.isascii() and value.isdigit() and len(value) == 10:
+        moment = datetime.fromtimestamp(int(value), visitor.site.settings.timezone)
+        if moment.timestamp() == int(value) and not moment.second:
+            return f"{moment:%Y-%m-%dT%H:%M}"
+    return visitor.text(value, 200) if visitor.masked else value
+
+
+async def message(visitor: Visitor, token: str) -> None:
+    """One message by itself."""
+    site = visitor.site
+    message_id = site.addresses.text(token)
+    if message_id is None:
+        raise NotFoundError(words.NOT_FOUND, remedy=words.NOT_FOUND_HINT)
+    async with frame.page(visitor, "", "Message"):
+        container = parts.box("listing narrow")
+
+    def show(found: object) -> None:
+        if not isinstance(found, Message):
+            parts.empty("This message is not in the ledger.", words.EMPTY_PERSON_HINT)
+            return
+        zone = site.settings.timezone
+        with parts.box("title-row"):
+            who = recipient_of(found)
+            parts.link(f"← {visitor.who(who)}", visitor.person(who), "button")
+        with parts.box("answer"):
+            parts.tick(found.standing.latest_status, with_word=False)
+            parts.text(visitor.text(words.sentence(found, zone, site.now(), site.catalogue), 300), tag="h1")
+        with parts.box("card"):
+            rows.full(visitor, found)
+
+    async def ask() -> object:
+        found = await site.ledger.ask(lambda store: store.get([message_id]))
+        return found.get(message_id)
+
+    await parts.fill(container, ask, show)

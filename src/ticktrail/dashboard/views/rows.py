@@ -1,0 +1,186 @@
+"""Messages as rows that open into their timeline, and one message in full."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+from nicegui.element import Element
+
+from ticktrail.dashboard import words
+from ticktrail.dashboard.site import Visitor, recipient_of
+from ticktrail.dashboard.views import parts
+from ticktrail.model import HistoryEntry, Message
+from ticktrail.reason import again_in_full, read_failure, said, short_reason
+
+HEADINGS = ("Time", "To", "Status", "About", "Sent with")
+
+
+def table(visitor: Visitor, messages: Iterable[Message]) -> Element:
+    """Messages as a table; a row opens and closes its timeline."""
+    with parts.box("table-wrap"), parts.box("messages", tag="table") as element:
+        with parts.box(tag="thead"), parts.box(tag="tr"):
+            for heading in HEADINGS:
+                parts.text(heading, tag="th", scope="col")
+        for message in messages:
+            _row(visitor, message)
+    return element
+
+
+def _row(visitor: Visitor, message: Message) -> None:
+    site = visitor.site
+    state, zone, now = message.standing, site.settings.timezone, site.now()
+    with parts.box("message", tag="tbody"):
+        row = parts.box("row", tag="tr")
+        with row:
+            with parts.box("when", tag="td"):
+                parts.link(
+                    words.clock(state.latest_timestamp, zone, now),
+                    visitor.message(message.message_id),
+                    "quiet",
+                )
+            with parts.box("who", tag="td"):
+                who = recipient_of(message)
+                parts.link(visitor.who(who), visitor.person(who), "quiet")
+            with parts.box("stands", tag="td"):
+                parts.tick(state.latest_status)
+            parts.text(visitor.text(about(visitor, message)), "about", tag="td")
+            parts.text(visitor.text(_sent_with(message), 80), "with", tag="td")
+        if visitor.wall:
+            return
+        detail = parts.box("detail", tag="tr")
+        detail.set_visibility(False)
+
+        def toggle() -> None:
+            if not detail.visible and not detail.default_slot.children:
+                with detail, parts.box(tag="td", colspan=str(len(HEADINGS))):
+                    full(visitor, message)
+            detail.set_visibility(not detail.visible)
+            row.props["aria-expanded"] = str(detail.visible).lower()
+            row.update()
+
+        row.props["tabindex"] = "0"
+        row.props["aria-expanded"] = "false"
+        row.on("click", toggle, js_handler="(event) => { if (!event.target.closest('a')) emit(); }")
+        row.on("keydown.enter.self", toggle)
+
+
+def about(visitor: Visitor, message: Message, *, with_campaign: bool = True) -> str:
+    """What one should know of a message beside its status, in a few words."""
+    state = message.standing
+    told: list[str] = []
+    if parts.is_failed(state.latest_status):
+        told.append(short_reason(state.failure, visitor.site.catalogue))
+    elif state.conflict:
+        told.append(f"delivered, although WhatsApp also reported an error ({_code(message)})")
+    members = {entry.participant for entry in message.history if entry.participant}
+    if members:
+        reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
+        told.append(f"{len(reached & members)} of {len(members)} members")
+    if message.attributes.callback_data and with_campaign:
+        told.append(message.attributes.callback_data)
+    return " · ".join(told)
+
+
+def full(visitor: Visitor, message: Message) -> None:
+    """One message: why, what to do, its timeline, and whose it is."""
+    _why(visitor, message)
+    _timeline(visitor, message)
+    _facts(visitor, message)
+
+
+def _why(visitor: Visitor, message: Message) -> None:
+    state, catalogue = message.standing, visitor.site.catalogue
+    failed = parts.is_failed(state.latest_status)
+    if not failed and not state.conflict:
+        return
+    entry = catalogue.lookup(state.failure.code if state.failure else None)
+    with parts.box(f"why {'failed' if failed else 'conflict'}"):
+        parts.text(visitor.text(short_reason(state.failure, catalogue)), "why-title", tag="p")
+        told = said(state.failure)
+        if told:
+            parts.text(f"WhatsApp said: {visitor.text(told, 400)}", tag="p")
+        if failed:
+            parts.text(f"{words.WHAT_TO_DO}: {entry.advice}", tag="p")
+            parts.text(f"Sending the same again: {again_in_full(entry)}.", tag="p")
+        else:
+            parts.text("It arrived all the same: there is nothing to do.", tag="p")
+
+
+def _timeline(visitor: Visitor, message: Message) -> None:
+    site = visitor.site
+    zone, now = site.settings.timezone, site.now()
+    with parts.box("timeline", tag="ol", aria_label="Timeline"):
+        for entry, executions in itertools.islice(_once(message.history), 100):
+            with parts.box("event", tag="li"):
+                parts.text(words.clock(entry.timestamp, zone, now, seconds=True), "event-time")
+                parts.tick(entry.status)
+                if entry.timestamp_source == "execution":
+                    parts.text("time of the execution: the webhook carried none", "muted")
+                if entry.participant:
+                    parts.text(visitor.who(entry.participant), "muted")
+                if len(executions) > 1:
+                    parts.text(f"seen {len(executions)}\N{MULTIPLICATION SIGN}", "muted")
+                address = visitor.execution(entry.workflow_id or message.standing.workflow_id, executions[0])
+                if address is not None:
+                    parts.away(f"execution {executions[0]}", address)
+                for error in (entry.errors or ())[:5]:
+                    failure = read_failure(error)
+                    parts.text(visitor.text(short_reason(failure, site.catalogue)), "event-error")
+    if len(message.history) > 100:
+        parts.text(f"and {len(message.history) - 100:,} statuses more", "muted")
+
+
+def _facts(visitor: Visitor, message: Message) -> None:
+    known, template, sender = message.attributes, message.template, message.sent_by
+    facts: dict[str, str | None] = {
+        "To": visitor.who(recipient_of(message)),
+        "From": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
+        "Template": " ".join(filter(None, (template.name, template.language))) if template else None,
+        "Campaign": known.callback_data,
+        "Sent by": f"{sender.node} in workflow {sender.workflow_id}" if sender else None,
+        "Price": _price(message),
+        "n8n": known.instance,
+        "Message id": message.message_id if not visitor.masked else None,
+    }
+    with parts.box("facts", tag="dl"):
+        for name, value in facts.items():
+            if value:
+                parts.text(name, tag="dt")
+                shown = value if name in {"To", "From", "Message id"} else visitor.text(value, 200)
+                parts.text(shown[:300], tag="dd")
+        if sender:
+            address = visitor.execution(sender.workflow_id, sender.execution_id)
+            if address is not None:
+                parts.text("Sending", tag="dt")
+                with parts.box(tag="dd"):
+                    parts.away(f"execution {sender.execution_id}", address)
+
+
+def _sent_with(message: Message) -> str:
+    if message.template is not None:
+        return message.template.name
+    return message.sent_by.node if message.sent_by is not None else ""
+
+
+def _price(message: Message) -> str | None:
+    pricing = message.standing.pricing or {}
+    category = pricing.get("category")
+    said_billable = pricing.get("billable")
+    billed = ("billed" if said_billable else "free") if isinstance(said_billable, bool) else ""
+    return " ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
+
+
+def _code(message: Message) -> str:
+    failure = message.standing.failure
+    return "no code" if failure is None or failure.code is None else str(failure.code)
+
+
+def _once(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
+    """Entries that say the same thing once, with the executions that said it."""
+    for _, same in itertools.groupby(history, key=lambda entry: (entry.timestamp, entry.status)):
+        by_member: dict[str | None, list[HistoryEntry]] = {}
+        for entry in same:
+            by_member.setdefault(entry.participant, []).append(entry)
+        for copies in by_member.values():
+            yield copies[0], [entry.execution_id for entry in copies]

@@ -1,0 +1,160 @@
+"""The page behind the strip: how complete the ledger is, workflow by workflow, with the latest runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from ticktrail import teaching
+from ticktrail.coverage import Facts, Kind, Open
+from ticktrail.dashboard import questions, words
+from ticktrail.dashboard.site import Visitor
+from ticktrail.dashboard.verdict import WHY, checked, gap_text, judge
+from ticktrail.dashboard.views import frame, parts
+from ticktrail.stores.bookkeeping import Run
+
+_LISTED = 50
+_KINDS = {
+    Kind.UNFINISHED: "not finished yet",
+    Kind.NOT_SHOWN: "n8n would not show it",
+    Kind.CRASHED: "crashed, looked at again",
+    Kind.REFUSED: "the store would not take it",
+}
+_LEVELS = {"good": "Yes.", "warn": "Yes, but for what stands below.", "bad": "Not as it stands."}
+
+
+async def trust(visitor: Visitor) -> None:
+    """Whether what the pages say can be trusted, and what is behind it."""
+    site = visitor.site
+    async with frame.page(visitor, "/trust", words.TRUST):
+        parts.text(words.TRUST, tag="h1")
+        container = parts.box("listing")
+
+    async def ask() -> questions.Trust:
+        return await site.ledger.recall(
+            "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_books=True
+        )
+
+    await parts.fill(container, ask, lambda known: _show(visitor, known))
+
+
+def _show(visitor: Visitor, known: questions.Trust) -> None:
+    site = visitor.site
+    zone, now = site.settings.timezone, site.now()
+    judged = judge(known, now, zone)
+    with parts.box(f"card verdict {judged.level}"):
+        parts.text(
+            f"{_LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.", "verdict-head", tag="p"
+        )
+        for remark in judged.remarks:
+            parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
+        if known.exists:
+            told = [words.plural(known.messages, "message") + " in the ledger"]
+            if known.scopes:
+                told.insert(0, checked(known))
+            parts.text(" · ".join(told), "muted", tag="p")
+    for paragraph in teaching.never_passed(known.never):
+        parts.text(paragraph, "hint", tag="p")
+    if not known.exists:
+        parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+        return
+    for workflow_id, facts, opened in known.scopes:
+        _workflow(visitor, workflow_id, facts, opened, several=len(known.scopes) > 1)
+    with parts.section("Latest runs"):
+        if known.runs:
+            _runs(visitor, known.runs)
+        else:
+            parts.empty("No sync of n8n is on record.", "What is here was imported, or stored by another tool.")
+
+
+def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Open, ...], *, several: bool) -> None:
+    zone, now = visitor.site.settings.timezone, visitor.site.now()
+
+    def moment(at: datetime | None) -> str:
+        return "never" if at is None else words.clock(int(at.timestamp()), zone, now)
+
+    title = f"Workflow {visitor.text(workflow_id, 60)}" if several else "What was looked at"
+    with parts.section(title), parts.box("card"):
+        with parts.box("facts", tag="dl"):
+            for name, value in {
+                "Complete up to": moment(facts.checked_at),
+                "Whole list walked": moment(facts.full_at),
+                "Newest execution": _execution_fact(facts.newest_id, facts.newest_started_at, moment),
+                "Oldest n8n still has": _execution_fact(facts.oldest_id, facts.oldest_started_at, moment),
+            }.items():
+                parts.text(name, tag="dt")
+                parts.text(value, tag="dd")
+        if facts.gaps:
+            parts.text("Gaps", tag="h3")
+            with parts.box("plain-list", tag="ul"):
+                for gap in reversed(facts.gaps[-_LISTED:]):
+                    parts.text(gap_text(gap, zone, now) + ".", tag="li")
+        if facts.lost:
+            parts.text("Deleted by n8n before they could be read", tag="h3")
+            with parts.box("plain-list", tag="ul"):
+                for lost in facts.lost[-10:]:
+                    reason = visitor.text(WHY.get(lost.reason or "", lost.reason or "not known"), 80)
+                    parts.text(f"execution {lost.execution_id}: {reason}", tag="li")
+        if opened:
+            parts.text("Executions still open", tag="h3")
+            _open(visitor, workflow_id, opened, moment)
+
+
+def _open(
+    visitor: Visitor, workflow_id: str, opened: tuple[Open, ...], moment: Callable[[datetime | None], str]
+) -> None:
+    with parts.box("table-wrap"), parts.box("plain", tag="table"):
+        _head("Execution", "Why", "First met", "Looked at again")
+        with parts.box(tag="tbody"):
+            for one in sorted(opened, key=lambda one: -one.execution_id)[:_LISTED]:
+                with parts.box(tag="tr"):
+                    with parts.box(tag="td"):
+                        address = visitor.execution(workflow_id, str(one.execution_id))
+                        if address is None:
+                            parts.text(one.execution_id)
+                        else:
+                            parts.away(str(one.execution_id), address)
+                    reason = f" ({visitor.text(WHY.get(one.reason, one.reason), 80)})" if one.reason else ""
+                    parts.text(_KINDS[one.kind] + reason, tag="td")
+                    parts.text(moment(one.first_met_at), tag="td")
+                    parts.text(moment(one.look_again_at), tag="td")
+    if len(opened) > _LISTED:
+        parts.text(f"and {len(opened) - _LISTED:,} more", "muted")
+
+
+def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
+    zone, now = visitor.site.settings.timezone, visitor.site.now()
+    with parts.box("table-wrap card"), parts.box("plain", tag="table"):
+        _head("Began", "Took", "Executions", "New statuses", "How it ended", numbers={1, 2, 3})
+        with parts.box(tag="tbody"):
+            for run in runs[:_LISTED]:
+                with parts.box(tag="tr"):
+                    parts.text(words.clock(int(run.began_at.timestamp()), zone, now, seconds=True), tag="td")
+                    parts.text(f"{run.seconds:.1f} s", "number", tag="td")
+                    parts.text(_count(run.report.get("executions")), "number", tag="td")
+                    parts.text(_count(run.report.get("newEvents")), "number", tag="td")
+                    with parts.box(tag="td"):
+                        if run.error is None:
+                            parts.text("came through", "good-word")
+                        else:
+                            parts.text(visitor.text(run.error, 200), "bad-word")
+
+
+def _head(*names: str, numbers: Collection[int] = ()) -> None:
+    with parts.box(tag="thead"), parts.box(tag="tr"):
+        for place, name in enumerate(names):
+            parts.text(name, "number" if place in numbers else "", tag="th", scope="col")
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "—"
+
+
+def _execution_fact(number: int | None, started_at: str | None, moment: Callable[[datetime | None], str]) -> str:
+    if number is None:
+        return "none yet"
+    try:
+        started = None if started_at is None else datetime.fromisoformat(started_at)
+    except ValueError:
+        started = None
+    return str(number) if started is None or started.tzinfo is None else f"{number}, started {moment(started)}"

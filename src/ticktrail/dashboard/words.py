@@ -1,0 +1,179 @@
+"""Every word the pages say, in one place (product.md §6), and moments and numbers as people write them. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, tzinfo
+
+from ticktrail.cleaning import one_line
+from ticktrail.error_codes import Catalogue
+from ticktrail.model import FAILED, Message
+from ticktrail.reason import although, clause
+from ticktrail.stats import Share
+from ticktrail.stats import duration as length
+
+NAME = "Ticktrail"
+SKIP = "Skip to the content"
+NEEDS = "Needs you"
+FUNNEL = "Funnel"
+MESSAGES = "Messages"
+GROUPS = "Compare"
+TRUST = "Can I trust this?"
+TRUST_SHORT = "Trust"
+FIND = "Find a person"
+PERSON = "Person"
+FIND_HINT = "Number, or its last digits"
+FIND_TOO_LITTLE = "Type a whole number, or at least its last four digits."
+
+NOTHING_NEEDS_YOU = "Nothing needs you."
+NOTHING_NEEDS_YOU_HINT = "Messages are arriving as they should. This page keeps looking."
+ACKNOWLEDGE = "Acknowledge"
+ACKNOWLEDGE_HINT = "A note for your colleagues (optional)"
+ACKNOWLEDGED = "Acknowledged"
+TAKE_BACK = "Take back"
+WHAT_TO_DO = "What to do"
+
+EMPTY_LEDGER = "There is no message in this ledger yet."
+EMPTY_LEDGER_HINT = "Bring in what n8n holds with: ticktrail sync. To look around first, type: ticktrail demo"
+EMPTY_PERIOD = "Nothing was sent in this time."
+EMPTY_PERIOD_HINT = "Choose a longer period."
+EMPTY_LIST = "No message matches."
+EMPTY_LIST_HINT = "Take a condition away, or choose a longer time."
+EMPTY_PERSON = "No message to this number is in the ledger."
+EMPTY_PERSON_HINT = "Look at the digits once more. What was sent before the ledger began is not in it."
+LOADING = "Counting …"
+TRY_AGAIN = "Try again"
+ASKED_WRONG = "This could not be understood."
+STORE_AWAY = "The ledger did not answer."
+BROKEN = "This page could not be made. Nothing in the ledger was changed."
+BROKEN_HINT = "Load it again. If it stays so, the server's log says why."
+NOT_FOUND = "There is no such page."
+NOT_FOUND_HINT = "The address may have been cut off, or made by another installation."
+
+SENT = "Sent"
+DELIVERED = "Delivered"
+READ = "Read"
+ON_THE_WAY = "On the way"
+FAILED_WORD = "Failed"
+NOT_FINAL = "not final"
+NOT_FINAL_HINT = "Younger than 24 hours: these figures still move."
+AT_LEAST = "≥"
+MINUS = "\N{MINUS SIGN}"
+READ_HINT = "At least so many: people can switch read receipts off."
+CHANGE_HINT = "Against the period before, both without messages younger than 24 h."
+DOWNLOAD_HINT = "Everything that matches, not this page alone."
+DOWNLOAD_CSV = "CSV"
+DOWNLOAD_XLSX = "XLSX"
+
+PERIODS = {"today": "Today", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "Everything"}
+GROUPINGS = {
+    "template": "Template",
+    "sender": "Automation",
+    "number": "Number",
+    "campaign": "Campaign",
+    "error": "Reason",
+}
+NO_GROUP = {
+    "template": "without a known template",
+    "sender": "without a known automation",
+    "number": "without a known number",
+    "campaign": "without a campaign",
+    "error": "without a code",
+}
+
+STATUSES = {
+    "sent": "sent",
+    "delivered": "delivered",
+    "read": "read",
+    "played": "played",
+    "failed": "failed",
+    "undelivered": "not delivered",
+    "deleted": "deleted",
+    "warning": "warning",
+}
+
+ORDERS = {"newest": "newest status first", "oldest": "oldest status first", "updated": "latest news first"}
+
+
+def number(count: int) -> str:
+    """``1,204``."""
+    return f"{count:,}"
+
+
+def plural(count: int, noun: str, nouns: str | None = None) -> str:
+    """``1 message``, ``2,000 messages``."""
+    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def status(name: str) -> str:
+    """A status as one word beside its tick."""
+    return STATUSES.get(name, one_line(name, 24))
+
+
+def of_whole(share: Share, whole: str, *, at_least: bool = False) -> str:
+    """``97.1 % of sent``, ``≥ 63.0 % of delivered``; nothing for few messages, a dash where there is no telling."""
+    if share.missing is not None or not share.percent:
+        return share.percent
+    return f"{AT_LEAST + ' ' if at_least else ''}{share.percent} of {whole}"
+
+
+def points(change: float | None) -> str:
+    """A change of a rate: ``+1.2`` points."""
+    if change is None:
+        return ""
+    shown = round(change * 100, 1)
+    sign = "+" if shown > 0 else MINUS if shown < 0 else "±"
+    return f"{sign}{abs(shown):.1f}"
+
+
+def clock(timestamp: int | None, zone: tzinfo, now: datetime, *, seconds: bool = False) -> str:
+    """A moment as one says it today: ``14:03``, ``yesterday 14:03``, ``12 Nov 14:03``, ``12 Nov 2025 14:03``."""
+    if timestamp is None or not 0 <= timestamp <= 253_402_214_400:
+        return "no time"
+    moment, today = datetime.fromtimestamp(timestamp, zone), now.astimezone(zone).date()
+    time = f"{moment:%H:%M:%S}" if seconds else f"{moment:%H:%M}"
+    if moment.date() == today:
+        return time
+    if moment.date() == today - timedelta(days=1):
+        return f"yesterday {time}"
+    year = f" {moment.year}" if moment.year != today.year else ""
+    return f"{moment.day} {moment:%b}{year} {time}"
+
+
+def day(name: str, now: datetime, zone: tzinfo) -> str:
+    """A day named ``2026-11-22`` as one says it: ``today``, ``yesterday``, ``Sun 22 Nov``."""
+    moment, today = datetime.fromisoformat(name).date(), now.astimezone(zone).date()
+    if moment == today:
+        return "today"
+    if moment == today - timedelta(days=1):
+        return "yesterday"
+    year = f" {moment.year}" if moment.year != today.year else ""
+    return f"{moment:%a} {moment.day} {moment:%b}{year}"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in its greatest unit: ``just now``, ``12 min``, ``3 h``, ``2 days``."""
+    if seconds < 60:
+        return "a moment"
+    if seconds < 3_600:
+        return f"{int(seconds // 60)} min"
+    if seconds < 2 * 86_400:
+        return f"{int(seconds // 3_600)} h"
+    return f"{int(seconds // 86_400)} days"
+
+
+def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue) -> str:
+    """Where a message stands, as one would say it: ``Delivered 14:03, not read yet``."""
+    state = message.standing
+    when = clock(state.latest_timestamp, zone, now)
+    word = status(state.latest_status)
+    if state.latest_status in FAILED:
+        return f"Failed {when}: {clause(state.failure, catalogue)}"
+    text = f"{word[:1].upper()}{word[1:]} {when}"
+    if state.conflict:
+        text += f", {although(state.failure.code if state.failure else None)}"
+    if state.latest_status == "sent":
+        waiting = now.timestamp() - state.latest_timestamp if state.latest_timestamp is not None else 0
+        if waiting > 86_400:
+            return f"One tick for {length(int(waiting))}: phone off, or the person blocked you"
+        return f"{text}, not delivered yet"
+    return f"{text}, not read yet" if state.latest_status == "delivered" else text

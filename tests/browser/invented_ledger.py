@@ -1,0 +1,134 @@
+"""A ledger of a made-up shop: as many messages as asked for, sent over the last days, with what may become of them.
+
+Everything follows from a seed and the moment it is made for. No number in it is anybody's.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from ticktrail.coverage import BLOCK, Block, Change, Facts, Gap, Kind, Open
+from ticktrail.incremental import scope_of
+from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.bookkeeping import Run
+
+ZONE = ZoneInfo("Asia/Riyadh")
+N8N = "https://n8n.example.com"
+WORKFLOW = "deliveryReports1"
+DAY = 86_400
+
+TEMPLATES = (
+    ("order_ready", "orders", 0.97),
+    ("payment_reminder", "billing", 0.93),
+    ("spring_offer", "marketing", 0.78),
+)
+CODES = (
+    (131026, "Message undeliverable", 6),
+    (131049, "This message was not delivered to maintain healthy ecosystem engagement.", 5),
+    (131047, "Re-engagement message", 2),
+    (131048, "Spam rate limit hit", 1),
+)
+SENDING = (("106540000000001", "15550000001"), ("106540000000002", "15550000002"))
+
+
+def person(number: int) -> str:
+    """A number of the made-up country code block that tests use."""
+    return f"9665000{number % 100_000:05}"
+
+
+def message(number: int, chance: random.Random, now: int, days: int) -> tuple[list[StatusEvent], Send | None]:
+    """The statuses of one message, and the send that lent it a template."""
+    sent = now - int(days * DAY * chance.random() ** 1.1) - 5
+    name, workflow_id, rate = TEMPLATES[chance.choices((0, 1, 2), (5, 3, 2))[0]]
+    number_id, display = SENDING[number % 3 == 0]
+    about = {
+        "message_id": f"wamid.invented{number:07}",
+        "conversation_id": person(chance.randrange(1 + number // 3 + 40)),
+        "workflow_id": WORKFLOW,
+        "phone_number_id": number_id,
+        "display_phone_number": display,
+        "callback_data": {"marketing": "spring-2026", "billing": "dunning"}.get(workflow_id),
+    }
+    execution = str(1_000 + number)
+    events: list[StatusEvent] = []
+
+    def add(status: str, after: int, **more: object) -> None:
+        if sent + after <= now:
+            events.append(
+                StatusEvent(status=status, timestamp=sent + after, execution_id=execution, **about, **more)  # type: ignore[arg-type]
+            )
+
+    pricing = {"category": "marketing" if workflow_id == "marketing" else "utility", "billable": True}
+    add("sent", 0, pricing=pricing)
+    delay = int(chance.expovariate(1 / 6)) + 1 if chance.random() < 0.9 else int(chance.expovariate(1 / 9_000))
+    fate = chance.random()
+    if fate < rate:
+        add("delivered", delay, pricing=pricing)
+        if chance.random() < 0.64:
+            add("read", delay + int(chance.expovariate(1 / 3_600)) + 3)
+    elif fate < rate + (1 - rate) * 0.7:
+        code, title, _ = chance.choices(CODES, [weight for *_, weight in CODES])[0]
+        add("failed", 2, errors=({"code": code, "title": title, "details": f"{title}."},))
+    send = None
+    if number % 20:
+        send = Send(
+            key=about["message_id"], message_id=about["message_id"],
+            sent_by=SentBy(workflow_id, "Send template", str(500_000 + number)), status="accepted",
+            sent_at=datetime.fromtimestamp(sent - 1, UTC), conversation_id=about["conversation_id"],
+            template=Template(name, "ar"),
+        )  # fmt: skip
+    return events, send
+
+
+def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[tuple[list[StatusEvent], list[Send]]]:
+    """The statuses and sends of so many messages."""
+    chance = random.Random(20261122)  # noqa: S311 - test data
+    for start in range(0, count, size):
+        events: list[StatusEvent] = []
+        sends: list[Send] = []
+        for number in range(start, min(start + size, count)):
+            told, send = message(number, chance, now, days)
+            events += told
+            sends += [send] if send is not None and told else []
+        yield events, sends
+
+
+def fill(path: Path, count: int, now: datetime, *, days: int = 14) -> None:
+    """Make the ledger."""
+    with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
+        for events, sends in batches(count, int(now.timestamp()), days=days):
+            store.write(events, sends, at=now)
+        note_syncs(store, now)
+
+
+def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
+    """What syncs would have noted in the books: good ones; with ``trouble`` a gap and hidden executions."""
+    store.prepare()
+    scope = scope_of(N8N, WORKFLOW, store)
+    gap = Gap(
+        after_id=900, before_id=950, found_at=now - timedelta(hours=3),
+        from_started_at=f"{now - timedelta(hours=12):%Y-%m-%dT%H:%M:%S.000Z}",
+        to_started_at=f"{now - timedelta(hours=11, minutes=30):%Y-%m-%dT%H:%M:%S.000Z}",
+    )  # fmt: skip
+    opened = tuple(
+        Open(execution_id=40_000 + number, kind=Kind.NOT_SHOWN, first_met_at=now - timedelta(hours=2),
+             look_again_at=now + timedelta(hours=1), reason=reason)
+        for number, reason in enumerate(("redacted", "redacted", "too_large"))
+    )  # fmt: skip
+    facts = Facts(
+        newest_id=41_000, newest_started_at=f"{now:%Y-%m-%dT%H:%M:%S.000Z}", checked_at=now - timedelta(seconds=20),
+        full_at=now - timedelta(minutes=14), full_owed=False, oldest_id=1, holds_statuses=True,
+        gaps=(gap,) if trouble else (),
+    )  # fmt: skip
+    settled = {number: Block(bits=2**BLOCK - 1) for number in range(1, 20)}
+    store.books.save_coverage(scope, Change(settled=settled, facts=facts, opened=opened if trouble else ()))
+    for minute in range(12):
+        store.books.add_run(
+            Run(run_id=f"run{minute:02}", scope=scope, began_at=now - timedelta(minutes=minute, seconds=20),
+                seconds=0.4 + minute / 10, report={"executions": 12 - minute, "newEvents": 20 - minute})
+        )  # fmt: skip

@@ -1,0 +1,76 @@
+"""Looking at pages: opening them, reading them, keeping pictures, and noting what the browser complains of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+LAPTOP = {"width": 1280, "height": 800}
+PHONE = {"width": 390, "height": 844}
+
+
+class Look:
+    """Pages in a browser.
+
+    Attributes:
+        complaints: errors on a console, scripts that failed, dialogs that opened, requests to anywhere else.
+    """
+
+    def __init__(self, browser: Any, pictures: Path) -> None:
+        self._browser = browser
+        self._pictures = pictures
+        self._contexts: list[Any] = []
+        self.complaints: list[str] = []
+
+    def at(self, address: str, *, size: dict[str, int] = LAPTOP, dark: bool = False, role: str | None = None) -> Any:
+        """A page, when its content stands there."""
+        context = self._browser.new_context(
+            viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True
+        )
+        self._contexts.append(context)
+        if role is not None:
+            parts = urlsplit(address)
+            context.add_cookies([{"name": "role", "value": role, "url": f"{parts.scheme}://{parts.netloc}"}])
+        page = context.new_page()
+        page.on("console", lambda one: one.type == "error" and self.complaints.append(f"console: {one.text}"))
+        page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
+        page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", self._note_host)
+        self.go(page, address)
+        return page
+
+    def go(self, page: Any, address: str) -> None:
+        """Another page in the same tab, when its content stands there."""
+        page.goto(address)
+        self.settled(page)
+
+    def settled(self, page: Any) -> None:
+        """Waits until nothing is being counted any more."""
+        page.wait_for_selector("#content")
+        page.wait_for_function("() => !document.querySelector('.state.waiting')")
+
+    def picture(self, page: Any, name: str) -> None:
+        """Keeps a picture of a page."""
+        page.screenshot(path=self._pictures / f"{name}.png")
+
+    def close(self) -> None:
+        """Closes every page."""
+        for context in self._contexts:
+            context.close()
+
+    def _note_host(self, request: Any) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in {"http", "https", "ws", "wss"} and parts.hostname != "127.0.0.1":
+            self.complaints.append(f"asked elsewhere: {parts.hostname}")
+
+
+def count(text: str) -> int:
+    """``1,204 messages`` as a number."""
+    return int(text.split(maxsplit=1)[0].replace(",", ""))
+
+
+def matching(page: Any) -> int:
+    """How many messages a list says it has."""
+    page.wait_for_function("() => /\\d/.test(document.querySelector('.matching').textContent)")
+    return count(page.text_content(".matching"))

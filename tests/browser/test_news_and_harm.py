@@ -1,0 +1,188 @@
+"""Ledgers that are empty, broken, hostile, large, or written to while somebody looks."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores import StoreOptions, open_store
+
+from . import invented_ledger
+from .look import Look, matching
+from .test_walk import PAGES
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = (
+    "<script>window.harmed = 1</script>",
+    "<img src=x onerror='window.harmed = 1'>",
+    "</script><script>window.harmed = 1</script>",
+    "`${window.harmed = 1}`",
+    "{{ constructor.constructor('window.harmed = 1')() }}",
+    "javascript:window.harmed=1",
+    "\u202egnp.exe \u2066 مرحبا بك 👩‍👩‍👧‍👦 \u0000 \ud83d",
+    "[x](javascript:window.harmed=1) **bold**",
+    "'; DROP TABLE message; --",
+    "A" * 1_000_000,
+)
+
+
+def _event(number: int, status: str, at: int, **more: object) -> StatusEvent:
+    about = {"message_id": f"wamid.test{number}", "conversation_id": invented_ledger.person(number), **more}
+    return StatusEvent(status=status, timestamp=at, execution_id=str(number), workflow_id="w", **about)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/?wall", "/funnel", "/compare?by=campaign"])
+def test_an_empty_place_says_so(look: Look, empty: str, address: str) -> None:
+    """Where there is no ledger yet, every page says so or says what to do, and none fails."""
+    page = look.at(f"{empty}{address}")
+    assert page.locator(".state, .verdict").count() >= 1
+    assert "no sync has run" in page.text_content(".strip")
+    assert "Nothing needs you" not in page.content()
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
+    """Pages over a place where nothing is."""
+    return serve(tmp_path_factory.mktemp("empty") / "ledger.sqlite")
+
+
+def test_bad_addresses_are_answered(look: Look, empty: str) -> None:
+    """What is no period, no person, no filter and no page is answered with what to do."""
+    for address, told in {
+        "/funnel?period=whenever": "Good ones",
+        "/compare?by=colour": "Good ones",
+        "/person/abc": "cut off",
+        "/message/%00": "cut off",
+        "/messages?error=x": "Codes are numbers",
+        "/messages?after=~abc": "another installation",
+        "/messages?sort=sideways": "newest",
+    }.items():
+        page = look.at(f"{empty}{address}")
+        assert told in page.text_content("#content"), address
+        assert page.locator("header").count() == 1
+
+
+def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+    """Markup, scripts, templates, a megabyte, half characters and turned text are shown as text, and cut."""
+    now = int(time.time())
+    events, sends = [], []
+    for number, text in enumerate(HOSTILE):
+        error = {"code": 131026 if number % 2 else text[:200], "title": text, "details": text}
+        about = {
+            "conversation_id": text[:3_000] if number % 3 == 0 else invented_ledger.person(number),
+            "callback_data": text, "phone_number_id": text[:200], "display_phone_number": text[:200],
+            "participant": text[:300], "recipient_user_id": text[:300],
+        }  # fmt: skip
+        events.append(_event(number, "sent", now - 100, **about))
+        events.append(_event(number, "failed", now - 90, errors=(error,), **about))
+        events.append(_event(number + 100, text[:500].lower(), now - 50, **about))
+        sends.append(
+            Send(key=f"wamid.test{number}", message_id=f"wamid.test{number}", status="accepted",
+                 sent_by=SentBy(text[:200], text, text[:100]), template=Template(text, text[:50]))
+        )  # fmt: skip
+        sends.append(Send(key=f"refused{number}", message_id=None, status="rejected", rejected=True,
+                          sent_at=datetime.now(UTC), sent_by=SentBy("w", "n", "1"), errors=(error,)))  # fmt: skip
+    store = tmp_path / "ledger.sqlite"
+    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+        ledger.write(events, sends, at=datetime.now(UTC))
+    address = serve(store)
+    more = ("/compare?by=campaign", "/compare?by=sender", "/compare?by=number", "/funnel", "/?wall")
+    for place in (*PAGES, *more):
+        page = look.at(f"{address}{place}")
+        page.wait_for_timeout(200)
+        assert page.evaluate("() => window.harmed") is None, place
+        assert len(page.content()) < 1_500_000, place
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 1280, place
+        assert page.locator("#content script, #content img, #content iframe").count() == 0
+        for link in page.query_selector_all("#content a"):
+            assert re.match(r"/|https://n8n\.example\.com/|#", link.get_attribute("href")), place
+    page = look.at(f"{address}/messages")
+    look.picture(page, "hostile")
+    assert "<script>window.harmed = 1</script>" in page.text_content("#content")
+    for place in [one.get_attribute("href") for one in page.query_selector_all("tr.row a")]:
+        look.go(page, f"{address}{place}")
+        assert page.evaluate("() => window.harmed") is None
+        assert not re.search(r"9665\d{8}", page.url)
+    look.go(page, f"{address}/messages")
+    for number in range(3):
+        page.locator("tr.row").nth(number).click(position={"x": 5, "y": 5})
+    page.wait_for_selector(".timeline .event")
+    assert page.evaluate("() => window.harmed") is None
+
+
+def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+    """While somebody looks at the list a pill counts what is new, rows stay; threads and figures are renewed."""
+    store = tmp_path / "ledger.sqlite"
+    invented_ledger.fill(store, 200, datetime.now(UTC))
+    address = serve(store)
+    page, figures = look.at(f"{address}/messages"), look.at(f"{address}/funnel")
+    thread = look.at(f"{address}/messages")
+    thread.locator("td.who a").first.click()
+    thread.wait_for_url("**/person/*")
+    look.settled(thread)
+    bubbles = thread.locator(".bubble").count()
+    who = "".join(re.findall(r"\d", thread.text_content("h1")))
+    rows, before = page.locator("table.messages").text_content(), matching(page)
+    sent = figures.locator(".tile-number").first.text_content()
+    # The pages look for news every few seconds, from what they first saw on.
+    page.wait_for_timeout(5_500)
+    assert page.locator(".pill").count() == 0
+    now = int(time.time())
+    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+        ledger.write(
+            [_event(9_000 + number, "sent", now, conversation_id=who) for number in range(12)], at=datetime.now(UTC)
+        )
+    page.wait_for_selector(".pill", timeout=12_000)
+    assert page.text_content(".pill") == "12 new"
+    assert page.locator("table.messages").text_content() == rows
+    page.locator(".pill").click()
+    page.wait_for_selector(".pill", state="detached")
+    look.settled(page)
+    assert matching(page) == before + 12
+    thread.wait_for_function(f"() => document.querySelectorAll('.bubble').length === {bubbles + 12}", timeout=12_000)
+    figures.wait_for_function(f"() => document.querySelector('.tile-number').textContent !== '{sent}'", timeout=15_000)
+
+
+def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+    """When the ledger cannot be read the page says so with the remedy, and works again when it can be."""
+    store = tmp_path / "ledger.sqlite"
+    store.write_bytes(b"this is no database, and was never one" * 100)
+    address = serve(store)
+    page = look.at(f"{address}/messages")
+    assert "is not a SQLite database" in page.text_content(".state.error")
+    look.picture(page, "error")
+    store.unlink()
+    invented_ledger.fill(store, 50, datetime.now(UTC))
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_selector("tr.row")
+
+
+def test_a_hundred_thousand_messages(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+    """With 100,000 messages every page comes within seconds, then at once, and tiles still equal lists."""
+    store = tmp_path / "ledger.sqlite"
+    invented_ledger.fill(store, 100_000, datetime.now(UTC), days=30)
+    address = serve(store)
+    for place in (*PAGES, "/messages?status=failed&since=7d"):
+        page = look.at(f"{address}{place}")
+        began = time.monotonic()
+        look.go(page, f"{address}{place}")
+        assert time.monotonic() - began < 3, place
+    page = look.at(f"{address}/funnel?period=30d")
+    look.picture(page, "funnel-100000")
+    for tile in page.query_selector_all("a.tile-number"):
+        other = look.at(f"{address}{tile.get_attribute('href')}")
+        assert matching(other) == int(tile.text_content().replace(",", ""))
+    page = look.at(f"{address}/messages")
+    assert matching(page) >= 99_000
+    for _ in range(3):
+        page.locator("a", has_text="Next page").click()
+        page.wait_for_url("**after=**")
+        look.settled(page)
+    assert page.locator("tr.row").count() == 50

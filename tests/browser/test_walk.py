@@ -1,0 +1,245 @@
+"""What a person would do: look at every page, follow every number, look for somebody, leave a note."""
+
+from __future__ import annotations
+
+import csv
+import re
+import time
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+
+from .look import PHONE, Look, count, matching
+
+pytestmark = pytest.mark.browser
+
+PAGES = (
+    "/",
+    "/funnel?period=all",
+    "/compare?by=template&period=all",
+    "/compare?by=error&period=all",
+    "/messages",
+    "/trust",
+)
+
+
+def _numbers_and_lists(page: Any, selector: str) -> list[tuple[str, int, str]]:
+    """Each number that is a link: what it says, what it counts, and where it leads."""
+    found = []
+    for one in page.query_selector_all(selector):
+        text = one.text_content()
+        if re.fullmatch(r"[\d,]+", text.strip()):
+            found.append((text, count(text), urljoin(page.url, one.get_attribute("href"))))
+    return found
+
+
+def test_every_tile_equals_the_list_it_opens(look: Look, recorded: str) -> None:
+    """Each number of the funnel opens a list of exactly so many messages, and the parts add up."""
+    page = look.at(f"{recorded}/funnel?period=all")
+    look.picture(page, "funnel-recorded")
+    tiles = _numbers_and_lists(page, "a.tile-number")
+    assert len(tiles) == 5
+    sent, delivered, _, on_the_way, failed = (number for _, number, _ in tiles)
+    assert sent == delivered + on_the_way + failed == 400
+    days = _numbers_and_lists(page, "table.days a")
+    assert days
+    for _, number, address in tiles + days:
+        look.go(page, address)
+        assert matching(page) == number, address
+
+
+def test_every_group_equals_the_list_it_opens(look: Look, shop: str) -> None:
+    """Each number beside a template, an automation, a number, a campaign or a reason opens exactly those messages."""
+    for by in ("template", "sender", "number", "campaign", "error"):
+        page = look.at(f"{shop}/compare?by={by}&period=30d")
+        page.wait_for_timeout(300)
+        look.picture(page, f"compare-{by}")
+        found = _numbers_and_lists(page, "td.number a")
+        assert found, by
+        for _, number, address in found[:6]:
+            look.go(page, address)
+            assert matching(page) == number, address
+
+
+def test_what_needs_somebody_opens_the_messages_behind_it(look: Look, shop: str) -> None:
+    """Each cause says how many messages are behind it, and opens exactly those."""
+    page = look.at(shop)
+    look.picture(page, "overview")
+    causes = [
+        (count(one.text_content().removeprefix("Show ")), urljoin(page.url, one.get_attribute("href")))
+        for one in page.query_selector_all(".need-acts a")
+    ]
+    assert len(causes) >= 3
+    for number, address in causes:
+        look.go(page, address)
+        assert matching(page) == number, address
+
+
+def test_a_note_is_kept(look: Look, shop: str) -> None:
+    """Somebody acknowledges a cause with a note: it steps aside, for everybody, until it is taken back."""
+    page = look.at(shop)
+    before = page.locator(".needs > .need").count()
+    first = page.locator(".needs > .need").first
+    sentence = first.locator(".need-sentence").text_content()
+    first.get_by_role("button", name="Acknowledge").click()
+    page.locator(".dialog input").fill("Nora looks at it <b>today</b>")
+    page.locator(".dialog .primary").click()
+    page.wait_for_function(f"() => document.querySelectorAll('.needs > .need').length === {before - 1}")
+    page = look.at(shop)
+    assert page.locator(".needs > .need").count() == before - 1
+    page.locator(".seen-to summary").click()
+    assert page.locator(".seen-to .need-sentence").text_content() == sentence
+    assert page.locator(".need-note").text_content() == "“Nora looks at it <b>today</b>”"
+    page.locator(".seen-to .button", has_text="Take back").click()
+    page.wait_for_function(f"() => document.querySelectorAll('.needs > .need').length === {before}")
+
+
+@pytest.mark.parametrize(
+    "typed", ["966500000021", "+966 50 000 0021", "00966-50-0000021", "050 000 0021", "٠٥٠٠٠٠٠٠٢١"]
+)
+def test_a_person_is_found_however_the_number_is_typed(look: Look, shop: str, typed: str) -> None:
+    """One box on every page leads to the thread, answered in a sentence; no address holds the number."""
+    page = look.at(f"{shop}/trust")
+    page.get_by_label("Find a person").fill(typed)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/person/*")
+    look.settled(page)
+    assert page.text_content("h1") == "+966 50 000 0021"
+    assert re.match(r"(Sent|Delivered|Read|Failed|One tick for) ", page.text_content(".answer-text"))
+    assert "0000021" not in page.url
+    assert page.locator(".bubble").count() >= 1
+    assert page.locator(".bubble .status .word").first.text_content() in {"sent", "delivered", "read", "failed"}
+    link = page.locator(".bubble a.away").first.get_attribute("href")
+    assert re.fullmatch(r"https://n8n\.example\.com/workflow/[A-Za-z0-9]+/executions/\d+", link)
+    if typed == "966500000021":
+        look.picture(page, "person")
+
+
+def test_last_digits_give_a_choice_and_nobody_is_said(look: Look, shop: str) -> None:
+    """Digits that several numbers end in list those; a number nobody wrote to says so; three digits are too few."""
+    page = look.at(f"{shop}/")
+    page.get_by_label("Find a person").fill("021")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=at least its last four digits")
+    page.get_by_label("Find a person").fill("0021")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/person/*")
+    page.get_by_label("Find a person").fill("+966 59 999 9999")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/find/*")
+    page.wait_for_selector("text=No message to this number")
+
+
+def test_a_row_opens_its_timeline(look: Look, shop: str) -> None:
+    """A click on a row shows the message's timeline, with reason and advice where it failed; another closes it."""
+    page = look.at(f"{shop}/messages?status=failed")
+    page.locator("tr.row").first.click(position={"x": 600, "y": 10})
+    page.wait_for_selector(".timeline .event")
+    assert page.locator(".why p").count() >= 3
+    look.picture(page, "messages-timeline")
+    page.locator("tr.row").first.click(position={"x": 600, "y": 10})
+    page.wait_for_selector(".timeline", state="hidden")
+    page.locator("tr.row td.when a").first.click()
+    page.wait_for_url("**/message/*")
+    look.settled(page)
+    look.picture(page, "message")
+    assert page.locator(".why").count() == 1
+
+
+def test_conditions_narrow_the_list_and_make_an_address(look: Look, shop: str) -> None:
+    """Conditions typed into the form make an address that another person can open to the same list."""
+    page = look.at(f"{shop}/messages")
+    everything = matching(page)
+    page.locator("details.more summary").click()
+    page.get_by_label("Template", exact=True).fill("order_ready")
+    page.get_by_label("Sent since").fill("7d")
+    page.get_by_role("button", name="Apply").click()
+    page.wait_for_url("**template=order_ready**")
+    look.settled(page)
+    narrowed = matching(page)
+    assert 0 < narrowed < everything
+    other = look.at(page.url)
+    assert matching(other) == narrowed
+    look.go(page, f"{shop}/messages?since=whenever")
+    assert "is no time Ticktrail knows" in page.text_content(".state.error")
+    look.go(page, f"{shop}/messages?template=nothing")
+    assert "No message matches" in page.text_content("#content")
+
+
+def test_pages_of_a_list_hold_every_message_once(look: Look, recorded: str) -> None:
+    """Following the next page to the end shows each of the 400 messages once."""
+    page = look.at(f"{recorded}/messages")
+    seen: list[str] = []
+    while True:
+        seen += [one.get_attribute("href") for one in page.query_selector_all("tr.row td.when a")]
+        following = page.query_selector("a:has-text('Next page')")
+        if following is None:
+            break
+        assert "wamid" not in following.get_attribute("href")
+        look.go(page, urljoin(page.url, following.get_attribute("href")))
+    assert len(seen) == len(set(seen)) == 400
+
+
+def test_a_file_holds_what_the_list_shows(look: Look, shop: str, tmp_path: Path) -> None:
+    """CSV and XLSX have as many messages as the list says; a viewer's have no whole number in them."""
+    for role in ("full", "viewer"):
+        page = look.at(f"{shop}/messages?status=failed", role=role)
+        for ending in ("csv", "xlsx"):
+            with page.expect_download() as started:
+                page.locator(f"a[download='messages.{ending}']").click()
+            started.value.save_as(tmp_path / f"{role}.{ending}")
+        with (tmp_path / f"{role}.csv").open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        assert len(rows) == matching(page)
+        whole = [row for row in rows if re.search(r"9665\d{8}", " ".join(map(str, row.values())))]
+        assert bool(whole) == (role == "full")
+        assert (tmp_path / f"{role}.xlsx").read_bytes()[:2] == b"PK"
+
+
+@pytest.mark.parametrize("address", [*PAGES, "/?wall"])
+def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: str, address: str) -> None:
+    """Neither what is shown nor what is sent to the browser holds a whole number, and nothing leads into n8n."""
+    page = look.at(f"{shop}{address}", role="full" if "wall" in address else "viewer")
+    sent = page.content()
+    assert not re.search(r"9665\d{8}|\+966 5\d \d{3}", sent)
+    assert "n8n.example.com" not in sent
+    if "wall" in address:
+        look.picture(page, "wall")
+        assert page.locator("#content a, #content button, input").count() == 0
+        assert page.locator("tr.row").count() > 0
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("address", PAGES)
+def test_a_phone_shows_every_page_without_scrolling_sideways(
+    look: Look, shop: str, address: str, *, dark: bool
+) -> None:
+    """On a phone, light and dark, no page is wider than the screen."""
+    page = look.at(f"{shop}{address}", size=PHONE, dark=dark)
+    name = re.sub(r"\W+", "-", urlsplit(address).path + urlsplit(address).query).strip("-") or "overview"
+    look.picture(page, f"phone-{name}-{'dark' if dark else 'light'}")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    shade = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert (max(map(int, re.findall(r"\d+", shade)[:3])) < 80) == dark
+
+
+def test_colours_are_remembered(look: Look, shop: str) -> None:
+    """The button for colours goes from the system's to dark, and the next page is dark too."""
+    page = look.at(f"{shop}/trust")
+    page.locator(".theme").click()
+    page.wait_for_selector("body.body--dark")
+    look.go(page, f"{shop}/messages")
+    page.wait_for_selector("body.body--dark")
+
+
+def test_the_first_load_is_quick(look: Look, shop: str) -> None:
+    """A browser that was never here shows the first page's figures within two seconds."""
+    taken = []
+    for _ in range(3):
+        began = time.monotonic()
+        page = look.at(f"{shop}/")
+        page.wait_for_selector(".tile-number")
+        taken.append(time.monotonic() - began)
+    assert min(taken) < 2.0, taken

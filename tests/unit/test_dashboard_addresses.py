@@ -1,0 +1,114 @@
+"""Addresses: what may stand in them, and that they mean what they were made of."""
+
+from __future__ import annotations
+
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ticktrail.config import load_settings
+from ticktrail.dashboard.addresses import Addresses, read_key
+from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of, read_choice
+from ticktrail.error_codes import packaged
+from ticktrail.errors import ConfigurationError, NotFoundError
+from ticktrail.query import MessageFilter, Place
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+ADDRESSES = Addresses(b"k" * 32)
+TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
+
+
+@given(TEXTS)
+def test_a_token_is_its_text_again(text: str) -> None:
+    """A token opens to the text it was made of, always the same, with this key and no other."""
+    token = ADDRESSES.token(text)
+    assert ADDRESSES.text(token) == text
+    assert ADDRESSES.token(text) == token
+    assert Addresses(b"o" * 32).text(token) is None
+
+
+@given(st.text(max_size=60))
+def test_what_was_not_made_here_opens_to_nothing(text: str) -> None:
+    """Whatever somebody types is no token."""
+    assert ADDRESSES.text(text) is None
+
+
+def test_a_changed_token_opens_to_nothing() -> None:
+    """A token with one character changed or cut off is none."""
+    token = ADDRESSES.token("966500000041")
+    assert "966500000041" not in token
+    for place in range(len(token) - 1):
+        changed = token[:place] + ("A" if token[place] != "A" else "B") + token[place + 1 :]
+        assert ADDRESSES.text(changed) is None
+        assert ADDRESSES.text(token[: place + 1]) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["966500000041", "+966 50 000 0041", "wamid.HBgMOTY2NTAwMDAwMDQx", "~x", "order 966500000041 b"]
+)
+def test_values_that_may_hold_a_number_are_sealed(text: str) -> None:
+    """Numbers, message ids and what looks sealed stand in no address as they are; plain names do."""
+    value = ADDRESSES.value(text)
+    assert text not in value
+    assert value.startswith("~")
+    assert ADDRESSES.opened(value) == text
+    assert ADDRESSES.value("spring-2026 offer") == "spring-2026 offer"
+
+
+@given(
+    st.builds(
+        Choice, to=TEXTS, who=TEXTS, status=st.lists(TEXTS.filter(bool), max_size=3).map(tuple), unread=st.booleans(),
+        template=TEXTS, campaign=TEXTS, since=TEXTS, people=st.booleans(), after=TEXTS,
+    )
+)  # fmt: skip
+def test_a_choice_survives_its_address(choice: Choice) -> None:
+    """The query of an address means the choice it was made of."""
+    given_back = parse_qs(query_of(choice, ADDRESSES), keep_blank_values=True)
+    assert read_choice(given_back, ADDRESSES) == choice
+
+
+def test_an_address_holds_no_number() -> None:
+    """A person, a campaign that is a number, and the place in a list cannot be read out of an address."""
+    place = Place("newest", 1_767_258_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
+    choice = Choice(who="966500000041", to="0500000041", campaign="966500000041", after=place.token, since="7d")
+    address = address_of(choice, ADDRESSES)
+    assert not any(part in address for part in ("0000041", "wamid", place.token))
+    assert address.startswith("/messages?")
+    assert "since=7d" in address
+
+
+def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
+    """The names mean what the options of the same name mean."""
+    settings = load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db"), "TICKTRAIL_TIMEZONE": "UTC"}, {}, tmp_path)
+
+    def meant(**fields: object) -> MessageFilter:
+        return filter_of(Choice(**fields), settings, packaged(), NOW)  # type: ignore[arg-type]
+
+    assert meant() == MessageFilter()
+    assert meant(template="order_ready/ar", people=True) == MessageFilter(
+        template="order_ready", template_language="ar", people_only=True
+    )
+    assert meant(since="1795305600", until="yesterday").since_timestamp == 1_795_305_600
+    assert meant(until="yesterday").until_timestamp == 1_795_219_200  # 2026-11-21 00:00 UTC
+    assert meant(error=("131026", "#470")).failure_codes == (131026, 470)
+    assert meant(unread=True).statuses == ("delivered", "sent")
+    for bad in ({"error": ("x",)}, {"sort": "sideways"}, {"since": "whenever"}, {"country": "XX"}, {"to": "12"}):
+        with pytest.raises(ConfigurationError):
+            meant(**bad)
+    with pytest.raises(NotFoundError):
+        read_choice({"who": ["~broken"]}, ADDRESSES)
+
+
+def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:
+    """The key lies beside the store, readable by its owner, and is the same at the next start."""
+    settings = load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db")}, {}, tmp_path)
+    key = read_key(settings)
+    assert len(key) == 32
+    assert read_key(settings) == key
+    assert stat.S_IMODE((tmp_path / "dashboard.key").stat().st_mode) == 0o600
+    assert not (tmp_path / "a.db").exists()

@@ -1,0 +1,227 @@
+"""What pages say before anything is drawn: periods, the verdict, causes, remembered answers, notes."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.config import Settings, load_settings
+from ticktrail.coverage import Change, Facts, Gap, Kind, Open
+from ticktrail.dashboard import words
+from ticktrail.dashboard.acknowledged import AcknowledgedFile
+from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.needs import needs_you
+from ticktrail.dashboard.periods import day_bounds, period_of
+from ticktrail.dashboard.questions import Trust, funnel, trust
+from ticktrail.dashboard.site import grouped
+from ticktrail.dashboard.verdict import judge
+from ticktrail.error_codes import packaged
+from ticktrail.errors import ConfigurationError, StoreRefusedError
+from ticktrail.incremental import scope_of
+from ticktrail.model import Send, SentBy, StatusEvent
+from ticktrail.query import MessageFilter
+from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.bookkeeping import Run
+
+RIYADH = ZoneInfo("Asia/Riyadh")
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MOMENT = int(NOW.timestamp())
+HOUR, DAY = 3_600, 86_400
+
+
+def _settings(tmp_path: Path) -> Settings:
+    return load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db")}, {}, tmp_path)
+
+
+def _event(number: int, status: str, at: int, **more: object) -> StatusEvent:
+    about = {"message_id": f"wamid.{number}", "conversation_id": f"96650000{number % 40:04}", **more}
+    return StatusEvent(status=status, timestamp=at, execution_id=str(number), workflow_id="w", **about)  # type: ignore[arg-type]
+
+
+def _store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "a.db"), StoreOptions(timezone=RIYADH))
+
+
+def test_periods_are_whole_days_of_the_zone() -> None:
+    """Seven days are today and the six before it, from midnight in the zone; a day and a span name themselves."""
+    midnight = int(datetime(2026, 11, 22, tzinfo=RIYADH).timestamp())
+    assert period_of("today", NOW, RIYADH).since == midnight
+    assert period_of("7d", NOW, RIYADH).since == midnight - 6 * DAY
+    assert period_of("all", NOW, RIYADH).since is None
+    named = period_of("2026-11-01..2026-11-02", NOW, RIYADH)
+    assert (named.since, named.until) == (midnight - 21 * DAY, midnight - 19 * DAY)
+    assert day_bounds("2026-11-22", RIYADH) == (midnight, midnight + DAY)
+    for bad in ("", "yesterday-ish", "2026-11-02..2026-11-01", "9999-12-31", "..", "2026-13-01"):
+        with pytest.raises(ConfigurationError):
+            period_of(bad, NOW, RIYADH)
+
+
+def test_equal_ages_are_compared() -> None:
+    """What is younger than a day is left out, and the span before is as long."""
+    halves = period_of("7d", NOW, RIYADH).before(NOW)
+    assert halves is not None
+    later, earlier = halves
+    assert later.until == MOMENT - DAY
+    assert (later.since, later.until - (later.since or 0)) == (
+        earlier.until,
+        (earlier.until or 0) - (earlier.since or 0),
+    )
+    assert period_of("today", NOW, RIYADH).before(NOW) is None
+    assert period_of("all", NOW, RIYADH).before(NOW) is None
+
+
+def test_moments_are_said_as_people_say_them() -> None:
+    """The hour alone today, the day beside it before, the year when it is another."""
+    said = [words.clock(MOMENT - ago, RIYADH, NOW) for ago in (0, DAY, 5 * DAY, 400 * DAY)]
+    assert said == ["15:00", "yesterday 15:00", "17 Nov 15:00", "18 Oct 2025 15:00"]
+    assert words.clock(None, RIYADH, NOW) == words.clock(10**15, RIYADH, NOW) == "no time"
+    assert words.points(0.0121) == "+1.2"
+    assert words.points(-0.0121) == "\N{MINUS SIGN}1.2"
+    assert (grouped("966500000041"), grouped("120363000000000041"), grouped("SA.1")) == (
+        "+966 50 000 0041", "120363000000000041", "SA.1",
+    )  # fmt: skip
+
+
+def _known(
+    checked_at: datetime | None, *, opened: tuple[Open, ...] = (), gaps: tuple[Gap, ...] = (), **more: object
+) -> Trust:
+    facts = Facts(checked_at=checked_at, gaps=gaps)
+    fields = {"exists": True, "location": "", "scopes": (("w", facts, opened),), "settled": 7, "runs": (),
+              "never": frozenset(), "messages": 9, **more}  # fmt: skip
+    return Trust(**fields)  # type: ignore[arg-type]
+
+
+def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
+    """A sync a moment ago is good; a gap, hidden executions and a late sync are said; a dead sync is bad."""
+    good = judge(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
+    assert (good.level, good.headline, good.remarks) == ("good", "complete up to 14:59", ())
+    hidden = tuple(
+        Open(execution_id=number, kind=Kind.NOT_SHOWN, first_met_at=NOW, look_again_at=NOW, reason=reason)
+        for number, reason in enumerate(("redacted", "redacted", "too_large"))
+    )
+    gap = Gap(after_id=1, before_id=9, from_started_at="2026-11-21T23:10:00.000Z",
+              to_started_at="2026-11-21T23:40:00.000Z", found_at=NOW - timedelta(hours=1))  # fmt: skip
+    told = judge(_known(NOW, opened=hidden, gaps=(gap,), never=frozenset({"read"})), NOW, RIYADH)
+    assert told.level == "warn"
+    assert told.remarks == (
+        "nothing known from 02:10 to 02:40: n8n deleted these executions before they were read",
+        "3 executions n8n would not show (2 redacted, 1 too large)",
+        "no message ever came with “read”: the trigger may filter it",
+    )
+    late = judge(_known(NOW - timedelta(hours=5)), NOW, RIYADH)
+    assert (late.level, late.remarks) == ("bad", ("the last sync was 5 h ago",))
+    failing = Run(run_id="r", scope="s", began_at=NOW, seconds=1, error="n8n refused the key.\nmore")
+    assert judge(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == ("the last sync failed: n8n refused the key.",)
+    assert judge(_known(None, scopes=()), NOW, RIYADH).headline.startswith("imported from files")
+    assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
+
+
+def test_needs_are_causes_with_the_messages_behind_them(tmp_path: Path) -> None:
+    """Failures by code, one tick for a day, refused sends, hidden executions: one row each; none on a good day."""
+    settings = _settings(tmp_path)
+    with _store(tmp_path) as store:
+        assert needs_you(store, settings, now=NOW, catalogue=packaged()) == []
+        store.write([_event(number, "read", MOMENT - HOUR) for number in range(30)], at=NOW)
+        assert needs_you(store, settings, now=NOW, catalogue=packaged()) == []
+        undeliverable, locked = ({"code": 131026, "title": "x"},), ({"code": 131031, "title": "y"},)
+        store.write(
+            [
+                *(_event(100 + number, "failed", MOMENT - HOUR, errors=undeliverable) for number in range(4)),
+                *(_event(200 + number, "failed", MOMENT - 30 * HOUR, errors=undeliverable) for number in range(2)),
+                _event(300, "failed", MOMENT - HOUR, errors=locked),
+                *(_event(400 + number, "sent", MOMENT - 26 * HOUR) for number in range(3)),
+                _event(500, "sent", MOMENT - HOUR),
+            ],
+            [
+                Send(key="refused", message_id=None, status="rejected", rejected=True, input="966500000001",
+                     sent_at=NOW - timedelta(hours=2), sent_by=SentBy("w", "n", "1"), errors=({"code": 132001},))
+            ],
+            at=NOW,
+        )  # fmt: skip
+        scope = scope_of("", "w", store)
+        hidden = Open(execution_id=1, kind=Kind.NOT_SHOWN, first_met_at=NOW, look_again_at=NOW, reason="redacted")
+        store.books.save_coverage(scope, Change(facts=Facts(checked_at=NOW - timedelta(hours=3)), opened=(hidden,)))
+        found = {need.key: need for need in needs_you(store, settings, now=NOW, catalogue=packaged())}
+        assert set(found) == {"error 131026", "error 131031", "stuck", "refused 132001", "not shown", "sync late"}
+        cause = found["error 131026"]
+        assert (cause.people, cause.count, cause.trend, cause.since) == (6, 6, (4, 2), MOMENT - 30 * HOUR)
+        assert cause.advice == packaged().lookup(131026).advice
+        assert found["error 131031"].gravity == "bad"
+        assert (found["stuck"].count, found["stuck"].people) == (3, 3)
+        assert trust(store, ["w"]).scopes[0][2] == (hidden,)
+        assert trust(store, ["another"]).scopes == ()
+
+
+def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
+    """Parts add up; a day belongs to the zone; what is younger than a day is not final."""
+    with _store(tmp_path) as store:
+        store.write(
+            [_event(number, status, MOMENT - ago) for number, (status, ago) in enumerate(
+                [("sent", 10), ("read", 20), ("delivered", 30 * HOUR), ("failed", 31 * HOUR), ("read", 60 * DAY)])],
+            at=NOW,
+        )  # fmt: skip
+        found = funnel(store, period_of("7d", NOW, RIYADH), NOW, RIYADH)
+        counts = found.counts
+        assert (counts.sent, counts.delivered, counts.read, counts.on_the_way, counts.failed) == (4, 2, 1, 1, 1)
+        assert counts.not_final == 2
+        assert [(day.key, day.counts.sent) for day in found.days] == [("2026-11-21", 2), ("2026-11-22", 2)]
+
+
+def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> None:
+    """A question is asked once while nothing changes, and again when something was written."""
+    asked = []
+
+    def question(store: Store) -> int:
+        asked.append(1)
+        return store.count(MessageFilter())
+
+    async def walk() -> list[int]:
+        ledger = Ledger(_settings(tmp_path))
+        try:
+            first = [await ledger.recall("n", question), await ledger.recall("n", question)]
+            with _store(tmp_path) as store:
+                store.write([_event(1, "sent", MOMENT)], at=NOW)
+            await asyncio.sleep(1.1)
+            return [*first, await ledger.recall("n", question), await ledger.recall("n", question)]
+        finally:
+            ledger.close()
+
+    assert asyncio.run(walk()) == [0, 0, 1, 1]
+    assert len(asked) == 2
+
+
+def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
+    """After an error the next question opens the place again."""
+    settings = _settings(tmp_path)
+    path = tmp_path / "a.db"
+    path.write_bytes(b"no database at all, only these words" * 50)
+
+    async def walk() -> int:
+        ledger = Ledger(settings)
+        try:
+            with pytest.raises(StoreRefusedError):
+                await ledger.ask(lambda store: store.count(MessageFilter()))
+            path.unlink()
+            with _store(tmp_path) as store:
+                store.write([_event(1, "sent", MOMENT)], at=NOW)
+            return await ledger.ask(lambda store: store.count(MessageFilter()))
+        finally:
+            ledger.close()
+
+    assert asyncio.run(walk()) == 1
+
+
+def test_notes_survive_a_start(tmp_path: Path) -> None:
+    """What was acknowledged is known to the next process, until it is taken back; a damaged file counts as empty."""
+    path = tmp_path / "dashboard.json"
+    kept = AcknowledgedFile(path)
+    kept.acknowledge("stuck", "n" * 1_000, NOW)
+    assert AcknowledgedFile(path).notes() == {"stuck": "n" * 300}
+    AcknowledgedFile(path).take_back("stuck")
+    assert AcknowledgedFile(path).notes() == {}
+    path.write_text("{", encoding="utf-8")
+    assert AcknowledgedFile(path).notes() == {}
