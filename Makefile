@@ -1,6 +1,6 @@
 # Every target does its own set-up: Python 3.11 or newer, make and the network to the package index are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs bench e2e torture lock clean
+.PHONY: help setup demo test check format docs bench e2e browser torture lock clean
 
 BIN := .venv/bin
 
@@ -15,7 +15,7 @@ demo: ## run the whole path on recorded executions, no configuration needed
 	@$(BIN)/ticktrail demo
 
 test: setup ## run the tests (not those against a real n8n)
-	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e" $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser" $(ARGS)
 
 check: setup ## format, lint, types, import direction, docs up to date
 	@$(BIN)/ruff format --check .
@@ -36,6 +36,10 @@ bench: setup ## measure, as ratios against plain baselines in the same run
 
 e2e: setup ## run the tests against a real n8n, which they install into a cache of their own
 	@$(BIN)/pytest -q -p no:randomly -m e2e tests/e2e $(ARGS)
+
+browser: setup ## walk the dashboard in a real browser, which is installed where that is allowed
+	@scripts/browser || echo "Without a browser these tests are skipped."
+	@$(BIN)/pytest -q -p no:randomly -m browser tests/browser $(ARGS)
 
 torture: setup ## kill syncs at random moments while n8n and the store misbehave; ARGS="--runs 1000"
 	@$(BIN)/python -m tests.torture $(ARGS)
