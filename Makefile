@@ -21,7 +21,7 @@ check: setup ## format, lint, types, import direction, docs up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/python -m cogapp --check -r README.md docs/*.md
+	@$(BIN)/cog --check --check-fail-msg="Type: make docs" -r README.md docs/*.md
 	@$(BIN)/pytest -q -p no:randomly tests/unit/test_imports.py tests/unit/test_docs.py
 
 format: setup ## mend what the formatter and the linter can mend
@@ -29,7 +29,7 @@ format: setup ## mend what the formatter and the linter can mend
 	@$(BIN)/ruff check --fix .
 
 docs: setup ## write the generated parts of the docs anew
-	@$(BIN)/python -m cogapp -r README.md docs/*.md
+	@$(BIN)/cog -r README.md docs/*.md
 
 bench: setup ## measure, as ratios against plain baselines in the same run
 	@$(BIN)/python -m benchmarks $(ARGS)
