@@ -21,7 +21,7 @@ check: setup ## format, lint, types, import direction, docs up to date
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/cog --check --check-fail-msg="Type: make docs" -r README.md docs/*.md
+	@$(BIN)/cog --check --diff --check-fail-msg="Type: make docs" README.md docs/*.md
 	@$(BIN)/pytest -q -p no:randomly tests/unit/test_imports.py tests/unit/test_docs.py
 
 format: setup ## mend what the formatter and the linter can mend
