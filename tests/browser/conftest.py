@@ -31,6 +31,14 @@ FLAGS = [
 HERE = Path(__file__).parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Leave these tests out of a run with others: the browser's driver keeps an event loop going in their thread."""
+    ours = [item for item in items if HERE in item.path.parents]
+    if len(ours) < len(items):
+        for item in ours:
+            item.add_marker(pytest.mark.skip(reason="looking needs a run of its own: pytest -m browser tests/browser"))
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """A real browser; without one these tests are left out, and say why."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +68,18 @@ def test_bad_addresses_are_answered(look: Look, empty: str) -> None:
         page = look.at(f"{empty}{address}")
         assert told in page.text_content("#content"), address
         assert page.locator("header").count() == 1
+
+
+def test_a_page_that_is_not_there_is_said(browser: Any, empty: str) -> None:
+    """An address that is none gets a page in the same clothes, with status 404 and a way back."""
+    page = browser.new_page()
+    answer = page.goto(f"{empty}/nothing/966500000041")
+    page.wait_for_selector("#content")
+    assert answer.status == 404
+    assert "There is no such page" in page.text_content("#content")
+    page.locator("#content a").click()
+    page.wait_for_selector("header")
+    page.close()
 
 
 def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
+from nicegui import Client, ui
 from nicegui import app as nicegui_app
-from nicegui import ui
+from nicegui.page import page as nicegui_page
 
 from ticktrail.config import Settings
 from ticktrail.config_file import read_config_file
@@ -55,7 +56,15 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
     add_downloads(app, site)
     style = _add_style(app)
     _add_pages(site, style)
-    nicegui_app.on_page_exception(lambda: _broken(style))
+    nicegui_app.on_page_exception(lambda: _alone(style, words.BROKEN, words.BROKEN_HINT))
+
+    async def missing(request: Request, _: Exception) -> Response:
+        # NiceGUI's own would write the whole address into the log.
+        with Client(nicegui_page(""), request=request) as client:
+            _alone(style, words.NOT_FOUND, words.NOT_FOUND_HINT)
+        return client.build_response(request, 404)
+
+    nicegui_app.add_exception_handler(404, missing)
     _close_at_the_end(app, site)
     ui.run_with(
         app, title=words.NAME, favicon=_MARK, dark=None, language="en-US", tailwind=False,
@@ -113,11 +122,11 @@ async def _failed(visitor: Visitor, error: TicktrailError) -> None:
             parts.failure(error)
 
 
-def _broken(style: str) -> None:
-    """What stands where a page failed for a reason nobody thought of."""
+def _alone(style: str, title: str, hint: str) -> None:
+    """A page without the rest, for when there is nothing to show."""
     ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
     with parts.box("shell"), parts.box("content", id="content"):
-        parts.empty(words.BROKEN, words.BROKEN_HINT, kind="error")
+        parts.empty(title, hint, kind="error")
         parts.link(words.NAME, "/", "button")
 
 
