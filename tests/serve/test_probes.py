@@ -41,7 +41,7 @@ def test_ready_means_that_the_last_good_sync_is_recent(
     """Fifteen minutes, or as long as TICKTRAIL_READY_SECONDS says."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db"), **environ}
     with open_ledger(settings_of(tmp_path, **environ)) as store:
-        note_sync(store, "https://n8n.example.com|flow-a|1|place", NOW - age)
+        note_sync(store, "https://n8n.example.com|flow-a|1|place", datetime.now(UTC) - age)
     client = open_dashboard(**environ)
     assert client.get("/readyz").status_code == status
     assert client.head("/readyz").status_code == status
