@@ -1,6 +1,6 @@
 # Every target does its own set-up: Python 3.11 or newer, make and the network to the package index are enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format docs bench e2e browser torture lock clean
+.PHONY: help setup demo test thorough check format docs bench e2e browser torture lock clean
 
 BIN := .venv/bin
 
@@ -14,8 +14,11 @@ demo: ## run the whole path on recorded executions, no configuration needed
 	@scripts/setup run
 	@$(BIN)/ticktrail demo
 
-test: setup ## run the tests (not those against a real n8n)
-	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser" $(ARGS)
+test: setup ## run the tests (not the slowest, nor those against a real n8n or browser)
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser and not thorough" $(ARGS)
+
+thorough: setup ## run the slowest tests
+	@$(BIN)/pytest -q -n auto --dist worksteal -m thorough $(ARGS)
 
 check: setup ## format, lint, types, import direction, docs up to date
 	@$(BIN)/ruff format --check .

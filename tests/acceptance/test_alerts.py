@@ -17,6 +17,8 @@ from tests.faulty_server import Answer, FaultyServer, Request
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 

@@ -19,6 +19,8 @@ import pytest
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 

@@ -19,6 +19,8 @@ from pymongo.database import Database
 from tests.n8n_server import N8nServer
 from tests.recordings import corpus
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 

@@ -18,6 +18,8 @@ from tests.recordings import corpus, recording
 
 from .conftest import Ticktrail
 
+pytestmark = pytest.mark.thorough
+
 WORKFLOW = "bcHn4wXXcVuTsjYB"
 PASSWORD = "s3cret-password"  # noqa: S105 - made up, to look for it in the output
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 

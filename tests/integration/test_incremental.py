@@ -65,7 +65,7 @@ class Desk:
         return {number: record.kind for number, record in self.store.books.load_coverage(scope).open.items()}
 
 
-@pytest.fixture(params=["sqlite", "mongodb"])
+@pytest.fixture(params=["sqlite", pytest.param("mongodb", marks=pytest.mark.thorough)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that does not exist yet."""
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"ticktrail_test_{tmp_path.name[-40:]}")

@@ -21,6 +21,8 @@ from ticktrail.stores import StoreOptions, WriteReport, open_store
 from ticktrail.stores.mongodb import MongoStore
 from ticktrail.stores.sqlite import SqliteStore
 
+pytestmark = pytest.mark.thorough
+
 OTHER = "966500000002"
 DAY = 86_400
 RIYADH = ZoneInfo("Asia/Riyadh")

@@ -20,6 +20,8 @@ from ticktrail.model import StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
 
+pytestmark = pytest.mark.thorough
+
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
 SOON = "serverSelectionTimeoutMS=400&connectTimeoutMS=400"

@@ -19,6 +19,8 @@ from ticktrail.model import StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, StoreState, open_store
 
+pytestmark = pytest.mark.thorough
+
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 ZONE = ZoneInfo("Asia/Riyadh")
 SENT = StatusEvent(message_id="wamid.1", status="sent", execution_id="1", timestamp=1_767_258_000)
