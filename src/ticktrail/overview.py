@@ -11,6 +11,7 @@ from ticktrail.query import READ, Grouping, MessageFilter
 from ticktrail.render_stats import Report
 from ticktrail.stats import never_passed
 from ticktrail.stores import Store
+from ticktrail.unseen import unseen
 
 _LATEST = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
 
@@ -35,6 +36,7 @@ def overview(
         never=statuses_never_passed(ledger, totals.counts, wanted),
         by=by,
         groups=groups,
+        unseen=unseen(ledger, wanted, now),
     )
 
 

@@ -68,7 +68,8 @@ ALLOWED: dict[str, set[str]] = {
     "exports": {"errors", "render"},
     "toml_settings": {"config", "config_file", "error_codes", "errors"},
     "asked": {"config", "error_codes", "errors", "moments", "phone", "query", "toml_settings"},
-    "overview": {"counts", "grouping", "naming", "query", "render_stats", "stats", "stores"},
+    "unseen": {"checks", "coverage", "query", "reports", "stores"},
+    "overview": {"counts", "grouping", "naming", "query", "render_stats", "stats", "stores", "unseen"},
     "ledger": {"config", "stores"},
     "dashboard": {
         *{"alert", "alert_settings", "alerting", "asked", "cleaning", "config", "config_file", "counts", "coverage"},
