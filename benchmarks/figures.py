@@ -10,11 +10,16 @@ import contextlib
 import sqlite3
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line, seconds
+from ticktrail.alert_settings import read_alert_settings
+from ticktrail.alerting import find_alerts
+from ticktrail.config import load_settings
 from ticktrail.grouping import WITH_DETAILS
+from ticktrail.ledger import open_ledger
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
 from ticktrail.stores.sqlite_migrations import MIGRATIONS
@@ -67,7 +72,7 @@ FROM message, (SELECT 'delivered' AS word UNION SELECT 'read' UNION SELECT 'sent
 
 
 def run() -> None:
-    """Measure the totals, the totals of a month, and each grouping."""
+    """Measure the totals, the totals of a month, each grouping, the usual questions, and alerts."""
     path = _ledger()
     with open_store(str(path), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as store:
         # Whatever a plain program would do to know the same: look at every message once.
@@ -80,6 +85,30 @@ def run() -> None:
         _measure(store, "totals of a month", month, None, scan)
         for by in Grouping:
             _measure(store, f"by {by}", MessageFilter(), by, scan)
+        _measure_questions(store)
+    _measure_alerts(path, scan)
+
+
+def _measure_questions(store: Store) -> None:
+    """What answers from an index: the newest fifty of a million."""
+    for name, chosen in {
+        "one person's messages": MessageFilter(conversation_id="966500007919"),
+        "unread": MessageFilter(statuses=("sent", "delivered"), limit=50),
+        "failed with a code": MessageFilter(statuses=("failed",), failure_codes=(131026,), limit=50),
+        "of one campaign": MessageFilter(campaign="campaign 7", limit=50),
+    }.items():
+        took = min(seconds(lambda asked=chosen: list(store.messages(asked))) for _ in range(3))  # type: ignore[misc]
+        line(f"SQLite, messages: {name}", f"{took * 1000:.1f} ms")
+
+
+def _measure_alerts(path: Path, scan: float) -> None:
+    """Everything that ``ticktrail alerts`` looks at, in a ledger whose newest message is of this minute."""
+    settings = load_settings({"TICKTRAIL_STORE": str(path)}, {}, path.parent)
+    own = read_alert_settings(None, {})
+    now = datetime.fromtimestamp(_FIRST + _MESSAGES * _APART, UTC)
+    with open_ledger(settings) as store:
+        took = min(seconds(lambda: find_alerts(settings, own, store, now)) for _ in range(2))
+    line("SQLite, alerts", f"{took * 1000:,.0f} ms, {took / scan:.1f} x a plain scan")
 
 
 def _measure(
