@@ -74,7 +74,8 @@ ALLOWED: dict[str, set[str]] = {
     "dashboard": {
         *{"alert", "alert_settings", "alerting", "asked", "cleaning", "config", "config_file", "counts", "coverage"},
         *{"document", "error_codes", "errors", "exports", "grouping", "ledger", "masking", "model", "moments", "n8n"},
-        *{"naming", "overview", "phone", "query", "reason", "render", "render_alerts", "render_stats", "secret"},
+        *{"naming", "overview", "phone", "query", "reason", "render", "render_alerts", "render_stats", "reports"},
+        "secret",
         *{"stats", "stores", "teaching", "toml_settings"},
     },
     "naming": {"config_file", "errors"},

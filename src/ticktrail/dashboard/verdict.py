@@ -11,6 +11,7 @@ import msgspec
 from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
 from ticktrail.dashboard.questions import Trust
+from ticktrail.reports import REASONS
 
 LATE_SECONDS = 15 * 60
 TOO_LATE_SECONDS = 2 * 3_600
@@ -18,17 +19,6 @@ TOO_LATE_SECONDS = 2 * 3_600
 
 GAP_COUNTS_SECONDS = 7 * 86_400
 """A gap stays on the strip for a week; behind it for ever."""
-
-WHY = {
-    "redacted": "redacted",
-    "too_large": "too large",
-    "no_data": "without data",
-    "empty": "empty",
-    "unreadable": "unreadable",
-    "recovered_without_payload": "crashed, data lost",
-    "trimmed": "trimmed",
-    "binary": "body stored as a file",
-}
 
 Level = Literal["good", "warn", "bad"]
 
@@ -98,7 +88,7 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
 
 def not_shown(hidden: tuple[Open, ...]) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
-    reasons = Counter(WHY.get(one.reason or "unreadable", one.reason or "unreadable") for one in hidden)
+    reasons = Counter(REASONS.get(one.reason or "unreadable", one.reason or "unreadable") for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
     return f"{words.plural(len(hidden), 'execution')} n8n would not show ({listed})"
 

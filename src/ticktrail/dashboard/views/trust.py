@@ -9,8 +9,9 @@ from ticktrail import teaching
 from ticktrail.coverage import Facts, Kind, Open
 from ticktrail.dashboard import questions, words
 from ticktrail.dashboard.site import Visitor
-from ticktrail.dashboard.verdict import WHY, checked, gap_text, judge
+from ticktrail.dashboard.verdict import checked, gap_text, judge
 from ticktrail.dashboard.views import frame, parts
+from ticktrail.reports import REASONS
 from ticktrail.stores.bookkeeping import Run
 
 _LISTED = 50
@@ -93,7 +94,7 @@ def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Op
             parts.text("Deleted by n8n before they could be read", tag="h3")
             with parts.box("plain-list", tag="ul"):
                 for lost in facts.lost[-10:]:
-                    reason = visitor.text(WHY.get(lost.reason or "", lost.reason or "not known"), 80)
+                    reason = visitor.text(REASONS.get(lost.reason or "", lost.reason or "not known"), 80)
                     parts.text(f"execution {lost.execution_id}: {reason}", tag="li")
         if opened:
             parts.text("Executions still open", tag="h3")
@@ -114,7 +115,7 @@ def _open(
                             parts.text(one.execution_id)
                         else:
                             parts.away(str(one.execution_id), address)
-                    reason = f" ({visitor.text(WHY.get(one.reason, one.reason), 80)})" if one.reason else ""
+                    reason = f" ({visitor.text(REASONS.get(one.reason, one.reason), 80)})" if one.reason else ""
                     parts.text(_KINDS[one.kind] + reason, tag="td")
                     parts.text(moment(one.first_met_at), tag="td")
                     parts.text(moment(one.look_again_at), tag="td")
