@@ -321,7 +321,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
         advised.add(plain_code(state.failure.code))
         told.add(said(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
-    for entry, copies in _timeline(message.history):
+    for entry, copies in timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
         table.add_row(
             (format_timestamp(entry.timestamp, zone) or "no time") + made_up,
@@ -345,7 +345,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
     return table
 
 
-def _timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
+def timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
     """Entries that say the same thing once, with the executions that said it."""
     for _, same in itertools.groupby(history, key=lambda entry: (entry.timestamp, entry.status)):
         by_member: dict[str | None, list[HistoryEntry]] = {}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from nicegui.element import Element
 
 from ticktrail.dashboard import words
 from ticktrail.dashboard.site import Visitor, recipient_of
 from ticktrail.dashboard.views import parts
-from ticktrail.model import HistoryEntry, Message
+from ticktrail.model import Message
 from ticktrail.reason import again_in_full, read_failure, said, short_reason
+from ticktrail.render import timeline
 
 HEADINGS = ("Time", "To", "Status", "About", "Sent with")
 
@@ -111,7 +112,7 @@ def _timeline(visitor: Visitor, message: Message) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
     with parts.box("timeline", tag="ol", aria_label="Timeline"):
-        for entry, executions in itertools.islice(_once(message.history), 100):
+        for entry, executions in itertools.islice(timeline(message.history), 100):
             with parts.box("event", tag="li"):
                 parts.text(words.clock(entry.timestamp, zone, now, seconds=True), "event-time")
                 parts.tick(entry.status)
@@ -174,13 +175,3 @@ def _price(message: Message) -> str | None:
 def _code(message: Message) -> str:
     failure = message.standing.failure
     return "no code" if failure is None or failure.code is None else str(failure.code)
-
-
-def _once(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
-    """Entries that say the same thing once, with the executions that said it."""
-    for _, same in itertools.groupby(history, key=lambda entry: (entry.timestamp, entry.status)):
-        by_member: dict[str | None, list[HistoryEntry]] = {}
-        for entry in same:
-            by_member.setdefault(entry.participant, []).append(entry)
-        for copies in by_member.values():
-            yield copies[0], [entry.execution_id for entry in copies]
