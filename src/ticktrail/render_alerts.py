@@ -51,7 +51,7 @@ def write_alerts(
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one_line(one.note)}" if one.note else ""
-            last = f"Known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+            last = f"key {alert.key}, known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
         _print_indented(out, Text(last, style="dim"))
 
 

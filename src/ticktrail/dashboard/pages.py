@@ -16,8 +16,7 @@ from nicegui.page import page as nicegui_page
 from ticktrail.config import Settings
 from ticktrail.config_file import read_config_file
 from ticktrail.dashboard import words
-from ticktrail.dashboard.acknowledged import AcknowledgedFile
-from ticktrail.dashboard.addresses import Addresses, own_folder, read_key
+from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import read_choice
 from ticktrail.dashboard.downloads import add_downloads
 from ticktrail.dashboard.ledger import Ledger
@@ -50,7 +49,6 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
         catalogue=_catalogue(settings),
         naming=read_naming(settings.config_file),
         region=question_settings(settings).region,
-        acknowledgements=AcknowledgedFile(own_folder(settings) / "dashboard.json"),
         access=access,
     )
     add_downloads(app, site)
