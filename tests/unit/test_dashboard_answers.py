@@ -15,6 +15,7 @@ from ticktrail.config import Settings, load_settings
 from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
 from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.ledgers import open_ledgers
 from ticktrail.dashboard.needs import known_of, needs_you, see_to
 from ticktrail.dashboard.periods import day_bounds, period_of
 from ticktrail.dashboard.questions import Trust, funnel
@@ -202,7 +203,8 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
         return store.count(MessageFilter())
 
     async def walk() -> list[int]:
-        ledger = Ledger(_settings(tmp_path))
+        ledgers = open_ledgers(_settings(tmp_path))
+        ledger = Ledger(ledgers)
         try:
             first = [await ledger.recall("n", question), await ledger.recall("n", question)]
             with _store(tmp_path) as store:
@@ -210,7 +212,7 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
             await asyncio.sleep(1.1)
             return [*first, await ledger.recall("n", question), await ledger.recall("n", question)]
         finally:
-            ledger.close()
+            ledgers.close()
 
     assert asyncio.run(walk()) == [0, 0, 1, 1]
     assert len(asked) == 2
@@ -223,7 +225,8 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all, only these words" * 50)
 
     async def walk() -> int:
-        ledger = Ledger(settings)
+        ledgers = open_ledgers(settings)
+        ledger = Ledger(ledgers)
         try:
             with pytest.raises(StoreRefusedError):
                 await ledger.ask(lambda store: store.count(MessageFilter()))
@@ -232,6 +235,6 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
                 store.write([_event(1, "sent", MOMENT)], at=NOW)
             return await ledger.ask(lambda store: store.count(MessageFilter()))
         finally:
-            ledger.close()
+            ledgers.close()
 
     assert asyncio.run(walk()) == 1
