@@ -126,6 +126,7 @@ def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
     options: Mapping[str, str | None]
     if isinstance(listing, SendFilter):
         words += ["sends", "--refused" if listing.refused else "--unconfirmed" if listing.unconfirmed else None]
+        words += [word for code in listing.failure_codes for word in ("--error", str(code))]
         options = {"--template": listing.template, "--workflow": listing.workflow_id}
     else:
         words.append("messages")
