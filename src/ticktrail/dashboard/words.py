@@ -129,9 +129,12 @@ def since(moment: str) -> str:
 
 
 def trend(lately: int, before: int) -> tuple[str, str]:
-    """Whether a cause grows: ``more``, ``fewer`` or ``as-many``, and both counts in words."""
-    name, sign = ("more", "↑") if lately > before else ("fewer", "↓") if lately < before else ("as-many", "→")
-    return name, f"{sign} {lately:,}, in the day before {before:,}"
+    """Whether a cause grows: ``more``, ``fewer`` or ``same``, and that in words."""
+    if not before:
+        return "more", "↑ new"
+    if lately == before:
+        return "same", "→ as many as the day before"
+    return ("more", "↑ more than the day before") if lately > before else ("fewer", "↓ fewer than the day before")
 
 
 def status(name: str) -> str:
