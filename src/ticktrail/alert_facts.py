@@ -6,6 +6,8 @@ import itertools
 from collections import Counter
 from datetime import datetime
 
+import msgspec
+
 from ticktrail.alert import DAY_SECONDS, Rules
 from ticktrail.alerts import (
     DELIVERED_WITHIN,
@@ -84,9 +86,18 @@ def _standings(ledger: Store, rules: Rules, now: int) -> list[Standing]:
             label=group.label,
             ripe=group.counts,
             stuck=stuck.get(group.key, group.counts.on_the_way),
+            people=_people_waiting(ledger, group, ripe) if is_stuck(group.counts, rules) else None,
         )
         for group in groups
     ]
+
+
+def _people_waiting(ledger: Store, group: Group, ripe: MessageFilter) -> int | None:
+    """How many people messages with one tick went to; None where the sending number is not known."""
+    if group.key is None:
+        return None
+    chosen = msgspec.structs.replace(ripe, statuses=("sent",), sending_numbers=(str(group.key),))
+    return sum(one.key is not None for one in ledger.figures(chosen, Grouping.USER, young_since=0))
 
 
 def _deliveries(ledger: Store, rules: Rules, now: int) -> list[Delivery]:

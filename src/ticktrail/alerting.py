@@ -13,8 +13,9 @@ from ticktrail.alert_settings import AlertSettings, read_alert_settings
 from ticktrail.alerts import judge
 from ticktrail.channels import Notice, deliver, safe_id
 from ticktrail.config import Settings
+from ticktrail.errors import NotFoundError
 from ticktrail.holder import new_holder
-from ticktrail.notify import Deliver, Occasion, Telling, needing, tell
+from ticktrail.notify import Deliver, Occasion, Telling, follow_acknowledged, needing, tell
 from ticktrail.stores import Store
 
 
@@ -27,8 +28,29 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find_alerts(settings: Settings, own: AlertSettings, ledger: Store, now: datetime) -> list[Alert]:
-    """Everything in a ledger that needs somebody at this moment."""
-    return judge(gather(ledger, settings, own.rules, own.naming, now=now), own.rules, own.catalogue)
+    """Everything in a ledger that needs somebody at this moment. What is over is no longer acknowledged."""
+    found = judge(gather(ledger, settings, own.rules, own.naming, now=now), own.rules, own.catalogue)
+    follow_acknowledged(found, ledger, now=now)
+    return found
+
+
+def acknowledge(
+    settings: Settings, own: AlertSettings, ledger: Store, key: str, now: datetime, *, note: str | None = None
+) -> Alert:
+    """Note that somebody knows of what fires: it counts no more until it is over. Returns the alert.
+
+    Raises:
+        NotFoundError: nothing with this key fires.
+    """
+    alert = next((one for one in find_alerts(settings, own, ledger, now) if one.key == key), None)
+    if alert is None:
+        raise NotFoundError(
+            f"No alert with the key {key[:80]!a} fires now.",
+            remedy="Type: ticktrail alerts, which prints each one's key.",
+        )
+    ledger.alert_memory.see(alert.key, alert.kind.value, alert.title, at=now)
+    ledger.alert_memory.acknowledge(alert.key, at=now, note=note)
+    return alert
 
 
 def check_alerts(

@@ -61,12 +61,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         ripe: those sent in the window that ended ``stuck_after`` ago.
         stuck: all with one tick that are older than that, up to thirty days.
+        people: to whom those of the window went that still have one tick; None where that was not counted.
     """
 
     number: str | None
     label: str | None = None
     ripe: Counts = Counts()
     stuck: int = 0
+    people: int | None = None
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +171,7 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
                 "old numbers, or trouble at Meta: look at metastatus.com, then reach these people another way."
             ),
             messages=waiting,
+            people=one.people,
             since_timestamp=now - rules.stuck_after - rules.window,
             listing=MessageFilter(
                 statuses=("sent",),

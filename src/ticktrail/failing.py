@@ -233,12 +233,19 @@ def number_name(number: str, label: str | None, names: Mapping[str, str]) -> str
 
 def _listing(cause: _Cause, failed: _Failed, since: int) -> MessageFilter | SendFilter:
     """The messages behind a cause, or the sends where there are no messages."""
-    if not failed.messages:
-        return SendFilter(refused=True, since_timestamp=since, workflow_id=cause.workflow_id, template=cause.template)
     plain = plain_code(cause.code)
+    codes = (plain,) if isinstance(plain, int) else ()
+    if not failed.messages:
+        return SendFilter(
+            refused=True,
+            failure_codes=codes,
+            since_timestamp=since,
+            workflow_id=cause.workflow_id,
+            template=cause.template,
+        )
     return MessageFilter(
         statuses=tuple(sorted(FAILED)),
-        failure_codes=(plain,) if isinstance(plain, int) else (),
+        failure_codes=codes,
         since_timestamp=since,
         template=cause.template,
         sending_workflow_id=cause.workflow_id,

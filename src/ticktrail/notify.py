@@ -6,6 +6,7 @@ between telling and remembering tells again, under the same id: at least once, a
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -15,6 +16,7 @@ from ticktrail.alert import Alert, Kind, Rules
 from ticktrail.alert_settings import Channel
 from ticktrail.alerts import may_be_over
 from ticktrail.channels import Notice, safe_id
+from ticktrail.errors import TicktrailError
 from ticktrail.render_alerts import alert_document, body_of
 from ticktrail.stores import Store
 from ticktrail.stores.alert_memory import Remembered
@@ -151,6 +153,23 @@ def remember(alerts: Sequence[Alert], ledger: Store, *, now: datetime) -> None:
         if gone and may_be_over(one.kind, alerts):
             memory.resolve(one.key, at=now)
     memory.forget(resolved_before=now - KEPT)
+
+
+def follow_acknowledged(alerts: Sequence[Alert], ledger: Store, *, now: datetime) -> None:
+    """Let what somebody acknowledged end with its cause, where nobody is told of alerts and so nothing else notes it.
+
+    A ledger that cannot be written to, or is busy, is left as it is: somebody only wanted to read.
+    """
+    firing = {alert.key: alert for alert in alerts}
+    with contextlib.suppress(TicktrailError):
+        for one in ledger.alert_memory.all():
+            if one.resolved_at is not None or one.acknowledged_at is None:
+                continue
+            alert, age = firing.get(one.key), now - one.last_seen_at
+            if alert is not None and age >= SETTLE / 2:
+                ledger.alert_memory.see(alert.key, alert.kind.value, alert.title, at=now)
+            elif alert is None and age >= SETTLE and may_be_over(one.kind, alerts):
+                ledger.alert_memory.resolve(one.key, at=now)
 
 
 def needing(alerts: Sequence[Alert], remembered: Sequence[Remembered]) -> list[Alert]:

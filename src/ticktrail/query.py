@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from typing import Literal, TypeVar
 
 import msgspec
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.model import FAILED
+from ticktrail.model import FAILED, Send
 
 UNREAD = ("sent", "delivered")
 """On the way or arrived, and not read so far: what ``--unread`` means."""
@@ -33,6 +33,25 @@ SHORTEST_SUFFIX = 4
 """Fewer last digits than this are no way to look for a person."""
 
 _GREATEST_INTEGER = 2**63 - 1
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+_NO_PLACE = "What --after names is no place Ticktrail has printed."
+_COPY_ALL = "Copy all of what stands behind --after at the end of the page before."
+
+_T = TypeVar("_T")
+
+
+def _token(place: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+
+
+def _read_token(token: str, kind: type[_T]) -> _T | None:
+    try:
+        encoded = token.strip().encode("ascii")
+        decoded = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(decoded, type=kind)
+    except (UnicodeError, binascii.Error, msgspec.DecodeError, ValueError):
+        return None
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
@@ -51,7 +70,7 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
     @property
     def token(self) -> str:
         """This place as a text without spaces, for :meth:`read`."""
-        return base64.urlsafe_b64encode(msgspec.json.encode(self)).rstrip(b"=").decode()
+        return _token(self)
 
     @classmethod
     def read(cls, token: str) -> Place:
@@ -60,17 +79,44 @@ class Place(msgspec.Struct, frozen=True, array_like=True):
         Raises:
             ConfigurationError: it is not a token that :attr:`token` made.
         """
-        try:
-            encoded = token.strip().encode("ascii")
-            decoded = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
-            place = msgspec.json.decode(decoded, type=cls)
-        except (UnicodeError, binascii.Error, msgspec.DecodeError, ValueError):
-            place = None
+        place = _read_token(token, cls)
         if place is None or abs(place.key or 0) > _GREATEST_INTEGER:
-            raise ConfigurationError(
-                "What --after names is no place Ticktrail has printed.",
-                remedy="Copy all of what stands behind --after at the end of the page before.",
-            )
+            raise ConfigurationError(_NO_PLACE, remedy=_COPY_ALL)
+        return place
+
+
+class SendPlace(msgspec.Struct, frozen=True, array_like=True):
+    """A place in a list of sends, just after one of them: where the next page begins.
+
+    Attributes:
+        sent_at: of that send, in milliseconds; None for unknown.
+        key: settles ties.
+    """
+
+    sent_at: int | None
+    key: str
+
+    @classmethod
+    def of(cls, send: Send) -> SendPlace:
+        """The place just after a send."""
+        sent_at = None if send.sent_at is None else (send.sent_at - _EPOCH) // timedelta(milliseconds=1)
+        return cls(sent_at, send.key)
+
+    @property
+    def token(self) -> str:
+        """This place as a text without spaces, for :meth:`read`."""
+        return _token(self)
+
+    @classmethod
+    def read(cls, token: str) -> SendPlace:
+        """The place a token means.
+
+        Raises:
+            ConfigurationError: it is not a token that :attr:`token` made.
+        """
+        place = _read_token(token, cls)
+        if place is None or abs(place.sent_at or 0) > _GREATEST_INTEGER:
+            raise ConfigurationError(_NO_PLACE, remedy=_COPY_ALL)
         return place
 
 
@@ -225,21 +271,25 @@ class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         refused: True for those Meta refused, False for those it accepted.
         unconfirmed: only those that Meta accepted and no status has ever confirmed.
+        failure_codes: one of the ``errors`` has one of these codes, as a number or as text.
         since_timestamp: Unix seconds, inclusive; compared with ``sentAt``.
         until_timestamp: Unix seconds, exclusive.
         workflow_id: ``sentBy.workflowId``.
         template: ``template.name``.
         template_language: ``template.language``.
+        after: only what comes behind this place.
         limit: at most so many; None for all, 0 (or less) for none.
     """
 
     refused: bool | None = None
     unconfirmed: bool = False
+    failure_codes: tuple[int, ...] = ()
     since_timestamp: int | None = None
     until_timestamp: int | None = None
     workflow_id: str | None = None
     template: str | None = None
     template_language: str | None = None
+    after: SendPlace | None = None
     limit: int | None = None
 
 

@@ -51,7 +51,7 @@ def write_alerts(
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one_line(one.note)}" if one.note else ""
-            last = f"Known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+            last = f"key {alert.key}, known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
         _print_indented(out, Text(last, style="dim"))
 
 
@@ -126,6 +126,7 @@ def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
     options: Mapping[str, str | None]
     if isinstance(listing, SendFilter):
         words += ["sends", "--refused" if listing.refused else "--unconfirmed" if listing.unconfirmed else None]
+        words += [word for code in listing.failure_codes for word in ("--error", str(code))]
         options = {"--template": listing.template, "--workflow": listing.workflow_id}
     else:
         words.append("messages")

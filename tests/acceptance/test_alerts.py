@@ -140,6 +140,10 @@ def test_what_you_know_of_counts_no_more(ticktrail: Ticktrail, bad_day: str) -> 
     ticktrail("alerts", "--store", bad_day, "--ack", other)
     done = ticktrail("alerts", "--store", bad_day)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Nothing new needs you.")
+    assert ticktrail("alerts", "--store", bad_day, "--unack", other).returncode == 0
+    assert ticktrail("alerts", "--store", bad_day).stdout.startswith("1 thing needs you. You know of 1 other.")
+    again = ticktrail("alerts", "--store", bad_day, "--unack", other)
+    assert (again.returncode, "is acknowledged" in again.stderr) == (3, True)
     missing = ticktrail("alerts", "--store", bad_day, "--ack", "nonsense")
     assert missing.returncode == 3
     assert "ticktrail alerts" in missing.stderr

@@ -98,9 +98,9 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], s
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
-    """The address of pages over a made-up shop's 3,000 messages of the last 14 days."""
+    """The address of pages over a made-up shop's 3,000 messages of the last 14 days, with trouble on the last."""
     store = tmp_path_factory.mktemp("shop") / "ledger.sqlite"
-    invented_ledger.fill(store, 3_000, datetime.now(UTC))
+    invented_ledger.fill(store, 3_000, datetime.now(UTC), trouble=True)
     return serve(store)
 
 

@@ -98,12 +98,58 @@ def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[t
         yield events, sends
 
 
-def fill(path: Path, count: int, now: datetime, *, days: int = 14) -> None:
-    """Make the ledger."""
+def fill(path: Path, count: int, now: datetime, *, days: int = 14, trouble: bool = False) -> None:
+    """Make the ledger; with ``trouble`` there is something that needs somebody."""
     with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
         for events, sends in batches(count, int(now.timestamp()), days=days):
             store.write(events, sends, at=now)
+        if trouble:
+            store.write(*bad_day(int(now.timestamp())), at=now)
         note_syncs(store, now)
+
+
+def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
+    """What needs somebody: an offer Meta holds back, an unpaid bill, a template that is gone, phones that are off."""
+    events: list[StatusEvent] = []
+    sends: list[Send] = []
+
+    def add(
+        name: str, status: str, ago: int, number: int, *, code: int = 0, title: str = "", template: str = ""
+    ) -> None:
+        key = f"wamid.badday{name}{number:03}"
+        errors = ({"code": code, "title": title, "details": f"{title}."},) if code else ()
+        number_id, display = SENDING[1]
+        events.append(
+            StatusEvent(
+                status=status, timestamp=now - ago - 17 * number, execution_id=str(600_000 + len(events)),
+                workflow_id=WORKFLOW, message_id=key, conversation_id=person(70_000 + number), errors=errors,
+                phone_number_id=number_id, display_phone_number=display,
+            )
+        )  # fmt: skip
+        if template:
+            sends.append(
+                Send(
+                    key=key, message_id=key, sent_by=SentBy("marketing", "Send template", "1"), status="accepted",
+                    sent_at=datetime.fromtimestamp(now - ago - 17 * number - 1, UTC), template=Template(template, "ar"),
+                )
+            )  # fmt: skip
+
+    for number in range(26):
+        add("held", "failed", 2_400, number, code=131049, title=CODES[1][1], template="spring_offer")
+    for number in range(4):
+        add("unpaid", "failed", 600, number, code=131042, title="Business eligibility payment issue")
+    for number in range(45):
+        add("off", "sent", 26 * 3_600, number)
+    sends += (
+        Send(
+            key=f"refused{number}", message_id=None, status="rejected", rejected=True, input=person(80_000 + number),
+            sent_at=datetime.fromtimestamp(now - 900 - 60 * number, UTC), template=Template("order_ready_v2", "ar"),
+            sent_by=SentBy("orders", "Send template", str(700_000 + number)),
+            errors=({"code": 132001, "title": "Template does not exist"},),
+        )
+        for number in range(5)
+    )  # fmt: skip
+    return events, sends
 
 
 def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:

@@ -12,6 +12,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 
 from ticktrail.config import load_settings
+from ticktrail.dashboard.ledgers import open_ledgers
 from ticktrail.dashboard.pages import mount
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh"}
     settings = load_settings({"TICKTRAIL_STORE": store}, environ, Path(store).parent)
     app = FastAPI()
-    mount(app, settings, RoleByCookie())
+    mount(app, settings, open_ledgers(settings), RoleByCookie())
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
 
 

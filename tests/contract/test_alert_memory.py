@@ -88,6 +88,21 @@ def test_somebody_knows(store: Store) -> None:
     assert not memory.acknowledge(KEY, at=MUCH_LATER)
 
 
+def test_somebody_takes_back_that_they_know(store: Store) -> None:
+    """The note goes too; what nobody acknowledged, what is over and what is unknown cannot be taken back."""
+    memory = store.alert_memory
+    assert not memory.take_back(KEY)
+    memory.see(KEY, "failing", "t", at=AT)
+    assert not memory.take_back(KEY)
+    memory.acknowledge(KEY, at=AT, note="Sara is on it")
+    assert memory.take_back(KEY)
+    assert only(store) == Remembered(key=KEY, kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
+    memory.acknowledge(KEY, at=AT, note="Sara was on it")
+    memory.resolve(KEY, at=LATER)
+    assert not memory.take_back(KEY)
+    assert only(store).note == "Sara was on it"
+
+
 def test_what_is_unknown_is_left_alone(store: Store) -> None:
     """Telling of, or ending, an alert nobody saw makes none."""
     store.alert_memory.see("other", "failing", "t", at=AT)

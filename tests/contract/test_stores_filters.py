@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from ticktrail.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.query import Country, MessageFilter, Order, Person, Place, SendFilter
+from ticktrail.query import Country, MessageFilter, Order, Person, Place, SendFilter, SendPlace
 from ticktrail.stores import Store, StoreOptions, open_store
 
 from .records import AT, LATER, MINUTE, NOON, event
@@ -345,6 +345,14 @@ def test_a_place_is_the_one_a_message_had_when_it_was_chosen(store: Store) -> No
 # ── Sends ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+ERRORS: list[tuple[dict[str, Any], ...] | None] = [
+    ({"code": 132001, "title": "no such template"},),
+    ({"code": "131026"},),
+    ({"title": "no code"}, {"code": 132001}),
+    None,
+]
+
+
 def _sends() -> list[Send]:
     chance = random.Random(3)  # noqa: S311 - test data
     made = []
@@ -359,7 +367,7 @@ def _sends() -> list[Send]:
                 sent_at=None if chance.random() < 0.1 else AT + timedelta(minutes=chance.randrange(5)),
                 template=chance.choice([None, Template("ready", "ar"), Template("ready", "en")]),
                 rejected=refused,
-                errors=({"code": 132001, "title": "no such template"},) if refused else None,
+                errors=ERRORS[number % 4] if refused else None,
             )
         )
     return made
@@ -386,6 +394,8 @@ SENDS: dict[str, tuple[SendFilter, Callable[[Send], bool]]] = {
         SendFilter(template="ready", template_language="ar"),
         lambda one: one.template == Template("ready", "ar"),
     ),
+    "code": (SendFilter(failure_codes=(132001,)), lambda one: one.errors in (ERRORS[0], ERRORS[2])),
+    "codes": (SendFilter(failure_codes=(131026, 132001), refused=True), lambda one: bool(one.errors)),
     "both": (SendFilter(refused=True, unconfirmed=True), lambda one: not one.key),
     "unconfirmed of a template": (
         SendFilter(unconfirmed=True, template="ready", since_timestamp=1),
@@ -410,6 +420,23 @@ def test_sends_by_every_filter(store: Store) -> None:
         for limit in (0, 3, 99):
             limited = msgspec.structs.replace(question, limit=limit)
             assert [one.key for one in store.sends(limited)] == expected[:limit], name
+
+
+def test_pages_of_sends_follow_each_other(store: Store) -> None:
+    """Going on behind the last of each page meets every send once, in order, unknown times and ties included."""
+    sends = _sends()
+    store.write([event("sent", message_id=str(sends[0].key))], sends, at=AT)
+    for question, _ in SENDS.values():
+        whole = [one.key for one in store.sends(question)]
+        pages, place = list[str](), None
+        while True:
+            asked_for = msgspec.structs.replace(question, after=place, limit=7)
+            page = list(store.sends(asked_for))
+            if not page:
+                break
+            pages += [one.key for one in page]
+            place = SendPlace.read(SendPlace.of(page[-1]).token)
+        assert pages == whole
 
 
 def test_an_unconfirmed_send_is_confirmed_by_its_first_status(store: Store) -> None:
@@ -468,6 +495,9 @@ def test_numbers_beyond_every_calendar(asked: Store) -> None:
     """Codes, times and places that no store can hold choose nothing, or everything, and break nothing."""
     assert _answered(asked, MessageFilter(failure_codes=(2**70, -(2**70)))) == []
     assert list(asked.sends(SendFilter(since_timestamp=2**70))) == []
+    assert list(asked.sends(SendFilter(failure_codes=(2**70, -(2**70))))) == []
+    assert len(list(asked.sends(SendFilter(after=SendPlace(2**63 - 1, ""))))) > 0
+    assert list(asked.sends(SendFilter(after=SendPlace(-(2**63) + 1, "")))) == []
     assert len(list(asked.sends(SendFilter(until_timestamp=2**62)))) > 0
     for order in ("newest", "updated"):
         place = Place(order, 2**63 - 1, "")

@@ -22,7 +22,7 @@ from ticktrail.alert import Alert, Kind, Rules
 from ticktrail.alert_settings import Channel, read_alert_settings
 from ticktrail.channels import Notice, deliver
 from ticktrail.holder import new_holder
-from ticktrail.notify import Occasion, Telling, tell
+from ticktrail.notify import Occasion, Telling, follow_acknowledged, tell
 from ticktrail.query import MessageFilter
 from ticktrail.secret import Secret
 from ticktrail.stores import Store, StoreOptions, open_store
@@ -294,6 +294,21 @@ def test_reminders_come_when_they_are_asked_for(ledger: Store, receiver: Receive
     ledger.alert_memory.acknowledge("131042", at=NOON)
     told(ledger, [channel], alert(), at=NOON + 24 * hours, remind_after=6 * 3_600)
     assert len(receiver.requests) == 3
+
+
+def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(ledger: Store) -> None:
+    """Looking alone keeps it while it fires, and lets it end ten minutes after it was last seen: then it is news."""
+    memory = ledger.alert_memory
+    memory.see("131042", "failing", "Payment issue", at=NOON)
+    memory.see("other", "failing", "Nobody knows", at=NOON)
+    memory.acknowledge("131042", at=NOON, note="Sara")
+    follow_acknowledged([alert()], ledger, now=NOON + 60 * MINUTE)
+    follow_acknowledged([], ledger, now=NOON + 69 * MINUTE)
+    assert [one.resolved_at for one in memory.all()] == [None, None]
+    follow_acknowledged([alert("late", kind=Kind.SYNC)], ledger, now=NOON + 71 * MINUTE)
+    assert [one.resolved_at for one in memory.all()] == [None, None], "no sync came through: nobody can tell"
+    follow_acknowledged([], ledger, now=NOON + 71 * MINUTE)
+    assert {one.key: one.resolved_at for one in memory.all()} == {"131042": NOON + 71 * MINUTE, "other": None}
 
 
 def test_apprise_carries_alerts(ledger: Store, receiver: Receiver) -> None:

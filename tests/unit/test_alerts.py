@@ -145,11 +145,13 @@ def test_a_token_is_one_cause_whatever_it_keeps_from_going_out() -> None:
 
 
 def test_a_missing_template_is_one_cause_for_each_template() -> None:
-    """Refused sends have no message: the alert leads to the sends, of all numbers."""
+    """Refused sends have no message: the alert leads to the sends with its code, of all numbers."""
     (alert,) = found(sends=(failed(NO_TEMPLATE, 7, number=None),))
     assert alert.title == "Template missing or not approved (132001), template order_ready"
     assert alert.says.startswith("7 sends to 7 people were refused since 19:00.")
-    assert alert.listing == SendFilter(refused=True, since_timestamp=SECONDS - 24 * HOUR, template="order_ready")
+    assert alert.listing == SendFilter(
+        refused=True, failure_codes=(132001,), since_timestamp=SECONDS - 24 * HOUR, template="order_ready"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from ticktrail.alert_settings import read_alert_settings
+from ticktrail.alerting import find_alerts
 from ticktrail.config import Settings, load_settings
-from ticktrail.coverage import Change, Facts, Gap, Kind, Open
+from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
-from ticktrail.dashboard.acknowledged import AcknowledgedFile
 from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.needs import needs_you
+from ticktrail.dashboard.ledgers import open_ledgers
+from ticktrail.dashboard.needs import known_of, needs_you, see_to
 from ticktrail.dashboard.periods import day_bounds, period_of
-from ticktrail.dashboard.questions import Trust, funnel, trust
+from ticktrail.dashboard.questions import Trust, funnel
 from ticktrail.dashboard.site import grouped
 from ticktrail.dashboard.verdict import judge
 from ticktrail.error_codes import packaged
-from ticktrail.errors import ConfigurationError, StoreRefusedError
-from ticktrail.incremental import scope_of
-from ticktrail.model import Send, SentBy, StatusEvent
+from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError
+from ticktrail.model import StatusEvent
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
 from ticktrail.stores.bookkeeping import Run
@@ -120,40 +121,62 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
 
 
-def test_needs_are_causes_with_the_messages_behind_them(tmp_path: Path) -> None:
-    """Failures by code, one tick for a day, refused sends, hidden executions: one row each; none on a good day."""
+def _bad_day(store: Store) -> None:
+    """Six of 45 messages of half an hour ago undeliverable, one locked account; twenty-four with one tick for a day."""
+    undeliverable, locked = ({"code": 131026, "title": "x"},), ({"code": 131031, "title": "y"},)
+    store.write(
+        [
+            *(_event(number, "read", MOMENT - HOUR // 2) for number in range(36)),
+            *(_event(100 + number, "failed", MOMENT - HOUR // 2, errors=undeliverable) for number in range(6)),
+            *(_event(200 + number, "failed", MOMENT - 30 * HOUR, errors=undeliverable) for number in range(2)),
+            _event(300, "failed", MOMENT - HOUR // 2, errors=locked),
+            *(_event(400 + number, "sent", MOMENT - 26 * HOUR, phone_number_id="106540000000001")
+              for number in range(24)),
+            _event(500, "sent", MOMENT - HOUR // 2),
+            _event(501, "delivered", MOMENT - HOUR // 2),
+        ],
+        at=NOW,
+    )  # fmt: skip
+
+
+def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path: Path) -> None:
+    """One row for each alert, with as many messages as its list has; nothing on a good day, and no ledger is said."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
-        assert needs_you(store, settings, now=NOW, catalogue=packaged()) == []
+        assert needs_you(store, settings, now=NOW) is None
         store.write([_event(number, "read", MOMENT - HOUR) for number in range(30)], at=NOW)
-        assert needs_you(store, settings, now=NOW, catalogue=packaged()) == []
-        undeliverable, locked = ({"code": 131026, "title": "x"},), ({"code": 131031, "title": "y"},)
-        store.write(
-            [
-                *(_event(100 + number, "failed", MOMENT - HOUR, errors=undeliverable) for number in range(4)),
-                *(_event(200 + number, "failed", MOMENT - 30 * HOUR, errors=undeliverable) for number in range(2)),
-                _event(300, "failed", MOMENT - HOUR, errors=locked),
-                *(_event(400 + number, "sent", MOMENT - 26 * HOUR) for number in range(3)),
-                _event(500, "sent", MOMENT - HOUR),
-            ],
-            [
-                Send(key="refused", message_id=None, status="rejected", rejected=True, input="966500000001",
-                     sent_at=NOW - timedelta(hours=2), sent_by=SentBy("w", "n", "1"), errors=({"code": 132001},))
-            ],
-            at=NOW,
-        )  # fmt: skip
-        scope = scope_of("", "w", store)
-        hidden = Open(execution_id=1, kind=Kind.NOT_SHOWN, first_met_at=NOW, look_again_at=NOW, reason="redacted")
-        store.books.save_coverage(scope, Change(facts=Facts(checked_at=NOW - timedelta(hours=3)), opened=(hidden,)))
-        found = {need.key: need for need in needs_you(store, settings, now=NOW, catalogue=packaged())}
-        assert set(found) == {"error 131026", "error 131031", "stuck", "refused 132001", "not shown", "sync late"}
-        cause = found["error 131026"]
-        assert (cause.people, cause.count, cause.trend, cause.since) == (6, 6, (4, 2), MOMENT - 30 * HOUR)
-        assert cause.advice == packaged().lookup(131026).advice
-        assert found["error 131031"].gravity == "bad"
-        assert (found["stuck"].count, found["stuck"].people) == (3, 3)
-        assert trust(store, ["w"]).scopes[0][2] == (hidden,)
-        assert trust(store, ["another"]).scopes == ()
+        assert needs_you(store, settings, now=NOW) == []
+        _bad_day(store)
+        found = needs_you(store, settings, now=NOW) or []
+        own = read_alert_settings(None, {})
+        assert [need.alert for need in found] == find_alerts(settings, own, store, NOW)
+        by_title = {need.alert.title.partition(",")[0].partition(" from ")[0]: need for need in found}
+        assert {title: need.listed for title, need in by_title.items()} == {
+            f"{packaged().lookup(131031).title} (131031)": 1,
+            f"{packaged().lookup(131026).title} (131026)": 6,
+            "One tick for more than 24 h": 24,
+        }
+        stuck = by_title["One tick for more than 24 h"].alert
+        assert (stuck.messages, stuck.people) == (24, 24)
+
+
+def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
+    """The note is in the ledger, where alerts look too; what is over cannot be acknowledged."""
+    settings = _settings(tmp_path)
+    with _store(tmp_path) as store:
+        _bad_day(store)
+        found = needs_you(store, settings, now=NOW) or []
+        key = found[0].alert.key
+        see_to(store, settings, key, f"  Nora {'n' * 1_000}", now=NOW)
+        with pytest.raises(NotFoundError):
+            see_to(store, settings, "over", "", now=NOW)
+    with _store(tmp_path) as store:
+        marked = known_of(found, store.alert_memory.all())
+        assert [need.known is not None for need in marked] == [True, False, False]
+        assert marked[0].known is not None
+        assert marked[0].known.note == f"Nora {'n' * 295}"
+        assert store.alert_memory.take_back(key)
+        assert known_of(found, store.alert_memory.all()) == found
 
 
 def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
@@ -180,7 +203,8 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
         return store.count(MessageFilter())
 
     async def walk() -> list[int]:
-        ledger = Ledger(_settings(tmp_path))
+        ledgers = open_ledgers(_settings(tmp_path))
+        ledger = Ledger(ledgers)
         try:
             first = [await ledger.recall("n", question), await ledger.recall("n", question)]
             with _store(tmp_path) as store:
@@ -188,7 +212,7 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
             await asyncio.sleep(1.1)
             return [*first, await ledger.recall("n", question), await ledger.recall("n", question)]
         finally:
-            ledger.close()
+            ledgers.close()
 
     assert asyncio.run(walk()) == [0, 0, 1, 1]
     assert len(asked) == 2
@@ -201,7 +225,8 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
     path.write_bytes(b"no database at all, only these words" * 50)
 
     async def walk() -> int:
-        ledger = Ledger(settings)
+        ledgers = open_ledgers(settings)
+        ledger = Ledger(ledgers)
         try:
             with pytest.raises(StoreRefusedError):
                 await ledger.ask(lambda store: store.count(MessageFilter()))
@@ -210,18 +235,6 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
                 store.write([_event(1, "sent", MOMENT)], at=NOW)
             return await ledger.ask(lambda store: store.count(MessageFilter()))
         finally:
-            ledger.close()
+            ledgers.close()
 
     assert asyncio.run(walk()) == 1
-
-
-def test_notes_survive_a_start(tmp_path: Path) -> None:
-    """What was acknowledged is known to the next process, until it is taken back; a damaged file counts as empty."""
-    path = tmp_path / "dashboard.json"
-    kept = AcknowledgedFile(path)
-    kept.acknowledge("stuck", "n" * 1_000, NOW)
-    assert AcknowledgedFile(path).notes() == {"stuck": "n" * 300}
-    AcknowledgedFile(path).take_back("stuck")
-    assert AcknowledgedFile(path).notes() == {}
-    path.write_text("{", encoding="utf-8")
-    assert AcknowledgedFile(path).notes() == {}

@@ -46,6 +46,9 @@ def alerts(
         str | None,
         typer.Option("--ack", metavar="KEY", help="You know of this one: it counts no more until it is over."),
     ] = None,
+    unack: Annotated[
+        str | None, typer.Option("--unack", metavar="KEY", help="Take that back: it counts again.")
+    ] = None,
     note: Annotated[
         str | None, typer.Option("--note", metavar="TEXT", help="With --ack: what others should know.")
     ] = None,
@@ -58,8 +61,8 @@ def alerts(
     """
     from ticktrail.alert_settings import read_alert_settings
 
-    if (test and (notify or ack is not None)) or (notify and ack is not None):
-        raise ConfigurationError("--test, --notify and --ack exclude each other.", remedy="Give one of them.")
+    if sum((test, notify, ack is not None, unack is not None)) > 1:
+        raise ConfigurationError("--test, --notify, --ack and --unack exclude each other.", remedy="Give one of them.")
     if note is not None and ack is None:
         raise ConfigurationError("--note goes with --ack KEY.", remedy="Type: ticktrail alerts --ack KEY --note TEXT")
     settings = read_settings(store)
@@ -70,6 +73,8 @@ def alerts(
         _test(own)
     elif ack is not None:
         _acknowledge(settings, own, ack, note)
+    elif unack is not None:
+        _take_back(settings, unack)
     else:
         _show(settings, own, form, notify=notify)
 
@@ -210,19 +215,21 @@ def _say_results(results: list[tuple[str, str | None]], word: str) -> bool:
 
 
 def _acknowledge(settings: Settings, own: AlertSettings, key: str, note: str | None) -> None:
-    from ticktrail.alerting import find_alerts
+    from ticktrail.alerting import acknowledge
 
-    now = datetime.now(UTC)
     with existing_ledger(settings) as ledger:
-        alert = next((one for one in find_alerts(settings, own, ledger, now) if one.key == key), None)
-        if alert is None:
-            raise NotFoundError(
-                f"No alert with the key {key!a} fires now.",
-                remedy="Type: ticktrail alerts, which prints each one's key.",
-            )
-        ledger.alert_memory.see(alert.key, alert.kind.value, alert.title, at=now)
-        ledger.alert_memory.acknowledge(alert.key, at=now, note=note)
+        alert = acknowledge(settings, own, ledger, key, datetime.now(UTC), note=note)
     say(f"Known: {alert.title}. It counts no more until it is over.")
+
+
+def _take_back(settings: Settings, key: str) -> None:
+    with existing_ledger(settings) as ledger:
+        if not ledger.alert_memory.take_back(key):
+            raise NotFoundError(
+                f"No alert with the key {key[:80]!a} is acknowledged.",
+                remedy="Type: ticktrail alerts --format json, which says what is.",
+            )
+    say("Taken back: it counts again.")
 
 
 def _need_channels(own: AlertSettings, settings: Settings) -> None:

@@ -116,15 +116,22 @@ def sends(
         str | None, typer.Option("--template", metavar="NAME[/LANG]", help="Made from this template.")
     ] = None,
     workflow: Annotated[str | None, typer.Option("--workflow", metavar="ID", help="Sent by this workflow.")] = None,
+    error: Annotated[
+        list[int] | None, typer.Option("--error", metavar="CODE", help="Refused with this code; may be repeated.")
+    ] = None,
     limit: Annotated[
         int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many; 50 in a table, all otherwise.")
+    ] = None,
+    after: Annotated[
+        str | None, typer.Option("--after", metavar="TOKEN", help="Go on where a page ended, with the same options.")
     ] = None,
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
     """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
     from ticktrail.asked import template_of
-    from ticktrail.query import SendFilter
+    from ticktrail.model import Send
+    from ticktrail.query import SendFilter, SendPlace
     from ticktrail.render_sends import write_sends
     from ticktrail.reports import plural
 
@@ -140,19 +147,28 @@ def sends(
     chosen = SendFilter(
         refused=True if refused else None,
         unconfirmed=unconfirmed,
+        failure_codes=tuple(error or ()),
         since_timestamp=moment(since, settings),
         until_timestamp=moment(until, settings),
         workflow_id=workflow,
         template=name,
         template_language=language,
+        after=None if after is None else SendPlace.read(after),
         limit=None if limit is None else limit + 1,
     )
     with existing_ledger(settings) as ledger:
-        answer = ledger.sends(chosen)
-        shown = write_sends(itertools.islice(answer, limit), shown_as, settings.timezone, sys.stdout)
+        answer, last = ledger.sends(chosen), list[Send]()
+
+        def noted(send: Send) -> Send:
+            last[:] = [send]
+            return send
+
+        shown = write_sends(map(noted, itertools.islice(answer, limit)), shown_as, settings.timezone, sys.stdout)
+        sys.stdout.flush()
         if shown_as == "table":
-            more = ", and there are more: --limit" if next(answer, None) is not None else ""
-            say(f"{plural(shown, 'send')} in {ledger.location}{more}")
+            say(f"{plural(shown, 'send')} in {ledger.location}")
+        if last and next(answer, None) is not None:
+            say(f"more: --after {SendPlace.of(last[0]).token}")
 
 
 @app.command()

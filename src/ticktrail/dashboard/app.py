@@ -25,9 +25,8 @@ from ticktrail.dashboard.attempts import Attempts
 from ticktrail.dashboard.guard import Guard
 from ticktrail.dashboard.headers import SecurityHeaders
 from ticktrail.dashboard.keeping import Kept
-from ticktrail.dashboard.ledgers import Ledgers
+from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.ledger import open_ledger
 from ticktrail.naming import read_naming
 
 METRICS_SECONDS = 15.0
@@ -46,9 +45,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     Args:
         pages: with the pages for people, where they are installed; else the API, metrics and login only.
     """
-    ledgers = Ledgers(
-        lambda: open_ledger(settings), shared=settings.store_url.reveal().lower().startswith(("mongodb:", "mongodb+"))
-    )
+    ledgers = open_ledgers(settings)
     app = FastAPI(
         title="Ticktrail",
         version=__version__,
@@ -73,7 +70,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.add_middleware(Guard, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
-    if not (pages and _mount_pages(app, settings, access)):
+    if not (pages and _mount_pages(app, settings, access, ledgers)):
 
         @app.get("/", include_in_schema=False)
         async def to_docs() -> Response:
@@ -207,9 +204,9 @@ def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> None:
         return Response(await kept.get(), media_type=metrics.CONTENT_TYPE)
 
 
-def _mount_pages(app: FastAPI, settings: Settings, access: Access) -> bool:
+def _mount_pages(app: FastAPI, settings: Settings, access: Access, ledgers: Ledgers) -> bool:
     """Hang up the pages for people, when they are there."""
     if importlib.util.find_spec(_PAGES) is None:
         return False
-    importlib.import_module(_PAGES).mount(app, settings, access)
+    importlib.import_module(_PAGES).mount(app, settings, ledgers, access)
     return True

@@ -9,20 +9,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, get_args
-from urllib.parse import urlencode
 
 import msgspec
 
 from ticktrail import phone
 from ticktrail.config import Settings
 from ticktrail.dashboard.addresses import Addresses
+from ticktrail.dashboard.conditions import (
+    code_of,
+    count_conditions,
+    query_of_conditions,
+    read_conditions,
+    template_of,
+    typed_moment,
+    typed_template,
+)
 from ticktrail.error_codes import Catalogue, retryable_codes
-from ticktrail.errors import ConfigurationError, NotFoundError
+from ticktrail.errors import ConfigurationError
 from ticktrail.moments import parse_duration, parse_moment
-from ticktrail.query import MessageFilter, Order, Place, recipient
+from ticktrail.query import DELIVERED, READ, MessageFilter, Order, Place, recipient
 from ticktrail.toml_settings import question_settings
-
-_LONGEST_VALUE = 6_000
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +36,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         to: a recipient, as typed; ``who`` is the exact id of one.
+        number: of ours, as typed; ``number_id`` is one of these exactly.
+        template: ``name`` or ``name/lang``, as typed; ``exact_template`` and ``language`` go before its parts.
         people: only what the rates count: no groups, no tests of Meta's.
         after: a place's token.
     """
@@ -48,7 +56,10 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str = ""
     sent_by: str = ""
     number: str = ""
+    number_id: tuple[str, ...] = ()
     template: str = ""
+    exact_template: str = ""
+    language: str = ""
     campaign: str = ""
     country: str = ""
     instance: str = ""
@@ -59,13 +70,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def conditions(self) -> int:
         """How many conditions are set."""
-        named = (getattr(self, name) for name in self.__struct_fields__ if name not in {"sort", "after"})
-        return sum(bool(value) for value in named)
-
-
-_ALWAYS_SEALED = frozenset({"to", "who", "after"})
-_SHORT = {"not_read": "not-read", "updated_within": "updated-within", "sent_by": "sent-by"}
-_NAMES = {_SHORT.get(name, name): name for name in Choice.__struct_fields__}
+        return count_conditions(self)
 
 
 def read_choice(given: Mapping[str, list[str]], addresses: Addresses) -> Choice:
@@ -74,33 +79,12 @@ def read_choice(given: Mapping[str, list[str]], addresses: Addresses) -> Choice:
     Raises:
         NotFoundError: a sealed part was sealed by another installation.
     """
-    found: dict[str, Any] = {}
-    for written, name in _NAMES.items():
-        values = [value for value in given.get(written, []) if value and len(value) <= _LONGEST_VALUE]
-        if not values:
-            continue
-        default = getattr(Choice(), name)
-        if isinstance(default, bool):
-            found[name] = values[0] not in {"0", "false", "no"}
-            continue
-        texts = [_opened(value, addresses) for value in values]
-        found[name] = tuple(texts[:50]) if isinstance(default, tuple) else texts[0]
-    return Choice(**found)
+    return read_conditions(Choice, given, addresses)
 
 
 def query_of(choice: Choice, addresses: Addresses) -> str:
     """The choice as an address's query, without the question mark."""
-    parts: list[tuple[str, str]] = []
-    for written, name in _NAMES.items():
-        value = getattr(choice, name)
-        if isinstance(value, bool):
-            parts += [(written, "1")] if value else []
-            continue
-        for text in value if isinstance(value, tuple) else [value]:
-            if text:
-                sealed = f"~{addresses.token(text)}" if name in _ALWAYS_SEALED else addresses.value(text)
-                parts.append((written, sealed))
-    return urlencode(parts)
+    return query_of_conditions(choice, addresses)
 
 
 def address_of(choice: Choice, addresses: Addresses, path: str = "/messages") -> str:
@@ -119,21 +103,19 @@ def filter_of(choice: Choice, settings: Settings, catalogue: Catalogue, now: dat
     updated_since = None
     if choice.updated_within:
         updated_since = datetime.fromtimestamp(now.timestamp() - parse_duration(choice.updated_within), UTC)
-    template, _, language = choice.template.partition("/")
+    template, language = template_of(choice.template, choice.exact_template, choice.language)
     chosen = MessageFilter(
         conversation_id=choice.who or None,
         person=phone.person(choice.to, own.region) if choice.to else None,
-        failure_codes=tuple(_code(text) for text in choice.error),
+        failure_codes=tuple(code_of(text) for text in choice.error),
         since_timestamp=parse_moment(choice.since, now, settings.timezone) if choice.since else None,
         until_timestamp=parse_moment(choice.until, now, settings.timezone) if choice.until else None,
         updated_since=updated_since,
         workflow_id=choice.workflow or None,
         sending_workflow_id=choice.sent_by or None,
-        sending_numbers=(
-            tuple(dict.fromkeys((choice.number.strip(), recipient(choice.number)))) if choice.number else ()
-        ),
-        template=template.strip() or None,
-        template_language=language.strip() or None,
+        sending_numbers=choice.number_id or _spellings(choice.number),
+        template=template,
+        template_language=language,
         campaign=choice.campaign or None,
         campaign_key=own.campaign_key if choice.campaign else None,
         country=phone.country(choice.country) if choice.country else None,
@@ -147,21 +129,53 @@ def filter_of(choice: Choice, settings: Settings, catalogue: Catalogue, now: dat
     return chosen
 
 
-def _opened(value: str, addresses: Addresses) -> str:
-    text = addresses.opened(value)
-    if text is None:
-        raise NotFoundError(
-            "A part of this address was made by another installation, or was cut off.",
-            remedy="Copy the whole address again, or look for the person anew.",
-        )
-    return text
+def choice_of(chosen: MessageFilter) -> Choice:
+    """The way back from a filter: the choice whose :func:`filter_of` is this filter again.
+
+    Statuses are given back sorted and in lower case, times before 1970 as its beginning.
+
+    Raises:
+        ValueError: the filter has a condition that no address has; alerts' filters have none such.
+    """
+    numbers = chosen.sending_numbers
+    typed = len(numbers) > 0 and _spellings(numbers[0]) == numbers
+    choice = Choice(
+        who=chosen.conversation_id or "",
+        status=chosen.statuses,
+        error=tuple(map(str, chosen.failure_codes)),
+        **_short_form(chosen.not_statuses),
+        since=typed_moment(chosen.since_timestamp),
+        until=typed_moment(chosen.until_timestamp),
+        workflow=chosen.workflow_id or "",
+        sent_by=chosen.sending_workflow_id or "",
+        number=numbers[0] if typed else "",
+        number_id=() if typed else numbers,
+        **typed_template(chosen.template, chosen.template_language),
+        campaign=chosen.campaign or "",
+        instance=chosen.instance or "",
+        people=chosen.people_only,
+        sort="" if chosen.order == "newest" else chosen.order,
+        after="" if chosen.after is None else chosen.after.token,
+    )
+    unsaid = (chosen.person, chosen.updated_since, chosen.country, chosen.limit)
+    if any(one is not None for one in unsaid) or (chosen.statuses and chosen.not_statuses):
+        raise ValueError("a condition of this filter has no place in an address")
+    return choice
 
 
-def _code(text: str) -> int:
-    plain = text.strip().lstrip("#")
-    if not (plain.isascii() and plain.isdigit() and len(plain) <= 18):
-        raise ConfigurationError("That is no failure code.", remedy="Codes are numbers, such as 131026.")
-    return int(plain)
+def _spellings(number: str) -> tuple[str, ...]:
+    """A number of ours as typed, and as Meta writes it."""
+    return tuple(dict.fromkeys((number.strip(), recipient(number)))) if number else ()
+
+
+def _short_form(not_statuses: tuple[str, ...]) -> dict[str, Any]:
+    """The short form that leaves these statuses out."""
+    for name, left_out in (("undelivered", DELIVERED), ("not_read", READ)):
+        if set(not_statuses) == set(left_out):
+            return {name: True}
+    if not_statuses:
+        raise ValueError("no short form leaves these statuses out")
+    return {}
 
 
 def _order(text: str) -> Order:

@@ -15,6 +15,7 @@ from ticktrail.dashboard.choice import filter_of, read_choice
 from ticktrail.dashboard.site import Site
 from ticktrail.document import to_document
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
+from ticktrail.ledger import open_ledger
 from ticktrail.masking import mask_document
 
 _TYPES = {
@@ -53,7 +54,7 @@ def _file(request: Request, site: Site, form: str, *, masked: bool) -> Response:
     folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
     try:
         path = Path(folder.name) / f"messages.{form}"
-        with site.ledger.open_store() as store:
+        with open_ledger(site.settings) as store:
             documents: Any = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
             if masked:
                 documents = map(mask_document, documents)

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from ticktrail.errors import TicktrailError
+from ticktrail.config import Settings
+from ticktrail.errors import RetriableError, TicktrailError
+from ticktrail.ledger import open_ledger
 from ticktrail.stores import Store
 
 T = TypeVar("T")
@@ -29,8 +31,16 @@ RENEW_SECONDS = 60.0
 _Task = tuple["Future[Any]", Callable[[Store], Any]]
 
 
-class BusyError(Exception):
+class BusyError(RetriableError):
     """Too many questions are waiting already."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many are asking the ledger just now.", remedy="Ask again in a moment.")
+
+
+def open_ledgers(settings: Settings) -> Ledgers:
+    """The store of the settings, for all who ask it."""
+    return Ledgers(lambda: open_ledger(settings), shared="mongodb" in settings.store_url.reveal().lower().split(":")[0])
 
 
 class Ledgers:

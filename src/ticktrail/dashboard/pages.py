@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -16,11 +14,11 @@ from nicegui.page import page as nicegui_page
 from ticktrail.config import Settings
 from ticktrail.config_file import read_config_file
 from ticktrail.dashboard import words
-from ticktrail.dashboard.acknowledged import AcknowledgedFile
-from ticktrail.dashboard.addresses import Addresses, own_folder, read_key
+from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import read_choice
 from ticktrail.dashboard.downloads import add_downloads
 from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.ledgers import Ledgers
 from ticktrail.dashboard.periods import USUAL
 from ticktrail.dashboard.site import Access, Site, Visitor
 from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
@@ -37,7 +35,7 @@ _MARK = (
 )
 
 
-def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Site:
+def mount(app: FastAPI, settings: Settings, ledgers: Ledgers, access: Access | None = None) -> Site:
     """Add every page to a server. Without ``access`` everybody may see everything: for the loopback only.
 
     Raises:
@@ -45,12 +43,11 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
     """
     site = Site(
         settings=settings,
-        ledger=Ledger(settings),
+        ledger=Ledger(ledgers),
         addresses=Addresses(read_key(settings)),
         catalogue=_catalogue(settings),
         naming=read_naming(settings.config_file),
         region=question_settings(settings).region,
-        acknowledgements=AcknowledgedFile(own_folder(settings) / "dashboard.json"),
         access=access,
     )
     add_downloads(app, site)
@@ -65,7 +62,6 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
         return client.build_response(request, 404)
 
     nicegui_app.add_exception_handler(404, missing)
-    _close_at_the_end(app, site)
     ui.run_with(
         app, title=words.NAME, favicon=_MARK, dark=None, language="en-US", tailwind=False,
         show_welcome_message=False, reconnect_timeout=10.0, message_history_length=200,
@@ -141,18 +137,6 @@ def _add_style(app: FastAPI) -> str:
 
     app.get(address, include_in_schema=False)(style)
     return address
-
-
-def _close_at_the_end(app: FastAPI, site: Site) -> None:
-    before = app.router.lifespan_context
-
-    @asynccontextmanager
-    async def lifespan(running: Any) -> AsyncIterator[Any]:
-        async with before(running) as state:
-            yield state
-        site.ledger.close()
-
-    app.router.lifespan_context = lifespan
 
 
 def _catalogue(settings: Settings) -> Catalogue:

@@ -14,7 +14,6 @@ from ticktrail.config import Settings
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.needs import Acknowledgements
 from ticktrail.error_codes import Catalogue
 from ticktrail.masking import mask_number, mask_text
 from ticktrail.model import Message
@@ -40,7 +39,6 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     catalogue: Catalogue
     naming: Naming
     region: str | None
-    acknowledgements: Acknowledgements
     access: Access | None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 

@@ -32,6 +32,10 @@ ACKNOWLEDGED = "Acknowledged"
 TAKE_BACK = "Take back"
 WHAT_TO_DO = "What to do"
 
+SHOW_SENDS = "Show the sends"
+SHOW_TRUST = "See what is missing"
+CANCEL = "Cancel"
+
 EMPTY_LEDGER = "There is no message in this ledger yet."
 EMPTY_LEDGER_HINT = "Bring in what n8n holds with: ticktrail sync. To look around first, type: ticktrail demo"
 EMPTY_PERIOD = "Nothing was sent in this time."
@@ -102,6 +106,35 @@ def number(count: int) -> str:
 def plural(count: int, noun: str, nouns: str | None = None) -> str:
     """``1 message``, ``2,000 messages``."""
     return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
+
+
+def show_messages(count: int) -> str:
+    """``Show 12 messages``: what the list behind a cause has."""
+    return f"Show {plural(count, 'message')}"
+
+
+def and_more(count: int) -> str:
+    """What a list leaves out: ``and 3 more``."""
+    return f"and {count:,} more"
+
+
+def people_affected(count: int, *, at_most: bool) -> str:
+    """``31 people affected``; where one may have been counted twice, ``at most``."""
+    return f"{'at most ' if at_most and count > 1 else ''}{plural(count, 'person', 'people')} affected"
+
+
+def since(moment: str) -> str:
+    """``since yesterday 14:03``."""
+    return f"since {moment}"
+
+
+def trend(lately: int, before: int) -> tuple[str, str]:
+    """Whether a cause grows: ``more``, ``fewer`` or ``same``, and that in words."""
+    if not before:
+        return "more", "↑ new"
+    if lately == before:
+        return "same", "→ as many as the day before"
+    return ("more", "↑ more than the day before") if lately > before else ("fewer", "↓ fewer than the day before")
 
 
 def status(name: str) -> str:

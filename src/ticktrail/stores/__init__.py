@@ -186,7 +186,10 @@ class Store(Protocol):
         ...
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
-        """As :meth:`causes`, of attempts to send, refused ones and others; ``unconfirmed`` is left aside too."""
+        """As :meth:`causes`, of attempts to send, refused ones and others; ``unconfirmed`` is left aside too.
+
+        So is ``after``.
+        """
         ...
 
     @property

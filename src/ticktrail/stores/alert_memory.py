@@ -69,6 +69,10 @@ class AlertMemory(Protocol):
         """Somebody knows of a firing alert. False when no such alert fires."""
         ...
 
+    def take_back(self, key: str) -> bool:
+        """Nobody sees to an alert any more, and their note goes. False when no such alert is acknowledged."""
+        ...
+
     def forget(self, *, resolved_before: datetime) -> None:
         """Forget alerts that were over before then."""
         ...

@@ -73,6 +73,12 @@ class MongoAlertMemory:
         news = {"acknowledgedAt": truncated(at), "note": None if note is None else clean_text(note)}
         return self._set(key, {"resolvedAt": None}, news)
 
+    def take_back(self, key: str) -> bool:
+        """Nobody sees to an alert any more."""
+        return self._set(
+            key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, {"acknowledgedAt": None, "note": None}
+        )
+
     def forget(self, *, resolved_before: datetime) -> None:
         """Forget alerts that were over before then."""
         with explained(self._address):

@@ -70,7 +70,7 @@ def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
         "who": either(refused, who, None),
         "time": either(has_type("$sentAt", "date"), "$sentAt", None),
     }
-    everyone = msgspec.structs.replace(chosen, unconfirmed=False)
+    everyone = msgspec.structs.replace(chosen, unconfirmed=False, after=None)
     return _causes(sends, [{"$match": matching(everyone)}, _only(facts), *_counted()])
 
 

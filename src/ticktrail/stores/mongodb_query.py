@@ -71,7 +71,7 @@ def query_of(wanted: MessageFilter) -> Query:
     if wanted.not_statuses:
         clauses.append({"latestStatus": {"$nin": storable(wanted.not_statuses)}})
     if wanted.failure_codes:
-        codes = [*map(_clamped, wanted.failure_codes), *map(str, wanted.failure_codes)]
+        codes = [*map(whole_number, wanted.failure_codes), *map(str, wanted.failure_codes)]
         clauses.append({"failure.code": {"$in": codes}})
     between = _between(wanted)
     if between:
@@ -183,8 +183,8 @@ def _country(wanted: Country) -> Query:
 
 def _between(wanted: MessageFilter) -> dict[str, Int64]:
     since, until = wanted.since_timestamp, wanted.until_timestamp
-    between = {} if since is None else {"$gte": _clamped(since)}
-    return between if until is None else {**between, "$lt": _clamped(until)}
+    between = {} if since is None else {"$gte": whole_number(since)}
+    return between if until is None else {**between, "$lt": whole_number(until)}
 
 
 def _message_time(between: dict[str, Int64]) -> Query:
@@ -246,7 +246,8 @@ def time_of_history() -> Expression:
     }
 
 
-def _clamped(number: int) -> Int64:
+def whole_number(number: int) -> Int64:
+    """The nearest number to it that a document can hold."""
     return Int64(max(-_GREATEST - 1, min(number, _GREATEST)))
 
 

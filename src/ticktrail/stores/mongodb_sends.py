@@ -12,9 +12,9 @@ from typing import Any
 from bson.int64 import Int64
 
 from ticktrail.model import Send, SentBy, Template
-from ticktrail.query import SendFilter
+from ticktrail.query import SendFilter, SendPlace
 from ticktrail.stores.mongodb_expressions import Expression, either, has_type, or_absent, or_else
-from ticktrail.stores.mongodb_query import moment, storable
+from ticktrail.stores.mongodb_query import moment, storable, whole_number
 
 _ORIGINAL = ("messageId", "rejected", "sentBy", "sentAt", "template")
 """Fields that the original of several copies decides together."""
@@ -84,7 +84,21 @@ def matching(wanted: SendFilter) -> dict[str, Any]:
     ):
         if value is not None:
             clauses.append({field: {"$in": storable([value])}})
+    if wanted.failure_codes:
+        codes = [*map(whole_number, wanted.failure_codes), *map(str, wanted.failure_codes)]
+        clauses.append({"errors.code": {"$in": codes}})
+    if wanted.after is not None:
+        clauses.append(_behind(wanted.after))
     return {"$and": clauses}
+
+
+def _behind(place: SendPlace) -> dict[str, Any]:
+    """What comes behind a place; MongoDB sorts an unknown time below every other."""
+    following = {"_id": {"$gt": place.key}}
+    if place.sent_at is None:
+        return {"sentAt": None, **following}
+    at = moment(place.sent_at / 1000)
+    return {"$or": [{"sentAt": {"$eq": at}, **following}, {"sentAt": {"$lt": at}}, {"sentAt": None}]}
 
 
 def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]]:

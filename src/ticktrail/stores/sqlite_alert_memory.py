@@ -99,6 +99,16 @@ class SqliteAlertMemory:
             )
         )
 
+    def take_back(self, key: str) -> bool:
+        """Nobody sees to an alert any more."""
+        return bool(
+            self._do(
+                "UPDATE alert SET acknowledged_at = NULL, note = NULL "
+                "WHERE key = ? AND resolved_at IS NULL AND acknowledged_at IS NOT NULL",
+                (key,),
+            )
+        )
+
     def forget(self, *, resolved_before: datetime) -> None:
         """Forget alerts that were over before then."""
         long_ago = (to_milliseconds(resolved_before),)

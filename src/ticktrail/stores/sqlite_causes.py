@@ -11,7 +11,7 @@ from ticktrail import counts
 from ticktrail.causes import CauseCount, first_code
 from ticktrail.model import FAILED, RANK
 from ticktrail.query import Grouping, MessageFilter, SendFilter
-from ticktrail.stores.sqlite_filter import joined, send_conditions, where_of
+from ticktrail.stores.sqlite_filter import sends_where, where_of
 from ticktrail.stores.sqlite_stats import KEYS
 
 
@@ -55,7 +55,7 @@ def send_causes(connection: sqlite3.Connection | None, chosen: SendFilter) -> It
     # A function of ours: not every SQLite that Python comes with can read JSON.
     connection.create_function("first_code", 1, lambda errors: first_code(_decoded(errors)), deterministic=True)
     connection.create_function("first_title", 1, lambda errors: _first_title(_decoded(errors)), deterministic=True)
-    where, parameters = joined(send_conditions(msgspec.structs.replace(chosen, unconfirmed=False)))
+    where, parameters = sends_where(connection, msgspec.structs.replace(chosen, unconfirmed=False, after=None))
     yield from map(_cause, connection.execute(_SENDS.replace("{where}", where), parameters))
 
 

@@ -6,8 +6,10 @@ import enum
 import sqlite3
 from collections.abc import Iterator
 
+import msgspec
+
 from ticktrail import counts
-from ticktrail.query import Country, MessageFilter, Person, Place, SendFilter, campaign_of
+from ticktrail.query import Country, MessageFilter, Person, Place, SendFilter, SendPlace, campaign_of
 from ticktrail.stores.sqlite_query import Parameter, marks
 from ticktrail.stores.sqlite_rows import bindable, to_milliseconds
 
@@ -77,7 +79,7 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
 
 def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
     """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
-    where, parameters = joined(send_conditions(chosen))
+    where, parameters = sends_where(connection, chosen)
     question = f"SELECT id, sent_at FROM send WHERE {where} ORDER BY sent_at DESC, key"  # noqa: S608
     if chosen.limit is not None:
         question += " LIMIT ?"
@@ -85,8 +87,8 @@ def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator
     return iter(connection.execute(question, parameters))
 
 
-def send_conditions(chosen: SendFilter) -> list[Clause]:
-    """What must hold of the rows of ``send``."""
+def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
+    """A filter of sends as a WHERE clause and its parameters, its limit left aside."""
     clauses: list[Clause] = []
     if chosen.refused is not None:
         clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
@@ -104,7 +106,32 @@ def send_conditions(chosen: SendFilter) -> list[Clause]:
     ):
         if wanted is not None:
             clauses.append((f"{column} = ?", [bindable(wanted)]))
-    return clauses
+    if chosen.failure_codes:
+        # A function of ours: not every SQLite that Python comes with can read JSON.
+        codes = frozenset(map(str, chosen.failure_codes))
+        connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
+        clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
+    if chosen.after is not None:
+        clauses.append(_behind_send(chosen.after))
+    return joined(clauses)
+
+
+def _codes(errors: str) -> set[str]:
+    """The codes of stored errors as texts; MongoDB's shell writes whole numbers as doubles."""
+    try:
+        found = msgspec.json.decode(errors)
+    except msgspec.DecodeError:
+        return set()
+    codes = [one.get("code") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(int(code) if isinstance(code, float) and code.is_integer() else code) for code in codes}
+
+
+def _behind_send(place: SendPlace) -> Clause:
+    key = bindable(place.key)
+    if place.sent_at is None:
+        return ("sent_at IS NULL AND key > ?", [key])
+    behind = "(sent_at <= ? AND (sent_at < ? OR key > ?) OR sent_at IS NULL)"
+    return (behind, [place.sent_at, place.sent_at, key])
 
 
 def index_to_use(chosen: MessageFilter) -> Index:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import msgspec
 from nicegui import ui
 from nicegui.element import Element
 
+from ticktrail.alert import Alert, Kind
 from ticktrail.dashboard import words
-from ticktrail.dashboard.needs import Need, needs_you
+from ticktrail.dashboard.choice import choice_of
+from ticktrail.dashboard.needs import LONGEST_NOTE, OF_READING, Need, known_of, needs_you, see_to
 from ticktrail.dashboard.periods import USUAL, period_of
+from ticktrail.dashboard.send_choice import address_of_sends, sends_chosen
 from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import frame, funnel, messages, parts
 from ticktrail.errors import TicktrailError
+from ticktrail.query import MessageFilter, SendFilter
 
 LOOK_SECONDS = 15.0
 _LISTED = 30
@@ -57,33 +60,24 @@ async def _put(visitor: Visitor, container: Element) -> None:
 
     async def ask() -> list[Need] | None:
         now = site.now()
-        if (await site.ledger.state())[0] is None:
-            return None
-        found = await site.ledger.recall(
-            "needs",
-            lambda store: needs_you(store, site.settings, now=now, catalogue=site.catalogue),
-            of_books=True,
-        )
-        notes = site.acknowledgements.notes()
-        return [
-            msgspec.structs.replace(need, acknowledged=need.key in notes, note=notes.get(need.key, ""))
-            for need in found
-        ]
+        found = await site.ledger.recall("needs", lambda store: needs_you(store, site.settings, now=now), of_books=True)
+        # Who sees to what is asked each time: it changes without news in the ledger.
+        return None if found is None else known_of(found, await site.ledger.ask(lambda store: store.alert_memory.all()))
 
     def show(found: list[Need] | None) -> None:
         shown[0] = found
         if found is None:
             parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
             return
-        waiting = [need for need in found if not need.acknowledged]
-        seen_to = [need for need in found if need.acknowledged]
+        waiting = [need for need in found if need.known is None]
+        seen_to = [need for need in found if need.known is not None]
         if not waiting:
             parts.empty(words.NOTHING_NEEDS_YOU, words.NOTHING_NEEDS_YOU_HINT, kind="good")
         listed = _WALL_CAUSES if visitor.wall else _LISTED
         for need in waiting[:listed]:
             _need(visitor, need, look)
         if len(waiting) > listed:
-            parts.text(f"and {len(waiting) - listed} more", "muted")
+            parts.text(words.and_more(len(waiting) - listed), "muted")
         if seen_to and not visitor.wall:
             with parts.box("seen-to", tag="details"):
                 parts.text(f"{words.ACKNOWLEDGED}: {len(seen_to)}", tag="summary")
@@ -106,61 +100,81 @@ async def _put(visitor: Visitor, container: Element) -> None:
 
 
 def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
-    site = visitor.site
-    zone, now = site.settings.timezone, site.now()
-    with parts.box(f"need {need.gravity} {'acknowledged' if need.acknowledged else ''}", tag="article"):
+    alert = need.alert
+    gravity = "bad" if alert.urgency == "urgent" else "warn"
+    with parts.box(f"need {gravity} {'acknowledged' if need.known else ''}", tag="article"):
         with parts.box("need-main"):
-            parts.text(visitor.text(need.sentence, 300), "need-sentence", tag="h3")
-            with parts.box("need-facts"):
-                if need.people is not None:
-                    parts.text(words.plural(need.people, "person affected", "people affected"), "need-people")
-                if need.since is not None:
-                    parts.text(f"since {words.clock(need.since, zone, now)}")
-                if need.trend is not None:
-                    _trend(*need.trend)
+            parts.text(visitor.text(alert.title, 300), "need-sentence", tag="h3")
+            _facts(visitor, alert)
             if not visitor.wall:
-                parts.text(visitor.text(need.advice, 600), "need-advice", tag="p")
-            if need.note:
-                parts.text(f"“{visitor.text(need.note, 300)}”", "need-note", tag="p")
+                parts.text(visitor.text(alert.says, 600), "need-says", tag="p")
+                parts.text(visitor.text(alert.remedy, 600), "need-advice", tag="p")
+            if need.known is not None and need.known.note:
+                parts.text(f"“{visitor.text(need.known.note, 300)}”", "need-note", tag="p")
         if visitor.wall:
             return
         with parts.box("need-acts"):
-            if need.filter is not None:
-                parts.link(
-                    f"Show {words.plural(need.count, 'message')}", visitor.messages(need.filter), "button primary"
-                )
+            _behind(visitor, need)
             if visitor.is_full:
                 _acknowledge(visitor, need, changed)
 
 
-def _trend(lately: int, before: int) -> None:
-    direction = "more" if lately > before else "fewer" if lately < before else "as many"
-    sign = {"more": "↑", "fewer": "↓", "as many": "→"}[direction]
-    parts.text(f"{sign} {lately:,} in 24 h, {before:,} the day before", f"trend {direction.split(maxsplit=1)[0]}")
+def _facts(visitor: Visitor, alert: Alert) -> None:
+    zone, now = visitor.site.settings.timezone, visitor.site.now()
+    with parts.box("need-facts"):
+        if alert.people:
+            parts.text(words.people_affected(alert.people, at_most=alert.people_at_most), "need-people")
+        elif alert.messages:
+            parts.text(words.plural(alert.messages, "message"), "need-people")
+        if alert.since_timestamp is not None:
+            parts.text(words.since(words.clock(alert.since_timestamp, zone, now)))
+        if alert.kind is Kind.FAILING and alert.messages is not None and alert.before is not None:
+            name, said = words.trend(alert.messages, alert.before)
+            parts.text(said, f"trend {name}")
+
+
+def _behind(visitor: Visitor, need: Need) -> None:
+    """The way to what is behind a cause."""
+    listing = need.alert.listing
+    if isinstance(listing, MessageFilter) and need.listed is not None:
+        parts.link(words.show_messages(need.listed), visitor.messages(choice_of(listing)), "button primary")
+    elif isinstance(listing, SendFilter):
+        parts.link(words.SHOW_SENDS, address_of_sends(sends_chosen(listing), visitor.site.addresses), "button primary")
+    elif need.alert.kind in OF_READING:
+        parts.link(words.SHOW_TRUST, "/trust", "button")
 
 
 def _acknowledge(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
-    kept = visitor.site.acknowledgements
-    if need.acknowledged:
+    site, key = visitor.site, need.alert.key
+    if need.known is not None:
 
         async def back() -> None:
-            kept.take_back(need.key)
+            await _tried(site.ledger.ask(lambda store: store.alert_memory.take_back(key)))
             await changed()
 
         parts.button(words.TAKE_BACK, back)
         return
     with ui.dialog() as dialog, parts.box("card dialog"):
         parts.text(words.ACKNOWLEDGE, tag="h3")
-        parts.text(visitor.text(need.sentence, 300), tag="p")
-        note = ui.input(words.ACKNOWLEDGE_HINT).props("dense outlined autofocus maxlength=300")
+        parts.text(visitor.text(need.alert.title, 300), tag="p")
+        note = ui.input(words.ACKNOWLEDGE_HINT).props(f"dense outlined autofocus maxlength={LONGEST_NOTE}")
 
         async def keep() -> None:
             dialog.close()
-            kept.acknowledge(need.key, (note.value or "").strip(), visitor.site.now())
+            said, now = note.value or "", site.now()
+            await _tried(site.ledger.ask(lambda store: see_to(store, site.settings, key, said, now=now)))
             await changed()
 
         note.on("keydown.enter", keep)
         with parts.box("field-end"):
             parts.button(words.ACKNOWLEDGE, keep, "primary")
-            parts.button("Cancel", dialog.close)
+            parts.button(words.CANCEL, dialog.close)
     parts.button(words.ACKNOWLEDGE, dialog.open)
+
+
+async def _tried(act: Awaitable[object]) -> None:
+    """Do what somebody pressed a button for; what stands in the way is said to them."""
+    try:
+        await act
+    except TicktrailError as error:
+        ui.notify(f"{error} {error.remedy or ''}".strip()[:600], type="negative", multi_line=True)

@@ -1,0 +1,122 @@
+"""The conditions of a list of sends as they stand in a page's address, and the filter they mean. Pure.
+
+Names are those of the options of ``ticktrail sends``; see :mod:`ticktrail.dashboard.choice`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+import msgspec
+
+from ticktrail.config import Settings
+from ticktrail.dashboard.addresses import Addresses
+from ticktrail.dashboard.conditions import (
+    code_of,
+    count_conditions,
+    query_of_conditions,
+    read_conditions,
+    template_of,
+    typed_moment,
+    typed_template,
+)
+from ticktrail.errors import ConfigurationError
+from ticktrail.moments import parse_moment
+from ticktrail.query import SendFilter, SendPlace
+
+
+class SendChoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked for, as texts; an empty one is no condition.
+
+    Attributes:
+        refused: by Meta; ``accepted`` is the opposite, ``unconfirmed`` accepted and never heard of again.
+        workflow: the one that sent.
+        template: ``name`` or ``name/lang``, as typed; ``exact_template`` and ``language`` go before its parts.
+        after: a place's token.
+    """
+
+    refused: bool = False
+    accepted: bool = False
+    unconfirmed: bool = False
+    error: tuple[str, ...] = ()
+    since: str = ""
+    until: str = ""
+    workflow: str = ""
+    template: str = ""
+    exact_template: str = ""
+    language: str = ""
+    after: str = ""
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions are set."""
+        return count_conditions(self)
+
+
+def read_send_choice(given: Mapping[str, list[str]], addresses: Addresses) -> SendChoice:
+    """The choice an address's query means; what is unknown in it is left aside.
+
+    Raises:
+        NotFoundError: a sealed part was sealed by another installation.
+    """
+    return read_conditions(SendChoice, given, addresses)
+
+
+def query_of_sends(choice: SendChoice, addresses: Addresses) -> str:
+    """The choice as an address's query, without the question mark."""
+    return query_of_conditions(choice, addresses)
+
+
+def address_of_sends(choice: SendChoice, addresses: Addresses, path: str = "/sends") -> str:
+    """The address of the list of these sends."""
+    query = query_of_sends(choice, addresses)
+    return f"{path}?{query}" if query else path
+
+
+def send_filter_of(choice: SendChoice, settings: Settings, now: datetime) -> SendFilter:
+    """The filter a choice means.
+
+    Raises:
+        ConfigurationError: a part of it cannot be understood, or no send can meet all of it.
+    """
+    if choice.refused and (choice.accepted or choice.unconfirmed):
+        raise ConfigurationError(
+            "What Meta refused has no message that a status could confirm.",
+            remedy="Ask for refused or for unconfirmed sends.",
+        )
+    template, language = template_of(choice.template, choice.exact_template, choice.language)
+    return SendFilter(
+        refused=True if choice.refused else False if choice.accepted else None,
+        unconfirmed=choice.unconfirmed,
+        failure_codes=tuple(code_of(text) for text in choice.error),
+        since_timestamp=parse_moment(choice.since, now, settings.timezone) if choice.since else None,
+        until_timestamp=parse_moment(choice.until, now, settings.timezone) if choice.until else None,
+        workflow_id=choice.workflow or None,
+        template=template,
+        template_language=language,
+        after=SendPlace.read(choice.after) if choice.after else None,
+    )
+
+
+def sends_chosen(chosen: SendFilter) -> SendChoice:
+    """The way back from a filter: the choice whose :func:`send_filter_of` is this filter again.
+
+    Times before 1970 are given back as its beginning.
+
+    Raises:
+        ValueError: the filter has a limit, which no address has.
+    """
+    if chosen.limit is not None:
+        raise ValueError("a limit has no place in an address")
+    return SendChoice(
+        refused=chosen.refused is True,
+        accepted=chosen.refused is False,
+        unconfirmed=chosen.unconfirmed,
+        error=tuple(map(str, chosen.failure_codes)),
+        since=typed_moment(chosen.since_timestamp),
+        until=typed_moment(chosen.until_timestamp),
+        workflow=chosen.workflow_id or "",
+        **typed_template(chosen.template, chosen.template_language),
+        after="" if chosen.after is None else chosen.after.token,
+    )
