@@ -122,7 +122,7 @@ def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
         events.append(
             StatusEvent(
                 status=status, timestamp=now - ago - 17 * number, execution_id=str(600_000 + len(events)),
-                workflow_id=WORKFLOW, message_id=key, conversation_id=person(70_000 + number), errors=errors,
+                workflow_id=WORKFLOW, message_id=key, conversation_id=person(70_500 + number), errors=errors,
                 phone_number_id=number_id, display_phone_number=display,
             )
         )  # fmt: skip
