@@ -64,7 +64,7 @@ def filter_of(asked: Asked, settings: Settings, now: datetime) -> MessageFilter:
         updated_since=_updated_since(asked.updated_within, now),
         workflow_id=asked.workflow,
         sending_workflow_id=asked.sent_by,
-        sending_numbers=tuple(dict.fromkeys((asked.number.strip(), recipient(asked.number)))) if asked.number else (),
+        sending_numbers=spellings_of(asked.number),
         template=name,
         template_language=language,
         campaign=asked.campaign,
@@ -87,6 +87,11 @@ def filter_of(asked: Asked, settings: Settings, now: datetime) -> MessageFilter:
 def moment_of(text: str | None, settings: Settings, now: datetime) -> int | None:
     """A ``--since`` or ``--until`` as Unix seconds."""
     return None if text is None else parse_moment(text, now, settings.timezone)
+
+
+def spellings_of(number: str | None) -> tuple[str, ...]:
+    """A number of ours, or its id, as typed and as Meta writes it."""
+    return tuple(dict.fromkeys((number.strip(), recipient(number)))) if number else ()
 
 
 def template_of(text: str | None) -> tuple[str | None, str | None]:

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from ticktrail.config import load_settings
 from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of, read_choice
-from ticktrail.error_codes import packaged
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.query import MessageFilter, Place
 
@@ -87,7 +86,7 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
     settings = load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db"), "TICKTRAIL_TIMEZONE": "UTC"}, {}, tmp_path)
 
     def meant(**fields: object) -> MessageFilter:
-        return filter_of(Choice(**fields), settings, packaged(), NOW)  # type: ignore[arg-type]
+        return filter_of(Choice(**fields), settings, NOW)  # type: ignore[arg-type]
 
     assert meant() == MessageFilter()
     assert meant(template="order_ready/ar", people=True) == MessageFilter(

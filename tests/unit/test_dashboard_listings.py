@@ -106,7 +106,7 @@ def _through_an_address(chosen: MessageFilter, settings: Settings) -> MessageFil
     query = query_of(choice_of(chosen), ADDRESSES)
     read = read_choice(parse_qs(query, keep_blank_values=True), ADDRESSES)
     assert read == choice_of(chosen)
-    return filter_of(read, settings, packaged(), NOW)
+    return filter_of(read, settings, NOW)
 
 
 def _sends_through_an_address(chosen: SendFilter, settings: Settings) -> SendFilter:

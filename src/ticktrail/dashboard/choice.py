@@ -7,12 +7,13 @@ address goes on meaning the last seven days.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any, get_args
+from datetime import datetime
+from typing import Any
 
 import msgspec
 
-from ticktrail import phone
+from ticktrail import asked
+from ticktrail.asked import Asked, spellings_of
 from ticktrail.config import Settings
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.conditions import (
@@ -24,11 +25,7 @@ from ticktrail.dashboard.conditions import (
     typed_moment,
     typed_template,
 )
-from ticktrail.error_codes import Catalogue, retryable_codes
-from ticktrail.errors import ConfigurationError
-from ticktrail.moments import parse_duration, parse_moment
-from ticktrail.query import DELIVERED, READ, MessageFilter, Order, Place, recipient
-from ticktrail.toml_settings import question_settings
+from ticktrail.query import DELIVERED, READ, MessageFilter
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,40 +90,45 @@ def address_of(choice: Choice, addresses: Addresses, path: str = "/messages") ->
     return f"{path}?{query}" if query else path
 
 
-def filter_of(choice: Choice, settings: Settings, catalogue: Catalogue, now: datetime) -> MessageFilter:
-    """The filter a choice means.
+def filter_of(choice: Choice, settings: Settings, now: datetime) -> MessageFilter:
+    """The filter a choice means: what the command line makes of the same options, and what only addresses can say.
 
     Raises:
         ConfigurationError: a part of it cannot be understood; the message names it and shows a good one.
     """
-    own = question_settings(settings)
-    updated_since = None
-    if choice.updated_within:
-        updated_since = datetime.fromtimestamp(now.timestamp() - parse_duration(choice.updated_within), UTC)
+    chosen = asked.filter_of(
+        Asked(
+            who=choice.to or None,
+            status=choice.status,
+            unread=choice.unread,
+            undelivered=choice.undelivered,
+            not_read=choice.not_read,
+            retryable=choice.retryable,
+            error=tuple(code_of(text) for text in choice.error),
+            since=choice.since or None,
+            until=choice.until or None,
+            updated_within=choice.updated_within or None,
+            workflow=choice.workflow or None,
+            sent_by=choice.sent_by or None,
+            number=choice.number or None,
+            campaign=choice.campaign or None,
+            country=choice.country or None,
+            instance=choice.instance or None,
+            sort=choice.sort or "newest",
+            after=choice.after or None,
+        ),
+        settings,
+        now,
+    )
     template, language = template_of(choice.template, choice.exact_template, choice.language)
-    chosen = MessageFilter(
+    return msgspec.structs.replace(
+        chosen,
         conversation_id=choice.who or None,
-        person=phone.person(choice.to, own.region) if choice.to else None,
-        failure_codes=tuple(code_of(text) for text in choice.error),
-        since_timestamp=parse_moment(choice.since, now, settings.timezone) if choice.since else None,
-        until_timestamp=parse_moment(choice.until, now, settings.timezone) if choice.until else None,
-        updated_since=updated_since,
-        workflow_id=choice.workflow or None,
-        sending_workflow_id=choice.sent_by or None,
-        sending_numbers=choice.number_id or _spellings(choice.number),
+        sending_numbers=choice.number_id or chosen.sending_numbers,
         template=template,
         template_language=language,
-        campaign=choice.campaign or None,
-        campaign_key=own.campaign_key if choice.campaign else None,
-        country=phone.country(choice.country) if choice.country else None,
-        instance=choice.instance or None,
         people_only=choice.people,
-        order=_order(choice.sort),
-        after=Place.read(choice.after) if choice.after else None,
-    ).narrowed(statuses=choice.status, unread=choice.unread, undelivered=choice.undelivered, not_read=choice.not_read)
-    if choice.retryable:
-        chosen = chosen.retryable(tuple(code for code in retryable_codes(catalogue) if isinstance(code, int)))
-    return chosen
+    )
 
 
 def choice_of(chosen: MessageFilter) -> Choice:
@@ -138,7 +140,7 @@ def choice_of(chosen: MessageFilter) -> Choice:
         ValueError: the filter has a condition that no address has; alerts' filters have none such.
     """
     numbers = chosen.sending_numbers
-    typed = len(numbers) > 0 and _spellings(numbers[0]) == numbers
+    typed = len(numbers) > 0 and spellings_of(numbers[0]) == numbers
     choice = Choice(
         who=chosen.conversation_id or "",
         status=chosen.statuses,
@@ -163,11 +165,6 @@ def choice_of(chosen: MessageFilter) -> Choice:
     return choice
 
 
-def _spellings(number: str) -> tuple[str, ...]:
-    """A number of ours as typed, and as Meta writes it."""
-    return tuple(dict.fromkeys((number.strip(), recipient(number)))) if number else ()
-
-
 def _short_form(not_statuses: tuple[str, ...]) -> dict[str, Any]:
     """The short form that leaves these statuses out."""
     for name, left_out in (("undelivered", DELIVERED), ("not_read", READ)):
@@ -176,13 +173,3 @@ def _short_form(not_statuses: tuple[str, ...]) -> dict[str, Any]:
     if not_statuses:
         raise ValueError("no short form leaves these statuses out")
     return {}
-
-
-def _order(text: str) -> Order:
-    found: Order
-    for found in get_args(Order):
-        if text == found:
-            return found
-    if text:
-        raise ConfigurationError("Messages are not sorted that way.", remedy="Sort by newest, oldest or updated.")
-    return "newest"

@@ -50,7 +50,7 @@ def _file(request: Request, site: Site, form: str, *, masked: bool) -> Response:
     params: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         params.setdefault(name, []).append(value)
-    chosen = filter_of(read_choice(params, site.addresses), site.settings, site.catalogue, site.now())
+    chosen = filter_of(read_choice(params, site.addresses), site.settings, site.now())
     folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
     try:
         path = Path(folder.name) / f"messages.{form}"

@@ -12,7 +12,6 @@ from nicegui import app as nicegui_app
 from nicegui.page import page as nicegui_page
 
 from ticktrail.config import Settings
-from ticktrail.config_file import read_config_file
 from ticktrail.dashboard import words
 from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import read_choice
@@ -22,10 +21,9 @@ from ticktrail.dashboard.ledgers import Ledgers
 from ticktrail.dashboard.periods import USUAL
 from ticktrail.dashboard.site import Access, Site, Visitor
 from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
-from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.naming import read_naming
-from ticktrail.toml_settings import question_settings
+from ticktrail.toml_settings import catalogue, question_settings
 
 RESPONSE_SECONDS = 20.0
 _MARK = (
@@ -45,7 +43,7 @@ def mount(app: FastAPI, settings: Settings, ledgers: Ledgers, access: Access | N
         settings=settings,
         ledger=Ledger(ledgers),
         addresses=Addresses(read_key(settings)),
-        catalogue=_catalogue(settings),
+        catalogue=catalogue(settings),
         naming=read_naming(settings.config_file),
         region=question_settings(settings).region,
         access=access,
@@ -137,10 +135,3 @@ def _add_style(app: FastAPI) -> str:
 
     app.get(address, include_in_schema=False)(style)
     return address
-
-
-def _catalogue(settings: Settings) -> Catalogue:
-    if settings.config_file is None:
-        return packaged()
-    content = read_config_file(settings.config_file)
-    return packaged().with_own(content.get(TABLE, {}), str(settings.config_file))

@@ -161,7 +161,7 @@ async def _fill_sparks(
         if choice is None:
             continue
         now = site.now()
-        chosen = filter_of(choice, site.settings, site.catalogue, now)
+        chosen = filter_of(choice, site.settings, now)
 
         def question(store: object, chosen: object = chosen, now: object = now) -> questions.Spark:
             return questions.spark(store, chosen, now, site.settings.timezone)  # type: ignore[arg-type]

@@ -44,7 +44,7 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
     """The list of the messages a choice means, a page of it."""
     site, problem, chosen = visitor.site, None, MessageFilter()
     try:
-        chosen = filter_of(choice, site.settings, site.catalogue, site.now())
+        chosen = filter_of(choice, site.settings, site.now())
     except TicktrailError as error:
         problem = error
     async with frame.page(visitor, "/messages", words.MESSAGES):
