@@ -19,11 +19,12 @@ from ticktrail.dashboard import words
 from ticktrail.dashboard.acknowledged import AcknowledgedFile
 from ticktrail.dashboard.addresses import Addresses, own_folder, read_key
 from ticktrail.dashboard.choice import read_choice
-from ticktrail.dashboard.downloads import add_downloads
+from ticktrail.dashboard.downloads import add_downloads, given_in
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.periods import USUAL
+from ticktrail.dashboard.send_choice import read_send_choice
 from ticktrail.dashboard.site import Access, Site, Visitor
-from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
+from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, sends, trust
 from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.naming import read_naming
@@ -89,10 +90,10 @@ def _add_pages(site: Site, style: str) -> None:
         return request.query_params.get(name, usual)[:6_000]
 
     async def list_of(visitor: Visitor, request: Request) -> None:
-        given: dict[str, list[str]] = {}
-        for name, value in request.query_params.multi_items():
-            given.setdefault(name, []).append(value)
-        await messages.messages(visitor, read_choice(given, site.addresses))
+        await messages.messages(visitor, read_choice(given_in(request), site.addresses))
+
+    async def list_of_sends(visitor: Visitor, request: Request) -> None:
+        await sends.sends(visitor, read_send_choice(given_in(request), site.addresses))
 
     at("/", lambda visitor, _: needs.overview(visitor))
     at("/funnel", lambda visitor, request: funnel.funnel(visitor, asked(request, "period", USUAL)))
@@ -103,6 +104,7 @@ def _add_pages(site: Site, style: str) -> None:
         ),
     )
     at("/messages", list_of)
+    at("/sends", list_of_sends)
     at("/message/{token}", lambda visitor, request: messages.message(visitor, request.path_params["token"]))
     at("/find/{token}", lambda visitor, request: person.find(visitor, request.path_params["token"]))
     at(

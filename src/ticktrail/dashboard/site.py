@@ -15,6 +15,7 @@ from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.needs import Acknowledgements
+from ticktrail.dashboard.send_choice import SendChoice, address_of_sends
 from ticktrail.error_codes import Catalogue
 from ticktrail.masking import mask_number, mask_text
 from ticktrail.model import Message
@@ -88,6 +89,10 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     def messages(self, choice: Choice) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""
         return None if self.wall else address_of(choice, self.site.addresses)
+
+    def sends(self, choice: SendChoice) -> str | None:
+        """The address of a list of sends; None on a wall."""
+        return None if self.wall else address_of_sends(choice, self.site.addresses)
 
     def person(self, conversation_id: str | None) -> str | None:
         """The address of a person's thread."""
