@@ -127,12 +127,17 @@ def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[t
 
 
 def fill(path: Path, count: int, now: datetime, *, days: int = 14) -> None:
-    """Make the ledger."""
+    """Make the ledger in a file."""
     with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
-        for events, sends in batches(count, int(now.timestamp()), days=days):
-            store.write(events, sends, at=now)
-        store.write([], apart(int(now.timestamp())), at=now)
-        note_syncs(store, now)
+        put(store, count, now, days=days)
+
+
+def put(store: Store, count: int, now: datetime, *, days: int = 14) -> None:
+    """Make the ledger in a store."""
+    for events, sends in batches(count, int(now.timestamp()), days=days):
+        store.write(events, sends, at=now)
+    store.write([], apart(int(now.timestamp())), at=now)
+    note_syncs(store, now)
 
 
 def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:

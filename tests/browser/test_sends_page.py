@@ -42,22 +42,22 @@ def test_refused_sends_say_why_and_what_to_do(look: Look, shop: str) -> None:
     assert matching(page) == page.locator("tr.send").count() == 3
 
 
-def test_silence_is_told_from_delivery(look: Look, shop: str) -> None:
+def test_silence_is_told_from_delivery(look: Look, any_shop: str) -> None:
     """Sends that no status confirmed are listed by themselves; beside the others stands where their message is."""
-    page = look.at(f"{shop}/sends?unconfirmed=1")
+    page = look.at(f"{any_shop}/sends?unconfirmed=1")
     assert matching(page) == page.locator("tr.send").count() == 5
     assert page.locator("td.stands", has_text="held back").count() == 1
     assert page.locator("td.stands", has_text="no status yet").count() == 5
-    look.go(page, f"{shop}/sends?accepted=1&template=order_ready")
+    look.go(page, f"{any_shop}/sends?accepted=1&template=order_ready")
     row = page.locator("tr.send").last
     assert re.search(r"sent|delivered|read|failed", row.locator(".status .word").text_content())
     row.locator("td.when a").click()
     page.wait_for_url("**/message/*")
 
 
-def test_pages_of_sends_hold_every_send_once(look: Look, shop: str) -> None:
+def test_pages_of_sends_hold_every_send_once(look: Look, any_shop: str) -> None:
     """Following the next page meets each send once; no address holds a message id, a node or a number."""
-    page = look.at(f"{shop}/sends?since=yesterday")
+    page = look.at(f"{any_shop}/sends?since=yesterday")
     expected, seen = matching(page), list[str]()
     while True:
         seen += [one.get_attribute("href") for one in page.query_selector_all("tr.send a.away")]
@@ -66,7 +66,7 @@ def test_pages_of_sends_hold_every_send_once(look: Look, shop: str) -> None:
             break
         assert not re.search(r"wamid|refused|9665", following.get_attribute("href"))
         look.go(page, urljoin(page.url, following.get_attribute("href")))
-    assert len(seen) == len(set(seen)) == expected > 100
+    assert len(seen) == len(set(seen)) == expected > 20
 
 
 @pytest.mark.parametrize("address", ["/sends", "/sends?refused=1", "/sends?wall"])

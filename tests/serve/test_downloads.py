@@ -35,6 +35,8 @@ Cell = str | float
 
 
 class _RoleByHeader:
+    is_open = False
+
     def role_of(self, request: Request) -> str:
         return request.headers.get("role", "full")
 
@@ -174,6 +176,14 @@ def test_a_viewers_files_hold_no_number(files: TestClient, address: str) -> None
     text = "\n".join(" ".join(map(str, row.values())) for row in _rows(files, address, "viewer"))
     assert text
     assert not re.search(r"9665\d{8}|wamid|15550000001", text)
+
+
+def test_a_viewer_cannot_look_for_a_person_by_file(files: TestClient) -> None:
+    """A file of a typed number's messages would tell a viewer whose number it is."""
+    assert len(_rows(files, "/download/messages.csv?to=966500000001")) == 6
+    answer = files.get("/download/messages.csv?to=966500000001", headers={"role": "viewer"})
+    assert answer.status_code == 400
+    assert "Viewers" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from ticktrail.dashboard.choice import filter_of, read_choice
 from ticktrail.dashboard.masked_groups import masked_group
 from ticktrail.dashboard.periods import USUAL, period_of
 from ticktrail.dashboard.send_choice import read_send_choice, send_filter_of
-from ticktrail.dashboard.site import Site
+from ticktrail.dashboard.site import Site, refuse_search
 from ticktrail.document import to_document
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 from ticktrail.exports import MESSAGES, Table
@@ -77,7 +77,10 @@ def _answer(
 
 
 def _messages(site: Site, request: Request) -> tuple[Table, Write]:
-    chosen = filter_of(read_choice(given_in(request), site.addresses), site.settings, site.catalogue, site.now())
+    choice = read_choice(given_in(request), site.addresses)
+    if choice.to:
+        refuse_search(site.visitor(request))
+    chosen = filter_of(choice, site.settings, site.catalogue, site.now())
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (to_document(message, site.settings.timezone) for message in store.messages(chosen))

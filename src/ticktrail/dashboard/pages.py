@@ -23,7 +23,7 @@ from ticktrail.dashboard.downloads import add_downloads, given_in
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.periods import USUAL
 from ticktrail.dashboard.send_choice import read_send_choice
-from ticktrail.dashboard.site import Access, Site, Visitor
+from ticktrail.dashboard.site import Access, Site, Visitor, refuse_search
 from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, sends, trust
 from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import NotFoundError, TicktrailError
@@ -90,7 +90,14 @@ def _add_pages(site: Site, style: str) -> None:
         return request.query_params.get(name, usual)[:6_000]
 
     async def list_of(visitor: Visitor, request: Request) -> None:
-        await messages.messages(visitor, read_choice(given_in(request), site.addresses))
+        choice = read_choice(given_in(request), site.addresses)
+        if choice.to:
+            refuse_search(visitor)
+        await messages.messages(visitor, choice)
+
+    async def find(visitor: Visitor, request: Request) -> None:
+        refuse_search(visitor)
+        await person.find(visitor, request.path_params["token"])
 
     async def list_of_sends(visitor: Visitor, request: Request) -> None:
         await sends.sends(visitor, read_send_choice(given_in(request), site.addresses))
@@ -106,7 +113,7 @@ def _add_pages(site: Site, style: str) -> None:
     at("/messages", list_of)
     at("/sends", list_of_sends)
     at("/message/{token}", lambda visitor, request: messages.message(visitor, request.path_params["token"]))
-    at("/find/{token}", lambda visitor, request: person.find(visitor, request.path_params["token"]))
+    at("/find/{token}", find)
     at(
         "/person/{token}",
         lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "after")),

@@ -91,8 +91,12 @@ STATUSES = {
     "warning": "warning",
 }
 
+LOG_OUT = "Log out"
+VIEWERS_FIND_NOBODY = "Viewers cannot look for a person."
+VIEWERS_FIND_NOBODY_HINT = "Whoever has TICKTRAIL_DASHBOARD_TOKEN can: log out, and in again with it."
+
 SENDS = "Sends"
-SENDS_HINT = "What n8n handed to WhatsApp, and what WhatsApp answered: refused sends never become messages."
+SENDS_HINT = "What n8n handed to WhatsApp. What was refused never became a message."
 SENDS_LINK = "What was sent, refused sends included"
 SENDS_HEADINGS = ("Time", "To", "Template", "Sent by", "Answer", "Why, and what to do")
 SENDS_KINDS = {

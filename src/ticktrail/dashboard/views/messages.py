@@ -193,6 +193,8 @@ def _form(visitor: Visitor, choice: Choice) -> None:
             with parts.box("fields"):
                 inputs = {}
                 for name, (label, hint) in _TEXTS.items():
+                    if name == "to" and not visitor.is_full:
+                        continue
                     value = fields.readable(name, getattr(choice, name), visitor)
                     inputs[name] = fields.field(label, hint, value)
                 errors = fields.field("Failure code", "131026", " ".join(choice.error))

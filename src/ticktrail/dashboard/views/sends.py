@@ -11,7 +11,7 @@ from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import fields, frame, parts
 from ticktrail.errors import TicktrailError
 from ticktrail.model import Message, Send
-from ticktrail.query import SendFilter
+from ticktrail.query import SendFilter, recipient
 from ticktrail.reason import read_failure, said, short_reason
 
 _KINDS = ("refused", "accepted", "unconfirmed")
@@ -85,13 +85,13 @@ def _list(visitor: Visitor, choice: SendChoice, shown: questions.Sends) -> None:
 def _row(visitor: Visitor, send: Send, message: Message | None) -> None:
     site = visitor.site
     at = None if send.sent_at is None else int(send.sent_at.timestamp())
-    who, template = send.conversation_id or send.input, send.template
+    # Meta's id of the recipient, else what the workflow wrote, which may be spelled in any way.
+    who, template = send.conversation_id or recipient(send.input or ""), send.template
     with parts.box("send", tag="tr"):
         with parts.box("when", tag="td"):
             address = visitor.message(message.message_id) if message is not None else None
             parts.link(words.clock(at, site.settings.timezone, site.now()), address, "quiet")
         with parts.box("who", tag="td"):
-            # What the workflow wrote is nobody's id before Meta has answered to it.
             parts.link(visitor.who(who) if who else words.NO_RECIPIENT, visitor.person(send.conversation_id), "quiet")
         named = "/".join(filter(None, (template.name, template.language))) if template else ""
         parts.text(visitor.text(named, 80), "with", tag="td", title=visitor.text(named, 200))
