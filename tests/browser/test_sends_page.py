@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 def test_refused_sends_say_why_and_what_to_do(look: Look, shop: str) -> None:
     """From the messages it is one click to the sends; of the refused ones each has its reason, advice and execution."""
     page = look.at(f"{shop}/messages")
-    page.get_by_role("link", name="What was sent").click()
+    page.get_by_role("link", name="Sends, refused ones too").click()
     page.wait_for_url("**/sends")
     look.settled(page)
     everything = matching(page)

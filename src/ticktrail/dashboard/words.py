@@ -97,7 +97,7 @@ VIEWERS_FIND_NOBODY_HINT = "Whoever has TICKTRAIL_DASHBOARD_TOKEN can: log out, 
 
 SENDS = "Sends"
 SENDS_HINT = "What n8n handed to WhatsApp. What was refused never became a message."
-SENDS_LINK = "What was sent, refused sends included"
+SENDS_LINK = "Sends, refused ones too →"
 SENDS_HEADINGS = ("Time", "To", "Template", "Sent by", "Answer", "Why, and what to do")
 SENDS_KINDS = {
     "": "All",

@@ -163,7 +163,8 @@ async def fill_anew(
     It is asked again every so many seconds. When it cannot be had then, what stands there stays.
 
     Returns:
-        what asks again at once, for who has just changed something.
+        what asks again at once, for who has just changed something. What ``show`` makes may name it: nobody presses
+        a button before it is there.
     """
     shown: list[T] = []
 
@@ -177,7 +178,6 @@ async def fill_anew(
             found = await ask()
         except TicktrailError:
             return
-        # Nothing shown yet: it is still being asked for the first time, or it failed and says so.
         if shown == [found] or container.is_deleted:
             return
         container.clear()
