@@ -1,4 +1,4 @@
-"""Documents of messages into a file for a spreadsheet or a program: CSV, JSON Lines, XLSX.
+"""Documents into a file for a spreadsheet or a program: CSV, JSON Lines, XLSX.
 
 The file appears whole or not at all: it is written beside its place under another name, then moved there. Only its
 owner may read it. Nothing that is there already is replaced unless that was asked for.
@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.render import CSV_COLUMNS, csv_row, flat, to_json
+from ticktrail.render import CSV_COLUMNS, flat, harmless, to_json
 
 FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
 
@@ -30,6 +32,27 @@ _CELL_CHARACTERS = 32_767
 
 _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """Characters that no XML document may hold, whatever way they are written."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """How documents lie in a spreadsheet.
+
+    Attributes:
+        name: of its sheets.
+        row: the cells of a document, by column; others are left out.
+        rates: columns whose numbers are parts of a whole, 0 to 1: sheets show them in percent.
+        numbers: whether numbers are numbers in sheets too, which Excel rounds to fifteen digits: else they are texts.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    row: Callable[[dict[str, Any]], dict[str, Any]]
+    rates: frozenset[str] = frozenset()
+    numbers: bool = False
+
+
+MESSAGES = Table(name="messages", columns=tuple(CSV_COLUMNS), row=flat)
+"""Documents as :func:`ticktrail.document.to_document` makes them."""
 
 
 def format_of(path: Path, named: str | None = None) -> str:
@@ -50,14 +73,20 @@ def format_of(path: Path, named: str | None = None) -> str:
 
 
 def write_file(
-    documents: Iterable[dict[str, Any]], path: Path, form: str, *, force: bool = False, sheet_rows: int = _SHEET_ROWS
+    documents: Iterable[dict[str, Any]],
+    path: Path,
+    form: str,
+    *,
+    table: Table = MESSAGES,
+    force: bool = False,
+    sheet_rows: int = _SHEET_ROWS,
 ) -> int:
     """Write documents to a file, in flat memory.
 
     Args:
-        documents: messages, as :func:`ticktrail.document.to_document` makes them.
         path: the file; its folder must be there.
         form: one of :data:`FORMATS`.
+        table: how the documents lie in a spreadsheet; JSON Lines hold them as they are.
         force: replace what is there.
         sheet_rows: rows of a sheet, the heading included; what is more goes to further sheets.
 
@@ -72,9 +101,9 @@ def write_file(
     try:
         with _moved_when_done(path, force=force) as stream:
             if form == "xlsx":
-                return _write_sheets(documents, stream, sheet_rows)
+                return _write_sheets(documents, stream, table, sheet_rows)
             if form == "csv":
-                return _write_csv(documents, stream)
+                return _write_csv(documents, stream, table)
             return _write_lines(documents, stream, compressed=form == "jsonl.gz")
     except OSError as error:
         raise FatalError(
@@ -129,14 +158,14 @@ def _move_where_nothing_is(beside: Path, path: Path) -> None:
         beside.replace(path)
 
 
-def _write_csv(documents: Iterable[dict[str, Any]], stream: IO[bytes]) -> int:
+def _write_csv(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table) -> int:
     """As Excel wants it: UTF-8 with the mark that says so, lines ended as on Windows, nothing a formula."""
     count = 0
     with _text(stream, "utf-8-sig") as text:
-        writer = csv.DictWriter(text, CSV_COLUMNS, extrasaction="ignore", lineterminator="\r\n")
+        writer = csv.DictWriter(text, table.columns, extrasaction="ignore", lineterminator="\r\n")
         writer.writeheader()
         for document in documents:
-            writer.writerow(csv_row(document))
+            writer.writerow({name: harmless(value) for name, value in table.row(document).items()})
             count += 1
     return count
 
@@ -153,15 +182,15 @@ def _write_lines(documents: Iterable[dict[str, Any]], stream: IO[bytes], *, comp
     return count
 
 
-def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], sheet_rows: int) -> int:
-    """Every cell is text: Excel would round long numbers, and turn others into dates."""
+def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table, sheet_rows: int) -> int:
+    """Every text is text: Excel would round long numbers, and turn others into dates."""
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - loads when chosen
     from xlsxwriter.exceptions import XlsxFileError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
         workbook = Workbook(_FailingOnce(stream), {"constant_memory": True, "tmpdir": folder})
         try:
-            count = _write_rows(documents, workbook, sheet_rows)
+            count = _write_rows(documents, workbook, table, sheet_rows)
             workbook.close()
         except XlsxFileError as error:
             raise _cause(error) from None
@@ -219,39 +248,41 @@ def _cause(error: Exception) -> OSError:
     return told if isinstance(told, OSError) else OSError(str(error))
 
 
-def _write_rows(documents: Iterable[dict[str, Any]], workbook: Any, sheet_rows: int) -> int:
-    bold = workbook.add_format({"bold": True})
-    sheet = _new_sheet(workbook, 1, bold)
+def _write_rows(documents: Iterable[dict[str, Any]], workbook: Any, table: Table, sheet_rows: int) -> int:
+    bold, percent = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "0.0%"})
+    sheet = _new_sheet(workbook, 1, table, bold)
     count = 0
     for document in documents:
         number, row = divmod(count, sheet_rows - 1)
         if number and not row:
-            sheet = _new_sheet(workbook, number + 1, bold)
-        for column, value in enumerate(_cells(document)):
-            if value:
-                sheet.write_string(row + 1, column, value)
+            sheet = _new_sheet(workbook, number + 1, table, bold)
+        cells = table.row(document)
+        for column, name in enumerate(table.columns):
+            value = cells.get(name)
+            if table.numbers and isinstance(value, (int, float)) and not isinstance(value, bool):
+                sheet.write_number(row + 1, column, value, percent if name in table.rates else None)
+            elif text := _cell(value):
+                sheet.write_string(row + 1, column, text)
         count += 1
     return count
 
 
-def _new_sheet(workbook: Any, number: int, bold: Any) -> Any:
-    sheet = workbook.add_worksheet("messages" if number == 1 else f"messages {number}")
+def _new_sheet(workbook: Any, number: int, table: Table, bold: Any) -> Any:
+    sheet = workbook.add_worksheet(table.name if number == 1 else f"{table.name} {number}")
     sheet.freeze_panes(1, 0)
     sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
-    for column, name in enumerate(CSV_COLUMNS):
+    for column, name in enumerate(table.columns):
         sheet.write_string(0, column, name, bold)
     return sheet
 
 
-def _cells(document: dict[str, Any]) -> Iterator[str]:
-    row = flat(document)
-    for name in CSV_COLUMNS:
-        value = row.get(name)
-        text = "" if value is None else _NO_XML.sub("\ufffd", str(value))
-        if len(text) * 2 > _CELL_CHARACTERS:
-            cut = text.encode("utf-16-le")[: (_CELL_CHARACTERS - 1) * 2]
-            text = cut.decode("utf-16-le", "ignore") + ("…" if len(cut) < len(text.encode("utf-16-le")) else "")
-        yield text
+def _cell(value: object) -> str:
+    """A value as a text that fits into a cell."""
+    text = "" if value is None else _NO_XML.sub("\ufffd", str(value))
+    if len(text) * 2 > _CELL_CHARACTERS:
+        cut = text.encode("utf-16-le")[: (_CELL_CHARACTERS - 1) * 2]
+        text = cut.decode("utf-16-le", "ignore") + ("…" if len(cut) < len(text.encode("utf-16-le")) else "")
+    return text
 
 
 @contextlib.contextmanager

@@ -68,7 +68,10 @@ def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO) 
     elif form == "csv":
         writer = csv.DictWriter(stream, SEND_COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: harmless(value) for name, value in _flat(send, zone).items()} for send in counted)
+        writer.writerows(
+            {name: harmless(value) for name, value in flat_send(send_to_document(send, zone)).items()}
+            for send in counted
+        )
     else:
         write_documents((send_to_document(send, zone) for send in counted), form, stream)
     return next(counter)
@@ -84,21 +87,22 @@ def reason(send: Send) -> str:
     return "; ".join(filter(None, told))
 
 
-def _flat(send: Send, zone: tzinfo) -> dict[str, Any]:
-    document = send_to_document(send, zone)
-    error = send.errors[0] if send.errors else {}
+def flat_send(document: dict[str, Any]) -> dict[str, Any]:
+    """A send's document as :data:`SEND_COLUMNS` have it; its date as ISO 8601 with offset."""
+    error = document["errors"][0] if document.get("errors") else {}
+    template, sender, sent_at = document.get("template") or {}, document["sentBy"], document.get("sentAt")
     return {
         **{name: document.get(name) for name in ("messageId", "conversation_id", "input", "status", "instance")},
-        "sentAt": document["sentAt"].isoformat(timespec="milliseconds") if "sentAt" in document else None,
-        "rejected": send.rejected,
+        "sentAt": None if sent_at is None else sent_at.isoformat(timespec="milliseconds"),
+        "rejected": document.get("rejected", False),
         "errorCode": error.get("code"),
         "errorTitle": error.get("title") or error.get("message"),
         "errorDetails": error.get("details"),
-        "template": send.template and send.template.name,
-        "templateLanguage": send.template and send.template.language,
-        "workflowId": send.sent_by.workflow_id,
-        "node": send.sent_by.node,
-        "executionId": send.sent_by.execution_id,
+        "template": template.get("name"),
+        "templateLanguage": template.get("language"),
+        "workflowId": sender["workflowId"],
+        "node": sender["node"],
+        "executionId": sender["executionId"],
     }
 
 

@@ -300,4 +300,9 @@ def test_sends_for_people(ticktrail: Ticktrail, recorded: str) -> None:
     read = list(csv.DictReader(io.StringIO(ticktrail("sends", "--format", "csv", "--store", recorded).stdout)))
     assert "132001" in {row["errorCode"] for row in read}
     one = ticktrail("sends", "--format", "table", "--limit", "1", "--store", recorded)
-    assert "there are more" in one.stderr
+    token = one.stderr.split("--after ", 1)[1].strip()
+    everything = [row["sentAt"] for row in read]
+    rest = ticktrail("sends", "--format", "csv", "--after", token, "--store", recorded)
+    assert [row["sentAt"] for row in csv.DictReader(io.StringIO(rest.stdout))] == everything[1:]
+    coded = ticktrail("sends", "--format", "csv", "--error", "132001", "--store", recorded)
+    assert {row["errorCode"] for row in csv.DictReader(io.StringIO(coded.stdout))} == {"132001"}

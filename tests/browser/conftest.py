@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from tests import recordings
 
 from ticktrail import ingest
 from ticktrail.sources.export import Export
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions, open_store
 
 from . import invented_ledger
 from .look import Look
@@ -29,6 +30,12 @@ FLAGS = [
 ]
 
 HERE = Path(__file__).parent
+
+OURS = ("TICKTRAIL_", "MONGODB_", "N8N_")
+"""What settings of this machine's begin with: none of these concerns a test."""
+
+Serve = Callable[..., str]
+NewDatabase = Callable[[], dict[str, str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -53,20 +60,26 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[Path], str]]:
+def serve() -> Iterator[Serve]:
     """Starts a server of pages over a store; its address."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(store: Path) -> str:
+    def start(store: Path, **settings: str) -> str:
+        """Serve pages over a file, or, where settings name another store, with what they need beside that file."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        program = [sys.executable, str(HERE / "serve_pages.py"), str(store.parent), str(port)]
+        settings = settings or {"TICKTRAIL_STORE": str(store)}
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(OURS)},
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            # Where the pages keep their key and notes when the store is no file.
+            "XDG_DATA_HOME": str(store.parent),
+            **settings,
+        }
         log = (store.parent / "server.log").open("wb")
-        running.append(
-            subprocess.Popen([sys.executable, str(HERE / "serve_pages.py"), str(store), str(port)], env=environ,
-                             stdout=log, stderr=log)
-        )  # fmt: skip
+        running.append(subprocess.Popen(program, env=environ, stdout=log, stderr=log))
         log.close()
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline and running[-1].poll() is None:
@@ -84,30 +97,90 @@ def serve() -> Iterator[Callable[[Path], str]]:
 
 
 @pytest.fixture(scope="session")
-def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
-    """The address of pages over what was recorded from a real n8n: 400 messages and their statuses."""
-    folder = tmp_path_factory.mktemp("recorded")
-    exported = folder / "executions.jsonl"
-    exported.write_bytes(b"\n".join(recordings.corpus()))
-    store = folder / "ledger.sqlite"
-    with Export(str(exported)) as source, open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
-        ingest.sync(source, ledger)
-        invented_ledger.note_syncs(ledger, datetime.now(UTC))
-    return serve(store)
+def mongodb(mongodb_server: str) -> Iterator[Callable[[], dict[str, str]]]:
+    """Gives settings of a database of one's own, which is dropped in the end."""
+    pymongo = pytest.importorskip("pymongo")
+    names: list[str] = []
+
+    def new() -> dict[str, str]:
+        names.append(f"ticktrail_test_{uuid.uuid4().hex}")
+        return {"MONGODB_URI": mongodb_server, "MONGODB_DATABASE": names[-1]}
+
+    yield new
+    with pymongo.MongoClient(mongodb_server) as client:
+        for name in names:
+            client.drop_database(name)
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
+def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
+    """The address of pages over what was recorded from a real n8n: 400 messages and their statuses."""
+    folder = tmp_path_factory.mktemp("recorded")
+    with open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+        _fill_with_recordings(folder, ledger)
+    return serve(folder / "ledger.sqlite")
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     """The address of pages over a made-up shop's 3,000 messages of the last 14 days, with trouble on the last."""
     store = tmp_path_factory.mktemp("shop") / "ledger.sqlite"
     invented_ledger.fill(store, 3_000, datetime.now(UTC), trouble=True)
     return serve(store)
 
 
+@pytest.fixture(scope="session")
+def recorded_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, mongodb: NewDatabase) -> str:
+    """As ``recorded``, in MongoDB."""
+    folder, settings = tmp_path_factory.mktemp("recorded"), mongodb()
+    with _open_in_mongodb(settings) as ledger:
+        _fill_with_recordings(folder, ledger)
+    return serve(folder / "none", **settings)
+
+
+@pytest.fixture(scope="session")
+def shop_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, mongodb: NewDatabase) -> str:
+    """As ``shop``, in MongoDB, with fewer messages: the server of the tests is slow."""
+    settings = mongodb()
+    with _open_in_mongodb(settings) as ledger:
+        invented_ledger.put(ledger, 300, datetime.now(UTC), trouble=True)
+    return serve(tmp_path_factory.mktemp("shop") / "none", **settings)
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def any_recorded(request: pytest.FixtureRequest) -> str:
+    """``recorded``, over each kind of store."""
+    name = "recorded" if request.param == "sqlite" else "recorded_in_mongodb"
+    found: str = request.getfixturevalue(name)
+    return found
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def any_shop(request: pytest.FixtureRequest) -> str:
+    """``shop``, over each kind of store."""
+    found: str = request.getfixturevalue("shop" if request.param == "sqlite" else "shop_in_mongodb")
+    return found
+
+
+def _open_in_mongodb(settings: dict[str, str]) -> Store:
+    options = StoreOptions(timezone=invented_ledger.ZONE, database=settings["MONGODB_DATABASE"])
+    return open_store(settings["MONGODB_URI"], options)
+
+
+def _fill_with_recordings(folder: Path, ledger: Store) -> None:
+    exported = folder / "executions.jsonl"
+    exported.write_bytes(b"\n".join(recordings.corpus()))
+    with Export(str(exported)) as source:
+        ingest.sync(source, ledger)
+    invented_ledger.note_syncs(ledger, datetime.now(UTC))
+
+
 @pytest.fixture
-def look(browser: Any, tmp_path: Path) -> Iterator[Look]:
+def look(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Look]:
     """Opens pages, and in the end complains of whatever went wrong in them."""
-    looking = Look(browser, Path(os.environ.get("TICKTRAIL_SCREENSHOTS") or tmp_path))
+    given = getattr(request.node, "callspec", None)
+    over_mongodb = given is not None and "mongodb" in given.params.values()
+    looking = Look(browser, Path(os.environ.get("TICKTRAIL_SCREENSHOTS") or tmp_path), over_mongodb=over_mongodb)
     yield looking
     looking.close()
     assert looking.complaints == []

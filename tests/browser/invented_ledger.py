@@ -85,6 +85,34 @@ def message(number: int, chance: random.Random, now: int, days: int) -> tuple[li
     return events, send
 
 
+def apart(now: int) -> list[Send]:
+    """Sends that never became a message: twelve that Meta refused, and five that it accepted and never spoke of."""
+    refusals = (
+        ({"code": 132001, "title": "Template name does not exist in the translation",
+          "details": "template name (order_ready_v2) does not exist in ar"}, "orders", "order_ready_v2"),
+        ({"code": 131009, "title": "Parameter value is not valid"}, "billing", "payment_reminder"),
+    )  # fmt: skip
+    made = []
+    for number in range(17):
+        refused = number < 12
+        error, workflow_id, name = refusals[number % 4 == 3] if refused else ({}, "marketing", "spring_offer")
+        made.append(
+            Send(
+                key=f"refused:{number}" if refused else f"wamid.silent{number}",
+                message_id=None if refused else f"wamid.silent{number}",
+                sent_by=SentBy(workflow_id, "Send template", str(700_000 + number)),
+                status="rejected" if refused else "held_for_quality_assessment" if number == 16 else "accepted",
+                rejected=refused,
+                errors=(error,) if refused else None,
+                sent_at=datetime.fromtimestamp(now - 900 * (number + 1), UTC),
+                conversation_id=None if refused else person(number),
+                input=f"+{person(number)}",
+                template=Template(name, "ar"),
+            )
+        )
+    return made
+
+
 def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[tuple[list[StatusEvent], list[Send]]]:
     """The statuses and sends of so many messages."""
     chance = random.Random(20261122)  # noqa: S311 - test data
@@ -99,17 +127,23 @@ def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[t
 
 
 def fill(path: Path, count: int, now: datetime, *, days: int = 14, trouble: bool = False) -> None:
-    """Make the ledger; with ``trouble`` there is something that needs somebody."""
+    """Make the ledger in a file."""
     with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
-        for events, sends in batches(count, int(now.timestamp()), days=days):
-            store.write(events, sends, at=now)
-        if trouble:
-            store.write(*bad_day(int(now.timestamp())), at=now)
-        note_syncs(store, now)
+        put(store, count, now, days=days, trouble=trouble)
+
+
+def put(store: Store, count: int, now: datetime, *, days: int = 14, trouble: bool = False) -> None:
+    """Make the ledger in a store; with ``trouble`` there is something that needs somebody."""
+    for events, sends in batches(count, int(now.timestamp()), days=days):
+        store.write(events, sends, at=now)
+    store.write([], apart(int(now.timestamp())), at=now)
+    if trouble:
+        store.write(*bad_day(int(now.timestamp())), at=now)
+    note_syncs(store, now)
 
 
 def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
-    """What needs somebody: an offer Meta holds back, an unpaid bill, a template that is gone, phones that are off."""
+    """What needs somebody: an offer Meta holds back, an unpaid bill, phones that are off."""
     events: list[StatusEvent] = []
     sends: list[Send] = []
 
@@ -140,15 +174,6 @@ def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
         add("unpaid", "failed", 600, number, code=131042, title="Business eligibility payment issue")
     for number in range(45):
         add("off", "sent", 26 * 3_600, number)
-    sends += (
-        Send(
-            key=f"refused{number}", message_id=None, status="rejected", rejected=True, input=person(80_000 + number),
-            sent_at=datetime.fromtimestamp(now - 900 - 60 * number, UTC), template=Template("order_ready_v2", "ar"),
-            sent_by=SentBy("orders", "Send template", str(700_000 + number)),
-            errors=({"code": 132001, "title": "Template does not exist"},),
-        )
-        for number in range(5)
-    )  # fmt: skip
     return events, sends
 
 

@@ -14,12 +14,14 @@ class Look:
     """Pages in a browser.
 
     Attributes:
+        over_mongodb: whether these pages are over MongoDB.
         complaints: errors on a console, scripts that failed, dialogs that opened, requests to anywhere else.
     """
 
-    def __init__(self, browser: Any, pictures: Path) -> None:
+    def __init__(self, browser: Any, pictures: Path, *, over_mongodb: bool = False) -> None:
         self._browser = browser
         self._pictures = pictures
+        self.over_mongodb = over_mongodb
         self._contexts: list[Any] = []
         self.complaints: list[str] = []
 
@@ -52,7 +54,7 @@ class Look:
 
     def picture(self, page: Any, name: str) -> None:
         """Keeps a picture of a page."""
-        page.screenshot(path=self._pictures / f"{name}.png")
+        page.screenshot(path=self._pictures / f"{name}{'-mongodb' if self.over_mongodb else ''}.png")
 
     def close(self) -> None:
         """Closes every page."""

@@ -1,10 +1,13 @@
-"""The pages alone on a port of this machine, for the tests: ``python serve_pages.py STORE PORT``.
+"""The pages alone on a port of this machine, for the tests: ``python serve_pages.py FOLDER PORT``.
+
+The environment says which store, the folder is where settings are looked for.
 
 Who has a cookie ``role=viewer`` is a viewer, everybody else may see everything.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,6 +22,8 @@ from ticktrail.dashboard.pages import mount
 class RoleByCookie:
     """Stands for the server's own access."""
 
+    is_open = True
+
     def role_of(self, request: Request) -> str:
         """The role that the cookie names."""
         return "viewer" if request.cookies.get("role") == "viewer" else "full"
@@ -26,9 +31,9 @@ class RoleByCookie:
 
 def main() -> None:
     """Serve until ended."""
-    store, port = sys.argv[1:]
-    environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh"}
-    settings = load_settings({"TICKTRAIL_STORE": store}, environ, Path(store).parent)
+    folder, port = sys.argv[1:]
+    environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh", **os.environ}
+    settings = load_settings({}, environ, Path(folder))
     app = FastAPI()
     mount(app, settings, open_ledgers(settings), RoleByCookie())
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")

@@ -49,7 +49,7 @@ def test_an_empty_place_says_so(look: Look, empty: str, address: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory, serve: Callable[[Path], str]) -> str:
+def empty(tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., str]) -> str:
     """Pages over a place where nothing is."""
     return serve(tmp_path_factory.mktemp("empty") / "ledger.sqlite")
 
@@ -82,7 +82,7 @@ def test_a_page_that_is_not_there_is_said(browser: Any, empty: str) -> None:
     page.close()
 
 
-def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """Markup, scripts, templates, a megabyte, half characters and turned text are shown as text, and cut."""
     now = int(time.time())
     events, sends = [], []
@@ -130,7 +130,7 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
     assert page.evaluate("() => window.harmed") is None
 
 
-def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """While somebody looks at the list a pill counts what is new, rows stay; threads and figures are renewed."""
     store = tmp_path / "ledger.sqlite"
     invented_ledger.fill(store, 200, datetime.now(UTC))
@@ -163,7 +163,7 @@ def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path,
     figures.wait_for_function(f"() => document.querySelector('.tile-number').textContent !== '{sent}'", timeout=15_000)
 
 
-def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """When the ledger cannot be read the page says so with the remedy, and works again when it can be."""
     store = tmp_path / "ledger.sqlite"
     store.write_bytes(b"this is no database, and was never one" * 100)
@@ -177,7 +177,7 @@ def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, s
     page.wait_for_selector("tr.row")
 
 
-def test_a_hundred_thousand_messages(look: Look, tmp_path: Path, serve: Callable[[Path], str]) -> None:
+def test_a_hundred_thousand_messages(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """With 100,000 messages every page comes within seconds, then at once, and tiles still equal lists."""
     store = tmp_path / "ledger.sqlite"
     invented_ledger.fill(store, 100_000, datetime.now(UTC), days=30)

@@ -21,6 +21,7 @@ PAGES = (
     "/compare?by=template&period=all",
     "/compare?by=error&period=all",
     "/messages",
+    "/sends",
     "/trust",
 )
 
@@ -35,9 +36,9 @@ def _numbers_and_lists(page: Any, selector: str) -> list[tuple[str, int, str]]:
     return found
 
 
-def test_every_tile_equals_the_list_it_opens(look: Look, recorded: str) -> None:
+def test_every_tile_equals_the_list_it_opens(look: Look, any_recorded: str) -> None:
     """Each number of the funnel opens a list of exactly so many messages, and the parts add up."""
-    page = look.at(f"{recorded}/funnel?period=all")
+    page = look.at(f"{any_recorded}/funnel?period=all")
     look.picture(page, "funnel-recorded")
     tiles = _numbers_and_lists(page, "a.tile-number")
     assert len(tiles) == 5
@@ -45,27 +46,29 @@ def test_every_tile_equals_the_list_it_opens(look: Look, recorded: str) -> None:
     assert sent == delivered + on_the_way + failed == 400
     days = _numbers_and_lists(page, "table.days a")
     assert days
-    for _, number, address in tiles + days:
+    # The server that stands for MongoDB in tests is slow.
+    for _, number, address in tiles + (days[:4] if look.over_mongodb else days):
         look.go(page, address)
         assert matching(page) == number, address
 
 
-def test_every_group_equals_the_list_it_opens(look: Look, shop: str) -> None:
+def test_every_group_equals_the_list_it_opens(look: Look, any_shop: str) -> None:
     """Each number beside a template, an automation, a number, a campaign or a reason opens exactly those messages."""
-    for by in ("template", "sender", "number", "campaign", "error"):
-        page = look.at(f"{shop}/compare?by={by}&period=30d")
+    # The server that stands for MongoDB in tests is slow.
+    for by in ("template", "error") if look.over_mongodb else ("template", "sender", "number", "campaign", "error"):
+        page = look.at(f"{any_shop}/compare?by={by}&period=30d")
         page.wait_for_timeout(300)
         look.picture(page, f"compare-{by}")
         found = _numbers_and_lists(page, "td.number a")
         assert found, by
-        for _, number, address in found[:6]:
+        for _, number, address in found[: 2 if look.over_mongodb else 6]:
             look.go(page, address)
             assert matching(page) == number, address
 
 
-def test_what_needs_somebody_opens_the_messages_behind_it(look: Look, shop: str) -> None:
+def test_what_needs_somebody_opens_the_messages_behind_it(look: Look, any_shop: str) -> None:
     """Each cause says how many messages are behind it, and opens exactly those."""
-    page = look.at(shop)
+    page = look.at(any_shop)
     look.picture(page, "overview")
     causes = [
         (count(one.text_content().removeprefix("Show ")), urljoin(page.url, one.get_attribute("href")))
@@ -118,9 +121,9 @@ def test_a_person_is_found_however_the_number_is_typed(look: Look, shop: str, ty
         look.picture(page, "person")
 
 
-def test_last_digits_give_a_choice_and_nobody_is_said(look: Look, shop: str) -> None:
+def test_last_digits_give_a_choice_and_nobody_is_said(look: Look, any_shop: str) -> None:
     """Digits that several numbers end in list those; a number nobody wrote to says so; three digits are too few."""
-    page = look.at(f"{shop}/")
+    page = look.at(f"{any_shop}/")
     page.get_by_label("Find a person").fill("021")
     page.keyboard.press("Enter")
     page.wait_for_selector("text=at least its last four digits")
@@ -133,9 +136,9 @@ def test_last_digits_give_a_choice_and_nobody_is_said(look: Look, shop: str) -> 
     page.wait_for_selector("text=No message to this number")
 
 
-def test_a_row_opens_its_timeline(look: Look, shop: str) -> None:
+def test_a_row_opens_its_timeline(look: Look, any_shop: str) -> None:
     """A click on a row shows the message's timeline, with reason and advice where it failed; another closes it."""
-    page = look.at(f"{shop}/messages?status=failed")
+    page = look.at(f"{any_shop}/messages?status=failed")
     page.locator("tr.row").first.click(position={"x": 600, "y": 10})
     page.wait_for_selector(".timeline .event")
     assert page.locator(".why p").count() >= 3

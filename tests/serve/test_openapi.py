@@ -41,6 +41,7 @@ def test_the_document_names_every_path(open_dashboard: Open) -> None:
         "/api/v1/health",
         "/api/v1/messages",
         "/api/v1/messages/{message_id}",
+        "/api/v1/sends",
         "/api/v1/stats",
         "/api/v1/sync/runs",
     ]

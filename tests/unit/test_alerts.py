@@ -18,6 +18,7 @@ from ticktrail.coverage import Gap, Lost
 from ticktrail.error_codes import packaged
 from ticktrail.failing import Failures, Moment
 from ticktrail.query import MessageFilter, SendFilter
+from ticktrail.render_alerts import command_of
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 """20:00 in Riyadh."""
@@ -151,6 +152,20 @@ def test_a_missing_template_is_one_cause_for_each_template() -> None:
     assert alert.says.startswith("7 sends to 7 people were refused since 19:00.")
     assert alert.listing == SendFilter(
         refused=True, failure_codes=(132001,), since_timestamp=SECONDS - 24 * HOUR, template="order_ready"
+    )
+
+
+def test_the_command_behind_an_alert_chooses_what_its_list_does() -> None:
+    """Refused sends are asked for with their code, as the listing has it; messages with theirs."""
+    (refused,) = found(sends=(failed(NO_TEMPLATE, 7, number=None),))
+    (undelivered,) = found(failed(UNDELIVERABLE, 20))
+    assert refused.listing is not None
+    assert undelivered.listing is not None
+    assert command_of(refused.listing, AT.zone) == (
+        "ticktrail sends --refused --error 132001 --template order_ready --since 2026-11-21T20:00"
+    )
+    assert command_of(undelivered.listing, AT.zone) == (
+        "ticktrail messages --undelivered --error 131026 --template order_ready --number 1065 --since 2026-11-21T20:00"
     )
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter, Person, Place, SendFilter
+from ticktrail.query import MessageFilter, Person, Place, SendFilter, SendPlace
 from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_filter
 from ticktrail.stores.sqlite import SqliteStore
 from ticktrail.stores.sqlite_connection import make_durable, path_of
@@ -518,6 +518,8 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
         (SendFilter(refused=True, limit=50), "send_refused"),
         (SendFilter(unconfirmed=True, limit=50), "send_time"),
         (SendFilter(since_timestamp=1, until_timestamp=9), "send_time"),
+        (SendFilter(after=SendPlace(9, "a"), limit=50), "send_time"),
+        (SendFilter(refused=True, after=SendPlace(9, "a"), limit=50), "send_refused"),
     ],
 )
 def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, index: str) -> None:
@@ -532,6 +534,9 @@ def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, i
     list(sqlite_filter.send_numbers(Explaining(), chosen))  # type: ignore[arg-type]
     assert any(f"INDEX {index}" in step for step in told)
     assert "USE TEMP B-TREE FOR ORDER BY" not in told
+    if chosen.after is not None:
+        # A page is found, not walked to.
+        assert all(step.startswith("SEARCH") for step in told if step.startswith(("SEARCH", "SCAN")))
     if chosen.unconfirmed:
         assert any("sqlite_autoindex_message_1" in step for step in told)
 

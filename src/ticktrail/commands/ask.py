@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -20,12 +21,11 @@ from ticktrail.commands.options import (
     existing_ledger,
     failure_codes,
     form_of,
-    moment,
     print_message,
     read_settings,
     say,
 )
-from ticktrail.errors import ConfigurationError, NotFoundError
+from ticktrail.errors import NotFoundError
 
 app = typer.Typer()
 
@@ -129,33 +129,27 @@ def sends(
     form: FormatOption = None,
 ) -> None:
     """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
-    from ticktrail.asked import template_of
+    from ticktrail.asked_sends import AskedSends, send_filter_of
     from ticktrail.model import Send
-    from ticktrail.query import SendFilter, SendPlace
+    from ticktrail.query import SendPlace
     from ticktrail.render_sends import write_sends
     from ticktrail.reports import plural
 
-    if refused and unconfirmed:
-        raise ConfigurationError(
-            "What Meta refused has no message that a status could confirm.",
-            remedy="Ask for --refused or for --unconfirmed.",
-        )
     settings = read_settings(store)
     shown_as = form_of(form)
     limit = limit or (50 if shown_as == "table" else None)
-    name, language = template_of(template)
-    chosen = SendFilter(
-        refused=True if refused else None,
+    asked = AskedSends(
+        refused=refused,
         unconfirmed=unconfirmed,
-        failure_codes=tuple(error or ()),
-        since_timestamp=moment(since, settings),
-        until_timestamp=moment(until, settings),
-        workflow_id=workflow,
-        template=name,
-        template_language=language,
-        after=None if after is None else SendPlace.read(after),
+        error=tuple(error or ()),
+        since=since,
+        until=until,
+        workflow=workflow,
+        template=template,
         limit=None if limit is None else limit + 1,
+        after=after,
     )
+    chosen = send_filter_of(asked, settings, datetime.now(UTC))
     with existing_ledger(settings) as ledger:
         answer, last = ledger.sends(chosen), list[Send]()
 

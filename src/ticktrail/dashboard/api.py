@@ -14,19 +14,22 @@ from ticktrail import __version__
 from ticktrail.alert_settings import read_alert_settings
 from ticktrail.alerting import find_alerts
 from ticktrail.asked import filter_of
+from ticktrail.asked_sends import send_filter_of
 from ticktrail.config import Settings
 from ticktrail.coverage import Gap
 from ticktrail.dashboard.access import Access, Role, role_of
 from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
 from ticktrail.dashboard.ledgers import Ledgers
-from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of
+from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of, sends_page
+from ticktrail.dashboard.masked_groups import masked_group
 from ticktrail.dashboard.parameters import FiguresOf, Last, Listing, Text, Thread
 from ticktrail.dashboard.places import Places
 from ticktrail.dashboard.problems import Problem
 from ticktrail.dashboard.schemas import answers
+from ticktrail.dashboard.send_parameters import SendListing
 from ticktrail.document import to_document
 from ticktrail.errors import NotFoundError
-from ticktrail.masking import mask_document, mask_number, mask_text
+from ticktrail.masking import mask_document, mask_text
 from ticktrail.naming import read_naming
 from ticktrail.overview import overview
 from ticktrail.phone import person
@@ -40,6 +43,7 @@ from ticktrail.toml_settings import question_settings
 
 PREFIX = "/api/v1"
 
+_ANSWERED = "What n8n handed to Meta's API, and what it answered, newest first."
 _FOR_ALL = "For viewers numbers and message ids are masked."
 
 
@@ -71,6 +75,15 @@ class Api:
             return _encoded(to_document(found, self._settings.timezone))
 
         return _json(await self._ledgers.ask(look))
+
+    async def sends(self, asked: SendListing, role: Role | None) -> Response:
+        """A page of sends."""
+        chosen = send_filter_of(asked.asked(self._place(asked.after)), self._settings, datetime.now(UTC))
+        salt = None if role is Role.FULL else self._salt
+        page = await self._ledgers.ask(
+            lambda store: sends_page(store, chosen, asked.limit, salt=salt, most_bytes=LISTED_BYTES)
+        )
+        return _json(b'{"sends": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
     async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
         """A page of one person's messages."""
@@ -200,6 +213,10 @@ def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
     ) -> Response:
         return await api.conversation(wa_id, asked, role_of(request))
 
+    @routes.get("/sends", summary="Sends", description=f"{_ANSWERED} {_FOR_ALL}", responses=answers("Sends"))
+    async def sends(request: Request, asked: Annotated[SendListing, Query()]) -> Response:
+        return await api.sends(asked, role_of(request))
+
     @routes.get("/stats", summary="Figures", description=_FOR_ALL, responses=answers("Stats"))
     async def stats(request: Request, asked: Annotated[FiguresOf, Query()]) -> Response:
         return await api.stats(asked, role_of(request))
@@ -269,24 +286,11 @@ def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
 
 
 def _masked_stats(document: dict[str, Any], by: Grouping | None) -> dict[str, Any]:
-    """Figures without what people are known by; a template's name stays, a number in it does not."""
+    """Figures without what people are known by."""
     document.pop("store", None)
-    for group in document.get("groups", ()):
-        if by is not None and isinstance(group[by.value], str):
-            group[by.value] = _masked_key(group[by.value], group["label"], by)
-        group["label"] = None if group["label"] is None else mask_text(group["label"])
+    if by is not None and "groups" in document:
+        document["groups"] = [masked_group(group, by) for group in document["groups"]]
     return document
-
-
-def _masked_key(key: str, label: str | None, by: Grouping) -> str:
-    if by in {Grouping.WORKFLOW, Grouping.SENDER}:
-        return key
-    if by is Grouping.USER:
-        return mask_number(key)
-    # One of our own numbers has Meta's id for a key, which nobody can dial, unless none is known.
-    if by is Grouping.NUMBER and key.isascii() and key.isdigit():
-        return mask_number(key) if key == label else key
-    return mask_text(key)
 
 
 def _only_full(role: Role | None, name: str) -> None:

@@ -1,8 +1,10 @@
-"""What a list shows as a file: CSV for programs, XLSX for people."""
+"""What a page shows as a file: CSV for programs, XLSX for people."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,31 @@ from fastapi.responses import FileResponse, JSONResponse, Response
 from starlette.background import BackgroundTask
 
 from ticktrail import exports
+from ticktrail.counts import Counts, Group
+from ticktrail.dashboard import words
 from ticktrail.dashboard.choice import filter_of, read_choice
-from ticktrail.dashboard.site import Site
+from ticktrail.dashboard.masked_groups import masked_group
+from ticktrail.dashboard.periods import USUAL, period_of
+from ticktrail.dashboard.send_choice import read_send_choice, send_filter_of
+from ticktrail.dashboard.site import Site, refuse_search
 from ticktrail.document import to_document
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
+from ticktrail.exports import MESSAGES, Table
 from ticktrail.ledger import open_ledger
 from ticktrail.masking import mask_document
+from ticktrail.overview import overview
+from ticktrail.query import Grouping, MessageFilter
+from ticktrail.render_sends import SEND_COLUMNS, flat_send, send_to_document
+from ticktrail.render_stats import group_document, report_document
+from ticktrail.stores import Store
 
+Documents = Iterable[dict[str, Any]]
+Write = Callable[[Store, bool], Documents]
+"""The documents of a file out of a store, masked or not."""
+
+SENDS = Table(name="sends", columns=SEND_COLUMNS, row=flat_send)
+
+_RATES = frozenset({"deliveryRate", "readRateAtLeast", "failureRate"})
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -25,44 +45,98 @@ _TYPES = {
 
 
 def add_downloads(app: FastAPI, site: Site) -> None:
-    """Put the files at ``/download/messages.csv`` and ``.xlsx``, with the conditions of the list in the query."""
+    """Put the files at ``/download/NAME.csv`` and ``.xlsx``, with the conditions of what is shown in the query."""
+    made = {"messages": _messages, "sends": _sends, "funnel": _days, "compare": _groups}
+    for name, asked in made.items():
+        for form in _TYPES:
+            app.get(f"/download/{name}.{form}", include_in_schema=False, response_model=None)(
+                _answer(site, name, form, asked)
+            )
 
-    def file(request: Request, form: str) -> Response:
-        visitor = site.visitor(request)
+
+def given_in(request: Request) -> dict[str, list[str]]:
+    """An address's query, all values of each name."""
+    given: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def _answer(
+    site: Site, name: str, form: str, asked: Callable[[Site, Request], tuple[Table, Write]]
+) -> Callable[[Request], Response]:
+    # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
+    def answer(request: Request) -> Response:
         try:
-            return _file(request, site, form, masked=visitor.masked)
+            table, documents = asked(site, request)
+            return _file(site, f"{name}.{form}", table, documents, masked=site.visitor(request).masked)
         except TicktrailError as error:
             known = {ConfigurationError: 400, NotFoundError: 404}
             return JSONResponse({"error": str(error), "remedy": error.remedy}, status_code=known.get(type(error), 503))
 
-    # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
-    def as_csv(request: Request) -> Response:
-        return file(request, "csv")
-
-    def as_xlsx(request: Request) -> Response:
-        return file(request, "xlsx")
-
-    app.get("/download/messages.csv", include_in_schema=False, response_model=None)(as_csv)
-    app.get("/download/messages.xlsx", include_in_schema=False, response_model=None)(as_xlsx)
+    return answer
 
 
-def _file(request: Request, site: Site, form: str, *, masked: bool) -> Response:
-    params: dict[str, list[str]] = {}
-    for name, value in request.query_params.multi_items():
-        params.setdefault(name, []).append(value)
-    chosen = filter_of(read_choice(params, site.addresses), site.settings, site.now())
+def _messages(site: Site, request: Request) -> tuple[Table, Write]:
+    choice = read_choice(given_in(request), site.addresses)
+    if choice.to:
+        refuse_search(site.visitor(request))
+    chosen = filter_of(choice, site.settings, site.now())
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        found = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
+        return map(mask_document, found) if masked else found
+
+    return MESSAGES, documents
+
+
+def _sends(site: Site, request: Request) -> tuple[Table, Write]:
+    chosen = send_filter_of(read_send_choice(given_in(request), site.addresses), site.settings, site.now())
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))
+        return map(mask_document, found) if masked else found
+
+    return SENDS, documents
+
+
+def _days(site: Site, request: Request) -> tuple[Table, Write]:
+    return _figures(site, request, Grouping.DAY, "funnel")
+
+
+def _groups(site: Site, request: Request) -> tuple[Table, Write]:
+    by = request.query_params.get("by", "template")
+    if by not in words.GROUPINGS:
+        raise ConfigurationError(words.NO_GROUPING, remedy=f"Good ones: {', '.join(words.GROUPINGS)}.")
+    return _figures(site, request, Grouping(by), "compare")
+
+
+def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Table, Write]:
+    """Every group of a period, as ``ticktrail stats`` counts and names it."""
+    now = site.now()
+    period = period_of(request.query_params.get("period", USUAL)[:100], now, site.settings.timezone)
+    wanted = MessageFilter(since_timestamp=period.since, until_timestamp=period.until)
+    columns = tuple(group_document(Group(key=None, counts=Counts()), by, frozenset()))
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        report = overview(store, wanted, by, sys.maxsize, naming=site.naming, now=now)
+        found: Documents = report_document(report)["groups"]
+        return (masked_group(one, by) for one in found) if masked else found
+
+    return Table(name=name, columns=columns, row=dict, rates=_RATES, numbers=True), documents
+
+
+def _file(site: Site, name: str, table: Table, documents: Write, *, masked: bool) -> Response:
     folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
+    form = name.rpartition(".")[2]
     try:
-        path = Path(folder.name) / f"messages.{form}"
+        path = Path(folder.name) / name
         with open_ledger(site.settings) as store:
-            documents: Any = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
-            if masked:
-                documents = map(mask_document, documents)
-            exports.write_file(documents, path, form)
+            exports.write_file(documents(store, masked), path, form, table=table)
     except BaseException:
         folder.cleanup()
         raise
     return FileResponse(
-        path, media_type=_TYPES[form], filename=path.name, background=BackgroundTask(folder.cleanup),
+        path, media_type=_TYPES[form], filename=name, background=BackgroundTask(folder.cleanup),
         headers={"Cache-Control": "no-store"},
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A page of messages as JSON, bounded in number and in size."""
+"""A page of messages or of sends as JSON, bounded in number and in size."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import msgspec
 
 from ticktrail.document import to_document
 from ticktrail.masking import mask_document
-from ticktrail.query import MessageFilter, Place
+from ticktrail.query import MessageFilter, Place, SendFilter, SendPlace
 from ticktrail.render import to_json
+from ticktrail.render_sends import send_to_document
 from ticktrail.stores import Store
 
 LISTED_BYTES = 8_000_000
@@ -18,7 +19,7 @@ class Page(msgspec.Struct, frozen=True):
     """The documents, with commas between them; where the next page begins, None at the end; whose they are."""
 
     body: bytes
-    place: Place | None
+    place: Place | SendPlace | None
     people: frozenset[str]
 
 
@@ -46,3 +47,19 @@ def page_of(store: Store, chosen: MessageFilter, limit: int, *, salt: bytes | No
         size += len(bodies[-1])
         place = answer.place
     return Page(b", ".join(bodies), None, frozenset(people))
+
+
+def sends_page(store: Store, chosen: SendFilter, limit: int, *, salt: bytes | None, most_bytes: int) -> Page:
+    """As :func:`page_of`, of what a filter of sends chooses."""
+    bodies: list[bytes] = []
+    size = 0
+    place: SendPlace | None = None
+    for send in store.sends(msgspec.structs.replace(chosen, limit=limit + 1)):
+        if len(bodies) == limit or size > most_bytes:
+            return Page(b", ".join(bodies), place, frozenset())
+        document = send_to_document(send, store.timezone)
+        shown = document if salt is None else mask_document(document, salt)
+        bodies.append(to_json(shown).encode("utf-8", "replace"))
+        size += len(bodies[-1])
+        place = SendPlace.of(send)
+    return Page(b", ".join(bodies), None, frozenset())

@@ -15,12 +15,13 @@ from ticktrail.config import Settings
 from ticktrail.dashboard import words
 from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import read_choice
-from ticktrail.dashboard.downloads import add_downloads
+from ticktrail.dashboard.downloads import add_downloads, given_in
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.ledgers import Ledgers
 from ticktrail.dashboard.periods import USUAL
-from ticktrail.dashboard.site import Access, Site, Visitor
-from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
+from ticktrail.dashboard.send_choice import read_send_choice
+from ticktrail.dashboard.site import Access, Site, Visitor, refuse_search
+from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, sends, trust
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.naming import read_naming
 from ticktrail.toml_settings import catalogue, question_settings
@@ -83,10 +84,17 @@ def _add_pages(site: Site, style: str) -> None:
         return request.query_params.get(name, usual)[:6_000]
 
     async def list_of(visitor: Visitor, request: Request) -> None:
-        given: dict[str, list[str]] = {}
-        for name, value in request.query_params.multi_items():
-            given.setdefault(name, []).append(value)
-        await messages.messages(visitor, read_choice(given, site.addresses))
+        choice = read_choice(given_in(request), site.addresses)
+        if choice.to:
+            refuse_search(visitor)
+        await messages.messages(visitor, choice)
+
+    async def find(visitor: Visitor, request: Request) -> None:
+        refuse_search(visitor)
+        await person.find(visitor, request.path_params["token"])
+
+    async def list_of_sends(visitor: Visitor, request: Request) -> None:
+        await sends.sends(visitor, read_send_choice(given_in(request), site.addresses))
 
     at("/", lambda visitor, _: needs.overview(visitor))
     at("/funnel", lambda visitor, request: funnel.funnel(visitor, asked(request, "period", USUAL)))
@@ -97,8 +105,9 @@ def _add_pages(site: Site, style: str) -> None:
         ),
     )
     at("/messages", list_of)
+    at("/sends", list_of_sends)
     at("/message/{token}", lambda visitor, request: messages.message(visitor, request.path_params["token"]))
-    at("/find/{token}", lambda visitor, request: person.find(visitor, request.path_params["token"]))
+    at("/find/{token}", find)
     at(
         "/person/{token}",
         lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "after")),

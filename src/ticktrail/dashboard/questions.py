@@ -14,10 +14,10 @@ from ticktrail import grouping, stats
 from ticktrail.counts import DAY_SECONDS, Counts, Group
 from ticktrail.coverage import Facts, Open
 from ticktrail.dashboard.periods import Period
-from ticktrail.model import FAILED, Message
+from ticktrail.model import FAILED, Message, Send
 from ticktrail.n8n import EXTRACTION_VERSION
 from ticktrail.naming import Naming
-from ticktrail.query import READ, Grouping, MessageFilter, Person, Place
+from ticktrail.query import READ, Grouping, MessageFilter, Person, Place, SendFilter, SendPlace
 from ticktrail.stores import Store
 from ticktrail.stores.bookkeeping import Run
 
@@ -26,6 +26,9 @@ PAGE = 50
 
 THREAD = 200
 """Messages of a person on one page."""
+
+MOST_COUNTED = 10_000
+"""Sends that no status confirmed, after which nobody goes on counting."""
 
 SPARKED = 30
 """Groups that get a sparkline and a reason."""
@@ -79,6 +82,14 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
     messages: tuple[Message, ...]
     place: Place | None
+
+
+class Sends(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of sends, and what became of those that have a message. ``place`` as in :class:`Page`."""
+
+    sends: tuple[Send, ...]
+    messages: dict[str, Message]
+    place: SendPlace | None
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,6 +195,26 @@ def page(store: Store, chosen: MessageFilter, size: int = PAGE) -> Page:
     shown = tuple(itertools.islice(answer, size))
     place = answer.place
     return Page(messages=shown, place=place if next(answer, None) is not None else None)
+
+
+def sends(store: Store, chosen: SendFilter, size: int = PAGE) -> Sends:
+    """The sends a filter chooses, up to a page of them."""
+    found = tuple(store.sends(msgspec.structs.replace(chosen, limit=size + 1)))
+    shown = found[:size]
+    messages = store.get([send.message_id for send in shown if send.message_id is not None])
+    return Sends(sends=shown, messages=messages, place=SendPlace.of(shown[-1]) if len(found) > size else None)
+
+
+def count_sends(store: Store, chosen: SendFilter) -> int:
+    """How many sends a filter chooses, its place left aside.
+
+    Unconfirmed ones are counted up to :data:`MOST_COUNTED`, and one more than that stands for more: each has to be
+    looked for among the messages.
+    """
+    if chosen.unconfirmed:
+        wanted = msgspec.structs.replace(chosen, after=None, limit=MOST_COUNTED + 1)
+        return sum(1 for _ in store.sends(wanted))
+    return sum(one.count for one in store.send_causes(chosen))
 
 
 def people(store: Store, person: Person) -> Found:

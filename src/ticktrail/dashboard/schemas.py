@@ -78,6 +78,21 @@ _MESSAGE = _object(
     "One message and everything that was reported of it. For viewers numbers and message ids are masked.",
 )
 
+_SEND = _object(
+    {
+        "status": {**_TEXT, "description": "accepted, held_for_quality_assessment, …; rejected for a refused one."},
+        "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
+    },
+    {
+        **dict.fromkeys(("messageId", "conversation_id", "input", "instance"), _TEXT),
+        "template": _object({"name": _TEXT, "language": _or_null(_TEXT)}),
+        "sentAt": _INSTANT,
+        "rejected": _TRUTH,
+        "errors": _list(_ANYTHING),
+    },
+    "One attempt to send, as Meta answered it. For viewers numbers and message ids are masked.",
+)
+
 _NEXT: Schema = {"type": ["string", "null"], "description": "For after; null at the end."}
 
 _FIGURES = {
@@ -117,6 +132,8 @@ SCHEMAS: dict[str, Schema] = {
         {"conversationIds": _list(_TEXT), "messages": _list(ref("Message")), "next": _NEXT},
         description="Several people where the last digits of a number are several people's.",
     ),
+    "Send": _SEND,
+    "Sends": _object({"sends": _list(ref("Send")), "next": _NEXT}),
     "Stats": _STATS,
     "Run": _object(
         {

@@ -10,6 +10,8 @@ from datetime import datetime
 
 import msgspec
 
+from ticktrail.asked_sends import AskedSends
+from ticktrail.asked_sends import send_filter_of as asked_filter
 from ticktrail.config import Settings
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.conditions import (
@@ -22,8 +24,7 @@ from ticktrail.dashboard.conditions import (
     typed_template,
 )
 from ticktrail.errors import ConfigurationError
-from ticktrail.moments import parse_moment
-from ticktrail.query import SendFilter, SendPlace
+from ticktrail.query import SendFilter
 
 
 class SendChoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,23 +81,23 @@ def send_filter_of(choice: SendChoice, settings: Settings, now: datetime) -> Sen
     Raises:
         ConfigurationError: a part of it cannot be understood, or no send can meet all of it.
     """
-    if choice.refused and (choice.accepted or choice.unconfirmed):
+    if choice.refused and choice.accepted:
         raise ConfigurationError(
-            "What Meta refused has no message that a status could confirm.",
-            remedy="Ask for refused or for unconfirmed sends.",
+            "No send is both refused and accepted.", remedy="Ask for refused sends or for accepted ones."
         )
-    template, language = template_of(choice.template, choice.exact_template, choice.language)
-    return SendFilter(
-        refused=True if choice.refused else False if choice.accepted else None,
+    asked = AskedSends(
+        refused=choice.refused,
         unconfirmed=choice.unconfirmed,
-        failure_codes=tuple(code_of(text) for text in choice.error),
-        since_timestamp=parse_moment(choice.since, now, settings.timezone) if choice.since else None,
-        until_timestamp=parse_moment(choice.until, now, settings.timezone) if choice.until else None,
-        workflow_id=choice.workflow or None,
-        template=template,
-        template_language=language,
-        after=SendPlace.read(choice.after) if choice.after else None,
+        error=tuple(code_of(text) for text in choice.error),
+        since=choice.since or None,
+        until=choice.until or None,
+        workflow=choice.workflow or None,
+        after=choice.after or None,
     )
+    chosen = asked_filter(asked, settings, now)
+    template, language = template_of(choice.template, choice.exact_template, choice.language)
+    refused = False if choice.accepted else chosen.refused
+    return msgspec.structs.replace(chosen, refused=refused, template=template, template_language=language)
 
 
 def sends_chosen(chosen: SendFilter) -> SendChoice:

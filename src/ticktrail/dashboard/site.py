@@ -11,10 +11,13 @@ from fastapi import Request
 
 from ticktrail.cleaning import one_line
 from ticktrail.config import Settings
+from ticktrail.dashboard import words
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.send_choice import SendChoice, address_of_sends
 from ticktrail.error_codes import Catalogue
+from ticktrail.errors import ConfigurationError
 from ticktrail.masking import mask_number, mask_text
 from ticktrail.model import Message
 from ticktrail.naming import Naming
@@ -23,7 +26,12 @@ LONGEST_CELL = 160
 
 
 class Access(Protocol):
-    """Who may see what: ``full``, or ``viewer`` (masked numbers, no links into n8n)."""
+    """Who may see what: ``full``, or ``viewer`` (masked numbers, no links into n8n, no search for a person)."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody is asked for a token."""
+        ...
 
     def role_of(self, request: Request) -> str:
         """The role of whoever asks."""
@@ -47,7 +55,13 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         role = "full" if self.access is None else self.access.role_of(request)
         wall = "wall" in request.query_params
         theme = request.cookies.get("ticktrail_theme", "auto")
-        return Visitor(site=self, is_full=role == "full", wall=wall, dark={"dark": True, "light": False}.get(theme))
+        return Visitor(
+            site=self,
+            is_full=role == "full",
+            wall=wall,
+            dark={"dark": True, "light": False}.get(theme),
+            logged_in=self.access is not None and not self.access.is_open,
+        )
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +71,14 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         is_full: may see numbers and follow links into n8n.
         wall: a screen on a wall: figures and masked rows only, nothing to click.
         dark: as chosen; None goes by the system.
+        logged_in: came with a token, and can log out.
     """
 
     site: Site
     is_full: bool
     wall: bool
     dark: bool | None = None
+    logged_in: bool = False
 
     @property
     def masked(self) -> bool:
@@ -87,6 +103,10 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         """The address of a list; None on a wall, where nothing is clicked."""
         return None if self.wall else address_of(choice, self.site.addresses)
 
+    def sends(self, choice: SendChoice) -> str | None:
+        """The address of a list of sends; None on a wall."""
+        return None if self.wall else address_of_sends(choice, self.site.addresses)
+
     def person(self, conversation_id: str | None) -> str | None:
         """The address of a person's thread."""
         if self.wall or not conversation_id:
@@ -104,6 +124,16 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         if not (self.is_full and not self.wall and known and base.lower().startswith(("http://", "https://"))):
             return None
         return f"{base}/workflow/{workflow_id}/executions/{execution_id}"
+
+
+def refuse_search(visitor: Visitor) -> None:
+    """Keep those who see numbers masked from finding out whose they are, digit by digit.
+
+    Raises:
+        ConfigurationError: this visitor may not look for a person.
+    """
+    if not visitor.is_full:
+        raise ConfigurationError(words.VIEWERS_FIND_NOBODY, remedy=words.VIEWERS_FIND_NOBODY_HINT)
 
 
 def recipient_of(message: Message) -> str | None:

@@ -95,6 +95,51 @@ STATUSES = {
     "warning": "warning",
 }
 
+LOG_OUT = "Log out"
+VIEWERS_FIND_NOBODY = "Viewers cannot look for a person."
+VIEWERS_FIND_NOBODY_HINT = "Whoever has TICKTRAIL_DASHBOARD_TOKEN can: log out, and in again with it."
+
+SENDS = "Sends"
+SENDS_HINT = "What n8n handed to WhatsApp. What was refused never became a message."
+SENDS_LINK = "Sends, refused ones too →"
+SENDS_HEADINGS = ("Time", "To", "Template", "Sent by", "Answer", "Why, and what to do")
+SENDS_KINDS = {
+    "": "All",
+    "refused": "Refused",
+    "accepted": "Accepted",
+    "unconfirmed": "Accepted, then silence",
+}
+SENDS_AT_LEAST = "more than {:,} sends"
+EMPTY_SENDS = "No send is known yet."
+EMPTY_SENDS_HINT = "Sends are read from the executions that sent. Type: ticktrail sync"
+EMPTY_SENDS_LIST = "No send matches."
+REFUSED = "refused"
+HELD = "held back"
+HELD_HINT = "WhatsApp looks at the quality of this template before it sends."
+NO_STATUS = "no status yet"
+NO_STATUS_HINT = "WhatsApp accepted it, and no status has come since. Wait a minute; then ask: ticktrail doctor"
+SEND_ANSWERS = {"accepted": "accepted", "held_for_quality_assessment": HELD, "paused": "paused"}
+EXECUTION = "execution {}"
+NO_RECIPIENT = "not known"
+SEND_TEXTS = {
+    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
+    "until": ("Sent before", "2h, 2026-11-22T14:30"),
+    "template": ("Template", "name, or name/lang"),
+    "workflow": ("Sent by workflow", "id"),
+}
+FAILURE_CODE = ("Failure code", "131026")
+MORE_CONDITIONS = "More conditions"
+APPLY = "Apply"
+CLEAR = "Clear"
+FIRST_PAGE = "← To the first page"
+NEXT_PAGE = "Next page →"
+TAKE_AWAY = "Take away: {}"
+EXACT_TEMPLATE = "Template {}"
+EXACT_LANGUAGE = "Language {}"
+EXACT_NUMBER = "From {}"
+NO_GROUPING = "Messages cannot be told apart by that."
+FIGURES_DOWNLOAD_HINT = "The figures of this period, every row, with all counts."
+
 ORDERS = {"newest": "newest status first", "oldest": "oldest status first", "updated": "latest news first"}
 
 

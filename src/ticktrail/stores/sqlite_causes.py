@@ -55,7 +55,7 @@ def send_causes(connection: sqlite3.Connection | None, chosen: SendFilter) -> It
     # A function of ours: not every SQLite that Python comes with can read JSON.
     connection.create_function("first_code", 1, lambda errors: first_code(_decoded(errors)), deterministic=True)
     connection.create_function("first_title", 1, lambda errors: _first_title(_decoded(errors)), deterministic=True)
-    where, parameters = sends_where(connection, msgspec.structs.replace(chosen, unconfirmed=False, after=None))
+    where, parameters = sends_where(connection, msgspec.structs.replace(chosen, unconfirmed=False))
     yield from map(_cause, connection.execute(_SENDS.replace("{where}", where), parameters))
 
 

@@ -79,16 +79,23 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
 
 def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
     """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
-    where, parameters = sends_where(connection, chosen)
-    question = f"SELECT id, sent_at FROM send WHERE {where} ORDER BY sent_at DESC, key"  # noqa: S608
+    where = sends_where(connection, chosen)
+    places = [("1", list[Parameter]())] if chosen.after is None else _behind_send(chosen.after)
+    selects, parameters = [], list[Parameter]()
+    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    for place in places:
+        condition, values = joined([where, place])
+        selects.append(f"SELECT id, sent_at, key FROM send WHERE {condition}")  # noqa: S608
+        parameters += values
+    question = f"{' UNION ALL '.join(selects)} ORDER BY sent_at DESC, key"
     if chosen.limit is not None:
         question += " LIMIT ?"
         parameters.append(_clamped(max(chosen.limit, 0)))
-    return iter(connection.execute(question, parameters))
+    return ((number, sent_at) for number, sent_at, _ in connection.execute(question, parameters))
 
 
 def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
-    """A filter of sends as a WHERE clause and its parameters, its limit left aside."""
+    """A filter of sends as a WHERE clause and its parameters, its limit and its place left aside."""
     clauses: list[Clause] = []
     if chosen.refused is not None:
         clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
@@ -111,8 +118,6 @@ def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
         codes = frozenset(map(str, chosen.failure_codes))
         connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
         clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
-    if chosen.after is not None:
-        clauses.append(_behind_send(chosen.after))
     return joined(clauses)
 
 
@@ -126,12 +131,13 @@ def _codes(errors: str) -> set[str]:
     return {str(int(code) if isinstance(code, float) and code.is_integer() else code) for code in codes}
 
 
-def _behind_send(place: SendPlace) -> Clause:
+def _behind_send(place: SendPlace) -> list[Clause]:
+    """What comes behind a place, in parts that each are in order in an index."""
     key = bindable(place.key)
     if place.sent_at is None:
-        return ("sent_at IS NULL AND key > ?", [key])
-    behind = "(sent_at <= ? AND (sent_at < ? OR key > ?) OR sent_at IS NULL)"
-    return (behind, [place.sent_at, place.sent_at, key])
+        return [("sent_at IS NULL AND key > ?", [key])]
+    behind: Clause = ("sent_at <= ? AND (sent_at < ? OR key > ?)", [place.sent_at, place.sent_at, key])
+    return [behind, ("sent_at IS NULL", [])]
 
 
 def index_to_use(chosen: MessageFilter) -> Index:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 from nicegui import background_tasks
@@ -28,9 +29,7 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
     """The groups of a period."""
     site = visitor.site
     if by not in words.GROUPINGS:
-        raise ConfigurationError(
-            "Messages cannot be told apart by that.", remedy=f"Good ones: {', '.join(words.GROUPINGS)}."
-        )
+        raise ConfigurationError(words.NO_GROUPING, remedy=f"Good ones: {', '.join(words.GROUPINGS)}.")
     grouping, now = Grouping(by), site.now()
     period = period_of(name, now, site.settings.timezone)
     async with frame.page(visitor, "/compare", words.GROUPS):
@@ -71,6 +70,11 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
         parts.text(f"The worst {len(found.rows)} of {found.named:,}.", "muted", tag="p")
     if found.nameless.messages:
         parts.text(f"{words.plural(found.nameless.messages, 'message')} {words.NO_GROUP[by.value]}.", "muted", tag="p")
+    if not visitor.wall:
+        with parts.box("below"):
+            parts.box("spring")
+            query = urlencode({"by": by.value, "period": period.name})
+            parts.downloads("compare", query, words.FIGURES_DOWNLOAD_HINT)
     if by is not Grouping.ERROR:
         background_tasks.create(_fill_sparks(visitor, by, period, sparks[: questions.SPARKED]), name="sparks")
 

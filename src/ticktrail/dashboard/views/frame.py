@@ -47,8 +47,11 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
                 parts.text(words.NAME, "brand-name")
             if not visitor.wall:
                 _ways(place)
-                _search(visitor)
+                if visitor.is_full:
+                    _search(visitor)
                 _theme(visitor)
+                if visitor.logged_in:
+                    _way_out()
         await _strip(visitor)
         with parts.box("content", id="content") as content:
             yield content
@@ -98,6 +101,12 @@ def _theme(visitor: Visitor) -> None:
         )
 
     parts.button(sign, change, "theme", aria_label=f"{label}. Change", title=label)
+
+
+def _way_out() -> None:
+    """A form and no link: following links ends nobody's session."""
+    with parts.box("way-out", tag="form", method="post", action="/logout"):
+        parts.text(words.LOG_OUT, "button", tag="button", type="submit")
 
 
 async def _strip(visitor: Visitor) -> None:

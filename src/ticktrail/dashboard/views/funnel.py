@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlencode
+
 import msgspec
 from nicegui import ui
 from nicegui.element import Element
@@ -13,7 +15,6 @@ from ticktrail.dashboard.choice import Choice
 from ticktrail.dashboard.periods import Period, day_bounds, period_of
 from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import frame, parts
-from ticktrail.errors import TicktrailError
 from ticktrail.model import ARRIVED, FAILED
 from ticktrail.query import READ
 
@@ -43,7 +44,6 @@ async def funnel(visitor: Visitor, name: str) -> None:
 async def put(visitor: Visitor, container: Element, period: Period, *, days: bool) -> None:
     """The figures of a period, made anew in their place when something new is stored."""
     site = visitor.site
-    shown: list[questions.Funnel | None] = [None]
 
     async def ask() -> questions.Funnel:
         now = site.now()
@@ -52,26 +52,15 @@ async def put(visitor: Visitor, container: Element, period: Period, *, days: boo
         )
 
     def show(found: questions.Funnel) -> None:
-        shown[0] = found
         _figures(visitor, found, period)
         if days:
             _days(visitor, found)
+        if days and found.days and not visitor.wall:
+            with parts.box("below"):
+                parts.box("spring")
+                parts.downloads("funnel", urlencode({"period": period.name}), words.FIGURES_DOWNLOAD_HINT)
 
-    await parts.fill(container, ask, show)
-
-    async def look() -> None:
-        # A dear answer may lag behind the ledger for a while, so what counts is whether it changed.
-        try:
-            found = await ask()
-        except TicktrailError:
-            return
-        if found == shown[0]:
-            return
-        container.clear()
-        with container:
-            show(found)
-
-    parts.every(NEWS_SECONDS, look, container)
+    await parts.fill_anew(container, NEWS_SECONDS, ask, show)
 
 
 def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:

@@ -12,7 +12,7 @@ from nicegui.element import Element
 from ticktrail.dashboard import questions, words
 from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of
 from ticktrail.dashboard.site import Visitor, recipient_of
-from ticktrail.dashboard.views import frame, parts, rows
+from ticktrail.dashboard.views import fields, frame, parts, rows
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.model import Message
 from ticktrail.query import MessageFilter
@@ -52,6 +52,9 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
             parts.text(words.MESSAGES, tag="h1")
             heading = parts.box()
             news = parts.box("news", role="status")
+            if not visitor.wall:
+                parts.box("spring")
+                parts.link(words.SENDS_LINK, "/sends", "muted quiet")
         if not visitor.wall:
             _form(visitor, choice)
         container = parts.box("listing")
@@ -126,10 +129,7 @@ def _list(visitor: Visitor, choice: Choice, shown: questions.Page) -> None:
             following = msgspec.structs.replace(choice, after=shown.place.token)
             parts.link("Next page →", address_of(following, site.addresses), "button primary")
         parts.box("spring")
-        query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
-        for ending, label in (("csv", words.DOWNLOAD_CSV), ("xlsx", words.DOWNLOAD_XLSX)):
-            address = f"/download/messages.{ending}{'?' + query if query else ''}"
-            parts.link(label, address, "button", download=f"messages.{ending}", title=words.DOWNLOAD_HINT)
+        parts.downloads("messages", query_of(msgspec.structs.replace(choice, after=""), site.addresses))
 
 
 def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Element) -> None:
@@ -174,13 +174,17 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                 choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
             )
             plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
-            _chip("All", everything, visitor, chosen=plain)
+            fields.chip("All", address_of(everything, site.addresses), chosen=plain)
             for status in ("sent", "delivered", "read", "failed"):
                 only = msgspec.structs.replace(everything, status=(status,))
-                _chip(words.status(status).capitalize(), only, visitor, chosen=choice.status == (status,))
+                fields.chip(
+                    words.status(status).capitalize(),
+                    address_of(only, site.addresses),
+                    chosen=choice.status == (status,),
+                )
             for name, label in _SHORT_FORMS.items():
                 only = msgspec.structs.replace(everything, **{name: True})
-                _chip(label, only, visitor, chosen=bool(getattr(choice, name)))
+                fields.chip(label, address_of(only, site.addresses), chosen=bool(getattr(choice, name)))
         used = [name for name in _TEXTS if getattr(choice, name)] + (["error"] if choice.error else [])
         with parts.box("more", tag="details") as more:
             if used:
@@ -189,23 +193,22 @@ def _form(visitor: Visitor, choice: Choice) -> None:
             with parts.box("fields"):
                 inputs = {}
                 for name, (label, hint) in _TEXTS.items():
-                    value = _readable(name, getattr(choice, name), visitor)
-                    inputs[name] = _field(label, hint, value)
-                errors = _field("Failure code", "131026", " ".join(choice.error))
+                    if name == "to" and not visitor.is_full:
+                        continue
+                    value = fields.readable(name, getattr(choice, name), visitor)
+                    inputs[name] = fields.field(label, hint, value)
+                errors = fields.field("Failure code", "131026", " ".join(choice.error))
                 order = ui.select(
                     words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order"
                 ).props("dense outlined")
 
                 def apply() -> None:
                     typed = {
-                        name: getattr(choice, name)
-                        if field.value == _readable(name, getattr(choice, name), visitor)
-                        else (field.value or "").strip()[:200]
+                        name: fields.typed(name, getattr(choice, name), field, visitor)
                         for name, field in inputs.items()
                     }
-                    codes = tuple((errors.value or "").replace(",", " ").split())[:20]
                     sort = "" if order.value == "newest" else str(order.value)
-                    go(**typed, error=codes, sort=sort)
+                    go(**typed, error=fields.codes(errors), sort=sort)
 
                 for field in (*inputs.values(), errors):
                     field.on("keydown.enter", apply)
@@ -225,35 +228,19 @@ def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
         chips.append((" or ".join(words.status(one) for one in choice.status), {"status": ()}))
     if choice.who:
         chips.append((f"To {visitor.who(choice.who)}", {"who": ""}))
-    if not chips:
-        return
-    with parts.box("chips"):
-        for label, changes in chips:
-            without = msgspec.structs.replace(choice, after="", **changes)
-            with parts.box("chip"):
-                parts.text(label)
-                parts.link("\N{MULTIPLICATION SIGN}", address_of(without, site.addresses), "chip-off",
-                           aria_label=f"Take away: {label}")  # fmt: skip
-
-
-def _chip(label: str, choice: Choice, visitor: Visitor, *, chosen: bool) -> None:
-    attributes = {"aria_current": "true"} if chosen else {}
-    parts.link(label, address_of(choice, visitor.site.addresses), "choice", **attributes)
-
-
-def _field(label: str, hint: str, value: str) -> ui.input:
-    field = ui.input(label, placeholder=hint, value=value).props("dense outlined stack-label")
-    field.props["maxlength"] = "200"
-    return field
-
-
-def _readable(name: str, value: str, visitor: Visitor) -> str:
-    """Moments that links wrote as Unix seconds, as people read them."""
-    if name in {"since", "until"} and value.isascii() and value.isdigit() and len(value) == 10:
-        moment = datetime.fromtimestamp(int(value), visitor.site.settings.timezone)
-        if moment.timestamp() == int(value) and not moment.second:
-            return f"{moment:%Y-%m-%dT%H:%M}"
-    return visitor.text(value, 200) if visitor.masked else value
+    if choice.number_id:
+        numbers = ", ".join(visitor.text(one, 40) for one in choice.number_id)
+        chips.append((words.EXACT_NUMBER.format(numbers), {"number_id": ()}))
+    for name, label in (("exact_template", words.EXACT_TEMPLATE), ("language", words.EXACT_LANGUAGE)):
+        value = getattr(choice, name)
+        if value:
+            chips.append((label.format(visitor.text(value, 80)), {name: ""}))
+    fields.standing(
+        [
+            (label, address_of(msgspec.structs.replace(choice, after="", **changes), site.addresses))
+            for label, changes in chips
+        ]
+    )
 
 
 async def message(visitor: Visitor, token: str) -> None:

@@ -56,7 +56,6 @@ def _figures(visitor: Visitor) -> Element:
 
 async def _put(visitor: Visitor, container: Element) -> None:
     site = visitor.site
-    shown: list[object] = [None]
 
     async def ask() -> list[Need] | None:
         now = site.now()
@@ -65,7 +64,6 @@ async def _put(visitor: Visitor, container: Element) -> None:
         return None if found is None else known_of(found, await site.ledger.ask(lambda store: store.alert_memory.all()))
 
     def show(found: list[Need] | None) -> None:
-        shown[0] = found
         if found is None:
             parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
             return
@@ -84,19 +82,7 @@ async def _put(visitor: Visitor, container: Element) -> None:
                 for need in seen_to[:_LISTED]:
                     _need(visitor, need, look)
 
-    async def look() -> None:
-        try:
-            found = await ask()
-        except TicktrailError:
-            return
-        if found == shown[0]:
-            return
-        container.clear()
-        with container:
-            show(found)
-
-    await parts.fill(container, ask, show)
-    parts.every(LOOK_SECONDS, look, container)
+    look = await parts.fill_anew(container, LOOK_SECONDS, ask, show)
 
 
 def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:

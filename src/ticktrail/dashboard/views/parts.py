@@ -148,6 +148,47 @@ def every(seconds: float, act: Callable[[], Any], container: Element, *, at_once
         ui.timer(seconds, act, immediate=at_once)
 
 
+def downloads(name: str, query: str, hint: str = words.DOWNLOAD_HINT) -> None:
+    """The ways to a list or a table as a file; the conditions stand in the query."""
+    for ending, label in (("csv", words.DOWNLOAD_CSV), ("xlsx", words.DOWNLOAD_XLSX)):
+        address = f"/download/{name}.{ending}{'?' + query if query else ''}"
+        link(label, address, "button", download=f"{name}.{ending}", title=hint)
+
+
+async def fill_anew(
+    container: Element, seconds: float, ask: Callable[[], Awaitable[T]], show: Callable[[T], Any]
+) -> Callable[[], Awaitable[None]]:
+    """As :func:`fill`, and shown anew in its place whenever the answer has become another.
+
+    It is asked again every so many seconds. When it cannot be had then, what stands there stays.
+
+    Returns:
+        what asks again at once, for who has just changed something. What ``show`` makes may name it: nobody presses
+        a button before it is there.
+    """
+    shown: list[T] = []
+
+    def put(found: T) -> None:
+        shown[:] = [found]
+        show(found)
+
+    async def look() -> None:
+        # A dear answer may lag behind the ledger for a while, so what counts is whether it changed.
+        try:
+            found = await ask()
+        except TicktrailError:
+            return
+        if shown == [found] or container.is_deleted:
+            return
+        container.clear()
+        with container:
+            put(found)
+
+    await fill(container, ask, put)
+    every(seconds, look, container)
+    return look
+
+
 @contextmanager
 def section(title: str, classes: str = "", *, extra: Callable[[], Any] | None = None) -> Iterator[Element]:
     """A part of a page under a heading."""
