@@ -36,19 +36,22 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def needs_you(store: Store, settings: Settings, *, now: datetime) -> list[Need] | None:
-    """The causes that need somebody, the most urgent first; None where there is no ledger.
+    """The causes that need somebody, the most urgent first; None where there is nothing yet that could.
 
     Raises:
         ConfigurationError: ``ticktrail.toml`` is malformed.
     """
     if not store.exists():
         return None
+    found = find_alerts(settings, _own(settings), store, now)
+    if not found and next(store.messages(MessageFilter(limit=1)), None) is None:
+        return None
     return [
         Need(
             alert=alert,
             listed=store.count(alert.listing) if isinstance(alert.listing, MessageFilter) else None,
         )
-        for alert in find_alerts(settings, _own(settings), store, now)
+        for alert in found
     ]
 
 

@@ -73,14 +73,17 @@ async def _put(visitor: Visitor, container: Element) -> None:
             parts.empty(words.NOTHING_NEEDS_YOU, words.NOTHING_NEEDS_YOU_HINT, kind="good")
         listed = _WALL_CAUSES if visitor.wall else _LISTED
         for need in waiting[:listed]:
-            _need(visitor, need, look)
+            _need(visitor, need, changed)
         if len(waiting) > listed:
             parts.text(words.and_more(len(waiting) - listed), "muted")
         if seen_to and not visitor.wall:
             with parts.box("seen-to", tag="details"):
                 parts.text(f"{words.ACKNOWLEDGED}: {len(seen_to)}", tag="summary")
                 for need in seen_to[:_LISTED]:
-                    _need(visitor, need, look)
+                    _need(visitor, need, changed)
+
+    async def changed() -> None:
+        await look()
 
     look = await parts.fill_anew(container, LOOK_SECONDS, ask, show)
 
