@@ -76,7 +76,7 @@ ALLOWED: dict[str, set[str]] = {
         *{"document", "error_codes", "errors", "exports", "grouping", "ledger", "masking", "model", "moments", "n8n"},
         *{"naming", "overview", "phone", "query", "reason", "render", "render_alerts", "render_stats", "reports"},
         "secret",
-        *{"stats", "stores", "teaching", "toml_settings"},
+        *{"stats", "stores", "teaching", "thread", "thread_view", "toml_settings"},
     },
     "naming": {"config_file", "errors"},
     "render_stats": {"bars", "counts", "grouping", "query", "render", "stats", "teaching"},

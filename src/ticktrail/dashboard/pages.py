@@ -26,6 +26,7 @@ from ticktrail.dashboard.site import Access, Site, Visitor
 from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, trust
 from ticktrail.error_codes import TABLE, Catalogue, packaged
 from ticktrail.errors import NotFoundError, TicktrailError
+from ticktrail.ledger import open_conversations
 from ticktrail.naming import read_naming
 from ticktrail.toml_settings import question_settings
 
@@ -52,6 +53,7 @@ def mount(app: FastAPI, settings: Settings, access: Access | None = None) -> Sit
         region=question_settings(settings).region,
         acknowledgements=AcknowledgedFile(own_folder(settings) / "dashboard.json"),
         access=access,
+        conversations=open_conversations(settings),
     )
     add_downloads(app, site)
     style = _add_style(app)
@@ -107,7 +109,7 @@ def _add_pages(site: Site, style: str) -> None:
     at("/find/{token}", lambda visitor, request: person.find(visitor, request.path_params["token"]))
     at(
         "/person/{token}",
-        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "after")),
+        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "before")),
     )
     at("/trust", lambda visitor, _: trust.trust(visitor))
 
@@ -151,6 +153,8 @@ def _close_at_the_end(app: FastAPI, site: Site) -> None:
         async with before(running) as state:
             yield state
         site.ledger.close()
+        if site.conversations is not None:
+            site.conversations.close()
 
     app.router.lifespan_context = lifespan
 

@@ -24,9 +24,6 @@ from ticktrail.stores.bookkeeping import Run
 PAGE = 50
 """Messages on a page of a list."""
 
-THREAD = 200
-"""Messages of a person on one page."""
-
 SPARKED = 30
 """Groups that get a sparkline and a reason."""
 

@@ -40,6 +40,15 @@ EMPTY_LIST = "No message matches."
 EMPTY_LIST_HINT = "Take a condition away, or choose a longer time."
 EMPTY_PERSON = "No message to this number is in the ledger."
 EMPTY_PERSON_HINT = "Look at the digits once more. What was sent before the ledger began is not in it."
+MESSAGE = "Message"
+THREAD = "Conversation"
+EARLIER = "↑ Earlier messages"
+NEWEST = "↓ Newest messages"
+TIMELINE = "Timeline"
+OPEN_IN_N8N = "Open in n8n"
+NOT_IN_LEDGER = "no status in the ledger"
+TEXTS_AWAY = "The texts could not be read."
+NO_TIME = "Time not known"
 LOADING = "Counting …"
 TRY_AGAIN = "Try again"
 ASKED_WRONG = "This could not be understood."
@@ -114,6 +123,11 @@ def of_whole(share: Share, whole: str, *, at_least: bool = False) -> str:
     if share.missing is not None or not share.percent:
         return share.percent
     return f"{AT_LEAST + ' ' if at_least else ''}{share.percent} of {whole}"
+
+
+def lines(text: str, longest: int) -> str:
+    """A text of several lines, each fit for a screen, cut to so many characters."""
+    return "\n".join(one_line(line, longest) for line in text[:longest].splitlines()[:500])
 
 
 def points(change: float | None) -> str:
