@@ -53,19 +53,20 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[Path], str]]:
-    """Starts a server of pages over a store; its address."""
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., str]]:
+    """Starts a server of pages over a store, a file or a URL, with more in its environment; its address."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(store: Path) -> str:
+    def start(store: Path | str, **more: str) -> str:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        log = (store.parent / "server.log").open("wb")
+        folder = store.parent if isinstance(store, Path) else tmp_path_factory.mktemp("server")
+        environ = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "XDG_DATA_HOME": str(folder), **more}
+        log = (folder / "server.log").open("wb")
         running.append(
             subprocess.Popen([sys.executable, str(HERE / "serve_pages.py"), str(store), str(port)], env=environ,
-                             stdout=log, stderr=log)
+                             cwd=folder, stdout=log, stderr=log)
         )  # fmt: skip
         log.close()
         deadline = time.monotonic() + 30
@@ -74,7 +75,7 @@ def serve() -> Iterator[Callable[[Path], str]]:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return f"http://127.0.0.1:{port}"
             time.sleep(0.05)
-        raise AssertionError((store.parent / "server.log").read_text(errors="replace")[-2_000:])
+        raise AssertionError((folder / "server.log").read_text(errors="replace")[-2_000:])
 
     yield start
     for one in running:
