@@ -48,7 +48,7 @@ def _at_its_end(page: Any) -> bool:
     found: bool = page.evaluate(
         "() => { const box = document.querySelector('.thread').getBoundingClientRect();"
         " const last = document.querySelector('.turns').lastElementChild.getBoundingClientRect();"
-        " return last.bottom <= box.bottom + 1 && last.top >= box.top - 1 && box.height < innerHeight; }"
+        " return last.bottom <= box.bottom + 1 && last.top >= box.top - 1 && box.bottom <= innerHeight; }"
     )
     return found
 

@@ -190,7 +190,7 @@ def _bubble(visitor: Visitor, turn: Turn) -> None:
     kind = {True: "ours", False: "theirs", None: "theirs"}[turn.outbound]
     with parts.box(f"bubble {kind} {'failed' if failed else ''}", tag="article"):
         if message is not None:
-            _bubble_head(visitor, message)
+            _bubble_head(visitor, message, has_text=bool(turn.text) and not visitor.masked)
         if turn.media:
             parts.text(f"[{visitor.text(turn.media, 80)}]", "muted")
         if turn.text and not visitor.masked:
@@ -205,12 +205,16 @@ def _bubble(visitor: Visitor, turn: Turn) -> None:
                     parts.text(words.NOT_IN_LEDGER, "muted")
 
 
-def _bubble_head(visitor: Visitor, message: Message) -> None:
+def _bubble_head(visitor: Visitor, message: Message, *, has_text: bool) -> None:
+    template, campaign = message.template, message.attributes.callback_data
+    title = visitor.text(template.name, 80) if template else "" if has_text else words.MESSAGE
+    if not (title or campaign):
+        return
     with parts.box("bubble-head"):
-        template = message.template
-        parts.text(visitor.text(template.name, 80) if template else words.MESSAGE, "bubble-title")
-        if message.attributes.callback_data:
-            parts.text(visitor.text(message.attributes.callback_data, 60), "muted")
+        if title:
+            parts.text(title, "bubble-title")
+        if campaign:
+            parts.text(visitor.text(campaign, 60), "muted")
 
 
 def _bubble_reason(visitor: Visitor, message: Message, *, failed: bool) -> None:
