@@ -73,6 +73,11 @@ def test_a_long_thread_begins_with_its_newest(
     _find(look, page, WHO)
     first = page.url
     assert _at_its_end(page)
+    edges = page.evaluate(
+        "() => ['.strip', 'h1', '.answer', '.thread'].map((name) => document.querySelector(name))"
+        ".map((one) => one.getBoundingClientRect()).flatMap((one) => [one.top, one.bottom])"
+    )
+    assert edges == sorted(edges)
     look.picture(page, f"thread-{'laptop' if size is None else 'phone'}")
     pages: list[list[int]] = []
     while True:

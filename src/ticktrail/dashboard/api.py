@@ -19,11 +19,12 @@ from ticktrail.coverage import Gap
 from ticktrail.dashboard.access import Access, Role, role_of
 from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
 from ticktrail.dashboard.ledgers import Ledgers
-from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of
+from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of, thread_of
 from ticktrail.dashboard.parameters import FiguresOf, Last, Listing, Text, Thread
 from ticktrail.dashboard.places import Places
 from ticktrail.dashboard.problems import Problem
 from ticktrail.dashboard.schemas import answers
+from ticktrail.dashboard.threads import Texts
 from ticktrail.document import to_document
 from ticktrail.errors import NotFoundError
 from ticktrail.masking import mask_document, mask_number, mask_text
@@ -46,7 +47,10 @@ _FOR_ALL = "For viewers numbers and message ids are masked."
 class Api:
     """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
 
-    def __init__(self, settings: Settings, access: Access, ledgers: Ledgers) -> None:
+    def __init__(
+        self, settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None
+    ) -> None:
+        self._conversations = conversations
         self._settings = settings
         self._salt = access.salt
         self._ledgers = ledgers
@@ -81,10 +85,20 @@ class Api:
             order=asked.sort,
             after=Place.read(place) if place else None,
         )
-        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+
+        def look(store: Store) -> Page:
+            # Digits at the end of several numbers mean several people, and texts do not say whose they are.
+            if self._conversations is None or chosen.person is None or chosen.person.suffix is not None:
+                return self._page(store, chosen, asked.limit, role)
+            return thread_of(
+                store, chosen, asked.limit, kept=self._conversations, order=asked.sort, most_bytes=LISTED_BYTES
+            )
+
+        page = await self._ledgers.ask(look)
         people = _encoded(sorted(page.people))
+        turns = b"" if page.turns is None else b', "turns": %b' % page.turns
         ending = self._next(page, role)
-        return _json(b'{"conversationIds": %b, "messages": [%b], "next": %b}' % (people, page.body, ending))
+        return _json(b'{"conversationIds": %b, "messages": [%b]%b, "next": %b}' % (people, page.body, turns, ending))
 
     async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
         """Figures."""
@@ -171,9 +185,9 @@ class Api:
         }
 
 
-def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
-    """The paths."""
-    api = Api(settings, access, ledgers)
+def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None) -> APIRouter:
+    """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
+    api = Api(settings, access, ledgers, conversations)
     routes = APIRouter(prefix=PREFIX, default_response_class=Response)
 
     @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
@@ -192,7 +206,8 @@ def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
     @routes.get(
         "/conversations/{wa_id}",
         summary="One person's messages",
-        description="The number in any spelling, or its last digits. Not for viewers.",
+        description="The number in any spelling, or its last digits; with texts, where a workflow keeps them. "
+        "Not for viewers.",
         responses=answers("Conversation"),
     )
     async def conversation(

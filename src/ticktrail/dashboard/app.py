@@ -26,8 +26,9 @@ from ticktrail.dashboard.guard import Guard
 from ticktrail.dashboard.headers import SecurityHeaders
 from ticktrail.dashboard.keeping import Kept
 from ticktrail.dashboard.ledgers import Ledgers
+from ticktrail.dashboard.threads import Texts
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.ledger import open_ledger
+from ticktrail.ledger import open_conversations, open_ledger
 from ticktrail.naming import read_naming
 
 METRICS_SECONDS = 15.0
@@ -49,6 +50,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     ledgers = Ledgers(
         lambda: open_ledger(settings), shared=settings.store_url.reveal().lower().startswith(("mongodb:", "mongodb+"))
     )
+    conversations = open_conversations(settings)
     app = FastAPI(
         title="Ticktrail",
         version=__version__,
@@ -56,7 +58,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing(ledgers),
+        lifespan=_closing(ledgers, conversations),
     )
     app.state.ledgers = ledgers
     app.state.settings = settings
@@ -65,7 +67,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     problems.install(app)
     app.include_router(login.router(access, attempts))
     app.include_router(probes.router(settings, ledgers))
-    paths = api.router(settings, access, ledgers)
+    paths = api.router(settings, access, ledgers, conversations)
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
     app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
@@ -178,11 +180,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _closing(ledgers: Ledgers) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _closing(ledgers: Ledgers, conversations: Texts | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         ledgers.close()
+        if conversations is not None:
+            conversations.close()
 
     return lifespan
 

@@ -15,7 +15,7 @@ from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.needs import Acknowledgements
-from ticktrail.dashboard.threads import Kept
+from ticktrail.dashboard.threads import Texts
 from ticktrail.error_codes import Catalogue
 from ticktrail.masking import mask_number, mask_text
 from ticktrail.model import Message
@@ -47,7 +47,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     region: str | None
     acknowledgements: Acknowledgements
     access: Access | None
-    conversations: Kept | None = None
+    conversations: Texts | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def visitor(self, request: Request) -> Visitor:

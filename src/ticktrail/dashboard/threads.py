@@ -37,7 +37,7 @@ Key = tuple[int, str]
 """The time of something said, Unix seconds, 0 for unknown; and what settles ties."""
 
 
-class Kept(Protocol):
+class Texts(Protocol):
     """What a workflow keeps of conversations: see :class:`ticktrail.stores.mongodb_conversations.Conversations`."""
 
     def of(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -78,7 +78,7 @@ def stretch(
     *,
     order: Literal["newest", "oldest"] = "newest",
     after: Place | None = None,
-    kept: Kept | None = None,
+    kept: Texts | None = None,
     names: Sequence[str] = (),
 ) -> Stretch:
     """A page of a thread.
