@@ -16,6 +16,7 @@ from ticktrail.alerting import find_alerts
 from ticktrail.asked import filter_of
 from ticktrail.config import Settings
 from ticktrail.coverage import Gap
+from ticktrail.dashboard import masked
 from ticktrail.dashboard.access import Access, Role, role_of
 from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
 from ticktrail.dashboard.ledgers import Ledgers
@@ -27,11 +28,10 @@ from ticktrail.dashboard.schemas import answers
 from ticktrail.dashboard.threads import Texts
 from ticktrail.document import to_document
 from ticktrail.errors import NotFoundError
-from ticktrail.masking import mask_document, mask_number, mask_text
 from ticktrail.naming import read_naming
 from ticktrail.overview import overview
 from ticktrail.phone import person
-from ticktrail.query import Grouping, MessageFilter, Place
+from ticktrail.query import MessageFilter, Place
 from ticktrail.render import to_json
 from ticktrail.render_alerts import alerts_document
 from ticktrail.render_stats import report_document
@@ -110,29 +110,20 @@ class Api:
         def count(store: Store) -> bytes:
             report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
             document = report_document(report)
-            return _encoded(document if role is Role.FULL else _masked_stats(document, asked.by))
+            return _encoded(document if role is Role.FULL else masked.stats(document, asked.by))
 
         return _json(await self._ledgers.ask(count))
 
     async def alerts(self, role: Role | None) -> Response:
         """What needs somebody."""
+        n8n = self._settings.n8n
 
         def find(store: Store) -> bytes:
             own = read_alert_settings(self._settings.config_file, os.environ)
             found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
             document = alerts_document(found, store.alert_memory.all(), store.location, self._settings.timezone)
             if role is not Role.FULL:
-                # Where a list can be had by command is for those who may see it.
-                document = mask_document(
-                    {
-                        **{name: value for name, value in document.items() if name != "store"},
-                        "alerts": [
-                            {name: value for name, value in one.items() if name not in {"command", "note"}}
-                            for one in document["alerts"]
-                        ],
-                    },
-                    self._salt,
-                )
+                document = masked.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
             return _encoded(document)
 
         return _json(await self._ledgers.ask(find))
@@ -143,7 +134,7 @@ class Api:
         def read(store: Store) -> bytes:
             documents = (run_document(run, self._settings) for run in store.books.runs(asked.limit))
             if role is not Role.FULL:
-                documents = (self._masked_run(document) for document in documents)
+                documents = (masked.run(document, self._salt) for document in documents)
             return _encoded({"runs": list(documents)})
 
         return _json(await self._ledgers.ask(read))
@@ -173,16 +164,6 @@ class Api:
             return b"null"
         token = page.place.token
         return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._places.name(token))
-
-    def _masked_run(self, document: dict[str, Any]) -> dict[str, Any]:
-        document.pop("n8n", None)
-        report = {name: value for name, value in document["report"].items() if name not in {"store", "source"}}
-        error = document["error"]
-        return {
-            **document,
-            "error": None if error is None else mask_text(error, self._salt),
-            "report": mask_document(report, self._salt),
-        }
 
 
 def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None) -> APIRouter:
@@ -281,27 +262,6 @@ def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
         "toStartedAt": gap.to_started_at,
         "foundAt": gap.found_at.astimezone(zone),
     }
-
-
-def _masked_stats(document: dict[str, Any], by: Grouping | None) -> dict[str, Any]:
-    """Figures without what people are known by; a template's name stays, a number in it does not."""
-    document.pop("store", None)
-    for group in document.get("groups", ()):
-        if by is not None and isinstance(group[by.value], str):
-            group[by.value] = _masked_key(group[by.value], group["label"], by)
-        group["label"] = None if group["label"] is None else mask_text(group["label"])
-    return document
-
-
-def _masked_key(key: str, label: str | None, by: Grouping) -> str:
-    if by in {Grouping.WORKFLOW, Grouping.SENDER}:
-        return key
-    if by is Grouping.USER:
-        return mask_number(key)
-    # One of our own numbers has Meta's id for a key, which nobody can dial, unless none is known.
-    if by is Grouping.NUMBER and key.isascii() and key.isdigit():
-        return mask_number(key) if key == label else key
-    return mask_text(key)
 
 
 def _only_full(role: Role | None, name: str) -> None:

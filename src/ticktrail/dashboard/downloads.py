@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 
 from ticktrail import exports
+from ticktrail.dashboard import masked as masked_ones
+from ticktrail.dashboard.access import Role
 from ticktrail.dashboard.choice import filter_of, read_choice
-from ticktrail.dashboard.site import Site
+from ticktrail.dashboard.problems import of_error
+from ticktrail.dashboard.site import Site, refuse_search
 from ticktrail.document import to_document
-from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
-from ticktrail.masking import mask_document
+from ticktrail.errors import TicktrailError
 
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -31,8 +33,7 @@ def add_downloads(app: FastAPI, site: Site) -> None:
         try:
             return _file(request, site, form, masked=visitor.masked)
         except TicktrailError as error:
-            known = {ConfigurationError: 400, NotFoundError: 404}
-            return JSONResponse({"error": str(error), "remedy": error.remedy}, status_code=known.get(type(error), 503))
+            return of_error(error, Role.VIEWER if visitor.masked else Role.FULL)
 
     # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
     def as_csv(request: Request) -> Response:
@@ -49,14 +50,16 @@ def _file(request: Request, site: Site, form: str, *, masked: bool) -> Response:
     params: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         params.setdefault(name, []).append(value)
-    chosen = filter_of(read_choice(params, site.addresses), site.settings, site.catalogue, site.now())
+    choice = read_choice(params, site.addresses)
+    refuse_search(choice, masked=masked)
+    chosen = filter_of(choice, site.settings, site.catalogue, site.now())
     folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
     try:
         path = Path(folder.name) / f"messages.{form}"
         with site.ledger.open_store() as store:
             documents: Any = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
             if masked:
-                documents = map(mask_document, documents)
+                documents = map(masked_ones.message, documents)
             exports.write_file(documents, path, form)
     except BaseException:
         folder.cleanup()

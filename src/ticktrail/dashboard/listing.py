@@ -6,9 +6,9 @@ from typing import Literal
 
 import msgspec
 
+from ticktrail.dashboard import masked
 from ticktrail.dashboard.threads import LONGEST_TEXT, Texts, stretch
 from ticktrail.document import to_document
-from ticktrail.masking import mask_document
 from ticktrail.query import MessageFilter, Place
 from ticktrail.render import to_json
 from ticktrail.stores import Store
@@ -50,7 +50,7 @@ def page_of(store: Store, chosen: MessageFilter, limit: int, *, salt: bytes | No
         document = to_document(message, store.timezone)
         if document["conversation_id"] is not None:
             people.add(document["conversation_id"])
-        shown = document if salt is None else mask_document(document, salt)
+        shown = document if salt is None else masked.message(document, salt)
         bodies.append(to_json(shown).encode("utf-8", "replace"))
         size += len(bodies[-1])
         place = answer.place

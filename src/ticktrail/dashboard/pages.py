@@ -119,7 +119,7 @@ async def _failed(visitor: Visitor, error: TicktrailError) -> None:
     ui.context.client.content.clear()
     async with frame.page(visitor, "", words.NAME):
         if isinstance(error, NotFoundError):
-            parts.empty(str(error), error.remedy, kind="error")
+            parts.empty(visitor.text(error, 600), visitor.text(error.remedy, 600), kind="error")
         else:
             parts.failure(error)
 

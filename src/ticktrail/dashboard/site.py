@@ -11,13 +11,15 @@ from fastapi import Request
 
 from ticktrail.cleaning import one_line
 from ticktrail.config import Settings
+from ticktrail.dashboard import words
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.needs import Acknowledgements
 from ticktrail.dashboard.threads import Texts
 from ticktrail.error_codes import Catalogue
-from ticktrail.masking import mask_number, mask_text
+from ticktrail.errors import ConfigurationError
+from ticktrail.masking import hide_places, mask_number, mask_text
 from ticktrail.model import Message
 from ticktrail.naming import Naming
 
@@ -87,9 +89,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         return grouped(plain)
 
     def text(self, text: object, longest: int = LONGEST_CELL) -> str:
-        """A text out of a payload: on one line, cut, and for some with its numbers masked."""
+        """A text out of a payload: on one line, cut, and for some with its numbers masked and without places."""
         line = one_line(str(text), longest)
-        return mask_text(line) if self.masked else line
+        return hide_places(mask_text(line)) if self.masked else line
 
     def messages(self, choice: Choice) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""
@@ -112,6 +114,12 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         if not (self.is_full and not self.wall and known and base.lower().startswith(("http://", "https://"))):
             return None
         return f"{base}/workflow/{workflow_id}/executions/{execution_id}"
+
+
+def refuse_search(choice: Choice, *, masked: bool) -> None:
+    """Raise ConfigurationError when somebody who sees masked numbers only looks for one: the answer would tell it."""
+    if masked and choice.to:
+        raise ConfigurationError(words.NO_SEARCH, remedy=words.NO_SEARCH_HINT)
 
 
 def recipient_of(message: Message) -> str | None:

@@ -42,8 +42,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None = None
 
 
-def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
-    """The verdict on what a ledger's books tell."""
+def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
+    """The verdict on what a ledger's books tell.
+
+    Args:
+        masked: without what n8n and the store said, word for word: hosts and folders may be in it.
+    """
     if not known.exists:
         return Verdict(level="warn", headline="nothing is known yet: no sync has run")
     opened = [one for _, _, ones in known.scopes for one in ones]
@@ -54,7 +58,7 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
     if len(recent) > 2:
         remarks.append(f"and {words.plural(len(recent) - 2, 'gap')} more")
     if hidden:
-        remarks.append(not_shown(hidden))
+        remarks.append(not_shown(hidden, masked=masked))
     refused = sum(one.kind is Kind.REFUSED for one in opened)
     if refused:
         remarks.append(f"{words.plural(refused, 'execution')} with something the store would not take")
@@ -62,7 +66,7 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
         named = " or ".join(f"“{name}”" for name in sorted(known.never))
         remarks.append(f"no message ever came with {named}: the trigger may filter it")
     level: Level = "warn" if recent or hidden or refused or known.never else "good"
-    failed = _failing(known)
+    failed = _failing(known, masked=masked)
     if failed:
         remarks.insert(0, failed)
     checked_at = oldest_check(known.scopes)
@@ -86,9 +90,14 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
     )  # fmt: skip
 
 
-def not_shown(hidden: tuple[Open, ...]) -> str:
+def reason_text(reason: str, *, masked: bool) -> str:
+    """Why something could not be read, in words; what n8n or the store said itself only where it may be seen."""
+    return REASONS.get(reason, words.OTHER_REASONS if masked else reason)
+
+
+def not_shown(hidden: tuple[Open, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
-    reasons = Counter(REASONS.get(one.reason or "unreadable", one.reason or "unreadable") for one in hidden)
+    reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
     return f"{words.plural(len(hidden), 'execution')} n8n would not show ({listed})"
 
@@ -106,11 +115,12 @@ def oldest_check(scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]) -> dat
     return min(known) if known and len(known) == len(moments) else None
 
 
-def _failing(known: Trust) -> str:
+def _failing(known: Trust, *, masked: bool) -> str:
     """What the latest run says when it did not come through."""
     if not known.runs or known.runs[0].error is None:
         return ""
-    return f"the last sync failed: {known.runs[0].error.splitlines()[0][:200]}"
+    first = "" if masked else "".join(known.runs[0].error.splitlines()[:1])[:200]
+    return f"{words.SYNC_FAILED}: {first}" if first else words.SYNC_FAILED
 
 
 def _gap(gap: Gap, zone: tzinfo, now: datetime) -> str:

@@ -36,6 +36,7 @@ _LONGEST_TYPED = 60
 @asynccontextmanager
 async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Element]:
     """A page's frame; what is made inside the block stands in its middle."""
+    parts.meet(visitor)
     ui.dark_mode(visitor.dark)
     ui.page_title(f"{title} · {words.NAME}")
     ui.colors(primary="#0b7a66")
@@ -47,7 +48,8 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
                 parts.text(words.NAME, "brand-name")
             if not visitor.wall:
                 _ways(place)
-                _search(visitor)
+                if visitor.is_full:
+                    _search(visitor)
                 _theme(visitor)
         await _strip(visitor)
         with parts.box("content", id="content") as content:
@@ -112,10 +114,10 @@ async def _strip(visitor: Visitor) -> None:
             known = await site.ledger.recall(
                 "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_books=True
             )
-            verdict = judge(known, site.now(), site.settings.timezone)
+            verdict = judge(known, site.now(), site.settings.timezone, masked=visitor.masked)
             told = (verdict.level, verdict.headline, verdict.remarks)
         except TicktrailError as error:
-            told = ("bad", words.STORE_AWAY, (str(error)[:200],))
+            told = ("bad", words.STORE_AWAY, () if visitor.masked else (str(error)[:200],))
         if told == shown[0]:
             return
         shown[0] = told

@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from ticktrail.dashboard import questions, words
 from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of
-from ticktrail.dashboard.site import Visitor, recipient_of
+from ticktrail.dashboard.site import Visitor, recipient_of, refuse_search
 from ticktrail.dashboard.views import frame, parts, rows
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.model import Message
@@ -44,6 +44,7 @@ async def messages(visitor: Visitor, choice: Choice) -> None:
     """The list of the messages a choice means, a page of it."""
     site, problem, chosen = visitor.site, None, MessageFilter()
     try:
+        refuse_search(choice, masked=not visitor.is_full)
         chosen = filter_of(choice, site.settings, site.catalogue, site.now())
     except TicktrailError as error:
         problem = error
@@ -189,6 +190,8 @@ def _form(visitor: Visitor, choice: Choice) -> None:
             with parts.box("fields"):
                 inputs = {}
                 for name, (label, hint) in _TEXTS.items():
+                    if name == "to" and not visitor.is_full:
+                        continue
                     value = _readable(name, getattr(choice, name), visitor)
                     inputs[name] = _field(label, hint, value)
                 errors = _field("Failure code", "131026", " ".join(choice.error))

@@ -13,7 +13,7 @@ from nicegui.element import Element
 from ticktrail import phone
 from ticktrail.dashboard import questions, threads, words
 from ticktrail.dashboard.choice import Choice
-from ticktrail.dashboard.site import Visitor
+from ticktrail.dashboard.site import Visitor, refuse_search
 from ticktrail.dashboard.views import frame, parts, rows
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.model import Message
@@ -28,6 +28,7 @@ async def find(visitor: Visitor, token: str) -> None:
     """Whom a typed text means: straight to the one person, else a list to choose from."""
     site = visitor.site
     typed = _opened(visitor, token)
+    refuse_search(Choice(to=typed), masked=not visitor.is_full)
     wanted = phone.person(typed, site.region)
     found = await site.ledger.ask(lambda store: questions.people(store, wanted))
     if len(found.people) == 1:

@@ -9,9 +9,8 @@ from ticktrail import teaching
 from ticktrail.coverage import Facts, Kind, Open
 from ticktrail.dashboard import questions, words
 from ticktrail.dashboard.site import Visitor
-from ticktrail.dashboard.verdict import checked, gap_text, judge
+from ticktrail.dashboard.verdict import checked, gap_text, judge, reason_text
 from ticktrail.dashboard.views import frame, parts
-from ticktrail.reports import REASONS
 from ticktrail.stores.bookkeeping import Run
 
 _LISTED = 50
@@ -42,7 +41,7 @@ async def trust(visitor: Visitor) -> None:
 def _show(visitor: Visitor, known: questions.Trust) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
-    judged = judge(known, now, zone)
+    judged = judge(known, now, zone, masked=visitor.masked)
     with parts.box(f"card verdict {judged.level}"):
         parts.text(
             f"{_LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.", "verdict-head", tag="p"
@@ -94,7 +93,7 @@ def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Op
             parts.text("Deleted by n8n before they could be read", tag="h3")
             with parts.box("plain-list", tag="ul"):
                 for lost in facts.lost[-10:]:
-                    reason = visitor.text(REASONS.get(lost.reason or "", lost.reason or "not known"), 80)
+                    reason = visitor.text(reason_text(lost.reason or words.NOT_KNOWN, masked=visitor.masked), 80)
                     parts.text(f"execution {lost.execution_id}: {reason}", tag="li")
         if opened:
             parts.text("Executions still open", tag="h3")
@@ -115,7 +114,8 @@ def _open(
                             parts.text(one.execution_id)
                         else:
                             parts.away(str(one.execution_id), address)
-                    reason = f" ({visitor.text(REASONS.get(one.reason, one.reason), 80)})" if one.reason else ""
+                    why = reason_text(one.reason, masked=visitor.masked) if one.reason else ""
+                    reason = f" ({visitor.text(why, 80)})" if why else ""
                     parts.text(_KINDS[one.kind] + reason, tag="td")
                     parts.text(moment(one.first_met_at), tag="td")
                     parts.text(moment(one.look_again_at), tag="td")
@@ -138,7 +138,8 @@ def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
                         if run.error is None:
                             parts.text("came through", "good-word")
                         else:
-                            parts.text(visitor.text(run.error, 200), "bad-word")
+                            error = words.ENDED_BADLY if visitor.masked else visitor.text(run.error, 200)
+                            parts.text(error, "bad-word")
 
 
 def _head(*names: str, numbers: Collection[int] = ()) -> None:
