@@ -40,7 +40,87 @@ EMPTY_LIST = "No message matches."
 EMPTY_LIST_HINT = "Take a condition away, or choose a longer time."
 EMPTY_PERSON = "No message to this number is in the ledger."
 EMPTY_PERSON_HINT = "Look at the digits once more. What was sent before the ledger began is not in it."
+AND_MORE = "and {count:,} more"
+OR = " or "
+PAGES = "Pages"
+FIND_IT = "Find"
+COLOURS = {"auto": "Colours go by your system", "dark": "Dark", "light": "Light"}
+CHANGE_COLOURS = "{colours}. Change"
+WHOSE_NUMBER_FITS = "{people} whose number fits"
+MORE_PEOPLE = "There are more. Type more digits."
+
+LOG_IN_TITLE = "Ticktrail: log in"
+LOG_IN = "Log in"
+TOKEN = "Token"  # noqa: S105 - a label
+TOKEN_HINT = "What TICKTRAIL_DASHBOARD_TOKEN is set to where Ticktrail runs."  # noqa: S105 - a sentence
+TOO_MANY_TOKENS = "Too many wrong tokens. Wait {seconds} seconds."
+WRONG_TOKEN = "That is not the token."  # noqa: S105 - a sentence
+FORM_TOO_LARGE = "The form is too large."
+FORM_TOO_MANY = "The form has more fields than ours."
+
+SHORT_FORMS = {
+    "unread": "Not read yet",
+    "undelivered": "Not delivered",
+    "not_read": "Not read",
+    "retryable": "Worth sending again",
+}
+CONDITIONS = {
+    "to": ("To", "number, or its last digits"),
+    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
+    "until": ("Sent before", "2h, 2026-11-22T14:30"),
+    "updated_within": ("News within", "1h, 2d"),
+    "template": ("Template", "name, or name/lang"),
+    "campaign": ("Campaign", "label"),
+    "number": ("Your number", "number, or its id"),
+    "sent_by": ("Sent by workflow", "id"),
+    "workflow": ("Reported by workflow", "id"),
+    "country": ("Country", "SA, EG, …"),
+    "instance": ("n8n", "name"),
+}
+CONDITIONS_LABEL = "Conditions"
+MORE_CONDITIONS = "More conditions"
+FAILURE_CODE = "Failure code"
+FAILURE_CODE_HINT = "131026"
+STATUS = "Status"
+ALL = "All"
+ORDER = "Order"
+APPLY = "Apply"
+CLEAR = "Clear"
+PEOPLE_ONLY = "Without groups and tests"
+TO_WHOM = "To {who}"
+TAKE_AWAY = "Take away: {condition}"
+FIRST_PAGE = "← To the first page"
+NEXT_PAGE = "Next page →"
+NEW = "{count:,} new"
+SHOW_THEM = "Show them"
+
 MESSAGE = "Message"
+MESSAGE_HEADINGS = ("Time", "To", "Status", "About", "Sent with")
+EMPTY_MESSAGE = "This message is not in the ledger."
+ALTHOUGH = "delivered, although WhatsApp also reported an error ({code})"
+NO_CODE = "no code"
+MEMBERS = "{reached} of {all} members"
+WHATSAPP_SAID = "WhatsApp said: {said}"
+SENDING_AGAIN = "Sending the same again: {answer}."
+ARRIVED_ANYWAY = "It arrived all the same: there is nothing to do."
+TIME_OF_EXECUTION = "time of the execution: the webhook carried none"
+SEEN = "seen {count}\N{MULTIPLICATION SIGN}"
+EXECUTION = "execution {execution}"
+STATUSES_MORE = "and {count:,} statuses more"
+FACTS = {
+    "to": "To",
+    "from": "From",
+    "template": "Template",
+    "campaign": "Campaign",
+    "sent_by": "Sent by",
+    "price": "Price",
+    "instance": "n8n",
+    "message_id": "Message id",
+}
+SENDER = "{node} in workflow {workflow}"
+SENDING = "Sending"
+BILLED = {True: "billed", False: "free"}
+
 THREAD = "Conversation"
 EARLIER = "↑ Earlier messages"
 NEWEST = "↓ Newest messages"
@@ -52,10 +132,6 @@ NO_TIME = "Time not known"
 NO_SEARCH = "Viewers cannot look for a person."
 NO_SEARCH_HINT = "Log in with TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's token."
 WHY_ELSEWHERE = "Those who may see everything are told why. Ask whoever runs Ticktrail."
-ENDED_BADLY = "failed"
-NOT_KNOWN = "not known"
-SYNC_FAILED = "the last sync failed"
-OTHER_REASONS = "for another reason"
 LOADING = "Counting …"
 TRY_AGAIN = "Try again"
 ASKED_WRONG = "This could not be understood."

@@ -19,26 +19,6 @@ from ticktrail.query import MessageFilter
 
 NEWS_SECONDS = 5.0
 
-_SHORT_FORMS = {
-    "unread": "Not read yet",
-    "undelivered": "Not delivered",
-    "not_read": "Not read",
-    "retryable": "Worth sending again",
-}
-_TEXTS = {
-    "to": ("To", "number, or its last digits"),
-    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
-    "until": ("Sent before", "2h, 2026-11-22T14:30"),
-    "updated_within": ("News within", "1h, 2d"),
-    "template": ("Template", "name, or name/lang"),
-    "campaign": ("Campaign", "label"),
-    "number": ("Your number", "number, or its id"),
-    "sent_by": ("Sent by workflow", "id"),
-    "workflow": ("Reported by workflow", "id"),
-    "country": ("Country", "SA, EG, …"),
-    "instance": ("n8n", "name"),
-}
-
 
 async def messages(visitor: Visitor, choice: Choice) -> None:
     """The list of the messages a choice means, a page of it."""
@@ -122,10 +102,10 @@ def _list(visitor: Visitor, choice: Choice, shown: questions.Page) -> None:
     with parts.box("below"):
         if choice.after:
             first = msgspec.structs.replace(choice, after="")
-            parts.link("← To the first page", address_of(first, site.addresses), "button")
+            parts.link(words.FIRST_PAGE, address_of(first, site.addresses), "button")
         if shown.place is not None:
             following = msgspec.structs.replace(choice, after=shown.place.token)
-            parts.link("Next page →", address_of(following, site.addresses), "button primary")
+            parts.link(words.NEXT_PAGE, address_of(following, site.addresses), "button primary")
         parts.box("spring")
         query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
         for ending, label in (("csv", words.DOWNLOAD_CSV), ("xlsx", words.DOWNLOAD_XLSX)):
@@ -156,7 +136,7 @@ def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Elemen
         known["count"] = count
         news.clear()
         with news:
-            parts.button(f"{count:,} new", reload, "pill", title="Show them")
+            parts.button(words.NEW.format(count=count), reload, "pill", title=words.SHOW_THEM)
 
     parts.every(NEWS_SECONDS, look, news, at_once=True)
 
@@ -169,34 +149,34 @@ def _form(visitor: Visitor, choice: Choice) -> None:
         changed = msgspec.structs.replace(choice, after="", **changes)
         ui.navigate.to(address_of(changed, site.addresses))
 
-    with parts.box("filters", aria_label="Conditions"):
-        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label="Status"):
+    with parts.box("filters", aria_label=words.CONDITIONS_LABEL):
+        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label=words.STATUS):
             everything = msgspec.structs.replace(
                 choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
             )
-            plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
-            _chip("All", everything, visitor, chosen=plain)
+            plain = not (choice.status or any(getattr(choice, name) for name in words.SHORT_FORMS))
+            _chip(words.ALL, everything, visitor, chosen=plain)
             for status in ("sent", "delivered", "read", "failed"):
                 only = msgspec.structs.replace(everything, status=(status,))
                 _chip(words.status(status).capitalize(), only, visitor, chosen=choice.status == (status,))
-            for name, label in _SHORT_FORMS.items():
+            for name, label in words.SHORT_FORMS.items():
                 only = msgspec.structs.replace(everything, **{name: True})
                 _chip(label, only, visitor, chosen=bool(getattr(choice, name)))
-        used = [name for name in _TEXTS if getattr(choice, name)] + (["error"] if choice.error else [])
+        used = [name for name in words.CONDITIONS if getattr(choice, name)] + (["error"] if choice.error else [])
         with parts.box("more", tag="details") as more:
             if used:
                 more.props["open"] = True
-            parts.text("More conditions", tag="summary")
+            parts.text(words.MORE_CONDITIONS, tag="summary")
             with parts.box("fields"):
                 inputs = {}
-                for name, (label, hint) in _TEXTS.items():
+                for name, (label, hint) in words.CONDITIONS.items():
                     if name == "to" and not visitor.is_full:
                         continue
                     value = _readable(name, getattr(choice, name), visitor)
                     inputs[name] = _field(label, hint, value)
-                errors = _field("Failure code", "131026", " ".join(choice.error))
+                errors = _field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
                 order = ui.select(
-                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order"
+                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label=words.ORDER
                 ).props("dense outlined")
 
                 def apply() -> None:
@@ -213,8 +193,8 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                 for field in (*inputs.values(), errors):
                     field.on("keydown.enter", apply)
                 with parts.box("field-end"):
-                    parts.button("Apply", apply, "primary")
-                    parts.link("Clear", "/messages", "button")
+                    parts.button(words.APPLY, apply, "primary")
+                    parts.link(words.CLEAR, "/messages", "button")
         _standing_conditions(visitor, choice)
 
 
@@ -223,11 +203,11 @@ def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
     site = visitor.site
     chips: list[tuple[str, dict[str, Any]]] = []
     if choice.people:
-        chips.append(("Without groups and tests", {"people": False}))
+        chips.append((words.PEOPLE_ONLY, {"people": False}))
     if len(choice.status) > 1:
-        chips.append((" or ".join(words.status(one) for one in choice.status), {"status": ()}))
+        chips.append((words.OR.join(words.status(one) for one in choice.status), {"status": ()}))
     if choice.who:
-        chips.append((f"To {visitor.who(choice.who)}", {"who": ""}))
+        chips.append((words.TO_WHOM.format(who=visitor.who(choice.who)), {"who": ""}))
     if not chips:
         return
     with parts.box("chips"):
@@ -236,7 +216,7 @@ def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
             with parts.box("chip"):
                 parts.text(label)
                 parts.link("\N{MULTIPLICATION SIGN}", address_of(without, site.addresses), "chip-off",
-                           aria_label=f"Take away: {label}")  # fmt: skip
+                           aria_label=words.TAKE_AWAY.format(condition=label))  # fmt: skip
 
 
 def _chip(label: str, choice: Choice, visitor: Visitor, *, chosen: bool) -> None:
@@ -265,12 +245,12 @@ async def message(visitor: Visitor, token: str) -> None:
     message_id = site.addresses.text(token)
     if message_id is None:
         raise NotFoundError(words.NOT_FOUND, remedy=words.NOT_FOUND_HINT)
-    async with frame.page(visitor, "", "Message"):
+    async with frame.page(visitor, "", words.MESSAGE):
         container = parts.box("listing narrow")
 
     def show(found: object) -> None:
         if not isinstance(found, Message):
-            parts.empty("This message is not in the ledger.", words.EMPTY_PERSON_HINT)
+            parts.empty(words.EMPTY_MESSAGE, words.EMPTY_PERSON_HINT)
             return
         zone = site.settings.timezone
         with parts.box("title-row"):

@@ -41,14 +41,15 @@ async def find(visitor: Visitor, token: str) -> None:
             parts.text(shown, tag="h1")
             parts.empty(words.EMPTY_PERSON, words.EMPTY_PERSON_HINT)
             return
-        parts.text(f"{words.plural(len(found.people), 'person', 'people')} whose number fits", tag="h1")
+        found_people = words.plural(len(found.people), "person", "people")
+        parts.text(words.WHOSE_NUMBER_FITS.format(people=found_people), tag="h1")
         with parts.box("people card", tag="ul"):
             for number, count in found.people:
                 with parts.box(tag="li"):
                     parts.link(visitor.who(number), visitor.person(number), "person")
                     parts.text(words.plural(count, "message"), "muted")
         if found.more:
-            parts.text("There are more. Type more digits.", "muted", tag="p")
+            parts.text(words.MORE_PEOPLE, "muted", tag="p")
 
 
 class _Shown(msgspec.Struct, frozen=True, kw_only=True):
