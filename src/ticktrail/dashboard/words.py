@@ -77,6 +77,40 @@ CONDITIONS = {
     "country": ("Country", "SA, EG, …"),
     "instance": ("n8n", "name"),
 }
+GOOD_GROUPINGS = "Good ones: {names}."
+NO_GROUPING = "Messages cannot be told apart by that."
+BY = "By {grouping}"
+TOLD_APART = "Told apart by"
+PERIOD = "Period"
+WORST_OF = "The worst {shown} of {named:,}."
+NAMELESS = "{messages} {without}."
+CHANGE = "Change"
+GROUP_HEADINGS = ("Not reached", "Top reason", "Delivered by day")
+REASON_HEADINGS = ("Reason", "People not reached", "Messages")
+UNKNOWN_CODE = "Unknown code"
+
+BY_DAY_SENT = "By day sent"
+DAY = "Day"
+PARTS = {
+    "read": "{count:,} read",
+    "delivered": "{count:,} delivered, not read",
+    "on_the_way": "{count:,} on the way",
+    "failed": "{count:,} failed",
+}
+SUM = "{sent:,} sent = {delivered:,} delivered + {on_the_way:,} on the way + {failed:,} failed"
+YOUNG = "{messages} not final: younger than 24 h"
+HALF_WITHIN = "Half delivered within {half}, nine in ten within {nine} ({rest:,} not delivered so far)"
+CONFLICTS = "{count:,} delivered although WhatsApp also reported an error"
+NOT_COUNTED = "{messages} not counted here"
+LEFT_OUT = {
+    "other": ("message with another status", "messages with another status"),
+    "groups": ("message to a group", "messages to a group"),
+    "tests": ("test message", "test messages"),
+}
+POINTS = "{change} points"
+LATEST_DAYS = "The latest {shown} of {days:,} days."
+DELIVERED_NOT_READ = "Delivered, not read"
+
 CONDITIONS_LABEL = "Conditions"
 MORE_CONDITIONS = "More conditions"
 FAILURE_CODE = "Failure code"
