@@ -1,9 +1,14 @@
-"""Opens the store that the settings name."""
+"""Opens the store that the settings name, and the conversations that a workflow keeps beside it."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ticktrail.config import Settings
 from ticktrail.stores import Store, StoreOptions, open_store
+
+if TYPE_CHECKING:
+    from ticktrail.stores.mongodb_conversations import Conversations
 
 
 def open_ledger(settings: Settings) -> Store:
@@ -19,3 +24,13 @@ def store_options(settings: Settings) -> StoreOptions:
         status_collection=settings.mongodb.status_collection,
         sends_collection=settings.mongodb.sends_collection,
     )
+
+
+def open_conversations(settings: Settings) -> Conversations | None:
+    """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
+    collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
+    if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
+        return None
+    from ticktrail.stores.mongodb_conversations import Conversations  # noqa: PLC0415 - the driver loads when chosen
+
+    return Conversations(url, store_options(settings), collection)

@@ -1,5 +1,7 @@
 """Phone numbers made unrecognisable: ``+966 50 ••• ••41`` for ``966500000041``, in every place they stand.
 
+And places left out of what the ledger says of itself: where a store lies and where n8n runs is not for everybody.
+
 A wamid is base64 and holds the recipient's number in it, so message ids are replaced by short hashes: the same id
 always by the same one, and without its random part nobody can count back.
 """
@@ -15,6 +17,19 @@ _DOTS = "•••"
 
 _HIDDEN = re.compile(r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)")
 """A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts."""
+
+_PLACE = re.compile(
+    r"""
+    [a-z][a-z0-9+.-]*://\S+                            # an address, credentials and all
+    | \\\\[^\s"']+                                    # a Windows share
+    | (?<![\w./\\])(?:~|[a-z]:)?(?:[\\/][^\s\\/:;,"'()]+){2,}[\\/]?   # a path from the root
+    | (?<![\w./\\])(?:~|[a-z]:)[\\/][^\s:;,"'()]+
+    | (?<![\w.-])(?:[a-z][\w-]*\.)*[a-z][\w-]*:\d{2,5}(?!\d)   # a host with a port
+    | (?<![\w.-])(?:[a-z0-9][\w-]*\.){2,}[a-z]{2,}(?![\w-])    # a host's whole name
+    | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]) | \[[0-9a-f:.]*::?[0-9a-f:.]*\](?::\d+)?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 _IDS = frozenset({"conversation_id", "waId", "recipientUserId", "participant", "displayPhoneNumber", "input"})
 _MESSAGE_IDS = frozenset({"messageId", "key"})
@@ -45,6 +60,13 @@ def mask_message_id(message_id: str, salt: bytes = b"") -> str:
 def mask_text(text: str, salt: bytes = b"") -> str:
     """A text with every message id and every phone number in it masked."""
     return _HIDDEN.sub(lambda found: mask_message_id(found[0], salt) if found["wamid"] else mask_number(found[0]), text)
+
+
+def hide_places(text: str, *known: str) -> str:
+    """A text with every path, address and host in it left out, and first of all those that are known."""
+    for place in sorted(filter(None, known), key=len, reverse=True):
+        text = text.replace(place, "…")
+    return _PLACE.sub("…", text)
 
 
 def mask_document(document: dict[str, Any], salt: bytes = b"") -> dict[str, Any]:

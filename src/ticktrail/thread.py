@@ -69,8 +69,9 @@ def joined(turns: Iterable[Turn], messages: Mapping[str, Message]) -> list[Turn]
             thread.append(turn)
             continue
         met.add(message.message_id)
+        at = time_of(message) if turn.timestamp is None else turn.timestamp
         # The ledger knows only what was sent to people.
-        thread.append(msgspec.structs.replace(turn, message=message, outbound=True))
+        thread.append(msgspec.structs.replace(turn, timestamp=at, message=message, outbound=True))
     thread += [
         Turn(timestamp=time_of(message), outbound=True, message_id=message.message_id, message=message)
         for message in messages.values()

@@ -36,9 +36,9 @@ def write_thread(turns: Sequence[Turn], form: str, zone: tzinfo, stream: TextIO,
     elif form == "csv":
         writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in _document(turn, zone).items()} for turn in turns)
+        writer.writerows({name: _cell(value) for name, value in turn_document(turn, zone).items()} for turn in turns)
     else:
-        write_documents((_document(turn, zone) for turn in turns), form, stream)
+        write_documents((turn_document(turn, zone) for turn in turns), form, stream)
 
 
 def _write_table(turns: Iterable[Turn], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
@@ -63,7 +63,8 @@ def _write_table(turns: Iterable[Turn], zone: tzinfo, stream: TextIO, catalogue:
     console(stream).print(table)
 
 
-def _document(turn: Turn, zone: tzinfo) -> dict[str, Any]:
+def turn_document(turn: Turn, zone: tzinfo) -> dict[str, Any]:
+    """A turn for programs."""
     state = None if turn.message is None else turn.message.standing
     latest = None if state is None else state.latest_timestamp
     values = (

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from ticktrail.config import load_settings
 from ticktrail.dashboard.ledgers import open_ledgers
 from ticktrail.dashboard.pages import mount
+from ticktrail.ledger import open_conversations
 
 
 class RoleByCookie:
@@ -35,7 +36,7 @@ def main() -> None:
     environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh", **os.environ}
     settings = load_settings({}, environ, Path(folder))
     app = FastAPI()
-    mount(app, settings, open_ledgers(settings), RoleByCookie())
+    mount(app, settings, open_ledgers(settings), RoleByCookie(), conversations=open_conversations(settings))
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
 
 

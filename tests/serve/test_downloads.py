@@ -15,11 +15,11 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 from tests.serve.conftest import settings_of
-from ticktrail.dashboard.acknowledged import AcknowledgedFile
 
 from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.downloads import add_downloads
 from ticktrail.dashboard.ledger import Ledger
+from ticktrail.dashboard.ledgers import open_ledgers
 from ticktrail.dashboard.site import Site
 from ticktrail.error_codes import packaged
 from ticktrail.model import Send, SentBy, StatusEvent, Template
@@ -75,16 +75,16 @@ def files(tmp_path: Path) -> Iterator[TestClient]:
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path), TICKTRAIL_TIMEZONE="Asia/Riyadh")
     with open_store(str(path)) as store:
         store.write(events, sends, at=NOW)
-    app = FastAPI()
+    app, ledgers = FastAPI(), open_ledgers(settings)
     site = Site(
-        settings=settings, ledger=Ledger(settings), addresses=Addresses(b"k" * 32), catalogue=packaged(),
-        naming=read_naming(None), region="SA", acknowledgements=AcknowledgedFile(tmp_path / "notes.json"),
+        settings=settings, ledger=Ledger(ledgers), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        naming=read_naming(None), region="SA",
         access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
     add_downloads(app, site)
     with TestClient(app) as client:
         yield client
-    site.ledger.close()
+    ledgers.close()
 
 
 def _rows(client: TestClient, address: str, role: str = "full") -> list[dict[str, str]]:

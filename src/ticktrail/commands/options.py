@@ -98,13 +98,9 @@ def open_ledger(settings: Settings) -> Store:
 
 def open_conversations(settings: Settings) -> Conversations | None:
     """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
-    collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
-    if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
-        return None
-    from ticktrail.ledger import store_options
-    from ticktrail.stores.mongodb_conversations import Conversations
+    from ticktrail import ledger
 
-    return Conversations(url, store_options(settings), collection)
+    return ledger.open_conversations(settings)
 
 
 @contextmanager

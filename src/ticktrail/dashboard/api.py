@@ -17,23 +17,23 @@ from ticktrail.asked import filter_of
 from ticktrail.asked_sends import send_filter_of
 from ticktrail.config import Settings
 from ticktrail.coverage import Gap
+from ticktrail.dashboard import masked
 from ticktrail.dashboard.access import Access, Role, role_of
 from ticktrail.dashboard.freshness import is_late, not_shown, read_freshness
 from ticktrail.dashboard.ledgers import Ledgers
-from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of, sends_page
-from ticktrail.dashboard.masked_groups import masked_group
+from ticktrail.dashboard.listing import LISTED_BYTES, Page, page_of, sends_page, thread_of
 from ticktrail.dashboard.parameters import FiguresOf, Last, Listing, Text, Thread
 from ticktrail.dashboard.places import Places
 from ticktrail.dashboard.problems import Problem
 from ticktrail.dashboard.schemas import answers
 from ticktrail.dashboard.send_parameters import SendListing
+from ticktrail.dashboard.threads import Texts
 from ticktrail.document import to_document
 from ticktrail.errors import NotFoundError
-from ticktrail.masking import mask_document, mask_text
 from ticktrail.naming import read_naming
 from ticktrail.overview import overview
 from ticktrail.phone import person
-from ticktrail.query import Grouping, MessageFilter, Place
+from ticktrail.query import MessageFilter, Place
 from ticktrail.render import to_json
 from ticktrail.render_alerts import alerts_document
 from ticktrail.render_stats import report_document
@@ -50,7 +50,10 @@ _FOR_ALL = "For viewers numbers and message ids are masked."
 class Api:
     """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
 
-    def __init__(self, settings: Settings, access: Access, ledgers: Ledgers) -> None:
+    def __init__(
+        self, settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None
+    ) -> None:
+        self._conversations = conversations
         self._settings = settings
         self._salt = access.salt
         self._ledgers = ledgers
@@ -94,10 +97,20 @@ class Api:
             order=asked.sort,
             after=Place.read(place) if place else None,
         )
-        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+
+        def look(store: Store) -> Page:
+            # Digits at the end of several numbers mean several people, and texts do not say whose they are.
+            if self._conversations is None or chosen.person is None or chosen.person.suffix is not None:
+                return self._page(store, chosen, asked.limit, role)
+            return thread_of(
+                store, chosen, asked.limit, kept=self._conversations, order=asked.sort, most_bytes=LISTED_BYTES
+            )
+
+        page = await self._ledgers.ask(look)
         people = _encoded(sorted(page.people))
+        turns = b"" if page.turns is None else b', "turns": %b' % page.turns
         ending = self._next(page, role)
-        return _json(b'{"conversationIds": %b, "messages": [%b], "next": %b}' % (people, page.body, ending))
+        return _json(b'{"conversationIds": %b, "messages": [%b]%b, "next": %b}' % (people, page.body, turns, ending))
 
     async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
         """Figures."""
@@ -109,29 +122,20 @@ class Api:
         def count(store: Store) -> bytes:
             report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
             document = report_document(report)
-            return _encoded(document if role is Role.FULL else _masked_stats(document, asked.by))
+            return _encoded(document if role is Role.FULL else masked.stats(document, asked.by))
 
         return _json(await self._ledgers.ask(count))
 
     async def alerts(self, role: Role | None) -> Response:
         """What needs somebody."""
+        n8n = self._settings.n8n
 
         def find(store: Store) -> bytes:
             own = read_alert_settings(self._settings.config_file, os.environ)
             found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
             document = alerts_document(found, store.alert_memory.all(), store.location, self._settings.timezone)
             if role is not Role.FULL:
-                # Where a list can be had by command is for those who may see it.
-                document = mask_document(
-                    {
-                        **{name: value for name, value in document.items() if name != "store"},
-                        "alerts": [
-                            {name: value for name, value in one.items() if name not in {"command", "note"}}
-                            for one in document["alerts"]
-                        ],
-                    },
-                    self._salt,
-                )
+                document = masked.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
             return _encoded(document)
 
         return _json(await self._ledgers.ask(find))
@@ -142,7 +146,7 @@ class Api:
         def read(store: Store) -> bytes:
             documents = (run_document(run, self._settings) for run in store.books.runs(asked.limit))
             if role is not Role.FULL:
-                documents = (self._masked_run(document) for document in documents)
+                documents = (masked.run(document, self._salt) for document in documents)
             return _encoded({"runs": list(documents)})
 
         return _json(await self._ledgers.ask(read))
@@ -173,20 +177,10 @@ class Api:
         token = page.place.token
         return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._places.name(token))
 
-    def _masked_run(self, document: dict[str, Any]) -> dict[str, Any]:
-        document.pop("n8n", None)
-        report = {name: value for name, value in document["report"].items() if name not in {"store", "source"}}
-        error = document["error"]
-        return {
-            **document,
-            "error": None if error is None else mask_text(error, self._salt),
-            "report": mask_document(report, self._salt),
-        }
 
-
-def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
-    """The paths."""
-    api = Api(settings, access, ledgers)
+def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None) -> APIRouter:
+    """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
+    api = Api(settings, access, ledgers, conversations)
     routes = APIRouter(prefix=PREFIX, default_response_class=Response)
 
     @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
@@ -205,7 +199,8 @@ def router(settings: Settings, access: Access, ledgers: Ledgers) -> APIRouter:
     @routes.get(
         "/conversations/{wa_id}",
         summary="One person's messages",
-        description="The number in any spelling, or its last digits. Not for viewers.",
+        description="The number in any spelling, or its last digits; with texts, where a workflow keeps them. "
+        "Not for viewers.",
         responses=answers("Conversation"),
     )
     async def conversation(
@@ -283,14 +278,6 @@ def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
         "toStartedAt": gap.to_started_at,
         "foundAt": gap.found_at.astimezone(zone),
     }
-
-
-def _masked_stats(document: dict[str, Any], by: Grouping | None) -> dict[str, Any]:
-    """Figures without what people are known by."""
-    document.pop("store", None)
-    if by is not None and "groups" in document:
-        document["groups"] = [masked_group(group, by) for group in document["groups"]]
-    return document
 
 
 def _only_full(role: Role | None, name: str) -> None:

@@ -26,7 +26,9 @@ from ticktrail.dashboard.guard import Guard
 from ticktrail.dashboard.headers import SecurityHeaders
 from ticktrail.dashboard.keeping import Kept
 from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
+from ticktrail.dashboard.threads import Texts
 from ticktrail.errors import ConfigurationError, FatalError
+from ticktrail.ledger import open_conversations
 from ticktrail.naming import read_naming
 
 METRICS_SECONDS = 15.0
@@ -46,6 +48,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
         pages: with the pages for people, where they are installed; else the API, metrics and login only.
     """
     ledgers = open_ledgers(settings)
+    conversations = open_conversations(settings)
     app = FastAPI(
         title="Ticktrail",
         version=__version__,
@@ -53,7 +56,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing(ledgers),
+        lifespan=_closing(ledgers, conversations),
     )
     app.state.ledgers = ledgers
     app.state.settings = settings
@@ -62,7 +65,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     problems.install(app)
     app.include_router(login.router(access, attempts))
     app.include_router(probes.router(settings, ledgers))
-    paths = api.router(settings, access, ledgers)
+    paths = api.router(settings, access, ledgers, conversations)
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
     app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
@@ -70,7 +73,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.add_middleware(Guard, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
-    if not (pages and _mount_pages(app, settings, access, ledgers)):
+    if not (pages and _mount_pages(app, settings, access, ledgers, conversations)):
 
         @app.get("/", include_in_schema=False)
         async def to_docs() -> Response:
@@ -175,11 +178,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _closing(ledgers: Ledgers) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _closing(ledgers: Ledgers, conversations: Texts | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         ledgers.close()
+        if conversations is not None:
+            conversations.close()
 
     return lifespan
 
@@ -204,9 +209,11 @@ def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> None:
         return Response(await kept.get(), media_type=metrics.CONTENT_TYPE)
 
 
-def _mount_pages(app: FastAPI, settings: Settings, access: Access, ledgers: Ledgers) -> bool:
+def _mount_pages(
+    app: FastAPI, settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None
+) -> bool:
     """Hang up the pages for people, when they are there."""
     if importlib.util.find_spec(_PAGES) is None:
         return False
-    importlib.import_module(_PAGES).mount(app, settings, ledgers, access)
+    importlib.import_module(_PAGES).mount(app, settings, ledgers, access, conversations=conversations)
     return True

@@ -9,19 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 
 from ticktrail import exports
 from ticktrail.counts import Counts, Group
+from ticktrail.dashboard import masked as masked_ones
 from ticktrail.dashboard import words
+from ticktrail.dashboard.access import Role
 from ticktrail.dashboard.choice import filter_of, read_choice
-from ticktrail.dashboard.masked_groups import masked_group
 from ticktrail.dashboard.periods import USUAL, period_of
+from ticktrail.dashboard.problems import of_error
 from ticktrail.dashboard.send_choice import read_send_choice, send_filter_of
 from ticktrail.dashboard.site import Site, refuse_search
 from ticktrail.document import to_document
-from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
+from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.exports import MESSAGES, Table
 from ticktrail.ledger import open_ledger
 from ticktrail.masking import mask_document
@@ -71,8 +73,7 @@ def _answer(
             table, documents = asked(site, request)
             return _file(site, f"{name}.{form}", table, documents, masked=site.visitor(request).masked)
         except TicktrailError as error:
-            known = {ConfigurationError: 400, NotFoundError: 404}
-            return JSONResponse({"error": str(error), "remedy": error.remedy}, status_code=known.get(type(error), 503))
+            return of_error(error, Role.VIEWER if site.visitor(request).masked else Role.FULL)
 
     return answer
 
@@ -85,7 +86,7 @@ def _messages(site: Site, request: Request) -> tuple[Table, Write]:
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
-        return map(mask_document, found) if masked else found
+        return map(masked_ones.message, found) if masked else found
 
     return MESSAGES, documents
 
@@ -107,7 +108,9 @@ def _days(site: Site, request: Request) -> tuple[Table, Write]:
 def _groups(site: Site, request: Request) -> tuple[Table, Write]:
     by = request.query_params.get("by", "template")
     if by not in words.GROUPINGS:
-        raise ConfigurationError(words.NO_GROUPING, remedy=f"Good ones: {', '.join(words.GROUPINGS)}.")
+        raise ConfigurationError(
+            words.NO_GROUPING, remedy=words.GOOD_GROUPINGS.format(names=", ".join(words.GROUPINGS))
+        )
     return _figures(site, request, Grouping(by), "compare")
 
 
@@ -121,7 +124,7 @@ def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Tab
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         report = overview(store, wanted, by, sys.maxsize, naming=site.naming, now=now)
         found: Documents = report_document(report)["groups"]
-        return (masked_group(one, by) for one in found) if masked else found
+        return (masked_ones.group(one, by) for one in found) if masked else found
 
     return Table(name=name, columns=columns, row=dict, rates=_RATES, numbers=True), documents
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from ticktrail.dashboard import words
 from ticktrail.dashboard.access import SESSION_SECONDS, Access
 from ticktrail.dashboard.attempts import Attempts
 from ticktrail.dashboard.guard import SESSION_COOKIE, client_address
@@ -18,13 +19,13 @@ from ticktrail.dashboard.problems import Problem
 
 _LARGEST_FORM = 8_192
 
-_PAGE = """<!doctype html>
+PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>Ticktrail: log in</title>
+<title>{title}</title>
 <style>
   :root {{ color-scheme: light dark; }}
   body {{ margin: 0; min-height: 100vh; display: grid; place-items: center;
@@ -44,13 +45,13 @@ _PAGE = """<!doctype html>
 </head>
 <body>
 <form method="post" action="/login">
-  <h1>Ticktrail</h1>
-  <label for="token">Token</label>
+  <h1>{name}</h1>
+  <label for="token">{token}</label>
   <input id="token" name="token" type="password" autocomplete="current-password" maxlength="512" required autofocus>
   <input type="hidden" name="next" value="{next}">
   {wrong}
-  <button type="submit">Log in</button>
-  <p class="hint">What TICKTRAIL_DASHBOARD_TOKEN is set to where Ticktrail runs.</p>
+  <button type="submit">{log_in}</button>
+  <p class="hint">{hint}</p>
 </form>
 </body>
 </html>
@@ -74,11 +75,11 @@ def router(access: Access, attempts: Attempts, *, clock: Callable[[], float] = t
             return RedirectResponse(wanted, 303)
         address, now = client_address(request), clock()
         if wait := attempts.wait(address, now):
-            return _page(wanted, f"Too many wrong tokens. Wait {wait} seconds.", 429)
+            return _page(wanted, words.TOO_MANY_TOKENS.format(seconds=wait), 429)
         role = access.role_by_token(form.get("token", "").strip())
         if role is None:
             attempts.failed(address, now)
-            return _page(wanted, "That is not the token.", 401)
+            return _page(wanted, words.WRONG_TOKEN, 401)
         answer = RedirectResponse(wanted, 303)
         answer.set_cookie(
             SESSION_COOKIE,
@@ -101,7 +102,14 @@ def router(access: Access, attempts: Attempts, *, clock: Callable[[], float] = t
 
 def _page(wanted: str, wrong: str = "", status: int = 200) -> Response:
     said = f'<p class="wrong" role="alert">{html.escape(wrong)}</p>' if wrong else ""
-    return HTMLResponse(_PAGE.format(next=html.escape(wanted), wrong=said), status)
+    texts = {
+        "title": words.LOG_IN_TITLE,
+        "name": words.NAME,
+        "token": words.TOKEN,
+        "log_in": words.LOG_IN,
+        "hint": words.TOKEN_HINT,
+    }
+    return HTMLResponse(PAGE.format(next=html.escape(wanted), wrong=said, **texts), status)
 
 
 def _local(path: str) -> str:
@@ -121,9 +129,9 @@ async def _form(request: Request) -> dict[str, str]:
     async for part in request.stream():
         body += part
         if len(body) > _LARGEST_FORM:
-            raise Problem(413, "The form is too large.")
+            raise Problem(413, words.FORM_TOO_LARGE)
     try:
         fields = parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=10)
     except ValueError:
-        raise Problem(400, "The form has more fields than ours.") from None
+        raise Problem(400, words.FORM_TOO_MANY) from None
     return {name: values[0] for name, values in fields.items()}

@@ -21,6 +21,7 @@ from ticktrail.dashboard.ledgers import Ledgers
 from ticktrail.dashboard.periods import USUAL
 from ticktrail.dashboard.send_choice import read_send_choice
 from ticktrail.dashboard.site import Access, Site, Visitor, refuse_search
+from ticktrail.dashboard.threads import Texts
 from ticktrail.dashboard.views import compare, frame, funnel, messages, needs, parts, person, sends, trust
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.naming import read_naming
@@ -34,7 +35,14 @@ _MARK = (
 )
 
 
-def mount(app: FastAPI, settings: Settings, ledgers: Ledgers, access: Access | None = None) -> Site:
+def mount(
+    app: FastAPI,
+    settings: Settings,
+    ledgers: Ledgers,
+    access: Access | None = None,
+    *,
+    conversations: Texts | None = None,
+) -> Site:
     """Add every page to a server. Without ``access`` everybody may see everything: for the loopback only.
 
     Raises:
@@ -48,6 +56,7 @@ def mount(app: FastAPI, settings: Settings, ledgers: Ledgers, access: Access | N
         naming=read_naming(settings.config_file),
         region=question_settings(settings).region,
         access=access,
+        conversations=conversations,
     )
     add_downloads(app, site)
     style = _add_style(app)
@@ -84,10 +93,7 @@ def _add_pages(site: Site, style: str) -> None:
         return request.query_params.get(name, usual)[:6_000]
 
     async def list_of(visitor: Visitor, request: Request) -> None:
-        choice = read_choice(given_in(request), site.addresses)
-        if choice.to:
-            refuse_search(visitor)
-        await messages.messages(visitor, choice)
+        await messages.messages(visitor, read_choice(given_in(request), site.addresses))
 
     async def find(visitor: Visitor, request: Request) -> None:
         refuse_search(visitor)
@@ -110,7 +116,7 @@ def _add_pages(site: Site, style: str) -> None:
     at("/find/{token}", find)
     at(
         "/person/{token}",
-        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "after")),
+        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "before")),
     )
     at("/trust", lambda visitor, _: trust.trust(visitor))
 
@@ -120,7 +126,7 @@ async def _failed(visitor: Visitor, error: TicktrailError) -> None:
     ui.context.client.content.clear()
     async with frame.page(visitor, "", words.NAME):
         if isinstance(error, NotFoundError):
-            parts.empty(str(error), error.remedy, kind="error")
+            parts.empty(visitor.text(error, 600), visitor.text(error.remedy, 600), kind="error")
         else:
             parts.failure(error)
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from ticktrail.dashboard.access import Role, role_of
 from ticktrail.dashboard.ledgers import BusyError
 from ticktrail.errors import ConfigurationError, NotFoundError, StoreUnavailableError, TicktrailError
+from ticktrail.masking import hide_places, mask_text
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -64,15 +65,19 @@ def install(app: FastAPI) -> None:
 def of_error(error: TicktrailError, role: Role | None) -> Response:
     """What one of our errors means to somebody who sent a request.
 
-    A store's own sentence names hosts and folders: it is for those who may see everything.
+    A store's own sentence names hosts and folders, and so may one about a setting: these are for those who may see
+    everything.
     """
+    said, remedy = str(error), error.remedy
+    if role is not Role.FULL:
+        said, remedy = (hide_places(mask_text(text)) for text in (said, remedy))
     if isinstance(error, ConfigurationError):
-        return problem(400, _as_parameters(str(error)), remedy=_as_parameters(error.remedy))
+        return problem(400, _as_parameters(said), remedy=_as_parameters(remedy))
     if isinstance(error, NotFoundError):
-        return problem(404, str(error), remedy=error.remedy)
+        return problem(404, said, remedy=remedy)
     headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, StoreUnavailableError) else None
     if role is Role.FULL:
-        return problem(503, str(error), remedy=error.remedy, headers=headers)
+        return problem(503, said, remedy=remedy, headers=headers)
     return problem(503, "The store did not answer.", remedy="Tell whoever runs Ticktrail.", headers=headers)
 
 

@@ -130,10 +130,22 @@ SCHEMAS: dict[str, Schema] = {
     "Messages": _object({"messages": _list(ref("Message")), "next": _NEXT}),
     "Conversation": _object(
         {"conversationIds": _list(_TEXT), "messages": _list(ref("Message")), "next": _NEXT},
+        {"turns": {**_list(ref("Turn")), "description": "With texts, where a workflow keeps them beside the ledger."}},
         description="Several people where the last digits of a number are several people's.",
     ),
     "Send": _SEND,
     "Sends": _object({"sends": _list(ref("Send")), "next": _NEXT}),
+    "Turn": _object(
+        {
+            "timestamp": _TIMESTAMP,
+            "timestampFormatted": _or_null(_TEXT),
+            "direction": {"type": ["string", "null"], "enum": ["inbound", "outbound", None]},
+            **dict.fromkeys(("text", "media", "messageId", "latestStatus"), _or_null(_TEXT)),
+            "latestTimestamp": _TIMESTAMP,
+            "latestTimestampFormatted": _or_null(_TEXT),
+        },
+        description="One thing said, as ticktrail conversation prints it. Texts are cut at 10,000 characters.",
+    ),
     "Stats": _STATS,
     "Run": _object(
         {

@@ -16,9 +16,10 @@ from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.choice import Choice, address_of
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.send_choice import SendChoice, address_of_sends
+from ticktrail.dashboard.threads import Texts
 from ticktrail.error_codes import Catalogue
 from ticktrail.errors import ConfigurationError
-from ticktrail.masking import mask_number, mask_text
+from ticktrail.masking import hide_places, mask_number, mask_text
 from ticktrail.model import Message
 from ticktrail.naming import Naming
 
@@ -39,7 +40,11 @@ class Access(Protocol):
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What every page shares. Made once."""
+    """What every page shares. Made once.
+
+    Attributes:
+        conversations: where a workflow keeps texts; None for nowhere.
+    """
 
     settings: Settings
     ledger: Ledger
@@ -48,6 +53,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     naming: Naming
     region: str | None
     access: Access | None
+    conversations: Texts | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def visitor(self, request: Request) -> Visitor:
@@ -95,9 +101,9 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         return grouped(plain)
 
     def text(self, text: object, longest: int = LONGEST_CELL) -> str:
-        """A text out of a payload: on one line, cut, and for some with its numbers masked."""
+        """A text out of a payload: on one line, cut, and for some with its numbers masked and without places."""
         line = one_line(str(text), longest)
-        return mask_text(line) if self.masked else line
+        return hide_places(mask_text(line)) if self.masked else line
 
     def messages(self, choice: Choice) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from ticktrail.coverage import Facts, Gap, Kind, Open
-from ticktrail.dashboard import words
+from ticktrail.dashboard import trust_words, words
 from ticktrail.dashboard.questions import Trust
 from ticktrail.reports import REASONS
 
@@ -42,27 +42,31 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None = None
 
 
-def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
-    """The verdict on what a ledger's books tell."""
+def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
+    """The verdict on what a ledger's books tell.
+
+    Args:
+        masked: without what n8n and the store said, word for word: hosts and folders may be in it.
+    """
     if not known.exists:
-        return Verdict(level="warn", headline="nothing is known yet: no sync has run")
+        return Verdict(level="warn", headline=trust_words.NOTHING_YET)
     opened = [one for _, _, ones in known.scopes for one in ones]
     hidden = tuple(one for one in opened if one.kind is Kind.NOT_SHOWN)
     gaps = tuple(gap for _, facts, _ in known.scopes for gap in facts.gaps)
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
-        remarks.append(f"and {words.plural(len(recent) - 2, 'gap')} more")
+        remarks.append(trust_words.GAPS_MORE.format(gaps=words.plural(len(recent) - 2, "gap")))
     if hidden:
-        remarks.append(not_shown(hidden))
+        remarks.append(not_shown(hidden, masked=masked))
     refused = sum(one.kind is Kind.REFUSED for one in opened)
     if refused:
-        remarks.append(f"{words.plural(refused, 'execution')} with something the store would not take")
+        remarks.append(trust_words.STORE_REFUSED.format(executions=words.plural(refused, "execution")))
     if known.never:
-        named = " or ".join(f"“{name}”" for name in sorted(known.never))
-        remarks.append(f"no message ever came with {named}: the trigger may filter it")
+        named = trust_words.OR.join(f"“{name}”" for name in sorted(known.never))
+        remarks.append(trust_words.FILTERED.format(statuses=named))
     level: Level = "warn" if recent or hidden or refused or known.never else "good"
-    failed = _failing(known)
+    failed = _failing(known, masked=masked)
     if failed:
         remarks.insert(0, failed)
     checked_at = oldest_check(known.scopes)
@@ -70,15 +74,14 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                "no sync with n8n has come through yet" if known.scopes or failed else
-                "imported from files: nothing tells what n8n had beside them"
+                trust_words.NO_SYNC_YET if known.scopes or failed else trust_words.IMPORTED
             ),
             remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
         )  # fmt: skip
     seconds = (now - checked_at).total_seconds()
-    headline = f"complete up to {words.clock(int(checked_at.timestamp()), zone, now)}"
+    headline = trust_words.COMPLETE.format(moment=words.clock(int(checked_at.timestamp()), zone, now))
     if seconds > LATE_SECONDS:
-        remarks.insert(0, f"the last sync was {words.age(seconds)} ago")
+        remarks.insert(0, trust_words.LATE.format(age=words.age(seconds)))
         level = "bad" if seconds > TOO_LATE_SECONDS else "warn"
     return Verdict(
         level="bad" if failed and level != "good" else "warn" if failed else level,
@@ -86,17 +89,23 @@ def judge(known: Trust, now: datetime, zone: tzinfo) -> Verdict:
     )  # fmt: skip
 
 
-def not_shown(hidden: tuple[Open, ...]) -> str:
+def reason_text(reason: str, *, masked: bool) -> str:
+    """Why something could not be read, in words; what n8n or the store said itself only where it may be seen."""
+    return REASONS.get(reason, trust_words.OTHER_REASONS if masked else reason)
+
+
+def not_shown(hidden: tuple[Open, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
-    reasons = Counter(REASONS.get(one.reason or "unreadable", one.reason or "unreadable") for one in hidden)
+    reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
-    return f"{words.plural(len(hidden), 'execution')} n8n would not show ({listed})"
+    return trust_words.NOT_SHOWN.format(executions=words.plural(len(hidden), "execution"), reasons=listed)
 
 
 def checked(known: Trust) -> str:
     """``checked 40,213 of 40,216 executions``."""
     waiting = sum(len(opened) for _, _, opened in known.scopes)
-    return f"checked {known.settled:,} of {words.plural(known.settled + waiting, 'execution')}"
+    executions = words.plural(known.settled + waiting, "execution")
+    return trust_words.CHECKED.format(settled=known.settled, executions=executions)
 
 
 def oldest_check(scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]) -> datetime | None:
@@ -106,20 +115,20 @@ def oldest_check(scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]) -> dat
     return min(known) if known and len(known) == len(moments) else None
 
 
-def _failing(known: Trust) -> str:
+def _failing(known: Trust, *, masked: bool) -> str:
     """What the latest run says when it did not come through."""
     if not known.runs or known.runs[0].error is None:
         return ""
-    return f"the last sync failed: {known.runs[0].error.splitlines()[0][:200]}"
+    first = "" if masked else "".join(known.runs[0].error.splitlines()[:1])[:200]
+    return f"{trust_words.SYNC_FAILED}: {first}" if first else trust_words.SYNC_FAILED
 
 
 def _gap(gap: Gap, zone: tzinfo, now: datetime) -> str:
     ends = [_instant(text) for text in (gap.from_started_at, gap.to_started_at)]
     if ends[0] is None or ends[1] is None:
-        between = f"executions {gap.after_id} and {gap.before_id}"
-        return f"nothing known between {between}: n8n deleted those before they were read"
+        return trust_words.GAP_OF_IDS.format(first=gap.after_id, last=gap.before_id)
     first, last = (words.clock(int(end.timestamp()), zone, now) for end in ends if end is not None)
-    return f"nothing known from {first} to {last}: n8n deleted these executions before they were read"
+    return trust_words.GAP.format(first=first, last=last)
 
 
 def gap_text(gap: Gap, zone: tzinfo, now: datetime) -> str:

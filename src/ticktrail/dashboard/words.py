@@ -32,6 +32,9 @@ ACKNOWLEDGED = "Acknowledged"
 TAKE_BACK = "Take back"
 WHAT_TO_DO = "What to do"
 
+LATEST = "Latest messages"
+LATELY = "The last 7 days"
+BY_DAY = "By day"
 SHOW_SENDS = "Show the sends"
 SHOW_TRUST = "See what is missing"
 CANCEL = "Cancel"
@@ -44,6 +47,130 @@ EMPTY_LIST = "No message matches."
 EMPTY_LIST_HINT = "Take a condition away, or choose a longer time."
 EMPTY_PERSON = "No message to this number is in the ledger."
 EMPTY_PERSON_HINT = "Look at the digits once more. What was sent before the ledger began is not in it."
+AND_MORE = "and {count:,} more"
+OR = " or "
+PAGES = "Pages"
+FIND_IT = "Find"
+COLOURS = {"auto": "Colours go by your system", "dark": "Dark", "light": "Light"}
+CHANGE_COLOURS = "{colours}. Change"
+WHOSE_NUMBER_FITS = "{people} whose number fits"
+MORE_PEOPLE = "There are more. Type more digits."
+
+LOG_IN_TITLE = "Ticktrail: log in"
+LOG_IN = "Log in"
+TOKEN = "Token"  # noqa: S105 - a label
+TOKEN_HINT = "What TICKTRAIL_DASHBOARD_TOKEN is set to where Ticktrail runs."  # noqa: S105 - a sentence
+TOO_MANY_TOKENS = "Too many wrong tokens. Wait {seconds} seconds."
+WRONG_TOKEN = "That is not the token."  # noqa: S105 - a sentence
+FORM_TOO_LARGE = "The form is too large."
+FORM_TOO_MANY = "The form has more fields than ours."
+
+SHORT_FORMS = {
+    "unread": "Not read yet",
+    "undelivered": "Not delivered",
+    "not_read": "Not read",
+    "retryable": "Worth sending again",
+}
+CONDITIONS = {
+    "to": ("To", "number, or its last digits"),
+    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
+    "until": ("Sent before", "2h, 2026-11-22T14:30"),
+    "updated_within": ("News within", "1h, 2d"),
+    "template": ("Template", "name, or name/lang"),
+    "campaign": ("Campaign", "label"),
+    "number": ("Your number", "number, or its id"),
+    "sent_by": ("Sent by workflow", "id"),
+    "workflow": ("Reported by workflow", "id"),
+    "country": ("Country", "SA, EG, …"),
+    "instance": ("n8n", "name"),
+}
+GOOD_GROUPINGS = "Good ones: {names}."
+NO_GROUPING = "Messages cannot be told apart by that."
+BY = "By {grouping}"
+TOLD_APART = "Told apart by"
+PERIOD = "Period"
+WORST_OF = "The worst {shown} of {named:,}."
+NAMELESS = "{messages} {without}."
+CHANGE = "Change"
+GROUP_HEADINGS = ("Not reached", "Top reason", "Delivered by day")
+REASON_HEADINGS = ("Reason", "People not reached", "Messages")
+UNKNOWN_CODE = "Unknown code"
+
+BY_DAY_SENT = "By day sent"
+DAY = "Day"
+PARTS = {
+    "read": "{count:,} read",
+    "delivered": "{count:,} delivered, not read",
+    "on_the_way": "{count:,} on the way",
+    "failed": "{count:,} failed",
+}
+SUM = "{sent:,} sent = {delivered:,} delivered + {on_the_way:,} on the way + {failed:,} failed"
+YOUNG = "{messages} not final: younger than 24 h"
+HALF_WITHIN = "Half delivered within {half}, nine in ten within {nine} ({rest:,} not delivered so far)"
+CONFLICTS = "{count:,} delivered although WhatsApp also reported an error"
+NOT_COUNTED = "{messages} not counted here"
+LEFT_OUT = {
+    "other": ("message with another status", "messages with another status"),
+    "groups": ("message to a group", "messages to a group"),
+    "tests": ("test message", "test messages"),
+}
+POINTS = "{change} points"
+LATEST_DAYS = "The latest {shown} of {days:,} days."
+DELIVERED_NOT_READ = "Delivered, not read"
+
+CONDITIONS_LABEL = "Conditions"
+MORE_CONDITIONS = "More conditions"
+FAILURE_CODE = "Failure code"
+FAILURE_CODE_HINT = "131026"
+STATUS = "Status"
+ALL = "All"
+ORDER = "Order"
+APPLY = "Apply"
+CLEAR = "Clear"
+PEOPLE_ONLY = "Without groups and tests"
+TO_WHOM = "To {who}"
+TAKE_AWAY = "Take away: {condition}"
+FIRST_PAGE = "← To the first page"
+NEXT_PAGE = "Next page →"
+NEW = "{count:,} new"
+SHOW_THEM = "Show them"
+
+MESSAGE = "Message"
+MESSAGE_HEADINGS = ("Time", "To", "Status", "About", "Sent with")
+EMPTY_MESSAGE = "This message is not in the ledger."
+ALTHOUGH = "delivered, although WhatsApp also reported an error ({code})"
+NO_CODE = "no code"
+MEMBERS = "{reached} of {all} members"
+WHATSAPP_SAID = "WhatsApp said: {said}"
+SENDING_AGAIN = "Sending the same again: {answer}."
+ARRIVED_ANYWAY = "It arrived all the same: there is nothing to do."
+TIME_OF_EXECUTION = "time of the execution: the webhook carried none"
+SEEN = "seen {count}\N{MULTIPLICATION SIGN}"
+EXECUTION = "execution {execution}"
+STATUSES_MORE = "and {count:,} statuses more"
+FACTS = {
+    "to": "To",
+    "from": "From",
+    "template": "Template",
+    "campaign": "Campaign",
+    "sent_by": "Sent by",
+    "price": "Price",
+    "instance": "n8n",
+    "message_id": "Message id",
+}
+SENDER = "{node} in workflow {workflow}"
+SENDING = "Sending"
+BILLED = {True: "billed", False: "free"}
+
+THREAD = "Conversation"
+EARLIER = "↑ Earlier messages"
+NEWEST = "↓ Newest messages"
+TIMELINE = "Timeline"
+OPEN_IN_N8N = "Open in n8n"
+NOT_IN_LEDGER = "no status in the ledger"
+TEXTS_AWAY = "The texts could not be read."
+NO_TIME = "Time not known"
+WHY_ELSEWHERE = "Those who may see everything are told why. Ask whoever runs Ticktrail."
 LOADING = "Counting …"
 TRY_AGAIN = "Try again"
 ASKED_WRONG = "This could not be understood."
@@ -119,7 +246,6 @@ HELD_HINT = "WhatsApp looks at the quality of this template before it sends."
 NO_STATUS = "no status yet"
 NO_STATUS_HINT = "WhatsApp accepted it, and no status has come since. Wait a minute; then ask: ticktrail doctor"
 SEND_ANSWERS = {"accepted": "accepted", "held_for_quality_assessment": HELD, "paused": "paused"}
-EXECUTION = "execution {}"
 NO_RECIPIENT = "not known"
 SEND_TEXTS = {
     "since": ("Sent since", "7d, yesterday, 2026-11-22"),
@@ -127,17 +253,9 @@ SEND_TEXTS = {
     "template": ("Template", "name, or name/lang"),
     "workflow": ("Sent by workflow", "id"),
 }
-FAILURE_CODE = ("Failure code", "131026")
-MORE_CONDITIONS = "More conditions"
-APPLY = "Apply"
-CLEAR = "Clear"
-FIRST_PAGE = "← To the first page"
-NEXT_PAGE = "Next page →"
-TAKE_AWAY = "Take away: {}"
 EXACT_TEMPLATE = "Template {}"
 EXACT_LANGUAGE = "Language {}"
 EXACT_NUMBER = "From {}"
-NO_GROUPING = "Messages cannot be told apart by that."
 FIGURES_DOWNLOAD_HINT = "The figures of this period, every row, with all counts."
 
 ORDERS = {"newest": "newest status first", "oldest": "oldest status first", "updated": "latest news first"}
@@ -192,6 +310,11 @@ def of_whole(share: Share, whole: str, *, at_least: bool = False) -> str:
     if share.missing is not None or not share.percent:
         return share.percent
     return f"{AT_LEAST + ' ' if at_least else ''}{share.percent} of {whole}"
+
+
+def lines(text: str, longest: int) -> str:
+    """A text of several lines, each fit for a screen, cut to so many characters."""
+    return "\n".join(one_line(line, longest) for line in text[:longest].splitlines()[:500])
 
 
 def points(change: float | None) -> str:

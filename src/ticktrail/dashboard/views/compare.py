@@ -29,14 +29,16 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
     """The groups of a period."""
     site = visitor.site
     if by not in words.GROUPINGS:
-        raise ConfigurationError(words.NO_GROUPING, remedy=f"Good ones: {', '.join(words.GROUPINGS)}.")
+        raise ConfigurationError(
+            words.NO_GROUPING, remedy=words.GOOD_GROUPINGS.format(names=", ".join(words.GROUPINGS))
+        )
     grouping, now = Grouping(by), site.now()
     period = period_of(name, now, site.settings.timezone)
     async with frame.page(visitor, "/compare", words.GROUPS):
         with parts.box("title-row"):
-            parts.text(f"By {words.GROUPINGS[by].lower()}", tag="h1")
-            parts.choices("Told apart by", words.GROUPINGS, by, lambda key: f"/compare?by={key}&period={name}")
-            parts.choices("Period", words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
+            parts.text(words.BY.format(grouping=words.GROUPINGS[by].lower()), tag="h1")
+            parts.choices(words.TOLD_APART, words.GROUPINGS, by, lambda key: f"/compare?by={key}&period={name}")
+            parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
         container = parts.box("listing")
 
     async def ask() -> questions.Groups:
@@ -67,7 +69,7 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
         with parts.box(tag="tbody"):
             sparks = [(row, _row(visitor, by, period, row, found.never)) for row in found.rows]
     if found.named > len(found.rows):
-        parts.text(f"The worst {len(found.rows)} of {found.named:,}.", "muted", tag="p")
+        parts.text(words.WORST_OF.format(shown=len(found.rows), named=found.named), "muted", tag="p")
     if found.nameless.messages:
         parts.text(f"{words.plural(found.nameless.messages, 'message')} {words.NO_GROUP[by.value]}.", "muted", tag="p")
     if not visitor.wall:
@@ -75,15 +77,17 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
             parts.box("spring")
             query = urlencode({"by": by.value, "period": period.name})
             parts.downloads("compare", query, words.FIGURES_DOWNLOAD_HINT)
+        messages = words.plural(found.nameless.messages, "message")
+        parts.text(words.NAMELESS.format(messages=messages, without=words.NO_GROUP[by.value]), "muted", tag="p")
     if by is not Grouping.ERROR:
         background_tasks.create(_fill_sparks(visitor, by, period, sparks[: questions.SPARKED]), name="sparks")
 
 
 def _headings(by: Grouping) -> tuple[str, ...]:
     if by is Grouping.ERROR:
-        return ("Reason", "People not reached", "Messages", words.WHAT_TO_DO)
-    return (words.GROUPINGS[by.value], words.SENT, words.DELIVERED, "Change", f"{words.READ} {words.AT_LEAST}",
-            "Not reached", "Top reason", "Delivered by day")  # fmt: skip
+        return (*words.REASON_HEADINGS, words.WHAT_TO_DO)
+    return (words.GROUPINGS[by.value], words.SENT, words.DELIVERED, words.CHANGE, f"{words.READ} {words.AT_LEAST}",
+            *words.GROUP_HEADINGS)  # fmt: skip
 
 
 def choice_of(by: Grouping, group: Group, period: Period) -> Choice | None:
@@ -180,7 +184,7 @@ async def _fill_sparks(
         with reason:
             if found.reason is not None:
                 entry = site.catalogue.lookup(found.reason)
-                title = entry.title if entry.known else "Unknown code"
+                title = entry.title if entry.known else words.UNKNOWN_CODE
                 parts.text(
                     f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
                 )

@@ -55,4 +55,6 @@ def standing(chips: Sequence[tuple[str, str]]) -> None:
         for label, without in chips:
             with parts.box("chip"):
                 parts.text(label)
-                parts.link("\N{MULTIPLICATION SIGN}", without, "chip-off", aria_label=words.TAKE_AWAY.format(label))
+                parts.link(
+                    "\N{MULTIPLICATION SIGN}", without, "chip-off", aria_label=words.TAKE_AWAY.format(condition=label)
+                )

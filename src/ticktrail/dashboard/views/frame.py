@@ -36,6 +36,7 @@ _LONGEST_TYPED = 60
 @asynccontextmanager
 async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Element]:
     """A page's frame; what is made inside the block stands in its middle."""
+    parts.meet(visitor)
     ui.dark_mode(visitor.dark)
     ui.page_title(f"{title} · {words.NAME}")
     ui.colors(primary="#0b7a66")
@@ -58,7 +59,7 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
 
 
 def _ways(place: str) -> None:
-    with parts.box("ways", tag="nav", aria_label="Pages"):
+    with parts.box("ways", tag="nav", aria_label=words.PAGES):
         for address, label in PLACES.items():
             attributes = {"aria_current": "page"} if address == place else {}
             parts.link(label, address, "way", **attributes)
@@ -84,14 +85,14 @@ def _search(visitor: Visitor) -> None:
         field.props["autocomplete"] = "off"
         field.props["maxlength"] = str(_LONGEST_TYPED)
         field.on("keydown.enter", find)
-        parts.button("Find", find, "primary")
+        parts.button(words.FIND_IT, find, "primary")
 
 
 def _theme(visitor: Visitor) -> None:
     shown = {
-        None: ("◐", "dark", "Colours go by your system"),
-        True: ("●", "light", "Dark"),
-        False: ("○", "auto", "Light"),
+        None: ("◐", "dark", words.COLOURS["auto"]),
+        True: ("●", "light", words.COLOURS["dark"]),
+        False: ("○", "auto", words.COLOURS["light"]),
     }
     sign, following, label = shown[visitor.dark]
 
@@ -100,7 +101,7 @@ def _theme(visitor: Visitor) -> None:
             f"document.cookie = 'ticktrail_theme={following}; path=/; max-age=31536000; samesite=lax';location.reload()"
         )
 
-    parts.button(sign, change, "theme", aria_label=f"{label}. Change", title=label)
+    parts.button(sign, change, "theme", aria_label=words.CHANGE_COLOURS.format(colours=label), title=label)
 
 
 def _way_out() -> None:
@@ -121,10 +122,10 @@ async def _strip(visitor: Visitor) -> None:
             known = await site.ledger.recall(
                 "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_books=True
             )
-            verdict = judge(known, site.now(), site.settings.timezone)
+            verdict = judge(known, site.now(), site.settings.timezone, masked=visitor.masked)
             told = (verdict.level, verdict.headline, verdict.remarks)
         except TicktrailError as error:
-            told = ("bad", words.STORE_AWAY, (str(error)[:200],))
+            told = ("bad", words.STORE_AWAY, () if visitor.masked else (str(error)[:200],))
         if told == shown[0]:
             return
         shown[0] = told
@@ -137,7 +138,7 @@ async def _strip(visitor: Visitor) -> None:
             for remark in remarks[:3]:
                 parts.text(visitor.text(remark, 220), "strip-remark")
             if len(remarks) > 3:
-                parts.text(f"and {len(remarks) - 3} more", "strip-remark")
+                parts.text(words.AND_MORE.format(count=len(remarks) - 3), "strip-remark")
 
     await asyncio.wait({asyncio.create_task(look())}, timeout=_STRIP_WAITS_SECONDS)
     parts.every(STRIP_SECONDS, look, strip)

@@ -36,7 +36,7 @@ async def funnel(visitor: Visitor, name: str) -> None:
     async with frame.page(visitor, "/funnel", words.FUNNEL):
         with parts.box("title-row"):
             parts.text(words.FUNNEL, tag="h1")
-            parts.choices("Period", words.PERIODS, name, lambda key: f"/funnel?period={key}")
+            parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/funnel?period={key}")
         container = parts.box("listing")
     await put(visitor, container, period_of(name, visitor.site.now(), visitor.site.settings.timezone), days=True)
 
@@ -92,18 +92,13 @@ def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
             hint=made.failed.missing,
         )
     if counts.sent:
-        parts.bar(
-            [
-                ("read", counts.read, f"{counts.read:,} read"),
-                (
-                    "delivered",
-                    counts.delivered - counts.read,
-                    f"{counts.delivered - counts.read:,} delivered, not read",
-                ),
-                ("on_the_way", counts.on_the_way, f"{counts.on_the_way:,} on the way"),
-                ("failed", counts.failed, f"{counts.failed:,} failed"),
-            ]
-        )
+        shares = {
+            "read": counts.read,
+            "delivered": counts.delivered - counts.read,
+            "on_the_way": counts.on_the_way,
+            "failed": counts.failed,
+        }
+        parts.bar([(kind, count, words.PARTS[kind].format(count=count)) for kind, count in shares.items()])
     _remarks(visitor, found, period)
 
 
@@ -112,31 +107,30 @@ def _remarks(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
     since, until = _bounds(period)
     with parts.box("remarks"):
         parts.text(
-            f"{counts.sent:,} sent = {counts.delivered:,} delivered + {counts.on_the_way:,} on the way "
-            f"+ {counts.failed:,} failed",
+            words.SUM.format(
+                sent=counts.sent, delivered=counts.delivered, on_the_way=counts.on_the_way, failed=counts.failed
+            ),
             "remark",
         )
         if counts.not_final:
             young = str(max(int(since or 0), found.as_of - DAY_SECONDS))
             parts.link(
-                f"{words.plural(counts.not_final, 'message')} not final: younger than 24 h",
+                words.YOUNG.format(messages=words.plural(counts.not_final, "message")),
                 visitor.messages(Choice(since=young, until=until, people=True)),
                 "remark not-final", title=words.NOT_FINAL_HINT,
             )  # fmt: skip
         if made.percentiles:
             p50, p90 = (stats.duration(made.percentiles[percent]) for percent in (50, 90))
             parts.text(
-                f"Half delivered within {p50}, nine in ten within {p90} ({made.not_delivered:,} not delivered so far)",
+                words.HALF_WITHIN.format(half=p50, nine=p90, rest=made.not_delivered),
                 "remark",
             )
         if counts.conflicts:
-            parts.text(f"{counts.conflicts:,} delivered although WhatsApp also reported an error", "remark")
-        for count, noun in ((counts.other, "message with another status"), (counts.groups, "message to a group"),
-                            (counts.tests, "test message")):  # fmt: skip
+            parts.text(words.CONFLICTS.format(count=counts.conflicts), "remark")
+        for name, count in (("other", counts.other), ("groups", counts.groups), ("tests", counts.tests)):
             if count:
-                first, _, rest = noun.partition(" ")
-                nouns = noun + "s" if first == "test" else f"{first}s {rest}"
-                parts.text(f"{words.plural(count, noun, nouns)} not counted here", "remark")
+                told = words.plural(count, *words.LEFT_OUT[name])
+                parts.text(words.NOT_COUNTED.format(messages=told), "remark")
 
 
 def _tile(
@@ -149,19 +143,19 @@ def _tile(
             parts.text(rate, "tile-rate")
             if change:
                 kind = {"+": "up", words.MINUS: "down"}.get(change[0], "")
-                parts.text(f"{change} points", f"change {kind}", title=words.CHANGE_HINT)
+                parts.text(words.POINTS.format(change=change), f"change {kind}", title=words.CHANGE_HINT)
 
 
 def _days(visitor: Visitor, found: questions.Funnel) -> None:
     shown = found.days[-_DAYS_SHOWN:]
     if not shown:
         return
-    with parts.section("By day sent"):
+    with parts.section(words.BY_DAY_SENT):
         if len(shown) > 1:
             _chart(visitor, shown)
         with parts.box("table-wrap card"), parts.box("plain days", tag="table"):
             with parts.box(tag="thead"), parts.box(tag="tr"):
-                for name in ("Day", words.SENT, words.DELIVERED, f"{words.READ} {words.AT_LEAST}", words.ON_THE_WAY,
+                for name in (words.DAY, words.SENT, words.DELIVERED, f"{words.READ} {words.AT_LEAST}", words.ON_THE_WAY,
                              words.FAILED_WORD):  # fmt: skip
                     parts.text(name, tag="th", scope="col")
             with parts.box(tag="tbody"):
@@ -169,7 +163,7 @@ def _days(visitor: Visitor, found: questions.Funnel) -> None:
                     if day.counts.messages:
                         _day(visitor, str(day.key), day.counts, found)
     if len(found.days) > _DAYS_SHOWN:
-        parts.text(f"The latest {_DAYS_SHOWN} of {len(found.days):,} days.", "muted", tag="p")
+        parts.text(words.LATEST_DAYS.format(shown=_DAYS_SHOWN, days=len(found.days)), "muted", tag="p")
 
 
 def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -> None:
@@ -203,7 +197,7 @@ def _chart(visitor: Visitor, shown: tuple[msgspec.Struct, ...]) -> None:
     counts: list[Counts] = [day.counts for day in shown]  # type: ignore[attr-defined]
     series = (
         (words.READ, "#1d9bd1", [one.read for one in counts]),
-        ("Delivered, not read", "#0f9d83", [one.delivered - one.read for one in counts]),
+        (words.DELIVERED_NOT_READ, "#0f9d83", [one.delivered - one.read for one in counts]),
         (words.ON_THE_WAY, "#b3a06a", [one.on_the_way for one in counts]),
         (words.FAILED_WORD, "#d2504b", [one.failed for one in counts]),
     )

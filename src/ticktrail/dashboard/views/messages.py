@@ -11,7 +11,7 @@ from nicegui.element import Element
 
 from ticktrail.dashboard import questions, words
 from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of
-from ticktrail.dashboard.site import Visitor, recipient_of
+from ticktrail.dashboard.site import Visitor, recipient_of, refuse_search
 from ticktrail.dashboard.views import fields, frame, parts, rows
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.model import Message
@@ -19,31 +19,13 @@ from ticktrail.query import MessageFilter
 
 NEWS_SECONDS = 5.0
 
-_SHORT_FORMS = {
-    "unread": "Not read yet",
-    "undelivered": "Not delivered",
-    "not_read": "Not read",
-    "retryable": "Worth sending again",
-}
-_TEXTS = {
-    "to": ("To", "number, or its last digits"),
-    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
-    "until": ("Sent before", "2h, 2026-11-22T14:30"),
-    "updated_within": ("News within", "1h, 2d"),
-    "template": ("Template", "name, or name/lang"),
-    "campaign": ("Campaign", "label"),
-    "number": ("Your number", "number, or its id"),
-    "sent_by": ("Sent by workflow", "id"),
-    "workflow": ("Reported by workflow", "id"),
-    "country": ("Country", "SA, EG, …"),
-    "instance": ("n8n", "name"),
-}
-
 
 async def messages(visitor: Visitor, choice: Choice) -> None:
     """The list of the messages a choice means, a page of it."""
     site, problem, chosen = visitor.site, None, MessageFilter()
     try:
+        if choice.to:
+            refuse_search(visitor)
         chosen = filter_of(choice, site.settings, site.now())
     except TicktrailError as error:
         problem = error
@@ -124,10 +106,10 @@ def _list(visitor: Visitor, choice: Choice, shown: questions.Page) -> None:
     with parts.box("below"):
         if choice.after:
             first = msgspec.structs.replace(choice, after="")
-            parts.link("← To the first page", address_of(first, site.addresses), "button")
+            parts.link(words.FIRST_PAGE, address_of(first, site.addresses), "button")
         if shown.place is not None:
             following = msgspec.structs.replace(choice, after=shown.place.token)
-            parts.link("Next page →", address_of(following, site.addresses), "button primary")
+            parts.link(words.NEXT_PAGE, address_of(following, site.addresses), "button primary")
         parts.box("spring")
         parts.downloads("messages", query_of(msgspec.structs.replace(choice, after=""), site.addresses))
 
@@ -155,7 +137,7 @@ def _watch(visitor: Visitor, choice: Choice, chosen: MessageFilter, news: Elemen
         known["count"] = count
         news.clear()
         with news:
-            parts.button(f"{count:,} new", reload, "pill", title="Show them")
+            parts.button(words.NEW.format(count=count), reload, "pill", title=words.SHOW_THEM)
 
     parts.every(NEWS_SECONDS, look, news, at_once=True)
 
@@ -168,13 +150,13 @@ def _form(visitor: Visitor, choice: Choice) -> None:
         changed = msgspec.structs.replace(choice, after="", **changes)
         ui.navigate.to(address_of(changed, site.addresses))
 
-    with parts.box("filters", aria_label="Conditions"):
-        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label="Status"):
+    with parts.box("filters", aria_label=words.CONDITIONS_LABEL):
+        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label=words.STATUS):
             everything = msgspec.structs.replace(
                 choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
             )
-            plain = not (choice.status or any(getattr(choice, name) for name in _SHORT_FORMS))
-            fields.chip("All", address_of(everything, site.addresses), chosen=plain)
+            plain = not (choice.status or any(getattr(choice, name) for name in words.SHORT_FORMS))
+            fields.chip(words.ALL, address_of(everything, site.addresses), chosen=plain)
             for status in ("sent", "delivered", "read", "failed"):
                 only = msgspec.structs.replace(everything, status=(status,))
                 fields.chip(
@@ -182,24 +164,24 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                     address_of(only, site.addresses),
                     chosen=choice.status == (status,),
                 )
-            for name, label in _SHORT_FORMS.items():
+            for name, label in words.SHORT_FORMS.items():
                 only = msgspec.structs.replace(everything, **{name: True})
                 fields.chip(label, address_of(only, site.addresses), chosen=bool(getattr(choice, name)))
-        used = [name for name in _TEXTS if getattr(choice, name)] + (["error"] if choice.error else [])
+        used = [name for name in words.CONDITIONS if getattr(choice, name)] + (["error"] if choice.error else [])
         with parts.box("more", tag="details") as more:
             if used:
                 more.props["open"] = True
-            parts.text("More conditions", tag="summary")
+            parts.text(words.MORE_CONDITIONS, tag="summary")
             with parts.box("fields"):
                 inputs = {}
-                for name, (label, hint) in _TEXTS.items():
+                for name, (label, hint) in words.CONDITIONS.items():
                     if name == "to" and not visitor.is_full:
                         continue
                     value = fields.readable(name, getattr(choice, name), visitor)
                     inputs[name] = fields.field(label, hint, value)
-                errors = fields.field("Failure code", "131026", " ".join(choice.error))
+                errors = fields.field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
                 order = ui.select(
-                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label="Order"
+                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label=words.ORDER
                 ).props("dense outlined")
 
                 def apply() -> None:
@@ -213,8 +195,8 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                 for field in (*inputs.values(), errors):
                     field.on("keydown.enter", apply)
                 with parts.box("field-end"):
-                    parts.button("Apply", apply, "primary")
-                    parts.link("Clear", "/messages", "button")
+                    parts.button(words.APPLY, apply, "primary")
+                    parts.link(words.CLEAR, "/messages", "button")
         _standing_conditions(visitor, choice)
 
 
@@ -223,11 +205,11 @@ def _standing_conditions(visitor: Visitor, choice: Choice) -> None:
     site = visitor.site
     chips: list[tuple[str, dict[str, Any]]] = []
     if choice.people:
-        chips.append(("Without groups and tests", {"people": False}))
+        chips.append((words.PEOPLE_ONLY, {"people": False}))
     if len(choice.status) > 1:
-        chips.append((" or ".join(words.status(one) for one in choice.status), {"status": ()}))
+        chips.append((words.OR.join(words.status(one) for one in choice.status), {"status": ()}))
     if choice.who:
-        chips.append((f"To {visitor.who(choice.who)}", {"who": ""}))
+        chips.append((words.TO_WHOM.format(who=visitor.who(choice.who)), {"who": ""}))
     if choice.number_id:
         numbers = ", ".join(visitor.text(one, 40) for one in choice.number_id)
         chips.append((words.EXACT_NUMBER.format(numbers), {"number_id": ()}))
@@ -249,12 +231,12 @@ async def message(visitor: Visitor, token: str) -> None:
     message_id = site.addresses.text(token)
     if message_id is None:
         raise NotFoundError(words.NOT_FOUND, remedy=words.NOT_FOUND_HINT)
-    async with frame.page(visitor, "", "Message"):
+    async with frame.page(visitor, "", words.MESSAGE):
         container = parts.box("listing narrow")
 
     def show(found: object) -> None:
         if not isinstance(found, Message):
-            parts.empty("This message is not in the ledger.", words.EMPTY_PERSON_HINT)
+            parts.empty(words.EMPTY_MESSAGE, words.EMPTY_PERSON_HINT)
             return
         zone = site.settings.timezone
         with parts.box("title-row"):

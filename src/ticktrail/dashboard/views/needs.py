@@ -30,7 +30,7 @@ async def overview(visitor: Visitor) -> None:
     async with frame.page(visitor, "/", words.NEEDS):
         if visitor.wall:
             figures, causes = _figures(visitor), _causes()
-            with parts.section("Latest messages"):
+            with parts.section(words.LATEST):
                 latest = parts.box("listing")
         else:
             causes, figures = _causes(), _figures(visitor)
@@ -48,9 +48,9 @@ def _causes() -> Element:
 def _figures(visitor: Visitor) -> Element:
     def by_day() -> None:
         if not visitor.wall:
-            parts.link("By day", f"/funnel?period={USUAL}", "muted")
+            parts.link(words.BY_DAY, f"/funnel?period={USUAL}", "muted")
 
-    with parts.section("The last 7 days", extra=by_day):
+    with parts.section(words.LATELY, extra=by_day):
         return parts.box("listing")
 
 

@@ -6,14 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
+from weakref import WeakSet
 
-from nicegui import background_tasks, ui
+from nicegui import Client, background_tasks, ui
 from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from ticktrail.dashboard import words
+from ticktrail.dashboard.site import Visitor
 from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.masking import hide_places, mask_text
 from ticktrail.model import FAILED
+
+_MAY_SEE_ALL: WeakSet[Client] = WeakSet()
+"""Those whose errors may name hosts and folders."""
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Element)
@@ -22,6 +28,12 @@ QUICK_SECONDS = 0.8
 """A page waits so long for its figures before it shows that it is counting."""
 
 _TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "!", "undelivered": "!"}
+
+
+def meet(visitor: Visitor) -> None:
+    """Note who looks at this page, for what goes wrong on it later."""
+    if not visitor.masked:
+        _MAY_SEE_ALL.add(ui.context.client)
 
 
 def text(content: object, classes: str = "", *, tag: str = "span", **attributes: str) -> TextElement:
@@ -84,11 +96,23 @@ def failure(error: Exception, again: Callable[[], Any] | None = None) -> None:
         else:
             text(words.STORE_AWAY if isinstance(error, TicktrailError) else words.BROKEN, "state-title", tag="p")
         if isinstance(error, TicktrailError):
-            text(str(error)[:600], "state-hint", tag="p")
-            if error.remedy:
-                text(error.remedy[:600], "state-hint", tag="p")
+            for said in _told(error):
+                text(said, "state-hint", tag="p")
         if again is not None:
             button(words.TRY_AGAIN, again)
+
+
+def _told(error: TicktrailError) -> list[str]:
+    """What an error says and its remedy, as far as whoever looks may know it."""
+    told = [said[:600] for said in (str(error), error.remedy) if said]
+    if ui.context.client in _MAY_SEE_ALL:
+        return told
+    # What was typed may be said back; what the store or a setting says of itself may not.
+    return (
+        [hide_places(mask_text(said)) for said in told]
+        if isinstance(error, ConfigurationError)
+        else [words.WHY_ELSEWHERE]
+    )
 
 
 def waiting() -> None:

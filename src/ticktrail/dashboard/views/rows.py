@@ -14,14 +14,12 @@ from ticktrail.model import Message
 from ticktrail.reason import again_in_full, read_failure, said, short_reason
 from ticktrail.render import timeline
 
-HEADINGS = ("Time", "To", "Status", "About", "Sent with")
-
 
 def table(visitor: Visitor, messages: Iterable[Message]) -> Element:
     """Messages as a table; a row opens and closes its timeline."""
     with parts.box("table-wrap"), parts.box("messages", tag="table") as element:
         with parts.box(tag="thead"), parts.box(tag="tr"):
-            for heading in HEADINGS:
+            for heading in words.MESSAGE_HEADINGS:
                 parts.text(heading, tag="th", scope="col")
         for message in messages:
             _row(visitor, message)
@@ -54,7 +52,7 @@ def _row(visitor: Visitor, message: Message) -> None:
 
         def toggle() -> None:
             if not detail.visible and not detail.default_slot.children:
-                with detail, parts.box(tag="td", colspan=str(len(HEADINGS))):
+                with detail, parts.box(tag="td", colspan=str(len(words.MESSAGE_HEADINGS))):
                     full(visitor, message)
             detail.set_visibility(not detail.visible)
             row.props["aria-expanded"] = str(detail.visible).lower()
@@ -73,11 +71,11 @@ def about(visitor: Visitor, message: Message, *, with_campaign: bool = True) -> 
     if parts.is_failed(state.latest_status):
         told.append(short_reason(state.failure, visitor.site.catalogue))
     elif state.conflict:
-        told.append(f"delivered, although WhatsApp also reported an error ({_code(message)})")
+        told.append(words.ALTHOUGH.format(code=_code(message)))
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
-        told.append(f"{len(reached & members)} of {len(members)} members")
+        told.append(words.MEMBERS.format(reached=len(reached & members), all=len(members)))
     if message.attributes.callback_data and with_campaign:
         told.append(message.attributes.callback_data)
     return " · ".join(told)
@@ -100,62 +98,62 @@ def _why(visitor: Visitor, message: Message) -> None:
         parts.text(visitor.text(short_reason(state.failure, catalogue)), "why-title", tag="p")
         told = said(state.failure)
         if told:
-            parts.text(f"WhatsApp said: {visitor.text(told, 400)}", tag="p")
+            parts.text(words.WHATSAPP_SAID.format(said=visitor.text(told, 400)), tag="p")
         if failed:
             parts.text(f"{words.WHAT_TO_DO}: {entry.advice}", tag="p")
-            parts.text(f"Sending the same again: {again_in_full(entry)}.", tag="p")
+            parts.text(words.SENDING_AGAIN.format(answer=again_in_full(entry)), tag="p")
         else:
-            parts.text("It arrived all the same: there is nothing to do.", tag="p")
+            parts.text(words.ARRIVED_ANYWAY, tag="p")
 
 
 def _timeline(visitor: Visitor, message: Message) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
-    with parts.box("timeline", tag="ol", aria_label="Timeline"):
+    with parts.box("timeline", tag="ol", aria_label=words.TIMELINE):
         for entry, executions in itertools.islice(timeline(message.history), 100):
             with parts.box("event", tag="li"):
                 parts.text(words.clock(entry.timestamp, zone, now, seconds=True), "event-time")
                 parts.tick(entry.status)
                 if entry.timestamp_source == "execution":
-                    parts.text("time of the execution: the webhook carried none", "muted")
+                    parts.text(words.TIME_OF_EXECUTION, "muted")
                 if entry.participant:
                     parts.text(visitor.who(entry.participant), "muted")
                 if len(executions) > 1:
-                    parts.text(f"seen {len(executions)}\N{MULTIPLICATION SIGN}", "muted")
+                    parts.text(words.SEEN.format(count=len(executions)), "muted")
                 address = visitor.execution(entry.workflow_id or message.standing.workflow_id, executions[0])
                 if address is not None:
-                    parts.away(f"execution {executions[0]}", address)
+                    parts.away(words.EXECUTION.format(execution=executions[0]), address)
                 for error in (entry.errors or ())[:5]:
                     failure = read_failure(error)
                     parts.text(visitor.text(short_reason(failure, site.catalogue)), "event-error")
     if len(message.history) > 100:
-        parts.text(f"and {len(message.history) - 100:,} statuses more", "muted")
+        parts.text(words.STATUSES_MORE.format(count=len(message.history) - 100), "muted")
 
 
 def _facts(visitor: Visitor, message: Message) -> None:
     known, template, sender = message.attributes, message.template, message.sent_by
     facts: dict[str, str | None] = {
-        "To": visitor.who(recipient_of(message)),
-        "From": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
-        "Template": " ".join(filter(None, (template.name, template.language))) if template else None,
-        "Campaign": known.callback_data,
-        "Sent by": f"{sender.node} in workflow {sender.workflow_id}" if sender else None,
-        "Price": _price(message),
-        "n8n": known.instance,
-        "Message id": message.message_id if not visitor.masked else None,
+        "to": visitor.who(recipient_of(message)),
+        "from": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
+        "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+        "campaign": known.callback_data,
+        "sent_by": words.SENDER.format(node=sender.node, workflow=sender.workflow_id) if sender else None,
+        "price": _price(message),
+        "instance": known.instance,
+        "message_id": message.message_id if not visitor.masked else None,
     }
     with parts.box("facts", tag="dl"):
         for name, value in facts.items():
             if value:
-                parts.text(name, tag="dt")
-                shown = value if name in {"To", "From", "Message id"} else visitor.text(value, 200)
+                parts.text(words.FACTS[name], tag="dt")
+                shown = value if name in {"to", "from", "message_id"} else visitor.text(value, 200)
                 parts.text(shown[:300], tag="dd")
         if sender:
             address = visitor.execution(sender.workflow_id, sender.execution_id)
             if address is not None:
-                parts.text("Sending", tag="dt")
+                parts.text(words.SENDING, tag="dt")
                 with parts.box(tag="dd"):
-                    parts.away(f"execution {sender.execution_id}", address)
+                    parts.away(words.EXECUTION.format(execution=sender.execution_id), address)
 
 
 def _sent_with(message: Message) -> str:
@@ -168,10 +166,10 @@ def _price(message: Message) -> str | None:
     pricing = message.standing.pricing or {}
     category = pricing.get("category")
     said_billable = pricing.get("billable")
-    billed = ("billed" if said_billable else "free") if isinstance(said_billable, bool) else ""
+    billed = words.BILLED[said_billable] if isinstance(said_billable, bool) else ""
     return " ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
 
 
 def _code(message: Message) -> str:
     failure = message.standing.failure
-    return "no code" if failure is None or failure.code is None else str(failure.code)
+    return words.NO_CODE if failure is None or failure.code is None else str(failure.code)

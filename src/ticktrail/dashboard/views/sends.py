@@ -41,7 +41,7 @@ async def sends(visitor: Visitor, choice: SendChoice) -> None:
         return await site.ledger.ask(lambda store: questions.sends(store, chosen))
 
     async def ask_count() -> int:
-        name = ("count of sends", msgspec.structs.replace(chosen, after=None))
+        name = ("sends", msgspec.structs.replace(chosen, after=None))
         # Whether a status came is the messages' business, and when a send came the books' of the sync.
         return await site.ledger.recall(name, lambda store: questions.count_sends(store, chosen), of_books=True)
 
@@ -100,7 +100,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> None:
             parts.text(visitor.text(send.sent_by.workflow_id, 40), "muted")
             execution = visitor.execution(send.sent_by.workflow_id, send.sent_by.execution_id)
             if execution is not None:
-                parts.away(words.EXECUTION.format(send.sent_by.execution_id), execution)
+                parts.away(words.EXECUTION.format(execution=send.sent_by.execution_id), execution)
         with parts.box("stands", tag="td"):
             _answer(visitor, send, message)
         with parts.box("reason", tag="td"):
@@ -130,7 +130,7 @@ def _reason(visitor: Visitor, send: Send) -> None:
     parts.text(visitor.text(short_reason(failure, catalogue)), "reason-title", tag="p")
     told = said(failure)
     if told:
-        parts.text(f"WhatsApp said: {visitor.text(told, 400)}", "reason-said", tag="p")
+        parts.text(words.WHATSAPP_SAID.format(said=visitor.text(told, 400)), "reason-said", tag="p")
     parts.text(catalogue.lookup(failure.code if failure else None).advice, "reason-advice", tag="p")
 
 
@@ -142,7 +142,7 @@ def _form(visitor: Visitor, choice: SendChoice) -> None:
         return address_of_sends(msgspec.structs.replace(choice, after="", **changes), site.addresses)
 
     none = dict.fromkeys(_KINDS, False)
-    with parts.box("filters", aria_label="Conditions"):
+    with parts.box("filters", aria_label=words.CONDITIONS_LABEL):
         with parts.box("choices", tag="nav", aria_label=words.SENDS_HEADINGS[4]):
             plain = not any(getattr(choice, kind) for kind in _KINDS)
             for kind, label in words.SENDS_KINDS.items():
@@ -158,7 +158,7 @@ def _form(visitor: Visitor, choice: SendChoice) -> None:
                     name: fields.field(label, hint, fields.readable(name, getattr(choice, name), visitor))
                     for name, (label, hint) in words.SEND_TEXTS.items()
                 }
-                errors = fields.field(*words.FAILURE_CODE, " ".join(choice.error))
+                errors = fields.field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
 
                 def apply() -> None:
                     typed = {

@@ -6,22 +6,14 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from ticktrail import teaching
-from ticktrail.coverage import Facts, Kind, Open
-from ticktrail.dashboard import questions, words
+from ticktrail.coverage import Facts, Open
+from ticktrail.dashboard import questions, trust_words, words
 from ticktrail.dashboard.site import Visitor
-from ticktrail.dashboard.verdict import checked, gap_text, judge
+from ticktrail.dashboard.verdict import checked, gap_text, judge, reason_text
 from ticktrail.dashboard.views import frame, parts
-from ticktrail.reports import REASONS
 from ticktrail.stores.bookkeeping import Run
 
 _LISTED = 50
-_KINDS = {
-    Kind.UNFINISHED: "not finished yet",
-    Kind.NOT_SHOWN: "n8n would not show it",
-    Kind.CRASHED: "crashed, looked at again",
-    Kind.REFUSED: "the store would not take it",
-}
-_LEVELS = {"good": "Yes.", "warn": "Yes, but for what stands below.", "bad": "Not as it stands."}
 
 
 async def trust(visitor: Visitor) -> None:
@@ -42,15 +34,17 @@ async def trust(visitor: Visitor) -> None:
 def _show(visitor: Visitor, known: questions.Trust) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
-    judged = judge(known, now, zone)
+    judged = judge(known, now, zone, masked=visitor.masked)
     with parts.box(f"card verdict {judged.level}"):
         parts.text(
-            f"{_LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.", "verdict-head", tag="p"
+            f"{trust_words.LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.",
+            "verdict-head",
+            tag="p",
         )
         for remark in judged.remarks:
             parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
         if known.exists:
-            told = [words.plural(known.messages, "message") + " in the ledger"]
+            told = [trust_words.HELD.format(messages=words.plural(known.messages, "message"))]
             if known.scopes:
                 told.insert(0, checked(known))
             parts.text(" · ".join(told), "muted", tag="p")
@@ -61,43 +55,45 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
         return
     for workflow_id, facts, opened in known.scopes:
         _workflow(visitor, workflow_id, facts, opened, several=len(known.scopes) > 1)
-    with parts.section("Latest runs"):
+    with parts.section(trust_words.LATEST_RUNS):
         if known.runs:
             _runs(visitor, known.runs)
         else:
-            parts.empty("No sync of n8n is on record.", "What is here was imported, or stored by another tool.")
+            parts.empty(trust_words.NO_RUNS, trust_words.NO_RUNS_HINT)
 
 
 def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Open, ...], *, several: bool) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
 
     def moment(at: datetime | None) -> str:
-        return "never" if at is None else words.clock(int(at.timestamp()), zone, now)
+        return trust_words.NEVER if at is None else words.clock(int(at.timestamp()), zone, now)
 
-    title = f"Workflow {visitor.text(workflow_id, 60)}" if several else "What was looked at"
+    title = trust_words.LOOKED_AT
+    if several:
+        title = trust_words.WORKFLOW.format(workflow=visitor.text(workflow_id, 60))
     with parts.section(title), parts.box("card"):
         with parts.box("facts", tag="dl"):
             for name, value in {
-                "Complete up to": moment(facts.checked_at),
-                "Whole list walked": moment(facts.full_at),
-                "Newest execution": _execution_fact(facts.newest_id, facts.newest_started_at, moment),
-                "Oldest n8n still has": _execution_fact(facts.oldest_id, facts.oldest_started_at, moment),
+                trust_words.COMPLETE_FACT: moment(facts.checked_at),
+                trust_words.WALKED: moment(facts.full_at),
+                trust_words.NEWEST: _execution_fact(facts.newest_id, facts.newest_started_at, moment),
+                trust_words.OLDEST: _execution_fact(facts.oldest_id, facts.oldest_started_at, moment),
             }.items():
                 parts.text(name, tag="dt")
                 parts.text(value, tag="dd")
         if facts.gaps:
-            parts.text("Gaps", tag="h3")
+            parts.text(trust_words.GAPS, tag="h3")
             with parts.box("plain-list", tag="ul"):
                 for gap in reversed(facts.gaps[-_LISTED:]):
                     parts.text(gap_text(gap, zone, now) + ".", tag="li")
         if facts.lost:
-            parts.text("Deleted by n8n before they could be read", tag="h3")
+            parts.text(trust_words.LOST, tag="h3")
             with parts.box("plain-list", tag="ul"):
                 for lost in facts.lost[-10:]:
-                    reason = visitor.text(REASONS.get(lost.reason or "", lost.reason or "not known"), 80)
-                    parts.text(f"execution {lost.execution_id}: {reason}", tag="li")
+                    reason = visitor.text(reason_text(lost.reason or trust_words.NOT_KNOWN, masked=visitor.masked), 80)
+                    parts.text(trust_words.LOST_ONE.format(execution=lost.execution_id, reason=reason), tag="li")
         if opened:
-            parts.text("Executions still open", tag="h3")
+            parts.text(trust_words.OPEN, tag="h3")
             _open(visitor, workflow_id, opened, moment)
 
 
@@ -105,7 +101,7 @@ def _open(
     visitor: Visitor, workflow_id: str, opened: tuple[Open, ...], moment: Callable[[datetime | None], str]
 ) -> None:
     with parts.box("table-wrap"), parts.box("plain", tag="table"):
-        _head("Execution", "Why", "First met", "Looked at again")
+        _head(*trust_words.OPEN_HEADINGS)
         with parts.box(tag="tbody"):
             for one in sorted(opened, key=lambda one: -one.execution_id)[:_LISTED]:
                 with parts.box(tag="tr"):
@@ -115,30 +111,32 @@ def _open(
                             parts.text(one.execution_id)
                         else:
                             parts.away(str(one.execution_id), address)
-                    reason = f" ({visitor.text(REASONS.get(one.reason, one.reason), 80)})" if one.reason else ""
-                    parts.text(_KINDS[one.kind] + reason, tag="td")
+                    why = reason_text(one.reason, masked=visitor.masked) if one.reason else ""
+                    reason = f" ({visitor.text(why, 80)})" if why else ""
+                    parts.text(trust_words.OPEN_KINDS[one.kind.value] + reason, tag="td")
                     parts.text(moment(one.first_met_at), tag="td")
                     parts.text(moment(one.look_again_at), tag="td")
     if len(opened) > _LISTED:
-        parts.text(f"and {len(opened) - _LISTED:,} more", "muted")
+        parts.text(words.AND_MORE.format(count=len(opened) - _LISTED), "muted")
 
 
 def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
     with parts.box("table-wrap card"), parts.box("plain", tag="table"):
-        _head("Began", "Took", "Executions", "New statuses", "How it ended", numbers={1, 2, 3})
+        _head(*trust_words.RUN_HEADINGS, numbers={1, 2, 3})
         with parts.box(tag="tbody"):
             for run in runs[:_LISTED]:
                 with parts.box(tag="tr"):
                     parts.text(words.clock(int(run.began_at.timestamp()), zone, now, seconds=True), tag="td")
-                    parts.text(f"{run.seconds:.1f} s", "number", tag="td")
+                    parts.text(trust_words.TOOK.format(seconds=run.seconds), "number", tag="td")
                     parts.text(_count(run.report.get("executions")), "number", tag="td")
                     parts.text(_count(run.report.get("newEvents")), "number", tag="td")
                     with parts.box(tag="td"):
                         if run.error is None:
-                            parts.text("came through", "good-word")
+                            parts.text(trust_words.CAME_THROUGH, "good-word")
                         else:
-                            parts.text(visitor.text(run.error, 200), "bad-word")
+                            error = trust_words.ENDED_BADLY if visitor.masked else visitor.text(run.error, 200)
+                            parts.text(error, "bad-word")
 
 
 def _head(*names: str, numbers: Collection[int] = ()) -> None:
@@ -153,9 +151,11 @@ def _count(value: object) -> str:
 
 def _execution_fact(number: int | None, started_at: str | None, moment: Callable[[datetime | None], str]) -> str:
     if number is None:
-        return "none yet"
+        return trust_words.NONE_YET
     try:
         started = None if started_at is None else datetime.fromisoformat(started_at)
     except ValueError:
         started = None
-    return str(number) if started is None or started.tzinfo is None else f"{number}, started {moment(started)}"
+    if started is None or started.tzinfo is None:
+        return str(number)
+    return trust_words.STARTED.format(execution=number, moment=moment(started))

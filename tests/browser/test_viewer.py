@@ -1,0 +1,86 @@
+"""The pages as somebody sees them who may see masked numbers only: in good times and when something goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ticktrail.incremental import scope_of
+from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores.bookkeeping import Run
+
+from . import invented_ledger
+from .look import Look
+from .test_walk import PAGES
+
+pytestmark = pytest.mark.browser
+
+
+def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
+    """The strip and the page behind it say that a sync failed; what n8n said, and where it is, only to some."""
+    store, now = tmp_path / "ledger.sqlite", datetime.now(UTC)
+    invented_ledger.fill(store, 100, now)
+    said = "n8n at https://n8n.shop.example.com refused 966500000041; /var/lib/secret/ledger.db is as it was"
+    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+        invented_ledger.note_syncs(ledger, now, trouble=True)
+        scope = scope_of(invented_ledger.N8N, invented_ledger.WORKFLOW, ledger)
+        ledger.books.add_run(Run(run_id="z", scope=scope, began_at=now + timedelta(seconds=1), seconds=1, error=said))
+    address = serve(store)
+    full = look.at(f"{address}/trust", role="full")
+    assert "n8n.shop.example.com" in full.text_content("#content")
+    for place in (*PAGES, "/?wall", "/trust?wall"):
+        page = look.at(f"{address}{place}", role="full" if "wall" in place else "viewer")
+        page.wait_for_selector(".strip-in")
+        assert "the last sync failed" in page.text_content(".strip")
+        sent = page.content()
+        for secret in ("shop.example", "966500000041", "/var/lib", "secret", "refused 9", str(tmp_path), "n8n.example"):
+            assert secret not in sent, f"{secret} on {place}"
+    page = look.at(f"{address}/trust", role="viewer")
+    look.picture(page, "trust-viewer")
+    assert page.text_content(".bad-word") == "failed"
+
+
+@pytest.mark.parametrize("role", ["viewer", "full"])
+def test_a_store_that_fails_is_told_without_its_place(
+    look: Look, tmp_path: Path, serve: Callable[..., str], role: str
+) -> None:
+    """A ledger that cannot be read is said to everybody, where it lies only to those who may see everything."""
+    store = tmp_path / "ledger.sqlite"
+    store.write_bytes(b"this is no database, and was never one" * 100)
+    address = serve(store)
+    for place in (*PAGES, "/?wall", "/messages?wall"):
+        page = look.at(f"{address}{place}", role=role)
+        page.wait_for_selector(".strip-in.bad")
+        may_know = role == "full" and "wall" not in place
+        assert (str(tmp_path) in page.content()) == may_know, place
+        assert ("ledger.sqlite" in page.content()) == may_know, place
+    page = look.at(f"{address}/messages", role=role)
+    look.picture(page, f"error-{role}")
+    assert page.locator(".state.error button").count() == 1
+    answer = page.request.get(f"{address}/download/messages.csv", headers={"Cookie": f"role={role}"})
+    assert answer.status == 503
+    assert (str(tmp_path) in answer.text()) == (role == "full")
+
+
+def test_a_viewer_cannot_look_for_a_person(look: Look, shop: str) -> None:
+    """No page of a viewer's has the search, and an address that would search is refused, in a file too."""
+    for place in PAGES:
+        page = look.at(f"{shop}{place}", role="viewer")
+        assert page.get_by_label("Find a person").count() == 0
+    found = look.at(shop)
+    found.get_by_label("Find a person").fill("999999999")
+    found.keyboard.press("Enter")
+    found.wait_for_url("**/find/*")
+    for address in (f"{shop}/messages?to=966500000021", found.url):
+        page = look.at(address, role="viewer")
+        assert "Viewers cannot look for a person" in page.text_content("#content")
+    assert page.locator("tr.row").count() == 0
+    answer = page.request.get(f"{shop}/download/messages.csv?to=966500000021", headers={"Cookie": "role=viewer"})
+    assert answer.status == 400
+    more = look.at(f"{shop}/messages", role="viewer")
+    more.locator("details.more summary").click()
+    assert more.get_by_label("To", exact=True).count() == 0
+    assert more.get_by_label("Template", exact=True).count() == 1
