@@ -147,7 +147,9 @@ class SqliteStore:
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses, by group."""
         with explained(self.location):
-            yield from count_groups(self._reader(), chosen, by, young_since=young_since, details=details)
+            yield from count_groups(
+                self._reader(), chosen, by, young_since=young_since, details=details, zone=self.timezone
+            )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, read in portions as :meth:`messages` are."""
