@@ -77,11 +77,12 @@ def _measure_answers(server: Serving, store: Path) -> None:
             address = f"{server.address}/api/v1/stats{query}"
             _tell(f"/api/v1/stats, {name}", [seconds(lambda at=address: fetch(at)) for _ in _paced()])  # type: ignore[misc]
         for path in _PAGES:
-            answers: list[bytes] = []
-            ask: Callable[[], None] = lambda at=server.address + path: answers.append(fetch(at))  # type: ignore[misc]  # noqa: E731
-            taken = [seconds(ask) for _ in _paced()]
-            late = sum(_WAITING in answer for answer in answers[1:])
-            _tell(f"page {path}", taken, f"; {late} of {len(answers) - 1} without figures at first" if late else "")
+            taken, late = [], 0
+            for turn in _paced():
+                began = time.perf_counter()
+                late += _WAITING in fetch(server.address + path) and turn > 0
+                taken.append(time.perf_counter() - began)
+            _tell(f"page {path}", taken, f"; {late} of {_LATER} without figures at first" if late else "")
 
 
 def _measure_questions(store: Path) -> None:

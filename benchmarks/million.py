@@ -1,4 +1,4 @@
-"""A ledger of a million messages (three million statuses, 80,000 people, a year), kept in the temporary folder for a day.
+"""A ledger of a million messages: three million statuses, 80,000 people, a year. Kept in the temporary folder a day.
 
 It is made by one statement a table, for writing it through the store would take minutes and is measured elsewhere.
 """

@@ -251,6 +251,12 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
             assert {g.key: g.people for g in found} == {
                 key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
             }
+        bounded = list(
+            store.figures(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)
+        )
+        in_span = Counter(one.keys[by] for one in inside if one.counted and (by is not Grouping.ERROR or one.failed))
+        counted = {g.key: g.counts.messages for g in (_days(bounded) if by is Grouping.DAY else bounded)}
+        assert counted == in_span, by
         plain = list(store.figures(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
         assert all(not group.counts.prices and not group.counts.delays for group in plain)
         reads = Counter(one.keys[by] for one in messages if one.counted and one.read)

@@ -30,6 +30,9 @@ THREAD = 200
 SPARKED = 30
 """Groups that get a sparkline and a reason."""
 
+_LATEST = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
+"""By what a status is found again: what only such a message stands at."""
+
 _PERSONS = 20
 _FEWEST_A_DAY = 5
 
@@ -116,8 +119,11 @@ def funnel(store: Store, period: Period, now: datetime, zone: ZoneInfo) -> Funne
     change = None
     halves = period.before(now)
     if halves is not None:
-        rates = [_rate(next(iter(store.figures(_filter(half), young_since=young_since))).counts) for half in halves]
-        change = None if None in rates else rates[0] - rates[1]  # type: ignore[operator]
+        young, earlier = (
+            next(iter(store.figures(_filter(span), young_since=young_since))).counts
+            for span in (_not_final(period, halves[0]), halves[1])
+        )
+        change = _difference(_less(totals.counts, young), earlier)
     return Funnel(
         counts=totals.counts,
         never=never_passed(store, totals.counts, wanted),
@@ -142,12 +148,13 @@ def groups(
     halves = period.before(now)
     if halves is not None:
         wanted = {group.key for group in chosen.shown}
-        later, earlier = (
-            {group.key: _rate(group.counts) for group in counted(half) if group.key in wanted} for half in halves
+        young, earlier = (
+            {group.key: group.counts for group in counted(span) if group.key in wanted}
+            for span in (_not_final(period, halves[0]), halves[1])
         )
-        for key, rate in later.items():
-            before = earlier.get(key)
-            changes[key] = None if rate is None or before is None else rate - before
+        for group in chosen.shown:
+            final = _less(group.counts, young.get(group.key, Counts()))
+            changes[group.key] = _difference(final, earlier.get(group.key, Counts()))
     (totals,) = store.figures(_filter(period), young_since=young_since)
     return Groups(
         rows=tuple(Row(group=group, change=changes.get(group.key)) for group in chosen.shown),
@@ -215,15 +222,14 @@ def trust(store: Store, workflow_ids: Sequence[str]) -> Trust:
         coverage = store.books.load_coverage(scope)
         settled += coverage.settled_count()
         known.append((workflow_id, facts, tuple(coverage.open.values())))
-    (totals,) = store.figures(MessageFilter(), young_since=0)
     return Trust(
         exists=True,
         location=store.location,
         scopes=tuple(known),
         settled=settled,
         runs=tuple(store.books.runs(100)),
-        never=stats.never_passed(totals.counts),
-        messages=totals.counts.messages + totals.counts.groups + totals.counts.tests,
+        never=_never_at_all(store),
+        messages=store.count(MessageFilter()),
     )
 
 
@@ -232,9 +238,38 @@ def never_passed(store: Store, counts: Counts, asked: MessageFilter) -> frozense
     absent = stats.never_passed(counts)
     if not absent or asked == MessageFilter():
         return absent
-    latest = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
-    seen = {name for name in absent if next(store.messages(MessageFilter(statuses=latest[name], limit=1)), None)}
+    seen = {name for name in absent if next(store.messages(MessageFilter(statuses=_LATEST[name], limit=1)), None)}
     return stats.never_passed(counts, seen)
+
+
+def _never_at_all(store: Store) -> frozenset[str]:
+    """What the trigger never passes: everything is counted only when some status is nobody's latest."""
+    for statuses in _LATEST.values():
+        stands_there = MessageFilter(statuses=statuses, people_only=True, limit=1)
+        if next(store.messages(stands_there), None) is None:
+            (totals,) = store.figures(MessageFilter(), young_since=0)
+            return stats.never_passed(totals.counts)
+    return frozenset()
+
+
+def _not_final(whole: Period, final: Period) -> Period:
+    """What a period has beyond the part of it that is final: a day at most, where the part may be a month."""
+    return Period(name="young", since=final.until, until=whole.until)
+
+
+def _less(whole: Counts, part: Counts) -> Counts:
+    """What rates of delivery need of a whole without a part of it."""
+    return Counts(
+        delivered=whole.delivered - part.delivered,
+        on_the_way=whole.on_the_way - part.on_the_way,
+        failed=whole.failed - part.failed,
+    )
+
+
+def _difference(later: Counts, earlier: Counts) -> float | None:
+    """The delivery rate of one less that of another; None where either is of too few."""
+    rates = _rate(later), _rate(earlier)
+    return None if rates[0] is None or rates[1] is None else rates[0] - rates[1]
 
 
 def _filter(period: Period) -> MessageFilter:

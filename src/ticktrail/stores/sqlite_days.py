@@ -1,4 +1,4 @@
-"""Days of a zone as SQL, so that a year comes out of the database as 365 groups and not as 35,000 quarters of an hour."""
+"""Days of a zone as SQL: so a year comes out of the database as 365 groups, and not as 35,000 quarters of an hour."""
 
 from __future__ import annotations
 
