@@ -196,16 +196,20 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
         label: the key in other words: an error's title, a sending number as people write it, a whole recipient's
             number where countries are grouped (to look the country up with, never to be shown).
         people: where errors are grouped, how many recipients did not get a message because of it.
+        across: as ``key``, where the groups are told apart by a second grouping too.
     """
 
     key: str | int | None
     counts: Counts
     label: str | None = None
     people: int | None = None
+    across: str | int | None = None
 
 
-Row = tuple[str | int | None, str | None, int, int, str | None, bool | None, int | None, int, int]
-"""Key, label, audience, facts, category, billable, delay, how many messages, how many of them not final."""
+Key = str | int | None
+
+Row = tuple[Key, Key, str | None, int, int, str | None, bool | None, int | None, int, int]
+"""Key, key across, label, audience, facts, category, billable, delay, how many messages, how many not final."""
 
 
 def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
@@ -214,12 +218,12 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
     Args:
         prices: the rows tell prices apart.
     """
-    for key, alike in itertools.groupby(rows, key=lambda row: row[0]):
+    for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
         sums = [0] * len(_NUMBERS)
         billing: dict[Price, int] = {}
         delays: dict[int, int] = {}
         known_as: str | None = None
-        for _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
+        for _, _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
             for place in _places(to_whom, packed):
                 sums[place] += messages
             if to_whom != PEOPLE:
@@ -233,7 +237,7 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
             if seconds is not None:
                 delays[seconds] = delays.get(seconds, 0) + messages
         counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
-        yield Group(key=key, counts=counts, label=known_as)
+        yield Group(key=key, counts=counts, label=known_as, across=across)
 
 
 @functools.cache

@@ -210,11 +210,15 @@ def told(store: Store) -> tuple[Store, list[Expected]]:
     return store, [Expected(life, by_id.get(life[0].message_id)) for life in lives]
 
 
+def _day(quarter: str | int | None) -> date | None:
+    return None if quarter is None else datetime.fromtimestamp(int(quarter) * 900, ZONE).date()
+
+
 def _days(groups: list[Group]) -> list[Group]:
     """Each day once: stores give a day as one group or as the quarters of its hours."""
     found: dict[date | None, Group] = {}
     for group in groups:
-        day = None if group.key is None else datetime.fromtimestamp(int(group.key) * 900, ZONE).date()
+        day = _day(group.key)
         counts = group.counts if day not in found else found[day].counts + group.counts
         found[day] = msgspec.structs.replace(group, key=day, counts=counts)  # type: ignore[arg-type]
     return list(found.values())
@@ -263,6 +267,33 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
         if by is not Grouping.ERROR:
             assert sum(group.counts.read for group in plain) <= sum(reads.values())
             assert all(group.counts.messages == group.counts.read for group in plain)
+
+
+@pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.SENDER, Grouping.DAY])
+@pytest.mark.parametrize("across", [Grouping.DAY, Grouping.ERROR, Grouping.WORKFLOW])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_groups_can_be_told_apart_twice(
+    told: tuple[Store, list[Expected]], by: Grouping, across: Grouping, *, bounded: bool
+) -> None:
+    """Each pair of keys is a group of its own with its messages' counts; errors leave only what failed."""
+    store, messages = told
+    span = (NOON - DAY, NOON + DAY) if bounded else (None, None)
+    chosen = MessageFilter(since_timestamp=span[0], until_timestamp=span[1])
+    expected: dict[object, list[Expected]] = defaultdict(list)
+    for one in messages:
+        inside = not bounded or (one.time is not None and NOON - DAY <= one.time < NOON + DAY)
+        if one.counted and inside and (across is not Grouping.ERROR or one.failed):
+            expected[one.keys[by], one.keys[across]].append(one)
+    found: dict[object, Any] = {}
+    for group in store.figures(chosen, by, young_since=YOUNG, across=across):
+        keys = tuple(
+            _day(key) if one is Grouping.DAY else key for one, key in ((by, group.key), (across, group.across))
+        )
+        found[keys] = found[keys] + group.counts if keys in found else group.counts
+    for keys, ones in expected.items():
+        summed = {**_summed(ones), "prices": {}, "delays": {}}
+        assert {name: getattr(found[keys], name) for name in summed} == summed, keys
+    assert found.keys() == expected.keys()
 
 
 def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]]) -> None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.dashboard.periods import period_of
-from ticktrail.dashboard.questions import funnel, groups, trust
+from ticktrail.dashboard.questions import Spark, funnel, groups, sparks, trust
 from ticktrail.model import StatusEvent
 from ticktrail.naming import Naming
 from ticktrail.query import Grouping
@@ -97,3 +97,26 @@ def test_groups_and_tests_are_in_the_ledger_and_prove_nothing(week: Store) -> No
             person = {"message_id": f"wamid.{status}", "conversation_id": "966500000001", "execution_id": "2"}
             week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)
         assert trust(week, ()).never == frozenset()
+
+
+def test_sparks_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
+    """Each number's delivery rate by day, none where a day had too few, and the code of most failures."""
+    with week:
+        for place, code in enumerate((131026, 131049, 131049)):
+            about = {"message_id": f"wamid.code{place}", "conversation_id": "966500000001", "execution_id": "1"}
+            error = ({"code": code, "title": "No"},)
+            week.write(
+                [StatusEvent(status="failed", timestamp=MOMENT - 3 * DAY, workflow_id="w", phone_number_id="1067",
+                             errors=error, **about)],
+                at=NOW,
+            )  # fmt: skip
+        _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")
+        _write(week, "more", 10, 10, MOMENT - DAY, number="1066")
+        period = period_of("7d", NOW, RIYADH)
+        found = sparks(week, Grouping.NUMBER, period, ("1065", "1066", "1067", "9"), zone=RIYADH, naming=Naming())
+    assert found == {
+        "1065": Spark(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
+        "1066": Spark(rates=(None, 1.0), reason=None),
+        "1067": Spark(rates=(None,), reason="131049", reason_messages=2),
+        "9": Spark(rates=(), reason=None),
+    }

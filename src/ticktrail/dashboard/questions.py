@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticktrail import grouping, stats
-from ticktrail.counts import DAY_SECONDS, Counts, Group
+from ticktrail.counts import DAY_SECONDS, Counts, Group, Key
 from ticktrail.coverage import Facts, Open
 from ticktrail.dashboard.periods import Period
-from ticktrail.model import FAILED, Message
+from ticktrail.model import Message
 from ticktrail.n8n import EXTRACTION_VERSION
 from ticktrail.naming import Naming
 from ticktrail.query import READ, Grouping, MessageFilter, Person, Place
@@ -164,24 +164,38 @@ def groups(
     )
 
 
-def spark(store: Store, chosen: MessageFilter, now: datetime, zone: ZoneInfo) -> Spark:
-    """What a group's row shows beside its counts, for the messages of the group."""
-    young_since = int(now.timestamp()) - DAY_SECONDS
-    days = grouping.folded(store.figures(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=zone)
-    failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(FAILED)))
-    worst = max(
-        store.figures(failed, Grouping.ERROR, young_since=young_since),
-        key=lambda group: (group.counts.failed, str(group.key)),
-        default=None,
-    )
+def sparks(
+    store: Store, by: Grouping, period: Period, keys: Collection[Key], *, zone: ZoneInfo, naming: Naming
+) -> dict[Key, Spark]:
+    """What the rows of groups show beside their counts: two questions, however many groups there are."""
+
+    def told_apart(across: Grouping) -> dict[Key, list[Group]]:
+        found: dict[Key, list[Group]] = {key: [] for key in keys}
+        for group in store.figures(_filter(period), by, young_since=0, across=across):
+            key = group.key
+            if by is Grouping.CAMPAIGN and naming.campaign_key:
+                key = grouping.campaign_of(key, naming.campaign_key)
+            if key in found:
+                found[key].append(msgspec.structs.replace(group, key=group.across))
+        return found
+
+    days, reasons = told_apart(Grouping.DAY), told_apart(Grouping.ERROR)
+    return {key: _spark(days[key], reasons[key], zone) for key in days}
+
+
+def _spark(days: list[Group], reasons: list[Group], zone: ZoneInfo) -> Spark:
+    failed: dict[Key, int] = {}
+    for group in reasons:
+        failed[group.key] = failed.get(group.key, 0) + group.counts.failed
+    reason, messages = max(failed.items(), key=lambda one: (one[1], str(one[0])), default=(None, 0))
     return Spark(
         rates=tuple(
             day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
-            for day in days
+            for day in grouping.folded(days, Grouping.DAY, zone=zone)
             if day.key is not None
         ),
-        reason=None if worst is None or worst.key is None else str(worst.key),
-        reason_messages=0 if worst is None else worst.counts.failed,
+        reason=None if reason is None else str(reason),
+        reason_messages=messages,
     )
 
 

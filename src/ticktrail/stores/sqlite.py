@@ -143,12 +143,19 @@ class SqliteStore:
             return 0 if connection is None else count_messages(connection, chosen)
 
     def figures(
-        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+        self,
+        chosen: MessageFilter,
+        by: Grouping | None = None,
+        *,
+        young_since: int,
+        details: bool = False,
+        across: Grouping | None = None,
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses, by group."""
         with explained(self.location):
+            connection, zone = self._reader(), self.timezone
             yield from count_groups(
-                self._reader(), chosen, by, young_since=young_since, details=details, zone=self.timezone
+                connection, chosen, by, young_since=young_since, details=details, across=across, zone=zone
             )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:

@@ -53,7 +53,7 @@ _FACTS = 256
 """Above all facts."""
 
 _PACKED = f"((COALESCE(delay, -1) * {_FACTS} + facts) * 4 + audience) * 4 + COALESCE(billable, 2)"
-_LABELS = {
+_LABELS: dict[Grouping | None, str] = {
     Grouping.ERROR: "MAX(failure_title)",
     Grouping.NUMBER: "MAX(display_phone_number)",
     Grouping.COUNTRY: "MIN(conversation_id)",
@@ -68,18 +68,19 @@ def count_groups(
     young_since: int,
     details: bool,
     zone: ZoneInfo,
+    across: Grouping | None = None,
 ) -> Iterator[Group]:
     """What :meth:`ticktrail.stores.Store.figures` promises; no ledger holds nothing."""
     if connection is None:
         found: Iterator[Group] = iter(())
     else:
         question, parameters = figures_question(
-            connection, chosen, by, young_since=young_since, details=details, zone=zone
+            connection, chosen, by, young_since=young_since, details=details, zone=zone, across=across
         )
         found = counts.grouped(connection.execute(question, parameters), prices=details and by is None)
     if by is None:
         yield next(found, Group(key=None, counts=Counts()))
-    elif by is Grouping.ERROR and connection is not None:
+    elif by is Grouping.ERROR and across is None and connection is not None:
         people = _people_by_error(connection, chosen)
         yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in found)
     else:
@@ -104,6 +105,7 @@ def figures_question(
     young_since: int,
     details: bool,
     zone: ZoneInfo,
+    across: Grouping | None = None,
 ) -> tuple[str, list[str | bytes | int]]:
     """The statement that counts, and its parameters; its rows are :data:`ticktrail.counts.Row`."""
     where, parameters = where_of(connection, chosen)
@@ -112,7 +114,7 @@ def figures_question(
     told_apart = ", ".join(
         column if column in details_columns else "NULL" for column in ("pricing_category", "billable", "delay")
     )
-    key, label, to_whom = "NULL", "NULL", "audience"
+    keys = [_key(connection, chosen, one, zone) for one in (by, across) if one is not None]
     if by is None:
         grouped_by = ["audience", "facts", *details_columns]
         if where != "1":
@@ -120,16 +122,16 @@ def figures_question(
             # packed: SQLite sorts by one number twice as fast as by five columns.
             grouped_by = [_PACKED, "+pricing_category"] if details else ["facts * 4 + audience"]
     else:
-        key, to_whom = _key(connection, chosen, by, zone), str(counts.PEOPLE)
-        label = _LABELS.get(by, "NULL")
-        counted_by = f"COALESCE({key}, {_TIMELESS}) * {_FACTS} + facts"
-        grouped_by = [*([counted_by] if by in _TIMES else ["1", "facts"]), *details_columns]
+        last = across or by
+        counted_by = f"COALESCE({keys[-1]}, {_TIMELESS}) * {_FACTS} + facts"
+        grouped_by = [*keys[:-1], *([counted_by] if last in _TIMES else [keys[-1], "facts"]), *details_columns]
         # The plus: nearly all are people, whom an index would look up one by one (three times slower than a scan).
         where += f" AND +audience = {counts.PEOPLE}"
-    if by is Grouping.ERROR:
+    if Grouping.ERROR in (by, across):
         where += f" AND {_failed(chosen)}"
     question = (
-        f"SELECT {key}, {label}, {to_whom}, facts, {told_apart}, COUNT(*), "  # noqa: S608 - constants
+        f"SELECT {', '.join([*keys, 'NULL', 'NULL'][:2])}, {_LABELS.get(by, 'NULL')}, "  # noqa: S608 - constants
+        f"{'audience' if by is None else counts.PEOPLE}, facts, {told_apart}, COUNT(*), "
         f"COALESCE(SUM(message_time >= {int(young_since)}), 0) "
         f"FROM message WHERE {where} GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
     )
