@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from benchmarks.measure import line, seconds
+from benchmarks.measure import line, ratio, seconds
 from benchmarks.million import ledger
-from benchmarks.served import Serving, beside, fetch, memory_megabytes, serving, sync_seconds
+from benchmarks.served import Serving, beside, fetch, memory_megabytes, processor_seconds, serving, sync_seconds
 from benchmarks.syncing import n8n
 from ticktrail.dashboard import questions
 from ticktrail.dashboard.periods import period_of
@@ -32,9 +32,10 @@ from ticktrail.stores import Store, StoreOptions, open_store
 
 _ZONE = ZoneInfo("Asia/Riyadh")
 _LATER = 8
+_GROUPS = tuple(f"template_{number}" for number in range(20))
 _PAUSE_SECONDS = 0.4
 _PAIRS = 5
-_EXECUTIONS = 3_000
+_EXECUTIONS = 5_000
 _PAGES = ("/", "/funnel?period=7d", "/funnel?period=30d")
 _STATS = {"7 days": "?since=7d", "30 days": "?since=30d", "everything": ""}
 _WAITING = b'"state","waiting"'
@@ -87,8 +88,6 @@ def _measure_answers(server: Serving, store: Path) -> None:
 
 def _measure_questions(store: Path) -> None:
     """What the pages ask, every time anew: nothing is remembered here."""
-    scan = _scan_seconds(store)
-    line("plain scan of a million messages", f"{scan * 1000:,.0f} ms")
     now = datetime.now(UTC)
     asked: dict[str, Callable[[Store], object]] = {
         "how complete the ledger is": lambda ledger: questions.trust(ledger, ()),
@@ -101,25 +100,35 @@ def _measure_questions(store: Path) -> None:
         asked[f"groups by {by} of 30d"] = lambda ledger, by=by: questions.groups(
             ledger, by, month, now, zone=_ZONE, naming=Naming(), limit=100
         )
-    with open_store(str(store), StoreOptions(timezone=_ZONE)) as opened:
+        asked[f"sparklines by {by} of 30d"] = lambda ledger, by=by: questions.sparks(
+            ledger, by, month, _GROUPS, zone=_ZONE, naming=Naming()
+        )
+    look = "SELECT SUM(latest_status = 'failed') FROM message NOT INDEXED"
+    options = StoreOptions(timezone=_ZONE)
+    with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:
         for name, question in asked.items():
-            taken = [seconds(lambda ask=question: ask(opened)) for _ in range(3)]  # type: ignore[misc]
-            median = statistics.median(taken)
-            line(f"question: {name}", f"{median * 1000:,.0f} ms, {median / scan:.2f} x a plain scan")
+            ours, scan, times = ratio(
+                lambda ask=question: ask(opened),  # type: ignore[misc]
+                lambda: plain.execute(look).fetchone(),
+                rounds=3,
+            )
+            line(f"question: {name}", f"{ours * 1000:,.0f} ms, {1 / times:.2f} x a plain scan ({scan * 1000:,.0f} ms)")
 
 
 def _measure_sync(server: Serving, store: Path) -> None:
-    """A sync of new executions alone, and with two tabs open that are reloaded every two seconds."""
+    """A sync of new executions alone, and with two tabs open that are reloaded every five seconds."""
     with n8n(_EXECUTIONS) as (address, add):
         sync_seconds(address, store)
-        pairs = []
+        pairs, used = [], 0.0
         for turn in range(_PAIRS):
             taken: dict[bool, float] = {}
             # Whichever comes second finds a ledger that has grown, so they take turns at that too.
             for looking in (False, True) if turn % 2 else (True, False):
                 add(_EXECUTIONS)
                 with beside("look", server.address, "/", _PAGES[-1]) if looking else contextlib.nullcontext():
+                    before = processor_seconds(server.process_id) or 0.0
                     taken[looking] = sync_seconds(address, store)
+                    used += (processor_seconds(server.process_id) or 0.0) - before if looking else 0.0
             pairs.append((taken[True], taken[False]))
     ratios = sorted(looked / alone for looked, alone in pairs)
     looked, alone = (statistics.median(times) for times in zip(*pairs, strict=True))
@@ -128,6 +137,8 @@ def _measure_sync(server: Serving, store: Path) -> None:
         f"{statistics.median(ratios):.2f} x the same with nobody looking ({looked:.2f} s and {alone:.2f} s; "
         f"{ratios[0]:.2f} to {ratios[-1]:.2f}); wanted: at most 1.10 x",
     )
+    share = used / sum(looked for looked, _ in pairs)
+    line("  what the server uses meanwhile", f"{share:.0%} of one processor" if used else "not told by this system")
 
 
 def _tell(name: str, taken: list[float], remark: str = "") -> None:
@@ -146,12 +157,6 @@ def _paced() -> Iterator[int]:
 def _tell_memory(name: str, server: Serving) -> None:
     memory = memory_megabytes(server.process_id)
     line(name, "not told by this system" if memory is None else f"{memory:.0f} MB")
-
-
-def _scan_seconds(store: Path) -> float:
-    with contextlib.closing(sqlite3.connect(store)) as plain:
-        look = "SELECT SUM(latest_status = 'failed') FROM message NOT INDEXED"
-        return min(seconds(lambda: plain.execute(look).fetchone()) for _ in range(3))
 
 
 def _turn_wal(store: Path) -> None:

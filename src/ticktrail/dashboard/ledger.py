@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from ticktrail.config import Settings
+from ticktrail.dashboard.courtesy import step_back
 from ticktrail.errors import TicktrailError
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
@@ -56,7 +57,7 @@ class Ledger:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="ticktrail-ledger")
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="ticktrail-ledger", initializer=step_back)
         self._own = threading.local()
         self._lock = threading.Lock()
         self._known: dict[Hashable, _Answer] = {}

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from ticktrail.dashboard.courtesy import step_back
 from ticktrail.errors import TicktrailError
 from ticktrail.stores import Store
 
@@ -89,6 +90,7 @@ class Ledgers:
             self._shared.close()
 
     def _work(self) -> None:
+        step_back()
         store: Store | None = None
         opened_at = 0.0
         while (task := self._tasks.get()) is not None:
