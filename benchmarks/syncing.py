@@ -32,10 +32,10 @@ _ROUNDS = 5
 
 def run() -> None:
     """Measure all three."""
-    with _n8n(_BACKFILL) as (address, add), tempfile.TemporaryDirectory() as folder:
+    with n8n(_BACKFILL) as (address, add), tempfile.TemporaryDirectory() as folder:
         _measure_polls(address, add, str(Path(folder) / "ledger.sqlite"))
     for name, paced in (("", True), (" at once", False)):
-        with _n8n(_BACKFILL, paced=paced) as (address, _):
+        with n8n(_BACKFILL, paced=paced) as (address, _):
             pairs = [(_child("backfill", address), _child("download", address)) for _ in range(3)]
         ratios = sorted(ours[0] / plain[0] for ours, plain in pairs)
         ours, plain = pairs[1]
@@ -44,18 +44,18 @@ def run() -> None:
             f"{ratios[1]:.2f} x downloading the same pages ({ours[0]:.1f} s and {plain[0]:.1f} s; "
             f"{ratios[0]:.2f} to {ratios[2]:.2f})",
         )
-    with _n8n(_BACKFILL // 10) as (address, _):
+    with n8n(_BACKFILL // 10) as (address, _):
         small = _child("backfill", address)
     line("its peak memory", f"{ours[1]:.0f} MB, {ours[1] / small[1]:.2f} x that of {_BACKFILL // 10:,} executions")
 
 
 def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
-    with open_store(path, StoreOptions(timezone=ZoneInfo("UTC"))) as store, _api(address) as api:
-        _sync(api, store)
-        _sync(api, store)
-        quiet = _sync(api, store)
+    with open_store(path, StoreOptions(timezone=ZoneInfo("UTC"))) as store, open_api(address) as api:
+        sync(api, store)
+        sync(api, store)
+        quiet = sync(api, store)
         plain_bytes = _read_newest(api)
-        ours, plain, times = ratio(lambda: _sync(api, store), lambda: _read_newest(api), rounds=_ROUNDS)
+        ours, plain, times = ratio(lambda: sync(api, store), lambda: _read_newest(api), rounds=_ROUNDS)
         line(
             "a poll without news",
             f"{times:.1f} x as fast as reading the newest {_NEWEST} with data "
@@ -68,7 +68,7 @@ def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
         taken, reports = [], []
         for _ in range(_ROUNDS):
             add(5)
-            taken.append(seconds(lambda: reports.append(_sync(api, store))))
+            taken.append(seconds(lambda: reports.append(sync(api, store))))
         report = reports[-1]
         line(
             "a poll with 5 new executions",
@@ -77,7 +77,8 @@ def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
         )
 
 
-def _sync(api: N8nApi, store: Store) -> SyncReport:
+def sync(api: N8nApi, store: Store) -> SyncReport:
+    """One sync of everything that is new."""
     return sync_workflow(api, store, Caller(instance_url="https://n8n.example.com", holder="bench"))
 
 
@@ -89,12 +90,14 @@ def _read_newest(api: N8nApi) -> int:
     return page.size
 
 
-def _api(address: str) -> N8nApi:
+def open_api(address: str) -> N8nApi:
+    """The imitation's API."""
     return N8nApi(N8nSettings(base_url=address, editor_url=address, api_key=Secret("n8n-test-key")), WORKFLOW)
 
 
 @contextmanager
-def _n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int], None]]]:
+def n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int], None]]]:
+    """The imitation with so many executions: its address, and what adds more."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.n8n_process", str(count), *(["paced"] if paced else [])],
         stdin=subprocess.PIPE,
@@ -126,7 +129,7 @@ def _child(what: str, address: str) -> tuple[float, float]:
 
 
 def _main(what: str, address: str) -> None:
-    with _api(address) as api:
+    with open_api(address) as api:
         if what == "download":
             taken = seconds(lambda: sum(page.size for page in api.pages()))
         else:
@@ -134,8 +137,8 @@ def _main(what: str, address: str) -> None:
                 tempfile.TemporaryDirectory() as folder,
                 open_store(str(Path(folder) / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store,
             ):
-                taken = seconds(lambda: _sync(api, store))
-                assert _sync(api, store).tally.executions == 0
+                taken = seconds(lambda: sync(api, store))
+                assert sync(api, store).tally.executions == 0
     print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

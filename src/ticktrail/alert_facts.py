@@ -141,7 +141,7 @@ def _longest_pause(ledger: Store, last: int) -> int | None:
     chosen = MessageFilter(since_timestamp=last - _PAUSES_OF, until_timestamp=last + 1)
     messages = 0
     quarters = []
-    for group in ledger.figures(chosen, Grouping.DAY, young_since=last):
+    for group in ledger.figures(chosen, Grouping.HOUR, young_since=last):
         messages += group.counts.messages
         if isinstance(group.key, int):
             quarters.append(group.key)

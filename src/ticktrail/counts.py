@@ -34,7 +34,8 @@ LONGEST_NUMBER = 15
 OTHER, ON_THE_WAY, NOT_REACHED, REACHED, SEEN = range(5)
 """Where a message stands, for counting: ``played`` is ``SEEN`` as ``read`` is."""
 
-_STANDING_BITS = 7
+STANDING_BITS = 7
+"""Of :func:`facts`: one of the five."""
 
 CONFLICT = 8
 SENT_REPORTED = 16
@@ -190,20 +191,25 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         key: what its messages share; None for messages that have no such thing. Where times are grouped, quarters of
-            an hour since 1970 UTC; where countries are, the first digits of the number.
+            an hour since 1970 UTC; where days are, a store may give all of a day of its zone under one quarter of
+            that day. Where countries are, the first digits of the number.
         label: the key in other words: an error's title, a sending number as people write it, a whole recipient's
             number where countries are grouped (to look the country up with, never to be shown).
         people: where errors are grouped, how many recipients did not get a message because of it.
+        across: as ``key``, where the groups are told apart by a second grouping too.
     """
 
     key: str | int | None
     counts: Counts
     label: str | None = None
     people: int | None = None
+    across: str | int | None = None
 
 
-Row = tuple[str | int | None, str | None, int, int, str | None, bool | None, int | None, int, int]
-"""Key, label, audience, facts, category, billable, delay, how many messages, how many of them not final."""
+Key = str | int | None
+
+Row = tuple[Key, Key, str | None, int, int, str | None, bool | None, int | None, int, int]
+"""Key, key across, label, audience, facts, category, billable, delay, how many messages, how many not final."""
 
 
 def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
@@ -212,12 +218,12 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
     Args:
         prices: the rows tell prices apart.
     """
-    for key, alike in itertools.groupby(rows, key=lambda row: row[0]):
+    for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
         sums = [0] * len(_NUMBERS)
         billing: dict[Price, int] = {}
         delays: dict[int, int] = {}
         known_as: str | None = None
-        for _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
+        for _, _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
             for place in _places(to_whom, packed):
                 sums[place] += messages
             if to_whom != PEOPLE:
@@ -225,19 +231,19 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
             sums[_NOT_FINAL] += young
             if label is not None and (known_as is None or label > known_as):
                 known_as = label
-            if prices and packed & _STANDING_BITS >= REACHED:
+            if prices and packed & STANDING_BITS >= REACHED:
                 price = (category, None if billed is None else bool(billed))
                 billing[price] = billing.get(price, 0) + messages
             if seconds is not None:
                 delays[seconds] = delays.get(seconds, 0) + messages
         counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
-        yield Group(key=key, counts=counts, label=known_as)
+        yield Group(key=key, counts=counts, label=known_as, across=across)
 
 
 @functools.cache
 def _places(to_whom: int, packed: int) -> tuple[int, ...]:
     """Which of the numbers a message with these facts is counted in."""
-    stands, reading = packed & _STANDING_BITS, packed & _READING_BITS
+    stands, reading = packed & STANDING_BITS, packed & _READING_BITS
     counted = {
         "messages": True,
         "delivered": stands >= REACHED,

@@ -5,17 +5,21 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 
+from ticktrail.counts import Group
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores import Store
 
 from .records import AT, NOON, event
 
+ZONE = ZoneInfo("Asia/Riyadh")
 DAY = 86_400
 YOUNG = NOON + 2 * DAY
 HOSTILE = (
@@ -135,7 +139,7 @@ class Expected:
         self.is_group = not self.is_test and first.conversation_id in GROUPS
         person = first.conversation_id
         self.keys: dict[Grouping, object] = {
-            Grouping.DAY: None if self.time is None else self.time // 900,
+            Grouping.DAY: None if self.time is None else datetime.fromtimestamp(self.time, ZONE).date(),
             Grouping.HOUR: None if self.time is None else self.time // 900,
             Grouping.USER: person or first.recipient_user_id,
             Grouping.ERROR: None if code is None or code == "{" else str(code),
@@ -206,6 +210,20 @@ def told(store: Store) -> tuple[Store, list[Expected]]:
     return store, [Expected(life, by_id.get(life[0].message_id)) for life in lives]
 
 
+def _day(quarter: str | int | None) -> date | None:
+    return None if quarter is None else datetime.fromtimestamp(int(quarter) * 900, ZONE).date()
+
+
+def _days(groups: list[Group]) -> list[Group]:
+    """Each day once: stores give a day as one group or as the quarters of its hours."""
+    found: dict[date | None, Group] = {}
+    for group in groups:
+        day = _day(group.key)
+        counts = group.counts if day not in found else found[day].counts + group.counts
+        found[day] = msgspec.structs.replace(group, key=day, counts=counts)  # type: ignore[arg-type]
+    return list(found.values())
+
+
 def _asdict(group: Any) -> dict[str, Any]:
     return {name: getattr(group.counts, name) for name in group.counts.__struct_fields__}
 
@@ -228,6 +246,8 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
                 expected[one.keys[by]].append(one)
         found = list(store.figures(MessageFilter(), by, young_since=YOUNG, details=True))
         assert len({group.key for group in found}) == len(found), by
+        if by is Grouping.DAY:
+            found = _days(found)
         assert {g.key: _asdict(g) for g in found} == {
             key: {**_summed(ones), "prices": {}} for key, ones in expected.items()
         }, by
@@ -235,12 +255,45 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
             assert {g.key: g.people for g in found} == {
                 key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
             }
+        bounded = list(
+            store.figures(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)
+        )
+        in_span = Counter(one.keys[by] for one in inside if one.counted and (by is not Grouping.ERROR or one.failed))
+        counted = {g.key: g.counts.messages for g in (_days(bounded) if by is Grouping.DAY else bounded)}
+        assert counted == in_span, by
         plain = list(store.figures(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
         assert all(not group.counts.prices and not group.counts.delays for group in plain)
         reads = Counter(one.keys[by] for one in messages if one.counted and one.read)
         if by is not Grouping.ERROR:
             assert sum(group.counts.read for group in plain) <= sum(reads.values())
             assert all(group.counts.messages == group.counts.read for group in plain)
+
+
+@pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.SENDER, Grouping.DAY])
+@pytest.mark.parametrize("across", [Grouping.DAY, Grouping.ERROR, Grouping.WORKFLOW])
+@pytest.mark.parametrize("bounded", [False, True])
+def test_groups_can_be_told_apart_twice(
+    told: tuple[Store, list[Expected]], by: Grouping, across: Grouping, *, bounded: bool
+) -> None:
+    """Each pair of keys is a group of its own with its messages' counts; errors leave only what failed."""
+    store, messages = told
+    span = (NOON - DAY, NOON + DAY) if bounded else (None, None)
+    chosen = MessageFilter(since_timestamp=span[0], until_timestamp=span[1])
+    expected: dict[object, list[Expected]] = defaultdict(list)
+    for one in messages:
+        inside = not bounded or (one.time is not None and NOON - DAY <= one.time < NOON + DAY)
+        if one.counted and inside and (across is not Grouping.ERROR or one.failed):
+            expected[one.keys[by], one.keys[across]].append(one)
+    found: dict[object, Any] = {}
+    for group in store.figures(chosen, by, young_since=YOUNG, across=across):
+        keys = tuple(
+            _day(key) if one is Grouping.DAY else key for one, key in ((by, group.key), (across, group.across))
+        )
+        found[keys] = found[keys] + group.counts if keys in found else group.counts
+    for keys, ones in expected.items():
+        summed = {**_summed(ones), "prices": {}, "delays": {}}
+        assert {name: getattr(found[keys], name) for name in summed} == summed, keys
+    assert found.keys() == expected.keys()
 
 
 def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]]) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from ticktrail.model import StatusEvent
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.sqlite import SqliteStore
@@ -17,6 +20,7 @@ from ticktrail.stores.sqlite_migrations import MIGRATIONS, migrate
 from ticktrail.stores.sqlite_stats import figures_question
 
 NOON = 1_767_258_000
+RIYADH = ZoneInfo("Asia/Riyadh")
 BEFORE_FIGURES = next(migration.number for migration in MIGRATIONS if migration.name.startswith("figures")) - 1
 
 
@@ -24,7 +28,7 @@ def plan(chosen: MessageFilter, by: Grouping | None, *, details: bool) -> list[s
     """The steps SQLite would take on an empty ledger."""
     with closing(open_to_write(None)) as connection:
         migrate(connection, "a.db")
-        question, parameters = figures_question(connection, chosen, by, young_since=NOON, details=details)
+        question, parameters = figures_question(connection, chosen, by, young_since=NOON, details=details, zone=RIYADH)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters)]
 
 
@@ -45,6 +49,49 @@ def test_a_span_of_time_reads_its_part_of_an_index(by: Grouping | None) -> None:
 def test_where_every_message_counts_they_are_scanned(by: Grouping) -> None:
     """Looking nearly all messages up one by one through an index takes three times as long as a scan."""
     assert plan(MessageFilter(), by, details=True)[0] == "SCAN message"
+
+
+@pytest.mark.parametrize(
+    ("zone", "around"),
+    [
+        ("Asia/Riyadh", "2026-03-01T00:00:00+00:00"),
+        ("Europe/Berlin", "2026-03-29T01:00:00+00:00"),
+        ("Europe/Berlin", "2026-10-25T01:00:00+00:00"),
+        ("America/Los_Angeles", "2026-11-01T09:00:00+00:00"),
+        ("Asia/Kathmandu", "2026-01-01T18:15:00+00:00"),
+        ("Australia/Lord_Howe", "2026-04-04T15:00:00+00:00"),
+        ("Pacific/Apia", "2011-12-30T10:00:00+00:00"),
+        ("Africa/Casablanca", "2026-02-15T02:00:00+00:00"),
+    ],
+)
+def test_days_are_the_calendar_s_when_clocks_change(zone: str, around: str) -> None:
+    """Around every change of clocks each message counts for the day its zone's calendar shows, as one group a day."""
+    there = ZoneInfo(zone)
+    middle = int(datetime.fromisoformat(around).timestamp())
+    moments = [middle + hours * 1_800 + second for hours in range(-100, 100) for second in (-1, 0, 1)]
+    moments += [middle - 900 * 86_400, -5, 2**33]
+    with SqliteStore(":memory:", StoreOptions(timezone=there)) as store:
+        events = [
+            StatusEvent(message_id=f"m{place}", status="sent", timestamp=moment, execution_id="1",
+                        conversation_id="966500000001", workflow_id="w")
+            for place, moment in enumerate(moments)
+        ]  # fmt: skip
+        store.write(events, at=datetime(2026, 11, 22, tzinfo=UTC))
+        known = [one.standing.sent_timestamp for one in store.get([event.message_id for event in events]).values()]
+        everything = list(store.figures(MessageFilter(), Grouping.DAY, young_since=0))
+        span = MessageFilter(since_timestamp=middle - 86_400, until_timestamp=middle + 86_400)
+        inside = list(store.figures(span, Grouping.DAY, young_since=0))
+    for found, chosen in (
+        (everything, known),
+        (inside, [one for one in known if one is not None and abs(2 * (one - middle) + 1) <= 2 * 86_400]),
+    ):
+        days = Counter(datetime.fromtimestamp(one, there).date() for one in chosen if one is not None and one > 0)
+        told = Counter[object]()
+        for group in found:
+            if isinstance(group.key, int) and group.key > 0:
+                told[datetime.fromtimestamp(group.key * 900, there).date()] += group.counts.messages
+        assert told == days
+        assert len(found) <= len(days) + 3
 
 
 def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from ticktrail.config import Settings
+from ticktrail.dashboard.courtesy import step_back
 from ticktrail.errors import RetriableError, TicktrailError
 from ticktrail.ledger import open_ledger
 from ticktrail.stores import Store
@@ -99,6 +100,7 @@ class Ledgers:
             self._shared.close()
 
     def _work(self) -> None:
+        step_back()
         store: Store | None = None
         opened_at = 0.0
         while (task := self._tasks.get()) is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticktrail import grouping, stats
-from ticktrail.counts import DAY_SECONDS, Counts, Group
+from ticktrail.counts import DAY_SECONDS, Counts, Group, Key
 from ticktrail.coverage import Facts, Open
 from ticktrail.dashboard.periods import Period
-from ticktrail.model import FAILED, Message, Send
+from ticktrail.model import Message, Send
 from ticktrail.n8n import EXTRACTION_VERSION
 from ticktrail.naming import Naming
 from ticktrail.query import READ, Grouping, MessageFilter, Person, Place, SendFilter, SendPlace
@@ -32,6 +32,9 @@ MOST_COUNTED = 10_000
 
 SPARKED = 30
 """Groups that get a sparkline and a reason."""
+
+_LATEST = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
+"""By what a status is found again: what only such a message stands at."""
 
 _PERSONS = 20
 _FEWEST_A_DAY = 5
@@ -127,8 +130,11 @@ def funnel(store: Store, period: Period, now: datetime, zone: ZoneInfo) -> Funne
     change = None
     halves = period.before(now)
     if halves is not None:
-        rates = [_rate(next(iter(store.figures(_filter(half), young_since=young_since))).counts) for half in halves]
-        change = None if None in rates else rates[0] - rates[1]  # type: ignore[operator]
+        young, earlier = (
+            next(iter(store.figures(_filter(span), young_since=young_since))).counts
+            for span in (_not_final(period, halves[0]), halves[1])
+        )
+        change = _difference(_less(totals.counts, young), earlier)
     return Funnel(
         counts=totals.counts,
         never=never_passed(store, totals.counts, wanted),
@@ -153,12 +159,13 @@ def groups(
     halves = period.before(now)
     if halves is not None:
         wanted = {group.key for group in chosen.shown}
-        later, earlier = (
-            {group.key: _rate(group.counts) for group in counted(half) if group.key in wanted} for half in halves
+        young, earlier = (
+            {group.key: group.counts for group in counted(span) if group.key in wanted}
+            for span in (_not_final(period, halves[0]), halves[1])
         )
-        for key, rate in later.items():
-            before = earlier.get(key)
-            changes[key] = None if rate is None or before is None else rate - before
+        for group in chosen.shown:
+            final = _less(group.counts, young.get(group.key, Counts()))
+            changes[group.key] = _difference(final, earlier.get(group.key, Counts()))
     (totals,) = store.figures(_filter(period), young_since=young_since)
     return Groups(
         rows=tuple(Row(group=group, change=changes.get(group.key)) for group in chosen.shown),
@@ -168,24 +175,38 @@ def groups(
     )
 
 
-def spark(store: Store, chosen: MessageFilter, now: datetime, zone: ZoneInfo) -> Spark:
-    """What a group's row shows beside its counts, for the messages of the group."""
-    young_since = int(now.timestamp()) - DAY_SECONDS
-    days = grouping.folded(store.figures(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=zone)
-    failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(FAILED)))
-    worst = max(
-        store.figures(failed, Grouping.ERROR, young_since=young_since),
-        key=lambda group: (group.counts.failed, str(group.key)),
-        default=None,
-    )
+def sparks(
+    store: Store, by: Grouping, period: Period, keys: Collection[Key], *, zone: ZoneInfo, naming: Naming
+) -> dict[Key, Spark]:
+    """What the rows of groups show beside their counts: two questions, however many groups there are."""
+
+    def told_apart(across: Grouping) -> dict[Key, list[Group]]:
+        found: dict[Key, list[Group]] = {key: [] for key in keys}
+        for group in store.figures(_filter(period), by, young_since=0, across=across):
+            key = group.key
+            if by is Grouping.CAMPAIGN and naming.campaign_key:
+                key = grouping.campaign_of(key, naming.campaign_key)
+            if key in found:
+                found[key].append(msgspec.structs.replace(group, key=group.across))
+        return found
+
+    days, reasons = told_apart(Grouping.DAY), told_apart(Grouping.ERROR)
+    return {key: _spark(days[key], reasons[key], zone) for key in days}
+
+
+def _spark(days: list[Group], reasons: list[Group], zone: ZoneInfo) -> Spark:
+    failed: dict[Key, int] = {}
+    for group in reasons:
+        failed[group.key] = failed.get(group.key, 0) + group.counts.failed
+    reason, messages = max(failed.items(), key=lambda one: (one[1], str(one[0])), default=(None, 0))
     return Spark(
         rates=tuple(
             day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
-            for day in days
+            for day in grouping.folded(days, Grouping.DAY, zone=zone)
             if day.key is not None
         ),
-        reason=None if worst is None or worst.key is None else str(worst.key),
-        reason_messages=0 if worst is None else worst.counts.failed,
+        reason=None if reason is None else str(reason),
+        reason_messages=messages,
     )
 
 
@@ -246,15 +267,14 @@ def trust(store: Store, workflow_ids: Sequence[str]) -> Trust:
         coverage = store.books.load_coverage(scope)
         settled += coverage.settled_count()
         known.append((workflow_id, facts, tuple(coverage.open.values())))
-    (totals,) = store.figures(MessageFilter(), young_since=0)
     return Trust(
         exists=True,
         location=store.location,
         scopes=tuple(known),
         settled=settled,
         runs=tuple(store.books.runs(100)),
-        never=stats.never_passed(totals.counts),
-        messages=totals.counts.messages + totals.counts.groups + totals.counts.tests,
+        never=_never_at_all(store),
+        messages=store.count(MessageFilter()),
     )
 
 
@@ -263,9 +283,38 @@ def never_passed(store: Store, counts: Counts, asked: MessageFilter) -> frozense
     absent = stats.never_passed(counts)
     if not absent or asked == MessageFilter():
         return absent
-    latest = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
-    seen = {name for name in absent if next(store.messages(MessageFilter(statuses=latest[name], limit=1)), None)}
+    seen = {name for name in absent if next(store.messages(MessageFilter(statuses=_LATEST[name], limit=1)), None)}
     return stats.never_passed(counts, seen)
+
+
+def _never_at_all(store: Store) -> frozenset[str]:
+    """What the trigger never passes: everything is counted only when some status is nobody's latest."""
+    for statuses in _LATEST.values():
+        stands_there = MessageFilter(statuses=statuses, people_only=True, limit=1)
+        if next(store.messages(stands_there), None) is None:
+            (totals,) = store.figures(MessageFilter(), young_since=0)
+            return stats.never_passed(totals.counts)
+    return frozenset()
+
+
+def _not_final(whole: Period, final: Period) -> Period:
+    """What a period has beyond the part of it that is final: a day at most, where the part may be a month."""
+    return Period(name="young", since=final.until, until=whole.until)
+
+
+def _less(whole: Counts, part: Counts) -> Counts:
+    """What rates of delivery need of a whole without a part of it."""
+    return Counts(
+        delivered=whole.delivered - part.delivered,
+        on_the_way=whole.on_the_way - part.on_the_way,
+        failed=whole.failed - part.failed,
+    )
+
+
+def _difference(later: Counts, earlier: Counts) -> float | None:
+    """The delivery rate of one less that of another; None where either is of too few."""
+    rates = _rate(later), _rate(earlier)
+    return None if rates[0] is None or rates[1] is None else rates[0] - rates[1]
 
 
 def _filter(period: Period) -> MessageFilter:

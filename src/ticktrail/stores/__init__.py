@@ -160,7 +160,13 @@ class Store(Protocol):
         ...
 
     def figures(
-        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+        self,
+        chosen: MessageFilter,
+        by: Grouping | None = None,
+        *,
+        young_since: int,
+        details: bool = False,
+        across: Grouping | None = None,
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses (its ``limit`` left aside), each group once, in any order.
 
@@ -170,6 +176,8 @@ class Store(Protocol):
         Args:
             young_since: Unix seconds; messages of then and later are counted as not final.
             details: delays too, and in totals prices: for groupings of few groups, for each may have many delays.
+            across: tells groups apart by a second grouping too (each template's days in one question); with errors
+                only what failed is counted, and no people.
         """
         ...
 

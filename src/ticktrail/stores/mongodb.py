@@ -139,11 +139,19 @@ class MongoStore:
             return self._statuses().count_documents(query_of(chosen))
 
     def figures(
-        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+        self,
+        chosen: MessageFilter,
+        by: Grouping | None = None,
+        *,
+        young_since: int,
+        details: bool = False,
+        across: Grouping | None = None,
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses, by group."""
         with explained(self._address):
-            yield from count_groups(self._statuses(), chosen, by, young_since=young_since, details=details)
+            yield from count_groups(
+                self._statuses(), chosen, by, young_since=young_since, details=details, across=across
+            )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, as a cursor brings them."""

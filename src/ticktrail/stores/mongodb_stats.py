@@ -40,14 +40,15 @@ def count_groups(
     *,
     young_since: int,
     details: bool,
+    across: Grouping | None = None,
 ) -> Iterator[Group]:
     """What :meth:`ticktrail.stores.Store.figures` promises."""
-    pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details)
+    pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details, across=across)
     with collection.aggregate(pipeline, allowDiskUse=True) as found:
         groups = counts.grouped(map(_row, found), prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
-        elif by is Grouping.ERROR:
+        elif by is Grouping.ERROR and across is None:
             people = _people_by_error(collection, chosen)
             yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in groups)
         else:
@@ -76,7 +77,12 @@ def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilt
 
 
 def figures_pipeline(
-    chosen: MessageFilter, by: Grouping | None, *, young_since: int, details: bool
+    chosen: MessageFilter,
+    by: Grouping | None,
+    *,
+    young_since: int,
+    details: bool,
+    across: Grouping | None = None,
 ) -> list[dict[str, Any]]:
     """The stages that count; each document they yield is one :data:`ticktrail.counts.Row`."""
     told_apart: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
@@ -84,13 +90,15 @@ def figures_pipeline(
     if by is not None:
         told_apart["key"] = _key(by)
         label = _label(by)
+    if across is not None:
+        told_apart["across"] = _key(across)
     if details:
         told_apart["delay"] = _delay()
         if by is None:
             told_apart |= {"category": _category(), "billable": _billable()}
     young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
     stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
-    if by is Grouping.ERROR:
+    if Grouping.ERROR in (by, across):
         stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
     stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in told_apart.items()},
                                 "label": or_else(label, None), "young": young}})  # fmt: skip
@@ -106,14 +114,15 @@ def figures_pipeline(
             }
         }
     )
-    return [*stages, {"$sort": {"_id.key": 1}}]
+    return [*stages, {"$sort": {"_id.key": 1, "_id.across": 1}}]
 
 
 def _row(found: dict[str, Any]) -> counts.Row:
     known = found["_id"]
-    key, seconds = known.get("key"), known.get("delay")
+    key, across, seconds = known.get("key"), known.get("across"), known.get("delay")
     return (
         int(key) if isinstance(key, (int, float)) else key,
+        int(across) if isinstance(across, (int, float)) else across,
         found["label"],
         int(known["audience"]),
         int(known["facts"]),

@@ -143,11 +143,20 @@ class SqliteStore:
             return 0 if connection is None else count_messages(connection, chosen)
 
     def figures(
-        self, chosen: MessageFilter, by: Grouping | None = None, *, young_since: int, details: bool = False
+        self,
+        chosen: MessageFilter,
+        by: Grouping | None = None,
+        *,
+        young_since: int,
+        details: bool = False,
+        across: Grouping | None = None,
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses, by group."""
         with explained(self.location):
-            yield from count_groups(self._reader(), chosen, by, young_since=young_since, details=details)
+            connection, zone = self._reader(), self.timezone
+            yield from count_groups(
+                connection, chosen, by, young_since=young_since, details=details, across=across, zone=zone
+            )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
         """The send records a filter chooses, newest first, read in portions as :meth:`messages` are."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +12,7 @@ from nicegui.element import Element
 from ticktrail import stats, teaching
 from ticktrail.counts import Counts, Group
 from ticktrail.dashboard import questions, words
-from ticktrail.dashboard.choice import Choice, filter_of
+from ticktrail.dashboard.choice import Choice
 from ticktrail.dashboard.periods import Period, period_of
 from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import frame, parts
@@ -162,32 +161,30 @@ def _name(visitor: Visitor, by: Grouping, group: Group) -> str:
 async def _fill_sparks(
     visitor: Visitor, by: Grouping, period: Period, rows: list[tuple[questions.Row, Element]]
 ) -> None:
-    """The dear cells, one group after the other, once the rest stands."""
+    """The dear cells, once the rest stands."""
     site = visitor.site
+    keys = tuple(row.group.key for row, _ in rows)
+    try:
+        found = await site.ledger.recall(
+            ("sparks", by, period, keys),
+            lambda store: questions.sparks(store, by, period, keys, zone=site.settings.timezone, naming=site.naming),
+        )
+    except TicktrailError:
+        return
     for row, line in rows:
-        choice = choice_of(by, row.group, period)
-        if choice is None:
-            continue
-        now = site.now()
-        chosen = filter_of(choice, site.settings, now)
-
-        def question(store: object, chosen: object = chosen, now: object = now) -> questions.Spark:
-            return questions.spark(store, chosen, now, site.settings.timezone)  # type: ignore[arg-type]
-
-        try:
-            found = await site.ledger.recall(("spark", chosen), question)
-        except TicktrailError:
-            return
         if line.is_deleted or line.client.is_deleted:
             return
-        *_, reason, spark = line.default_slot.children
-        with reason:
-            if found.reason is not None:
-                entry = site.catalogue.lookup(found.reason)
-                title = entry.title if entry.known else words.UNKNOWN_CODE
-                parts.text(
-                    f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
-                )
-        with spark:
-            parts.spark(found.rates)
-        await asyncio.sleep(0)
+        _put_spark(visitor, line, found[row.group.key])
+
+
+def _put_spark(visitor: Visitor, line: Element, found: questions.Spark) -> None:
+    *_, reason, spark = line.default_slot.children
+    with reason:
+        if found.reason is not None:
+            entry = visitor.site.catalogue.lookup(found.reason)
+            title = entry.title if entry.known else words.UNKNOWN_CODE
+            parts.text(
+                f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
+            )
+    with spark:
+        parts.spark(found.rates)

@@ -24,7 +24,7 @@ _MAY_SEE_ALL: WeakSet[Client] = WeakSet()
 T = TypeVar("T")
 E = TypeVar("E", bound=Element)
 
-QUICK_SECONDS = 0.8
+QUICK_SECONDS = 0.4
 """A page waits so long for its figures before it shows that it is counting."""
 
 _TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "!", "undelivered": "!"}

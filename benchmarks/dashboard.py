@@ -1,0 +1,210 @@
+"""The dashboard over a million messages: its start, its first load, its figures while news come, a sync beside it.
+
+``ticktrail serve`` runs for real, in a process of its own. Figures stand beside a plain scan of every message, a sync
+beside the same one with nobody looking, in pairs that alternate.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from benchmarks.measure import line, ratio, seconds
+from benchmarks.million import ledger
+from benchmarks.served import Serving, beside, fetch, memory_megabytes, processor_seconds, serving, sync_seconds
+from benchmarks.syncing import n8n
+from ticktrail.dashboard import questions
+from ticktrail.dashboard.periods import period_of
+from ticktrail.naming import Naming
+from ticktrail.query import Grouping
+from ticktrail.stores import Store, StoreOptions, open_store
+
+_ZONE = ZoneInfo("Asia/Riyadh")
+_LATER = 8
+_GROUPS = tuple(f"template_{number}" for number in range(20))
+_PAUSE_SECONDS = 0.4
+_PAIRS = 5
+_EXECUTIONS = 5_000
+_PAGES = ("/", "/funnel?period=7d", "/funnel?period=30d")
+_STATS = {"7 days": "?since=7d", "30 days": "?since=30d", "everything": ""}
+_WAITING = b'"state","waiting"'
+"""What a page is sent with when its figures take too long to wait for."""
+
+_FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync")
+
+
+def run() -> None:
+    """Measure it all."""
+    made = ledger()
+    with tempfile.TemporaryDirectory() as folder:
+        store = Path(folder) / "ledger.sqlite"
+        shutil.copyfile(made, store)
+        _turn_wal(store)
+        with serving(store) as server:
+            line("ticktrail serve, until it answers", f"{server.took:.2f} s; wanted: under 3 s")
+            _tell_memory("  its memory, nobody looking", server)
+            _measure_first_load(server)
+            _measure_answers(server, store)
+            _tell_memory("  its memory after that", server)
+            _measure_sync(server, store)
+        _measure_questions(store)
+
+
+def _measure_first_load(server: Serving) -> None:
+    with _browser() as browser:
+        if browser is None:
+            line("first load", f"{_load_plainly(server.address):.2f} s without a browser; wanted: under 2 s")
+            return
+        for name in ("first load of /, in a browser", "  again, in a new browser"):
+            taken, size, requests = _load(browser, server.address)
+            line(name, f"{taken:.2f} s, {size / 1e6:.2f} MB in {requests} requests; wanted: under 2 s")
+
+
+def _measure_answers(server: Serving, store: Path) -> None:
+    """The API and the pages, while new statuses are stored four times a second."""
+    with beside("news", str(store)):
+        for name, query in _STATS.items():
+            address = f"{server.address}/api/v1/stats{query}"
+            _tell(f"/api/v1/stats, {name}", [seconds(lambda at=address: fetch(at)) for _ in _paced()])  # type: ignore[misc]
+        for path in _PAGES:
+            taken, late = [], 0
+            for turn in _paced():
+                began = time.perf_counter()
+                late += _WAITING in fetch(server.address + path) and turn > 0
+                taken.append(time.perf_counter() - began)
+            _tell(f"page {path}", taken, f"; {late} of {_LATER} without figures at first" if late else "")
+
+
+def _measure_questions(store: Path) -> None:
+    """What the pages ask, every time anew: nothing is remembered here."""
+    now = datetime.now(UTC)
+    asked: dict[str, Callable[[Store], object]] = {
+        "how complete the ledger is": lambda ledger: questions.trust(ledger, ()),
+    }
+    for name in ("7d", "30d", "90d", "all"):
+        period = period_of(name, now, _ZONE)
+        asked[f"funnel of {name}"] = lambda ledger, span=period: questions.funnel(ledger, span, now, _ZONE)
+    month = period_of("30d", now, _ZONE)
+    for by in (Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.ERROR):
+        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: questions.groups(
+            ledger, by, month, now, zone=_ZONE, naming=Naming(), limit=100
+        )
+        asked[f"sparklines by {by} of 30d"] = lambda ledger, by=by: questions.sparks(
+            ledger, by, month, _GROUPS, zone=_ZONE, naming=Naming()
+        )
+    look = "SELECT SUM(latest_status = 'failed') FROM message NOT INDEXED"
+    options = StoreOptions(timezone=_ZONE)
+    with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:
+        for name, question in asked.items():
+            ours, scan, times = ratio(
+                lambda ask=question: ask(opened),  # type: ignore[misc]
+                lambda: plain.execute(look).fetchone(),
+                rounds=3,
+            )
+            line(f"question: {name}", f"{ours * 1000:,.0f} ms, {1 / times:.2f} x a plain scan ({scan * 1000:,.0f} ms)")
+
+
+def _measure_sync(server: Serving, store: Path) -> None:
+    """A sync of new executions alone, and with two tabs open that are reloaded every five seconds."""
+    with n8n(_EXECUTIONS) as (address, add):
+        sync_seconds(address, store)
+        pairs, used = [], 0.0
+        for turn in range(_PAIRS):
+            taken: dict[bool, float] = {}
+            # Whichever comes second finds a ledger that has grown, so they take turns at that too.
+            for looking in (False, True) if turn % 2 else (True, False):
+                add(_EXECUTIONS)
+                with beside("look", server.address, "/", _PAGES[-1]) if looking else contextlib.nullcontext():
+                    before = processor_seconds(server.process_id) or 0.0
+                    taken[looking] = sync_seconds(address, store)
+                    used += (processor_seconds(server.process_id) or 0.0) - before if looking else 0.0
+            pairs.append((taken[True], taken[False]))
+    ratios = sorted(looked / alone for looked, alone in pairs)
+    looked, alone = (statistics.median(times) for times in zip(*pairs, strict=True))
+    line(
+        f"a sync of {_EXECUTIONS:,} executions beside it",
+        f"{statistics.median(ratios):.2f} x the same with nobody looking ({looked:.2f} s and {alone:.2f} s; "
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f}); wanted: at most 1.10 x",
+    )
+    share = used / sum(looked for looked, _ in pairs)
+    line("  what the server uses meanwhile", f"{share:.0%} of one processor" if used else "not told by this system")
+
+
+def _tell(name: str, taken: list[float], remark: str = "") -> None:
+    first, *later = (one * 1000 for one in taken)
+    text = f"first {first:,.0f} ms, then {statistics.median(later):,.0f} ms (at most {max(later):,.0f}){remark}"
+    line(name, f"{text}; wanted: under 300 ms after the first")
+
+
+def _paced() -> Iterator[int]:
+    """Turns with news in between."""
+    for turn in range(_LATER + 1):
+        yield turn
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _tell_memory(name: str, server: Serving) -> None:
+    memory = memory_megabytes(server.process_id)
+    line(name, "not told by this system" if memory is None else f"{memory:.0f} MB")
+
+
+def _turn_wal(store: Path) -> None:
+    """As every ledger is once a sync has opened it."""
+    with open_store(str(store), StoreOptions(timezone=_ZONE)) as opened:
+        opened.prepare()
+
+
+@contextlib.contextmanager
+def _browser() -> Iterator[Any]:
+    """A headless Chromium, None where there is none."""
+    program = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    try:
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everybody has it
+    except ModuleNotFoundError:
+        program = None
+    if program is None:
+        yield None
+        return
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=_FLAGS)
+        yield browser
+        browser.close()
+
+
+def _load(browser: Any, address: str) -> tuple[float, float, int]:
+    """Seconds until the figures stand there in a browser that was never here, bytes over the wire, requests."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    sizes: list[float] = []
+    wire = context.new_cdp_session(page)
+    wire.send("Network.enable")
+    wire.on("Network.loadingFinished", lambda told: sizes.append(told["encodedDataLength"]))
+    began = time.perf_counter()
+    page.goto(f"{address}/")
+    page.wait_for_selector(".tile-number")
+    taken = time.perf_counter() - began
+    page.wait_for_load_state("load")
+    context.close()
+    return taken, sum(sizes), len(sizes)
+
+
+def _load_plainly(address: str) -> float:
+    """Seconds to fetch the page and everything it names, one after the other."""
+
+    def load() -> None:
+        page = re.sub(r'<script type="importmap">.*?</script>', "", fetch(f"{address}/").decode(), flags=re.DOTALL)
+        for path in sorted(set(re.findall(r'["(](/(?:_nicegui|assets)/[^"()\s]+\.(?:js|mjs|css))', page))):
+            fetch(address + path)
+
+    return seconds(load)

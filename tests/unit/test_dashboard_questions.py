@@ -1,0 +1,122 @@
+"""What the pages ask of a store, against figures worked out by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ticktrail.dashboard.periods import period_of
+from ticktrail.dashboard.questions import Spark, funnel, groups, sparks, trust
+from ticktrail.model import StatusEvent
+from ticktrail.naming import Naming
+from ticktrail.query import Grouping
+from ticktrail.stores import Store, StoreOptions, open_store
+
+RIYADH = ZoneInfo("Asia/Riyadh")
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+MOMENT = int(NOW.timestamp())
+HOUR, DAY = 3_600, 86_400
+
+
+def _write(store: Store, name: str, count: int, delivered: int, at: int, number: str = "1065") -> None:
+    """So many messages sent at a moment, of which so many were delivered and the others failed."""
+    for place in range(count):
+        about = {"message_id": f"wamid.{name}{place}", "conversation_id": f"9665000000{place:02}",
+                 "phone_number_id": number, "execution_id": "1", "workflow_id": "w"}  # fmt: skip
+        fate = "delivered" if place < delivered else "failed"
+        store.write(
+            [StatusEvent(status="sent", timestamp=at, **about), StatusEvent(status=fate, timestamp=at + 1, **about)],
+            at=NOW,
+        )  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def week(tmp_path: Path) -> Store:
+    """A week of 40 messages (30 delivered), the one before of 25 (20 delivered), and 30 of today that all failed."""
+    store = open_store(str(tmp_path / "a.db"), StoreOptions(timezone=RIYADH))
+    _write(store, "later", 40, 30, MOMENT - 3 * DAY)
+    _write(store, "earlier", 25, 20, MOMENT - 9 * DAY)
+    _write(store, "young", 30, 0, MOMENT - HOUR)
+    return store
+
+
+def test_change_compares_what_is_final(week: Store) -> None:
+    """The delivery rate fell from 80 to 75 percent, whatever becomes of the messages of today; an ended span too."""
+    with week:
+        found = funnel(week, period_of("7d", NOW, RIYADH), NOW, RIYADH)
+        assert (found.counts.sent, found.counts.delivered, found.counts.not_final) == (70, 30, 30)
+        assert found.change == pytest.approx(0.75 - 0.80)
+        (row,) = groups(
+            week, Grouping.NUMBER, period_of("7d", NOW, RIYADH), NOW, zone=RIYADH, naming=Naming(), limit=9
+        ).rows
+        assert row.change == pytest.approx(0.75 - 0.80)
+        ended = funnel(week, period_of("2026-11-16..2026-11-20", NOW, RIYADH), NOW, RIYADH)
+        assert (ended.counts.sent, ended.change) == (40, pytest.approx(0.75 - 0.80))
+
+
+def test_too_few_to_compare_are_not_compared(week: Store) -> None:
+    """A number that had nothing before, or has nothing final, gets no change."""
+    with week:
+        _write(week, "fresh", 30, 30, MOMENT - 3 * DAY, number="1066")
+        found = groups(week, Grouping.NUMBER, period_of("7d", NOW, RIYADH), NOW, zone=RIYADH, naming=Naming(), limit=9)
+        assert {row.group.key: row.change is None for row in found.rows} == {"1065": False, "1066": True}
+        assert funnel(week, period_of("today", NOW, RIYADH), NOW, RIYADH).change is None
+
+
+def test_days_add_up_to_their_period(week: Store) -> None:
+    """Each day's sent messages, those without any included, are the period's."""
+    with week:
+        found = funnel(week, period_of("7d", NOW, RIYADH), NOW, RIYADH)
+    assert [(day.key, day.counts.sent, day.counts.not_final) for day in found.days] == [
+        ("2026-11-19", 40, 0),
+        ("2026-11-20", 0, 0),
+        ("2026-11-21", 0, 0),
+        ("2026-11-22", 30, 30),
+    ]
+
+
+def test_a_status_that_all_went_beyond_was_passed(week: Store) -> None:
+    """No message stands at sent any more, and none was ever read: only of the reading it is said that it never came."""
+    with week:
+        known = trust(week, ())
+        assert known.never == {"read"}
+        assert known.messages == 95
+
+
+def test_groups_and_tests_are_in_the_ledger_and_prove_nothing(week: Store) -> None:
+    """A read message to a group is one more in the ledger, and no sign that people's receipts come through."""
+    with week:
+        about = {"message_id": "wamid.group", "conversation_id": "120363000000000001", "execution_id": "1"}
+        week.write([StatusEvent(status="read", timestamp=MOMENT - HOUR, workflow_id="w", **about)], at=NOW)
+        known = trust(week, ())
+        assert (known.never, known.messages) == ({"read"}, 96)
+        for status in ("read", "sent"):
+            person = {"message_id": f"wamid.{status}", "conversation_id": "966500000001", "execution_id": "2"}
+            week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)
+        assert trust(week, ()).never == frozenset()
+
+
+def test_sparks_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
+    """Each number's delivery rate by day, none where a day had too few, and the code of most failures."""
+    with week:
+        for place, code in enumerate((131026, 131049, 131049)):
+            about = {"message_id": f"wamid.code{place}", "conversation_id": "966500000001", "execution_id": "1"}
+            error = ({"code": code, "title": "No"},)
+            week.write(
+                [StatusEvent(status="failed", timestamp=MOMENT - 3 * DAY, workflow_id="w", phone_number_id="1067",
+                             errors=error, **about)],
+                at=NOW,
+            )  # fmt: skip
+        _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")
+        _write(week, "more", 10, 10, MOMENT - DAY, number="1066")
+        period = period_of("7d", NOW, RIYADH)
+        found = sparks(week, Grouping.NUMBER, period, ("1065", "1066", "1067", "9"), zone=RIYADH, naming=Naming())
+    assert found == {
+        "1065": Spark(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
+        "1066": Spark(rates=(None, 1.0), reason=None),
+        "1067": Spark(rates=(None,), reason="131049", reason_messages=2),
+        "9": Spark(rates=(), reason=None),
+    }
