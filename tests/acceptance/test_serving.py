@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx2
@@ -117,7 +118,7 @@ def test_a_port_in_use_is_said(ticktrail: Ticktrail, home: Path, bare_environmen
         process.terminate()
         process.wait(20)
     assert second.returncode == 2
-    assert port in second.stderr
+    assert f"{port} cannot be listened on: Address already in use." in second.stderr
     assert "--port" in second.stderr
 
 
@@ -166,3 +167,116 @@ def test_run_without_settings_says_what_is_missing(ticktrail: Ticktrail) -> None
     done = ticktrail("run")
     assert done.returncode == 2
     assert "N8N_BASE_URL" in done.stderr
+
+
+@pytest.fixture
+def n8n() -> Iterator[N8nServer]:
+    """An n8n with one message."""
+    with N8nServer([execution(1, [status_object("wamid.RUN", "sent", 1_795_355_171)])]) as server:
+        yield server
+
+
+def leading_to(n8n: N8nServer, bare_environment: dict[str, str]) -> dict[str, str]:
+    """The environment that leads to an n8n."""
+    key = {"N8N_API_KEY": n8n.api_key, "WORKFLOW_ID_WHATSAPP": WORKFLOW}
+    return {**bare_environment, "N8N_BASE_URL": n8n.address, **key}
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """What a process said, once it was told to stop and ended well."""
+    process.terminate()
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    return str(said)
+
+
+def test_run_waits_for_n8n_and_says_so_once(home: Path, bare_environment: dict[str, str], n8n: N8nServer) -> None:
+    """While n8n is away it serves what there is, and says why once; when n8n comes it goes on by itself."""
+    n8n.stop()
+    arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
+    with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
+        assert wait_for(client, "/readyz", 503).json()["reason"] == "no sync has come through yet"
+        time.sleep(5)
+        n8n.start()
+        assert wait_for(client, "/readyz", 200).status_code == 200
+        said = ended(process)
+    for once in ("Watching", "Nothing answers at", "Trying again", "It works again"):
+        assert said.count(once) == 1, said
+
+
+def test_run_says_what_the_dashboard_does_not_take_up(
+    home: Path, bare_environment: dict[str, str], n8n: N8nServer
+) -> None:
+    """A new key in .env is used without a word; another store or token takes a restart of the dashboard, said once."""
+
+    def write(**changes: str) -> None:
+        known = {"N8N_BASE_URL": n8n.address, "N8N_API_KEY": "a-wrong-key", "WORKFLOW_ID_WHATSAPP": WORKFLOW, **changes}
+        (home / ".env.new").write_text("".join(f"{name}={value}\n" for name, value in known.items()))
+        (home / ".env.new").replace(home / ".env")
+
+    write()
+    arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
+    with started(home, bare_environment, *arguments) as (process, client):
+        wait_for(client, "/readyz", 503)
+        write(N8N_API_KEY=n8n.api_key)
+        assert wait_for(client, "/readyz", 200).status_code == 200
+        write(N8N_API_KEY=n8n.api_key, TICKTRAIL_TIMEZONE="Africa/Cairo")
+        time.sleep(4)
+        said = ended(process)
+    assert said.count("The settings have changed. Syncs go by them from now on, the dashboard after a restart.") == 1
+
+
+def test_run_goes_on_where_its_own_lease_was_left(home: Path, bare_environment: dict[str, str], n8n: N8nServer) -> None:
+    """A sync that could not give its lease back (the disk was full) does not keep the next one of this process out."""
+    arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
+    with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
+        wait_for(client, "/readyz", 200)
+        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=10)) as connection:
+            # As on a full disk, where not even giving back can be written.
+            connection.execute("CREATE TRIGGER full BEFORE DELETE ON lease BEGIN SELECT RAISE(FAIL, 'full'); END")
+            time.sleep(2)
+            n8n.add(execution(2, [status_object("wamid.LATER", "sent", 1_795_355_172)]))
+        assert wait_for(client, "/api/v1/messages/wamid.LATER", 200).status_code == 200
+        ended(process)
+
+
+def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: dict[str, str], n8n: N8nServer) -> None:
+    """A program that keeps the store locked does not hold up the end: after seconds it ends with 1, nothing lost."""
+    arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
+    with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
+        wait_for(client, "/readyz", 200)
+        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=10)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            n8n.add(execution(2, [status_object("wamid.LATER", "sent", 1_795_355_172)]))
+            time.sleep(3)
+            assert client.get("/api/v1/stats").json()["totals"]["messages"] == 1
+            began = time.monotonic()
+            process.terminate()
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+            _, said = process.communicate(timeout=20)
+            assert time.monotonic() - began < 5
+    assert process.returncode == 1
+    assert "Nothing was lost" in said
+
+
+def test_a_signal_is_not_waited_for_longer_than_patience(home: Path, bare_environment: dict[str, str]) -> None:
+    """What does not end by itself is ended, some time after the first signal, without a second one."""
+    program = (
+        "import os, signal, threading, time\n"
+        "from ticktrail.commands.stopping import stopping\n"
+        "with stopping(threading.Event(), signal.SIGTERM, patience=0.2):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(20)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=home,
+        env=bare_environment,
+        capture_output=True,
+        text=True,
+        timeout=15,
+        check=False,
+    )
+    assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)

@@ -76,14 +76,14 @@ def open_dashboard(tmp_path: Path) -> Iterator[Open]:
 @pytest.fixture(params=["sqlite", "mongodb"])
 def client(request: pytest.FixtureRequest, open_dashboard: Open) -> TestClient:
     """A dashboard over the recorded executions, open to this machine."""
-    return open_dashboard(**_environment(request, request.param))
+    return open_dashboard(**environment_of(request, request.param))
 
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def guarded(request: pytest.FixtureRequest, open_dashboard: Open) -> TestClient:
     """The same, with a token for each role, reached from elsewhere."""
     tokens = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
-    environ = _environment(request, request.param)
+    environ = environment_of(request, request.param)
     return open_dashboard("0.0.0.0", base_url="http://ticktrail.example.com", **environ, **tokens)  # noqa: S104
 
 
@@ -92,7 +92,8 @@ def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _environment(request: pytest.FixtureRequest, kind: str) -> dict[str, str]:
+def environment_of(request: pytest.FixtureRequest, kind: str) -> dict[str, str]:
+    """Where the recorded executions are, in a kind of store."""
     if kind == "mongodb":
         found: dict[str, str] = request.getfixturevalue("recorded_in_mongodb")
         return found

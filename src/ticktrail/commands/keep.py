@@ -5,8 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,6 +27,7 @@ from ticktrail.commands.options import (
     watched,
 )
 from ticktrail.commands.station import Station
+from ticktrail.commands.stopping import stopping
 from ticktrail.errors import ConfigurationError, TicktrailError
 
 if TYPE_CHECKING:
@@ -114,11 +115,12 @@ def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate:
 
 
 def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool) -> None:
+    from ticktrail.holder import new_holder
     from ticktrail.sources.n8n_api import BRIEF
 
     stop = threading.Event()
     with stopping(stop, signal.SIGTERM), Station(store, BRIEF) as station, watched() as progress:
-        for report in _round(station, stop, progress, full=full, annotate=annotate):
+        for report in _round(station, stop, progress, holder=new_holder(), full=full, annotate=annotate):
             _print(report, form, verbose=verbose)
     _beat(station.settings)
 
@@ -133,13 +135,18 @@ def keep_syncing(
     verbose: bool,
     alerts: bool,
     stop: threading.Event | None = None,
+    noticing: Callable[[Settings], object] | None = None,
 ) -> None:
     """Sync every so many seconds until a signal asks to stop, or somebody sets ``stop``.
+
+    Args:
+        noticing: is told the settings before each sync: they are read anew each time.
 
     Raises:
         ConfigurationError: what waiting does not mend.
     """
     from ticktrail.commands.alerting import AlertWatch
+    from ticktrail.holder import new_holder
     from ticktrail.silence import Remembered
     from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
@@ -149,17 +156,25 @@ def keep_syncing(
     stop = stop or threading.Event()
     remembered = Remembered()
     first = True
+    announced: set[str] = set()
+    # One name for all rounds: a lease that could not be given back (the disk was full) is this process's own still.
+    holder = new_holder()
     tell = AlertWatch() if alerts else None
 
     def cycle() -> None:
         nonlocal first
         station.refresh()
-        if first:
-            names = ", ".join(station.settings.workflow_ids)
-            say(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.")
+        if noticing is not None:
+            noticing(station.settings)
+        names = ", ".join(station.settings.workflow_ids)
+        _say_once(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.", announced)
         try:
             with nullcontext() if tell is None else tell.after(station.settings, station.ledger):
-                for report in _round(station, stop, lambda _tally: None, full=full and first, annotate=annotate):
+                for report in _round(
+                    station, stop, lambda _tally: None, holder=holder, full=full and first, annotate=annotate
+                ):
+                    if report.upkeep is not None and report.upkeep.busy is not None:
+                        _say_once("Another sync is at work on the same ledger; the two take turns.", announced)
                     _print_news(report, form, verbose=verbose)
             if not stop.is_set() and remembered.is_time():
                 for finding in remembered.news(_silence(station, interval)):
@@ -177,10 +192,10 @@ def keep_syncing(
 
 
 def _round(
-    station: Station, stop: threading.Event, progress: Progress, *, full: bool, annotate: bool
+    station: Station, stop: threading.Event, progress: Progress, *, holder: str, full: bool, annotate: bool
 ) -> Iterator[SyncReport]:
     """One sync of every workflow of the settings."""
-    from ticktrail.holder import is_gone, new_holder
+    from ticktrail.holder import is_gone
     from ticktrail.incremental import Caller
     from ticktrail.upkeep import keep_up
 
@@ -188,7 +203,7 @@ def _round(
     with annotating(settings, ledger, wanted=annotate, everything=full) as after_write:
         caller = Caller(
             instance_url=settings.n8n.base_url,
-            holder=new_holder(),
+            holder=holder,
             is_gone=is_gone,
             instance=settings.instance,
             progress=progress,
@@ -212,6 +227,13 @@ def _silence(station: Station, interval: float) -> Iterator[Finding]:
         finding = None if known is None else judge_interval(known, interval=interval, workflow_id=name, now=now)
         if finding is not None:
             yield finding
+
+
+def _say_once(text: str, said: set[str]) -> None:
+    """Say something that was not said before: outages would have it said at every attempt."""
+    if text not in said:
+        said.add(text)
+        say(text)
 
 
 def _clock() -> str:
@@ -253,18 +275,3 @@ def _print_news(report: SyncReport, form: ReportFormat, *, verbose: bool) -> Non
         print(f"{_clock()} {news_line(report)}")
         say_problems(report.tally, verbose=verbose)
     sys.stdout.flush()
-
-
-@contextmanager
-def stopping(stop: threading.Event, *signals: signal.Signals) -> Iterator[None]:
-    """Let these signals ask for a clean end, between two writes. Only the main thread hears signals."""
-    if threading.current_thread() is not threading.main_thread():
-        with nullcontext():
-            yield
-        return
-    before = [(number, signal.signal(number, lambda *_: stop.set())) for number in signals]
-    try:
-        yield
-    finally:
-        for number, handler in before:
-            signal.signal(number, handler)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.commands.keep import keep_syncing, stopping
+from ticktrail.commands.keep import keep_syncing
 from ticktrail.commands.options import WATCH_SECONDS, ReportFormat, StoreOption, VerboseOption, read_settings, say
+from ticktrail.commands.stopping import stopping
 from ticktrail.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,12 +35,12 @@ _PORT = 8765
 @app.command()
 def serve(host: HostOption = _HOST, port: PortOption = _PORT, store: StoreOption = None) -> None:
     """The dashboard for people, a JSON API and /metrics for programs."""
-    settings = read_settings(store)
-    dashboard, listening = _ready(settings, host, port)
-    from ticktrail.dashboard.app import serve as serve_until
-
     stop = threading.Event()
+    # From the beginning: in a container a signal that nobody listens for is not heard at all.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
+        dashboard, listening = _ready(read_settings(store), host, port)
+        from ticktrail.dashboard.app import serve as serve_until
+
         _say_where(host, port)
         serve_until(dashboard, listening, stop=stop)
     say("Stopped.")
@@ -63,27 +64,54 @@ def run(
     """One process for a server: keeps the store up to date, tells what needs somebody, and serves the dashboard."""
     from ticktrail.alert_settings import read_alert_settings
 
-    settings = read_settings(store)
-    settings.require_n8n()
-    telling = bool(read_alert_settings(settings.config_file, os.environ).channels)
-    dashboard, listening = _ready(settings, host, port)
-    from ticktrail.dashboard.app import Server
-
     # The watch has the main thread. When either of the two ends, for whatever reason, so does the other.
     stop = threading.Event()
-    with stopping(stop, signal.SIGTERM, signal.SIGINT), Server(dashboard, listening, ended=stop) as server:
-        _say_where(host, port)
-        keep_syncing(
-            every,
-            store,
-            ReportFormat.text,
-            full=False,
-            annotate=annotate,
-            verbose=verbose,
-            alerts=telling,
-            stop=stop,
-        )
-        server.refuse_dead()
+    # From the beginning: in a container a signal that nobody listens for is not heard at all.
+    with stopping(stop, signal.SIGTERM, signal.SIGINT):
+        settings = read_settings(store)
+        settings.require_n8n()
+        telling = bool(read_alert_settings(settings.config_file, os.environ).channels)
+        dashboard, listening = _ready(settings, host, port)
+        from ticktrail.dashboard.app import Server
+
+        with Server(dashboard, listening, ended=stop) as server:
+            _say_where(host, port)
+            keep_syncing(
+                every,
+                store,
+                ReportFormat.text,
+                full=False,
+                annotate=annotate,
+                verbose=verbose,
+                alerts=telling,
+                stop=stop,
+                noticing=_Dashboard(dashboard, settings).compare,
+            )
+            server.refuse_dead()
+
+
+class _Dashboard:
+    """What the dashboard was started with. Each sync reads the settings anew; the dashboard cannot."""
+
+    def __init__(self, dashboard: FastAPI, settings: Settings) -> None:
+        self._state = dashboard.state
+        self._shown = self._last = _without_keys(settings)
+
+    def compare(self, settings: Settings) -> None:
+        """Say, once for each change, that the dashboard goes on with what it has; a new key is all it takes up."""
+        self._state.n8n_key = settings.n8n.api_key
+        current = _without_keys(settings)
+        if current not in (self._last, self._shown):
+            say("The settings have changed. Syncs go by them from now on, the dashboard after a restart.")
+        self._last = current
+
+
+def _without_keys(settings: Settings) -> Settings:
+    """The settings but for how n8n is reached, which concerns syncs alone."""
+    from msgspec.structs import replace
+
+    n8n = replace(settings.n8n, api_key=None, basic_user=None, basic_pass=None, headers=(), ca_file=None)
+    return replace(settings, n8n=n8n, heartbeat_url=None, warnings=())
 
 
 def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.socket]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import importlib
 import importlib.util
+import os
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Self
 
@@ -19,6 +22,7 @@ from starlette.responses import RedirectResponse, Response
 
 from ticktrail import __version__
 from ticktrail.config import Settings
+from ticktrail.counts import Counts
 from ticktrail.dashboard import api, handbook, login, metrics, probes, problems
 from ticktrail.dashboard.access import Access
 from ticktrail.dashboard.attempts import Attempts
@@ -27,11 +31,18 @@ from ticktrail.dashboard.headers import SecurityHeaders
 from ticktrail.dashboard.keeping import Kept
 from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
 from ticktrail.dashboard.threads import Texts
-from ticktrail.errors import ConfigurationError, FatalError
+from ticktrail.errors import ConfigurationError, FatalError, TicktrailError
 from ticktrail.ledger import open_conversations
 from ticktrail.naming import read_naming
 
 METRICS_SECONDS = 15.0
+METRICS_PATIENT_SECONDS = 300.0
+
+_REMEDIES = {
+    errno.EADDRINUSE: "Stop what listens there, or choose another port, such as --port 8766.",
+    errno.EACCES: "Ports below 1024 are the administrator's. Choose another, such as --port 8765.",
+}
+_NO_ADDRESS = "Give an address that this machine has: --host 127.0.0.1, or --host 0.0.0.0 for all of them."
 
 _PAGES = "ticktrail.dashboard.pages"
 _STOP_SECONDS = 5
@@ -49,6 +60,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     """
     ledgers = open_ledgers(settings)
     conversations = open_conversations(settings)
+    beginning: list[Callable[[], Awaitable[None]]] = []
     app = FastAPI(
         title="Ticktrail",
         version=__version__,
@@ -56,11 +68,13 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_closing(ledgers, conversations),
+        lifespan=_living(ledgers, conversations, beginning),
     )
     app.state.ledgers = ledgers
     app.state.settings = settings
     app.state.access = access
+    # A key that is changed while it runs is put here by whoever reads the settings anew.
+    app.state.n8n_key = settings.n8n.api_key
     attempts = Attempts()
     problems.install(app)
     app.include_router(login.router(access, attempts))
@@ -69,7 +83,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
     app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
-    _add_metrics(app, settings, ledgers)
+    beginning.append(_add_metrics(app, settings, ledgers))
     app.add_middleware(Guard, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
@@ -171,17 +185,25 @@ def listen(host: str, port: int) -> socket.socket:
         family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
         return socket.create_server((name, port), family=family, backlog=256)
     except (OSError, OverflowError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+        # Python's own text names the address a second time.
+        reason = str(error) if number is None else os.strerror(number)
         raise ConfigurationError(
-            f"{host} port {port} cannot be listened on: {reason}.",
-            remedy="Stop what listens there, or choose another port, such as --port 8766.",
+            f"{host} port {port} cannot be listened on: {reason}.", remedy=_REMEDIES.get(number or 0, _NO_ADDRESS)
         ) from error
 
 
-def _closing(ledgers: Ledgers, conversations: Texts | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _living(
+    ledgers: Ledgers, conversations: Texts | None, beginning: Iterable[Callable[[], Awaitable[None]]]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What happens while the app starts, which nobody waits for, and when it ends."""
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.ensure_future(begin()) for begin in beginning]
         yield
+        for task in tasks:
+            task.cancel()
         ledgers.close()
         if conversations is not None:
             conversations.close()
@@ -194,19 +216,34 @@ async def _no_such_path() -> Response:
     raise HTTPException(404)
 
 
-def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> None:
-    made = metrics.Metrics(settings)
+def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> Callable[[], Awaitable[None]]:
+    """Hang up ``/metrics``. Returns what takes the reading that counters count from."""
+    made = metrics.Metrics()
     naming = read_naming(settings.config_file)
 
-    async def read() -> bytes:
-        reading = await ledgers.ask(lambda store: metrics.read(store, settings, naming, datetime.now(UTC)))
-        return made.text(reading)
+    async def read() -> metrics.Reading:
+        return await ledgers.ask(lambda store: metrics.read(store, settings, datetime.now(UTC)))
 
-    kept = Kept(read, seconds=METRICS_SECONDS)
+    async def read_numbers() -> dict[str, Counts]:
+        return await ledgers.ask(lambda store: metrics.read_numbers(store, naming, datetime.now(UTC)))
+
+    # Kept apart, for they differ in cost. Scrapes give up after ten seconds: then an old answer is better than none.
+    kept = Kept(read, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
+    kept_numbers = Kept(read_numbers, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
 
     @app.get("/metrics", include_in_schema=False)
+    @app.head("/metrics", include_in_schema=False)
     async def show() -> Response:
-        return Response(await kept.get(), media_type=metrics.CONTENT_TYPE)
+        reading, numbers = await asyncio.gather(kept.get(), kept_numbers.get())
+        expiry = metrics.expiry_of_key(app.state.n8n_key)
+        return Response(made.text(reading, numbers, key_expiry=expiry), media_type=metrics.CONTENT_TYPE)
+
+    async def begin() -> None:
+        # Where the store does not answer, the first scrape says so.
+        with suppress(TicktrailError):
+            made.begin(await kept.get())
+
+    return begin
 
 
 def _mount_pages(

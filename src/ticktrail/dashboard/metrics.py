@@ -1,7 +1,9 @@
 """``/metrics`` for Prometheus: the ledger's figures, counted at most every fifteen seconds.
 
-No message id and no person's number is ever a label. What a stranger can put into a payload (numbers' ids, codes)
-is bounded: the largest have a series each, the rest share one.
+Counters begin at 0 with each start, as Prometheus expects of them: else what ``prune`` took away while nothing ran
+would look like a counter that began anew, and everything the ledger holds like news. No message id and no person's
+number is ever a label. What a stranger can put into a payload (numbers' ids, codes) is bounded: the largest have a
+series each, the rest share one.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import binascii
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 
 import msgspec
@@ -26,12 +28,14 @@ from ticktrail.dashboard.freshness import not_shown, read_freshness
 from ticktrail.naming import Naming
 from ticktrail.overview import young_from
 from ticktrail.query import Grouping, MessageFilter
+from ticktrail.secret import Secret
 from ticktrail.stores import Store
+from ticktrail.toml_settings import catalogue
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 MOST_SERIES = 50
-"""Numbers and failure codes that have series of their own, the largest."""
+"""Numbers, and failure codes that the catalogue does not know, that have series of their own: the largest."""
 
 REST = "other"
 
@@ -39,32 +43,31 @@ BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200, 86_400)
 """Seconds. Most messages arrive within five; a phone that was off for the night takes hours."""
 
 _EVERYTHING = MessageFilter()
+_LATEST = 20
+"""So many of the messages that changed last are looked at for the newest status."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What was read of a ledger at one moment.
 
     Attributes:
-        numbers: counts by the number that sent: its own name, else its id.
-        failures: messages by failure code.
+        failures: messages by failure code; codes of the catalogue are there with 0, so that their first is an increase.
         last_status: Unix seconds of the newest status.
         synced: when each workflow was last read through, Unix seconds.
         not_shown: executions that n8n would not show, by workflow.
     """
 
     totals: Counts
-    numbers: Mapping[str, Counts]
     failures: Mapping[str, int]
     last_status: int | None
     synced: Mapping[str, float]
     not_shown: Mapping[str, int]
 
 
-def read(store: Store, settings: Settings, naming: Naming, now: datetime) -> Reading:
-    """Ask the store."""
+def read(store: Store, settings: Settings, now: datetime) -> Reading:
+    """Ask the store, for what is quickly counted."""
     young = young_from(now)
     (totals,) = store.figures(_EVERYTHING, young_since=young, details=True)
-    newest = next(store.messages(MessageFilter(limit=1)), None)
     synced: dict[str, float] = {}
     hidden: dict[str, int] = {}
     for one in read_freshness(store, settings).followed:
@@ -73,37 +76,66 @@ def read(store: Store, settings: Settings, naming: Naming, now: datetime) -> Rea
             synced[one.workflow_id] = max(one.checked_at.timestamp(), synced.get(one.workflow_id, 0.0))
     return Reading(
         totals=totals.counts,
-        numbers=_by_number(store.figures(_EVERYTHING, Grouping.NUMBER, young_since=young), naming),
-        failures=_by_code(store.figures(_EVERYTHING, Grouping.ERROR, young_since=young)),
-        last_status=None if newest is None else newest.standing.latest_timestamp,
+        failures=_by_code(
+            store.figures(_EVERYTHING, Grouping.ERROR, young_since=young),
+            set(map(str, catalogue(settings).singles)),
+        ),
+        last_status=_last_status(store, now),
         synced=synced,
         not_shown=hidden,
     )
 
 
+def read_numbers(store: Store, naming: Naming, now: datetime) -> dict[str, Counts]:
+    """Counts by the number that sent: its own name, else its id. Of a million messages this takes seconds."""
+    return _by_number(store.figures(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), naming)
+
+
+def _last_status(store: Store, now: datetime) -> int | None:
+    """When the newest status happened: of the message that was sent last, or of one that is older and was read now."""
+    asked = (MessageFilter(limit=1), MessageFilter(limit=_LATEST, order="updated"))
+    moments = (message.standing.latest_timestamp for chosen in asked for message in store.messages(chosen))
+    return max((moment for moment in moments if moment is not None and moment <= now.timestamp()), default=None)
+
+
 class Metrics:
-    """Readings as text. Counters only grow: a ledger that was pruned must not look like one that began anew."""
+    """Readings as text. Counters only grow, from the first reading on: a ledger that is pruned takes nothing back."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._key_expiry = expiry_of_key(settings)
+    def __init__(self) -> None:
         self._seen: dict[tuple[str, str], tuple[int, int]] = {}
+        self._begun = False
 
-    def text(self, reading: Reading) -> bytes:
-        """What ``/metrics`` answers."""
+    def text(self, reading: Reading, numbers: Mapping[str, Counts], *, key_expiry: float | None = None) -> bytes:
+        """What ``/metrics`` answers.
+
+        Args:
+            numbers: as :func:`read_numbers` gives them.
+            key_expiry: as :func:`expiry_of_key` gives it.
+        """
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Families(list(self._families(reading))))
+        registry.register(_Families([*self._families(reading), _messages(numbers), *_expiry(key_expiry)]))
         return generate_latest(registry)
 
+    def begin(self, reading: Reading) -> None:
+        """Count from here on; without this, from the first text on."""
+        for _ in self._families(reading):
+            pass
+
     def _families(self, reading: Reading) -> Iterator[GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily]:
-        yield _messages(reading.numbers)
         yield self._counter(
             "ticktrail_status_events",
-            "Messages that were reported to have got so far, by status.",
+            "Messages that were reported to have got so far since the start, by status.",
             "status",
             _events(reading.totals),
         )
-        yield self._counter("ticktrail_failures", "Messages that failed, by WhatsApp's code.", "code", reading.failures)
+        yield self._counter(
+            "ticktrail_failures",
+            "Messages that failed since the start, by WhatsApp's code.",
+            "code",
+            reading.failures,
+        )
         yield self._histogram(reading.totals.delays)
+        self._begun = True
         if reading.last_status is not None:
             yield GaugeMetricFamily(
                 "ticktrail_last_status_timestamp_seconds", "When the newest status happened.", reading.last_status
@@ -122,10 +154,6 @@ class Metrics:
         for name, count in sorted(reading.not_shown.items()):
             hidden.add_metric([name], count)
         yield hidden
-        if self._key_expiry is not None:
-            yield GaugeMetricFamily(
-                "ticktrail_api_key_expiry_timestamp_seconds", "When n8n's API key runs out.", self._key_expiry
-            )
         build = GaugeMetricFamily("ticktrail_build_info", "Always 1; the label tells the version.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
@@ -144,14 +172,14 @@ class Metrics:
             inside = sum(messages for seconds, messages in delays.items() if above < seconds <= bound)
             reached += self._grown(name, str(bound), inside)
             buckets.append(("+Inf" if bound == sys.maxsize else str(float(bound)), reached))
-        family = HistogramMetricFamily(name, "From sent to delivered.")
+        family = HistogramMetricFamily(name, "From sent to delivered, of messages delivered since the start.")
         total = sum(seconds * messages for seconds, messages in delays.items())
         family.add_metric([], buckets, self._grown(name, "sum", total))
         return family
 
     def _grown(self, name: str, value: str, count: int) -> int:
-        """The count as far as it has grown since the start; what shrinks stands still."""
-        last, total = self._seen.get((name, value), (0, 0))
+        """How far the count has grown since the first reading; what shrinks stands still."""
+        last, total = self._seen.get((name, value), (0 if self._begun else count, 0))
         total += max(0, count - last)
         self._seen[name, value] = count, total
         return total
@@ -166,11 +194,16 @@ class _Families(Collector):
         return self._families
 
 
-def expiry_of_key(settings: Settings) -> float | None:
+def _expiry(moment: float | None) -> Iterator[GaugeMetricFamily]:
+    if moment is not None:
+        yield GaugeMetricFamily("ticktrail_api_key_expiry_timestamp_seconds", "When n8n's API key runs out.", moment)
+
+
+def expiry_of_key(key: Secret | None) -> float | None:
     """Unix seconds at which n8n's API key runs out, as far as it says so itself (it is a JWT)."""
-    if settings.n8n.api_key is None:
+    if key is None:
         return None
-    parts = settings.n8n.api_key.reveal().split(".")
+    parts = key.reveal().split(".")
     if len(parts) != 3:
         return None
     try:
@@ -224,16 +257,25 @@ def _by_number(groups: Iterable[Group], naming: Naming) -> dict[str, Counts]:
     return found
 
 
-def _by_code(groups: Iterable[Group]) -> dict[str, int]:
-    """Messages by code; what is no code of Meta's kind (one to seven digits) is ``other``, none at all ``unknown``."""
-    found: dict[str, int] = {}
+def _by_code(groups: Iterable[Group], known: Collection[str] = ()) -> dict[str, int]:
+    """Messages by code; what is no code of Meta's kind (one to seven digits) is ``other``, none at all ``unknown``.
+
+    Args:
+        known: codes that have a series each in any case.
+    """
+    found = {code: 0 for code in known if _is_code(code)}
+    most = len(found) + MOST_SERIES
     for group in sorted(groups, key=lambda group: (-group.counts.failed, str(group.key))):
         text = "unknown" if group.key is None else str(group.key)
-        name = text if group.key is None or (text.isascii() and text.isdigit() and len(text) <= 7) else REST
-        if name not in found and len(found) >= MOST_SERIES:
+        name = text if group.key is None or _is_code(text) else REST
+        if name not in found and len(found) >= most:
             name = REST
         found[name] = found.get(name, 0) + group.counts.failed
     return found
+
+
+def _is_code(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 7
 
 
 def _plain(key: str) -> str:

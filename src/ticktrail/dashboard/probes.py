@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -14,6 +15,8 @@ from ticktrail.dashboard.ledgers import BusyError, Ledgers
 from ticktrail.errors import TicktrailError
 
 _KEPT_SECONDS = 2.0
+_WAIT_SECONDS = 3.0
+"""Whoever asks gives up after five seconds or so, and should learn why before."""
 
 
 def router(settings: Settings, ledgers: Ledgers) -> APIRouter:
@@ -44,7 +47,10 @@ def router(settings: Settings, ledgers: Ledgers) -> APIRouter:
     @routes.get("/readyz")
     @routes.head("/readyz")
     async def readyz() -> Response:
-        why = await kept.get()
+        try:
+            why = await asyncio.wait_for(kept.get(), _WAIT_SECONDS)
+        except TimeoutError:
+            why = "the store does not answer"
         if why is None:
             return JSONResponse({"ready": True})
         return JSONResponse({"ready": False, "reason": why}, 503)
