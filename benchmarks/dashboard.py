@@ -38,6 +38,9 @@ _PAIRS = 5
 _EXECUTIONS = 5_000
 _PAGES = ("/", "/funnel?period=7d", "/funnel?period=30d")
 _STATS = {"7 days": "?since=7d", "30 days": "?since=30d", "everything": ""}
+_LOOK = "SELECT SUM(latest_status = 'failed') FROM message NOT INDEXED"
+"""Whatever a plain program would do to know something of every message."""
+
 _WAITING = b'"state","waiting"'
 """What a page is sent with when its figures take too long to wait for."""
 
@@ -73,7 +76,9 @@ def _measure_first_load(server: Serving) -> None:
 
 def _measure_answers(server: Serving, store: Path) -> None:
     """The API and the pages, while new statuses are stored four times a second."""
-    with beside("news", str(store)):
+    with beside("news", str(store)), contextlib.closing(sqlite3.connect(store)) as plain:
+        scan = min(seconds(lambda: plain.execute(_LOOK).fetchone()) for _ in range(3))
+        line("while news come: a plain scan of a million", f"{scan * 1000:,.0f} ms")
         for name, query in _STATS.items():
             address = f"{server.address}/api/v1/stats{query}"
             _tell(f"/api/v1/stats, {name}", [seconds(lambda at=address: fetch(at)) for _ in _paced()])  # type: ignore[misc]
@@ -100,16 +105,15 @@ def _measure_questions(store: Path) -> None:
         asked[f"groups by {by} of 30d"] = lambda ledger, by=by: questions.groups(
             ledger, by, month, now, zone=_ZONE, naming=Naming(), limit=100
         )
-        asked[f"sparklines by {by} of 30d"] = lambda ledger, by=by: questions.sparks(
-            ledger, by, month, _GROUPS, zone=_ZONE, naming=Naming()
-        )
-    look = "SELECT SUM(latest_status = 'failed') FROM message NOT INDEXED"
+    asked["sparklines of 20 templates of 30d"] = lambda ledger: questions.sparks(
+        ledger, Grouping.TEMPLATE, month, _GROUPS, zone=_ZONE, naming=Naming()
+    )
     options = StoreOptions(timezone=_ZONE)
     with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:
         for name, question in asked.items():
             ours, scan, times = ratio(
                 lambda ask=question: ask(opened),  # type: ignore[misc]
-                lambda: plain.execute(look).fetchone(),
+                lambda: plain.execute(_LOOK).fetchone(),
                 rounds=3,
             )
             line(f"question: {name}", f"{ours * 1000:,.0f} ms, {1 / times:.2f} x a plain scan ({scan * 1000:,.0f} ms)")
