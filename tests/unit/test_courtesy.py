@@ -7,15 +7,14 @@ import os
 import sys
 import threading
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from ticktrail.config import load_settings
 from ticktrail.dashboard.courtesy import NICENESS
 from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import Ledgers
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.dashboard.ledgers import open_ledgers
+from ticktrail.stores import Store
 
 
 def _priority(_: Store) -> int:
@@ -26,13 +25,10 @@ def _priority(_: Store) -> int:
 def test_what_reads_for_pages_and_for_programs_gives_way(tmp_path: Path) -> None:
     """Questions are asked at a lower priority than that of the thread that serves, which keeps its own."""
     own = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    path = str(tmp_path / "a.db")
-    pages = Ledger(load_settings({"TICKTRAIL_STORE": path}, {}, tmp_path))
-    programs = Ledgers(lambda: open_store(path, StoreOptions(timezone=ZoneInfo("UTC"))))
+    ledgers = open_ledgers(load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db")}, {}, tmp_path))
     try:
-        assert asyncio.run(pages.ask(_priority)) == NICENESS
-        assert asyncio.run(programs.ask(_priority)) == NICENESS
+        assert asyncio.run(ledgers.ask(_priority)) == NICENESS
+        assert asyncio.run(Ledger(ledgers).ask(_priority)) == NICENESS
     finally:
-        pages.close()
-        programs.close()
+        ledgers.close()
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own
