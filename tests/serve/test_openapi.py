@@ -15,6 +15,7 @@ from schemathesis.specs.openapi.checks import (
     response_schema_conformance,
     status_code_conformance,
 )
+from starlette.testclient import TestClient
 from tests.serve.conftest import HERE, Open, settings_of
 
 from ticktrail.dashboard.access import access_for
@@ -45,7 +46,13 @@ def test_the_document_names_every_path(open_dashboard: Open) -> None:
         "/api/v1/stats",
         "/api/v1/sync/runs",
     ]
-    assert all(operation["get"]["summary"] for operation in document["paths"].values())
+    operations = [methods["get"] for methods in document["paths"].values()]
+    assert all(operation["summary"] for operation in operations)
+    assert [operation["operationId"] for operation in operations if not operation["operationId"].isalpha()] == []
+    parameters = [parameter for operation in operations for parameter in operation.get("parameters", ())]
+    assert all(parameter.get("description") for parameter in parameters)
+    (example,) = document["components"]["schemas"]["Message"]["examples"]
+    assert set(document["components"]["schemas"]["Message"]["required"]) <= example.keys()
 
     def references(value: object) -> set[str]:
         if isinstance(value, dict):
@@ -79,3 +86,39 @@ def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
 
         ask()
     assert asked > 80
+
+
+def test_the_index_names_what_there_is(open_dashboard: Open) -> None:
+    """Who begins at /api/v1 finds the document, the page and every path with its summary."""
+    client = open_dashboard()
+    for path in ("/api/v1", "/api/v1/"):
+        index = client.get(path).json()
+        assert index["openapi"] == DOCUMENT
+        assert client.get(index["docs"]).status_code == 200
+        assert index["paths"] == {
+            name: methods["get"]["summary"] for name, methods in client.get(DOCUMENT).json()["paths"].items()
+        }
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_methods_that_are_not_there_are_refused(recorded: Path, pages: bool) -> None:  # noqa: FBT001 - a parameter
+    """With the pages too, programs are told in their own way what is not there; HEAD is answered as GET is."""
+    settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
+    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=pages)
+    client = TestClient(dashboard, base_url=HERE)
+    for path in ("/api/v1/messages", "/api/v1/stats", "/api/v1", "/metrics", "/healthz"):
+        for method in ("POST", "DELETE", "PUT", "OPTIONS"):
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+            assert answer.headers["content-type"] == "application/problem+json"
+        assert client.head(path).status_code == 200
+    for path in ("/api", "/api/v2/messages", "/api/v1/nothing"):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/health"])
+def test_paths_that_take_nothing_say_so(open_dashboard: Open, path: str) -> None:
+    """A parameter where there is none is refused by its name, as everywhere."""
+    answer = open_dashboard().get(f"/api/v1{path}?since=2d")
+    assert (answer.status_code, answer.json()["name"]) == (400, "since")

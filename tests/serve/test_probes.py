@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,3 +76,12 @@ def test_without_workflows_in_the_settings_the_newest_sync_counts(tmp_path: Path
     recent, late = Facts(checked_at=NOW - timedelta(minutes=1)), Facts(checked_at=NOW - timedelta(hours=1))
     assert not is_late(freshness({"u|a|1|p": recent, "u|b|1|p": late, "odd": late}, settings), settings, NOW)
     assert is_late(freshness({"u|a|1|p": late, "u|b|1|p": Facts()}, settings), settings, NOW)
+
+
+def test_a_server_that_is_away_is_said_before_anybody_gives_up(open_dashboard: Open) -> None:
+    """Whoever asks whether it is ready learns within seconds that it is not, however long the driver tries."""
+    client = open_dashboard(MONGODB_URI="mongodb://127.0.0.1:1/ledger")
+    began = time.monotonic()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["reason"]) == (503, "the store does not answer")
+    assert time.monotonic() - began < 5

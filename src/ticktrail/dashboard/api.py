@@ -181,7 +181,9 @@ class Api:
 def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: Texts | None = None) -> APIRouter:
     """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
     api = Api(settings, access, ledgers, conversations)
-    routes = APIRouter(prefix=PREFIX, default_response_class=Response)
+    routes = APIRouter(
+        prefix=PREFIX, default_response_class=Response, generate_unique_id_function=lambda route: route.name
+    )
 
     @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
     async def messages(request: Request, asked: Annotated[Listing, Query()]) -> Response:
@@ -193,7 +195,10 @@ def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: 
         description="Not for viewers: in a message's id is its recipient's number.",
         responses=answers("Message"),
     )
-    async def message(request: Request, message_id: Annotated[str, InPath(min_length=1, max_length=1_024)]) -> Response:
+    async def message(
+        request: Request,
+        message_id: Annotated[str, InPath(min_length=1, max_length=1_024, description="As WhatsApp gave it: wamid.…")],
+    ) -> Response:
         return await api.message(message_id, role_of(request))
 
     @routes.get(
@@ -204,7 +209,9 @@ def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: 
         responses=answers("Conversation"),
     )
     async def conversation(
-        request: Request, wa_id: Annotated[Text, InPath()], asked: Annotated[Thread, Query()]
+        request: Request,
+        wa_id: Annotated[Text, InPath(description="A phone number, or its last digits.")],
+        asked: Annotated[Thread, Query()],
     ) -> Response:
         return await api.conversation(wa_id, asked, role_of(request))
 
@@ -218,6 +225,7 @@ def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: 
 
     @routes.get("/alerts", summary="What needs you", description=_FOR_ALL, responses=answers("Alerts"))
     async def alerts(request: Request) -> Response:
+        _takes_nothing(request)
         return await api.alerts(role_of(request))
 
     @routes.get("/sync/runs", summary="The last syncs", description="Newest first.", responses=answers("Runs"))
@@ -226,6 +234,7 @@ def router(settings: Settings, access: Access, ledgers: Ledgers, conversations: 
 
     @routes.get("/health", summary="How far the ledger goes", responses=answers("Health"))
     async def health(request: Request) -> Response:
+        _takes_nothing(request)
         return await api.health(role_of(request))
 
     return routes
@@ -288,6 +297,12 @@ def _only_full(role: Role | None, name: str) -> None:
             name=name,
             remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's.",
         )
+
+
+def _takes_nothing(request: Request) -> None:
+    """Raise a problem that names a parameter where there are none: nothing is passed over."""
+    for name in request.query_params:
+        raise Problem(400, f"There is no parameter {name[:60]!r} here.", name=name[:60], remedy="Leave it away.")
 
 
 def _encoded(value: Any) -> bytes:

@@ -30,6 +30,7 @@ from ticktrail.dashboard.guard import Guard
 from ticktrail.dashboard.headers import SecurityHeaders
 from ticktrail.dashboard.keeping import Kept
 from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
+from ticktrail.dashboard.methods import ReadOnly
 from ticktrail.dashboard.threads import Texts
 from ticktrail.errors import ConfigurationError, FatalError, TicktrailError
 from ticktrail.ledger import open_conversations
@@ -82,8 +83,10 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     paths = api.router(settings, access, ledgers, conversations)
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
-    app.add_api_route("/api/{rest:path}", _no_such_path, include_in_schema=False)
     beginning.append(_add_metrics(app, settings, ledgers))
+    for path in ("/api", "/api/{rest:path}"):
+        app.add_api_route(path, _no_such_path, include_in_schema=False)
+    app.add_middleware(ReadOnly)
     app.add_middleware(Guard, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
@@ -232,7 +235,6 @@ def _add_metrics(app: FastAPI, settings: Settings, ledgers: Ledgers) -> Callable
     kept_numbers = Kept(read_numbers, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
 
     @app.get("/metrics", include_in_schema=False)
-    @app.head("/metrics", include_in_schema=False)
     async def show() -> Response:
         reading, numbers = await asyncio.gather(kept.get(), kept_numbers.get())
         expiry = metrics.expiry_of_key(app.state.n8n_key)

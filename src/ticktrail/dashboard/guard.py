@@ -59,7 +59,7 @@ class Guard:
                 await self.app(scope, bounds.bounded(receive) if scope["type"] == "http" else receive, send)
                 return
         except Problem as found:
-            refusal = problem(found.status, str(found), remedy=found.remedy, name=found.name)
+            refusal = problem(found.status, str(found), remedy=found.remedy, name=found.name, headers=found.headers)
         if scope["type"] == "websocket":
             # Before it was accepted: the handshake is answered with 403.
             await send({"type": "websocket.close", "code": 1008})
@@ -90,7 +90,8 @@ class Guard:
     def _role_by_token(self, token: str, address: str) -> Role | None:
         now = self._clock()
         if wait := self._attempts.wait(address, now):
-            raise Problem(429, f"Too many wrong tokens came from this address. Wait {wait} s.", name="Authorization")
+            said = f"Too many wrong tokens came from this address. Wait {wait} s."
+            raise Problem(429, said, name="Authorization", retry_seconds=wait)
         role = self._access.role_by_token(token)
         if role is None:
             self._attempts.failed(address, now)

@@ -1,4 +1,4 @@
-"""The API's OpenAPI document, and a page that shows it: made here, without a script, loading nothing from anywhere."""
+"""The API's index, its OpenAPI document, and a page that shows it: made here, no script, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from ticktrail import __version__
+from ticktrail.dashboard.example import EXAMPLE
 from ticktrail.dashboard.schemas import SCHEMAS
 
 _ABOUT = (
@@ -43,14 +44,14 @@ def openapi(routes: list[BaseRoute]) -> dict[str, Any]:
     components = made.setdefault("components", {})
     # FastAPI's own answer to a wrong parameter, which ours replaces.
     schemas = {name: schema for name, schema in components.get("schemas", {}).items() if "ValidationError" not in name}
-    components["schemas"] = {**schemas, **SCHEMAS}
+    components["schemas"] = {**schemas, **SCHEMAS, "Message": {**SCHEMAS["Message"], "examples": [EXAMPLE]}}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"token": []}, {}]
     return made
 
 
 def router(prefix: str, routes: list[BaseRoute]) -> APIRouter:
-    """``openapi.json`` and ``docs`` below a prefix."""
+    """An index, ``openapi.json`` and ``docs`` below a prefix."""
     paths = APIRouter(prefix=prefix, include_in_schema=False)
     document = cache(lambda: openapi(routes))
 
@@ -62,7 +63,23 @@ def router(prefix: str, routes: list[BaseRoute]) -> APIRouter:
     async def as_page() -> Response:
         return HTMLResponse(page(document()))
 
+    @paths.get("")
+    @paths.get("/")
+    async def index() -> Response:
+        return Response(json.dumps(contents(prefix, document())).encode(), media_type="application/json")
+
     return paths
+
+
+def contents(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
+    """What there is below the prefix, for somebody who begins there."""
+    return {
+        "name": "Ticktrail",
+        "version": __version__,
+        "openapi": f"{prefix}/openapi.json",
+        "docs": f"{prefix}/docs",
+        "paths": {path: methods["get"]["summary"] for path, methods in document["paths"].items()},
+    }
 
 
 def page(document: dict[str, Any]) -> str:

@@ -26,9 +26,12 @@ RETRY_SECONDS = 5
 class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
     """Something is wrong with a request."""
 
-    def __init__(self, status: int, detail: str, *, remedy: str = "", name: str | None = None) -> None:
+    def __init__(
+        self, status: int, detail: str, *, remedy: str = "", name: str | None = None, retry_seconds: int | None = None
+    ) -> None:
         super().__init__(detail)
         self.status = status
+        self.headers = None if retry_seconds is None else {"Retry-After": str(retry_seconds)}
         self.remedy = remedy
         self.name = name
 
@@ -88,7 +91,7 @@ def _as_parameters(text: str) -> str:
 
 async def _of_problem(_: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)  # noqa: S101 - what it was registered for
-    return problem(error.status, str(error), remedy=error.remedy, name=error.name)
+    return problem(error.status, str(error), remedy=error.remedy, name=error.name, headers=error.headers)
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:
