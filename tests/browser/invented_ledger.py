@@ -163,7 +163,8 @@ def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
         if template:
             sends.append(
                 Send(
-                    key=key, message_id=key, sent_by=SentBy("marketing", "Send template", str(710_000 + number)), status="accepted",
+                    key=key, message_id=key, status="accepted",
+                    sent_by=SentBy("marketing", "Send template", str(710_000 + number)),
                     sent_at=datetime.fromtimestamp(now - ago - 17 * number - 1, UTC), template=Template(template, "ar"),
                 )
             )  # fmt: skip

@@ -302,6 +302,15 @@ def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]
     counted = [one for one in messages if one.counted]
     assert 0 < len(counted) < len(messages)
     assert store.count(MessageFilter(people_only=True)) == len(counted)
+    tiles = (("sent",), ("delivered", "read", "played"), ("read", "played"), ("failed", "undelivered"))
+    for statuses in (*tiles, ("failed",), ("read",), ("sent", "deleted"), tuple(ORDER)):
+        for since, until in ((None, None), (NOON, None), (None, NOON), (NOON - DAY, NOON + DAY)):
+            chosen = MessageFilter(
+                people_only=True, statuses=statuses, since_timestamp=since, until_timestamp=until, limit=7
+            )
+            assert store.count(chosen) == sum(1 for _ in store.messages(msgspec.structs.replace(chosen, limit=None))), (
+                chosen
+            )
     for status in ("sent", "delivered", "failed"):
         chosen = MessageFilter(people_only=True, statuses=(status,), since_timestamp=NOON)
         (total,) = store.figures(msgspec.structs.replace(chosen, people_only=False), young_since=0)

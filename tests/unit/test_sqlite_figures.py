@@ -16,6 +16,7 @@ from ticktrail.query import Grouping, MessageFilter
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.sqlite import SqliteStore
 from ticktrail.stores.sqlite_connection import open_to_write
+from ticktrail.stores.sqlite_filter import count_question
 from ticktrail.stores.sqlite_migrations import MIGRATIONS, migrate
 from ticktrail.stores.sqlite_stats import figures_question
 
@@ -43,6 +44,19 @@ def test_a_span_of_time_reads_its_part_of_an_index(by: Grouping | None) -> None:
     search, *sorting = plan(MessageFilter(since_timestamp=NOON), by, details=by is None)
     assert search == "SEARCH message USING COVERING INDEX message_time (message_time>?)"
     assert all("TEMP B-TREE" in step for step in sorting)
+
+
+def test_a_tile_s_list_is_counted_in_an_index() -> None:
+    """How many messages a tile's list has is read from what the tile was counted by; no message is met."""
+    with closing(open_to_write(None)) as connection:
+        migrate(connection, "a.db")
+        for chosen, index in (
+            (MessageFilter(people_only=True, statuses=("failed", "undelivered")), "message_facts"),
+            (MessageFilter(people_only=True, statuses=("sent",), since_timestamp=NOON), "message_time"),
+        ):
+            question, parameters = count_question(connection, chosen)
+            (step,) = (row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            assert step.startswith(f"SEARCH message USING COVERING INDEX {index} (")
 
 
 @pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.USER, Grouping.COUNTRY])

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ticktrail import counts
+from ticktrail.model import ARRIVED, FAILED
 from ticktrail.query import Country, MessageFilter, Person, Place, SendFilter, SendPlace, campaign_of
 from ticktrail.stores.sqlite_query import Parameter, marks
 from ticktrail.stores.sqlite_rows import bindable, to_milliseconds
@@ -22,6 +23,14 @@ _MESSAGE_TIME = "message_time"
 """counts.message_time of the message: the same order as query.MESSAGE_TIME_FIELDS."""
 
 _MOST_ARMS = 16
+
+_STANDINGS: dict[int, frozenset[str]] = {
+    counts.ON_THE_WAY: frozenset({"sent"}),
+    counts.NOT_REACHED: FAILED,
+    counts.REACHED: frozenset({"delivered"}),
+    counts.SEEN: ARRIVED - {"delivered"},
+}
+"""The statuses each standing is counted of, as in :func:`ticktrail.counts.facts`."""
 
 _SORTING = {
     "newest": "latest_timestamp DESC, message_id",
@@ -44,8 +53,38 @@ class Index(enum.Enum):
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
     """How many messages a filter chooses, its limit and its place left aside."""
-    where, parameters = where_of(connection, chosen)
-    return int(connection.execute(f"SELECT COUNT(*) FROM message WHERE {where}", parameters).fetchone()[0])  # noqa: S608
+    question, parameters = count_question(connection, chosen)
+    return int(connection.execute(question, parameters).fetchone()[0])
+
+
+def count_question(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+    """The statement that counts a filter's messages, and its parameters."""
+    standings = _standings(chosen)
+    if not standings:
+        where, parameters = where_of(connection, chosen)
+    elif chosen.since_timestamp is None and chosen.until_timestamp is None:
+        # The index on facts has nothing but these side by side.
+        packed = ", ".join(str(number) for number in range(256) if number & counts.STANDING_BITS in standings)
+        where, parameters = f"audience = {counts.PEOPLE} AND facts IN ({packed})", []
+    else:
+        stand = f"facts & {counts.STANDING_BITS} IN ({', '.join(map(str, sorted(standings)))})"
+        plain: Clause = (f"+audience = {counts.PEOPLE} AND {stand}", [])
+        where, parameters = joined([*_times(chosen, Index.TIME), plain])
+    return f"SELECT COUNT(*) FROM message WHERE {where}", parameters  # noqa: S608 - constants
+
+
+def _standings(chosen: MessageFilter) -> set[int]:
+    """What people's messages of these statuses and times are counted as; empty where it takes more to tell them.
+
+    So a tile's list is counted by what the tile was (:func:`ticktrail.counts.facts`), without meeting a message.
+    """
+    asked = {"statuses": (), "people_only": False, "since_timestamp": None, "until_timestamp": None}
+    aside = {"limit": None, "after": None, "order": MessageFilter().order}
+    if not chosen.people_only or msgspec.structs.replace(chosen, **asked, **aside) != MessageFilter():
+        return set()
+    wanted = set(chosen.statuses)
+    found = {standing for standing, statuses in _STANDINGS.items() if statuses <= wanted}
+    return found if wanted == set().union(*(_STANDINGS[standing] for standing in found)) else set()
 
 
 def where_of(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
