@@ -80,7 +80,17 @@ MORE = (
 
 
 def _secrets(folder: Path) -> tuple[str, ...]:
-    return (WHO, "50 000 0041", f"wamid.{WHO[:4]}", "automation.shop", "10.1.2.3", "27017", str(folder), "ledger.db", "/webhook")
+    return (
+        WHO,
+        "50 000 0041",
+        f"wamid.{WHO[:4]}",
+        "automation.shop",
+        "10.1.2.3",
+        "27017",
+        str(folder),
+        "ledger.db",
+        "/webhook",
+    )
 
 
 def test_nothing_a_viewer_can_get_names_anybody_or_any_place(client: TestClient, tmp_path: Path) -> None:
