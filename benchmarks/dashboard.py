@@ -22,7 +22,16 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line, ratio, seconds
 from benchmarks.million import ledger
-from benchmarks.served import Serving, beside, fetch, memory_megabytes, processor_seconds, serving, sync_seconds
+from benchmarks.served import (
+    Serving,
+    beside,
+    fetch,
+    memory_megabytes,
+    processor_seconds,
+    serving,
+    serving_and_syncing,
+    sync_seconds,
+)
 from benchmarks.syncing import n8n
 from ticktrail.dashboard import questions
 from ticktrail.dashboard.periods import period_of
@@ -123,26 +132,32 @@ def _measure_sync(server: Serving, store: Path) -> None:
     """A sync of new executions alone, and with two tabs open that are reloaded every five seconds."""
     with n8n(_EXECUTIONS) as (address, add):
         sync_seconds(address, store)
-        pairs, used = [], 0.0
-        for turn in range(_PAIRS):
-            taken: dict[bool, float] = {}
-            # Whichever comes second finds a ledger that has grown, so they take turns at that too.
-            for looking in (False, True) if turn % 2 else (True, False):
-                add(_EXECUTIONS)
-                with beside("look", server.address, "/", _PAGES[-1]) if looking else contextlib.nullcontext():
-                    before = processor_seconds(server.process_id) or 0.0
-                    taken[looking] = sync_seconds(address, store)
-                    used += (processor_seconds(server.process_id) or 0.0) - before if looking else 0.0
-            pairs.append((taken[True], taken[False]))
+        _tell_pairs("a sync of {:,} executions beside it", server, add, lambda: sync_seconds(address, store))
+        with serving_and_syncing(address, store) as (both, go):
+            _tell_pairs("the same in one process, as in run", both, add, go)
+
+
+def _tell_pairs(name: str, server: Serving, add: Callable[[int], None], syncing: Callable[[], float]) -> None:
+    pairs, used = [], 0.0
+    for turn in range(_PAIRS):
+        taken: dict[bool, float] = {}
+        # Whichever comes second finds a ledger that has grown, so they take turns at that too.
+        for looking in (False, True) if turn % 2 else (True, False):
+            add(_EXECUTIONS)
+            with beside("look", server.address, "/", _PAGES[-1]) if looking else contextlib.nullcontext():
+                before = processor_seconds(server.process_id) or 0.0
+                taken[looking] = syncing()
+                used += ((processor_seconds(server.process_id) or 0.0) - before) * (1 if looking else 0)
+        pairs.append((taken[True], taken[False]))
     ratios = sorted(looked / alone for looked, alone in pairs)
     looked, alone = (statistics.median(times) for times in zip(*pairs, strict=True))
     line(
-        f"a sync of {_EXECUTIONS:,} executions beside it",
+        name.format(_EXECUTIONS),
         f"{statistics.median(ratios):.2f} x the same with nobody looking ({looked:.2f} s and {alone:.2f} s; "
         f"{ratios[0]:.2f} to {ratios[-1]:.2f}); wanted: at most 1.10 x",
     )
     share = used / sum(looked for looked, _ in pairs)
-    line("  what the server uses meanwhile", f"{share:.0%} of one processor" if used else "not told by this system")
+    line("  what that process uses meanwhile", f"{share:.0%} of one processor" if used else "not told by this system")
 
 
 def _tell(name: str, taken: list[float], remark: str = "") -> None:

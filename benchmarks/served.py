@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.served look ADDRESS PATH …`` keeps a tab open at each path as a browser does (the page, then its
 WebSocket, over which the page's own timers are driven) and reloads it every few seconds; ``news STORE`` stores a few
-new statuses four times a second; ``sync ADDRESS STORE`` syncs once and prints how long it took. All but the last go on
-until stdin ends.
+new statuses four times a second; ``sync ADDRESS STORE`` syncs once and prints how long it took; ``both ADDRESS STORE``
+serves and, for each line on stdin, syncs, in one process as ``ticktrail run`` does. All but ``sync`` go on until stdin
+ends.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +29,10 @@ from tests.invented import WORKFLOW
 
 from benchmarks.measure import seconds
 from benchmarks.syncing import open_api, sync
+from ticktrail.config import load_settings
+from ticktrail.dashboard.access import access_for
+from ticktrail.dashboard.app import Server, build_app, listen
+from ticktrail.ledger import open_ledger
 from ticktrail.model import StatusEvent
 from ticktrail.stores import StoreOptions, open_store
 
@@ -95,6 +100,26 @@ def sync_seconds(address: str, store: Path) -> float:
     """How long a sync in a process of its own takes, its start left aside."""
     command = [sys.executable, "-m", "benchmarks.served", "sync", address, str(store)]
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+@contextmanager
+def serving_and_syncing(address: str, store: Path) -> Iterator[tuple[Serving, Callable[[], float]]]:
+    """A process that does both, as ``ticktrail run``: where it serves, and what has it sync and tells how long."""
+    command = [sys.executable, "-m", "benchmarks.served", "both", address, str(store)]
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        told, heard = process.stdin, process.stdout
+
+        def go() -> float:
+            print(file=told, flush=True)
+            return float(heard.readline())
+
+        try:
+            yield Serving(heard.readline().strip(), process.pid, time.perf_counter() - began), go
+        finally:
+            told.close()
 
 
 def fetch(address: str) -> bytes:
@@ -180,10 +205,22 @@ async def _look_at_all(address: str, paths: list[str]) -> None:
         tab.cancel()
 
 
+def _serve_and_sync(address: str, store: str) -> None:
+    settings = load_settings({"TICKTRAIL_STORE": store}, {"TICKTRAIL_TIMEZONE": "Asia/Riyadh"}, Path(store).parent)
+    listening = listen("127.0.0.1", 0)
+    app = build_app(settings, access=access_for(settings, "127.0.0.1"))
+    with Server(app, listening), open_api(address) as api, open_ledger(settings) as ledger:
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        for _ in sys.stdin:
+            print(seconds(lambda: sync(api, ledger)), flush=True)
+
+
 def _main(what: str, *arguments: str) -> None:
     if what == "look":
         address, *paths = arguments
         asyncio.run(_look_at_all(address, paths))
+    elif what == "both":
+        _serve_and_sync(*arguments)
     elif what == "news":
         ended = threading.Event()
         thread = threading.Thread(target=_news, args=(arguments[0], ended))
