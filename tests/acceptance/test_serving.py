@@ -21,7 +21,7 @@ from tests.n8n_server import N8nServer
 
 TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of the tests
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGTERM")]
 
 
 @contextmanager
