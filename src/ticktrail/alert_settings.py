@@ -23,7 +23,7 @@ import msgspec
 from ticktrail.alert import Kind, Rules
 from ticktrail.config_file import read_config_file
 from ticktrail.error_codes import TABLE, Catalogue, packaged
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import ConfigurationError, SettingsError
 from ticktrail.lookup import read_text
 from ticktrail.moments import parse_duration
 from ticktrail.naming import Naming, read_naming
@@ -74,7 +74,7 @@ def read_alert_settings(path: Path | None, environ: Mapping[str, str]) -> AlertS
         environ: where ``url_env`` and ``secret_env`` are looked up.
 
     Raises:
-        ConfigurationError: it cannot be read, or something in it is malformed; named with a good example.
+        SettingsError: it cannot be read, or something in it is malformed; named with a good example.
     """
     if path is None:
         return AlertSettings(rules=Rules(), channels=(), catalogue=packaged(), naming=Naming())
@@ -89,7 +89,7 @@ def read_alert_settings(path: Path | None, environ: Mapping[str, str]) -> AlertS
 
 def _rules(table: object, where: str) -> Rules:
     if not isinstance(table, Mapping):
-        raise ConfigurationError(f"{where} is no table.", remedy='Write [alerts], and below it stuck_after = "24h"')
+        raise SettingsError(f"{where} is no table.", remedy='Write [alerts], and below it stuck_after = "24h"')
     given: dict[str, Any] = {}
     for key, value in table.items():
         _known(key, _KEYS, where)
@@ -108,7 +108,7 @@ def _seconds(value: object, where: str) -> int:
     except ConfigurationError:
         seconds = 0
     if not 60 <= seconds <= _LONGEST_SECONDS:
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where} is no length of time from one minute to 30 days.", remedy='It should look like this: "90m", "24h"'
         )
     return seconds
@@ -116,25 +116,25 @@ def _seconds(value: object, where: str) -> int:
 
 def _share(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= 1:
-        raise ConfigurationError(f"{where} is no share of messages.", remedy="It is above 0 and at most 1: 0.1 is 10 %")
+        raise SettingsError(f"{where} is no share of messages.", remedy="It is above 0 and at most 1: 0.1 is 10 %")
     return float(value)
 
 
 def _count(value: object, where: str) -> int:
     if type(value) is not int or not 1 <= value <= 1_000_000:
-        raise ConfigurationError(f"{where} is no number of messages.", remedy="It is a whole number, 1 or more: 20")
+        raise SettingsError(f"{where} is no number of messages.", remedy="It is a whole number, 1 or more: 20")
     return value
 
 
 def _factor(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 100:
-        raise ConfigurationError(f"{where} is no factor.", remedy="It is a number from 1 to 100: 1.5")
+        raise SettingsError(f"{where} is no factor.", remedy="It is a number from 1 to 100: 1.5")
     return float(value)
 
 
 def _rates(value: object, where: str) -> dict[str, float]:
     if not isinstance(value, Mapping):
-        raise ConfigurationError(f"{where} is no table.", remedy="Write [alerts.rates], and below it 131049 = 0.3")
+        raise SettingsError(f"{where} is no table.", remedy="Write [alerts.rates], and below it 131049 = 0.3")
     return {str(code): _share(rate, f"{where} {code}") for code, rate in value.items()}
 
 
@@ -142,7 +142,7 @@ def _off(value: object, where: str) -> frozenset[str]:
     names = [str(one) for one in value] if isinstance(value, list) else [""]
     wrong = next((name for name in names if not _KIND_OR_KEY.fullmatch(name)), None)
     if wrong is not None:
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where} is no list of what needs no alert.",
             remedy=f'It names kinds ({", ".join(Kind)}), failure codes and keys of alerts: ["silence", "131049"]',
         )
@@ -152,7 +152,7 @@ def _off(value: object, where: str) -> frozenset[str]:
 def _quiet(value: object, where: str) -> tuple[int, int]:
     found = _QUIET.fullmatch(value.strip()) if isinstance(value, str) else None
     if found is None:
-        raise ConfigurationError(f"{where} is no span of the day.", remedy='It should look like this: "22:00-07:00"')
+        raise SettingsError(f"{where} is no span of the day.", remedy='It should look like this: "22:00-07:00"')
     begin_hour, begin, end_hour, end = map(int, found.groups())
     return begin_hour * 60 + begin, end_hour * 60 + end
 
@@ -168,7 +168,7 @@ _READERS: dict[str, Callable[[object, str], Any]] = {
 
 def _channels(tables: object, where: str, environ: Mapping[str, str], folder: Path) -> tuple[Channel, ...]:
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where} is no list of tables.",
             remedy='Write [[channels]] with two brackets, and below it url = "slack://…" or webhook = "https://…"',
         )
@@ -176,7 +176,7 @@ def _channels(tables: object, where: str, environ: Mapping[str, str], folder: Pa
     for number, table in enumerate(tables, 1):
         channel = _channel(table, f"{where} number {number}", environ, folder)
         if any(channel.name == other.name for other in channels):
-            raise ConfigurationError(
+            raise SettingsError(
                 f"{where} number {number} has the name of another, {channel.name}.",
                 remedy="Give each a name of its own.",
             )
@@ -190,18 +190,18 @@ def _channel(table: Mapping[str, Any], where: str, environ: Mapping[str, str], f
     found = {what: _text_of(table, what, where, environ, folder) for what in ("url", "webhook", "secret")}
     url, webhook, secret = found["url"], found["webhook"], found["secret"]
     if (url is None) == (webhook is None):
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where} needs either a url, which Apprise understands, or a webhook.",
             remedy='For example url = "slack://…" or webhook = "https://n8n.example.com/webhook/ticktrail"',
         )
     address = url or webhook or ""
     scheme, host = _shown(address)
     if webhook is not None and (scheme not in {"http", "https"} or not host):
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where}: webhook is no web address.", remedy='webhook = "https://n8n.example.com/webhook/ticktrail"'
         )
     if url is not None and not scheme:
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where}: url is none that Apprise understands.",
             remedy='For example url = "mailto://user:pass@example.com"',
         )
@@ -211,12 +211,12 @@ def _channel(table: Mapping[str, Any], where: str, environ: Mapping[str, str], f
             if webhook is None
             else f"the secret is shorter than {_SHORTEST_SECRET} characters"
         )
-        raise ConfigurationError(f"{where}: {wrong}.", remedy="Make one with: openssl rand -hex 32")
+        raise SettingsError(f"{where}: {wrong}.", remedy="Make one with: openssl rand -hex 32")
     # What follows the scheme of an Apprise URL is mostly a token.
     shown = f"{scheme}://{host}/…" if webhook is not None else f"{scheme}://…"
     name = table.get("name", f"{scheme}-{host}" if webhook is not None else scheme)
     if not isinstance(name, str) or not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-        raise ConfigurationError(f"{where}: name is no short text.", remedy='It should look like this: name = "team"')
+        raise SettingsError(f"{where}: name is no short text.", remedy='It should look like this: name = "team"')
     return Channel(
         name=name.strip(),
         kind="apprise" if webhook is None else "webhook",
@@ -232,19 +232,19 @@ def _text_of(table: Mapping[str, Any], what: str, where: str, environ: Mapping[s
         return None
     key, value = given[0], table[given[0]]
     if len(given) > 1:
-        raise ConfigurationError(f"{where} has both {given[0]} and {given[1]}.", remedy="Leave one of them out.")
+        raise SettingsError(f"{where} has both {given[0]} and {given[1]}.", remedy="Leave one of them out.")
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"{where}: {key} is no text.", remedy=f'It should look like this: {key} = "…"')
+        raise SettingsError(f"{where}: {key} is no text.", remedy=f'It should look like this: {key} = "…"')
     text = value
     if key.endswith("_env"):
         text = environ.get(value, "")
         if not text.strip():
-            raise ConfigurationError(f"{where}: {key} names {value}, which is not set.", remedy=f"Set {value}.")
+            raise SettingsError(f"{where}: {key} names {value}, which is not set.", remedy=f"Set {value}.")
     elif key.endswith("_file"):
         try:
             text = read_text(folder / Path(value).expanduser())
         except OSError as error:
-            raise ConfigurationError(
+            raise SettingsError(
                 f"{where}: {key} names {value}, which cannot be read: {error.strerror}.",
                 remedy="Let this user read it, or name another.",
             ) from error
@@ -266,6 +266,6 @@ def _known(key: object, keys: tuple[str, ...], where: str) -> None:
     if key not in keys:
         close = difflib.get_close_matches(str(key), keys, n=1)
         hint = f"Did you mean {close[0]}? " if close else ""
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where} has a key {str(key)[:40]!a}, which is none.", remedy=f"{hint}The keys are {', '.join(keys)}."
         )

@@ -19,11 +19,11 @@ import msgspec
 
 from ticktrail import __version__
 from ticktrail.alert_settings import Channel
+from ticktrail.extras import install_command
 from ticktrail.secret import Secret
 
 _SECONDS = 10.0
 
-INSTALL = "pip install 'ticktrail[alerts]'"
 
 Tone = Literal["failure", "warning", "success", "info"]
 
@@ -96,7 +96,8 @@ def _apprise(channel: Channel, notice: Notice) -> str | None:
         try:
             import apprise  # noqa: PLC0415 - an extra that few need
         except ImportError:
-            return f"{channel.name} ({channel.url}) needs Apprise, which is not installed. Type: {INSTALL}"
+            remedy = f"Type: {install_command('alerts')}"
+            return f"{channel.name} ({channel.url}) needs Apprise, which is not installed. {remedy}"
         # Its log holds URLs, and tokens in them.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         asset = apprise.AppriseAsset(app_id="Ticktrail", app_desc="Ticktrail", app_url="", async_mode=False)

@@ -64,4 +64,5 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
     )
     if newest_failed is not None:
         say(f"Why did one fail?  ticktrail message {newest_failed.message_id} --store {quoted}")
+    say(f"In a browser:      ticktrail serve --store {quoted}")
     say("Your own n8n:      ticktrail init")

@@ -18,7 +18,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import SettingsError
 
 Code = int | str
 """A failure code: a number as Meta writes them, or another provider's word."""
@@ -145,21 +145,21 @@ class Catalogue(msgspec.Struct, frozen=True):
             origin: that file, as messages name it.
 
         Raises:
-            ConfigurationError: it names the file, the table, the key and the remedy.
+            SettingsError: it names the file, the table, the key and the remedy.
         """
         if not isinstance(tables, Mapping):
-            raise ConfigurationError(
+            raise SettingsError(
                 f"{origin}: {TABLE} is no table.", remedy=f"Write a table for each code: [{TABLE}.131026]"
             )
         singles = dict(self.singles)
         for key, table in tables.items():
             where = f"{origin}: [{TABLE}.{_shown(str(key))}]"
             if not _OTHERS_CODE.fullmatch(str(key)):
-                raise ConfigurationError(
+                raise SettingsError(
                     f"{where} names no code.", remedy=f"Write one code, as Meta writes it: [{TABLE}.131026]"
                 )
             if not isinstance(table, Mapping):
-                raise ConfigurationError(
+                raise SettingsError(
                     f"{where} is no table.", remedy=f"Write: [{TABLE}.{key}] and below it {_EXAMPLES['advice']}"
                 )
             base = self.lookup(str(key))
@@ -191,7 +191,7 @@ def read_catalogue(tables: Mapping[str, Any], origin: str) -> Catalogue:
     """A catalogue out of the tables of a TOML file, one for a code or (``200-299``) for a family.
 
     Raises:
-        ConfigurationError: an entry is malformed.
+        SettingsError: an entry is malformed.
     """
     singles: dict[Code, FailureCode] = {}
     families: list[FailureCode] = []
@@ -215,7 +215,7 @@ def _entry(base: FailureCode, table: Mapping[str, object], where: str, *, own: b
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
-            raise ConfigurationError(
+            raise SettingsError(
                 f"{where} has a key {_shown(key)}, which is none.", remedy=f"{hint}The keys are {', '.join(_KEYS)}."
             )
         given["category" if key == "class" else key] = _value(key, value, where)
@@ -225,7 +225,7 @@ def _entry(base: FailureCode, table: Mapping[str, object], where: str, *, own: b
         says = (
             'retry is "after", and there is no wait' if retry == "after" else f'there is a wait, but retry is "{retry}"'
         )
-        raise ConfigurationError(
+        raise SettingsError(
             f"{where}: {says}.", remedy='Write both, retry = "after" and wait = 3600 (seconds), or neither.'
         )
     return msgspec.structs.replace(base, **{**given, "wait": wait, "known": True, "own": own})
@@ -235,7 +235,7 @@ def _value(key: str, value: object, where: str) -> object:
     """A value that is fit for its key.
 
     Raises:
-        ConfigurationError: it is not.
+        SettingsError: it is not.
     """
     if key == "wait":
         # True is a number to Python.
@@ -251,7 +251,7 @@ def _value(key: str, value: object, where: str) -> object:
         if 0 < len(text) <= _TEXTS[key] and not any(unicodedata.category(character) == "Cc" for character in text):
             return text
         should = f"It is a text of at most {_TEXTS[key]} characters: {_EXAMPLES[key]}"
-    raise ConfigurationError(f"{where}: {key} is {_shown(value) or 'empty'}.", remedy=should)
+    raise SettingsError(f"{where}: {key} is {_shown(value) or 'empty'}.", remedy=should)
 
 
 def plain_code(code: object) -> Code | None:

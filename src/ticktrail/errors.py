@@ -2,6 +2,7 @@
 
     TicktrailError
     ├── ConfigurationError     fix a setting or an argument, then run again   (exit 2)
+    │   └── SettingsError            what stands in the settings, whatever was asked
     ├── NotFoundError          the thing asked for is not there               (exit 3)
     ├── RetriableError         wait: the next run continues where this ended  (exit 1)
     │   ├── SourceUnavailableError   n8n did not answer, or not as n8n
@@ -36,6 +37,10 @@ class ConfigurationError(TicktrailError):
     """A setting or an argument is missing or malformed; the message names it and shows a good one."""
 
     exit_code = 2
+
+
+class SettingsError(ConfigurationError):
+    """What stands in the settings cannot be used: not the fault of whoever asks a dashboard, nor theirs to mend."""
 
 
 class NotFoundError(TicktrailError):

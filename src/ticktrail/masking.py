@@ -15,8 +15,15 @@ from typing import Any
 
 _DOTS = "•••"
 
-_HIDDEN = re.compile(r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)")
-"""A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts."""
+_HIDDEN = re.compile(
+    r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)"
+    r"|(?P<days>(?<![\w+-])(?:19|20)\d\d-[01]\d-[0-3]\d\.\.(?:19|20)\d\d-[01]\d-[0-3]\d(?![\w-]))"
+    r"|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)"
+)
+"""A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts.
+
+Two days with ``..`` between have sixteen digits, one more than any number (E.164): they are found to be left alone.
+"""
 
 _PLACE = re.compile(
     r"""
@@ -59,7 +66,13 @@ def mask_message_id(message_id: str, salt: bytes = b"") -> str:
 
 def mask_text(text: str, salt: bytes = b"") -> str:
     """A text with every message id and every phone number in it masked."""
-    return _HIDDEN.sub(lambda found: mask_message_id(found[0], salt) if found["wamid"] else mask_number(found[0]), text)
+
+    def masked(found: re.Match[str]) -> str:
+        if found["days"]:
+            return found[0]
+        return mask_message_id(found[0], salt) if found["wamid"] else mask_number(found[0])
+
+    return _HIDDEN.sub(masked, text)
 
 
 def hide_places(text: str, *known: str) -> str:

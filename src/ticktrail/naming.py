@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from ticktrail.config_file import read_config_file
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import SettingsError
 
 
 class Naming(msgspec.Struct, frozen=True):
@@ -33,19 +33,19 @@ def read_naming(path: Path | None) -> Naming:
     """The names in a file; none without a file.
 
     Raises:
-        ConfigurationError: it cannot be read, is no TOML, or says something else where a name should stand.
+        SettingsError: it cannot be read, is no TOML, or says something else where a name should stand.
     """
     if path is None:
         return Naming()
     content = read_config_file(path)
     numbers, key = content.get("numbers", {}), content.get("campaign_key")
     if not isinstance(numbers, dict) or not all(isinstance(name, str) for name in numbers.values()):
-        raise ConfigurationError(
+        raise SettingsError(
             f"In {path}, [numbers] does not give each number a name.",
             remedy='It should look like this: [numbers], and below it "106540352242922" = "Support"',
         )
     if key is not None and not (isinstance(key, str) and key):
-        raise ConfigurationError(
+        raise SettingsError(
             f"In {path}, campaign_key is no text.", remedy='It should look like this: campaign_key = "campaign"'
         )
     return Naming({_plain(number): name for number, name in numbers.items()}, key)

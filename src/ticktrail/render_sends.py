@@ -11,7 +11,9 @@ from typing import Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.error_codes import Catalogue
 from ticktrail.model import Send
+from ticktrail.reason import read_failure, said, short_reason
 from ticktrail.render import console, harmless, write_documents
 
 SEND_COLUMNS = (
@@ -55,7 +57,7 @@ def send_to_document(send: Send, zone: tzinfo) -> dict[str, Any]:
     return {name: value for name, value in document.items() if value is not None}
 
 
-def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO) -> int:
+def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, *, catalogue: Catalogue) -> int:
     """Write sends in one of :data:`ticktrail.render.FORMATS`; all but tables as they come, in flat memory.
 
     Returns:
@@ -64,7 +66,7 @@ def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO) 
     counter = itertools.count()
     counted = (send for send, _ in zip(sends, counter, strict=False))
     if form == "table":
-        _write_table(counted, zone, stream)
+        _write_table(counted, zone, stream, catalogue)
     elif form == "csv":
         writer = csv.DictWriter(stream, SEND_COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -77,14 +79,10 @@ def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO) 
     return next(counter)
 
 
-def reason(send: Send) -> str:
-    """Why Meta refused a send, as it said: code, title and details of each error."""
-    told = []
-    for error in send.errors or ():
-        words = [error.get("code"), error.get("title") or error.get("message")]
-        details = error.get("details") or (error.get("error_data") or {}).get("details")
-        told.append(" ".join(str(word) for word in words if word) + (f": {details}" if details else ""))
-    return "; ".join(filter(None, told))
+def why_refused(send: Send, catalogue: Catalogue) -> str:
+    """Why Meta refused a send: code and title as the catalogue has them, and what Meta said beyond, of each error."""
+    failures = map(read_failure, send.errors or ())
+    return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), said(one)))) for one in failures)
 
 
 def flat_send(document: dict[str, Any]) -> dict[str, Any]:
@@ -106,11 +104,11 @@ def flat_send(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
+def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
     shown = list(sends)
     if not shown:
         return
-    reasons = any(map(reason, shown))
+    reasons = any(send.errors for send in shown)
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in ("time", "to", "answer"):
         table.add_column(column, no_wrap=True)
@@ -127,7 +125,7 @@ def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO) -> None:
             Text(send.conversation_id or send.input or "unknown"),
             Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
             *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
-            *([Text(reason(send))] if reasons else []),
+            *([Text(why_refused(send, catalogue))] if reasons else []),
         ]
         table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)
     console(stream).print(table)

@@ -13,7 +13,7 @@ import msgspec
 from ticktrail.config import Settings
 from ticktrail.config_file import read_config_file
 from ticktrail.error_codes import TABLE, Catalogue, packaged
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import SettingsError
 
 
 class QuestionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ def read_toml(settings: Settings) -> dict[str, Any]:
     """All that ``ticktrail.toml`` says; empty when there is none.
 
     Raises:
-        ConfigurationError: it cannot be read, or is not TOML.
+        SettingsError: it cannot be read, or is not TOML.
     """
     if settings.config_file is None:
         return {}
@@ -43,12 +43,12 @@ def question_settings(settings: Settings) -> QuestionSettings:
     """What the file says, the region else as the time zone has it (``Asia/Riyadh`` is Saudi Arabia's).
 
     Raises:
-        ConfigurationError: a value is no text.
+        SettingsError: a value is no text.
     """
     try:
         found = msgspec.convert(read_toml(settings), QuestionSettings)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(
+        raise SettingsError(
             f"{settings.config_file}: {error}.", remedy='A good one: campaign_key = "campaign", region = "SA"'
         ) from None
     region = found.region or _country_of(settings.timezone.key)
@@ -59,7 +59,7 @@ def catalogue(settings: Settings) -> Catalogue:
     """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says.
 
     Raises:
-        ConfigurationError: the file cannot be read, or says something else where a code should stand.
+        SettingsError: the file cannot be read, or says something else where a code should stand.
     """
     if settings.config_file is None:
         return packaged()

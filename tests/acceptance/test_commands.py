@@ -39,13 +39,14 @@ def rows(text: str) -> list[dict[str, object]]:
 
 
 def test_demo_runs_the_whole_path_without_configuration(ticktrail: Ticktrail) -> None:
-    """``demo`` needs nothing, prints messages on stdout and ends with three lines on what to type next."""
+    """``demo`` needs nothing, prints messages on stdout and ends with four lines on what to type next."""
     done = ticktrail("demo", "--format", "jsonl")
     assert done.returncode == 0, done.stderr
     assert {row["latestStatus"] for row in rows(done.stdout)} == {"read", "delivered", "sent", "failed"}
-    seen, why, own = done.stderr.splitlines()[-3:]
+    seen, why, browser, own = done.stderr.splitlines()[-4:]
     assert "408 messages in 1,033 executions" in seen
     assert "ticktrail message wamid." in why
+    assert "ticktrail serve --store" in browser
     assert "ticktrail init" in own
 
 

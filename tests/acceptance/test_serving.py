@@ -84,13 +84,39 @@ def test_serve_answers_and_ends_cleanly(
 
 
 def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> None:
-    """Before the first sync it serves an empty ledger, and makes no file."""
+    """Before the first sync it serves an empty ledger, says so, and makes no file."""
     with started(home, bare_environment, "serve", "--store", "l.db", "--port", free_port()) as (process, client):
+        assert process.stderr is not None
+        assert re.match(r"There is no ledger at .*l\.db yet.* ticktrail sync ", process.stderr.readline())
         assert wait_for(client, "/api/v1/messages", 200).json() == {"messages": [], "next": None}
         assert client.get("/readyz").status_code == 503
         process.terminate()
         process.wait(20)
     assert not (home / "l.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "said"),
+    [(None, 2, "is a folder"), (b"hello", 1, "is not a SQLite database"), ("half", 1, "is damaged")],
+    ids=["folder", "text", "damaged"],
+)
+def test_a_file_that_is_no_ledger_is_not_served(
+    ticktrail: Ticktrail, home: Path, content: bytes | str | None, code: int, said: str
+) -> None:
+    """What can never be read is named with its remedy, and nothing is listened on."""
+    path = home / "l.db"
+    if content is None:
+        path.mkdir()
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("CREATE TABLE some (thing TEXT)")
+            connection.executemany("INSERT INTO some VALUES (?)", [("x" * 900,)] * 40)
+        path.write_bytes(path.read_bytes()[:20_000])
+    done = ticktrail("serve", "--store", "l.db", "--port", free_port())
+    assert (done.returncode, said in done.stderr, "http://" in done.stderr) == (code, True, False), done.stderr
+    assert len(done.stderr.splitlines()) == 2
 
 
 def test_beyond_this_machine_it_wants_a_token(
@@ -137,7 +163,7 @@ def test_without_the_extra_the_remedy_is_said(home: Path, bare_environment: dict
             check=False,
         )
         assert done.returncode == code, done.stderr
-        assert ('pip install "ticktrail[dashboard]"' in done.stderr) == (code == 2)
+        assert (f'Type: {sys.executable} -m pip install "ticktrail[dashboard]"' in done.stderr) == (code == 2)
 
 
 def test_run_keeps_up_and_serves(home: Path, bare_environment: dict[str, str]) -> None:

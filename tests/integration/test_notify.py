@@ -329,7 +329,8 @@ def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     channel = Channel(name="chat", kind="apprise", url=Secret("slack://hidden", "slack://…"))
     problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
-    assert problem == "chat (slack://…) needs Apprise, which is not installed. Type: pip install 'ticktrail[alerts]'"
+    command = f'{sys.executable} -m pip install "ticktrail[alerts]"'
+    assert problem == f"chat (slack://…) needs Apprise, which is not installed. Type: {command}"
 
 
 def test_a_url_that_apprise_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:

@@ -180,6 +180,8 @@ def test_nobody_unknown_gets_in(guarded_here: TestClient, path: str) -> None:
         assert answer.status_code == 401, path
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["remedy"]
+        # Whoever mistyped it looks for the mistake there.
+        assert ("not one of" in answer.json()["detail"]) == ("Authorization" in headers)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login"])

@@ -237,6 +237,23 @@ def test_a_store_that_cannot_be_read_is_a_503(open_dashboard: Open, tmp_path: Pa
     assert full.json()["remedy"]
 
 
+@pytest.mark.parametrize("wrong", ["store", "file"])
+def test_settings_that_cannot_be_used_are_not_the_asker_s_fault(
+    open_dashboard: Open, tmp_path: Path, recorded: Path, wrong: str
+) -> None:
+    """A folder as the store, a ticktrail.toml that is no TOML: 503, with the place for those who may mend it."""
+    (tmp_path / "ticktrail.toml").write_text("[numbers]\n", encoding="utf-8")
+    client = open_dashboard(**TOKENS, TICKTRAIL_STORE=str(tmp_path if wrong == "store" else recorded))
+    if wrong == "file":
+        (tmp_path / "ticktrail.toml").write_text("[numbers\n", encoding="utf-8")
+    full, viewer = (client.get(f"{API}/stats", headers=bearer(token)) for token in (TOKEN, VIEWER_TOKEN))
+    assert (full.status_code, viewer.status_code) == (503, 503)
+    assert str(tmp_path) in full.json()["detail"]
+    assert full.json()["remedy"]
+    assert str(tmp_path) not in viewer.text
+    assert viewer.json()["detail"] == "The settings cannot be used."
+
+
 def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
     """The last syncs newest first, and how far each workflow was read; a viewer is told no place and no number."""
     scope = "https://n8n.example.com|flow-a|1|place"

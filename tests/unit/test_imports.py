@@ -63,7 +63,7 @@ ALLOWED: dict[str, set[str]] = {
     "reports": {"audit", "coverage", "ingest", "render", "stores"},
     "checks": set(),
     "workflow_checks": {"checks"},
-    "render_sends": {"model", "render"},
+    "render_sends": {"error_codes", "model", "reason", "render"},
     "masking": set(),
     "exports": {"errors", "render"},
     "toml_settings": {"config", "config_file", "error_codes", "errors"},
@@ -102,7 +102,8 @@ ALLOWED: dict[str, set[str]] = {
         *{"alert", "alerts", "checks", "config", "counts", "coverage", "failing", "incremental", "naming", "query"},
         "stores",
     },
-    "channels": {"alert_settings", "secret"},
+    "extras": set(),
+    "channels": {"alert_settings", "extras", "secret"},
     "render_alerts": {"alert", "cleaning", "query", "render", "stores"},
     "notify": {"alert", "alert_settings", "alerts", "channels", "errors", "render_alerts", "stores"},
     "alerting": {

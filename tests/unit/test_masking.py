@@ -51,6 +51,7 @@ def test_a_message_id_becomes_a_short_one_that_is_always_the_same() -> None:
     [
         ALI, f"to {ALI}: no", f"user{ALI}x", "call +966 50 000 0041 now", "(966) 50-000-0041", f"{ALI}{ALI}",
         f"{WAMID} was for {ALI}", f'{{"phone": "{ALI}"}}', "٩٦٦٥٠٠٠٠٠٠٤١", f"{ALI}@s.whatsapp.net",
+        f"2026-11-01..2026-11-22 {ALI}", f"2026-11-01..{ALI}",
     ],
 )  # fmt: skip
 def test_no_number_is_left_in_a_text(text: str) -> None:
@@ -61,7 +62,9 @@ def test_no_number_is_left_in_a_text(text: str) -> None:
     assert "•••" in masked
 
 
-@pytest.mark.parametrize("text", ["order 12345678", "2026-11-22", "131026", "no such template", "50%_off", ""])
+@pytest.mark.parametrize(
+    "text", ["order 12345678", "2026-11-22", "2026-11-01..2026-11-22.", "131026", "no such template", "50%_off", ""]
+)
 def test_what_is_no_number_is_left_alone(text: str) -> None:
     """Codes, days and short counts stay readable."""
     assert mask_text(text) == text

@@ -134,6 +134,7 @@ def sends(
     from ticktrail.query import SendPlace
     from ticktrail.render_sends import write_sends
     from ticktrail.reports import plural
+    from ticktrail.toml_settings import catalogue
 
     settings = read_settings(store)
     shown_as = form_of(form)
@@ -157,7 +158,13 @@ def sends(
             last[:] = [send]
             return send
 
-        shown = write_sends(map(noted, itertools.islice(answer, limit)), shown_as, settings.timezone, sys.stdout)
+        shown = write_sends(
+            map(noted, itertools.islice(answer, limit)),
+            shown_as,
+            settings.timezone,
+            sys.stdout,
+            catalogue=catalogue(settings),
+        )
         sys.stdout.flush()
         if shown_as == "table":
             say(f"{plural(shown, 'send')} in {ledger.location}")

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ticktrail.commands.keep import keep_syncing
-from ticktrail.commands.options import WATCH_SECONDS, ReportFormat, StoreOption, VerboseOption, read_settings, say
+from ticktrail.commands.options import (
+    WATCH_SECONDS,
+    ReportFormat,
+    StoreOption,
+    VerboseOption,
+    open_ledger,
+    read_settings,
+    say,
+)
 from ticktrail.commands.stopping import stopping
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import ConfigurationError, RetriableError
+from ticktrail.extras import install_command
 
 if TYPE_CHECKING:
     import socket
@@ -38,10 +47,14 @@ def serve(host: HostOption = _HOST, port: PortOption = _PORT, store: StoreOption
     stop = threading.Event()
     # From the beginning: in a container a signal that nobody listens for is not heard at all.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
-        dashboard, listening = _ready(read_settings(store), host, port)
+        settings = read_settings(store)
+        missing = _missing_file(settings)
+        dashboard, listening = _ready(settings, host, port)
         from ticktrail.dashboard.app import serve as serve_until
 
         _say_where(host, port)
+        if missing is not None:
+            say(f"There is no ledger at {missing} yet: what it serves is empty until ticktrail sync makes one.")
         serve_until(dashboard, listening, stop=stop)
     say("Stopped.")
 
@@ -124,11 +137,26 @@ def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.so
             raise
         raise ConfigurationError(
             f"The dashboard needs more than is installed: {error.name} is missing.",
-            remedy='Type: pip install "ticktrail[dashboard]"',
+            remedy=f"Type: {install_command('dashboard')}",
         ) from error
     access = access_for(settings, host)
     listening = listen(host, port)
     return build_app(settings, access=access), listening
+
+
+def _missing_file(settings: Settings) -> str | None:
+    """Where the SQLite file would be, when there is none; a server that is away is waited for, and may be back soon.
+
+    Raises:
+        TicktrailError: the file is none that could ever be read: a folder, another kind of file, a damaged one.
+    """
+    if settings.store_url.reveal().lower().startswith(("mongodb://", "mongodb+srv://")):
+        return None
+    try:
+        with open_ledger(settings) as ledger:
+            return None if ledger.exists() else ledger.location
+    except RetriableError:
+        return None
 
 
 def _say_where(host: str, port: int) -> None:

@@ -109,7 +109,7 @@ def _turned_away(scope: Scope, headers: Headers) -> Response:
     if not navigating or under(scope["path"], _FOR_PROGRAMS):
         return problem(
             401,
-            "This needs a token.",
+            "This token is not one of Ticktrail's." if "authorization" in headers else "This needs a token.",
             name="Authorization",
             remedy="Send Authorization: Bearer and TICKTRAIL_DASHBOARD_TOKEN, or the viewer's; or log in at /login.",
             headers={"WWW-Authenticate": 'Bearer realm="ticktrail"'},

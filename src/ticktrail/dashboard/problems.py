@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from ticktrail.dashboard.access import Role, role_of
 from ticktrail.dashboard.ledgers import BusyError
-from ticktrail.errors import ConfigurationError, NotFoundError, StoreUnavailableError, TicktrailError
+from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, StoreUnavailableError, TicktrailError
 from ticktrail.masking import hide_places, mask_text
 
 MEDIA_TYPE = "application/problem+json"
@@ -74,14 +74,15 @@ def of_error(error: TicktrailError, role: Role | None) -> Response:
     said, remedy = str(error), error.remedy
     if role is not Role.FULL:
         said, remedy = (hide_places(mask_text(text)) for text in (said, remedy))
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError):
         return problem(400, _as_parameters(said), remedy=_as_parameters(remedy))
     if isinstance(error, NotFoundError):
         return problem(404, said, remedy=remedy)
     headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, StoreUnavailableError) else None
     if role is Role.FULL:
         return problem(503, said, remedy=remedy, headers=headers)
-    return problem(503, "The store did not answer.", remedy="Tell whoever runs Ticktrail.", headers=headers)
+    what = "The settings cannot be used." if isinstance(error, SettingsError) else "The store did not answer."
+    return problem(503, what, remedy="Tell whoever runs Ticktrail.", headers=headers)
 
 
 def _as_parameters(text: str) -> str:

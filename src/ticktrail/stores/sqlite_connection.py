@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
+from ticktrail.errors import ConfigurationError, SettingsError, StoreRefusedError, StoreUnavailableError, TicktrailError
 
 MEMORY = ":memory:"
 
@@ -168,9 +168,9 @@ def explained(location: str) -> Iterator[None]:
 
 
 def refuse_directory(path: Path) -> None:
-    """Raise ConfigurationError when a folder stands where the file should."""
+    """Raise SettingsError when a folder stands where the file should."""
     if path.is_dir():
-        raise ConfigurationError(
+        raise SettingsError(
             f"{path} is a folder, not a SQLite file.", remedy=f"Give a file, such as {path / 'ticktrail.db'}."
         )
 
