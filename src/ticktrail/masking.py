@@ -20,16 +20,17 @@ _HIDDEN = re.compile(r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[ ().\
 
 _PLACE = re.compile(
     r"""
-    [a-z][a-z0-9+.-]*://\S+                            # an address, credentials and all
+    [a-z][a-z0-9+.-]{0,30}://\S+                       # an address, credentials and all
     | \\\\[^\s"']+                                    # a Windows share
     | (?<![\w./\\])(?:~|[a-z]:)?(?:[\\/][^\s\\/:;,"'()]+){2,}[\\/]?   # a path from the root
     | (?<![\w./\\])(?:~|[a-z]:)[\\/][^\s:;,"'()]+
     | (?<![\w.-])(?:[a-z][\w-]*\.)*[a-z][\w-]*:\d{2,5}(?!\d)   # a host with a port
     | (?<![\w.-])(?:[a-z0-9][\w-]*\.){2,}[a-z]{2,}(?![\w-])    # a host's whole name
-    | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]) | \[[0-9a-f:.]*::?[0-9a-f:.]*\](?::\d+)?
+    | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]) | \[(?=[0-9a-f.]*:)[0-9a-f:.]{2,45}\](?::\d+)?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+"""What repeats and may begin anywhere has an end: a megabyte of letters is searched in a moment, not in hours."""
 
 _IDS = frozenset({"conversation_id", "waId", "recipientUserId", "participant", "displayPhoneNumber", "input"})
 _MESSAGE_IDS = frozenset({"messageId", "key"})

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from ticktrail.masking import mask_document, mask_message_id, mask_number, mask_text
+from ticktrail.masking import hide_places, mask_document, mask_message_id, mask_number, mask_text
 
 ALI = "966500000041"
 # A wamid is base64 of a few bytes, the recipient's number and a random part.
@@ -104,3 +105,13 @@ def test_a_document_is_masked_throughout_and_is_still_one() -> None:
     assert masked["conflict"] is True
     assert "spring" in masked["callbackData"]
     assert json.dumps(document, default=str) == before
+
+
+@pytest.mark.parametrize("piece", ["a", "a.", "a-", "+a", ".a", "[", "[1:", ":", "/a", "\\", "~", "1.", "1 ", "wamid."])
+@pytest.mark.parametrize("opening", ["", "["])
+def test_a_long_text_is_masked_in_a_moment(opening: str, piece: str) -> None:
+    """What somebody sent to keep the searching busy costs no more than any text of its length."""
+    text = opening + piece * (60_000 // len(piece))
+    began = time.perf_counter()
+    hide_places(mask_text(text))
+    assert time.perf_counter() - began < 2
