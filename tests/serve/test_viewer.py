@@ -17,6 +17,7 @@ from ticktrail.coverage import Open as OpenExecution
 from ticktrail.ledger import open_ledger
 from ticktrail.masking import hide_places
 from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.query import Place, SendPlace
 from ticktrail.stores.bookkeeping import Run
 
 TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
@@ -148,3 +149,13 @@ def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> No
     """Addresses, paths and hosts go; times, figures and names stay."""
     assert hide_places(text) == (text if left is None else left)
     assert hide_places("it lies in my folder", "my folder") == "it lies in …"
+
+
+@pytest.mark.parametrize(("path", "place"), [("messages", Place("newest", 2**40, "")), ("sends", SendPlace(2**50, ""))])
+def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Place | SendPlace) -> None:
+    """A place in a list that was made by hand is refused: what comes behind it would tell an id letter by letter."""
+    asked = {"params": {"after": place.token}}
+    assert len(client.get(f"/api/v1/{path}", headers=bearer(TOKEN), **asked).json()[path]) == 1  # type: ignore[arg-type]
+    answer = client.get(f"/api/v1/{path}", headers=bearer(VIEWER_TOKEN), **asked)  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert path not in answer.json()
