@@ -160,6 +160,26 @@ def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path:
         assert (stuck.messages, stuck.people) == (24, 24)
 
 
+def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> None:
+    """Groups and tests of Meta's are in no figure (product.md §6), and so in no list behind one."""
+    settings = _settings(tmp_path)
+    group, test = {"conversation_id": "120363000000000041"}, {"phone_number_id": "123456123"}
+    undeliverable = ({"code": 131026, "title": "x"},)
+    with _store(tmp_path) as store:
+        _bad_day(store)
+        before = {need.alert.key: (need.alert.says, need.listed) for need in needs_you(store, settings, now=NOW) or []}
+        for number, aside in enumerate((group, test)):
+            store.write(
+                [
+                    _event(600 + number, "failed", MOMENT - HOUR // 2, errors=undeliverable, **aside),
+                    _event(700 + number, "sent", MOMENT - 26 * HOUR, **{"phone_number_id": "106540000000001", **aside}),
+                ],
+                at=NOW,
+            )
+        found = needs_you(store, settings, now=NOW) or []
+        assert {need.alert.key: (need.alert.says, need.listed) for need in found} == before
+
+
 def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
     """The note is in the ledger, where alerts look too; what is over cannot be acknowledged."""
     settings = _settings(tmp_path)

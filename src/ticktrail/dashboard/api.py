@@ -166,7 +166,7 @@ class Api:
         return page_of(store, chosen, limit, salt=salt, most_bytes=LISTED_BYTES)
 
     def _place(self, after: str | None, role: Role | None) -> str | None:
-        """The token of a place. A viewer's is one we named: one made by hand would tell, try by try, an id's letters."""
+        """The token of a place. A viewer's is one we named: those made by hand would tell an id, letter by letter."""
         if after is None or (role is Role.FULL and not after.startswith("p_")):
             return after
         return self._places.token(after)
