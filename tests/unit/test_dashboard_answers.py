@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -15,7 +18,7 @@ from ticktrail.config import Settings, load_settings
 from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
 from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import open_ledgers
+from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
 from ticktrail.dashboard.needs import known_of, needs_you, see_to
 from ticktrail.dashboard.periods import day_bounds, period_of
 from ticktrail.dashboard.questions import Trust, funnel
@@ -236,6 +239,37 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
 
     assert asyncio.run(walk()) == [0, 0, 1, 1]
     assert len(asked) == 2
+
+
+def test_a_dear_answer_is_asked_again_although_there_was_no_room_once(tmp_path: Path) -> None:
+    """A crowd in the moment when it should have been asked again does not leave the old answer standing."""
+    ledgers = Ledgers(lambda: open_store(str(tmp_path / "a.db")), workers=1, most_waiting=1)
+    ledger, go = Ledger(ledgers), threading.Event()
+    with _store(tmp_path) as store:
+        store.write([_event(1, "sent", MOMENT)], at=NOW)
+
+    def question(store: Store) -> int:
+        time.sleep(0.2)
+        return store.count(MessageFilter())
+
+    def crowded(store: Store) -> int:
+        held.append(ledgers.submit(lambda _: go.wait(10)))
+        return ledger._recalled(store, "n", question, of_books=False)  # in the thread that answers
+
+    held: list[Future[bool]] = []
+    try:
+        assert asyncio.run(ledger.recall("n", question)) == 1
+        with _store(tmp_path) as store:
+            store.write([_event(2, "sent", MOMENT)], at=NOW + timedelta(seconds=1))
+        time.sleep(2.1)
+        assert ledgers.submit(crowded).result(10) == 1
+        go.set()
+        held[0].result(10)
+        assert asyncio.run(ledger.recall("n", question)) == 1
+        time.sleep(1)
+        assert asyncio.run(ledger.recall("n", question)) == 2
+    finally:
+        ledgers.close()
 
 
 def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
