@@ -261,12 +261,17 @@ def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: d
     assert "Nothing was lost" in said
 
 
-def test_a_signal_is_not_waited_for_longer_than_patience(home: Path, bare_environment: dict[str, str]) -> None:
-    """What does not end by itself is ended, some time after the first signal, without a second one."""
+@pytest.mark.parametrize("work", ["pass", "stop._cond.acquire()"])
+def test_a_signal_is_not_waited_for_longer_than_patience(
+    home: Path, bare_environment: dict[str, str], work: str
+) -> None:
+    """What does not end by itself is ended after a time, even where the signal came in the midst of waiting for it."""
     program = (
         "import os, signal, threading, time\n"
         "from ticktrail.commands.stopping import stopping\n"
-        "with stopping(threading.Event(), signal.SIGTERM, patience=0.2):\n"
+        "stop = threading.Event()\n"
+        "with stopping(stop, signal.SIGTERM, patience=0.2):\n"
+        f"    {work}\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    time.sleep(20)\n"
     )
