@@ -15,7 +15,10 @@ from typing import Any
 
 _DOTS = "•••"
 
-_HIDDEN = re.compile(r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)")
+_BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069-"
+"""What people write between digits: hyphens of every kind, and what copying out of an address book leaves unseen."""
+
+_HIDDEN = re.compile(rf"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)|(?<!\d)\+?\d(?:[{_BETWEEN}]{{0,2}}\d){{8,}}(?!\d)")
 """A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts."""
 
 _PLACE = re.compile(

@@ -11,22 +11,25 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from fastapi import Request
 
 from ticktrail.alert_settings import read_alert_settings
 from ticktrail.alerting import find_alerts
 from ticktrail.config import Settings, load_settings
 from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
+from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
 from ticktrail.dashboard.needs import known_of, needs_you, see_to
 from ticktrail.dashboard.periods import day_bounds, period_of
 from ticktrail.dashboard.questions import Trust, funnel
-from ticktrail.dashboard.site import grouped
+from ticktrail.dashboard.site import Site, grouped
 from ticktrail.dashboard.verdict import judge
 from ticktrail.error_codes import packaged
 from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError
 from ticktrail.model import StatusEvent
+from ticktrail.naming import read_naming
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
 from ticktrail.stores.bookkeeping import Run
@@ -292,3 +295,17 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
             ledgers.close()
 
     assert asyncio.run(walk()) == 1
+
+
+@pytest.mark.parametrize("length", range(100, 130))
+def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int) -> None:
+    """Wherever a text ends on the page, a viewer reads no more of a number than its mask leaves."""
+    request = Request({"type": "http", "query_string": b"wall", "headers": []})
+    site = Site(
+        settings=_settings(tmp_path), ledger=Ledger(None), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        naming=read_naming(None), region=None, access=None,
+    )  # type: ignore[arg-type]  # fmt: skip
+    for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):
+        shown = site.visitor(request).text(f"{'could not reach ' * 6} {number} at all", length)
+        assert len(shown) <= length
+        assert "000" not in shown
