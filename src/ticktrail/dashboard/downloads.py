@@ -28,7 +28,6 @@ from ticktrail.document import to_document
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.exports import MESSAGES, Table
 from ticktrail.ledger import open_ledger
-from ticktrail.masking import mask_document
 from ticktrail.overview import overview
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.render_sends import SEND_COLUMNS, flat_send, send_to_document
@@ -112,7 +111,7 @@ def _sends(site: Site, request: Request) -> tuple[Table, Write]:
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))
-        return map(mask_document, found) if masked else found
+        return map(masked_ones.send, found) if masked else found
 
     return SENDS, documents
 
