@@ -149,11 +149,9 @@ def keep_syncing(
     from ticktrail.commands.alerting import AlertWatch
     from ticktrail.holder import new_holder
     from ticktrail.silence import Remembered
-    from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
 
-    # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
-    station = Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
+    station = _station(store)
     # Heard once only: whoever hears them first also sees to it that the end, the dashboard's included, comes in time.
     signals = (signal.SIGTERM, signal.SIGINT) if stop is None else ()
     stop = stop or threading.Event()
@@ -169,8 +167,7 @@ def keep_syncing(
         station.refresh()
         if noticing is not None:
             noticing(station.settings)
-        names = ", ".join(station.settings.workflow_ids)
-        _say_once(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.", announced)
+        _say_once(_watching(station, interval), announced)
         try:
             with nullcontext() if tell is None else tell.after(station.settings, station.ledger):
                 reports = _round(station, stop, lambda _: None, holder=holder, full=full and first, annotate=annotate)
@@ -188,6 +185,18 @@ def keep_syncing(
     with stopping(stop, *signals), closing(station):
         watch(cycle, interval=interval, stop=stop, say=lambda text: say(f"{_clock()} {text}"))
     say("Stopped. Nothing was lost; the next run continues.")
+
+
+def _station(store: str | None) -> Station:
+    from ticktrail.sources.n8n_http import Patience
+
+    # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
+    return Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
+
+
+def _watching(station: Station, interval: float) -> str:
+    names = ", ".join(station.settings.workflow_ids)
+    return f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it."
 
 
 def _say_silence(station: Station, interval: float, remembered: Remembered) -> None:
