@@ -53,7 +53,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
             ``people_at_most``) at most.
         before: how many messages it concerned in the span of the same length before; None where that says nothing.
         since_timestamp: of the first of them, Unix seconds.
-        listing: the messages or sends behind it.
+        listing: the messages or sends behind it; of messages those that are counted, so none to groups and no tests.
     """
 
     key: str

@@ -174,6 +174,7 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             people=one.people,
             since_timestamp=now - rules.stuck_after - rules.window,
             listing=MessageFilter(
+                people_only=True,
                 statuses=("sent",),
                 sending_numbers=(one.number,) if one.number else (),
                 since_timestamp=now - STUCK_UNTIL,
@@ -212,6 +213,7 @@ def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             before=one.sent_before - one.delivered_before,
             since_timestamp=since,
             listing=MessageFilter(
+                people_only=True,
                 not_statuses=("delivered", "played", "read"),
                 sending_numbers=(one.number,) if one.number else (),
                 since_timestamp=since,

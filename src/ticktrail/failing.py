@@ -244,6 +244,7 @@ def _listing(cause: _Cause, failed: _Failed, since: int) -> MessageFilter | Send
             template=cause.template,
         )
     return MessageFilter(
+        people_only=True,
         statuses=tuple(sorted(FAILED)),
         failure_codes=codes,
         since_timestamp=since,

@@ -124,7 +124,10 @@ def _joined(renamed: Iterable[tuple[str | None, str | None, Counts]]) -> Iterato
 
 def _times(groups: Iterable[Group], by: Grouping, zone: ZoneInfo) -> Iterator[Group]:
     """Quarters of hours of UTC as the zone's days or hours, those without messages included."""
-    by_quarter = {group.key: group.counts for group in groups}
+    by_quarter: dict[str | int | None, Counts] = {}
+    for group in groups:
+        known = by_quarter.get(group.key)
+        by_quarter[group.key] = group.counts if known is None else known + group.counts
     quarters = sorted(key for key in by_quarter if isinstance(key, int) and 0 <= key <= _LAST_QUARTER)
     found: dict[str, Counts] = {}
     previous: datetime | None = None

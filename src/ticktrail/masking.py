@@ -15,10 +15,13 @@ from typing import Any
 
 _DOTS = "•••"
 
+_BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069-"
+"""What people write between digits: hyphens of every kind, and what copying out of an address book leaves unseen."""
+
 _HIDDEN = re.compile(
     r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)"
     r"|(?P<days>(?<![\w+-])(?:19|20)\d\d-[01]\d-[0-3]\d\.\.(?:19|20)\d\d-[01]\d-[0-3]\d(?![\w-]))"
-    r"|(?<!\d)\+?\d(?:[ ().\u00a0\u2013-]{0,2}\d){8,}(?!\d)"
+    rf"|(?<!\d)\+?\d(?:[{_BETWEEN}]{{0,2}}\d){{8,}}(?!\d)"
 )
 """A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts.
 
@@ -27,16 +30,17 @@ Two days with ``..`` between have sixteen digits, one more than any number (E.16
 
 _PLACE = re.compile(
     r"""
-    [a-z][a-z0-9+.-]*://\S+                            # an address, credentials and all
+    [a-z][a-z0-9+.-]{0,30}://\S+                       # an address, credentials and all
     | \\\\[^\s"']+                                    # a Windows share
     | (?<![\w./\\])(?:~|[a-z]:)?(?:[\\/][^\s\\/:;,"'()]+){2,}[\\/]?   # a path from the root
     | (?<![\w./\\])(?:~|[a-z]:)[\\/][^\s:;,"'()]+
     | (?<![\w.-])(?:[a-z][\w-]*\.)*[a-z][\w-]*:\d{2,5}(?!\d)   # a host with a port
     | (?<![\w.-])(?:[a-z0-9][\w-]*\.){2,}[a-z]{2,}(?![\w-])    # a host's whole name
-    | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]) | \[[0-9a-f:.]*::?[0-9a-f:.]*\](?::\d+)?
+    | (?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?(?![\w.]) | \[(?=[0-9a-f.]*:)[0-9a-f:.]{2,45}\](?::\d+)?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+"""What repeats and may begin anywhere has an end: a megabyte of letters is searched in a moment, not in hours."""
 
 _IDS = frozenset({"conversation_id", "waId", "recipientUserId", "participant", "displayPhoneNumber", "input"})
 _MESSAGE_IDS = frozenset({"messageId", "key"})

@@ -287,12 +287,45 @@ def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: d
     assert "Nothing was lost" in said
 
 
-def test_a_signal_is_not_waited_for_longer_than_patience(home: Path, bare_environment: dict[str, str]) -> None:
-    """What does not end by itself is ended, some time after the first signal, without a second one."""
+def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment: dict[str, str]) -> None:
+    """What still runs beside a watch that ended at the signal, a dashboard, is not waited for any longer than it."""
+    program = (
+        "import os, signal, threading, time\n"
+        "from ticktrail.commands.keep import keep_syncing\n"
+        "from ticktrail.commands.options import ReportFormat\n"
+        "from ticktrail.commands.stopping import stopping\n"
+        "stop = threading.Event()\n"
+        "def kill(_): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "with stopping(stop, signal.SIGTERM, patience=4):\n"
+        "    keep_syncing(20, None, ReportFormat.text, full=False, annotate=False, verbose=False, alerts=False,\n"
+        "                 stop=stop, noticing=kill)\n"
+        "    print('the watch has ended', flush=True)\n"
+        "    time.sleep(20)\n"
+    )
+    nowhere = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k", "WORKFLOW_ID_WHATSAPP": "w"}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=home,
+        env={**bare_environment, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=40,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "the watch has ended\n")
+
+
+@pytest.mark.parametrize("work", ["pass", "stop._cond.acquire()"])
+def test_a_signal_is_not_waited_for_longer_than_patience(
+    home: Path, bare_environment: dict[str, str], work: str
+) -> None:
+    """What does not end by itself is ended after a time, even where the signal came in the midst of waiting for it."""
     program = (
         "import os, signal, threading, time\n"
         "from ticktrail.commands.stopping import stopping\n"
-        "with stopping(threading.Event(), signal.SIGTERM, patience=0.2):\n"
+        "stop = threading.Event()\n"
+        "with stopping(stop, signal.SIGTERM, patience=0.2):\n"
+        f"    {work}\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    time.sleep(20)\n"
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -17,7 +19,7 @@ from starlette.testclient import TestClient
 from tests.serve.conftest import settings_of
 
 from ticktrail.dashboard.addresses import Addresses
-from ticktrail.dashboard.downloads import add_downloads
+from ticktrail.dashboard.downloads import MOST_AT_ONCE, add_downloads
 from ticktrail.dashboard.ledger import Ledger
 from ticktrail.dashboard.ledgers import open_ledgers
 from ticktrail.dashboard.site import Site
@@ -201,6 +203,35 @@ def test_files_of_nothing_are_refused_with_the_cure(files: TestClient, address: 
     answer = files.get(address)
     assert answer.status_code == status
     assert told in answer.text
+
+
+def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
+    """One more is told to come back, a viewer as well; when those are done there is room again."""
+    settings, gate = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db")), threading.Event()
+    begun = threading.Semaphore(0)
+
+    def now() -> datetime:
+        begun.release()
+        gate.wait(10)
+        return NOW
+
+    app, ledgers = FastAPI(), open_ledgers(settings)
+    site = Site(
+        settings=settings, ledger=Ledger(ledgers), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        naming=read_naming(None), region="SA", access=_RoleByHeader(), now=now,
+    )  # fmt: skip
+    add_downloads(app, site)
+    with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as pool:
+        made = [pool.submit(client.get, "/download/messages.csv") for _ in range(MOST_AT_ONCE)]
+        assert all(begun.acquire(timeout=10) for _ in made)
+        for role in ("full", "viewer"):
+            refused = client.get("/download/sends.xlsx", headers={"role": role})
+            assert (refused.status_code, refused.headers.get("retry-after")) == (503, "5")
+            assert "Too many" in refused.text
+        gate.set()
+        assert [one.result(10).status_code for one in made] == [200] * MOST_AT_ONCE
+        assert client.get("/download/sends.csv").status_code == 200
+    ledgers.close()
 
 
 def test_an_empty_period_is_a_file_with_a_heading(files: TestClient) -> None:

@@ -8,6 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -20,7 +21,8 @@ from ticktrail.errors import ConfigurationError, StoreRefusedError
 from ticktrail.ledger import open_ledger
 from ticktrail.model import StatusEvent
 from ticktrail.query import MessageFilter
-from ticktrail.stores import Store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.sqlite import SqliteStore
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
@@ -160,15 +162,42 @@ def test_a_crowd_is_told_to_come_back(open_dashboard: Open, recorded: Path) -> N
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
     client.app.state.ledgers._tasks.maxsize = -1  # type: ignore[attr-defined]
     client.app.state.ledgers._tasks.put_nowait = _full  # type: ignore[attr-defined]
-    answer = client.get("/api/v1/health")
+    answer, ready = client.get("/api/v1/health"), client.get("/readyz")
     del client.app.state.ledgers._tasks.put_nowait  # type: ignore[attr-defined]
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert "Too many" in answer.json()["detail"]
+    assert ready.json() == {"ready": False, "reason": "too many questions are waiting"}
 
 
 def _full(_: object) -> None:
     import queue  # noqa: PLC0415 - here only
 
     raise queue.Full
+
+
+def test_a_store_that_cannot_even_be_closed_costs_one_question(recorded: Path) -> None:
+    """Whoever asked is told, and the thread answers the next from a store that was opened anew."""
+    opened: list[Store] = []
+
+    class Stubborn(SqliteStore):
+        def close(self) -> None:
+            super().close()
+            if len(opened) == 1:
+                raise OSError("the disk is gone")
+
+    def open_one() -> Store:
+        opened.append(Stubborn(str(recorded), StoreOptions(timezone=ZoneInfo("UTC"))))
+        return opened[-1]
+
+    def fail(_: Store) -> None:
+        raise StoreRefusedError("no", remedy="none")
+
+    ledgers = Ledgers(open_one, workers=1)
+    with pytest.raises(StoreRefusedError):
+        ledgers.submit(fail).result(10)
+    assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 400
+    assert len(opened) == 2
+    ledgers.close()
 
 
 def test_a_file_put_in_anothers_place_is_seen(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from ticktrail.coverage import Open as OpenExecution
 from ticktrail.ledger import open_ledger
 from ticktrail.masking import hide_places
 from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.query import Place, SendPlace
 from ticktrail.stores.bookkeeping import Run
 
 TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
@@ -46,7 +47,9 @@ def _fill(folder: Path) -> None:
         ]
         send = Send(key=f"wamid.{WHO}", message_id=f"wamid.{WHO}", status="accepted", template=Template("ready", "ar"),
                     sent_by=SentBy("flow", f"Send to {WHO}", "76"), sent_at=now, conversation_id=WHO)  # fmt: skip
-        store.write(events, [send], at=now)
+        refused = Send(key="refused:1", message_id=None, status="rejected", rejected=True, sent_at=now, input=WHO,
+                       sent_by=SentBy("flow", "Send", "78"), errors=(error,))  # fmt: skip
+        store.write(events, [send, refused], at=now)
         facts = Facts(checked_at=now - timedelta(hours=9), full_at=now - timedelta(hours=9))
         store.books.save_coverage(scope, Change(facts=facts, opened=(hidden,)))
         report = {"executions": 3, "store": str(folder), "source": N8N, "notShown": {"redacted": 1, wrong: 2},
@@ -148,3 +151,13 @@ def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> No
     """Addresses, paths and hosts go; times, figures and names stay."""
     assert hide_places(text) == (text if left is None else left)
     assert hide_places("it lies in my folder", "my folder") == "it lies in …"
+
+
+@pytest.mark.parametrize(("path", "place"), [("messages", Place("newest", 2**40, "")), ("sends", SendPlace(2**50, ""))])
+def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Place | SendPlace) -> None:
+    """A place in a list that was made by hand is refused: what comes behind it would tell an id letter by letter."""
+    asked = {"params": {"after": place.token}}
+    assert client.get(f"/api/v1/{path}", headers=bearer(TOKEN), **asked).json()[path]  # type: ignore[arg-type]
+    answer = client.get(f"/api/v1/{path}", headers=bearer(VIEWER_TOKEN), **asked)  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert path not in answer.json()

@@ -126,6 +126,7 @@ def test_an_undeliverable_message_is_a_cause_for_each_template_and_number() -> N
     assert {alert.key for alert in found(*counts)} == {alert.key for alert in alerts}
     assert all(alert.key.startswith("131026-") for alert in alerts)
     assert alerts[0].listing == MessageFilter(
+        people_only=True,
         statuses=("failed", "undelivered"),
         failure_codes=(131026,),
         since_timestamp=SECONDS - 24 * HOUR,

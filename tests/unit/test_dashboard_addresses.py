@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ticktrail.config import load_settings
 from ticktrail.dashboard.addresses import Addresses, read_key
 from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of, read_choice
+from ticktrail.dashboard.send_choice import read_send_choice
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.query import MessageFilter, Place
 
@@ -101,6 +102,23 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
             meant(**bad)
     with pytest.raises(NotFoundError):
         read_choice({"who": ["~broken"]}, ADDRESSES)
+
+
+def test_what_is_typed_is_no_way_to_a_person() -> None:
+    """A number that somebody types is neither a person nor a place, nor is the seal that the page makes of it."""
+    number, place = "966500000041", Place("newest", 1_767_258_000, "wamid.HBgM").token
+    for name in ("to", "template", "campaign"):
+        (sealed,) = parse_qs(query_of(Choice(**{name: number}), ADDRESSES))[name]
+        assert number not in sealed
+        assert ADDRESSES.text(sealed.removeprefix("~")) is None
+        for typed in ({"who": [sealed]}, {"after": [sealed]}):
+            with pytest.raises(NotFoundError):
+                read_choice(typed, ADDRESSES)
+    for typed in ({"who": [number]}, {"after": [place]}):
+        with pytest.raises(NotFoundError):
+            read_choice(typed, ADDRESSES)
+    with pytest.raises(NotFoundError):
+        read_send_choice({"after": [place]}, ADDRESSES)
 
 
 def test_the_key_is_made_once_for_its_owner_only(tmp_path: Path) -> None:

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from fastapi import Request
 
 from ticktrail.alert_settings import read_alert_settings
 from ticktrail.alerting import find_alerts
 from ticktrail.config import Settings, load_settings
 from ticktrail.coverage import Facts, Gap, Kind, Open
 from ticktrail.dashboard import words
+from ticktrail.dashboard.addresses import Addresses
 from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import open_ledgers
+from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
 from ticktrail.dashboard.needs import known_of, needs_you, see_to
 from ticktrail.dashboard.periods import day_bounds, period_of
 from ticktrail.dashboard.questions import Trust, funnel
-from ticktrail.dashboard.site import grouped
+from ticktrail.dashboard.site import Site, grouped
 from ticktrail.dashboard.verdict import judge
 from ticktrail.error_codes import packaged
 from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError
 from ticktrail.model import StatusEvent
+from ticktrail.naming import read_naming
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
 from ticktrail.stores.bookkeeping import Run
@@ -160,6 +166,26 @@ def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path:
         assert (stuck.messages, stuck.people) == (24, 24)
 
 
+def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> None:
+    """Groups and tests of Meta's are in no figure (product.md §6), and so in no list behind one."""
+    settings = _settings(tmp_path)
+    group, test = {"conversation_id": "120363000000000041"}, {"phone_number_id": "123456123"}
+    undeliverable = ({"code": 131026, "title": "x"},)
+    with _store(tmp_path) as store:
+        _bad_day(store)
+        before = {need.alert.key: (need.alert.says, need.listed) for need in needs_you(store, settings, now=NOW) or []}
+        for number, aside in enumerate((group, test)):
+            store.write(
+                [
+                    _event(600 + number, "failed", MOMENT - HOUR // 2, errors=undeliverable, **aside),
+                    _event(700 + number, "sent", MOMENT - 26 * HOUR, **{"phone_number_id": "106540000000001", **aside}),
+                ],
+                at=NOW,
+            )
+        found = needs_you(store, settings, now=NOW) or []
+        assert {need.alert.key: (need.alert.says, need.listed) for need in found} == before
+
+
 def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
     """The note is in the ledger, where alerts look too; what is over cannot be acknowledged."""
     settings = _settings(tmp_path)
@@ -218,6 +244,37 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
     assert len(asked) == 2
 
 
+def test_a_dear_answer_is_asked_again_although_there_was_no_room_once(tmp_path: Path) -> None:
+    """A crowd in the moment when it should have been asked again does not leave the old answer standing."""
+    ledgers = Ledgers(lambda: open_store(str(tmp_path / "a.db")), workers=1, most_waiting=1)
+    ledger, go = Ledger(ledgers), threading.Event()
+    with _store(tmp_path) as store:
+        store.write([_event(1, "sent", MOMENT)], at=NOW)
+
+    def question(store: Store) -> int:
+        time.sleep(0.2)
+        return store.count(MessageFilter())
+
+    def crowded(store: Store) -> int:
+        held.append(ledgers.submit(lambda _: go.wait(10)))
+        return ledger._recalled(store, "n", question, of_books=False)  # in the thread that answers
+
+    held: list[Future[bool]] = []
+    try:
+        assert asyncio.run(ledger.recall("n", question)) == 1
+        with _store(tmp_path) as store:
+            store.write([_event(2, "sent", MOMENT)], at=NOW + timedelta(seconds=1))
+        time.sleep(2.1)
+        assert ledgers.submit(crowded).result(10) == 1
+        go.set()
+        held[0].result(10)
+        assert asyncio.run(ledger.recall("n", question)) == 1
+        time.sleep(1)
+        assert asyncio.run(ledger.recall("n", question)) == 2
+    finally:
+        ledgers.close()
+
+
 def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
     """After an error the next question opens the place again."""
     settings = _settings(tmp_path)
@@ -238,3 +295,17 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
             ledgers.close()
 
     assert asyncio.run(walk()) == 1
+
+
+@pytest.mark.parametrize("length", range(100, 130))
+def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int) -> None:
+    """Wherever a text ends on the page, a viewer reads no more of a number than its mask leaves."""
+    request = Request({"type": "http", "query_string": b"wall", "headers": []})
+    site = Site(
+        settings=_settings(tmp_path), ledger=Ledger(None), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        naming=read_naming(None), region=None, access=None,
+    )  # type: ignore[arg-type]  # fmt: skip
+    for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):
+        shown = site.visitor(request).text(f"{'could not reach ' * 6} {number} at all", length)
+        assert len(shown) <= length
+        assert "000" not in shown

@@ -99,6 +99,22 @@ def test_groups_and_tests_are_in_the_ledger_and_prove_nothing(week: Store) -> No
         assert trust(week, ()).never == frozenset()
 
 
+def test_a_campaigns_sparks_are_of_all_its_labels(week: Store) -> None:
+    """Labels that are JSON name a campaign each in many ways: its days hold them all."""
+    with week:
+        for place in range(10):
+            about = {"message_id": f"wamid.c{place}", "conversation_id": f"9665000000{place:02}", "execution_id": "1"}
+            label = f'{{"campaign": "spring", "order": {place}}}'
+            fate = "delivered" if place < 8 else "failed"
+            week.write(
+                [StatusEvent(status=fate, timestamp=MOMENT - 3 * DAY, workflow_id="w", callback_data=label, **about)],
+                at=NOW,
+            )
+        period, naming = period_of("7d", NOW, RIYADH), Naming(campaign_key="campaign")
+        found = sparks(week, Grouping.CAMPAIGN, period, ("spring",), zone=RIYADH, naming=naming)
+    assert found == {"spring": Spark(rates=(0.8,), reason=None, reason_messages=2)}
+
+
 def test_sparks_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
     """Each number's delivery rate by day, none where a day had too few, and the code of most failures."""
     with week:

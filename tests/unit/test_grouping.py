@@ -41,6 +41,11 @@ def test_days_are_the_zones() -> None:
     }
 
 
+def test_a_quarter_that_comes_twice_is_added() -> None:
+    """Two campaigns' labels can mean one campaign: both of its counts of a day are in the day's."""
+    assert told([at(2026, 1, 1, 9, 0), at(2026, 1, 1, 9, 0)], Grouping.DAY, RIYADH) == {"2026-01-01": 2}
+
+
 def test_days_of_23_and_25_hours_are_days() -> None:
     """When clocks change, a day has its own messages and is there once."""
     groups = [at(2026, 10, 24, 21, 45), at(2026, 10, 24, 22, 0), at(2026, 10, 25, 22, 45), at(2026, 10, 25, 23, 0)]

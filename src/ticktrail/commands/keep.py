@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ticktrail.checks import Finding
     from ticktrail.config import Settings
     from ticktrail.ingest import Progress, SyncReport
+    from ticktrail.silence import Remembered
 
 app = typer.Typer()
 
@@ -137,7 +138,7 @@ def keep_syncing(
     stop: threading.Event | None = None,
     noticing: Callable[[Settings], object] | None = None,
 ) -> None:
-    """Sync every so many seconds until a signal asks to stop, or somebody sets ``stop``.
+    """Sync every so many seconds until a signal asks to stop, or whoever gave ``stop``, and hears signals, sets it.
 
     Args:
         noticing: is told the settings before each sync: they are read anew each time.
@@ -148,11 +149,11 @@ def keep_syncing(
     from ticktrail.commands.alerting import AlertWatch
     from ticktrail.holder import new_holder
     from ticktrail.silence import Remembered
-    from ticktrail.sources.n8n_http import Patience
     from ticktrail.watch import watch
 
-    # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
-    station = Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
+    station = _station(store)
+    # Heard once only: whoever hears them first also sees to it that the end, the dashboard's included, comes in time.
+    signals = (signal.SIGTERM, signal.SIGINT) if stop is None else ()
     stop = stop or threading.Event()
     remembered = Remembered()
     first = True
@@ -166,19 +167,14 @@ def keep_syncing(
         station.refresh()
         if noticing is not None:
             noticing(station.settings)
-        names = ", ".join(station.settings.workflow_ids)
-        _say_once(f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it.", announced)
+        _say_once(_watching(station, interval), announced)
         try:
             with nullcontext() if tell is None else tell.after(station.settings, station.ledger):
-                for report in _round(
-                    station, stop, lambda _tally: None, holder=holder, full=full and first, annotate=annotate
-                ):
-                    if report.upkeep is not None and report.upkeep.busy is not None:
-                        _say_once("Another sync is at work on the same ledger; the two take turns.", announced)
-                    _print_news(report, form, verbose=verbose)
-            if not stop.is_set() and remembered.is_time():
-                for finding in remembered.news(_silence(station, interval)):
-                    say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())
+                reports = _round(station, stop, lambda _: None, holder=holder, full=full and first, annotate=annotate)
+                for report in reports:
+                    _print_news(report, form, announced, verbose=verbose)
+            if not stop.is_set():
+                _say_silence(station, interval, remembered)
         except TicktrailError:
             station.close()
             raise
@@ -186,9 +182,28 @@ def keep_syncing(
             first = False
             _beat(station.settings)
 
-    with stopping(stop, signal.SIGTERM, signal.SIGINT), closing(station):
+    with stopping(stop, *signals), closing(station):
         watch(cycle, interval=interval, stop=stop, say=lambda text: say(f"{_clock()} {text}"))
     say("Stopped. Nothing was lost; the next run continues.")
+
+
+def _station(store: str | None) -> Station:
+    from ticktrail.sources.n8n_http import Patience
+
+    # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
+    return Station(store, Patience(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
+
+
+def _watching(station: Station, interval: float) -> str:
+    names = ", ".join(station.settings.workflow_ids)
+    return f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it."
+
+
+def _say_silence(station: Station, interval: float, remembered: Remembered) -> None:
+    """From time to time, what keeps statuses from coming although nothing failed: each thing once."""
+    if remembered.is_time():
+        for finding in remembered.news(_silence(station, interval)):
+            say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())
 
 
 def _round(
@@ -262,11 +277,13 @@ def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
     say_problems(report.tally, verbose=verbose)
 
 
-def _print_news(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
+def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, verbose: bool) -> None:
     """A watch prints a line when there is something to say."""
     from ticktrail.reports import news_line
     from ticktrail.upkeep import is_news
 
+    if report.upkeep is not None and report.upkeep.busy is not None:
+        _say_once("Another sync is at work on the same ledger; the two take turns.", announced)
     if not is_news(report):
         return
     if form is ReportFormat.json:

@@ -33,10 +33,12 @@ def stopping(stop: threading.Event, *signals: signal.Signals, patience: float = 
     def hear(_: int, __: FrameType | None) -> None:
         if timer:
             _give_up()
-        stop.set()
         timer.append(threading.Timer(patience, _give_up))
         timer[0].daemon = True
         timer[0].start()
+        # Last: an event that the thread which was interrupted is just about to wait for cannot be set, nor can one
+        # that it is setting.
+        stop.set()
 
     before = [(number, signal.signal(number, hear)) for number in signals]
     try:
@@ -49,8 +51,11 @@ def stopping(stop: threading.Event, *signals: signal.Signals, patience: float = 
 
 
 def _give_up() -> None:
-    say("Ended without waiting for what was under way. Nothing was lost; the next run continues.")
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
-            stream.flush()
-    os._exit(_FAILED)
+    try:
+        say("Ended without waiting for what was under way. Nothing was lost; the next run continues.")
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+    finally:
+        # A stream that was being written to when the signal came takes nothing more.
+        os._exit(_FAILED)

@@ -33,20 +33,51 @@ _LONGEST_TOKEN = 4_096
 
 
 class Addresses:
-    """Makes tokens of texts and texts of tokens, with one key."""
+    """Makes tokens of texts and texts of tokens, with one key.
+
+    What the ledger names (a person, a message, a place) and what somebody typed have seals of their own: the page makes
+    an address of whatever is typed, and one who sees numbers masked must not get the address of a number in this way.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        self._named = _Seal(key)
+        self._typed = _Seal(hmac.digest(key, b"typed", hashlib.sha256))
+
+    def token(self, text: str) -> str:
+        """The token of what the ledger names: letters, digits, ``-`` and ``_``."""
+        return self._named.token(text)
+
+    def text(self, token: str) -> str | None:
+        """The text of a token; None for what no token of this key is."""
+        return self._named.text(token)
+
+    def value(self, text: str) -> str:
+        """A typed text as it may stand in an address: itself, or sealed when a number or a message id may be in it."""
+        harmless = mask_text(text) == text and not text.startswith(_SEALED) and len(text) <= 100
+        return text if harmless else self.sealed(text)
+
+    def sealed(self, text: str) -> str:
+        """A typed text, sealed in any case."""
+        return _SEALED + self._typed.token(text)
+
+    def opened(self, value: str) -> str | None:
+        """The text of what :meth:`value` made; None for a seal of another key."""
+        return self._typed.text(value[len(_SEALED) :]) if value.startswith(_SEALED) else value
+
+
+class _Seal:
+    """Texts to tokens and back."""
 
     def __init__(self, key: bytes) -> None:
         self._mark_key = hmac.digest(key, b"mark", hashlib.sha256)
         self._stream_key = hmac.digest(key, b"stream", hashlib.sha256)
 
     def token(self, text: str) -> str:
-        """The token of a text: letters, digits, ``-`` and ``_``."""
         plain = text.encode("utf-8", "replace")
         mark = self._mark(plain)
         return base64.urlsafe_b64encode(mark + self._mixed(mark, plain)).rstrip(b"=").decode()
 
     def text(self, token: str) -> str | None:
-        """The text of a token; None for what no token of this key is."""
         if len(token) > _LONGEST_TOKEN:
             return None
         try:
@@ -56,15 +87,6 @@ class Addresses:
         mark, mixed = raw[:_MARK_BYTES], raw[_MARK_BYTES:]
         plain = self._mixed(mark, mixed)
         return plain.decode("utf-8", "replace") if hmac.compare_digest(mark, self._mark(plain)) else None
-
-    def value(self, text: str) -> str:
-        """A text as it may stand in an address: itself, or sealed when a number or a message id may be in it."""
-        harmless = mask_text(text) == text and not text.startswith(_SEALED) and len(text) <= 100
-        return text if harmless else _SEALED + self.token(text)
-
-    def opened(self, value: str) -> str | None:
-        """The text of what :meth:`value` made; None for a seal of another key."""
-        return self.text(value[len(_SEALED) :]) if value.startswith(_SEALED) else value
 
     def _mark(self, plain: bytes) -> bytes:
         return hmac.digest(self._mark_key, plain, hashlib.sha256)[:_MARK_BYTES]

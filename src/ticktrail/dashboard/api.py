@@ -63,7 +63,7 @@ class Api:
         """A page of messages."""
         if asked.wa_id is not None:
             _only_full(role, "wa_id")
-        chosen = self._chosen(asked, after=self._place(asked.after), sort=asked.sort)
+        chosen = self._chosen(asked, after=self._place(asked.after, role), sort=asked.sort)
         page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
         return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
@@ -81,7 +81,7 @@ class Api:
 
     async def sends(self, asked: SendListing, role: Role | None) -> Response:
         """A page of sends."""
-        chosen = send_filter_of(asked.asked(self._place(asked.after)), self._settings, datetime.now(UTC))
+        chosen = send_filter_of(asked.asked(self._place(asked.after, role)), self._settings, datetime.now(UTC))
         salt = None if role is Role.FULL else self._salt
         page = await self._ledgers.ask(
             lambda store: sends_page(store, chosen, asked.limit, salt=salt, most_bytes=LISTED_BYTES)
@@ -91,7 +91,7 @@ class Api:
     async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
         """A page of one person's messages."""
         _only_full(role, "wa_id")
-        place = self._place(asked.after)
+        place = self._place(asked.after, role)
         chosen = MessageFilter(
             person=person(wa_id, question_settings(self._settings).region),
             order=asked.sort,
@@ -165,8 +165,9 @@ class Api:
         salt = None if role is Role.FULL else self._salt
         return page_of(store, chosen, limit, salt=salt, most_bytes=LISTED_BYTES)
 
-    def _place(self, after: str | None) -> str | None:
-        if after is None or not after.startswith("p_"):
+    def _place(self, after: str | None, role: Role | None) -> str | None:
+        """The token of a place. A viewer's is one we named: those made by hand would tell an id, letter by letter."""
+        if after is None or (role is Role.FULL and not after.startswith("p_")):
             return after
         return self._places.token(after)
 

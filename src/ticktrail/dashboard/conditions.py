@@ -18,8 +18,11 @@ from ticktrail.errors import ConfigurationError, NotFoundError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-ALWAYS_SEALED = frozenset({"to", "who", "after"})
-"""Conditions whose value says who somebody is."""
+_NAMED = frozenset({"who", "after"})
+"""Conditions that only links of ours have, never anybody's typing: tokens, as a person's own address has."""
+
+_ALWAYS_SEALED = frozenset({"to"})
+"""Whatever is typed there says who somebody is."""
 
 _LONGEST_VALUE = 6_000
 _MOST_VALUES = 50
@@ -31,7 +34,7 @@ def read_conditions(kind: type[T], given: Mapping[str, list[str]], addresses: Ad
     """The conditions an address's query means; what is unknown in it is left aside.
 
     Raises:
-        NotFoundError: a sealed part was sealed by another installation.
+        NotFoundError: a sealed part was sealed by another installation, or what must be sealed is not.
     """
     found: dict[str, Any] = {}
     usual = kind()
@@ -43,7 +46,7 @@ def read_conditions(kind: type[T], given: Mapping[str, list[str]], addresses: Ad
         if isinstance(default, bool):
             found[name] = values[0] not in {"0", "false", "no"}
             continue
-        texts = [_opened(value, addresses) for value in values]
+        texts = [_opened(value, addresses, named=name in _NAMED) for value in values]
         found[name] = tuple(texts[:_MOST_VALUES]) if isinstance(default, tuple) else texts[0]
     return kind(**found)
 
@@ -58,8 +61,7 @@ def query_of_conditions(chosen: msgspec.Struct, addresses: Addresses) -> str:
             continue
         for text in value if isinstance(value, tuple) else [value]:
             if text:
-                sealed = f"~{addresses.token(text)}" if name in ALWAYS_SEALED else addresses.value(text)
-                parts.append((_written(name), sealed))
+                parts.append((_written(name), _sealed(name, text, addresses)))
     return urlencode(parts, errors="replace")
 
 
@@ -108,8 +110,14 @@ def _written(name: str) -> str:
     return name.replace("_", "-")
 
 
-def _opened(value: str, addresses: Addresses) -> str:
-    text = addresses.opened(value)
+def _sealed(name: str, text: str, addresses: Addresses) -> str:
+    if name in _NAMED:
+        return f"~{addresses.token(text)}"
+    return addresses.sealed(text) if name in _ALWAYS_SEALED else addresses.value(text)
+
+
+def _opened(value: str, addresses: Addresses, *, named: bool) -> str:
+    text = addresses.text(value.removeprefix("~")) if named else addresses.opened(value)
     if text is None:
         raise NotFoundError(
             "A part of this address was made by another installation, or was cut off.",

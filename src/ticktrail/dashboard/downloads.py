@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from ticktrail.dashboard import masked as masked_ones
 from ticktrail.dashboard import words
 from ticktrail.dashboard.access import Role
 from ticktrail.dashboard.choice import filter_of, read_choice
+from ticktrail.dashboard.ledgers import BusyError
 from ticktrail.dashboard.periods import USUAL, period_of
 from ticktrail.dashboard.problems import of_error
 from ticktrail.dashboard.send_choice import read_send_choice, send_filter_of
@@ -26,7 +28,6 @@ from ticktrail.document import to_document
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.exports import MESSAGES, Table
 from ticktrail.ledger import open_ledger
-from ticktrail.masking import mask_document
 from ticktrail.overview import overview
 from ticktrail.query import Grouping, MessageFilter
 from ticktrail.render_sends import SEND_COLUMNS, flat_send, send_to_document
@@ -39,6 +40,9 @@ Write = Callable[[Store, bool], Documents]
 
 SENDS = Table(name="sends", columns=SEND_COLUMNS, row=flat_send)
 
+MOST_AT_ONCE = 4
+"""Files that are made at one moment; who asks for one more is told to come back."""
+
 _RATES = frozenset({"deliveryRate", "readRateAtLeast", "failureRate"})
 _TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -48,11 +52,12 @@ _TYPES = {
 
 def add_downloads(app: FastAPI, site: Site) -> None:
     """Put the files at ``/download/NAME.csv`` and ``.xlsx``, with the conditions of what is shown in the query."""
+    turns = threading.BoundedSemaphore(MOST_AT_ONCE)
     made = {"messages": _messages, "sends": _sends, "funnel": _days, "compare": _groups}
     for name, asked in made.items():
         for form in _TYPES:
             app.get(f"/download/{name}.{form}", include_in_schema=False, response_model=None)(
-                _answer(site, name, form, asked)
+                _answer(site, name, form, asked, turns)
             )
 
 
@@ -65,15 +70,25 @@ def given_in(request: Request) -> dict[str, list[str]]:
 
 
 def _answer(
-    site: Site, name: str, form: str, asked: Callable[[Site, Request], tuple[Table, Write]]
+    site: Site,
+    name: str,
+    form: str,
+    asked: Callable[[Site, Request], tuple[Table, Write]],
+    turns: threading.BoundedSemaphore,
 ) -> Callable[[Request], Response]:
     # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
     def answer(request: Request) -> Response:
+        masked = site.visitor(request).masked
+        role = Role.VIEWER if masked else Role.FULL
+        if not turns.acquire(blocking=False):
+            return of_error(BusyError(), role)
         try:
             table, documents = asked(site, request)
-            return _file(site, f"{name}.{form}", table, documents, masked=site.visitor(request).masked)
+            return _file(site, f"{name}.{form}", table, documents, masked=masked)
         except TicktrailError as error:
-            return of_error(error, Role.VIEWER if site.visitor(request).masked else Role.FULL)
+            return of_error(error, role)
+        finally:
+            turns.release()
 
     return answer
 
@@ -96,7 +111,7 @@ def _sends(site: Site, request: Request) -> tuple[Table, Write]:
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))
-        return map(mask_document, found) if masked else found
+        return map(masked_ones.send, found) if masked else found
 
     return SENDS, documents
 

@@ -8,7 +8,6 @@ hold up a sync.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections.abc import Callable, Hashable
@@ -17,7 +16,6 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from ticktrail.dashboard.ledgers import BusyError, Ledgers
-from ticktrail.errors import TicktrailError
 from ticktrail.query import MessageFilter
 from ticktrail.stores import Store
 
@@ -104,19 +102,29 @@ class Ledger:
             if known.state == state and age < _LONGEST_SECONDS:
                 return cast("T", known.value)
             if known.took > _CHEAP_SECONDS and age < 10 * _LONGEST_SECONDS:
-                if age > known.took * _REST and not known.asked_again:
-                    known.asked_again = True
-                    with contextlib.suppress(BusyError):
-                        self._ledgers.submit(lambda store: self._answer_anew(store, name, question, state))
+                if age > known.took * _REST:
+                    self._ask_again(known, name, question, state)
                 return cast("T", known.value)
         return self._answer_anew(store, name, question, state)
+
+    def _ask_again(self, known: _Answer, name: Hashable, question: Question[T], state: State) -> None:
+        """Have a question answered in the background, unless it is being already; later when too many wait."""
+        with self._lock:
+            if known.asked_again:
+                return
+            known.asked_again = True
+        try:
+            self._ledgers.submit(lambda store: self._answer_anew(store, name, question, state))
+        except BusyError:
+            known.asked_again = False
 
     def _answer_anew(self, store: Store, name: Hashable, question: Question[T], state: State) -> T:
         began = time.monotonic()
         try:
             value = question(store)
-        except TicktrailError:
-            self._known.pop(name, None)
+        except BaseException:
+            with self._lock:
+                self._known.pop(name, None)
             raise
         with self._lock:
             while len(self._known) >= _KEPT:

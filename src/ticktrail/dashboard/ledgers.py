@@ -114,9 +114,9 @@ class Ledgers:
                     store, opened_at = self._shared or self._open(), time.monotonic()
                 answer = question(store)
             except BaseException as error:  # noqa: BLE001 - it is the asker's
+                future.set_exception(error)
                 if isinstance(error, TicktrailError):
                     store = self._let_go(store)
-                future.set_exception(error)
             else:
                 future.set_result(answer)
             # Nothing of an answer stays in memory while this thread waits.
@@ -125,8 +125,9 @@ class Ledgers:
         self._let_go(store)
 
     def _let_go(self, store: Store | None) -> Store | None:
-        """Close a store that is this thread's own; the next question opens it anew."""
+        """Close a store that is this thread's own; the next question opens it anew, however the closing went."""
         if store is None or store is self._shared:
             return store
-        store.close()
+        with contextlib.suppress(Exception):
+            store.close()
         return None

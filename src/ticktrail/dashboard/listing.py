@@ -9,7 +9,6 @@ import msgspec
 from ticktrail.dashboard import masked
 from ticktrail.dashboard.threads import LONGEST_TEXT, Texts, stretch
 from ticktrail.document import to_document
-from ticktrail.masking import mask_document
 from ticktrail.query import MessageFilter, Place, SendFilter, SendPlace
 from ticktrail.render import to_json
 from ticktrail.render_sends import send_to_document
@@ -68,7 +67,7 @@ def sends_page(store: Store, chosen: SendFilter, limit: int, *, salt: bytes | No
         if len(bodies) == limit or size > most_bytes:
             return Page(b", ".join(bodies), place, frozenset())
         document = send_to_document(send, store.timezone)
-        shown = document if salt is None else mask_document(document, salt)
+        shown = document if salt is None else masked.send(document, salt)
         bodies.append(to_json(shown).encode("utf-8", "replace"))
         size += len(bodies[-1])
         place = SendPlace.of(send)

@@ -17,6 +17,11 @@ def message(document: Document, salt: bytes = b"") -> Document:
     return found
 
 
+def send(document: Document, salt: bytes = b"") -> Document:
+    """A send: as :func:`message`."""
+    return message(document, salt)
+
+
 def alerts(document: Document, salt: bytes, places: tuple[str, ...]) -> Document:
     """What needs somebody. Notes, and where a list can be had by command, are for those who may see it.
 

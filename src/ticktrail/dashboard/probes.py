@@ -27,10 +27,10 @@ def router(settings: Settings, ledgers: Ledgers) -> APIRouter:
         """Why the ledger is not ready; None when it is."""
         try:
             found = await ledgers.ask(lambda store: read_freshness(store, settings))
-        except TicktrailError:
-            return "the store does not answer"
         except BusyError:
             return "too many questions are waiting"
+        except TicktrailError:
+            return "the store does not answer"
         if found.good_at is None:
             return "no sync has come through yet"
         if is_late(found, settings, datetime.now(UTC)):

@@ -60,7 +60,6 @@ def install(app: FastAPI) -> None:
     """Have every error of the app answered in this way."""
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(TicktrailError, _of_ours)
-    app.add_exception_handler(BusyError, _of_busy)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
 
@@ -72,13 +71,16 @@ def of_error(error: TicktrailError, role: Role | None) -> Response:
     everything.
     """
     said, remedy = str(error), error.remedy
+    again = {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, BusyError):
+        return problem(503, said, remedy=remedy, headers=again)
     if role is not Role.FULL:
         said, remedy = (hide_places(mask_text(text)) for text in (said, remedy))
     if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError):
         return problem(400, _as_parameters(said), remedy=_as_parameters(remedy))
     if isinstance(error, NotFoundError):
         return problem(404, said, remedy=remedy)
-    headers = {"Retry-After": str(RETRY_SECONDS)} if isinstance(error, StoreUnavailableError) else None
+    headers = again if isinstance(error, StoreUnavailableError) else None
     if role is Role.FULL:
         return problem(503, said, remedy=remedy, headers=headers)
     what = "The settings cannot be used." if isinstance(error, SettingsError) else "The store did not answer."
@@ -98,11 +100,6 @@ async def _of_problem(_: Request, error: Exception) -> Response:
 async def _of_ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, TicktrailError)  # noqa: S101 - what it was registered for
     return of_error(error, role_of(request))
-
-
-async def _of_busy(_: Request, __: Exception) -> Response:
-    headers = {"Retry-After": str(RETRY_SECONDS)}
-    return problem(503, "Too many questions at once.", remedy="Ask again in a moment.", headers=headers)
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:

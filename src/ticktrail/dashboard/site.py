@@ -102,8 +102,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self, text: object, longest: int = LONGEST_CELL) -> str:
         """A text out of a payload: on one line, cut, and for some with its numbers masked and without places."""
-        line = one_line(str(text), longest)
-        return hide_places(mask_text(line)) if self.masked else line
+        whole = str(text)
+        if not self.masked:
+            return one_line(whole, longest)
+        # Masked before it is cut, for half a number is none that a mask knows; and when what nobody sees is out of it.
+        return one_line(hide_places(mask_text(one_line(whole, max(longest, len(whole))))), longest)
 
     def messages(self, choice: Choice) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""
