@@ -214,11 +214,13 @@ async def fill_anew(
 
 
 @contextmanager
-def section(title: str, classes: str = "", *, extra: Callable[[], Any] | None = None) -> Iterator[Element]:
+def section(
+    title: str, classes: str = "", *, level: str = "h2", extra: Callable[[], Any] | None = None
+) -> Iterator[Element]:
     """A part of a page under a heading."""
     with box(f"section {classes}", tag="section", aria_label=title) as element:
         with box("section-head"):
-            text(title, tag="h2")
+            text(title, tag=level)
             if extra is not None:
                 extra()
         yield element
@@ -247,7 +249,7 @@ def spark(rates: tuple[float | None, ...]) -> None:
     if len(known) < 2:
         text("")
         return
-    ui.echart(
+    chart = ui.echart(
         {
             "animation": False,
             "grid": {"left": 1, "right": 1, "top": 3, "bottom": 3},
@@ -267,6 +269,8 @@ def spark(rates: tuple[float | None, ...]) -> None:
         },
         renderer="svg",
     ).classes("spark")
+    chart.props["role"] = "img"
+    chart.props["aria-label"] = words.SPARK.format(first=known[0] * 100, last=known[-1] * 100)
 
 
 def _dressed(element: E, classes: str, attributes: dict[str, str]) -> E:
