@@ -209,7 +209,9 @@ ON_THE_WAY_HINT = "One tick: no phone has answered so far. If it stays, the phon
 AT_LEAST = "≥"
 MINUS = "\N{MINUS SIGN}"
 READ_HINT = "At least so many: people can switch read receipts off, and read all the same."
-CHANGE_HINT = "Share delivered, in points of a percent, against as long a time before; neither with messages younger than 24 h."
+CHANGE_HINT = (
+    "The share delivered, in percentage points, against as long a time before. Messages younger than 24 h are left out."
+)
 DOWNLOAD_HINT = "Everything that matches, not this page alone."
 DOWNLOAD_CSV = "CSV"
 DOWNLOAD_XLSX = "XLSX"

@@ -40,7 +40,8 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
     ui.dark_mode(visitor.dark)
     ui.page_title(f"{title} · {words.NAME}")
     ui.colors(primary="#0b7a66")
-    parts.text(words.SKIP, "skip", tag="a", href="#content")
+    if not visitor.wall:
+        parts.text(words.SKIP, "skip", tag="a", href="#content")
     with parts.box("shell wall" if visitor.wall else "shell"):
         with parts.box("top", tag="header"):
             home = {"tag": "span"} if visitor.wall else {"tag": "a", "href": "/"}

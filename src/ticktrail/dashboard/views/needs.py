@@ -21,7 +21,7 @@ from ticktrail.query import MessageFilter, SendFilter
 
 LOOK_SECONDS = 15.0
 _LISTED = 30
-_WALL_CAUSES = 5
+_WALL_CAUSES = 4
 _WALL_ROWS = 8
 
 
