@@ -82,6 +82,12 @@ def test_what_needs_somebody_opens_the_messages_behind_it(look: Look, any_shop: 
         if one.text_content().startswith("Show ") and "messages" in one.text_content()
     ]
     assert len(causes) >= 3
+    for cause in page.query_selector_all(".needs > .need"):
+        # A figure of people is told apart from one of messages, which is the list's.
+        figure, noun = (cause.query_selector(f".need-{name}") for name in ("count", "noun"))
+        if noun is not None and noun.text_content().startswith("message"):
+            assert f"Show {figure.text_content()} message" in cause.text_content()
+        assert "What to do:" in cause.text_content()
     for number, address in causes:
         look.go(page, address)
         assert matching(page) == number, address
@@ -191,7 +197,7 @@ def test_signs_are_explained_where_they_stand(look: Look, shop: str) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_a_wall_shows_all_of_it_without_a_hand(look: Look, shop: str, *, dark: bool) -> None:
-    """On a screen of 1920 by 1080 nothing needs scrolling or a cursor, nothing can be clicked, and letters are large."""
+    """On a screen of 1920 by 1080 nothing needs scrolling or a cursor, nothing is clicked, and letters are large."""
     page = look.at(f"{shop}/?wall", size={"width": 1920, "height": 1080}, dark=dark)
     page.wait_for_selector("tr.row")
     look.picture(page, f"wall-{'dark' if dark else 'light'}")

@@ -49,21 +49,26 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
             parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
         container = parts.box("listing")
 
-    async def ask() -> questions.Groups:
-        return await site.ledger.recall(
+    async def ask() -> tuple[questions.Groups, bool]:
+        found = await site.ledger.recall(
             ("groups", grouping, period),
             lambda store: questions.groups(
                 store, grouping, period, now, zone=site.settings.timezone, naming=site.naming, limit=_LIMIT
             ),
         )
+        return found, not (found.rows or found.nameless.messages) and await site.is_empty()
 
-    await parts.fill(container, ask, lambda found: _show(visitor, grouping, period, found))
+    def show(answer: tuple[questions.Groups, bool]) -> None:
+        found, is_empty = answer
+        if found.rows or found.nameless.messages:
+            _show(visitor, grouping, period, found)
+        else:
+            parts.nothing_sent(is_empty=is_empty)
+
+    await parts.fill(container, ask, show)
 
 
 def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Groups) -> None:
-    if not found.rows and not found.nameless.messages:
-        parts.empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
-        return
     if not found.rows:
         first, *rest = teaching.empty_grouping(by, messages=found.nameless.messages)
         parts.empty(first)

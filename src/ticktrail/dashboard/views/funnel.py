@@ -16,7 +16,7 @@ from ticktrail.dashboard.periods import Period, day_bounds, period_of
 from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import frame, parts
 from ticktrail.model import ARRIVED, FAILED
-from ticktrail.query import READ, MessageFilter
+from ticktrail.query import READ
 
 NEWS_SECONDS = 10.0
 _DAYS_SHOWN = 92
@@ -53,13 +53,16 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
         )
         if _counted(found):
             return found, period, False
-        page = await site.ledger.ask(lambda store: questions.page(store, MessageFilter(), 1))
-        return found, period, not page.messages
+        return found, period, await site.is_empty()
 
     def show(answer: tuple[questions.Funnel, Period, bool]) -> None:
         found, period, is_empty = answer
         if not _counted(found):
-            _nothing(is_empty=is_empty, days=days)
+            if days:
+                parts.nothing_sent(is_empty=is_empty)
+            else:
+                # No period is chosen here, and what to do about an empty ledger stands in another part of the page.
+                parts.empty(words.EMPTY_PERIOD)
             return
         _figures(visitor, found, period)
         if not visitor.wall:
@@ -76,16 +79,6 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
 
 def _counted(found: questions.Funnel) -> bool:
     return bool(found.counts.messages or found.counts.groups or found.counts.tests)
-
-
-def _nothing(*, is_empty: bool, days: bool) -> None:
-    """What stands where no message is: beside other parts of a page (``days`` false) there is no period to choose."""
-    if not days:
-        parts.empty(words.EMPTY_PERIOD)
-    elif is_empty:
-        parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
-    else:
-        parts.empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
 
 
 def _explained() -> None:

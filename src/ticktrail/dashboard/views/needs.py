@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
-from ticktrail.alert import Alert, Kind
+from ticktrail.alert import Kind
 from ticktrail.dashboard import words
 from ticktrail.dashboard.choice import choice_of
 from ticktrail.dashboard.needs import LONGEST_NOTE, OF_READING, Need, known_of, needs_you, see_to
@@ -91,7 +91,7 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
     alert = need.alert
     gravity = "bad" if alert.urgency == "urgent" else "warn"
     with parts.box(f"need {gravity} {'acknowledged' if need.known else ''}", tag="article"):
-        _figure(visitor, alert)
+        _figure(need)
         with parts.box("need-main"):
             parts.text(visitor.text(alert.title, 300), "need-sentence", tag="h2")
             parts.text(visitor.text(alert.says, 600), "need-says", tag="p")
@@ -109,10 +109,13 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
                 _acknowledge(visitor, need, changed)
 
 
-def _figure(visitor: Visitor, alert: Alert) -> None:
+def _figure(need: Need) -> None:
     """Whom a cause concerns, as a figure to be read from afar; since when and out of how many its sentence says."""
+    alert = need.alert
+    # Messages are as many as the list behind them has: nobody should find another number there.
+    messages = alert.messages if need.listed is None else need.listed
     with parts.box("need-figure"):
-        count, nouns = (alert.people, words.PEOPLE) if alert.people else (alert.messages, words.MESSAGES_NOUN)
+        count, nouns = (alert.people, words.PEOPLE) if alert.people else (messages, words.MESSAGES_NOUN)
         if count:
             if alert.people and alert.people_at_most and count > 1:
                 parts.text(words.AT_MOST, "need-noun")

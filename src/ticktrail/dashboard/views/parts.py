@@ -88,6 +88,14 @@ def empty(title: str, hint: str = "", *, kind: str = "empty") -> None:
             text(hint, "state-hint", tag="p")
 
 
+def nothing_sent(*, is_empty: bool) -> None:
+    """What stands where a period has no message: another period helps only where there are messages at all."""
+    if is_empty:
+        empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+    else:
+        empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
+
+
 def failure(error: Exception, again: Callable[[], Any] | None = None) -> None:
     """What stands where something could not be had: what is the matter, and the remedy."""
     with box("state error", role="alert"):

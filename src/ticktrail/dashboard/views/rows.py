@@ -139,7 +139,7 @@ def _facts(visitor: Visitor, message: Message) -> None:
     facts: dict[str, str | None] = {
         "to": visitor.who(recipient_of(message)),
         "from": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
-        "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+        "template": "/".join(filter(None, (template.name, template.language))) if template else None,
         "campaign": known.callback_data,
         "sent_by": words.SENDER.format(node=sender.node, workflow=sender.workflow_id) if sender else None,
         "price": _price(message),
@@ -171,7 +171,7 @@ def _price(message: Message) -> str | None:
     category = pricing.get("category")
     said_billable = pricing.get("billable")
     billed = words.BILLED[said_billable] if isinstance(said_billable, bool) else ""
-    return " ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
+    return ", ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
 
 
 def _code(message: Message) -> str:

@@ -57,7 +57,8 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
         if known.runs:
             _runs(visitor, known.runs)
         else:
-            parts.empty(trust_words.NO_RUNS, trust_words.NO_RUNS_HINT)
+            hint = trust_words.NO_RUNS_HINT if known.messages else words.EMPTY_LEDGER_HINT
+            parts.empty(trust_words.NO_RUNS, hint)
 
 
 def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Open, ...], *, several: bool) -> None:
