@@ -292,6 +292,15 @@ def test_a_phone_shows_every_page_without_scrolling_sideways(
     assert (max(map(int, re.findall(r"\d+", shade)[:3])) < 80) == dark
 
 
+def test_a_tablet_shows_what_to_do(look: Look, shop: str) -> None:
+    """Between phone and laptop no page and no table of messages or sends is wider than the screen."""
+    for address in ("/", "/messages", "/sends?refused=1"):
+        page = look.at(f"{shop}{address}", size={"width": 820, "height": 1100})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 820, address
+        for one in page.query_selector_all(".table-wrap"):
+            assert one.evaluate("one => one.scrollWidth <= one.clientWidth"), address
+
+
 def test_colours_are_remembered(look: Look, shop: str) -> None:
     """The button for colours goes from the system's to dark, and the next page is dark too."""
     page = look.at(f"{shop}/trust")
