@@ -44,8 +44,24 @@ def test_an_empty_place_says_so(look: Look, empty: str, address: str) -> None:
     """Where there is no ledger yet, every page says so or says what to do, and none fails."""
     page = look.at(f"{empty}{address}")
     assert page.locator(".state, .verdict").count() >= 1
-    assert "no sync has run" in page.text_content(".strip")
+    assert "no sync has run" in page.text_content(".strip").lower()
+    assert "longer period" not in page.text_content("#content")
     assert "Nothing needs you" not in page.content()
+
+
+@pytest.mark.parametrize("address", ["/", "/?wall", "/funnel?period=7d", "/compare", "/trust"])
+def test_a_ledger_without_messages_is_not_mistaken_for_a_short_period(
+    look: Look, tmp_path: Path, serve: Callable[..., str], address: str
+) -> None:
+    """A ledger that was made and never filled says so: a longer period would not help, and nothing is trusted."""
+    store = tmp_path / "ledger.sqlite"
+    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+        ledger.prepare()
+    page = look.at(f"{serve(store)}{address}")
+    told = page.text_content("#content")
+    assert "longer period" not in told
+    assert "no message in this ledger" in told or "That cannot be told" in told
+    assert "Yes" not in told
 
 
 @pytest.fixture(scope="module")

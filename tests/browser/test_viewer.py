@@ -34,7 +34,7 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
     for place in (*PAGES, "/?wall", "/trust?wall"):
         page = look.at(f"{address}{place}", role="full" if "wall" in place else "viewer")
         page.wait_for_selector(".strip-in")
-        assert "the last sync failed" in page.text_content(".strip")
+        assert "The last sync failed" in page.text_content(".strip")
         sent = page.content()
         for secret in ("shop.example", "966500000041", "/var/lib", "secret", "as it was", str(tmp_path), "n8n.example"):
             assert secret not in sent, f"{secret} on {place}"

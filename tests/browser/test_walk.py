@@ -60,6 +60,13 @@ def test_every_group_equals_the_list_it_opens(look: Look, any_shop: str) -> None
         look.picture(page, f"compare-{by}")
         found = _numbers_and_lists(page, "td.number a")
         assert found, by
+        assert page.get_by_text(re.compile(r"messages? without")).count() <= 1, by
+        if by != "error":
+            rows = [
+                [int(one.text_content().replace(",", "")) for one in line.query_selector_all("td.number .quiet")]
+                for line in page.query_selector_all("table.groups tbody tr")
+            ]
+            assert all(sent == delivered + waiting + failed for sent, delivered, _, waiting, failed in rows), by
         for _, number, address in found[: 2 if look.over_mongodb else 6]:
             look.go(page, address)
             assert matching(page) == number, address
@@ -75,6 +82,12 @@ def test_what_needs_somebody_opens_the_messages_behind_it(look: Look, any_shop: 
         if one.text_content().startswith("Show ") and "messages" in one.text_content()
     ]
     assert len(causes) >= 3
+    for cause in page.query_selector_all(".needs > .need"):
+        # A figure of people is told apart from one of messages, which is the list's.
+        figure, noun = (cause.query_selector(f".need-{name}") for name in ("count", "noun"))
+        if noun is not None and noun.text_content().startswith("message"):
+            assert f"Show {figure.text_content()} message" in cause.text_content()
+        assert "What to do:" in cause.text_content()
     for number, address in causes:
         look.go(page, address)
         assert matching(page) == number, address
@@ -151,6 +164,53 @@ def test_a_row_opens_its_timeline(look: Look, any_shop: str) -> None:
     assert page.locator(".why").count() == 1
 
 
+def test_a_row_opens_by_the_keyboard(look: Look, shop: str) -> None:
+    """Each row has a button that a keyboard reaches; it says whether the timeline is open."""
+    page = look.at(f"{shop}/messages?status=failed")
+    opener = page.locator("tr.row .opener").nth(1)
+    assert opener.get_attribute("aria-expanded") == "false"
+    opener.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".timeline .event")
+    page.wait_for_selector(".opener[aria-expanded=true]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".timeline", state="hidden")
+
+
+@pytest.mark.parametrize("address", PAGES)
+def test_a_page_has_one_title_and_says_it_in_the_tab(look: Look, shop: str, address: str) -> None:
+    """Each page has one heading of the first level; the tab says the same, and whose page it is."""
+    page = look.at(f"{shop}{address}")
+    assert page.locator("h1").count() == 1
+    assert page.title() == f"{page.text_content('h1')} · Ticktrail"
+
+
+def test_signs_are_explained_where_they_stand(look: Look, shop: str) -> None:
+    """Whoever sees ≥, a point or *not final* for the first time opens what they mean, below the figures."""
+    page = look.at(f"{shop}/funnel")
+    page.get_by_text("How to read these figures").click()
+    told = page.text_content(".explained")
+    for word in ("Read ≥", "On the way", "Not final", "points"):
+        assert word in told
+    assert page.locator(".explained dd").first.is_visible()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_a_wall_shows_all_of_it_without_a_hand(look: Look, shop: str, *, dark: bool) -> None:
+    """On a screen of 1920 by 1080 nothing needs scrolling or a cursor, nothing is clicked, and letters are large."""
+    page = look.at(f"{shop}/?wall", size={"width": 1920, "height": 1080}, dark=dark)
+    page.wait_for_selector("tr.row")
+    look.picture(page, f"wall-{'dark' if dark else 'light'}")
+    assert page.locator("a, button, input, summary").count() == 0
+    below = "() => [...document.querySelectorAll('.need, tr.row, .tile')].filter(one => %s).length"
+    assert page.evaluate(below % "true") >= 5 + 3 + 8
+    assert page.evaluate(below % "one.getBoundingClientRect().bottom > innerHeight") == 0
+    size = "selector => parseFloat(getComputedStyle(document.querySelector(selector)).fontSize)"
+    assert page.evaluate(size, ".tile-number") >= 64
+    assert page.evaluate(size, ".need-sentence") >= 24
+    assert page.evaluate(size, ".need-says") >= 20
+
+
 def test_conditions_narrow_the_list_and_make_an_address(look: Look, shop: str) -> None:
     """Conditions typed into the form make an address that another person can open to the same list."""
     page = look.at(f"{shop}/messages")
@@ -219,13 +279,26 @@ def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: s
 def test_a_phone_shows_every_page_without_scrolling_sideways(
     look: Look, shop: str, address: str, *, dark: bool
 ) -> None:
-    """On a phone, light and dark, no page is wider than the screen."""
+    """On a phone, light and dark, no page and no table is wider than the screen, and a thumb meets what it means."""
     page = look.at(f"{shop}{address}", size=PHONE, dark=dark)
     name = re.sub(r"\W+", "-", urlsplit(address).path + urlsplit(address).query).strip("-") or "overview"
     look.picture(page, f"phone-{name}-{'dark' if dark else 'light'}")
     assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    wide = "() => [...document.querySelectorAll('.table-wrap')].filter(one => one.scrollWidth > one.clientWidth).length"
+    assert page.evaluate(wide) == 0
+    low = "() => [...document.querySelectorAll('.way, .choice, .button')].filter(one => one.offsetHeight < 38).length"
+    assert page.evaluate(low) == 0
     shade = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
     assert (max(map(int, re.findall(r"\d+", shade)[:3])) < 80) == dark
+
+
+def test_a_tablet_shows_what_to_do(look: Look, shop: str) -> None:
+    """Between phone and laptop no page and no table of messages or sends is wider than the screen."""
+    for address in ("/", "/messages", "/sends?refused=1"):
+        page = look.at(f"{shop}{address}", size={"width": 820, "height": 1100})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= 820, address
+        for one in page.query_selector_all(".table-wrap"):
+            assert one.evaluate("one => one.scrollWidth <= one.clientWidth"), address
 
 
 def test_colours_are_remembered(look: Look, shop: str) -> None:

@@ -125,6 +125,7 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     assert judge(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == ("the last sync failed: n8n refused the key.",)
     assert judge(_known(None, scopes=()), NOW, RIYADH).headline.startswith("imported from files")
     assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
+    assert judge(_known(None, scopes=(), messages=0), NOW, RIYADH).headline == "nothing is known yet: no sync has run"
 
 
 def _bad_day(store: Store) -> None:

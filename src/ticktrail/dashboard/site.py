@@ -22,6 +22,7 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.masking import hide_places, mask_number, mask_text
 from ticktrail.model import Message
 from ticktrail.naming import Naming
+from ticktrail.query import MessageFilter
 
 LONGEST_CELL = 160
 
@@ -55,6 +56,10 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     access: Access | None
     conversations: Texts | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def is_empty(self) -> bool:
+        """Whether the ledger has no message at all."""
+        return await self.ledger.ask(lambda store: next(store.messages(MessageFilter(limit=1)), None) is None)
 
     def visitor(self, request: Request) -> Visitor:
         """Who asks, and in which way the page is to be shown."""

@@ -19,6 +19,7 @@ GAP = "nothing known from {first} to {last}: n8n deleted these executions before
 GAP_OF_IDS = "nothing known between executions {first} and {last}: n8n deleted those before they were read"
 
 LEVELS = {"good": "Yes.", "warn": "Yes, but for what stands below.", "bad": "Not as it stands."}
+UNKNOWN = "That cannot be told."
 HELD = "{messages} in the ledger"
 LATEST_RUNS = "Latest runs"
 NO_RUNS = "No sync of n8n is on record."
@@ -26,9 +27,9 @@ NO_RUNS_HINT = "What is here was imported, or stored by another tool."
 WORKFLOW = "Workflow {workflow}"
 LOOKED_AT = "What was looked at"
 COMPLETE_FACT = "Complete up to"
-WALKED = "Whole list walked"
+WALKED = "Whole list checked"
 NEWEST = "Newest execution"
-OLDEST = "Oldest n8n still has"
+OLDEST = "Oldest left in n8n"
 NEVER = "never"
 NONE_YET = "none yet"
 STARTED = "{execution}, started {moment}"
@@ -36,8 +37,8 @@ GAPS = "Gaps"
 LOST = "Deleted by n8n before they could be read"
 LOST_ONE = "execution {execution}: {reason}"
 NOT_KNOWN = "not known"
-OPEN = "Executions still open"
-OPEN_HEADINGS = ("Execution", "Why", "First met", "Looked at again")
+OPEN = "Executions still to be read"
+OPEN_HEADINGS = ("Execution", "Why", "First met", "Next look")
 OPEN_KINDS = {
     "unfinished": "not finished yet",
     "not_shown": "n8n would not show it",
@@ -45,6 +46,6 @@ OPEN_KINDS = {
     "refused": "the store would not take it",
 }
 RUN_HEADINGS = ("Began", "Took", "Executions", "New statuses", "How it ended")
-CAME_THROUGH = "came through"
+CAME_THROUGH = "done"
 ENDED_BADLY = "failed"
 TOOK = "{seconds:.1f} s"

@@ -74,7 +74,8 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                trust_words.NO_SYNC_YET if known.scopes or failed else trust_words.IMPORTED
+                trust_words.NO_SYNC_YET if known.scopes or failed
+                else trust_words.IMPORTED if known.messages else trust_words.NOTHING_YET
             ),
             remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
         )  # fmt: skip

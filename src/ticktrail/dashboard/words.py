@@ -31,6 +31,9 @@ ACKNOWLEDGE_HINT = "A note for your colleagues (optional)"
 ACKNOWLEDGED = "Acknowledged"
 TAKE_BACK = "Take back"
 WHAT_TO_DO = "What to do"
+AT_MOST = "at most"
+PEOPLE = ("person", "people")
+MESSAGES_NOUN = ("message", "messages")
 
 LATEST = "Latest messages"
 LATELY = "The last 7 days"
@@ -68,8 +71,18 @@ FORM_TOO_MANY = "The form has more fields than ours."
 SHORT_FORMS = {
     "unread": "Not read yet",
     "undelivered": "Not delivered",
-    "not_read": "Not read",
+    "not_read": "Not read, failed too",
     "retryable": "Worth sending again",
+}
+STATUS_HINTS = {
+    "sent": "One tick: WhatsApp took it, no phone has it yet",
+    "delivered": "Two ticks: on the phone, and no receipt of reading",
+    "read": "Blue ticks",
+    "failed": "WhatsApp gave it up",
+    "unread": "On the way or delivered, and not read so far",
+    "undelivered": "On the way or failed",
+    "not_read": "On the way, delivered or failed",
+    "retryable": "Failed for a reason that passes",
 }
 CONDITIONS = {
     "to": ("To", "number, or its last digits"),
@@ -87,12 +100,14 @@ CONDITIONS = {
 GOOD_GROUPINGS = "Good ones: {names}."
 NO_GROUPING = "Messages cannot be told apart by that."
 BY = "By {grouping}"
+SPARK = "from {first:.0f} % to {last:.0f} %"
 TOLD_APART = "Told apart by"
 PERIOD = "Period"
 WORST_OF = "The worst {shown} of {named:,}."
 NAMELESS = "{messages} {without}."
-CHANGE = "Change"
-GROUP_HEADINGS = ("Not reached", "Top reason", "Delivered by day")
+CHANGE = "Change, points"
+NO_CHANGE = "Nothing to compare with: too few messages, or none that are final"
+GROUP_HEADINGS = ("Top reason", "Delivered by day")
 REASON_HEADINGS = ("Reason", "People not reached", "Messages")
 UNKNOWN_CODE = "Unknown code"
 
@@ -115,6 +130,8 @@ LEFT_OUT = {
     "tests": ("test message", "test messages"),
 }
 POINTS = "{change} points"
+ONE_TICK = "one tick so far"
+HOW_TO_READ = "How to read these figures"
 LATEST_DAYS = "The latest {shown} of {days:,} days."
 DELIVERED_NOT_READ = "Delivered, not read"
 
@@ -142,7 +159,7 @@ ALTHOUGH = "delivered, although WhatsApp also reported an error ({code})"
 NO_CODE = "no code"
 MEMBERS = "{reached} of {all} members"
 WHATSAPP_SAID = "WhatsApp said: {said}"
-SENDING_AGAIN = "Sending the same again: {answer}."
+SENDING_AGAIN = "Send the same again? {answer}."
 ARRIVED_ANYWAY = "It arrived all the same: there is nothing to do."
 TIME_OF_EXECUTION = "time of the execution: the webhook carried none"
 SEEN = "seen {count}\N{MULTIPLICATION SIGN}"
@@ -187,15 +204,19 @@ ON_THE_WAY = "On the way"
 FAILED_WORD = "Failed"
 NOT_FINAL = "not final"
 NOT_FINAL_HINT = "Younger than 24 hours: these figures still move."
+COUNTED_HINT = "A message counts on the day it was sent. Every number opens the messages it counts."
+ON_THE_WAY_HINT = "One tick: no phone has answered so far. If it stays, the phone is off or the person blocked you."
 AT_LEAST = "≥"
 MINUS = "\N{MINUS SIGN}"
-READ_HINT = "At least so many: people can switch read receipts off."
-CHANGE_HINT = "Against the period before, both without messages younger than 24 h."
+READ_HINT = "At least so many: people can switch read receipts off, and read all the same."
+CHANGE_HINT = (
+    "The share delivered, in percentage points, against as long a time before. Messages younger than 24 h are left out."
+)
 DOWNLOAD_HINT = "Everything that matches, not this page alone."
 DOWNLOAD_CSV = "CSV"
 DOWNLOAD_XLSX = "XLSX"
 
-PERIODS = {"today": "Today", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "Everything"}
+PERIODS = {"today": "Today", "7d": "7 days", "30d": "30 days", "90d": "90 days", "all": "All time"}
 GROUPINGS = {
     "template": "Template",
     "sender": "Automation",
@@ -281,23 +302,18 @@ def and_more(count: int) -> str:
     return f"and {count:,} more"
 
 
-def people_affected(count: int, *, at_most: bool) -> str:
-    """``31 people affected``; where one may have been counted twice, ``at most``."""
-    return f"{'at most ' if at_most and count > 1 else ''}{plural(count, 'person', 'people')} affected"
-
-
-def since(moment: str) -> str:
-    """``since yesterday 14:03``."""
-    return f"since {moment}"
-
-
 def trend(lately: int, before: int) -> tuple[str, str]:
     """Whether a cause grows: ``more``, ``fewer`` or ``same``, and that in words."""
     if not before:
-        return "more", "↑ new"
+        return "more", "new"
     if lately == before:
-        return "same", "→ as many as the day before"
-    return ("more", "↑ more than the day before") if lately > before else ("fewer", "↓ fewer than the day before")
+        return "same", "→ no change"
+    return ("more", "↑ growing") if lately > before else ("fewer", "↓ easing")
+
+
+def capital(text: str) -> str:
+    """The same, its first letter a capital."""
+    return text[:1].upper() + text[1:]
 
 
 def status(name: str) -> str:

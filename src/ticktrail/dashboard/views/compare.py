@@ -23,6 +23,15 @@ from ticktrail.query import Grouping
 
 _LIMIT = 100
 
+_LABELS = {
+    "sent": words.SENT,
+    "delivered": words.DELIVERED,
+    "read": f"{words.READ} {words.AT_LEAST}",
+    "on_the_way": words.ON_THE_WAY,
+    "failed": words.FAILED_WORD,
+}
+"""What a phone shows beside a number: there is no room for headings."""
+
 
 async def compare(visitor: Visitor, by: str, name: str) -> None:
     """The groups of a period."""
@@ -33,22 +42,30 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
         )
     grouping, now = Grouping(by), site.now()
     period = period_of(name, now, site.settings.timezone)
-    async with frame.page(visitor, "/compare", words.GROUPS):
+    async with frame.page(visitor, "/compare", words.BY.format(grouping=words.GROUPINGS[by].lower())):
         with parts.box("title-row"):
             parts.text(words.BY.format(grouping=words.GROUPINGS[by].lower()), tag="h1")
             parts.choices(words.TOLD_APART, words.GROUPINGS, by, lambda key: f"/compare?by={key}&period={name}")
             parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
         container = parts.box("listing")
 
-    async def ask() -> questions.Groups:
-        return await site.ledger.recall(
+    async def ask() -> tuple[questions.Groups, bool]:
+        found = await site.ledger.recall(
             ("groups", grouping, period),
             lambda store: questions.groups(
                 store, grouping, period, now, zone=site.settings.timezone, naming=site.naming, limit=_LIMIT
             ),
         )
+        return found, not (found.rows or found.nameless.messages) and await site.is_empty()
 
-    await parts.fill(container, ask, lambda found: _show(visitor, grouping, period, found))
+    def show(answer: tuple[questions.Groups, bool]) -> None:
+        found, is_empty = answer
+        if found.rows or found.nameless.messages:
+            _show(visitor, grouping, period, found)
+        else:
+            parts.nothing_sent(is_empty=is_empty)
+
+    await parts.fill(container, ask, show)
 
 
 def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Groups) -> None:
@@ -64,29 +81,35 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
     ):
         with parts.box(tag="thead"), parts.box(tag="tr"):
             for name in _headings(by):
-                parts.text(name, tag="th", scope="col")
+                hint = {"title": words.CHANGE_HINT} if name == words.CHANGE else {}
+                parts.text(name, tag="th", scope="col", **hint)
         with parts.box(tag="tbody"):
             sparks = [(row, _row(visitor, by, period, row, found.never)) for row in found.rows]
     if found.named > len(found.rows):
         parts.text(words.WORST_OF.format(shown=len(found.rows), named=found.named), "muted", tag="p")
-    if found.nameless.messages:
-        parts.text(f"{words.plural(found.nameless.messages, 'message')} {words.NO_GROUP[by.value]}.", "muted", tag="p")
     if not visitor.wall:
         with parts.box("below"):
+            if found.nameless.messages:
+                _nameless(by, found.nameless.messages)
             parts.box("spring")
             query = urlencode({"by": by.value, "period": period.name})
             parts.downloads("compare", query, words.FIGURES_DOWNLOAD_HINT)
-        messages = words.plural(found.nameless.messages, "message")
-        parts.text(words.NAMELESS.format(messages=messages, without=words.NO_GROUP[by.value]), "muted", tag="p")
+    elif found.nameless.messages:
+        _nameless(by, found.nameless.messages)
     if by is not Grouping.ERROR:
         background_tasks.create(_fill_sparks(visitor, by, period, sparks[: questions.SPARKED]), name="sparks")
+
+
+def _nameless(by: Grouping, count: int) -> None:
+    messages = words.plural(count, "message")
+    parts.text(words.NAMELESS.format(messages=messages, without=words.NO_GROUP[by.value]), "muted", tag="p")
 
 
 def _headings(by: Grouping) -> tuple[str, ...]:
     if by is Grouping.ERROR:
         return (*words.REASON_HEADINGS, words.WHAT_TO_DO)
     return (words.GROUPINGS[by.value], words.SENT, words.DELIVERED, words.CHANGE, f"{words.READ} {words.AT_LEAST}",
-            *words.GROUP_HEADINGS)  # fmt: skip
+            words.ON_THE_WAY, words.FAILED_WORD, *words.GROUP_HEADINGS)  # fmt: skip
 
 
 def choice_of(by: Grouping, group: Group, period: Period) -> Choice | None:
@@ -117,7 +140,7 @@ def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, nev
 
     def cell(kind: str, count: int, rate: str = "") -> None:
         narrowed = None if choice is None else msgspec.structs.replace(choice, status=KINDS[kind])
-        with parts.box("number", tag="td"):
+        with parts.box("number", tag="td", data_label=_LABELS[kind]):
             parts.link(words.number(count), visitor.messages(narrowed) if narrowed and count else None, "quiet")
             if rate:
                 parts.text(rate, "muted rate")
@@ -132,10 +155,12 @@ def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, nev
         cell("delivered", counts.delivered, made.delivered.percent)
         change = words.points(row.change)
         kind = "up" if change[:1] == "+" else "down" if change[:1] == words.MINUS else ""
-        parts.text(change or "—", f"number change {kind}", tag="td")
+        hint = {} if change else {"title": words.NO_CHANGE}
+        parts.text(change or "—", f"number change {kind}", tag="td", data_label=words.CHANGE, **hint)
         cell("read", counts.read, made.read.percent)
+        cell("on_the_way", counts.on_the_way)
         cell("failed", counts.failed, made.failed.percent)
-        parts.box("top-reason", tag="td")
+        parts.box("top-reason", tag="td", data_label=words.GROUP_HEADINGS[0])
         parts.box("spark-cell", tag="td")
     return line
 
@@ -146,8 +171,9 @@ def _reason_cells(visitor: Visitor, group: Group, counts: Counts, choice: Choice
     with parts.box("name", tag="td"):
         parts.text(visitor.text(str(group.key), 40), "code")
         parts.text(visitor.text(title, 90), "strong")
-    parts.text(words.number(group.people or 0), "number", tag="td")
-    with parts.box("number", tag="td"):
+    people, messages = words.REASON_HEADINGS[1:]
+    parts.text(words.number(group.people or 0), "number", tag="td", data_label=people)
+    with parts.box("number", tag="td", data_label=messages):
         parts.link(words.number(counts.failed), visitor.messages(choice) if choice else None, "quiet")
     parts.text(visitor.text(entry.advice, 500), "advice", tag="td")
 

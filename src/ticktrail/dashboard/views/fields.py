@@ -41,9 +41,9 @@ def codes(made: ui.input) -> tuple[str, ...]:
     return tuple(str(made.value or "").replace(",", " ").split())[:20]
 
 
-def chip(label: str, address: str, *, chosen: bool) -> None:
+def chip(label: str, address: str, *, chosen: bool, hint: str = "") -> None:
     """One choice of several."""
-    attributes = {"aria_current": "true"} if chosen else {}
+    attributes = {**({"aria_current": "true"} if chosen else {}), **({"title": hint} if hint else {})}
     parts.link(label, address, "choice", **attributes)
 
 

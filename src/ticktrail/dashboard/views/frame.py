@@ -40,10 +40,12 @@ async def page(visitor: Visitor, place: str, title: str) -> AsyncIterator[Elemen
     ui.dark_mode(visitor.dark)
     ui.page_title(f"{title} · {words.NAME}")
     ui.colors(primary="#0b7a66")
-    parts.text(words.SKIP, "skip", tag="a", href="#content")
+    if not visitor.wall:
+        parts.text(words.SKIP, "skip", tag="a", href="#content")
     with parts.box("shell wall" if visitor.wall else "shell"):
         with parts.box("top", tag="header"):
-            with parts.box("brand", tag="a", href="/?wall" if visitor.wall else "/", aria_label=words.NAME):
+            home = {"tag": "span"} if visitor.wall else {"tag": "a", "href": "/"}
+            with parts.box("brand", **home):
                 parts.text("✓✓", "brand-mark", aria_hidden="true")
                 parts.text(words.NAME, "brand-name")
             if not visitor.wall:
@@ -134,11 +136,13 @@ async def _strip(visitor: Visitor) -> None:
         with strip, parts.box(f"strip-in {level}", tag="span" if visitor.wall else "a",
                               **({} if visitor.wall else {"href": "/trust"})):  # fmt: skip
             parts.text("", "lamp", aria_hidden="true")
-            parts.text(headline, "strip-head")
+            parts.text(words.capital(headline), "strip-head")
             for remark in remarks[:3]:
-                parts.text(visitor.text(remark, 220), "strip-remark")
+                parts.text(words.capital(visitor.text(remark, 220)), "strip-remark")
             if len(remarks) > 3:
                 parts.text(words.AND_MORE.format(count=len(remarks) - 3), "strip-remark")
+            if not visitor.wall:
+                parts.text(words.TRUST, "strip-way")
 
     await asyncio.wait({asyncio.create_task(look())}, timeout=_STRIP_WAITS_SECONDS)
     parts.every(STRIP_SECONDS, look, strip)

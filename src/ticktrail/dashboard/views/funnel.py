@@ -38,21 +38,35 @@ async def funnel(visitor: Visitor, name: str) -> None:
             parts.text(words.FUNNEL, tag="h1")
             parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/funnel?period={key}")
         container = parts.box("listing")
-    await put(visitor, container, period_of(name, visitor.site.now(), visitor.site.settings.timezone), days=True)
+    await put(visitor, container, name, days=True)
 
 
-async def put(visitor: Visitor, container: Element, period: Period, *, days: bool) -> None:
-    """The figures of a period, made anew in their place when something new is stored."""
+async def put(visitor: Visitor, container: Element, name: str, *, days: bool) -> None:
+    """The figures of a period, made anew in their place when something new is stored, or another day has begun."""
     site = visitor.site
 
-    async def ask() -> questions.Funnel:
+    async def ask() -> tuple[questions.Funnel, Period, bool]:
         now = site.now()
-        return await site.ledger.recall(
+        period = period_of(name, now, site.settings.timezone)
+        found = await site.ledger.recall(
             ("funnel", period), lambda store: questions.funnel(store, period, now, site.settings.timezone)
         )
+        if _counted(found):
+            return found, period, False
+        return found, period, await site.is_empty()
 
-    def show(found: questions.Funnel) -> None:
+    def show(answer: tuple[questions.Funnel, Period, bool]) -> None:
+        found, period, is_empty = answer
+        if not _counted(found):
+            if days:
+                parts.nothing_sent(is_empty=is_empty)
+            else:
+                # No period is chosen here, and what to do about an empty ledger stands in another part of the page.
+                parts.empty(words.EMPTY_PERIOD)
+            return
         _figures(visitor, found, period)
+        if not visitor.wall:
+            _explained()
         if days:
             _days(visitor, found)
         if days and found.days and not visitor.wall:
@@ -63,14 +77,28 @@ async def put(visitor: Visitor, container: Element, period: Period, *, days: boo
     await parts.fill_anew(container, NEWS_SECONDS, ask, show)
 
 
+def _counted(found: questions.Funnel) -> bool:
+    return bool(found.counts.messages or found.counts.groups or found.counts.tests)
+
+
+def _explained() -> None:
+    """What the signs and words of the figures mean, for who sees them for the first time."""
+    with parts.box("explained", tag="details"):
+        parts.text(words.HOW_TO_READ, tag="summary")
+        with parts.box("facts", tag="dl"):
+            for name, told in (
+                (words.SENT, words.COUNTED_HINT),
+                (f"{words.READ} {words.AT_LEAST}", words.READ_HINT),
+                (words.ON_THE_WAY, words.ON_THE_WAY_HINT),
+                (words.capital(words.NOT_FINAL), words.NOT_FINAL_HINT),
+                (words.POINTS.format(change="±").capitalize(), words.CHANGE_HINT),
+            ):
+                parts.text(name, tag="dt")
+                parts.text(told, tag="dd")
+
+
 def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
     counts, made = found.counts, stats.figures(found.counts, found.never)
-    if not (counts.messages or counts.groups or counts.tests):
-        if period.since is None:
-            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
-        else:
-            parts.empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
-        return
     since, until = _bounds(period)
 
     def to(kind: str) -> str | None:
@@ -82,7 +110,8 @@ def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
               change=words.points(found.change), hint=made.delivered.missing)  # fmt: skip
         _tile(words.READ, counts.read, words.of_whole(made.read, "delivered", at_least=True), to("read"), "read",
               hint=made.read.missing or words.READ_HINT)  # fmt: skip
-        _tile(words.ON_THE_WAY, counts.on_the_way, "", to("on_the_way"), "on_the_way")
+        _tile(words.ON_THE_WAY, counts.on_the_way, words.ONE_TICK, to("on_the_way"), "on_the_way",
+              hint=words.ON_THE_WAY_HINT)  # fmt: skip
         _tile(
             words.FAILED_WORD,
             counts.failed,
@@ -181,7 +210,7 @@ def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -
 
     with parts.box(tag="tr"):
         with parts.box(tag="td"):
-            parts.text(words.day(name, site.now(), zone))
+            parts.text(words.capital(words.day(name, site.now(), zone)))
             if counts.not_final:
                 parts.text(words.NOT_FINAL, "badge", title=words.NOT_FINAL_HINT)
         cell("sent", counts.sent)
@@ -193,7 +222,7 @@ def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -
 
 def _chart(visitor: Visitor, shown: tuple[msgspec.Struct, ...]) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
-    days = [words.day(str(day.key), now, zone) for day in shown]  # type: ignore[attr-defined]
+    days = [words.capital(words.day(str(day.key), now, zone)) for day in shown]  # type: ignore[attr-defined]
     counts: list[Counts] = [day.counts for day in shown]  # type: ignore[attr-defined]
     series = (
         (words.READ, "#1d9bd1", [one.read for one in counts]),

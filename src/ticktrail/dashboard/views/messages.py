@@ -163,10 +163,14 @@ def _form(visitor: Visitor, choice: Choice) -> None:
                     words.status(status).capitalize(),
                     address_of(only, site.addresses),
                     chosen=choice.status == (status,),
+                    hint=words.STATUS_HINTS[status],
                 )
             for name, label in words.SHORT_FORMS.items():
                 only = msgspec.structs.replace(everything, **{name: True})
-                fields.chip(label, address_of(only, site.addresses), chosen=bool(getattr(choice, name)))
+                fields.chip(
+                    label, address_of(only, site.addresses), chosen=bool(getattr(choice, name)),
+                    hint=words.STATUS_HINTS[name],
+                )  # fmt: skip
         used = [name for name in words.CONDITIONS if getattr(choice, name)] + (["error"] if choice.error else [])
         with parts.box("more", tag="details") as more:
             if used:

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
-from ticktrail.alert import Alert, Kind
+from ticktrail.alert import Kind
 from ticktrail.dashboard import words
 from ticktrail.dashboard.choice import choice_of
 from ticktrail.dashboard.needs import LONGEST_NOTE, OF_READING, Need, known_of, needs_you, see_to
-from ticktrail.dashboard.periods import USUAL, period_of
+from ticktrail.dashboard.periods import USUAL
 from ticktrail.dashboard.send_choice import address_of_sends, sends_chosen
 from ticktrail.dashboard.site import Visitor
 from ticktrail.dashboard.views import frame, funnel, messages, parts
@@ -21,7 +21,7 @@ from ticktrail.query import MessageFilter, SendFilter
 
 LOOK_SECONDS = 15.0
 _LISTED = 30
-_WALL_CAUSES = 5
+_WALL_CAUSES = 4
 _WALL_ROWS = 8
 
 
@@ -34,14 +34,13 @@ async def overview(visitor: Visitor) -> None:
                 latest = parts.box("listing")
         else:
             causes, figures = _causes(), _figures(visitor)
-    period = period_of(USUAL, visitor.site.now(), visitor.site.settings.timezone)
-    await asyncio.gather(_put(visitor, causes), funnel.put(visitor, figures, period, days=False))
+    await asyncio.gather(_put(visitor, causes), funnel.put(visitor, figures, USUAL, days=False))
     if visitor.wall:
         await messages.latest(visitor, latest, _WALL_ROWS)
 
 
 def _causes() -> Element:
-    with parts.section(words.NEEDS):
+    with parts.section(words.NEEDS, level="h1"):
         return parts.box("needs")
 
 
@@ -92,12 +91,14 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
     alert = need.alert
     gravity = "bad" if alert.urgency == "urgent" else "warn"
     with parts.box(f"need {gravity} {'acknowledged' if need.known else ''}", tag="article"):
+        _figure(need)
         with parts.box("need-main"):
-            parts.text(visitor.text(alert.title, 300), "need-sentence", tag="h3")
-            _facts(visitor, alert)
+            parts.text(visitor.text(alert.title, 300), "need-sentence", tag="h2")
+            parts.text(visitor.text(alert.says, 600), "need-says", tag="p")
             if not visitor.wall:
-                parts.text(visitor.text(alert.says, 600), "need-says", tag="p")
-                parts.text(visitor.text(alert.remedy, 600), "need-advice", tag="p")
+                with parts.box("need-advice", tag="p"):
+                    parts.text(f"{words.WHAT_TO_DO}: ", "strong")
+                    parts.text(visitor.text(alert.remedy, 600))
             if need.known is not None and need.known.note:
                 parts.text(f"“{visitor.text(need.known.note, 300)}”", "need-note", tag="p")
         if visitor.wall:
@@ -108,15 +109,20 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
                 _acknowledge(visitor, need, changed)
 
 
-def _facts(visitor: Visitor, alert: Alert) -> None:
-    zone, now = visitor.site.settings.timezone, visitor.site.now()
-    with parts.box("need-facts"):
-        if alert.people:
-            parts.text(words.people_affected(alert.people, at_most=alert.people_at_most), "need-people")
-        elif alert.messages:
-            parts.text(words.plural(alert.messages, "message"), "need-people")
-        if alert.since_timestamp is not None:
-            parts.text(words.since(words.clock(alert.since_timestamp, zone, now)))
+def _figure(need: Need) -> None:
+    """Whom a cause concerns, as a figure to be read from afar; since when and out of how many its sentence says."""
+    alert = need.alert
+    # Messages are as many as the list behind them has: nobody should find another number there.
+    messages = alert.messages if need.listed is None else need.listed
+    with parts.box("need-figure"):
+        count, nouns = (alert.people, words.PEOPLE) if alert.people else (messages, words.MESSAGES_NOUN)
+        if count:
+            if alert.people and alert.people_at_most and count > 1:
+                parts.text(words.AT_MOST, "need-noun")
+            parts.text(words.number(count), "need-count")
+            parts.text(nouns[count != 1], "need-noun")
+        else:
+            parts.text("!", "need-count", aria_hidden="true")
         if alert.kind is Kind.FAILING and alert.messages is not None and alert.before is not None:
             name, said = words.trend(alert.messages, alert.before)
             parts.text(said, f"trend {name}")

@@ -88,6 +88,14 @@ def empty(title: str, hint: str = "", *, kind: str = "empty") -> None:
             text(hint, "state-hint", tag="p")
 
 
+def nothing_sent(*, is_empty: bool) -> None:
+    """What stands where a period has no message: another period helps only where there are messages at all."""
+    if is_empty:
+        empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
+    else:
+        empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
+
+
 def failure(error: Exception, again: Callable[[], Any] | None = None) -> None:
     """What stands where something could not be had: what is the matter, and the remedy."""
     with box("state error", role="alert"):
@@ -214,11 +222,13 @@ async def fill_anew(
 
 
 @contextmanager
-def section(title: str, classes: str = "", *, extra: Callable[[], Any] | None = None) -> Iterator[Element]:
+def section(
+    title: str, classes: str = "", *, level: str = "h2", extra: Callable[[], Any] | None = None
+) -> Iterator[Element]:
     """A part of a page under a heading."""
     with box(f"section {classes}", tag="section", aria_label=title) as element:
         with box("section-head"):
-            text(title, tag="h2")
+            text(title, tag=level)
             if extra is not None:
                 extra()
         yield element
@@ -247,7 +257,7 @@ def spark(rates: tuple[float | None, ...]) -> None:
     if len(known) < 2:
         text("")
         return
-    ui.echart(
+    chart = ui.echart(
         {
             "animation": False,
             "grid": {"left": 1, "right": 1, "top": 3, "bottom": 3},
@@ -267,6 +277,8 @@ def spark(rates: tuple[float | None, ...]) -> None:
         },
         renderer="svg",
     ).classes("spark")
+    chart.props["role"] = "img"
+    chart.props["aria-label"] = words.SPARK.format(first=known[0] * 100, last=known[-1] * 100)
 
 
 def _dressed(element: E, classes: str, attributes: dict[str, str]) -> E:

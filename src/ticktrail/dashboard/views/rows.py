@@ -33,6 +33,10 @@ def _row(visitor: Visitor, message: Message) -> None:
         row = parts.box("row", tag="tr")
         with row:
             with parts.box("when", tag="td"):
+                if not visitor.wall:
+                    # A press on it is one on the row.
+                    opener = parts.text("", "opener", tag="button", type="button", aria_expanded="false")
+                    opener.props["aria-label"] = words.TIMELINE
                 parts.link(
                     words.clock(state.latest_timestamp, zone, now),
                     visitor.message(message.message_id),
@@ -55,13 +59,10 @@ def _row(visitor: Visitor, message: Message) -> None:
                 with detail, parts.box(tag="td", colspan=str(len(words.MESSAGE_HEADINGS))):
                     full(visitor, message)
             detail.set_visibility(not detail.visible)
-            row.props["aria-expanded"] = str(detail.visible).lower()
-            row.update()
+            opener.props["aria-expanded"] = str(detail.visible).lower()
+            opener.update()
 
-        row.props["tabindex"] = "0"
-        row.props["aria-expanded"] = "false"
         row.on("click", toggle, js_handler="(event) => { if (!event.target.closest('a')) emit(); }")
-        row.on("keydown.enter.self", toggle)
 
 
 def about(visitor: Visitor, message: Message, *, with_campaign: bool = True) -> str:
@@ -101,7 +102,7 @@ def _why(visitor: Visitor, message: Message) -> None:
             parts.text(words.WHATSAPP_SAID.format(said=visitor.text(told, 400)), tag="p")
         if failed:
             parts.text(f"{words.WHAT_TO_DO}: {entry.advice}", tag="p")
-            parts.text(words.SENDING_AGAIN.format(answer=again_in_full(entry)), tag="p")
+            parts.text(words.SENDING_AGAIN.format(answer=words.capital(again_in_full(entry))), tag="p")
         else:
             parts.text(words.ARRIVED_ANYWAY, tag="p")
 
@@ -109,6 +110,7 @@ def _why(visitor: Visitor, message: Message) -> None:
 def _timeline(visitor: Visitor, message: Message) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
+    told = short_reason(message.standing.failure, site.catalogue)
     with parts.box("timeline", tag="ol", aria_label=words.TIMELINE):
         for entry, executions in itertools.islice(timeline(message.history), 100):
             with parts.box("event", tag="li"):
@@ -124,8 +126,10 @@ def _timeline(visitor: Visitor, message: Message) -> None:
                 if address is not None:
                     parts.away(words.EXECUTION.format(execution=executions[0]), address)
                 for error in (entry.errors or ())[:5]:
-                    failure = read_failure(error)
-                    parts.text(visitor.text(short_reason(failure, site.catalogue)), "event-error")
+                    reason = short_reason(read_failure(error), site.catalogue)
+                    # What stands above already is not said twice.
+                    if reason != told:
+                        parts.text(visitor.text(reason), "event-error")
     if len(message.history) > 100:
         parts.text(words.STATUSES_MORE.format(count=len(message.history) - 100), "muted")
 
@@ -135,7 +139,7 @@ def _facts(visitor: Visitor, message: Message) -> None:
     facts: dict[str, str | None] = {
         "to": visitor.who(recipient_of(message)),
         "from": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
-        "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+        "template": "/".join(filter(None, (template.name, template.language))) if template else None,
         "campaign": known.callback_data,
         "sent_by": words.SENDER.format(node=sender.node, workflow=sender.workflow_id) if sender else None,
         "price": _price(message),
@@ -167,7 +171,7 @@ def _price(message: Message) -> str | None:
     category = pricing.get("category")
     said_billable = pricing.get("billable")
     billed = words.BILLED[said_billable] if isinstance(said_billable, bool) else ""
-    return " ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
+    return ", ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
 
 
 def _code(message: Message) -> str:

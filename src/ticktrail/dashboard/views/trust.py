@@ -36,11 +36,9 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
     zone, now = site.settings.timezone, site.now()
     judged = judge(known, now, zone, masked=visitor.masked)
     with parts.box(f"card verdict {judged.level}"):
-        parts.text(
-            f"{trust_words.LEVELS[judged.level]} {judged.headline[0].upper()}{judged.headline[1:]}.",
-            "verdict-head",
-            tag="p",
-        )
+        unknown = judged.checked_at is None and judged.level != "bad"
+        answer = trust_words.UNKNOWN if unknown else trust_words.LEVELS[judged.level]
+        parts.text(f"{answer} {words.capital(judged.headline)}.", "verdict-head", tag="p")
         for remark in judged.remarks:
             parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
         if known.exists:
@@ -59,7 +57,8 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
         if known.runs:
             _runs(visitor, known.runs)
         else:
-            parts.empty(trust_words.NO_RUNS, trust_words.NO_RUNS_HINT)
+            hint = trust_words.NO_RUNS_HINT if known.messages else words.EMPTY_LEDGER_HINT
+            parts.empty(trust_words.NO_RUNS, hint)
 
 
 def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Open, ...], *, several: bool) -> None:
