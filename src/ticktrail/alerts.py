@@ -177,7 +177,7 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
                 people_only=True,
                 statuses=("sent",),
                 sending_numbers=(one.number,) if one.number else (),
-                since_timestamp=now - STUCK_UNTIL,
+                since_timestamp=now - rules.stuck_after - rules.window,
                 until_timestamp=now - rules.stuck_after,
             ),
         )
