@@ -43,13 +43,14 @@ def acknowledge(
         NotFoundError: nothing with this key fires.
     """
     alert = next((one for one in find_alerts(settings, own, ledger, now) if one.key == key), None)
-    if alert is None:
+    if alert is not None:
+        ledger.alert_memory.see(alert.key, alert.kind.value, alert.title, at=now)
+    # It may have ended in between, as another process sees it.
+    if alert is None or not ledger.alert_memory.acknowledge(key, at=now, note=note):
         raise NotFoundError(
             f"No alert with the key {key[:80]!a} fires now.",
             remedy="Type: ticktrail alerts, which prints each one's key.",
         )
-    ledger.alert_memory.see(alert.key, alert.kind.value, alert.title, at=now)
-    ledger.alert_memory.acknowledge(alert.key, at=now, note=note)
     return alert
 
 

@@ -65,6 +65,29 @@ def test_a_store_that_fails_is_told_without_its_place(
     assert (str(tmp_path) in answer.text()) == (role == "full")
 
 
+def test_settings_at_fault_are_said_as_such(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
+    """What somebody broke in ticktrail.toml is blamed on no asker; its place, and later a note, are not for viewers."""
+    store, toml = tmp_path / "ledger.sqlite", tmp_path / "ticktrail.toml"
+    toml.write_text('[alerts]\nstuck_after = "24h"\n', encoding="utf-8")
+    invented_ledger.fill(store, 20, datetime.now(UTC), trouble=True)
+    address = serve(store)
+    toml.write_text("[alerts\n", encoding="utf-8")
+    for role in ("full", "viewer"):
+        page = look.at(address, role=role)
+        page.wait_for_selector("text=The settings cannot be used.")
+        assert (str(tmp_path) in page.content()) == (role == "full")
+    toml.write_text("", encoding="utf-8")
+    page = look.at(address)
+    page.locator(".needs > .need").first.get_by_role("button", name="Acknowledge").click()
+    page.locator(".dialog input").fill("Nora calls them")
+    page.locator(".dialog .primary").click()
+    page.wait_for_selector(".seen-to")
+    assert page.locator(".need-note").count() == 1
+    viewer = look.at(address, role="viewer")
+    assert viewer.locator(".seen-to").count() == 1
+    assert "Nora" not in viewer.content()
+
+
 def test_a_viewer_cannot_look_for_a_person(look: Look, shop: str) -> None:
     """No page of a viewer's has the search, and an address that would search is refused, in a file too."""
     for place in PAGES:

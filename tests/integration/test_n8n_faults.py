@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
+import msgspec
 import pytest
 from tests.n8n_reading import ALL_VERSIONS, api_of, executions, problems
 from tests.n8n_server import EDITOR, QUICK, N8nRequest, N8nServer
@@ -110,9 +111,14 @@ def test_a_nonsense_retry_after_is_ignored(n8n: N8nServer, nonsense: str) -> Non
 # --- faults that stay -----------------------------------------------------------------------------------------------
 
 
-def failure_of(server: N8nServer, **changes: Any) -> SourceRefusedError | SourceUnavailableError:
+def failure_of(
+    server: N8nServer, *, patience: Patience = QUICK, **changes: Any
+) -> SourceRefusedError | SourceUnavailableError:
     """What the first question comes to."""
-    with api_of(server, **changes) as api, pytest.raises((SourceRefusedError, SourceUnavailableError)) as caught:
+    with (
+        api_of(server, patience=patience, **changes) as api,
+        pytest.raises((SourceRefusedError, SourceUnavailableError)) as caught,
+    ):
         list(api.pages())
     return caught.value
 
@@ -184,7 +190,8 @@ def test_an_empty_list_that_cannot_be_proven_is_said() -> None:
 def test_what_is_not_n8n_is_never_an_empty_list(n8n: N8nServer, status: int, body: bytes) -> None:
     """Anything but n8n's JSON: asked again for a while, then an error that names the three causes."""
     n8n.answer(status, body, times=None)
-    error = failure_of(n8n)
+    # Long enough for a machine that is busy with other tests.
+    error = failure_of(n8n, patience=msgspec.structs.replace(QUICK, starting=1.0))
     assert isinstance(error, SourceUnavailableError)
     assert "N8N_BASE_URL" in error.remedy
     assert "N8N_PUBLIC_API_DISABLED" in error.remedy

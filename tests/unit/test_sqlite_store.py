@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
+from ticktrail.errors import ConfigurationError, SettingsError, StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.model import Send, SentBy, StatusEvent, Template
 from ticktrail.query import MessageFilter, Person, Place, SendFilter, SendPlace
 from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_filter
@@ -339,11 +339,11 @@ def test_a_damaged_file_is_refused(store: SqliteStore, path: Path) -> None:
         fails(StoreRefusedError, lambda: list(reader.messages(MessageFilter())), str(path), "damaged", "sync --full")
 
 
-def test_a_folder_is_a_configuration_error(tmp_path: Path) -> None:
+def test_a_folder_is_a_fault_of_the_settings(tmp_path: Path) -> None:
     """A folder instead of a file is named, with a file in it as the remedy."""
     with SqliteStore(str(tmp_path), OPTIONS) as store:
         for act in (store.exists, lambda: store.count(MessageFilter()), lambda: store.write([sent()], at=AT)):
-            fails(ConfigurationError, act, str(tmp_path), "folder", "ticktrail.db")
+            fails(SettingsError, act, str(tmp_path), "folder", "ticktrail.db")
 
 
 def test_a_file_in_place_of_a_folder_is_a_configuration_error(path: Path) -> None:

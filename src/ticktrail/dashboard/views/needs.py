@@ -99,7 +99,7 @@ def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) 
                 with parts.box("need-advice", tag="p"):
                     parts.text(f"{words.WHAT_TO_DO}: ", "strong")
                     parts.text(visitor.text(alert.remedy, 600))
-            if need.known is not None and need.known.note:
+            if need.known is not None and need.known.note and visitor.is_full:
                 parts.text(f"“{visitor.text(need.known.note, 300)}”", "need-note", tag="p")
         if visitor.wall:
             return

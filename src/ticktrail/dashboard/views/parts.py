@@ -13,8 +13,9 @@ from nicegui.element import Element
 from nicegui.elements.mixins.text_element import TextElement
 
 from ticktrail.dashboard import words
+from ticktrail.dashboard.ledgers import BusyError
 from ticktrail.dashboard.site import Visitor
-from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.errors import ConfigurationError, SettingsError, TicktrailError
 from ticktrail.masking import hide_places, mask_text
 from ticktrail.model import FAILED
 
@@ -96,13 +97,19 @@ def nothing_sent(*, is_empty: bool) -> None:
         empty(words.EMPTY_PERIOD, words.EMPTY_PERIOD_HINT)
 
 
+_TITLES: tuple[tuple[type[Exception], str], ...] = (
+    (SettingsError, words.SETTINGS_WRONG),
+    (ConfigurationError, words.ASKED_WRONG),
+    (BusyError, words.BUSY),
+    (TicktrailError, words.STORE_AWAY),
+    (Exception, words.BROKEN),
+)
+
+
 def failure(error: Exception, again: Callable[[], Any] | None = None) -> None:
     """What stands where something could not be had: what is the matter, and the remedy."""
     with box("state error", role="alert"):
-        if isinstance(error, ConfigurationError):
-            text(words.ASKED_WRONG, "state-title", tag="p")
-        else:
-            text(words.STORE_AWAY if isinstance(error, TicktrailError) else words.BROKEN, "state-title", tag="p")
+        text(next(title for kind, title in _TITLES if isinstance(error, kind)), "state-title", tag="p")
         if isinstance(error, TicktrailError):
             for said in _told(error):
                 text(said, "state-hint", tag="p")
@@ -118,7 +125,7 @@ def _told(error: TicktrailError) -> list[str]:
     # What was typed may be said back; what the store or a setting says of itself may not.
     return (
         [hide_places(mask_text(said)) for said in told]
-        if isinstance(error, ConfigurationError)
+        if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError)
         else [words.WHY_ELSEWHERE]
     )
 
