@@ -22,25 +22,32 @@ class Look:
         self._browser = browser
         self._pictures = pictures
         self.over_mongodb = over_mongodb
-        self._contexts: list[Any] = []
+        self._contexts: dict[tuple[object, ...], Any] = {}
         self.complaints: list[str] = []
 
     def at(self, address: str, *, size: dict[str, int] = LAPTOP, dark: bool = False, role: str | None = None) -> Any:
         """A page, when its content stands there."""
-        context = self._browser.new_context(
-            viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True
-        )
-        self._contexts.append(context)
-        if role is not None:
-            parts = urlsplit(address)
-            context.add_cookies([{"name": "role", "value": role, "url": f"{parts.scheme}://{parts.netloc}"}])
-        page = context.new_page()
+        page = self._context(size, address, dark=dark, role=role).new_page()
         page.on("console", lambda one: one.type == "error" and self.complaints.append(f"console: {one.text}"))
         page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", self._note_host)
         self.go(page, address)
         return page
+
+    def _context(self, size: dict[str, int], address: str, *, dark: bool, role: str | None) -> Any:
+        """Whoever looks again in the same way, at the same server, has its scripts already."""
+        parts = urlsplit(address)
+        server = f"{parts.scheme}://{parts.netloc}"
+        key = (*size.values(), dark, role, server)
+        if key not in self._contexts:
+            context = self._browser.new_context(
+                viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True
+            )
+            if role is not None:
+                context.add_cookies([{"name": "role", "value": role, "url": server}])
+            self._contexts[key] = context
+        return self._contexts[key]
 
     def go(self, page: Any, address: str) -> None:
         """Another page in the same tab, when its content stands there."""
@@ -58,7 +65,7 @@ class Look:
 
     def close(self) -> None:
         """Closes every page."""
-        for context in self._contexts:
+        for context in self._contexts.values():
             context.close()
 
     def _note_host(self, request: Any) -> None:
