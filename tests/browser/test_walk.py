@@ -146,6 +146,7 @@ def test_last_digits_give_a_choice_and_nobody_is_said(look: Look, any_shop: str)
     page.keyboard.press("Enter")
     page.wait_for_url("**/find/*")
     page.wait_for_selector("text=No message to this number")
+    assert page.locator(".bubble").count() == 0
 
 
 def test_a_row_opens_its_timeline(look: Look, any_shop: str) -> None:
@@ -308,3 +309,7 @@ def test_colours_are_remembered(look: Look, shop: str) -> None:
     page.wait_for_selector("body.body--dark")
     look.go(page, f"{shop}/messages")
     page.wait_for_selector("body.body--dark")
+    red, green, blue = map(
+        int, re.findall(r"\d+", page.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+    )
+    assert red + green + blue < 200

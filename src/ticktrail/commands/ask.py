@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
@@ -26,6 +26,10 @@ from ticktrail.commands.options import (
     say,
 )
 from ticktrail.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from ticktrail.config import Settings
+    from ticktrail.query import SendFilter
 
 app = typer.Typer()
 
@@ -130,11 +134,6 @@ def sends(
 ) -> None:
     """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
     from ticktrail.asked_sends import AskedSends, send_filter_of
-    from ticktrail.model import Send
-    from ticktrail.query import SendPlace
-    from ticktrail.render_sends import write_sends
-    from ticktrail.reports import plural
-    from ticktrail.toml_settings import catalogue
 
     settings = read_settings(store)
     shown_as = form_of(form)
@@ -150,7 +149,17 @@ def sends(
         limit=None if limit is None else limit + 1,
         after=after,
     )
-    chosen = send_filter_of(asked, settings, datetime.now(UTC))
+    _show_sends(settings, send_filter_of(asked, settings, datetime.now(UTC)), limit, shown_as)
+
+
+def _show_sends(settings: Settings, chosen: SendFilter, limit: int | None, shown_as: str) -> None:
+    """Print a page of sends, and say where the next one begins."""
+    from ticktrail.model import Send
+    from ticktrail.query import SendPlace
+    from ticktrail.render_sends import write_sends
+    from ticktrail.reports import plural
+    from ticktrail.toml_settings import catalogue
+
     with existing_ledger(settings) as ledger:
         answer, last = ledger.sends(chosen), list[Send]()
 
@@ -158,13 +167,8 @@ def sends(
             last[:] = [send]
             return send
 
-        shown = write_sends(
-            map(noted, itertools.islice(answer, limit)),
-            shown_as,
-            settings.timezone,
-            sys.stdout,
-            catalogue=catalogue(settings),
-        )
+        page = map(noted, itertools.islice(answer, limit))
+        shown = write_sends(page, shown_as, settings.timezone, sys.stdout, catalogue=catalogue(settings))
         sys.stdout.flush()
         if shown_as == "table":
             say(f"{plural(shown, 'send')} in {ledger.location}")

@@ -270,11 +270,9 @@ NO_STATUS = "no status yet"
 NO_STATUS_HINT = "WhatsApp accepted it, and no status has come since. Wait a minute; then ask: ticktrail doctor"
 SEND_ANSWERS = {"accepted": "accepted", "held_for_quality_assessment": HELD, "paused": "paused"}
 NO_RECIPIENT = "not known"
-SEND_TEXTS = {
-    "since": ("Sent since", "7d, yesterday, 2026-11-22"),
-    "until": ("Sent before", "2h, 2026-11-22T14:30"),
-    "template": ("Template", "name, or name/lang"),
-    "workflow": ("Sent by workflow", "id"),
+SEND_CONDITIONS = {
+    **{name: CONDITIONS[name] for name in ("since", "until", "template")},
+    "workflow": CONDITIONS["sent_by"],
 }
 EXACT_TEMPLATE = "Template {}"
 EXACT_LANGUAGE = "Language {}"

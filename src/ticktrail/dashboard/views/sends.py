@@ -148,7 +148,7 @@ def _form(visitor: Visitor, choice: SendChoice) -> None:
             for kind, label in words.SENDS_KINDS.items():
                 changes = {**none, **({kind: True} if kind else {})}
                 fields.chip(label, address(**changes), chosen=getattr(choice, kind) if kind else plain)
-        used = any((choice.error, *(getattr(choice, name) for name in words.SEND_TEXTS)))
+        used = any((choice.error, *(getattr(choice, name) for name in words.SEND_CONDITIONS)))
         with parts.box("more", tag="details") as more:
             if used:
                 more.props["open"] = True
@@ -156,7 +156,7 @@ def _form(visitor: Visitor, choice: SendChoice) -> None:
             with parts.box("fields"):
                 inputs = {
                     name: fields.field(label, hint, fields.readable(name, getattr(choice, name), visitor))
-                    for name, (label, hint) in words.SEND_TEXTS.items()
+                    for name, (label, hint) in words.SEND_CONDITIONS.items()
                 }
                 errors = fields.field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
 
