@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Keeps the older command lines working, cron entries included; what they do is in ``ticktrail.older_script``.
+"""Keeps the older command lines working, cron entries included; what they do is in ``ticktrail.cli.legacy_script``.
 
     python3 track_message_status.py [WA_ID] [MESSAGE_ID] [--limit 200] [--max-messages 10] [--since UNIX]
                                     [--save-to-mongodb]
@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 def main():
     """Run here when Ticktrail is installed here, else in the project's own environment."""
     try:
-        from ticktrail.older_script import main as run
+        from ticktrail.cli.legacy_script import main as run
     except (ImportError, SyntaxError):
         folder, name = ("Scripts", "python.exe") if os.name == "nt" else ("bin", "python")
         python = os.path.join(HERE, ".venv", folder, name)

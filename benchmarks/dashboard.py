@@ -33,10 +33,10 @@ from benchmarks.served import (
     sync_seconds,
 )
 from benchmarks.syncing import n8n
-from ticktrail.dashboard import questions
-from ticktrail.dashboard.periods import period_of
-from ticktrail.naming import Naming
-from ticktrail.query import Grouping
+from ticktrail.messages.filters import Grouping
+from ticktrail.queries import lists as questions
+from ticktrail.queries.periods import period_of
+from ticktrail.settings.naming import Naming
 from ticktrail.stores import Store, StoreOptions, open_store
 
 _ZONE = ZoneInfo("Asia/Riyadh")

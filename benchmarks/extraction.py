@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks import baseline, workload
 from benchmarks.measure import line, ratio
-from ticktrail.n8n import extract
+from ticktrail.extraction.execution_reader import extract
 
 
 def run() -> None:

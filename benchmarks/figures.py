@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line, seconds
 from benchmarks.million import APART, FIRST, MESSAGES, ledger
-from ticktrail.alert_settings import read_alert_settings
-from ticktrail.alerting import find_alerts
-from ticktrail.config import load_settings
-from ticktrail.grouping import WITH_DETAILS
-from ticktrail.ledger import open_ledger
-from ticktrail.query import Grouping, MessageFilter
+from ticktrail.alerts.service import find_alerts
+from ticktrail.alerts.settings import read_alert_settings
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.grouping import WITH_DETAILS
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.opening import open_ledger
 
 
 def run() -> None:
@@ -68,7 +68,7 @@ def _measure(
     def ask() -> None:
         nonlocal groups
         young = FIRST + MESSAGES * APART - 86_400
-        groups = sum(1 for _ in store.figures(chosen, by, young_since=young, details=details))
+        groups = sum(1 for _ in store.statistics(chosen, by, young_since=young, details=details))
 
     took = min(seconds(ask) for _ in range(2))
     line(f"SQLite, stats {name}", f"{took * 1000:,.0f} ms, {groups:,} groups, {took / scan:.1f} x a plain scan{wanted}")

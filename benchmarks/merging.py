@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from benchmarks import workload
 from benchmarks.baseline import OneByOneSqlite
 from benchmarks.measure import line, seconds
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions, open_store
 
 _MESSAGES = 30_000

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line
 from ticktrail.stores import StoreOptions, open_store
-from ticktrail.stores.sqlite_migrations import MIGRATIONS
-from ticktrail.stores.sqlite_stats import register_functions
+from ticktrail.stores.sqlite.schema import MIGRATIONS
+from ticktrail.stores.sqlite.statistics import register_functions
 
 _NAME = "ticktrail_bench_million_"
 

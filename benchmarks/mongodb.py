@@ -16,8 +16,9 @@ from pymongo import MongoClient, UpdateOne
 
 from benchmarks import workload
 from benchmarks.measure import line, ratio
-from ticktrail.merge import gather
-from ticktrail.stores import StoreOptions, mongodb_upsert, open_store
+from ticktrail.messages.merge import gather
+from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores.mongodb import merging as mongodb_upsert
 
 _MESSAGES = 1_000
 _DATABASE = "ticktrail_bench"

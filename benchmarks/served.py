@@ -29,12 +29,12 @@ from tests.invented import WORKFLOW
 
 from benchmarks.measure import seconds
 from benchmarks.syncing import open_api, sync
-from ticktrail.config import load_settings
-from ticktrail.dashboard.access import access_for
-from ticktrail.dashboard.app import Server, build_app, listen
-from ticktrail.ledger import open_ledger
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores.opening import open_ledger
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import Server, build_app, listen
 
 _RELOAD_SECONDS = 5.0
 _NEWS_SECONDS = 0.25

@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 from tests.invented import WORKFLOW
 
 from benchmarks.measure import line, ratio, seconds
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.incremental import Caller, sync_workflow
-from ticktrail.ingest import SyncReport
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.sync.incremental import Caller, sync_workflow
+from ticktrail.sync.ingest import SyncReport
 
 _BACKFILL = 20_000
 _NEWEST = 200

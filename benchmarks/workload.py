@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
 
 RECORDED = Path(__file__).parent.parent / "tests/data/n8n-2.41.1/corpus_400_messages.jsonl.gz"
 LIFE = ("sent", "delivered", "read")

@@ -10,7 +10,7 @@ import pytest
 from tests.n8n_server import QUICK, N8nServer
 
 from ticktrail.sources import Page
-from ticktrail.sources.n8n_api import N8nApi, Patience, Timeouts
+from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 
 OLD, MIDDLE, NEW = "1.68.0", "2.0.0", "2.41.1"
 """Releases that differ: without a status in lists; with pages that one row spoils; the one that was recorded."""
@@ -19,7 +19,7 @@ ALL_VERSIONS = pytest.mark.parametrize("version", [OLD, MIDDLE, "2.28.5", NEW])
 
 
 def api_of(
-    server: N8nServer, *, patience: Patience = QUICK, timeouts: Timeouts | None = None, **changes: Any
+    server: N8nServer, *, patience: RetryPolicy = QUICK, timeouts: Timeouts | None = None, **changes: Any
 ) -> N8nApi:
     """A source that reads it."""
     return N8nApi(server.settings(**changes), server.workflow_id, patience=patience, timeouts=timeouts)

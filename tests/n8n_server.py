@@ -24,10 +24,10 @@ from typing import Any
 import msgspec
 from tests.faulty_server import Answer, FaultyServer, Request
 
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.sources.n8n_http import Patience
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.http import RetryPolicy
 
-QUICK = Patience(
+QUICK = RetryPolicy(
     attempts=4, total=20, wait_initial=0.001, wait_max=0.005, wait_jitter=0, retry_after_max=0.05, starting=0.2
 )
 """As patient as in earnest, in milliseconds."""

@@ -9,36 +9,37 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ticktrail.counts import Counts, Group
+    from ticktrail._version import __version__
     from ticktrail.errors import ConfigurationError, FatalError, NotFoundError, RetriableError, TicktrailError
-    from ticktrail.model import (
+    from ticktrail.extraction.execution_reader import extract
+    from ticktrail.messages.counts import Counts, Group
+    from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
+    from ticktrail.messages.model import (
         Attributes,
         Extraction,
         HistoryEntry,
         Message,
+        MessageState,
         Outcome,
         Send,
         SentBy,
-        Standing,
         StatusEvent,
         Template,
     )
-    from ticktrail.n8n import extract
-    from ticktrail.query import Grouping, MessageFilter, SendFilter
     from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
 
 _HOMES = {
-    "counts": ("Counts", "Group"),
+    "_version": ("__version__",),
+    "messages.counts": ("Counts", "Group"),
     "errors": ("ConfigurationError", "FatalError", "NotFoundError", "RetriableError", "TicktrailError"),
-    "model": (
-        *("Attributes", "Extraction", "HistoryEntry", "Message", "Outcome", "Send", "SentBy", "Standing"),
+    "messages.model": (
+        *("Attributes", "Extraction", "HistoryEntry", "Message", "Outcome", "Send", "SentBy", "MessageState"),
         *("StatusEvent", "Template"),
     ),
-    "n8n": ("extract",),
-    "query": ("Grouping", "MessageFilter", "SendFilter"),
+    "extraction.execution_reader": ("extract",),
+    "messages.filters": ("Grouping", "MessageFilter", "SendFilter"),
     "stores": ("Store", "StoreOptions", "WriteReport", "open_store"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -54,13 +55,13 @@ __all__ = [
     "HistoryEntry",
     "Message",
     "MessageFilter",
+    "MessageState",
     "NotFoundError",
     "Outcome",
     "RetriableError",
     "Send",
     "SendFilter",
     "SentBy",
-    "Standing",
     "StatusEvent",
     "Store",
     "StoreOptions",

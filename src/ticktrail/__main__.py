@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ticktrail.cli import main
+from ticktrail.cli.app import main
 
 if __name__ == "__main__":
     main()

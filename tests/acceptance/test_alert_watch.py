@@ -16,10 +16,10 @@ import pytest
 from tests.faulty_server import Answer, FaultyServer, Request
 from tests.n8n_server import N8nServer
 
-from ticktrail.coverage import Change, Facts
-from ticktrail.incremental import scope_of
-from ticktrail.model import Send, SentBy
+from ticktrail.messages.model import Send, SentBy
 from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores.coverage import Change, Facts
+from ticktrail.sync.incremental import scope_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signal to end a watch with")
 
@@ -91,7 +91,7 @@ def test_the_watch_tells_that_nothing_can_be_read(
         with open_store(str(home / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as store:
             store.prepare()
             facts = Facts(checked_at=datetime.now(UTC) - timedelta(hours=3))
-            store.books.save_coverage(scope_of(n8n.address, "wf", store), Change(facts=facts))
+            store.sync_state.save_coverage(scope_of(n8n.address, "wf", store), Change(facts=facts))
         n8n.answer(401, {"message": "unauthorized"}, times=None)
         (key,), said = watch(home, bare_environment, n8n, receiver, 1)
     assert key.startswith("sync-")

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.faulty_server import Answer, FaultyServer, Request
 
-from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store
 
 pytestmark = pytest.mark.thorough

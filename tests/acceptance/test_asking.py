@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store
 
 pytestmark = pytest.mark.thorough
@@ -42,7 +42,7 @@ def recorded(ticktrail: Ticktrail, home: Path) -> str:
     """A ledger of the demonstration's recordings, which hold sends."""
     from importlib import resources  # noqa: PLC0415
 
-    recordings = resources.files("ticktrail") / "recordings" / "executions.jsonl.gz"
+    recordings = resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz"
     (home / "recorded.jsonl.gz").write_bytes(recordings.read_bytes())
     assert ticktrail("sync", "--from", "recorded.jsonl.gz", "--store", "recorded.sqlite").returncode == 0
     return "recorded.sqlite"

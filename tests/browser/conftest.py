@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 from tests import recordings
 
-from ticktrail import ingest
-from ticktrail.sources.export import Export
+from ticktrail.sources.files.export import Export
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.sync import ingest
 
 from . import invented_ledger
 from .look import Look

@@ -14,10 +14,10 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 
-from ticktrail.config import load_settings
-from ticktrail.dashboard.ledgers import open_ledgers
-from ticktrail.dashboard.pages import mount
-from ticktrail.ledger import open_conversations
+from ticktrail.settings.settings import load_settings
+from ticktrail.stores.opening import open_conversations
+from ticktrail.web.pages.routes import mount
+from ticktrail.web.store_pool import open_ledgers
 
 
 class RoleByCookie:

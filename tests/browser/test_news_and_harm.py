@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store
 
 from . import invented_ledger

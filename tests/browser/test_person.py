@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 
 import pytest
 
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions, open_store
 
 from . import invented_ledger

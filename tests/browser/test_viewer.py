@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.incremental import scope_of
 from ticktrail.stores import StoreOptions, open_store
-from ticktrail.stores.bookkeeping import Run
+from ticktrail.stores.sync_state import Run
+from ticktrail.sync.incremental import scope_of
 
 from . import invented_ledger
 from .look import Look
@@ -27,7 +27,9 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
     with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
         invented_ledger.note_syncs(ledger, now, trouble=True)
         scope = scope_of(invented_ledger.N8N, invented_ledger.WORKFLOW, ledger)
-        ledger.books.add_run(Run(run_id="z", scope=scope, began_at=now + timedelta(seconds=1), seconds=1, error=said))
+        ledger.sync_state.add_run(
+            Run(run_id="z", scope=scope, began_at=now + timedelta(seconds=1), seconds=1, error=said)
+        )
     address = serve(store)
     full = look.at(f"{address}/trust", role="full")
     assert "n8n.shop.example.com" in full.text_content("#content")

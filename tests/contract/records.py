@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ticktrail.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, WriteReport
 
 OpenAgain = Callable[[], Store]

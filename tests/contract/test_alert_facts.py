@@ -6,18 +6,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ticktrail.alert import Alert, Kind, Rules
-from ticktrail.alert_facts import gather
-from ticktrail.alerts import judge
-from ticktrail.config import Settings, load_settings
-from ticktrail.coverage import Change, Facts, Open
-from ticktrail.coverage import Kind as Why
-from ticktrail.error_codes import packaged
-from ticktrail.incremental import scope_of
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.naming import Naming
+from ticktrail.alerts.alert import Alert, Kind, Rules
+from ticktrail.alerts.facts import gather
+from ticktrail.alerts.rules import judge
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.settings.naming import Naming
+from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store
-from ticktrail.stores.bookkeeping import Run
+from ticktrail.stores.coverage import Change, Facts, Open
+from ticktrail.stores.coverage import Kind as Why
+from ticktrail.stores.sync_state import Run
+from ticktrail.sync.incremental import scope_of
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
@@ -177,13 +177,13 @@ def test_how_the_reading_goes(store: Store) -> None:
     note(store, checked_at=NOW - timedelta(days=90), workflow_id="gone")
     scope = scope_of("https://n8n.example.com", "wf", store)
     began_at = NOW - timedelta(hours=4)
-    store.books.add_run(Run(run_id="1", scope=scope, began_at=began_at, seconds=1.0, error="n8n refused the key."))
+    store.sync_state.add_run(Run(run_id="1", scope=scope, began_at=began_at, seconds=1.0, error="n8n refused the key."))
     told = alerts(store, N8N_BASE_URL="https://n8n.example.com", WORKFLOW_ID_WHATSAPP="wf")
-    assert {alert.kind for alert in told} == {Kind.SYNC, Kind.NOT_SHOWN}
+    assert {alert.kind for alert in told} == {Kind.SYNC, Kind.WITHHELD}
     by_kind = {alert.kind: alert for alert in told}
     assert by_kind[Kind.SYNC].says.startswith("Complete up to 15:00; no sync has come through for 5 h.")
     assert by_kind[Kind.SYNC].says.endswith("The last one ended with: n8n refused the key.")
-    assert by_kind[Kind.NOT_SHOWN].says == "2 redacted. They may hold statuses."
+    assert by_kind[Kind.WITHHELD].says == "2 redacted. They may hold statuses."
     # Somewhere else, where nothing is set, what was read last stands for all.
     assert {alert.key for alert in alerts(store)} == {alert.key for alert in told}
 
@@ -191,8 +191,8 @@ def test_how_the_reading_goes(store: Store) -> None:
 def note(store: Store, *, checked_at: datetime, workflow_id: str = "wf", hidden: int = 0) -> None:
     """What a sync of a workflow notes of itself."""
     opened = tuple(
-        Open(execution_id=number, kind=Why.NOT_SHOWN, reason="redacted", first_met_at=NOW, look_again_at=NOW)
+        Open(execution_id=number, kind=Why.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW)
         for number in range(hidden)
     )
     scope = scope_of("https://n8n.example.com", workflow_id, store)
-    store.books.save_coverage(scope, Change(facts=Facts(checked_at=checked_at), opened=opened))
+    store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=checked_at), opened=opened))

@@ -5,33 +5,33 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
-from ticktrail.stores.alert_memory import Remembered, Told
+from ticktrail.stores.alert_state import AlertRecord, Told
 
 from .records import AT, LATER, MUCH_LATER, OpenAgain, event
 
 KEY = "131026-a1b2c3"
 
 
-def only(store: Store) -> Remembered:
+def only(store: Store) -> AlertRecord:
     """The one alert that is remembered."""
-    (found,) = store.alert_memory.all()
+    (found,) = store.alert_state.all()
     return found
 
 
 def test_a_place_that_does_not_exist_remembers_nothing(store: Store, nothing_was_created: Callable[[], bool]) -> None:
     """Reading the memory creates nothing."""
-    assert store.alert_memory.all() == []
+    assert store.alert_state.all() == []
     assert nothing_was_created()
 
 
 def test_an_alert_begins_once(store: Store, open_again: OpenAgain) -> None:
     """Seen again, it keeps its beginning and gets its newest title; another process sees the same."""
-    store.alert_memory.see(KEY, "failing", "3 messages", at=AT)
-    store.alert_memory.see(KEY, "failing", "4 messages", at=LATER)
-    store.alert_memory.see(KEY, "failing", "4 messages", at=AT)
-    expected = Remembered(key=KEY, kind="failing", title="4 messages", first_seen_at=AT, last_seen_at=LATER)
+    store.alert_state.see(KEY, "failing", "3 messages", at=AT)
+    store.alert_state.see(KEY, "failing", "4 messages", at=LATER)
+    store.alert_state.see(KEY, "failing", "4 messages", at=AT)
+    expected = AlertRecord(key=KEY, kind="failing", title="4 messages", first_seen_at=AT, last_seen_at=LATER)
     assert only(store) == expected
     assert only(open_again()) == expected
 
@@ -39,13 +39,13 @@ def test_an_alert_begins_once(store: Store, open_again: OpenAgain) -> None:
 def test_everything_is_remembered_by_key(store: Store) -> None:
     """Several alerts come in the order of their keys."""
     for key in ("silence", "131026-b", "131026-a"):
-        store.alert_memory.see(key, "failing", key, at=AT)
-    assert [one.key for one in store.alert_memory.all()] == ["131026-a", "131026-b", "silence"]
+        store.alert_state.see(key, "failing", key, at=AT)
+    assert [one.key for one in store.alert_state.all()] == ["131026-a", "131026-b", "silence"]
 
 
 def test_channels_are_told_and_hear_of_the_end(store: Store) -> None:
     """Each channel by its own name, whatever characters it has; telling again moves the time."""
-    memory = store.alert_memory
+    memory = store.alert_state
     memory.see(KEY, "failing", "t", at=AT)
     memory.tell(KEY, "team.chat $1", at=AT)
     memory.tell(KEY, "hook", at=AT)
@@ -62,7 +62,7 @@ def test_channels_are_told_and_hear_of_the_end(store: Store) -> None:
 
 def test_an_alert_that_was_over_begins_anew(store: Store) -> None:
     """Nobody was told of the new one, and nobody acknowledged it."""
-    memory = store.alert_memory
+    memory = store.alert_state
     memory.see(KEY, "failing", "t", at=AT)
     memory.tell(KEY, "hook", at=AT)
     assert memory.acknowledge(KEY, at=AT, note="known")
@@ -70,14 +70,14 @@ def test_an_alert_that_was_over_begins_anew(store: Store) -> None:
     memory.resolve(KEY, at=MUCH_LATER)
     assert only(store).resolved_at == LATER
     memory.see(KEY, "failing", "again", at=MUCH_LATER)
-    assert only(store) == Remembered(
+    assert only(store) == AlertRecord(
         key=KEY, kind="failing", title="again", first_seen_at=MUCH_LATER, last_seen_at=MUCH_LATER
     )
 
 
 def test_somebody_knows(store: Store) -> None:
     """Only a firing alert can be acknowledged; the note stays with it, and with its end."""
-    memory = store.alert_memory
+    memory = store.alert_state
     assert not memory.acknowledge(KEY, at=AT)
     memory.see(KEY, "failing", "t", at=AT)
     assert memory.acknowledge(KEY, at=AT, note="Sara is on it")
@@ -90,13 +90,13 @@ def test_somebody_knows(store: Store) -> None:
 
 def test_somebody_takes_back_that_they_know(store: Store) -> None:
     """The note goes too; what nobody acknowledged, what is over and what is unknown cannot be taken back."""
-    memory = store.alert_memory
+    memory = store.alert_state
     assert not memory.take_back(KEY)
     memory.see(KEY, "failing", "t", at=AT)
     assert not memory.take_back(KEY)
     memory.acknowledge(KEY, at=AT, note="Sara is on it")
     assert memory.take_back(KEY)
-    assert only(store) == Remembered(key=KEY, kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
+    assert only(store) == AlertRecord(key=KEY, kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
     memory.acknowledge(KEY, at=AT, note="Sara was on it")
     memory.resolve(KEY, at=LATER)
     assert not memory.take_back(KEY)
@@ -105,16 +105,16 @@ def test_somebody_takes_back_that_they_know(store: Store) -> None:
 
 def test_what_is_unknown_is_left_alone(store: Store) -> None:
     """Telling of, or ending, an alert nobody saw makes none."""
-    store.alert_memory.see("other", "failing", "t", at=AT)
-    store.alert_memory.tell(KEY, "hook", at=AT)
-    store.alert_memory.tell(KEY, "hook", at=AT, over=True)
-    store.alert_memory.resolve(KEY, at=AT)
-    assert only(store) == Remembered(key="other", kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
+    store.alert_state.see("other", "failing", "t", at=AT)
+    store.alert_state.tell(KEY, "hook", at=AT)
+    store.alert_state.tell(KEY, "hook", at=AT, over=True)
+    store.alert_state.resolve(KEY, at=AT)
+    assert only(store) == AlertRecord(key="other", kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
 
 
 def test_what_was_over_long_ago_is_forgotten(store: Store) -> None:
     """Firing alerts and those over since then stay, with who was told."""
-    memory = store.alert_memory
+    memory = store.alert_state
     for key, over_at in (("old", AT), ("new", LATER), ("firing", None)):
         memory.see(key, "failing", "t", at=AT)
         memory.tell(key, "hook", at=AT)
@@ -127,20 +127,20 @@ def test_what_was_over_long_ago_is_forgotten(store: Store) -> None:
 def test_hostile_words_are_kept(store: Store) -> None:
     """A title and a note are kept as texts, whatever they hold."""
     for words in ("$$ROOT", "a.b", "'; DROP TABLE alert; --", "é\u202e", "x" * 5_000):
-        store.alert_memory.see(KEY, "failing", words, at=AT)
-        assert store.alert_memory.acknowledge(KEY, at=AT, note=words)
+        store.alert_state.see(KEY, "failing", words, at=AT)
+        assert store.alert_state.acknowledge(KEY, at=AT, note=words)
         assert (only(store).title, only(store).note) == (words, words)
 
 
 def test_times_are_kept_to_the_millisecond(store: Store) -> None:
     """What is finer is cut off."""
-    store.alert_memory.see(KEY, "failing", "t", at=AT + timedelta(microseconds=999))
+    store.alert_state.see(KEY, "failing", "t", at=AT + timedelta(microseconds=999))
     assert only(store).first_seen_at == AT
 
 
 def test_the_memory_minds_its_own_ledger(store: Store, open_again: OpenAgain) -> None:
     """Alerts are no messages: the ledger counts none of them."""
     store.write([event("sent")], at=AT)
-    store.alert_memory.see(KEY, "failing", "t", at=AT)
+    store.alert_state.see(KEY, "failing", "t", at=AT)
     assert len(list(store.messages(MessageFilter()))) == 1
-    assert len(open_again().alert_memory.all()) == 1
+    assert len(open_again().alert_state.all()) == 1

@@ -10,20 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from ticktrail.coverage import (
-    BLOCK,
-    Change,
-    Coverage,
-    Facts,
-    Gap,
-    Kind,
-    Lost,
-    Open,
-    Walk,
-    settle,
-)
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.bookkeeping import KEPT_RUNS, Run
+from ticktrail.stores.coverage import BLOCK, Change, Coverage, Facts, Gap, InterruptedScan, Kind, Lost, Open, settle
+from ticktrail.stores.sync_state import KEPT_RUNS, Run
 
 from .records import AT, LATER, OpenAgain, event
 
@@ -32,7 +21,7 @@ START = "2026-11-22T10:00:00.000Z"
 SECOND = timedelta(seconds=1)
 
 
-def opened(execution_id: int, kind: Kind = Kind.NOT_SHOWN, **more: object) -> Open:
+def opened(execution_id: int, kind: Kind = Kind.WITHHELD, **more: object) -> Open:
     """An open record."""
     usual = Open(execution_id=execution_id, kind=kind, first_met_at=AT, look_again_at=LATER)
     return msgspec.structs.replace(usual, **more)
@@ -55,9 +44,9 @@ def test_a_scope_not_met_before_is_empty_and_reading_creates_nothing(
     store: Store, nothing_was_created: Callable[[], bool]
 ) -> None:
     """Asking a place that does not exist finds an empty coverage, no runs, and makes nothing."""
-    assert store.books.load_coverage(SCOPE) == Coverage()
-    assert store.books.facts() == {}
-    assert store.books.runs() == []
+    assert store.sync_state.load_coverage(SCOPE) == Coverage()
+    assert store.sync_state.facts() == {}
+    assert store.sync_state.runs() == []
     store.close()
     assert nothing_was_created()
 
@@ -65,8 +54,8 @@ def test_a_scope_not_met_before_is_empty_and_reading_creates_nothing(
 def test_settled_ids_come_back_bit_for_bit(store: Store, open_again: OpenAgain) -> None:
     """Ids at the ends of words and blocks, and far beyond 32 bits, are settled for every later reader; others not."""
     ids = {0, 1, 63, 64, 127, 2_047, 2_048, 4_095, 1_000_000, 2**31 + 5, 2**40 + 63}
-    store.books.save_coverage(SCOPE, Change(settled=settle((number, START) for number in ids)))
-    found = open_again().books.load_coverage(SCOPE)
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle((number, START) for number in ids)))
+    found = open_again().sync_state.load_coverage(SCOPE)
     assert settled_ids(found) == ids
     assert found.settled_count() == len(ids)
 
@@ -76,9 +65,9 @@ def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
     changes = [Change(settled=settle([(n, f"2026-11-22T10:{n % 60:02}:00.000Z")])) for n in range(0, 3_000, 7)]
     random.Random(7).shuffle(changes)  # noqa: S311 - not a secret
     for change in [*changes, *changes[:50]]:
-        store.books.save_coverage(SCOPE, change)
-    store.books.save_coverage(SCOPE, Change(settled=settle([(10_000, None)])))
-    found = store.books.load_coverage(SCOPE)
+        store.sync_state.save_coverage(SCOPE, change)
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(10_000, None)])))
+    found = store.sync_state.load_coverage(SCOPE)
     assert settled_ids(found) == {*range(0, 3_000, 7), 10_000}
     latest = {number: block.latest_started_at for number, block in found.blocks.items()}
     assert latest == {0: "2026-11-22T10:59:00.000Z", 1: "2026-11-22T10:59:00.000Z", 4: None}
@@ -86,9 +75,9 @@ def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
 
 def test_open_records_are_replaced_and_closed_by_id(store: Store) -> None:
     """One record an execution, the last one put in place, gone when closed; closing what is not open does nothing."""
-    store.books.save_coverage(SCOPE, Change(opened=(opened(1, reason="redacted"), opened(2, Kind.UNFINISHED))))
-    store.books.save_coverage(SCOPE, Change(opened=(opened(1, attempts=2, started_at=START),), closed=(2, 3)))
-    assert store.books.load_coverage(SCOPE).open == {1: opened(1, attempts=2, started_at=START)}
+    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, reason="redacted"), opened(2, Kind.UNFINISHED))))
+    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, attempts=2, started_at=START),), closed=(2, 3)))
+    assert store.sync_state.load_coverage(SCOPE).open == {1: opened(1, attempts=2, started_at=START)}
 
 
 def test_facts_come_back_whole(store: Store) -> None:
@@ -101,31 +90,31 @@ def test_facts_come_back_whole(store: Store) -> None:
         full_seconds=1.5,
         full_owed=False,
         window_at=LATER,
-        walk=Walk(top_id=17, below=9, began_at=AT),
+        walk=InterruptedScan(top_id=17, below=9, began_at=AT),
         oldest_id=1,
         oldest_started_at=None,
         holds_statuses=True,
         gaps=(Gap(after_id=3, before_id=9, from_started_at=None, to_started_at=START, found_at=AT),),
         lost=(Lost(execution_id=4, reason="redacted", started_at=None, found_at=AT),),
     )
-    store.books.save_coverage(SCOPE, Change(facts=facts))
-    store.books.save_coverage(SCOPE, Change(settled=settle([(5, START)])))
-    assert store.books.load_coverage(SCOPE).facts == facts
-    assert store.books.facts() == {SCOPE: facts}
+    store.sync_state.save_coverage(SCOPE, Change(facts=facts))
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(5, START)])))
+    assert store.sync_state.load_coverage(SCOPE).facts == facts
+    assert store.sync_state.facts() == {SCOPE: facts}
 
 
 def test_scopes_do_not_touch_one_another(store: Store) -> None:
     """What is saved, forgotten or dropped under one name leaves the others; names may hold anything."""
     other = SCOPE + "#settled#0$.x"
     for scope in (SCOPE, other):
-        store.books.save_coverage(
+        store.sync_state.save_coverage(
             scope, Change(settled=settle([(1, START), (5_000, START)]), opened=(opened(2),), facts=Facts(newest_id=5))
         )
-    store.books.save_coverage(SCOPE, Change(forgotten_below=1))
-    assert settled_ids(store.books.load_coverage(SCOPE)) == {5_000}
-    store.books.drop_coverage(SCOPE)
-    assert store.books.load_coverage(SCOPE) == Coverage()
-    kept = store.books.load_coverage(other)
+    store.sync_state.save_coverage(SCOPE, Change(forgotten_below=1))
+    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == {5_000}
+    store.sync_state.drop_coverage(SCOPE)
+    assert store.sync_state.load_coverage(SCOPE) == Coverage()
+    kept = store.sync_state.load_coverage(other)
     assert (settled_ids(kept), set(kept.open), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
 
 
@@ -143,8 +132,8 @@ def test_the_store_keeps_what_the_coverage_itself_makes_of_changes(store: Store)
             forgotten_below=chance.choice([None, None, None, chance.randrange(2)]),
         )
         mirror.apply(change)
-        store.books.save_coverage(SCOPE, change)
-    assert store.books.load_coverage(SCOPE) == mirror
+        store.sync_state.save_coverage(SCOPE, change)
+    assert store.sync_state.load_coverage(SCOPE) == mirror
 
 
 _ADD_BITS = """
@@ -156,7 +145,7 @@ from ticktrail.stores import StoreOptions, open_store
 url, database, scope, first = sys.argv[1:]
 with open_store(url, StoreOptions(timezone=ZoneInfo("UTC"), database=database)) as store:
     for number in range(int(first), 600, 4):
-        store.books.save_coverage(scope, Change(settled=settle([(number, None)])))
+        store.sync_state.save_coverage(scope, Change(settled=settle([(number, None)])))
 """
 
 
@@ -170,7 +159,7 @@ def test_processes_that_settle_in_one_block_lose_no_bit(
         for first in range(4)
     ]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0, 0]
-    assert settled_ids(store.books.load_coverage(SCOPE)) == set(range(600))
+    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == set(range(600))
 
 
 # ── Identity ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,14 +170,14 @@ def test_a_place_that_was_emptied_has_another_identity(
 ) -> None:
     """The identity stays while the place does, for everybody, and a place made anew under its name has another."""
     store.write([event("sent")], at=AT)
-    first = store.books.identity()
+    first = store.sync_state.identity()
     assert first
-    assert open_again().books.identity() == first == store.books.identity()
+    assert open_again().sync_state.identity() == first == store.sync_state.identity()
     store.close()
     empty_the_place()
     anew = open_again()
     anew.write([event("sent")], at=AT)
-    assert anew.books.identity() not in {first, ""}
+    assert anew.sync_state.identity() not in {first, ""}
 
 
 # ── Leases ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -196,7 +185,7 @@ def test_a_place_that_was_emptied_has_another_identity(
 
 def test_one_holder_has_a_lease_until_it_runs_out_or_is_given_back(store: Store, open_again: OpenAgain) -> None:
     """Another one is told who has it; the holder renews; whoever comes after its end, or its return, gets it."""
-    ours, theirs = store.books, open_again().books
+    ours, theirs = store.sync_state, open_again().sync_state
     assert ours.take_lease("sync", holder="a", now=AT, until=AT + 10 * SECOND) == "a"
     assert theirs.take_lease("sync", holder="b", now=AT + 9 * SECOND, until=AT + 60 * SECOND) == "a"
     assert ours.take_lease("sync", holder="a", now=AT + 9 * SECOND, until=AT + 20 * SECOND) == "a"
@@ -224,15 +213,15 @@ def test_runs_come_back_newest_first(store: Store) -> None:
     """With everything that was said of them, at most as many as asked for."""
     told = run(2, error="n8n did not answer", report={"events": 3, "notShown": {"redacted": 1}, "text": "é漢\u0000"})
     for one in (told, run(1), run(3)):
-        store.books.add_run(one)
-    assert store.books.runs() == [run(3), told, run(1)]
-    assert store.books.runs(2) == [run(3), told]
-    assert store.books.runs(0) == []
+        store.sync_state.add_run(one)
+    assert store.sync_state.runs() == [run(3), told, run(1)]
+    assert store.sync_state.runs(2) == [run(3), told]
+    assert store.sync_state.runs(0) == []
 
 
 def test_only_the_newest_runs_are_kept(store: Store) -> None:
     """Beyond the number kept the oldest go, whatever order they came in."""
     for number in [*range(1, KEPT_RUNS + 3), 0]:
-        store.books.add_run(run(number))
-    kept = store.books.runs()
+        store.sync_state.add_run(run(number))
+    kept = store.sync_state.runs()
     assert [one.run_id for one in kept] == [f"run-{number:04}" for number in range(KEPT_RUNS + 2, 2, -1)]

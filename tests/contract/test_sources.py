@@ -15,8 +15,8 @@ from tests.n8n_server import QUICK, N8nServer
 from tests.recordings import corpus
 
 from ticktrail.sources import Page, Source
-from ticktrail.sources.export import Export
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.sources.files.export import Export
+from ticktrail.sources.n8n_api.api import N8nApi
 
 Opener = Callable[[Iterable[bytes]], AbstractContextManager[Source]]
 

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ticktrail.model import SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter, SendFilter
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.messages.model import SentBy, StatusEvent, Template
 from ticktrail.stores import Store, WriteReport
 
 from .records import (
@@ -250,8 +250,8 @@ def test_copies_of_an_entry_that_differ_complete_each_other(store: Store) -> Non
         stored = one(store, message_id)
         (entry,) = stored.history
         assert (entry.errors, entry.pricing, entry.conversation_id) == (({"code": 131049},), pricing, WHO)
-        assert stored.standing.failure is not None
-        assert stored.standing.failure.code == 131049
+        assert stored.state.failure is not None
+        assert stored.state.failure.code == 131049
         assert stored.last_updated_at == AT
 
 

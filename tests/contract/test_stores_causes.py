@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from ticktrail.causes import CauseCount
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter, SendFilter
+from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store
 
 from .records import AT, NOON, event

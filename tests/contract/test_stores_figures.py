@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.counts import Group
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import Grouping, MessageFilter
+from ticktrail.messages.counts import Group
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store
 
 from .records import AT, NOON, event
@@ -231,10 +231,10 @@ def _asdict(group: Any) -> dict[str, Any]:
 def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[Expected]]) -> None:
     """Totals, and each way of grouping, with the figures of the whole, of a span of time and of some statuses."""
     store, messages = told
-    (total,) = store.figures(MessageFilter(), young_since=YOUNG, details=True)
+    (total,) = store.statistics(MessageFilter(), young_since=YOUNG, details=True)
     assert (total.key, _asdict(total)) == (None, _summed(messages))
     since, until = NOON - DAY, NOON + DAY
-    (span,) = store.figures(
+    (span,) = store.statistics(
         MessageFilter(since_timestamp=since, until_timestamp=until, limit=3), young_since=YOUNG, details=True
     )
     inside = [one for one in messages if one.time is not None and since <= one.time < until]
@@ -244,7 +244,7 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
         for one in messages:
             if one.counted and (by is not Grouping.ERROR or one.failed):
                 expected[one.keys[by]].append(one)
-        found = list(store.figures(MessageFilter(), by, young_since=YOUNG, details=True))
+        found = list(store.statistics(MessageFilter(), by, young_since=YOUNG, details=True))
         assert len({group.key for group in found}) == len(found), by
         if by is Grouping.DAY:
             found = _days(found)
@@ -256,12 +256,12 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
                 key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
             }
         bounded = list(
-            store.figures(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)
+            store.statistics(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)
         )
         in_span = Counter(one.keys[by] for one in inside if one.counted and (by is not Grouping.ERROR or one.failed))
         counted = {g.key: g.counts.messages for g in (_days(bounded) if by is Grouping.DAY else bounded)}
         assert counted == in_span, by
-        plain = list(store.figures(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
+        plain = list(store.statistics(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
         assert all(not group.counts.prices and not group.counts.delays for group in plain)
         reads = Counter(one.keys[by] for one in messages if one.counted and one.read)
         if by is not Grouping.ERROR:
@@ -285,7 +285,7 @@ def test_groups_can_be_told_apart_twice(
         if one.counted and inside and (across is not Grouping.ERROR or one.failed):
             expected[one.keys[by], one.keys[across]].append(one)
     found: dict[object, Any] = {}
-    for group in store.figures(chosen, by, young_since=YOUNG, across=across):
+    for group in store.statistics(chosen, by, young_since=YOUNG, across=across):
         keys = tuple(
             _day(key) if one is Grouping.DAY else key for one, key in ((by, group.key), (across, group.across))
         )
@@ -313,7 +313,7 @@ def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]
             )
     for status in ("sent", "delivered", "failed"):
         chosen = MessageFilter(people_only=True, statuses=(status,), since_timestamp=NOON)
-        (total,) = store.figures(msgspec.structs.replace(chosen, people_only=False), young_since=0)
+        (total,) = store.statistics(msgspec.structs.replace(chosen, people_only=False), young_since=0)
         assert sum(1 for _ in store.messages(chosen)) == store.count(chosen) == total.counts.messages
 
 
@@ -322,7 +322,7 @@ def test_labels_say_keys_in_other_words(store: Store) -> None:
     error = ({"code": 131026, "title": "Message undeliverable"},)
     store.write([event("failed", errors=error, phone_number_id="1065", display_phone_number="15550000001")], at=AT)
     labels = {
-        by: [(group.key, group.label) for group in store.figures(MessageFilter(), by, young_since=0)]
+        by: [(group.key, group.label) for group in store.statistics(MessageFilter(), by, young_since=0)]
         for by in (Grouping.ERROR, Grouping.NUMBER, Grouping.COUNTRY)
     }
     assert labels == {
@@ -343,25 +343,25 @@ def test_bounds_of_time_belong_to_what_they_bound(store: Store) -> None:
         ],
         at=AT,
     )
-    (total,) = store.figures(MessageFilter(), young_since=NOON + 1, details=True)
+    (total,) = store.statistics(MessageFilter(), young_since=NOON + 1, details=True)
     counts = total.counts
     assert (counts.timed, counts.read_within_hour, counts.read_within_day, counts.not_final) == (12, 3, 9, 0)
     assert counts.delays == {0: 4, DAY: 4, DAY + 60: 4}
-    assert next(iter(store.figures(MessageFilter(), young_since=NOON))).counts.not_final == 12
+    assert next(iter(store.statistics(MessageFilter(), young_since=NOON))).counts.not_final == 12
 
 
 def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_created: Callable[[], bool]) -> None:
     """Totals of nothing are one group of zeros, groups of nothing are none; and nothing is created."""
-    (total,) = store.figures(MessageFilter(), young_since=0, details=True)
+    (total,) = store.statistics(MessageFilter(), young_since=0, details=True)
     assert _asdict(total) == _summed([])
-    assert list(store.figures(MessageFilter(), Grouping.USER, young_since=0)) == []
+    assert list(store.statistics(MessageFilter(), Grouping.USER, young_since=0)) == []
     assert nothing_was_created()
 
 
 def test_groups_can_be_left_half_read(told: tuple[Store, list[Expected]]) -> None:
     """Nobody has to read to the end: the store writes on, and closes."""
     store, _ = told
-    answer = store.figures(MessageFilter(), Grouping.USER, young_since=0)
+    answer = store.statistics(MessageFilter(), Grouping.USER, young_since=0)
     next(iter(answer))
     assert store.write([event("sent", message_id="wamid.new")], at=AT).inserted == 1
     del answer
@@ -370,7 +370,7 @@ def test_groups_can_be_left_half_read(told: tuple[Store, list[Expected]]) -> Non
 def test_what_is_learnt_late_is_counted(store: Store) -> None:
     """A message whose recipient, and with it its being a group's, becomes known later leaves the figures then."""
     store.write([event("sent", conversation_id=None)], at=AT)
-    assert next(iter(store.figures(MessageFilter(), young_since=0))).counts.messages == 1
+    assert next(iter(store.statistics(MessageFilter(), young_since=0))).counts.messages == 1
     store.write([event("delivered", NOON + 7, conversation_id=GROUPS[0])], at=AT)
-    counts = next(iter(store.figures(MessageFilter(), young_since=0))).counts
+    counts = next(iter(store.statistics(MessageFilter(), young_since=0))).counts
     assert (counts.messages, counts.groups) == (0, 1)

@@ -16,8 +16,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.query import Country, MessageFilter, Order, Person, Place, SendFilter, SendPlace
+from ticktrail.messages.filters import Country, Cursor, MessageFilter, Order, Person, SendCursor, SendFilter
+from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions, open_store
 
 from .records import AT, LATER, MINUTE, NOON, event
@@ -116,7 +116,7 @@ Predicate = Callable[[Message], bool]
 
 
 def _time(message: Message) -> int | None:
-    state = message.standing
+    state = message.state
     times = (state.sent_timestamp, state.first_timestamp, state.latest_timestamp)
     return next((time for time in times if time is not None), None)
 
@@ -147,7 +147,7 @@ def _campaign(message: Message) -> object:
 
 
 def _code(message: Message) -> object:
-    return message.standing.failure.code if message.standing.failure else None
+    return message.state.failure.code if message.state.failure else None
 
 
 CONDITIONS: dict[str, tuple[dict[str, Any], Predicate]] = {
@@ -157,18 +157,18 @@ CONDITIONS: dict[str, tuple[dict[str, Any], Predicate]] = {
     "last digits": ({"person": Person(("0041",), "0041")}, lambda one: str(_id(one)).endswith("0041")),
     "more digits": ({"person": Person((), "000041")}, lambda one: str(_id(one)).endswith("000041")),
     "a group": ({"person": Person((GROUP,))}, lambda one: _is_of(one, GROUP)),
-    "one status": ({"statuses": ("sent",)}, lambda one: one.standing.latest_status == "sent"),
+    "one status": ({"statuses": ("sent",)}, lambda one: one.state.latest_status == "sent"),
     "some statuses": (
         {"statuses": ("failed", "read", "deleted")},
-        lambda one: one.standing.latest_status in {"failed", "read", "deleted"},
+        lambda one: one.state.latest_status in {"failed", "read", "deleted"},
     ),
-    "not these": ({"not_statuses": ("read", "sent")}, lambda one: one.standing.latest_status not in {"read", "sent"}),
+    "not these": ({"not_statuses": ("read", "sent")}, lambda one: one.state.latest_status not in {"read", "sent"}),
     "one error": ({"failure_codes": (131026,)}, lambda one: str(_code(one)) == "131026"),
     "two errors": ({"failure_codes": (131049, 470)}, lambda one: _code(one) in {131049, 470}),
     "since": ({"since_timestamp": NOON + 120}, lambda one: _time(one) is not None and not _before(one, NOON + 120)),
     "until": ({"until_timestamp": NOON + 120}, lambda one: _before(one, NOON + 120)),
     "updated": ({"updated_since": LATER}, lambda one: one.last_updated_at >= LATER),
-    "workflow": ({"workflow_id": "other"}, lambda one: one.standing.workflow_id == "other"),
+    "workflow": ({"workflow_id": "other"}, lambda one: one.state.workflow_id == "other"),
     "sending workflow": (
         {"sending_workflow_id": "care"},
         lambda one: one.sent_by is not None and one.sent_by.workflow_id == "care",
@@ -215,7 +215,7 @@ def _sorted(messages: list[Message], order: Order) -> list[str]:
     def key(message: Message) -> tuple[bool, float, str]:
         if order == "updated":
             return False, -message.last_updated_at.timestamp(), message.message_id
-        time = message.standing.latest_timestamp
+        time = message.state.latest_timestamp
         return time is None, (time or 0) * (-1 if order == "newest" else 1), message.message_id
 
     return [message.message_id for message in sorted(messages, key=key)]
@@ -277,8 +277,8 @@ def _pages(store: Store, question: MessageFilter) -> list[str]:
         if not page:
             return met
         assert len(met) <= TOTAL, "pages repeat"
-        assert answer.place is not None
-        question = msgspec.structs.replace(question, after=Place.read(answer.place.token))
+        assert answer.cursor is not None
+        question = msgspec.structs.replace(question, after=Cursor.read(answer.cursor.token))
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -303,15 +303,15 @@ def test_a_place_leaves_the_count_alone(asked: Store) -> None:
     """``count`` says how many there are in all, on every page."""
     answer = asked.messages(MessageFilter(limit=5))
     list(answer)
-    assert asked.count(MessageFilter(limit=5, after=answer.place)) == TOTAL
+    assert asked.count(MessageFilter(limit=5, after=answer.cursor)) == TOTAL
 
 
 def test_before_the_first_message_there_is_no_place(asked: Store) -> None:
     """An answer that was not read, or is empty, has no place to go on from."""
-    assert asked.messages(MessageFilter()).place is None
+    assert asked.messages(MessageFilter()).cursor is None
     empty = asked.messages(MessageFilter(statuses=("imaginary",)))
     assert list(empty) == []
-    assert empty.place is None
+    assert empty.cursor is None
 
 
 def test_pages_are_stable_while_messages_come_in(store: Store) -> None:
@@ -327,7 +327,7 @@ def test_pages_are_stable_while_messages_come_in(store: Store) -> None:
         ],
         at=LATER,
     )
-    rest = _answered(store, MessageFilter(after=answer.place))
+    rest = _answered(store, MessageFilter(after=answer.cursor))
     assert rest == [f"m{number:02}" for number in range(14, -1, -1) if number != 10]
 
 
@@ -338,7 +338,7 @@ def test_a_place_is_the_one_a_message_had_when_it_was_chosen(store: Store) -> No
     next(answer)
     store.write([event("read", NOON + 900, message_id="m1")], at=LATER)
     list(answer)
-    following = _answered(store, MessageFilter(order="oldest", limit=3, after=answer.place))
+    following = _answered(store, MessageFilter(order="oldest", limit=3, after=answer.cursor))
     assert following[0] == "m2"
 
 
@@ -435,7 +435,7 @@ def test_pages_of_sends_follow_each_other(store: Store) -> None:
             if not page:
                 break
             pages += [one.key for one in page]
-            place = SendPlace.read(SendPlace.of(page[-1]).token)
+            place = SendCursor.read(SendCursor.of(page[-1]).token)
         assert pages == whole
 
 
@@ -496,9 +496,9 @@ def test_numbers_beyond_every_calendar(asked: Store) -> None:
     assert _answered(asked, MessageFilter(failure_codes=(2**70, -(2**70)))) == []
     assert list(asked.sends(SendFilter(since_timestamp=2**70))) == []
     assert list(asked.sends(SendFilter(failure_codes=(2**70, -(2**70))))) == []
-    assert len(list(asked.sends(SendFilter(after=SendPlace(2**63 - 1, ""))))) > 0
-    assert list(asked.sends(SendFilter(after=SendPlace(-(2**63) + 1, "")))) == []
+    assert len(list(asked.sends(SendFilter(after=SendCursor(2**63 - 1, ""))))) > 0
+    assert list(asked.sends(SendFilter(after=SendCursor(-(2**63) + 1, "")))) == []
     assert len(list(asked.sends(SendFilter(until_timestamp=2**62)))) > 0
     for order in ("newest", "updated"):
-        place = Place(order, 2**63 - 1, "")
+        place = Cursor(order, 2**63 - 1, "")
         assert len(_answered(asked, MessageFilter(order=order, after=place))) == TOTAL

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ticktrail.model import Template
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import Template
 from ticktrail.stores import Store
 
 from .records import (
@@ -111,7 +111,7 @@ def test_a_poisonous_value_costs_its_own_message_only(
 def test_a_poisonous_message_id_costs_itself_only(store: Store, message_id: str) -> None:
     """A message whose very id cannot be stored is refused under that id; an odd one that can be is found by it."""
     report = store.write([event("sent"), event("sent", message_id=message_id)], at=AT)
-    assert one(store).standing.latest_status == "sent"
+    assert one(store).state.latest_status == "sent"
     if report.refused:
         assert [refusal.key for refusal in report.refused] == [message_id]
         assert store.get([message_id]) == {}

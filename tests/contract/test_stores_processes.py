@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions
 
 from .records import (
@@ -66,9 +66,9 @@ def test_the_first_write_prepares_and_a_reader_opened_before_sees_it(store: Stor
     assert reader.get([WAMID]) == {}
     store.write([event("sent")], at=AT)
     assert reader.exists()
-    assert one(reader).standing.latest_status == "sent"
+    assert one(reader).state.latest_status == "sent"
     store.write([event("read")], at=LATER)
-    assert one(reader).standing.latest_status == "read"
+    assert one(reader).state.latest_status == "read"
 
 
 def test_what_was_written_is_there_after_closing(store: Store, open_again: OpenAgain) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
 
 from .records import (

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions, open_store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

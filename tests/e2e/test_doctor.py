@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.checks import Finding, Verdict
-from ticktrail.commands.options import open_ledger
-from ticktrail.doctor import examine
+from ticktrail.cli.options import open_ledger
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.doctor import examine
 
 from . import situations, workflows
 from .n8n_lab import N8n

@@ -12,13 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.audit import audit
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.coverage import Depth, Kind
-from ticktrail.incremental import Caller, scope_of, sync_workflow
-from ticktrail.ingest import SyncReport, Upkeep
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.sync.audit import audit
+from ticktrail.sync.incremental import Caller, scope_of, sync_workflow
+from ticktrail.sync.ingest import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows
 from .n8n_lab import N8n, wait_for
@@ -41,7 +41,7 @@ class Desk:
         base = self.n8n.base_url
         return N8nApi(N8nSettings(base_url=base, editor_url=base, api_key=Secret(self.n8n.reader_key)), workflow_id)
 
-    def sync(self, workflow_id: str, *, full: bool = False) -> tuple[SyncReport, Upkeep]:
+    def sync(self, workflow_id: str, *, full: bool = False) -> tuple[SyncReport, WorkflowSyncResult]:
         """One sync, as ``ticktrail sync`` does it."""
         self._runs += 1
         with self.api(workflow_id) as api:
@@ -51,7 +51,7 @@ class Desk:
 
     def open(self, workflow_id: str) -> dict[int, Kind]:
         """What is not dealt with."""
-        coverage = self.store.books.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
+        coverage = self.store.sync_state.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
         return {number: record.kind for number, record in coverage.open.items()}
 
     def _caller(self) -> Caller:
@@ -70,7 +70,7 @@ def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk
     first = situations.succeeded(n8n)
     desk.sync(first.workflow_id)
     quiet, upkeep = desk.sync(first.workflow_id)
-    assert (quiet.tally.executions, quiet.requests <= 2, upkeep.depth) == (0, True, Depth.POLL)
+    assert (quiet.tally.executions, quiet.requests <= 2, upkeep.depth) == (0, True, ScanDepth.POLL)
     new = situations.succeeded(n8n)
     report, _ = desk.sync(new.workflow_id)
     assert report.tally.executions == 1
@@ -114,7 +114,7 @@ def test_what_n8n_will_not_show_stays_open_until_it_is_gone(n8n: N8n, desk: Desk
     """An execution whose data row is gone is open, never settled; deleted by n8n, it is reported as lost."""
     hidden = situations.dataless(n8n)
     desk.sync(hidden.workflow_id)
-    assert desk.open(hidden.workflow_id)[hidden.execution_id] is Kind.NOT_SHOWN
+    assert desk.open(hidden.workflow_id)[hidden.execution_id] is Kind.WITHHELD
     n8n.delete_execution(hidden.execution_id)
     _, upkeep = desk.sync(hidden.workflow_id, full=True)
     assert [one.execution_id for one in upkeep.lost] == [hidden.execution_id]

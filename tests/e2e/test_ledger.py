@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.ingest import SyncReport, sync
-from ticktrail.query import SendFilter
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.messages.filters import SendFilter
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.sync.ingest import SyncReport, sync
 
 from . import fake_meta, situations, workflows
 from .n8n_lab import N8n

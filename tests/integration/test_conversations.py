@@ -14,13 +14,13 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 from tests.contract.records import AT, LATER, MUCH_LATER, NOON, WAMID, WHO, event
 
-from ticktrail.error_codes import packaged
 from ticktrail.errors import ConfigurationError
+from ticktrail.messages.conversation import joined, moment_of, turns_of
+from ticktrail.messages.error_codes import packaged
+from ticktrail.output.conversation import write_thread
 from ticktrail.stores import StoreOptions
-from ticktrail.stores.mongodb import MongoStore
-from ticktrail.stores.mongodb_conversations import ANNOTATED, Annotator, Conversations
-from ticktrail.thread import joined, moment_of, turns_of
-from ticktrail.thread_view import write_thread
+from ticktrail.stores.mongodb.conversations import ANNOTATED, Annotator, Conversations
+from ticktrail.stores.mongodb.store import MongoStore
 
 OTHER = "966500000002"
 RIYADH = ZoneInfo("Asia/Riyadh")
@@ -139,7 +139,7 @@ def test_forgetting_takes_back_what_was_annotated_and_nothing_else(
     kept.insert_one({"conversation_id": WHO, "message_id": "wamid.own", "latestStatus": "the workflow's own"})
     store.write([event("read"), event("sent", message_id="wamid.other", conversation_id=OTHER)], at=AT)
     Annotator(store, conversations)([WAMID, "wamid.other"])
-    gone = store.care.forget(WHO, at=LATER)
+    gone = store.retention.forget(WHO, at=LATER)
     assert conversations.clear(gone.names, gone.message_ids) == (3, 1)
     assert set(annotated(kept)) == {"conversation_id", "message_id", "outbound", "timestamp", "mine"}
     assert annotated(kept, "wamid.own")["latestStatus"] == "the workflow's own"
@@ -157,7 +157,7 @@ def test_a_thread_joins_both_in_order(store: MongoStore, conversations: Conversa
         (NOON - 60, False, "Is it ready?"),
         (NOON, True, "Yes."),
     ]
-    assert [turn.message and turn.message.standing.latest_status for turn in thread] == ["sent", None, "read"]
+    assert [turn.message and turn.message.state.latest_status for turn in thread] == ["sent", None, "read"]
 
 
 def test_hostile_texts_stay_on_their_lines(store: MongoStore, conversations: Conversations) -> None:

@@ -15,7 +15,7 @@ from tests.recordings import CORPUS, corpus, recording
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.sources import Page
-from ticktrail.sources.export import Export
+from ticktrail.sources.files.export import Export
 
 THREE = corpus()[:3]
 PRETTY = json.dumps(json.loads(THREE[0]), indent=2).encode()

@@ -15,14 +15,14 @@ import pytest
 from tests.invented import BEGIN, execution, life, status_object
 from tests.n8n_server import QUICK, N8nRequest, N8nServer
 
-from ticktrail import incremental
-from ticktrail.coverage import Depth, Kind
 from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
-from ticktrail.incremental import Caller, sync_workflow
-from ticktrail.ingest import SyncReport
-from ticktrail.query import MessageFilter
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.sync import incremental
+from ticktrail.sync.incremental import Caller, sync_workflow
+from ticktrail.sync.ingest import SyncReport
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -55,14 +55,14 @@ class Desk:
     def standings(self) -> dict[str, tuple[str, int]]:
         """Message id → where it stands, and how many statuses are known of it."""
         return {
-            message.message_id: (message.standing.latest_status, len(message.history))
+            message.message_id: (message.state.latest_status, len(message.history))
             for message in self.store.messages(MessageFilter())
         }
 
     def open(self) -> dict[int, Kind]:
         """What is not dealt with, of all that the store's books say."""
-        (scope,) = self.store.books.facts()
-        return {number: record.kind for number, record in self.store.books.load_coverage(scope).open.items()}
+        (scope,) = self.store.sync_state.facts()
+        return {number: record.kind for number, record in self.store.sync_state.load_coverage(scope).open.items()}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mongodb", marks=pytest.mark.thorough)])
@@ -100,7 +100,7 @@ def test_nothing_new_costs_one_request(desk: Desk) -> None:
     assert desk.sync().tally.executions == 0  # settles the walk's own dues
     again = desk.sync(after=MINUTE)
     assert again.upkeep is not None
-    assert (again.upkeep.depth, again.tally.executions, again.requests) == (Depth.POLL, 0, 1)
+    assert (again.upkeep.depth, again.tally.executions, again.requests) == (ScanDepth.POLL, 0, 1)
     assert desk.asked_for_data() == []
 
 
@@ -145,7 +145,7 @@ def test_an_execution_that_was_hidden_is_found_below_those_already_read(desk: De
     desk.n8n.hidden.clear()
     report = desk.sync(after=6 * MINUTE)
     assert report.upkeep is not None
-    assert (report.upkeep.depth, report.written.inserted) == (Depth.WINDOW, 1)
+    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.WINDOW, 1)
 
 
 def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_walk(desk: Desk) -> None:
@@ -210,7 +210,7 @@ def test_a_crash_makes_the_next_walk_go_all_the_way(desk: Desk) -> None:
     desk.sync(after=MINUTE)
     report = desk.sync(after=MINUTE)
     assert report.upkeep is not None
-    assert (report.upkeep.depth, report.written.inserted) == (Depth.FULL, 1)
+    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.FULL, 1)
 
 
 # ── Not shown ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,7 +224,7 @@ def test_an_unreadable_execution_is_tried_again_and_costs_no_other(desk: Desk, v
     desk.n8n.corrupt.add(30)
     report = desk.sync()
     assert (len(desk.standings()), sum(report.tally.not_shown.values())) == (59, 1)
-    assert desk.open() == {30: Kind.NOT_SHOWN}
+    assert desk.open() == {30: Kind.WITHHELD}
     desk.sync(after=timedelta(seconds=20))
     assert desk.asked_for_data() == []
     desk.n8n.corrupt.clear()
@@ -242,7 +242,7 @@ def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Des
         desk.sync(after=15 * MINUTE)
         asked += bool(desk.asked_for_data())
     assert asked == 4  # after 2 and 15 minutes, 1 and 6 hours, each as soon as a sync comes by
-    assert desk.open() == {2: Kind.NOT_SHOWN}
+    assert desk.open() == {2: Kind.WITHHELD}
 
 
 def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk) -> None:
@@ -255,7 +255,7 @@ def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk
     assert report.upkeep is not None
     assert [one.execution_id for one in report.upkeep.lost] == [2]
     assert desk.open() == {}
-    (facts,) = desk.store.books.facts().values()
+    (facts,) = desk.store.sync_state.facts().values()
     assert [one.execution_id for one in facts.lost] == [2]
     again = desk.sync(after=HOUR)
     assert again.upkeep is not None
@@ -339,8 +339,8 @@ def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) ->
     desk.n8n.add(*times(30))
     desk.sync()
     mark = int(desk.now.timestamp()) + 86_400
-    desk.store.care.keep_since(mark)
-    assert sum(portion.messages for portion in desk.store.care.prune(mark)) == 30
+    desk.store.retention.keep_since(mark)
+    assert sum(portion.messages for portion in desk.store.retention.prune(mark)) == 30
     assert desk.sync(after=MINUTE).written.left_out == 30
     assert desk.sync(after=MINUTE).tally.executions == 0
     assert desk.asked_for_data() == []
@@ -417,7 +417,7 @@ def test_an_interrupted_backfill_goes_on_where_it_was(desk: Desk) -> None:
     # What the interrupted walks had passed is looked at once more, and nothing is fetched.
     report = desk.sync(after=MINUTE)
     assert report.upkeep is not None
-    assert (report.upkeep.depth, report.upkeep.complete, report.tally.executions) == (Depth.FULL, True, 0)
+    assert (report.upkeep.depth, report.upkeep.complete, report.tally.executions) == (ScanDepth.FULL, True, 0)
 
 
 def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> None:
@@ -445,7 +445,7 @@ def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full
     desk.n8n.heal()
     report = desk.sync(after=MINUTE)
     assert report.upkeep is not None
-    assert (report.upkeep.depth, len(desk.standings())) == (Depth.FULL, 600)
+    assert (report.upkeep.depth, len(desk.standings())) == (ScanDepth.FULL, 600)
 
 
 def test_nothing_is_settled_that_is_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -500,11 +500,11 @@ def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
         ({}, 2 * MINUTE, None),
         ({"is_gone": lambda holder: holder == "dead"}, MINUTE, None),
     ):
-        desk.store.books.take_lease(name, holder="dead", now=desk.now, until=desk.now + incremental.LEASE)
+        desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + incremental.LEASE)
         report = desk.sync(after=wait, **options)
         assert report.upkeep is not None
         assert report.upkeep.busy == busy
-        desk.store.books.drop_lease(name, holder="dead")
+        desk.store.sync_state.drop_lease(name, holder="dead")
 
 
 def test_two_workflows_and_two_instances_keep_books_of_their_own(desk: Desk) -> None:
@@ -518,7 +518,7 @@ def test_two_workflows_and_two_instances_keep_books_of_their_own(desk: Desk) -> 
     desk.n8n.add(execution(9, [status_object("wamid.9", "sent", 1_795_000_000)], workflow_id="second"))
     desk.n8n.workflow_id = "second"
     assert desk.sync().tally.executions == 1
-    assert len(desk.store.books.facts()) == 3
+    assert len(desk.store.sync_state.facts()) == 3
 
 
 def test_a_list_without_statuses_is_understood(desk: Desk) -> None:

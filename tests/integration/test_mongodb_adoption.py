@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
-from ticktrail.document import from_document, to_document
-from ticktrail.merge import gather, merge_message
-from ticktrail.model import Message, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.document import from_document, to_document
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Message, StatusEvent
 from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
 
 ZONE = ZoneInfo("Asia/Riyadh")
@@ -164,7 +164,7 @@ def test_an_old_document_reads_as_the_messages_it_means(
         ("read", NOON + 60),
     ]
     assert {(entry.execution_id, entry.conversation_id) for entry in message.history} == {("101", WHO)}
-    assert message.standing.sent_timestamp == NOON
+    assert message.state.sent_timestamp == NOON
 
 
 def test_adopting_is_no_news(store: Store, old: Collection[Document], name: str) -> None:

@@ -14,12 +14,12 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from tests.contract.records import AT, LATER, NOON, WAMID, WHO, accepted, event, everything, rejected
 
-from ticktrail.copying import copy
 from ticktrail.errors import ConfigurationError
-from ticktrail.model import Send, StatusEvent
+from ticktrail.messages.model import Send, StatusEvent
 from ticktrail.stores import StoreOptions, WriteReport, open_store
-from ticktrail.stores.mongodb import MongoStore
-from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.copying import copy
+from ticktrail.stores.mongodb.store import MongoStore
+from ticktrail.stores.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.thorough
 
@@ -62,13 +62,13 @@ def test_a_write_that_overlaps_an_erasure_leaves_nothing(
 
     def late(_events: Sequence[StatusEvent], _sends: Sequence[Send]) -> WriteReport:
         with MongoStore(mongodb_server, options) as other:
-            other.care.forget(WHO, at=LATER)
+            other.retention.forget(WHO, at=LATER)
         assert database.message_statuses.count_documents({}) == 0
         database.message_statuses.insert_one(written)
         database.message_sends.insert_one(sent)
         return WriteReport(inserted=1)
 
-    store.care.guarded([event("sent")], [accepted()], late, at=LATER)
+    store.retention.guarded([event("sent")], [accepted()], late, at=LATER)
     assert database.message_statuses.count_documents({}) == 0
     assert database.message_sends.count_documents({}) == 0
 
@@ -80,7 +80,7 @@ def test_what_a_killed_writer_left_is_gone_when_it_comes_again(
     store.write([event("sent")], [accepted()], at=AT)
     written = database.message_statuses.find_one({"messageId": WAMID})
     sent = database.message_sends.find_one({"_id": WAMID})
-    store.care.forget(WHO, at=LATER)
+    store.retention.forget(WHO, at=LATER)
     database.message_statuses.insert_one(written or {})
     database.message_sends.insert_one(sent or {})
     assert store.write([event("sent")], [accepted()], at=LATER).left_out == 2
@@ -100,7 +100,7 @@ def test_a_person_in_what_an_earlier_tool_wrote_is_erased(
             {"messageId": "c", "conversation_id": OTHER, "statusHistory": [{**entry, "waId": OTHER}]},
         ]
     )
-    assert store.care.forget(f"+{WHO}", at=AT).messages == 2
+    assert store.retention.forget(f"+{WHO}", at=AT).messages == 2
     assert [found["messageId"] for found in database.message_statuses.find()] == ["c"]
 
 
@@ -111,11 +111,11 @@ def test_ledgers_in_one_database_have_care_of_their_own(
     beside = StoreOptions(
         timezone=RIYADH, database=options.database, status_collection="test_statuses", sends_collection="test_sends"
     )
-    store.care.forget(WHO, at=AT)
-    store.care.keep_since(NOON)
+    store.retention.forget(WHO, at=AT)
+    store.retention.keep_since(NOON)
     with MongoStore(mongodb_server, beside) as other:
         assert other.write([event("sent", NOON - DAY)], at=AT).inserted == 1
-        assert other.care.kept_since(at=AT) is None
+        assert other.retention.kept_since(at=AT) is None
 
 
 def ttl_of(database: Database[dict[str, Any]], collection: str) -> dict[str, int]:
@@ -132,27 +132,27 @@ def test_the_server_is_told_to_delete_told_otherwise_and_told_to_stop(
 ) -> None:
     """One index on each collection is made, changed in place, and removed; repeating any of it does no harm."""
     for days in (180, 90, 90):
-        store.care.set_ttl(days * DAY)
+        store.retention.set_ttl(days * DAY)
         assert ttl_of(database, "message_statuses") == {"firstSeenAt": days * DAY}
         assert ttl_of(database, "message_sends") == {"sentAt": days * DAY}
-        assert store.care.ttl_seconds() == days * DAY
+        assert store.retention.ttl_seconds() == days * DAY
     for _ in range(2):
-        store.care.set_ttl(None)
+        store.retention.set_ttl(None)
         assert ttl_of(database, "message_statuses") == ttl_of(database, "message_sends") == {}
-        assert store.care.ttl_seconds() is None
+        assert store.retention.ttl_seconds() is None
     store.prepare()
 
 
 def test_what_the_server_would_delete_is_not_taken_in(store: MongoStore) -> None:
     """With a time to live the mark moves on by itself; a later mark that was set holds as well."""
     now = datetime.fromtimestamp(NOON, UTC)
-    store.care.set_ttl(DAY)
-    assert store.care.kept_since(at=now) == NOON - DAY
-    assert store.care.kept_since(at=now + timedelta(seconds=60)) == NOON - DAY + 60
+    store.retention.set_ttl(DAY)
+    assert store.retention.kept_since(at=now) == NOON - DAY
+    assert store.retention.kept_since(at=now + timedelta(seconds=60)) == NOON - DAY + 60
     report = store.write([event("sent", NOON - DAY - 1), event("read", NOON - DAY)], at=now)
     assert (report.inserted, report.left_out) == (1, 1)
-    store.care.keep_since(NOON - 5)
-    assert store.care.kept_since(at=now) == NOON - 5
+    store.retention.keep_since(NOON - 5)
+    assert store.retention.kept_since(at=now) == NOON - 5
 
 
 def test_a_copy_to_mongodb_and_back_is_the_same(store: MongoStore, tmp_path: Path) -> None:
@@ -174,16 +174,16 @@ def test_a_copy_to_mongodb_and_back_is_the_same(store: MongoStore, tmp_path: Pat
     ):
         first.write(told, [accepted("wamid.3"), rejected()], at=AT, instance="shop")
         first.write(told[:40], at=LATER)
-        first.care.forget("966500000042", at=LATER)
-        first.care.keep_since(NOON + 1)
-        list(first.care.prune(NOON + 1))
+        first.retention.forget("966500000042", at=LATER)
+        first.retention.keep_since(NOON + 1)
+        list(first.retention.prune(NOON + 1))
         for _ in range(2):
             copy(first, store, at=LATER)
             copy(store, last, at=LATER)
             assert everything(last) == everything(store) == everything(first)
             assert list(last.sends()) == list(store.sends()) == list(first.sends())
-        assert last.care.tombstones() == store.care.tombstones() == first.care.tombstones()
-        assert last.care.kept_since(at=AT) == store.care.kept_since(at=AT) == NOON + 1
+        assert last.retention.tombstones() == store.retention.tombstones() == first.retention.tombstones()
+        assert last.retention.kept_since(at=AT) == store.retention.kept_since(at=AT) == NOON + 1
         assert len(everything(last)) > 690
         assert isinstance(first, SqliteStore)
 
@@ -191,7 +191,7 @@ def test_a_copy_to_mongodb_and_back_is_the_same(store: MongoStore, tmp_path: Pat
 def test_a_backup_is_mongodbs_own_affair(store: MongoStore, options: StoreOptions) -> None:
     """The line to type names the database and the file, and no password."""
     with pytest.raises(ConfigurationError) as refused:
-        store.care.backup(Path("copy.gz"))
+        store.retention.backup(Path("copy.gz"))
     assert refused.value.remedy == (
         f'Type: mongodump --uri="$MONGODB_URI" --db={options.database} --gzip --archive=copy.gz'
     )

@@ -13,7 +13,7 @@ import pytest
 from pymongo import MongoClient
 
 from ticktrail.errors import StoreRefusedError
-from ticktrail.model import StatusEvent
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions, open_store
 
 

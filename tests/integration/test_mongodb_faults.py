@@ -16,8 +16,8 @@ from pymongo import MongoClient
 from secantus import SecantusDBServer
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions, open_store
 
 pytestmark = pytest.mark.thorough

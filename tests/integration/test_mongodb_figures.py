@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from pymongo import MongoClient
 
-from ticktrail.model import StatusEvent
-from ticktrail.query import Grouping, MessageFilter
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions, open_store
 
 NOON = 1_767_258_000
@@ -39,10 +39,10 @@ def test_what_an_earlier_tool_wrote_is_counted_by_the_fields_it_has(shared: tupl
     collection.insert_one(
         {"messageId": "old", "conversation_id": "966500000001", "latestStatus": "read", "statusHistory": history}
     )
-    (total,) = store.figures(MessageFilter(), young_since=0, details=True)
+    (total,) = store.statistics(MessageFilter(), young_since=0, details=True)
     counts = total.counts
     assert (counts.messages, counts.delivered, counts.read, counts.timed, counts.delays) == (1, 1, 1, 0, {})
-    (quarter,) = store.figures(MessageFilter(), Grouping.DAY, young_since=0)
+    (quarter,) = store.statistics(MessageFilter(), Grouping.DAY, young_since=0)
     assert quarter.key == NOON // 900
 
 
@@ -69,10 +69,10 @@ def test_values_of_any_kind_stop_no_figure(shared: tuple[Store, Any]) -> None:
             document = {**dict.fromkeys(fields, value), "messageId": f"{status} {number}", "latestStatus": status}
             collection.insert_one({**document, "statusHistory": [entry]})
     collection.insert_one({"messageId": "no message", "statusHistory": []})
-    (total,) = store.figures(MessageFilter(), young_since=NOON, details=True)
+    (total,) = store.statistics(MessageFilter(), young_since=NOON, details=True)
     assert total.counts.messages + total.counts.groups == 2 * len(nonsense) + 1
     for by in Grouping:
-        groups = list(store.figures(MessageFilter(), by, young_since=NOON, details=True))
+        groups = list(store.statistics(MessageFilter(), by, young_since=NOON, details=True))
         assert all(isinstance(group.key, (str, int, type(None))) for group in groups)
         expected = total.counts.failed if by is Grouping.ERROR else total.counts.messages
         assert sum(group.counts.messages for group in groups) == expected

@@ -20,12 +20,14 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 
-from ticktrail.document import to_document
 from ticktrail.errors import StoreRefusedError
-from ticktrail.merge import gather, merge_message
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import UNREAD, MessageFilter
-from ticktrail.stores import Store, StoreOptions, WriteReport, mongodb_connection, mongodb_write, open_store
+from ticktrail.messages.document import to_document
+from ticktrail.messages.filters import UNREAD, MessageFilter
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+from ticktrail.stores.mongodb import connection as mongodb_connection
+from ticktrail.stores.mongodb import writing as mongodb_write
 
 ZONE = ZoneInfo("Asia/Riyadh")
 AT = datetime(2026, 11, 22, 10, 0, 0, 123_000, tzinfo=UTC)
@@ -373,7 +375,7 @@ def test_a_message_that_was_forgotten_since_is_inserted_again(store: Store, monk
     keys = {WAMID: set(gather([event("sent")])[WAMID].entries)}
     monkeypatch.setattr(mongodb_write.Writer, "_known_keys", lambda *_: keys)
     assert counts(store.write([event("sent")], at=AT)) == (1, 0, 0, 0)
-    assert store.get([WAMID])[WAMID].standing.latest_status == "sent"
+    assert store.get([WAMID])[WAMID].state.latest_status == "sent"
 
 
 PROCESS = """
@@ -561,6 +563,6 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: D
         for _ in expected:
             answer = store.messages(question)
             met += [message.message_id for message in answer]
-            question = msgspec.structs.replace(question, after=answer.place)
+            question = msgspec.structs.replace(question, after=answer.cursor)
         assert met == expected
         assert list(store.messages(question)) == []

@@ -12,8 +12,8 @@ from tests.n8n_server import QUICK, N8nServer
 from tests.recordings import corpus, recording
 
 from ticktrail import __version__
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
 
 
 @pytest.fixture

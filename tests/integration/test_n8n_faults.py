@@ -18,9 +18,9 @@ from tests.n8n_reading import ALL_VERSIONS, api_of, executions, problems
 from tests.n8n_server import EDITOR, QUICK, N8nRequest, N8nServer
 from tests.recordings import corpus
 
-from ticktrail.config import N8nSettings, Secret
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError
-from ticktrail.sources.n8n_api import N8nApi, Patience, Timeouts
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 
 
 @pytest.fixture
@@ -64,14 +64,16 @@ def test_n8n_that_starts_is_waited_for(n8n: N8nServer) -> None:
     """While n8n starts it answers 404 in HTML, then 200 in plain text: neither is taken for "nothing there"."""
     n8n.answer(404, b"<pre>Cannot GET /api/v1/executions</pre>", times=2)
     n8n.answer(200, b"n8n is starting up. Please wait", times=2)
-    patience = Patience(attempts=1, starting=60.0, wait_initial=0.001, wait_max=0.005, wait_jitter=0.0)
+    patience = RetryPolicy(attempts=1, starting=60.0, wait_initial=0.001, wait_max=0.005, wait_jitter=0.0)
     with api_of(n8n, patience=patience) as api:
         assert len(executions(api.pages())) == 1_020
 
 
 def test_n8n_that_restarts_in_the_middle_is_waited_for(n8n: N8nServer) -> None:
     """n8n may go away and come back during the pass."""
-    with api_of(n8n, patience=Patience(attempts=50, total=20, wait_initial=0.01, wait_max=0.02, wait_jitter=0)) as api:
+    with api_of(
+        n8n, patience=RetryPolicy(attempts=50, total=20, wait_initial=0.01, wait_max=0.02, wait_jitter=0)
+    ) as api:
         pages = api.pages()
         found = executions([next(pages)])
         n8n.stop()
@@ -84,7 +86,7 @@ def test_retry_after_is_honoured(n8n: N8nServer, form: str) -> None:
     """The wait that a 429 asks for is kept, in seconds or as a date."""
     later = datetime.now(UTC) + timedelta(seconds=2)
     n8n.answer(429, b"slow down", {"Retry-After": "1" if form == "seconds" else format_datetime(later, usegmt=True)})
-    patience = Patience(attempts=2, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0)
+    patience = RetryPolicy(attempts=2, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0)
     with api_of(n8n, patience=patience) as api:
         began = time.monotonic()
         api.metadata()
@@ -112,7 +114,7 @@ def test_a_nonsense_retry_after_is_ignored(n8n: N8nServer, nonsense: str) -> Non
 
 
 def failure_of(
-    server: N8nServer, *, patience: Patience = QUICK, **changes: Any
+    server: N8nServer, *, patience: RetryPolicy = QUICK, **changes: Any
 ) -> SourceRefusedError | SourceUnavailableError:
     """What the first question comes to."""
     with (
@@ -300,9 +302,9 @@ def test_retries_print_nothing(n8n: N8nServer) -> None:
     n8n.answer(503, b"", times=2)
     code = f"""
 from ticktrail.config import N8nSettings, Secret
-from ticktrail.sources.n8n_api import N8nApi, Patience, Timeouts
+from ticktrail.sources.n8n_api import N8nApi, RetryPolicy, Timeouts
 settings = N8nSettings(base_url={n8n.address!r}, api_key=Secret({n8n.api_key!r}))
-with N8nApi(settings, {n8n.workflow_id!r}, patience=Patience(wait_initial=0.0, wait_max=0.0)) as api:
+with N8nApi(settings, {n8n.workflow_id!r}, patience=RetryPolicy(wait_initial=0.0, wait_max=0.0)) as api:
     print(len(api.metadata().rows))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -319,7 +321,7 @@ def test_n8n_that_falls_silent_in_the_middle_is_noticed_soon(n8n: N8nServer) -> 
 def test_an_answer_that_never_ends_is_given_up(n8n: N8nServer) -> None:
     """A server that sends a little now and then does not hold everything up for ever."""
     n8n.trickle(8.0, times=None, when=N8nRequest.is_list)
-    patience = Patience(attempts=1, wait_initial=0.0, wait_max=0.0)
+    patience = RetryPolicy(attempts=1, wait_initial=0.0, wait_max=0.0)
     with api_of(n8n, timeouts=Timeouts(read=5.0, whole=0.3), patience=patience) as api:
         began = time.monotonic()
         with pytest.raises(SourceUnavailableError, match="in time"):

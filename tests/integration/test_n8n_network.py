@@ -17,9 +17,9 @@ from tests.n8n_reading import api_of, executions
 from tests.n8n_server import QUICK, N8nServer
 from tests.recordings import corpus
 
-from ticktrail.config import N8nSettings, Secret
 from ticktrail.errors import ConfigurationError, SourceUnavailableError
-from ticktrail.sources.n8n_api import N8nApi
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
 
 
 @pytest.fixture(scope="module")

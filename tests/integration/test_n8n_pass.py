@@ -11,9 +11,9 @@ from tests.n8n_server import N8nRequest, N8nServer
 from tests.recordings import corpus, recording
 
 from ticktrail.errors import SourceUnavailableError
-from ticktrail.sources import n8n_fetch
-from ticktrail.sources.n8n_api import Timeouts
-from ticktrail.sources.n8n_rows import FetchedPage
+from ticktrail.sources.n8n_api import fetching as n8n_fetch
+from ticktrail.sources.n8n_api.api import Timeouts
+from ticktrail.sources.n8n_api.responses import FetchedPage
 
 
 @pytest.fixture

@@ -18,14 +18,14 @@ import msgspec
 import pytest
 from tests.faulty_server import Answer, FaultyServer, Request
 
-from ticktrail.alert import Alert, Kind, Rules
-from ticktrail.alert_settings import Channel, read_alert_settings
-from ticktrail.channels import Notice, deliver
-from ticktrail.holder import new_holder
-from ticktrail.notify import Occasion, Telling, follow_acknowledged, tell
-from ticktrail.query import MessageFilter
-from ticktrail.secret import Secret
+from ticktrail.alerts.alert import Alert, Kind, Rules
+from ticktrail.alerts.channels import Notice, deliver
+from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, tell
+from ticktrail.alerts.settings import Channel, read_alert_settings
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.settings.secret import Secret
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.sync.lease_owner import new_holder
 
 ZONE = ZoneInfo("Asia/Riyadh")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
@@ -99,9 +99,9 @@ def alert(key: str = "131042", **more: Any) -> Alert:
     return msgspec.structs.replace(usual, **more)
 
 
-def told(ledger: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> Telling:
+def told(ledger: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> DeliveryReport:
     """One run that finds these alerts."""
-    occasion = Occasion(now=at, zone=ZONE, holder=new_holder(), instance="shop")
+    occasion = NotificationContext(now=at, zone=ZONE, holder=new_holder(), instance="shop")
     return tell(alerts, ledger, channels, Rules(**rules), occasion, deliver)
 
 
@@ -156,7 +156,7 @@ def test_each_alert_is_told_once_across_restarts(ledger: Store, receiver: Receiv
 def test_two_processes_tell_once(ledger: Store, receiver: Receiver, tmp_path: Path) -> None:
     """Whoever comes while another tells leaves it to that one."""
     receiver.delay(0.3, times=None)
-    outcomes: list[Telling] = []
+    outcomes: list[DeliveryReport] = []
 
     def run() -> None:
         with open_ledger(tmp_path) as store:
@@ -291,14 +291,14 @@ def test_reminders_come_when_they_are_asked_for(ledger: Store, receiver: Receive
     assert receiver.events() == ["alert.firing", "alert.reminder", "alert.reminder"]
     assert receiver.bodies()[1]["title"] == "[shop] Still: Payment issue (131042)"
     assert len({body["id"] for body in receiver.bodies()}) == 3
-    ledger.alert_memory.acknowledge("131042", at=NOON)
+    ledger.alert_state.acknowledge("131042", at=NOON)
     told(ledger, [channel], alert(), at=NOON + 24 * hours, remind_after=6 * 3_600)
     assert len(receiver.requests) == 3
 
 
 def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(ledger: Store) -> None:
     """Looking alone keeps it while it fires, and lets it end ten minutes after it was last seen: then it is news."""
-    memory = ledger.alert_memory
+    memory = ledger.alert_state
     memory.see("131042", "failing", "Payment issue", at=NOON)
     memory.see("other", "failing", "Nobody knows", at=NOON)
     memory.acknowledge("131042", at=NOON, note="Sara")

@@ -21,8 +21,8 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from ticktrail.model import StatusEvent
-from ticktrail.n8n import extract
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions, open_store
 
 ROOT = Path(__file__).parents[2]

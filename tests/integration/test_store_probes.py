@@ -15,8 +15,8 @@ from pymongo import MongoClient
 from secantus import SecantusDBServer
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions, StoreState, open_store
 
 pytestmark = pytest.mark.thorough

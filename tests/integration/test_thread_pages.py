@@ -12,11 +12,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from pymongo import MongoClient
 
-from ticktrail.dashboard.threads import LONGEST_TEXT, Stretch, stretch
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter, Place
+from ticktrail.messages.filters import Cursor, MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.queries.conversation import LONGEST_TEXT, Stretch, stretch
 from ticktrail.stores import Store, StoreOptions, open_store
-from ticktrail.stores.mongodb_conversations import Conversations
+from ticktrail.stores.mongodb.conversations import Conversations
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
@@ -55,14 +55,14 @@ def keep(mongodb_server: str) -> Iterator[Keep]:
 def walk(store: Store, size: int, order: Literal["newest", "oldest"], kept: Conversations) -> list[Stretch]:
     """Every page, as links lead from one to the next."""
     pages: list[Stretch] = []
-    place: Place | None = None
+    place: Cursor | None = None
     while True:
         chosen = MessageFilter(conversation_id=WHO)
         found = stretch(store, chosen, size, order=order, after=place, kept=kept, names=(WHO,))
         pages.append(found)
-        if found.place is None:
+        if found.cursor is None:
             return pages
-        place = Place.read(found.place.token)
+        place = Cursor.read(found.cursor.token)
 
 
 def test_texts_stand_with_their_messages(store: Store, keep: Keep) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ticktrail.model import Send, SentBy, StatusEvent, Template
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 NOON = 1_767_258_000

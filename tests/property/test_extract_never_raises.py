@@ -16,14 +16,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ticktrail import n8n
-from ticktrail.execution import decode_execution
-from ticktrail.model import Extraction, Outcome
-from ticktrail.n8n import extract
+from ticktrail.extraction import execution_reader as n8n
+from ticktrail.extraction.execution import decode_execution
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.messages.model import Extraction, Outcome
 
 DATA = Path(__file__).parents[1] / "data"
 JSON_VALUE = Any
-Place = tuple[str | int, ...]
+Cursor = tuple[str | int, ...]
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def copied(value: JSON_VALUE) -> JSON_VALUE:
     return json.loads(json.dumps(value))
 
 
-def places(value: JSON_VALUE, path: Place = ()) -> Iterator[Place]:
+def places(value: JSON_VALUE, path: Cursor = ()) -> Iterator[Cursor]:
     """The path to every value inside a JSON value."""
     inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in inside:
@@ -105,14 +105,14 @@ def places(value: JSON_VALUE, path: Place = ()) -> Iterator[Place]:
         yield from places(item, (*path, key))
 
 
-def at(value: JSON_VALUE, path: Place) -> JSON_VALUE:
+def at(value: JSON_VALUE, path: Cursor) -> JSON_VALUE:
     """What stands at this path."""
     for key in path:
         value = value[key]
     return value
 
 
-def damage(draw: st.DrawFn, value: JSON_VALUE, path: Place) -> None:
+def damage(draw: st.DrawFn, value: JSON_VALUE, path: Cursor) -> None:
     """Replace, delete or double what stands at this path, or add something beside it."""
     parent, key = at(value, path[:-1]), path[-1]
     kind = draw(st.sampled_from(["replace", "delete", "double", "add"]))
@@ -191,7 +191,7 @@ def assert_sound(found: Extraction) -> None:
     assert all(-(2**63) <= number < 2**63 for number in integers(msgspec.to_builtins(found)))
     assert msgspec.json.encode(found)
     assert (found.outcome is Outcome.FOUND) == bool(found.events)
-    assert (found.outcome is Outcome.NOT_SHOWN) == (found.reason is not None)
+    assert (found.outcome is Outcome.WITHHELD) == (found.reason is not None)
 
 
 @settings(max_examples=400, deadline=None)
@@ -225,7 +225,7 @@ def test_arbitrary_bytes(raw: bytes) -> None:
     found = extract(raw)
 
     assert_sound(found)
-    assert found.outcome is Outcome.NOT_SHOWN
+    assert found.outcome is Outcome.WITHHELD
 
 
 @settings(max_examples=200, deadline=None)
@@ -256,7 +256,7 @@ WATCHED_FACTS = {
     "phone_number_id": "200000000000077",
     "display_phone_number": "15550000077",
 }
-WATCHED_ITEMS: list[tuple[dict[str, Any], Place]] = [
+WATCHED_ITEMS: list[tuple[dict[str, Any], Cursor]] = [
     ({**VALUE, "field": "messages"}, ("statuses", 1)),
     (
         {
@@ -283,7 +283,7 @@ def executions_damaged_around(draw: st.DrawFn) -> bytes:
     if where == "run data":
         execution = copied(draw(st.sampled_from([RECORDINGS[name] for name in WITH_A_TRIGGER])))
         node = next(iter(execution["data"]["resultData"]["runData"]))
-        outputs: Place = ("data", "resultData", "runData", node, 0, "data", "main")
+        outputs: Cursor = ("data", "resultData", "runData", node, 0, "data", "main")
     else:
         execution = copied(RECORDINGS["execution_crashed_recovered"])
         outputs = ("data", "executionData", "nodeExecutionStack", 0, "data", "main")
@@ -310,7 +310,7 @@ def _index(key: str | int) -> int:
     return key if isinstance(key, int) else -1
 
 
-def _damage_apart(draw: st.DrawFn, execution: JSON_VALUE, path: Place) -> None:
+def _damage_apart(draw: st.DrawFn, execution: JSON_VALUE, path: Cursor) -> None:
     """Damage what stands at this path, or something inside it, and nothing beside it."""
     parent, key = at(execution, path[:-1]), path[-1]
     deeper = list(places(parent[key]))

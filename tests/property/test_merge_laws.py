@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ticktrail.merge import (
+from ticktrail.messages.merge import (
     Gathered,
     bson_order,
     entry_key,
@@ -30,7 +30,7 @@ from ticktrail.merge import (
     sort_history,
     standing,
 )
-from ticktrail.model import HistoryEntry, Message, Send, StatusEvent
+from ticktrail.messages.model import HistoryEntry, Message, Send, StatusEvent
 
 from .strategies import AT, STATUSES, events, scans, sends
 
@@ -171,7 +171,7 @@ def test_a_history_never_shrinks_and_holds_every_status_once(met: list[list[Stat
     assert settled(Gathered({entry_key(entry): entry for entry in message.history}, message.attributes)) == settled(
         gathered([told for scan in met for told in scan])
     )
-    assert message.standing == standing(message.history)
+    assert message.state == standing(message.history)
 
 
 @given(pairs, st.integers(-60, 60))

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ticktrail.document import to_document
-from ticktrail.merge import entry_key, gather, merge_message, merge_sends
-from ticktrail.model import Message, Send, StatusEvent
+from ticktrail.messages.document import to_document
+from ticktrail.messages.merge import entry_key, gather, merge_message, merge_sends
+from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import Store, StoreOptions, open_store
 
 from .strategies import AT, scans, sends

@@ -13,12 +13,12 @@ import pytest
 from starlette.testclient import TestClient
 from tests.recordings import CORPUS, FOLDER
 
-from ticktrail import ingest
-from ticktrail.config import Settings, load_settings
-from ticktrail.dashboard.access import access_for
-from ticktrail.dashboard.app import build_app
-from ticktrail.ledger import open_ledger
-from ticktrail.sources.export import Export
+from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.sources.files.export import Export
+from ticktrail.stores.opening import open_ledger
+from ticktrail.sync import ingest
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import build_app
 
 HERE = "http://127.0.0.1:8765"
 TOKEN = "full-token-of-the-tests-0001"  # noqa: S105 - of the tests

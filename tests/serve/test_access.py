@@ -12,11 +12,11 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 from tests.serve.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
-from ticktrail.config import Secret
-from ticktrail.dashboard.access import SESSION_SECONDS, Access, Role, access_for, is_loopback
-from ticktrail.dashboard.attempts import MOST_FAILURES, WINDOW_SECONDS, Attempts
-from ticktrail.dashboard.guard import SESSION_COOKIE
 from ticktrail.errors import ConfigurationError
+from ticktrail.settings.settings import Secret
+from ticktrail.web.roles import SESSION_SECONDS, Access, Role, access_for, is_loopback
+from ticktrail.web.security.middleware import SESSION_COOKIE
+from ticktrail.web.security.rate_limit import MOST_FAILURES, WINDOW_SECONDS, LoginAttempts
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 BOTH = Access(tokens={Role.FULL: Secret(TOKEN), Role.VIEWER: Secret(VIEWER_TOKEN)})
@@ -152,7 +152,7 @@ def test_a_viewer_cannot_become_more() -> None:
 
 def test_an_address_that_guesses_is_not_listened_to() -> None:
     """After ten failures an address waits until the first is five minutes old; its whole IPv6 network does."""
-    attempts = Attempts()
+    attempts = LoginAttempts()
     for second in range(MOST_FAILURES):
         assert attempts.wait("2001:db8::1", second) == 0
         attempts.failed(f"2001:db8::{second + 1}", second)
@@ -163,7 +163,7 @@ def test_an_address_that_guesses_is_not_listened_to() -> None:
 
 def test_memory_of_failures_is_bounded() -> None:
     """Failures from ever new addresses take no more memory than ten thousand of them."""
-    attempts = Attempts()
+    attempts = LoginAttempts()
     for number in range(10_050):
         attempts.failed(f"10.{number // 65_536}.{number // 256 % 256}.{number % 256}", 0)
     assert len(attempts._failures) == 10_000

@@ -11,13 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 from tests.serve.conftest import EXPECTED, TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
-from ticktrail.coverage import Change, Facts, Gap
-from ticktrail.document import to_document
-from ticktrail.ledger import open_ledger
-from ticktrail.model import StatusEvent
-from ticktrail.render import to_json
+from ticktrail.messages.document import to_document
+from ticktrail.messages.model import StatusEvent
+from ticktrail.output.messages import to_json
 from ticktrail.stores import open_store
-from ticktrail.stores.bookkeeping import Run
+from ticktrail.stores.coverage import Change, Facts, Gap
+from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.sync_state import Run
 
 API = "/api/v1"
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -260,11 +260,11 @@ def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> 
     gap = Gap(after_id=1, before_id=9, from_started_at=None, to_started_at=None, found_at=NOW)
     refused = {"refused": [{"messageId": "wamid.X", "reason": "too large"}], "store": str(tmp_path), "newEvents": 7}
     with open_ledger(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
-        store.books.save_coverage(scope, Change(facts=Facts(checked_at=NOW, full_at=NOW, gaps=(gap,))))
+        store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=NOW, full_at=NOW, gaps=(gap,))))
         for number, error in enumerate((None, "refused for +966 50 000 0054")):
             began_at = NOW + timedelta(minutes=number)
             run = Run(run_id=f"r{number}", scope=scope, began_at=began_at, seconds=1.5, error=error, report=refused)
-            store.books.add_run(run)
+            store.sync_state.add_run(run)
     client = open_dashboard(**TOKENS)
 
     def told(path: str, token: str) -> Any:

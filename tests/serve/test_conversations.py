@@ -16,13 +16,13 @@ from pymongo import MongoClient
 from starlette.testclient import TestClient
 from tests.serve.conftest import TOKEN, VIEWER_TOKEN, Open, bearer
 
-from ticktrail.error_codes import packaged
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.conversation import joined, turns_of
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.output.conversation import write_thread
 from ticktrail.stores import StoreOptions, open_store
-from ticktrail.stores.mongodb_conversations import Conversations
-from ticktrail.thread import joined, turns_of
-from ticktrail.thread_view import write_thread
+from ticktrail.stores.mongodb.conversations import Conversations
 
 WHO, OTHER = "966500000041", "966500010041"
 RIYADH = ZoneInfo("Asia/Riyadh")

@@ -18,15 +18,15 @@ from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 from tests.serve.conftest import settings_of
 
-from ticktrail.dashboard.addresses import Addresses
-from ticktrail.dashboard.downloads import MOST_AT_ONCE, add_downloads
-from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import open_ledgers
-from ticktrail.dashboard.site import Site
-from ticktrail.error_codes import packaged
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.naming import read_naming
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.settings.naming import read_naming
 from ticktrail.stores import open_store
+from ticktrail.web.cache import QueryCache
+from ticktrail.web.pages.context import Site
+from ticktrail.web.pages.downloads import MOST_AT_ONCE, add_downloads
+from ticktrail.web.security.url_tokens import UrlTokens
+from ticktrail.web.store_pool import open_ledgers
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
@@ -79,7 +79,7 @@ def files(tmp_path: Path) -> Iterator[TestClient]:
         store.write(events, sends, at=NOW)
     app, ledgers = FastAPI(), open_ledgers(settings)
     site = Site(
-        settings=settings, ledger=Ledger(ledgers), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        settings=settings, ledger=QueryCache(ledgers), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         naming=read_naming(None), region="SA",
         access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
@@ -217,7 +217,7 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
 
     app, ledgers = FastAPI(), open_ledgers(settings)
     site = Site(
-        settings=settings, ledger=Ledger(ledgers), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        settings=settings, ledger=QueryCache(ledgers), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         naming=read_naming(None), region="SA", access=_RoleByHeader(), now=now,
     )  # fmt: skip
     add_downloads(app, site)
@@ -243,7 +243,7 @@ def test_an_empty_period_is_a_file_with_a_heading(files: TestClient) -> None:
 
 def test_files_hold_the_figures_of_the_command_line(files: TestClient, tmp_path: Path) -> None:
     """Row by row the same as ``ticktrail stats --format csv`` prints of the same ledger."""
-    from ticktrail.cli import run  # noqa: PLC0415 - only here
+    from ticktrail.cli.app import run  # noqa: PLC0415 - only here
 
     printed = _printed(run, ["stats", "--by", "template", "--format", "csv", "--store", str(tmp_path / "ledger.db")])
     found, expected = (

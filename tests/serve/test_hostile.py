@@ -11,10 +11,10 @@ import pytest
 from starlette.testclient import TestClient
 from tests.serve.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
-from ticktrail.dashboard import listing
-from ticktrail.ledger import open_ledger
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.stores.opening import open_ledger
+from ticktrail.web.api import pages as listing
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 SCRIPT = "<script>alert(document.cookie)</script>"

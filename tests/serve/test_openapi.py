@@ -18,8 +18,8 @@ from schemathesis.specs.openapi.checks import (
 from starlette.testclient import TestClient
 from tests.serve.conftest import HERE, Open, settings_of
 
-from ticktrail.dashboard.access import access_for
-from ticktrail.dashboard.app import build_app
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import build_app
 
 DOCUMENT = "/api/v1/openapi.json"
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]

@@ -10,9 +10,9 @@ import pytest
 from tests.serve.conftest import Open, settings_of
 from tests.serve.test_metrics import note_sync
 
-from ticktrail.coverage import Facts
-from ticktrail.dashboard.freshness import freshness, is_late
-from ticktrail.ledger import open_ledger
+from ticktrail.queries.freshness import freshness, is_late
+from ticktrail.stores.coverage import Facts
+from ticktrail.stores.opening import open_ledger
 
 NOW = datetime.now(UTC)
 N8N = {"N8N_BASE_URL": "https://n8n.example.com", "WORKFLOW_ID_WHATSAPP": "flow-a,flow-b"}

@@ -15,12 +15,12 @@ from starlette.testclient import TestClient
 from tests.serve.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 from tests.serve.test_api import ask, refused
 
-from ticktrail import ingest
-from ticktrail.ledger import open_ledger
-from ticktrail.model import Send, SentBy, Template
-from ticktrail.render import to_json
-from ticktrail.render_sends import send_to_document
-from ticktrail.sources.export import Export
+from ticktrail.messages.model import Send, SentBy, Template
+from ticktrail.output.messages import to_json
+from ticktrail.output.sends import send_to_document
+from ticktrail.sources.files.export import Export
+from ticktrail.stores.opening import open_ledger
+from ticktrail.sync import ingest
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
@@ -34,7 +34,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str
             "MONGODB_URI": request.getfixturevalue("mongodb_server"),
             "MONGODB_DATABASE": f"ticktrail_test_{uuid.uuid4().hex}",
         }
-    recordings = str(resources.files("ticktrail") / "recordings" / "executions.jsonl.gz")
+    recordings = str(resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz")
     with open_ledger(settings_of(tmp_path, **found)) as store, Export(recordings) as source:
         ingest.sync(source, store)
     yield found

@@ -14,15 +14,15 @@ import httpx2
 import pytest
 from tests.serve.conftest import Open, settings_of
 
-from ticktrail.dashboard.access import access_for
-from ticktrail.dashboard.app import Server, build_app, listen, serve
-from ticktrail.dashboard.ledgers import BusyError, Ledgers
 from ticktrail.errors import ConfigurationError, StoreRefusedError
-from ticktrail.ledger import open_ledger
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.sqlite.store import SqliteStore
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import Server, build_app, listen, serve
+from ticktrail.web.store_pool import BusyError, StorePool
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
@@ -136,7 +136,7 @@ def test_each_thread_has_a_store_of_its_own(recorded: Path) -> None:
         opened.append((threading.get_ident(), store))
         return store
 
-    ledgers = Ledgers(open_one, workers=2)
+    ledgers = StorePool(open_one, workers=2)
     futures = [ledgers.submit(lambda store: (threading.get_ident(), store.count(MessageFilter()))) for _ in range(40)]
     answers = [future.result() for future in futures]
     ledgers.close()
@@ -148,7 +148,7 @@ def test_each_thread_has_a_store_of_its_own(recorded: Path) -> None:
 def test_a_crowd_is_told_to_come_back(open_dashboard: Open, recorded: Path) -> None:
     """When as many wait as may, the next is refused at once; in the dashboard with a 503 and Retry-After."""
     settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    ledgers = Ledgers(lambda: open_ledger(settings), workers=1, most_waiting=2)
+    ledgers = StorePool(lambda: open_ledger(settings), workers=1, most_waiting=2)
     go, begun = threading.Event(), threading.Event()
     held = ledgers.submit(lambda _: (begun.set(), go.wait(10)))
     begun.wait(10)
@@ -192,7 +192,7 @@ def test_a_store_that_cannot_even_be_closed_costs_one_question(recorded: Path) -
     def fail(_: Store) -> None:
         raise StoreRefusedError("no", remedy="none")
 
-    ledgers = Ledgers(open_one, workers=1)
+    ledgers = StorePool(open_one, workers=1)
     with pytest.raises(StoreRefusedError):
         ledgers.submit(fail).result(10)
     assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 400
@@ -205,13 +205,13 @@ def test_a_file_put_in_anothers_place_is_seen(tmp_path: Path, recorded: Path, mo
     path = tmp_path / "ledger.db"
     path.write_bytes(b"something else entirely, and long enough for a header" * 100)
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path))
-    ledgers = Ledgers(lambda: open_ledger(settings), workers=1)
+    ledgers = StorePool(lambda: open_ledger(settings), workers=1)
     with pytest.raises(StoreRefusedError):
         ledgers.submit(lambda store: store.count(MessageFilter())).result(10)
     path.unlink()
     path.write_bytes(recorded.read_bytes())
     assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 400
-    monkeypatch.setattr("ticktrail.dashboard.ledgers.RENEW_SECONDS", 0.0)
+    monkeypatch.setattr("ticktrail.web.store_pool.RENEW_SECONDS", 0.0)
     time.sleep(0.01)
     path.unlink()
     assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 0

@@ -12,13 +12,13 @@ from starlette.routing import BaseRoute
 from starlette.testclient import TestClient
 from tests.serve.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
-from ticktrail.coverage import Change, Facts, Kind
-from ticktrail.coverage import Open as OpenExecution
-from ticktrail.ledger import open_ledger
-from ticktrail.masking import hide_places
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import Place, SendPlace
-from ticktrail.stores.bookkeeping import Run
+from ticktrail.messages.filters import Cursor, SendCursor
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores.coverage import Change, Facts, Kind
+from ticktrail.stores.coverage import Open as OpenExecution
+from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.sync_state import Run
+from ticktrail.text.masking import hide_places
 
 TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
 N8N = "https://automation.shop.example"
@@ -38,7 +38,7 @@ def _fill(folder: Path) -> None:
     wrong = f"n8n at {N8N}:5678 refused; {folder}/ledger.db of 10.1.2.3:27017 stays"
     scope = f"{N8N}|flow|1|place"
     hidden = OpenExecution(
-        execution_id=5, kind=Kind.NOT_SHOWN, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
+        execution_id=5, kind=Kind.WITHHELD, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
     )
     with open_ledger(settings_of(folder, TICKTRAIL_STORE=str(folder / "ledger.db"))) as store:
         events = [
@@ -51,10 +51,10 @@ def _fill(folder: Path) -> None:
                        sent_by=SentBy("flow", "Send", "78"), errors=(error,))  # fmt: skip
         store.write(events, [send, refused], at=now)
         facts = Facts(checked_at=now - timedelta(hours=9), full_at=now - timedelta(hours=9))
-        store.books.save_coverage(scope, Change(facts=facts, opened=(hidden,)))
+        store.sync_state.save_coverage(scope, Change(facts=facts, opened=(hidden,)))
         report = {"executions": 3, "store": str(folder), "source": N8N, "notShown": {"redacted": 1, wrong: 2},
                   "refused": [{"messageId": f"wamid.{WHO}", "reason": wrong}]}  # fmt: skip
-        store.books.add_run(Run(run_id="r", scope=scope, began_at=now, seconds=1.0, error=wrong, report=report))
+        store.sync_state.add_run(Run(run_id="r", scope=scope, began_at=now, seconds=1.0, error=wrong, report=report))
 
 
 @pytest.fixture
@@ -153,8 +153,10 @@ def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> No
     assert hide_places("it lies in my folder", "my folder") == "it lies in …"
 
 
-@pytest.mark.parametrize(("path", "place"), [("messages", Place("newest", 2**40, "")), ("sends", SendPlace(2**50, ""))])
-def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Place | SendPlace) -> None:
+@pytest.mark.parametrize(
+    ("path", "place"), [("messages", Cursor("newest", 2**40, "")), ("sends", SendCursor(2**50, ""))]
+)
+def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Cursor | SendCursor) -> None:
     """A place in a list that was made by hand is refused: what comes behind it would tell an id letter by letter."""
     asked = {"params": {"after": place.token}}
     assert client.get(f"/api/v1/{path}", headers=bearer(TOKEN), **asked).json()[path]  # type: ignore[arg-type]

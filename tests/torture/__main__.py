@@ -29,9 +29,9 @@ from tests.n8n_server import N8nServer
 from tests.torture.relay import Relay
 from tests.torture.world import VERSIONS, Entry, World
 
-from ticktrail.coverage import BLOCK
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.coverage import BLOCK
 
 ROOT = Path(__file__).parents[2]
 _DAY = timedelta(hours=26)
@@ -147,8 +147,8 @@ class Story:
 
     def _settled(self, store: Store) -> set[int]:
         found = set()
-        for scope in store.books.facts():
-            blocks = store.books.load_coverage(scope).blocks
+        for scope in store.sync_state.facts():
+            blocks = store.sync_state.load_coverage(scope).blocks
             for number, block in blocks.items():
                 found |= {number * BLOCK + bit for bit in range(BLOCK) if block.bits >> bit & 1}
         return found

@@ -8,16 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.holder import is_gone, new_holder
-from ticktrail.incremental import Caller
-from ticktrail.ingest import report_document
-from ticktrail.sources.n8n_api import N8nApi
-from ticktrail.sources.n8n_http import Patience, Timeouts
+from ticktrail.settings.settings import N8nSettings, Secret
+from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.sources.n8n_api.http import RetryPolicy, Timeouts
 from ticktrail.stores import StoreOptions, open_store
-from ticktrail.upkeep import keep_up
+from ticktrail.sync.incremental import Caller
+from ticktrail.sync.ingest import report_document
+from ticktrail.sync.lease_owner import is_gone, new_holder
+from ticktrail.sync.runs import sync_workflows
 
-PATIENCE = Patience(attempts=4, total=8, wait_initial=0.005, wait_max=0.05, wait_jitter=0.01, starting=0.3)
+PATIENCE = RetryPolicy(attempts=4, total=8, wait_initial=0.005, wait_max=0.05, wait_jitter=0.01, starting=0.3)
 TIMEOUTS = Timeouts(connect=2.0, read=2.0, whole=10.0)
 
 
@@ -38,7 +38,7 @@ def main(asked: dict[str, Any]) -> None:
         N8nApi(settings, asked["workflow_id"], patience=PATIENCE, timeouts=TIMEOUTS) as api,
     ):
         print("go", flush=True)
-        for report in keep_up([api], store, caller, full=asked["full"]):
+        for report in sync_workflows([api], store, caller, full=asked["full"]):
             print(json.dumps(report_document(report)), flush=True)
 
 

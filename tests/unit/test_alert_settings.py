@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.alert import Rules
-from ticktrail.alert_settings import AlertSettings, Channel, read_alert_settings
+from ticktrail.alerts.alert import Rules
+from ticktrail.alerts.settings import AlertSettings, Channel, read_alert_settings
 from ticktrail.errors import ConfigurationError
-from ticktrail.secret import Secret
+from ticktrail.settings.secret import Secret
 
 SECRET = "0123456789abcdef"  # noqa: S105 - nobody's
 

@@ -9,16 +9,16 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.alert import Alert, Kind, Rules, key_of, span, when
-from ticktrail.alerts import AlertFacts, Delivery, Standing, Synced, judge, may_be_over
-from ticktrail.causes import CauseCount, first_code
-from ticktrail.checks import Finding, Verdict
-from ticktrail.counts import Counts
-from ticktrail.coverage import Gap, Lost
-from ticktrail.error_codes import packaged
-from ticktrail.failing import Failures, Moment
-from ticktrail.query import MessageFilter, SendFilter
-from ticktrail.render_alerts import command_of
+from ticktrail.alerts.alert import Alert, Kind, Rules, key_of, span, when
+from ticktrail.alerts.failures import Failures, Moment
+from ticktrail.alerts.rules import AlertFacts, Delivery, Synced, UndeliveredByNumber, judge, may_be_over
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.messages.counts import Counts
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.failure_causes import CauseCount, first_code
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.output.alerts import command_of
+from ticktrail.stores.coverage import Gap, Lost
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 """20:00 in Riyadh."""
@@ -232,9 +232,9 @@ def test_the_most_urgent_comes_first() -> None:
     assert [alert.messages for alert in alerts] == [1, 60, 40]
 
 
-def standing(on_the_way: int, sent: int) -> Standing:
+def standing(on_the_way: int, sent: int) -> UndeliveredByNumber:
     """So many of so many messages of a number with one tick."""
-    return Standing(
+    return UndeliveredByNumber(
         number="1065", ripe=Counts(on_the_way=on_the_way, delivered=sent - on_the_way), stuck=on_the_way + 7
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ticktrail.bars import bar, parts, sparkline, thinned
+from ticktrail.output.charts import bar, parts, sparkline, thinned
 
 
 @pytest.mark.parametrize(

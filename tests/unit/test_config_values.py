@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.config import Secret, Settings, load_settings
+from ticktrail.settings.settings import Secret, Settings, load_settings
 
 
 def load(folder: Path, dotenv: str | bytes | None = None, /, **environ: str) -> Settings:

@@ -18,13 +18,13 @@ import pytest
 import typer
 import yaml
 
-from ticktrail.cli import app
-from ticktrail.config import SETTINGS, load_settings
-from ticktrail.coverage import Change, Facts
-from ticktrail.dashboard.access import access_for
-from ticktrail.dashboard.app import Server, build_app, listen
-from ticktrail.model import StatusEvent
+from ticktrail.cli.app import app
+from ticktrail.messages.model import StatusEvent
+from ticktrail.settings.settings import SETTINGS, load_settings
 from ticktrail.stores import open_store
+from ticktrail.stores.coverage import Change, Facts
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import Server, build_app, listen
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 DOCKERFILE = (CONTRIB / "Dockerfile").read_text(encoding="utf-8")
@@ -196,7 +196,7 @@ def metric_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
                 errors=({"code": 131026, "title": "t"},) if status == "failed" else (),
             )
             store.write([event], at=now)
-        store.books.save_coverage("https://n8n.example.com|flow|1|place", Change(facts=Facts(checked_at=now)))
+        store.sync_state.save_coverage("https://n8n.example.com|flow|1|place", Change(facts=Facts(checked_at=now)))
     return served_metrics(path)
 
 

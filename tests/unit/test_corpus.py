@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from ticktrail.merge import gather, merge_message
-from ticktrail.model import Extraction, Message, Outcome
-from ticktrail.n8n import extract
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Extraction, Message, Outcome
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 FIRST_SCAN = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
@@ -60,7 +60,7 @@ def said(message: Message) -> dict[str, Any]:
             {"status": status, "timestamp": timestamp, "webhooks": webhooks[timestamp, status]}
             for timestamp, status in seen
         ],
-        "latestStatus": message.standing.latest_status,
+        "latestStatus": message.state.latest_status,
         "statusCount": len(message.history),
     }
 
@@ -143,6 +143,6 @@ def test_seen_and_scanned() -> None:
         known = first[message_id]
         after = merge_message(known, message_id, news, at=again)
         assert after.history == known.history
-        assert (after.standing, after.attributes) == (known.standing, known.attributes)
+        assert (after.state, after.attributes) == (known.state, known.attributes)
         assert (after.first_seen_at, after.last_updated_at) == (FIRST_SCAN, FIRST_SCAN)
         assert after.last_scanned_at == again

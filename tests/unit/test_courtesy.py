@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.config import load_settings
-from ticktrail.dashboard.courtesy import NICENESS
-from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import open_ledgers
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store
+from ticktrail.web.cache import QueryCache
+from ticktrail.web.courtesy import NICENESS
+from ticktrail.web.store_pool import open_ledgers
 
 
 def _priority(_: Store) -> int:
@@ -28,7 +28,7 @@ def test_what_reads_for_pages_and_for_programs_gives_way(tmp_path: Path) -> None
     ledgers = open_ledgers(load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db")}, {}, tmp_path))
     try:
         assert asyncio.run(ledgers.ask(_priority)) == NICENESS
-        assert asyncio.run(Ledger(ledgers).ask(_priority)) == NICENESS
+        assert asyncio.run(QueryCache(ledgers).ask(_priority)) == NICENESS
     finally:
         ledgers.close()
     assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == own

@@ -10,16 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticktrail.coverage import (
+from ticktrail.messages.model import Extraction, Outcome
+from ticktrail.stores.coverage import (
     BLOCK,
     Block,
     Change,
     Coverage,
-    Depth,
     Facts,
     Gap,
     Kind,
     Open,
+    ScanDepth,
     Seen,
     find_gap,
     judge,
@@ -29,7 +30,6 @@ from ticktrail.coverage import (
     retention,
     settle,
 )
-from ticktrail.model import Extraction, Outcome
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -48,7 +48,7 @@ def found(**more: Any) -> Extraction:
     return Extraction(**{**usual, **more})
 
 
-def record(kind: Kind = Kind.NOT_SHOWN, **more: Any) -> Open:
+def record(kind: Kind = Kind.WITHHELD, **more: Any) -> Open:
     """An execution that is open since an hour, and due in a minute."""
     usual = {"execution_id": 5, "kind": kind, "first_met_at": NOW - HOUR, "look_again_at": NOW + MINUTE}
     return Open(**{**usual, **more})
@@ -76,8 +76,8 @@ def test_settling_is_a_set_whatever_the_order_or_repetition(portions: list[list[
         (record(Kind.UNFINISHED), row(), True),
         (record(Kind.UNFINISHED), row(status=None, final=None), False),
         (record(Kind.UNFINISHED, look_again_at=NOW), row(status=None, final=None), True),
-        (record(Kind.NOT_SHOWN), row(), False),
-        (record(Kind.NOT_SHOWN, look_again_at=NOW), row(), True),
+        (record(Kind.WITHHELD), row(), False),
+        (record(Kind.WITHHELD, look_again_at=NOW), row(), True),
         (record(Kind.CRASHED), row(status="crashed"), False),
         (record(Kind.CRASHED, look_again_at=NOW), row(status="crashed"), True),
         (record(Kind.REFUSED, look_again_at=NOW), row(), True),
@@ -95,13 +95,13 @@ def test_how_far_a_walk_goes() -> None:
     """Full when asked, owed, never done or due; over the window every five minutes; else a poll."""
     facts = Facts(full_owed=False, full_at=NOW - 9 * MINUTE, window_at=NOW - MINUTE, newest_id=9)
     cases = {
-        Depth.POLL: [facts],
-        Depth.WINDOW: [
+        ScanDepth.POLL: [facts],
+        ScanDepth.WINDOW: [
             msgspec.structs.replace(facts, window_at=NOW - 6 * MINUTE),
             msgspec.structs.replace(facts, window_at=None),
             msgspec.structs.replace(facts, window_at=NOW + HOUR),  # a clock that was set back
         ],
-        Depth.FULL: [
+        ScanDepth.FULL: [
             Facts(),
             msgspec.structs.replace(facts, full_owed=True),
             msgspec.structs.replace(facts, full_at=NOW - 31 * MINUTE),
@@ -110,7 +110,7 @@ def test_how_far_a_walk_goes() -> None:
     }
     for depth, examples in cases.items():
         assert [Coverage(facts=example).depth(now=NOW) for example in examples] == [depth] * len(examples)
-    assert Coverage(facts=facts).depth(now=NOW, full=True) is Depth.FULL
+    assert Coverage(facts=facts).depth(now=NOW, full=True) is ScanDepth.FULL
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_full_walks_follow_what_n8n_keeps_and_what_they_cost(
         (found(status="waiting"), row(status="waiting", final=False), None, Kind.UNFINISHED),
         (found(), row(status="running", final=False), None, Kind.UNFINISHED),
         (found(), row(status=None, final=None), None, None),
-        (found(outcome=Outcome.NOT_SHOWN, reason="redacted"), row(), None, Kind.NOT_SHOWN),
+        (found(outcome=Outcome.WITHHELD, reason="redacted"), row(), None, Kind.WITHHELD),
         (found(status="crashed"), row(status="crashed"), None, Kind.CRASHED),
     ],
 )
@@ -205,7 +205,7 @@ def test_a_settled_id_that_started_later_is_from_another_life() -> None:
 def test_only_what_never_showed_its_data_is_lost_when_n8n_deletes_it() -> None:
     """Of an unfinished or crashed one, what it showed has been stored."""
     gone = {kind: lost(record(kind, reason="redacted"), now=NOW) for kind in Kind}
-    assert {kind for kind, one in gone.items() if one is not None} == {Kind.NOT_SHOWN, Kind.REFUSED}
+    assert {kind for kind, one in gone.items() if one is not None} == {Kind.WITHHELD, Kind.REFUSED}
 
 
 @pytest.mark.parametrize(

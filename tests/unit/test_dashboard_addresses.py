@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticktrail.config import load_settings
-from ticktrail.dashboard.addresses import Addresses, read_key
-from ticktrail.dashboard.choice import Choice, address_of, filter_of, query_of, read_choice
-from ticktrail.dashboard.send_choice import read_send_choice
 from ticktrail.errors import ConfigurationError, NotFoundError
-from ticktrail.query import MessageFilter, Place
+from ticktrail.messages.filters import Cursor, MessageFilter
+from ticktrail.settings.settings import load_settings
+from ticktrail.web.pages.send_choice import read_send_choice
+from ticktrail.web.pages.url_filters import UrlFilter, address_of, parse_filter, query_of, read_choice
+from ticktrail.web.security.url_tokens import UrlTokens, read_key
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-ADDRESSES = Addresses(b"k" * 32)
+ADDRESSES = UrlTokens(b"k" * 32)
 TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
 
 
@@ -29,7 +29,7 @@ def test_a_token_is_its_text_again(text: str) -> None:
     token = ADDRESSES.token(text)
     assert ADDRESSES.text(token) == text
     assert ADDRESSES.token(text) == token
-    assert Addresses(b"o" * 32).text(token) is None
+    assert UrlTokens(b"o" * 32).text(token) is None
 
 
 @given(st.text(max_size=60))
@@ -62,11 +62,11 @@ def test_values_that_may_hold_a_number_are_sealed(text: str) -> None:
 
 @given(
     st.builds(
-        Choice, to=TEXTS, who=TEXTS, status=st.lists(TEXTS.filter(bool), max_size=3).map(tuple), unread=st.booleans(),
-        template=TEXTS, campaign=TEXTS, since=TEXTS, people=st.booleans(), after=TEXTS,
+        UrlFilter, to=TEXTS, who=TEXTS, status=st.lists(TEXTS.filter(bool), max_size=3).map(tuple),
+        unread=st.booleans(), template=TEXTS, campaign=TEXTS, since=TEXTS, people=st.booleans(), after=TEXTS,
     )
 )  # fmt: skip
-def test_a_choice_survives_its_address(choice: Choice) -> None:
+def test_a_choice_survives_its_address(choice: UrlFilter) -> None:
     """The query of an address means the choice it was made of."""
     given_back = parse_qs(query_of(choice, ADDRESSES), keep_blank_values=True)
     assert read_choice(given_back, ADDRESSES) == choice
@@ -74,8 +74,8 @@ def test_a_choice_survives_its_address(choice: Choice) -> None:
 
 def test_an_address_holds_no_number() -> None:
     """A person, a campaign that is a number, and the place in a list cannot be read out of an address."""
-    place = Place("newest", 1_767_258_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
-    choice = Choice(who="966500000041", to="0500000041", campaign="966500000041", after=place.token, since="7d")
+    place = Cursor("newest", 1_767_258_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
+    choice = UrlFilter(who="966500000041", to="0500000041", campaign="966500000041", after=place.token, since="7d")
     address = address_of(choice, ADDRESSES)
     assert not any(part in address for part in ("0000041", "wamid", place.token))
     assert address.startswith("/messages?")
@@ -87,7 +87,7 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
     settings = load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db"), "TICKTRAIL_TIMEZONE": "UTC"}, {}, tmp_path)
 
     def meant(**fields: object) -> MessageFilter:
-        return filter_of(Choice(**fields), settings, NOW)  # type: ignore[arg-type]
+        return parse_filter(UrlFilter(**fields), settings, NOW)  # type: ignore[arg-type]
 
     assert meant() == MessageFilter()
     assert meant(template="order_ready/ar", people=True) == MessageFilter(
@@ -106,9 +106,9 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
 
 def test_what_is_typed_is_no_way_to_a_person() -> None:
     """A number that somebody types is neither a person nor a place, nor is the seal that the page makes of it."""
-    number, place = "966500000041", Place("newest", 1_767_258_000, "wamid.HBgM").token
+    number, place = "966500000041", Cursor("newest", 1_767_258_000, "wamid.HBgM").token
     for name in ("to", "template", "campaign"):
-        (sealed,) = parse_qs(query_of(Choice(**{name: number}), ADDRESSES))[name]
+        (sealed,) = parse_qs(query_of(UrlFilter(**{name: number}), ADDRESSES))[name]
         assert number not in sealed
         assert ADDRESSES.text(sealed.removeprefix("~")) is None
         for typed in ({"who": [sealed]}, {"after": [sealed]}):

@@ -13,26 +13,26 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi import Request
 
-from ticktrail.alert_settings import read_alert_settings
-from ticktrail.alerting import find_alerts
-from ticktrail.config import Settings, load_settings
-from ticktrail.coverage import Facts, Gap, Kind, Open
-from ticktrail.dashboard import words
-from ticktrail.dashboard.addresses import Addresses
-from ticktrail.dashboard.ledger import Ledger
-from ticktrail.dashboard.ledgers import Ledgers, open_ledgers
-from ticktrail.dashboard.needs import known_of, needs_you, see_to
-from ticktrail.dashboard.periods import day_bounds, period_of
-from ticktrail.dashboard.questions import Trust, funnel
-from ticktrail.dashboard.site import Site, grouped
-from ticktrail.dashboard.verdict import judge
-from ticktrail.error_codes import packaged
+from ticktrail.alerts.service import find_alerts
+from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError
-from ticktrail.model import StatusEvent
-from ticktrail.naming import read_naming
-from ticktrail.query import MessageFilter
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.queries.lists import Trust, funnel
+from ticktrail.queries.periods import day_bounds, period_of
+from ticktrail.settings.naming import read_naming
+from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store, StoreOptions, open_store
-from ticktrail.stores.bookkeeping import Run
+from ticktrail.stores.coverage import Facts, Gap, Kind, Open
+from ticktrail.stores.sync_state import Run
+from ticktrail.web.cache import QueryCache
+from ticktrail.web.pages import strings as words
+from ticktrail.web.pages.alert_rows import known_of, needs_you, see_to
+from ticktrail.web.pages.completeness_summary import judge
+from ticktrail.web.pages.context import Site, grouped
+from ticktrail.web.security.url_tokens import UrlTokens
+from ticktrail.web.store_pool import StorePool, open_ledgers
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -107,7 +107,7 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     good = judge(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
     assert (good.level, good.headline, good.remarks) == ("good", "complete up to 14:59", ())
     hidden = tuple(
-        Open(execution_id=number, kind=Kind.NOT_SHOWN, first_met_at=NOW, look_again_at=NOW, reason=reason)
+        Open(execution_id=number, kind=Kind.WITHHELD, first_met_at=NOW, look_again_at=NOW, reason=reason)
         for number, reason in enumerate(("redacted", "redacted", "too_large"))
     )
     gap = Gap(after_id=1, before_id=9, from_started_at="2026-11-21T23:10:00.000Z",
@@ -198,12 +198,12 @@ def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
         with pytest.raises(NotFoundError):
             see_to(store, settings, "over", "", now=NOW)
     with _store(tmp_path) as store:
-        marked = known_of(found, store.alert_memory.all())
+        marked = known_of(found, store.alert_state.all())
         assert [need.known is not None for need in marked] == [True, False, False]
         assert marked[0].known is not None
         assert marked[0].known.note == f"Nora {'n' * 295}"
-        assert store.alert_memory.take_back(key)
-        assert known_of(found, store.alert_memory.all()) == found
+        assert store.alert_state.take_back(key)
+        assert known_of(found, store.alert_state.all()) == found
 
 
 def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
 
     async def walk() -> list[int]:
         ledgers = open_ledgers(_settings(tmp_path))
-        ledger = Ledger(ledgers)
+        ledger = QueryCache(ledgers)
         try:
             first = [await ledger.recall("n", question), await ledger.recall("n", question)]
             with _store(tmp_path) as store:
@@ -247,8 +247,8 @@ def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> Non
 
 def test_a_dear_answer_is_asked_again_although_there_was_no_room_once(tmp_path: Path) -> None:
     """A crowd in the moment when it should have been asked again does not leave the old answer standing."""
-    ledgers = Ledgers(lambda: open_store(str(tmp_path / "a.db")), workers=1, most_waiting=1)
-    ledger, go = Ledger(ledgers), threading.Event()
+    ledgers = StorePool(lambda: open_store(str(tmp_path / "a.db")), workers=1, most_waiting=1)
+    ledger, go = QueryCache(ledgers), threading.Event()
     with _store(tmp_path) as store:
         store.write([_event(1, "sent", MOMENT)], at=NOW)
 
@@ -284,7 +284,7 @@ def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
 
     async def walk() -> int:
         ledgers = open_ledgers(settings)
-        ledger = Ledger(ledgers)
+        ledger = QueryCache(ledgers)
         try:
             with pytest.raises(StoreRefusedError):
                 await ledger.ask(lambda store: store.count(MessageFilter()))
@@ -303,7 +303,7 @@ def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int
     """Wherever a text ends on the page, a viewer reads no more of a number than its mask leaves."""
     request = Request({"type": "http", "query_string": b"wall", "headers": []})
     site = Site(
-        settings=_settings(tmp_path), ledger=Ledger(None), addresses=Addresses(b"k" * 32), catalogue=packaged(),
+        settings=_settings(tmp_path), ledger=QueryCache(None), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         naming=read_naming(None), region=None, access=None,
     )  # type: ignore[arg-type]  # fmt: skip
     for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):

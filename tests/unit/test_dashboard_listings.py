@@ -10,30 +10,30 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ticktrail.alert import Rules
-from ticktrail.alerts import AlertFacts, Delivery, Standing, Synced, judge
-from ticktrail.causes import CauseCount
-from ticktrail.config import Settings, load_settings
-from ticktrail.counts import Counts
-from ticktrail.dashboard.addresses import Addresses
-from ticktrail.dashboard.choice import Choice, choice_of, filter_of, query_of, read_choice
-from ticktrail.dashboard.send_choice import (
-    SendChoice,
+from ticktrail.alerts.alert import Rules
+from ticktrail.alerts.failures import Failures, Moment
+from ticktrail.alerts.rules import AlertFacts, Delivery, MessageState, Synced, judge
+from ticktrail.errors import ConfigurationError
+from ticktrail.messages.counts import Counts
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.messages.filters import MessageFilter, Person, SendCursor, SendFilter
+from ticktrail.messages.model import FAILED
+from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.web.pages.send_choice import (
+    SendUrlFilter,
     address_of_sends,
     query_of_sends,
     read_send_choice,
     send_filter_of,
     sends_chosen,
 )
-from ticktrail.error_codes import packaged
-from ticktrail.errors import ConfigurationError
-from ticktrail.failing import Failures, Moment
-from ticktrail.model import FAILED
-from ticktrail.query import MessageFilter, Person, SendFilter, SendPlace
+from ticktrail.web.pages.url_filters import UrlFilter, parse_filter, query_of, read_choice, url_filter
+from ticktrail.web.security.url_tokens import UrlTokens
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SECONDS = int(NOW.timestamp())
-ADDRESSES = Addresses(b"k" * 32)
+ADDRESSES = UrlTokens(b"k" * 32)
 
 NAMES = st.one_of(
     st.sampled_from(
@@ -75,7 +75,7 @@ OF_SENDS = st.builds(
     workflow_id=MAYBE,
     template=MAYBE,
     template_language=MAYBE,
-    after=st.none() | st.builds(SendPlace, st.none() | st.integers(0, 2**53), NAMES),
+    after=st.none() | st.builds(SendCursor, st.none() | st.integers(0, 2**53), NAMES),
 )
 
 COUNTS = st.lists(
@@ -103,10 +103,10 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 
 def _through_an_address(chosen: MessageFilter, settings: Settings) -> MessageFilter:
-    query = query_of(choice_of(chosen), ADDRESSES)
+    query = query_of(url_filter(chosen), ADDRESSES)
     read = read_choice(parse_qs(query, keep_blank_values=True), ADDRESSES)
-    assert read == choice_of(chosen)
-    return filter_of(read, settings, NOW)
+    assert read == url_filter(chosen)
+    return parse_filter(read, settings, NOW)
 
 
 def _sends_through_an_address(chosen: SendFilter, settings: Settings) -> SendFilter:
@@ -138,7 +138,7 @@ def test_every_alert_has_the_address_of_its_list(
     facts = AlertFacts(
         at=Moment(NOW, ZoneInfo("Asia/Riyadh"), {}),
         failures=Failures(messages=tuple(messages), sends=tuple(sends)),
-        standings=(Standing(number=number, ripe=Counts(messages=100, delivered=10, on_the_way=90), stuck=90),),
+        standings=(MessageState(number=number, ripe=Counts(messages=100, delivered=10, on_the_way=90), stuck=90),),
         deliveries=(Delivery(number=number, delivered=1, sent=100, delivered_before=99, sent_before=100),),
         last_status_timestamp=last,
         unanswered=10,
@@ -160,12 +160,12 @@ def test_what_is_usual_stands_in_the_address_as_one_would_type_it() -> None:
         statuses=("failed", "undelivered"), failure_codes=(131026,), since_timestamp=1_795_305_600,
         template="order_ready", template_language="ar", sending_workflow_id="orders", sending_numbers=("1065",),
     )  # fmt: skip
-    assert choice_of(chosen) == Choice(
+    assert url_filter(chosen) == UrlFilter(
         status=("failed", "undelivered"), error=("131026",), since="1795305600", template="order_ready/ar",
         sent_by="orders", number="1065",
     )  # fmt: skip
-    assert choice_of(MessageFilter(not_statuses=("delivered", "played", "read"))) == Choice(undelivered=True)
-    assert sends_chosen(SendFilter(refused=True, template="order_ready")) == SendChoice(
+    assert url_filter(MessageFilter(not_statuses=("delivered", "played", "read"))) == UrlFilter(undelivered=True)
+    assert sends_chosen(SendFilter(refused=True, template="order_ready")) == SendUrlFilter(
         refused=True, template="order_ready"
     )
 
@@ -179,7 +179,7 @@ def test_what_no_address_can_say_is_refused_and_not_left_out() -> None:
         MessageFilter(statuses=("sent",), not_statuses=("played", "read")),
     ):
         with pytest.raises(ValueError, match=r"statuses|place"):
-            choice_of(chosen)
+            url_filter(chosen)
     with pytest.raises(ValueError, match="limit"):
         sends_chosen(SendFilter(limit=3))
 
@@ -187,10 +187,10 @@ def test_what_no_address_can_say_is_refused_and_not_left_out() -> None:
 def test_conditions_that_exclude_each_other_are_named(settings: Settings) -> None:
     """Refused and unconfirmed at once, codes and moments that are none, and broken places get an error with a cure."""
     for choice in (
-        SendChoice(refused=True, unconfirmed=True),
-        SendChoice(error=("x",)),
-        SendChoice(since="whenever"),
-        SendChoice(after="broken"),
+        SendUrlFilter(refused=True, unconfirmed=True),
+        SendUrlFilter(error=("x",)),
+        SendUrlFilter(since="whenever"),
+        SendUrlFilter(after="broken"),
     ):
         with pytest.raises(ConfigurationError) as told:
             send_filter_of(choice, settings, NOW)
@@ -199,7 +199,7 @@ def test_conditions_that_exclude_each_other_are_named(settings: Settings) -> Non
 
 def test_an_address_of_sends_holds_no_number() -> None:
     """The place in a list holds a message id or a node's name: neither can be read out of the address."""
-    place = SendPlace(1_767_258_000_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
-    address = address_of_sends(SendChoice(refused=True, template="966500000041", after=place.token), ADDRESSES)
+    place = SendCursor(1_767_258_000_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
+    address = address_of_sends(SendUrlFilter(refused=True, template="966500000041", after=place.token), ADDRESSES)
     assert not any(part in address for part in ("0000041", "wamid", place.token))
     assert address.startswith("/sends?refused=1")

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.dashboard.periods import period_of
-from ticktrail.dashboard.questions import Spark, funnel, groups, sparks, trust
-from ticktrail.model import StatusEvent
-from ticktrail.naming import Naming
-from ticktrail.query import Grouping
+from ticktrail.messages.filters import Grouping
+from ticktrail.messages.model import StatusEvent
+from ticktrail.queries.lists import Spark, funnel, groups, sparks, trust
+from ticktrail.queries.periods import period_of
+from ticktrail.settings.naming import Naming
 from ticktrail.stores import Store, StoreOptions, open_store
 
 RIYADH = ZoneInfo("Asia/Riyadh")

@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.dashboard.threads import Stretch, latest, stretch
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter, Place
+from ticktrail.messages.filters import Cursor, MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.queries.conversation import Stretch, latest, stretch
 from ticktrail.stores import Store, StoreOptions, open_store
 
 RIYADH = ZoneInfo("Asia/Riyadh")
@@ -38,13 +38,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def walk(store: Store, size: int, order: Literal["newest", "oldest"] = "newest") -> list[Stretch]:
     """Every page, as links lead from one to the next."""
     pages: list[Stretch] = []
-    place: Place | None = None
+    place: Cursor | None = None
     while True:
         found = stretch(store, CHOSEN, size, order=order, after=place)
         pages.append(found)
-        if found.place is None:
+        if found.cursor is None:
             return pages
-        place = Place.read(found.place.token)
+        place = Cursor.read(found.cursor.token)
 
 
 def ids(page: Stretch) -> list[str]:

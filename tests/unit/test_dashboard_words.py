@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail import dashboard
+from ticktrail import web as dashboard
 
 FOLDER = Path(dashboard.__file__).parent
 SHOWING = sorted(
@@ -96,7 +96,7 @@ def test_the_rule_finds_sentences_and_nothing_else(source: str, found: list[str]
 
 def test_the_login_is_made_of_words() -> None:
     """Between the tags of the page that asks for a token only gaps stand, which words fill."""
-    from ticktrail.dashboard import login  # noqa: PLC0415 - beside what it is for
+    from ticktrail.web.security import login  # noqa: PLC0415 - beside what it is for
 
     class Texts(HTMLParser):
         """Collects what stands between tags, less style."""

@@ -14,13 +14,13 @@ import pytest
 import typer
 
 from ticktrail import __version__
-from ticktrail.address import DEFAULT_API_PREFIX
-from ticktrail.cli import app
-from ticktrail.config import DEFAULT_TIMEZONE, SETTINGS, MongodbSettings
-from ticktrail.document import to_document
-from ticktrail.merge import gather, merge_message
-from ticktrail.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.stores import mongodb_sends
+from ticktrail.cli.app import app
+from ticktrail.messages.document import to_document
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
+from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX
+from ticktrail.settings.settings import DEFAULT_TIMEZONE, SETTINGS, MongodbSettings
+from ticktrail.stores.mongodb import sends as mongodb_sends
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")

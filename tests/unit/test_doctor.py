@@ -9,11 +9,11 @@ from typing import cast
 
 import pytest
 
-from ticktrail.checks import Finding, Verdict
-from ticktrail.config import Settings
-from ticktrail.doctor import examine
-from ticktrail.doctor.report import to_report, verdict_of, write_text
 from ticktrail.errors import StoreRefusedError
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.doctor import examine
+from ticktrail.output.doctor import to_report, verdict_of, write_text
+from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
 

@@ -9,8 +9,17 @@ from typing import Any, get_args
 
 import pytest
 
-from ticktrail.error_codes import Alert, Catalogue, Category, FailureCode, Retry, Scope, packaged, retryable_codes
 from ticktrail.errors import ConfigurationError
+from ticktrail.messages.error_codes import (
+    Alert,
+    Catalogue,
+    Category,
+    FailureCode,
+    Retry,
+    Scope,
+    packaged,
+    retryable_codes,
+)
 
 # Typed from the list of Meta's codes in the project's facts (error codes, groups, Marketing Messages, registration),
 # and from nowhere else: at once, by rate or never, and whether the same may be sent again.

@@ -17,8 +17,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.exports import format_of, write_file
-from ticktrail.render import CSV_COLUMNS
+from ticktrail.output.files import format_of, write_file
+from ticktrail.output.messages import CSV_COLUMNS
 
 NASTY = ["=1+1", "+966", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\0b\x07", "half \ud83d pair", "\ufffe", "<&>\"'",
          "اهلا ✓ 😀", "two\nlines", "x" * 40_000, "😀" * 20_000, "_x000D_", "https://x.test"]  # fmt: skip
@@ -210,7 +210,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, f
         os.close(descriptor)
         return real(os.open("/dev/full", os.O_WRONLY), mode)
 
-    monkeypatch.setattr("ticktrail.exports.os.fdopen", full)
+    monkeypatch.setattr("ticktrail.output.files.os.fdopen", full)
     with pytest.raises(FatalError, match="No space left") as refusal:
         write_file((document(number, "x" * 999) for number in range(500)), tmp_path / "a", form)
     assert "disk" in refusal.value.remedy

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.countries import country_of
-from ticktrail.counts import Counts, Group
-from ticktrail.grouping import campaign_of, chosen, folded
-from ticktrail.query import Grouping
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.filters import Grouping
+from ticktrail.messages.grouping import campaign_of, chosen, folded
+from ticktrail.text.countries import country_of
 
 RIYADH, BERLIN, KATHMANDU = (ZoneInfo(name) for name in ("Asia/Riyadh", "Europe/Berlin", "Asia/Kathmandu"))
 

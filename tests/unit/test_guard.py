@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticktrail.model import StatusEvent
-from ticktrail.stores.guard import Guard, number_in, person, tombstone, wamid_start
+from ticktrail.messages.model import StatusEvent
+from ticktrail.stores.erasure import ErasureFilter, number_in, person, tombstone, wamid_start
 
 SALT = "00112233445566778899aabbccddeeff"
 WHO = "966500000001"
@@ -43,7 +43,7 @@ def test_naming_is_done_once(text: str) -> None:
     """A name's name is itself, and no text is too odd to be asked about."""
     name = person(text)
     assert person(name) == name
-    Guard([tombstone(SALT, WHO)]).is_forgotten(text)
+    ErasureFilter([tombstone(SALT, WHO)]).is_forgotten(text)
     number_in(f"wamid.{text}")
 
 
@@ -70,7 +70,7 @@ def test_ids_that_hold_no_number_say_so(message_id: str | None) -> None:
 def test_a_tombstone_is_known_under_several_salts() -> None:
     """Tombstones of another ledger, under its salt, hold beside one's own."""
     other = "ffeeddccbbaa99887766554433221100"
-    guard = Guard([tombstone(SALT, WHO), tombstone(other, "SA.9001")])
+    guard = ErasureFilter([tombstone(SALT, WHO), tombstone(other, "SA.9001")])
     assert guard.is_forgotten("+966 50 000 0001")
     assert guard.is_forgotten("SA.9001")
     assert not guard.is_forgotten("966500000002")
@@ -90,4 +90,4 @@ def test_a_tombstone_is_what_it_was() -> None:
 def test_what_is_too_old(timestamp: int | None, taken: bool) -> None:  # noqa: FBT001 - a table
     """Before the mark is too old, the mark itself is not; what cannot be a time never is."""
     event = StatusEvent(message_id="m", status="sent", execution_id="1", timestamp=timestamp)
-    assert Guard(kept_since=1_800_000_000).takes(event) is taken
+    assert ErasureFilter(kept_since=1_800_000_000).accepts(event) is taken

@@ -222,7 +222,7 @@ def test_the_middle_is_pure(room: str) -> None:
     assert calls & {"now", "today", "utcnow", "time"} == set()
 
 
-@pytest.mark.parametrize("command", ["import ticktrail", "from ticktrail.cli import run; run(['--help'])"])
+@pytest.mark.parametrize("command", ["import ticktrail", "from ticktrail.cli.app import run; run(['--help'])"])
 def test_drivers_load_only_when_chosen(command: str) -> None:
     """Neither importing the package nor asking for help loads a driver, the HTTP client or the table maker."""
     loaded = subprocess.run(
@@ -231,5 +231,15 @@ def test_drivers_load_only_when_chosen(command: str) -> None:
         text=True,
         check=True,
     ).stderr.split()
-    heavy = {"pymongo", "httpx2", "sqlite3", "rich", "ticktrail.ingest", "fastapi", "nicegui", "uvicorn", "pydantic"}
+    heavy = {
+        "pymongo",
+        "httpx2",
+        "sqlite3",
+        "rich",
+        "ticktrail.sync.ingest",
+        "fastapi",
+        "nicegui",
+        "uvicorn",
+        "pydantic",
+    }
     assert heavy & set(loaded) == set()

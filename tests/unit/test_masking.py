@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.masking import hide_places, mask_document, mask_message_id, mask_number, mask_text
+from ticktrail.text.masking import hide_places, mask_document, mask_message_id, mask_number, mask_text
 
 ALI = "966500000041"
 # A wamid is base64 of a few bytes, the recipient's number and a random part.

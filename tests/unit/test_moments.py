@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.moments import parse_duration, parse_moment
+from ticktrail.text.times import parse_duration, parse_moment
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 22, 30, tzinfo=UTC)  # already the 23rd in Riyadh

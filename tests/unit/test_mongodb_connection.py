@@ -12,7 +12,7 @@ import pytest
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.stores import StoreOptions, open_store
-from ticktrail.stores.mongodb_connection import address_of, client_of, codec_options
+from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 PASSWORD = "p%40ssw0rd"  # noqa: S105 - invented

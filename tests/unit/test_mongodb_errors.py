@@ -20,9 +20,9 @@ from pymongo.errors import (
 
 import ticktrail.errors
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.stores.mongodb_bulk import run
-from ticktrail.stores.mongodb_connection import address_of
-from ticktrail.stores.mongodb_errors import explained, reason_of, translated
+from ticktrail.stores.mongodb.bulk import run
+from ticktrail.stores.mongodb.connection import address_of
+from ticktrail.stores.mongodb.errors import explained, reason_of, translated
 
 NEAR = address_of("mongodb://ana:s3cret@localhost/shop", None)
 FAR = address_of("mongodb://ana:s3cret@db.example.com/shop", None)

@@ -10,12 +10,14 @@ from typing import Any
 import bson
 import pytest
 
-from ticktrail import document
-from ticktrail.merge import gather
-from ticktrail.model import ARRIVED, FAILED, RANK, Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter
-from ticktrail.stores import mongodb_expressions, mongodb_sends, mongodb_upsert
-from ticktrail.stores.mongodb_query import query_of
+from ticktrail.messages import document
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.merge import gather
+from ticktrail.messages.model import ARRIVED, FAILED, RANK, Send, SentBy, StatusEvent, Template
+from ticktrail.stores.mongodb import expressions as mongodb_expressions
+from ticktrail.stores.mongodb import merging as mongodb_upsert
+from ticktrail.stores.mongodb import sends as mongodb_sends
+from ticktrail.stores.mongodb.filters import query_of
 
 AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
 OUTSIDE = "$$ROOT from outside"

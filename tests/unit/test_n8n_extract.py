@@ -16,10 +16,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from ticktrail import n8n
-from ticktrail.execution import decode_execution
-from ticktrail.model import Extraction, Outcome, StatusEvent
-from ticktrail.n8n import extract
+from ticktrail.extraction import execution_reader as n8n
+from ticktrail.extraction.execution import decode_execution
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 
 DATA = Path(__file__).parents[1] / "data"
 RECORDINGS = DATA / "n8n-2.41.1"
@@ -135,7 +135,7 @@ def test_situation(execution: dict[str, Any], expected: dict[str, Any]) -> None:
     assert [facts(event) for event in found.events] == expected["events"]
     assert {(event.execution_id, event.workflow_id) for event in found.events} <= {(EXECUTION_ID, WORKFLOW_ID)}
     assert found.outcome.value == expected.get("outcome", found.outcome.value)
-    assert (found.reason is not None) == (found.outcome is Outcome.NOT_SHOWN)
+    assert (found.reason is not None) == (found.outcome is Outcome.WITHHELD)
     assert found.reason == expected.get("reason", found.reason)
     assert len(found.problems) >= expected["problems"] if "problems" in expected else found.problems == ()
 
@@ -251,7 +251,7 @@ def test_recording_redacted() -> None:
     """A redacted execution is not shown, which is not the same as holding no status."""
     found = read(recording("execution_redacted"))
 
-    assert (found.outcome, found.reason, found.events) == (Outcome.NOT_SHOWN, "redacted", ())
+    assert (found.outcome, found.reason, found.events) == (Outcome.WITHHELD, "redacted", ())
 
 
 @pytest.mark.parametrize(("page", "reason"), [("oversized_data_withheld", "too_large"), ("metadata_only", "no_data")])
@@ -262,7 +262,7 @@ def test_recorded_page(page: str, reason: str) -> None:
     assert rows
     for row in rows:
         found = read(row)
-        assert (found.execution_id, found.outcome, found.reason) == (row["id"], Outcome.NOT_SHOWN, reason)
+        assert (found.execution_id, found.outcome, found.reason) == (row["id"], Outcome.WITHHELD, reason)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in RECORDINGS.glob("execution_send_*.json")))
@@ -561,7 +561,7 @@ def test_nesting_of_any_depth_raises_nothing(name: str, place: tuple[str | int, 
         found = extract(text.replace('"DEEP"', nested(depth)).encode())
         assert found.execution_id == recording(name)["id"], depth
         if "whatsapp_trigger" in name:
-            assert found.events or found.outcome is Outcome.NOT_SHOWN, depth
+            assert found.events or found.outcome is Outcome.WITHHELD, depth
 
 
 @pytest.mark.parametrize(
@@ -610,7 +610,7 @@ def test_unreadable_text_is_not_shown(raw: bytes, execution_id: str, workflow_id
     """What is no execution is not shown, never taken for empty; its id is saved from the text where there is one."""
     found = extract(raw)
 
-    assert (found.outcome, found.reason) == (Outcome.NOT_SHOWN, "unreadable")
+    assert (found.outcome, found.reason) == (Outcome.WITHHELD, "unreadable")
     assert (found.execution_id, found.workflow_id) == (execution_id, workflow_id)
     assert found.problems
 

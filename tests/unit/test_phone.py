@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.phone import country, person
-from ticktrail.query import Person
+from ticktrail.messages.filters import Person
+from ticktrail.text.phone_numbers import country, person
 
 ALI = "966500000041"
 
@@ -109,7 +109,7 @@ def test_no_country(code: str, said: str) -> None:
 
 def test_numbering_plans_load_only_when_asked() -> None:
     """Importing the module loads no plan."""
-    loaded = "import ticktrail.phone, ticktrail.masking, sys; print('phonenumbers' in sys.modules)"
+    loaded = "import ticktrail.text.phone_numbers, ticktrail.text.masking, sys; print('phonenumbers' in sys.modules)"
     assert (
         subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout == "False\n"
     )

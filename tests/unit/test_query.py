@@ -8,22 +8,22 @@ import json
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.query import Country, MessageFilter, Place, campaign_of
+from ticktrail.messages.filters import Country, Cursor, MessageFilter, campaign_of
 
 
 @pytest.mark.parametrize(
     "place",
     [
-        Place("newest", 1_767_258_000, "wamid.A=="),
-        Place("oldest", None, "اهلا ✓\n"),
-        Place("updated", -1, ""),
-        Place("newest", 2**63 - 1, '"]'),
+        Cursor("newest", 1_767_258_000, "wamid.A=="),
+        Cursor("oldest", None, "اهلا ✓\n"),
+        Cursor("updated", -1, ""),
+        Cursor("newest", 2**63 - 1, '"]'),
     ],
 )
-def test_a_place_survives_its_token(place: Place) -> None:
+def test_a_place_survives_its_token(place: Cursor) -> None:
     """The token is one word that no shell touches, and means the same place."""
-    assert Place.read(place.token) == place
-    assert Place.read(f" {place.token}\n") == place
+    assert Cursor.read(place.token) == place
+    assert Cursor.read(f" {place.token}\n") == place
     assert set(place.token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
@@ -43,13 +43,13 @@ def made(value: object) -> str:
 def test_what_is_no_token_is_refused(token: str) -> None:
     """Whatever somebody puts behind --after, the error names it and the remedy."""
     with pytest.raises(ConfigurationError, match="--after") as refusal:
-        Place.read(token)
+        Cursor.read(token)
     assert refusal.value.remedy
 
 
 def test_a_place_of_another_order_is_refused() -> None:
     """A page of one order cannot go on in another."""
-    place = Place("newest", 1, "m")
+    place = Cursor("newest", 1, "m")
     assert MessageFilter(after=place).after == place
     with pytest.raises(ConfigurationError) as refusal:
         MessageFilter(order="oldest", after=place)

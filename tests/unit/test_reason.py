@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticktrail.cleaning import one_line
-from ticktrail.error_codes import packaged
-from ticktrail.merge import gather, merge_message
-from ticktrail.model import Failure, Message, StatusEvent
-from ticktrail.reason import again, again_in_full, clause, duration, read_failure, said, short_reason
-from ticktrail.render import remark, write_message, write_messages
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.failure_text import again, again_in_full, clause, duration, read_failure, said, short_reason
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Failure, Message, StatusEvent
+from ticktrail.output.messages import remark, write_message, write_messages
+from ticktrail.text.sanitizing import one_line
 
 KNOWN = packaged()
 AT = datetime(2026, 1, 1, 9, tzinfo=UTC)

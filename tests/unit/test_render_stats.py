@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.counts import Counts, Group
-from ticktrail.grouping import Chosen
-from ticktrail.query import Grouping
-from ticktrail.render_stats import Report, group_document, report_document, write_report, write_rows
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.filters import Grouping
+from ticktrail.messages.grouping import Chosen
+from ticktrail.output.statistics import Report, group_document, report_document, write_report, write_rows
 
 ZONE = ZoneInfo("Asia/Riyadh")
 MANY = Counts(

@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from ticktrail.model import Outcome, Send, SentBy, Template
-from ticktrail.n8n import extract
-from ticktrail.sends import find_meta_error
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.extraction.sends import find_meta_error
+from ticktrail.messages.model import Outcome, Send, SentBy, Template
 
 RECORDINGS = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 ORDER_UPDATE = Template("order_update", "en_US")

@@ -13,11 +13,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError
-from ticktrail.model import Send, SentBy, StatusEvent
-from ticktrail.query import MessageFilter
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores import StoreOptions
-from ticktrail.stores.bookkeeping import Run
-from ticktrail.stores.sqlite import SqliteStore
+from ticktrail.stores.sqlite.store import SqliteStore
+from ticktrail.stores.sync_state import Run
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 NOON = 1_767_258_000
@@ -85,14 +85,14 @@ def test_not_a_byte_of_a_forgotten_person_is_left_on_disk(path: Path, store: Sql
     for start in range(0, len(mixed), 500):
         store.write(mixed[start : start + 500], [send(WHO, start), send(OTHER, start)], at=AT)
     refused = [{"messageId": wamid(WHO, 9_999), "reason": "too large"}]
-    store.books.add_run(Run(run_id="1", scope="s", began_at=AT, seconds=1.0, report={"refused": refused}))
+    store.sync_state.add_run(Run(run_id="1", scope="s", began_at=AT, seconds=1.0, report={"refused": refused}))
     assert WHO.encode() in bytes_on_disk(path)
     assert encoded(WHO) in bytes_on_disk(path)
     with SqliteStore(str(path), OPTIONS) as reader:
         if reading:
             assert reader.count(MessageFilter()) == 3_000
-        store.care.forget(WHO, at=AT)
-        assert store.care.clear_traces()
+        store.retention.forget(WHO, at=AT)
+        assert store.retention.clear_traces()
     for needle in (WHO.encode(), encoded(WHO)):
         assert needle not in bytes_on_disk(path)
     assert OTHER.encode() in bytes_on_disk(path)
@@ -103,22 +103,22 @@ def test_traces_that_a_reader_holds_on_to_are_owned_up_to(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a reader is in the middle of a transaction the log cannot be emptied: that is said, and mended later."""
-    monkeypatch.setattr("ticktrail.stores.sqlite_care._CLEARING_SECONDS", 0.2)
+    monkeypatch.setattr("ticktrail.stores.sqlite.retention._CLEARING_SECONDS", 0.2)
     store.write(events(WHO, 3), at=AT)
     reader = sqlite3.connect(path, isolation_level=None)
     reader.execute("BEGIN")
     reader.execute("SELECT COUNT(*) FROM message").fetchone()
-    store.care.forget(WHO, at=AT)
-    assert not store.care.clear_traces()
+    store.retention.forget(WHO, at=AT)
+    assert not store.retention.clear_traces()
     reader.close()
-    assert store.care.clear_traces()
+    assert store.retention.clear_traces()
     assert WHO.encode() not in bytes_on_disk(path)
 
 
 def test_pruned_messages_leave_no_bytes_in_what_they_took(path: Path, store: SqliteStore) -> None:
     """Pruning overwrites what it removes: a number that is not stored any more is not in the file proper."""
     store.write(events(WHO, 20), at=AT)
-    assert sum(portion.messages for portion in store.care.prune(NOON + 100)) == 20
+    assert sum(portion.messages for portion in store.retention.prune(NOON + 100)) == 20
     store.close()
     assert WHO.encode() not in path.read_bytes()
 
@@ -140,7 +140,7 @@ def test_a_copy_made_while_others_write_is_whole_and_of_one_moment(path: Path, s
     for thread in threads:
         thread.start()
     copies = [path.with_name(f"copy-{place}.db") for place in range(3)]
-    sizes = [store.care.backup(copy) for copy in copies]
+    sizes = [store.retention.backup(copy) for copy in copies]
     stop.set()
     for thread in threads:
         thread.join()
@@ -159,7 +159,7 @@ def test_a_copy_can_be_opened_as_a_store(path: Path, store: SqliteStore) -> None
     """A backup is a ledger, with everything that was in it."""
     store.write(events(WHO, 3), [send(WHO, 0)], at=AT)
     copy = path.with_name("copy.db")
-    store.care.backup(copy)
+    store.retention.backup(copy)
     with SqliteStore(str(copy), OPTIONS) as opened:
         assert list(opened.messages(MessageFilter())) == list(store.messages(MessageFilter()))
         assert list(opened.sends()) == list(store.sends())
@@ -176,7 +176,7 @@ def test_a_copy_never_replaces_a_file(path: Path, store: SqliteStore, tmp_path: 
         (tmp_path / "no" / "x.db", "no folder"),
     ):
         with pytest.raises(ConfigurationError, match=words):
-            store.care.backup(target)
+            store.retention.backup(target)
     assert there.read_text() == "precious"
     assert {file.name.split("-")[0] for file in tmp_path.iterdir()} == {"there.db", path.name}
 
@@ -192,7 +192,7 @@ def test_a_damaged_ledger_gives_no_copy(path: Path, store: SqliteStore) -> None:
     path.write_bytes(damaged)
     copy = path.with_name("copy.db")
     with SqliteStore(str(path), OPTIONS) as opened, pytest.raises(StoreRefusedError, match="damaged"):
-        opened.care.backup(copy)
+        opened.retention.backup(copy)
     assert not [file for file in path.parent.iterdir() if "copy" in file.name]
 
 
@@ -200,5 +200,5 @@ def test_a_file_cannot_delete_by_itself(store: SqliteStore) -> None:
     """A time to live is refused with what to do instead."""
     store.prepare()
     with pytest.raises(ConfigurationError, match="for MongoDB") as refused:
-        store.care.set_ttl(86_400)
+        store.retention.set_ttl(86_400)
     assert "prune --older-than" in refused.value.remedy

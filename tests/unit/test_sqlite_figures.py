@@ -11,14 +11,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.model import StatusEvent
-from ticktrail.query import Grouping, MessageFilter
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions
-from ticktrail.stores.sqlite import SqliteStore
-from ticktrail.stores.sqlite_connection import open_to_write
-from ticktrail.stores.sqlite_filter import count_question
-from ticktrail.stores.sqlite_migrations import MIGRATIONS, migrate
-from ticktrail.stores.sqlite_stats import figures_question
+from ticktrail.stores.sqlite.connection import open_to_write
+from ticktrail.stores.sqlite.filters import count_question
+from ticktrail.stores.sqlite.schema import MIGRATIONS, migrate
+from ticktrail.stores.sqlite.statistics import figures_question
+from ticktrail.stores.sqlite.store import SqliteStore
 
 NOON = 1_767_258_000
 RIYADH = ZoneInfo("Asia/Riyadh")
@@ -91,10 +91,10 @@ def test_days_are_the_calendar_s_when_clocks_change(zone: str, around: str) -> N
             for place, moment in enumerate(moments)
         ]  # fmt: skip
         store.write(events, at=datetime(2026, 11, 22, tzinfo=UTC))
-        known = [one.standing.sent_timestamp for one in store.get([event.message_id for event in events]).values()]
-        everything = list(store.figures(MessageFilter(), Grouping.DAY, young_since=0))
+        known = [one.state.sent_timestamp for one in store.get([event.message_id for event in events]).values()]
+        everything = list(store.statistics(MessageFilter(), Grouping.DAY, young_since=0))
         span = MessageFilter(since_timestamp=middle - 86_400, until_timestamp=middle + 86_400)
-        inside = list(store.figures(span, Grouping.DAY, young_since=0))
+        inside = list(store.statistics(span, Grouping.DAY, young_since=0))
     for found, chosen in (
         (everything, known),
         (inside, [one for one in known if one is not None and abs(2 * (one - middle) + 1) <= 2 * 86_400]),
@@ -129,7 +129,7 @@ def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -
         )
     with SqliteStore(str(path), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
         store.prepare()
-        (total,) = store.figures(MessageFilter(), young_since=NOON, details=True)
+        (total,) = store.statistics(MessageFilter(), young_since=NOON, details=True)
         assert store.count(MessageFilter(since_timestamp=NOON)) == 5
     counts = total.counts
     assert (counts.messages, counts.delivered, counts.read, counts.failed) == (3, 2, 1, 1)
@@ -146,5 +146,5 @@ def test_a_file_that_was_not_brought_up_to_date_says_so(tmp_path: Path) -> None:
         migrate(connection, "ledger.db", MIGRATIONS[:BEFORE_FIGURES])
     with SqliteStore(str(path), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
         with pytest.raises(Exception, match="written by an older Ticktrail") as refused:
-            list(store.figures(MessageFilter(), young_since=0))
+            list(store.statistics(MessageFilter(), young_since=0))
         assert not isinstance(refused.value, sqlite3.Error)

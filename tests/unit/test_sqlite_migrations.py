@@ -14,12 +14,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import StoreRefusedError
-from ticktrail.model import StatusEvent
-from ticktrail.query import MessageFilter
-from ticktrail.stores import StoreOptions, sqlite_filter, sqlite_fold, sqlite_migrations, sqlite_query, sqlite_rows
-from ticktrail.stores.sqlite import SqliteStore
-from ticktrail.stores.sqlite_connection import open_to_write
-from ticktrail.stores.sqlite_migrations import LEDGER, MIGRATIONS, Migration, applied_number, migrate
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.sqlite import filters as sqlite_filter
+from ticktrail.stores.sqlite import lookup as sqlite_query
+from ticktrail.stores.sqlite import rows as sqlite_rows
+from ticktrail.stores.sqlite import schema as sqlite_migrations
+from ticktrail.stores.sqlite import writing as sqlite_fold
+from ticktrail.stores.sqlite.connection import open_to_write
+from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, Migration, applied_number, migrate
+from ticktrail.stores.sqlite.store import SqliteStore
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
 SENT = StatusEvent(message_id="wamid.1", status="sent", timestamp=1_767_258_000, execution_id="1", workflow_id="w")

@@ -16,12 +16,15 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError, SettingsError, StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.model import Send, SentBy, StatusEvent, Template
-from ticktrail.query import MessageFilter, Person, Place, SendFilter, SendPlace
-from ticktrail.stores import StoreOptions, open_store, sqlite, sqlite_connection, sqlite_filter
-from ticktrail.stores.sqlite import SqliteStore
-from ticktrail.stores.sqlite_connection import make_durable, path_of
-from ticktrail.stores.sqlite_rows import MAXIMUM_DEPTH
+from ticktrail.messages.filters import Cursor, MessageFilter, Person, SendCursor, SendFilter
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores.sqlite import connection as sqlite_connection
+from ticktrail.stores.sqlite import filters as sqlite_filter
+from ticktrail.stores.sqlite import store as sqlite
+from ticktrail.stores.sqlite.connection import make_durable, path_of
+from ticktrail.stores.sqlite.rows import MAXIMUM_DEPTH
+from ticktrail.stores.sqlite.store import SqliteStore
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
 AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -479,14 +482,14 @@ def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
         ({"order": "oldest", "statuses": ("sent", "delivered"), "limit": 50}, {"message_status"}),
         ({"order": "updated", "limit": 50}, {"message_updated"}),
         ({"order": "updated", "statuses": ("sent",), "limit": 50}, {"message_updated"}),
-        ({"after": Place("newest", 9, "m"), "limit": 50}, {"message_latest"}),
-        ({"after": Place("newest", None, "m"), "limit": 50}, {"message_latest"}),
-        ({"after": Place("oldest", 9, "m"), "order": "oldest", "limit": 50}, {"message_latest"}),
-        ({"after": Place("updated", 9, "m"), "order": "updated", "limit": 50}, {"message_updated"}),
-        ({"after": Place("newest", 9, "m"), "statuses": ("sent", "read"), "limit": 50}, {"message_status"}),
-        ({"after": Place("newest", 9, "m"), "failure_codes": (131026,), "limit": 50}, {"message_failure"}),
-        ({"after": Place("newest", 9, "m"), "campaign": "spring", "limit": 50}, {"message_campaign"}),
-        ({"after": Place("newest", 9, "m"), "conversation_id": "a"}, {"message_conversation", "message_recipient"}),
+        ({"after": Cursor("newest", 9, "m"), "limit": 50}, {"message_latest"}),
+        ({"after": Cursor("newest", None, "m"), "limit": 50}, {"message_latest"}),
+        ({"after": Cursor("oldest", 9, "m"), "order": "oldest", "limit": 50}, {"message_latest"}),
+        ({"after": Cursor("updated", 9, "m"), "order": "updated", "limit": 50}, {"message_updated"}),
+        ({"after": Cursor("newest", 9, "m"), "statuses": ("sent", "read"), "limit": 50}, {"message_status"}),
+        ({"after": Cursor("newest", 9, "m"), "failure_codes": (131026,), "limit": 50}, {"message_failure"}),
+        ({"after": Cursor("newest", 9, "m"), "campaign": "spring", "limit": 50}, {"message_campaign"}),
+        ({"after": Cursor("newest", 9, "m"), "conversation_id": "a"}, {"message_conversation", "message_recipient"}),
     ],
 )
 def test_a_question_is_led_by_the_index_that_finds_it_soonest(
@@ -518,8 +521,8 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
         (SendFilter(refused=True, limit=50), "send_refused"),
         (SendFilter(unconfirmed=True, limit=50), "send_time"),
         (SendFilter(since_timestamp=1, until_timestamp=9), "send_time"),
-        (SendFilter(after=SendPlace(9, "a"), limit=50), "send_time"),
-        (SendFilter(refused=True, after=SendPlace(9, "a"), limit=50), "send_refused"),
+        (SendFilter(after=SendCursor(9, "a"), limit=50), "send_time"),
+        (SendFilter(refused=True, after=SendCursor(9, "a"), limit=50), "send_refused"),
     ],
 )
 def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, index: str) -> None:

@@ -8,8 +8,8 @@ from collections import Counter
 
 import pytest
 
-from ticktrail.counts import Counts
-from ticktrail.stats import Share, billing, document, duration, figures, never_passed, percentile
+from ticktrail.messages.counts import Counts
+from ticktrail.messages.rates import Share, billing, document, duration, figures, never_passed, percentile
 
 PRODUCT = Counts(
     messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,

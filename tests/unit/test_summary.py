@@ -7,12 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.alert import Alert, Kind
-from ticktrail.alerts import Synced
-from ticktrail.causes import CauseCount
-from ticktrail.counts import Counts, Group
-from ticktrail.error_codes import packaged
-from ticktrail.summary import PeriodName, Summary, lines_of, period_of, summary_document, week_before
+from ticktrail.alerts.alert import Alert, Kind
+from ticktrail.alerts.daily_report import PeriodName, Summary, lines_of, period_of, summary_document, week_before
+from ticktrail.alerts.rules import Synced
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.failure_causes import CauseCount
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)

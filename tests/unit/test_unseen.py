@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from ticktrail import MessageFilter, Store, open_store
-from ticktrail.coverage import Change, Facts, Gap, Kind, Open
-from ticktrail.reports import gap_text
-from ticktrail.unseen import unseen
+from ticktrail.output.sync import gap_text
+from ticktrail.queries.completeness import unseen
+from ticktrail.stores.coverage import Change, Facts, Gap, Kind, Open
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GAP = Gap(
@@ -37,14 +37,14 @@ def test_a_ledger_without_syncs_has_nothing_to_say(store: Store) -> None:
 def test_hidden_executions_gaps_and_a_late_sync_are_told(store: Store) -> None:
     """Each in a sentence; unfinished executions are no blind spot, and a coverage long given up says nothing."""
     hidden = [
-        Open(execution_id=1, kind=Kind.NOT_SHOWN, reason="redacted", first_met_at=NOW, look_again_at=NOW),
-        Open(execution_id=2, kind=Kind.NOT_SHOWN, reason="too_large", first_met_at=NOW, look_again_at=NOW),
+        Open(execution_id=1, kind=Kind.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW),
+        Open(execution_id=2, kind=Kind.WITHHELD, reason="too_large", first_met_at=NOW, look_again_at=NOW),
         Open(execution_id=3, kind=Kind.UNFINISHED, first_met_at=NOW, look_again_at=NOW),
     ]
     facts = Facts(checked_at=NOW - timedelta(hours=3), gaps=(GAP,))
-    store.books.save_coverage("now", Change(facts=facts, opened=tuple(hidden)))
+    store.sync_state.save_coverage("now", Change(facts=facts, opened=tuple(hidden)))
     old = msgspec.structs.replace(facts, checked_at=NOW - timedelta(days=9))
-    store.books.save_coverage("long ago", Change(facts=old, opened=tuple(hidden)))
+    store.sync_state.save_coverage("long ago", Change(facts=old, opened=tuple(hidden)))
     assert unseen(store, MessageFilter(), NOW) == (
         "The last sync that came through was 3 hours ago.",
         "2 executions n8n would not show (1 redacted, 1 too large).",
@@ -56,6 +56,6 @@ def test_hidden_executions_gaps_and_a_late_sync_are_told(store: Store) -> None:
 def test_a_gap_is_told_where_it_touches_the_time_asked_for(store: Store, since: int, until: int, told: bool) -> None:  # noqa: FBT001
     """Minutes from its beginning; it is 30 minutes long."""
     begin = int(datetime(2026, 11, 20, 2, 10, tzinfo=UTC).timestamp())
-    store.books.save_coverage("now", Change(facts=Facts(checked_at=NOW, gaps=(GAP,))))
+    store.sync_state.save_coverage("now", Change(facts=Facts(checked_at=NOW, gaps=(GAP,))))
     asked = MessageFilter(since_timestamp=begin + 60 * since, until_timestamp=begin + 60 * until)
     assert bool(unseen(store, asked, NOW)) is told

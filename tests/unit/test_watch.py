@@ -13,11 +13,11 @@ import pytest
 from tests.faulty_server import Answer, FaultyServer
 
 from ticktrail.errors import ConfigurationError, SourceRefusedError, SourceUnavailableError
-from ticktrail.heartbeat import beat
-from ticktrail.holder import is_gone, new_holder
-from ticktrail.prefetch import ahead
-from ticktrail.secret import Secret
-from ticktrail.watch import watch
+from ticktrail.settings.secret import Secret
+from ticktrail.sync.heartbeat import beat
+from ticktrail.sync.lease_owner import is_gone, new_holder
+from ticktrail.sync.loop import watch
+from ticktrail.sync.prefetch import ahead
 
 
 class Cycles:
@@ -132,7 +132,7 @@ def test_it_does_not_wait_for_an_item_nobody_wants_any_more() -> None:
 def test_a_holder_is_gone_when_its_process_is() -> None:
     """Known on the same machine; a live process, another machine's and a strange name are never called gone."""
     ended = subprocess.run(
-        [sys.executable, "-c", "from ticktrail.holder import new_holder; print(new_holder())"],
+        [sys.executable, "-c", "from ticktrail.sync.lease_owner import new_holder; print(new_holder())"],
         capture_output=True,
         text=True,
         check=True,

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.model import StatusEvent
-from ticktrail.whatsapp import (
+from ticktrail.extraction.webhook import (
     Holder,
     Moment,
     Reading,
@@ -20,6 +19,7 @@ from ticktrail.whatsapp import (
     read_errors,
     read_status,
 )
+from ticktrail.messages.model import StatusEvent
 
 # The trigger started two seconds after the execution was created.
 TRIGGER, EXECUTION = 1_795_355_172, 1_795_355_170

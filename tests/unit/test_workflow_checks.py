@@ -10,8 +10,8 @@ import pytest
 from tests.e2e import workflows
 from tests.recordings import recording
 
-from ticktrail.checks import Finding, Verdict
-from ticktrail.workflow_checks import judge_workflow, listens, may_only_send
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.workflow_checks import judge_workflow, listens, may_only_send
 
 OK, WARNING, FAULT, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAULT, Verdict.UNKNOWN
 

@@ -1,7 +1,7 @@
 """Where executions come from: choose one. The contract every source fulfils.
 
 A source hands out executions as the raw JSON bytes n8n wrote, a page at a time; what is in them is
-:mod:`ticktrail.n8n`'s business. ``tests/contract/test_sources.py`` holds every source to this.
+:mod:`ticktrail.extraction.execution_reader`'s business. ``tests/contract/test_sources.py`` holds every source to this.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Protocol, Self
 
 import msgspec
 
-from ticktrail.config import Settings
+from ticktrail.settings.settings import Settings
 
 
-class NotShown(msgspec.Struct, frozen=True, kw_only=True):
+class Withheld(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""
 
     id: int
@@ -33,7 +33,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     executions: tuple[bytes, ...]
-    not_shown: tuple[NotShown, ...] = ()
+    not_shown: tuple[Withheld, ...] = ()
     problems: tuple[str, ...] = ()
     size: int = 0
 
@@ -70,10 +70,10 @@ def open_sources(place: str, settings: Settings) -> list[Source]:
         ConfigurationError: n8n is not set up, or there is nothing at that path.
     """
     if place != "n8n":
-        from ticktrail.sources.export import Export  # noqa: PLC0415 - loads when chosen
+        from ticktrail.sources.files.export import Export  # noqa: PLC0415 - loads when chosen
 
         return [Export(place)]
     n8n = settings.require_n8n()
-    from ticktrail.sources.n8n_api import BRIEF, N8nApi  # noqa: PLC0415 - the HTTP client loads when chosen
+    from ticktrail.sources.n8n_api.api import BRIEF, N8nApi  # noqa: PLC0415 - the HTTP client loads when chosen
 
     return [N8nApi(n8n, workflow_id, patience=BRIEF) for workflow_id in settings.workflow_ids]

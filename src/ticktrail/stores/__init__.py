@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ticktrail.causes import CauseCount
-from ticktrail.counts import Group
 from ticktrail.errors import ConfigurationError, TicktrailError
-from ticktrail.model import Message, Send, StatusEvent
-from ticktrail.query import EVERY_SEND, Grouping, MessageFilter, SendFilter
-from ticktrail.stores.alert_memory import AlertMemory
-from ticktrail.stores.answer import Answer
-from ticktrail.stores.bookkeeping import Books
-from ticktrail.stores.care import Care
+from ticktrail.messages.counts import Group
+from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
+from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.stores.alert_state import AlertState
+from ticktrail.stores.pages import MessagePage
+from ticktrail.stores.retention import Retention
+from ticktrail.stores.sync_state import SyncState
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -35,8 +35,8 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one write came to, in messages: every message of the batch is in exactly one of the four.
 
     ``events`` counts statuses that were new (beside other writers at once, it may count one twice), ``sends`` send
-    records that were. ``left_out`` counts the statuses and sends that the ledger does not keep (:attr:`Store.care`):
-    they are in none of the others.
+    records that were. ``left_out`` counts the statuses and sends that the ledger does not keep
+    (:attr:`Store.retention`): they are in none of the others.
     """
 
     inserted: int = 0
@@ -96,12 +96,12 @@ class Store(Protocol):
     """The zone of ``timestampFormatted`` in what is written."""
 
     @property
-    def books(self) -> Books:
+    def sync_state(self) -> SyncState:
         """What a sync notes of its own work in the same place."""
         ...
 
     @property
-    def care(self) -> Care:
+    def retention(self) -> Retention:
         """Forgetting people, keeping for so long only, taking in another ledger, copies."""
         ...
 
@@ -146,7 +146,7 @@ class Store(Protocol):
         """As :meth:`get`, but each as the document it is stored as, an older tool's peculiarities included."""
         ...
 
-    def messages(self, chosen: MessageFilter) -> Answer:
+    def messages(self, chosen: MessageFilter) -> MessagePage:
         """The messages a filter chooses, in its order, in flat memory.
 
         Ties are settled by message id, ascending; a message whose time is unknown comes last in every order; a
@@ -159,7 +159,7 @@ class Store(Protocol):
         """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         ...
 
-    def figures(
+    def statistics(
         self,
         chosen: MessageFilter,
         by: Grouping | None = None,
@@ -171,7 +171,7 @@ class Store(Protocol):
         """Raw counts of the messages a filter chooses (its ``limit`` left aside), each group once, in any order.
 
         The database counts; a group is yielded as soon as it is complete, so that a million people take no memory.
-        Without ``by`` there is exactly one group. See :class:`ticktrail.counts.Group` for its key.
+        Without ``by`` there is exactly one group. See :class:`ticktrail.messages.counts.Group` for its key.
 
         Args:
             young_since: Unix seconds; messages of then and later are counted as not final.
@@ -201,7 +201,7 @@ class Store(Protocol):
         ...
 
     @property
-    def alert_memory(self) -> AlertMemory:
+    def alert_state(self) -> AlertState:
         """What was alerted of, and who was told, in the same place."""
         ...
 
@@ -244,11 +244,11 @@ def open_store(url: str, options: StoreOptions | None = None) -> Store:
     options = options or StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
     if scheme in {"mongodb", "mongodb+srv"}:
-        from ticktrail.stores.mongodb import MongoStore  # noqa: PLC0415 - the driver loads when chosen
+        from ticktrail.stores.mongodb.store import MongoStore  # noqa: PLC0415 - the driver loads when chosen
 
         return MongoStore(url, options)
     if scheme in {"", "sqlite"}:
-        from ticktrail.stores.sqlite import SqliteStore  # noqa: PLC0415 - the driver loads when chosen
+        from ticktrail.stores.sqlite.store import SqliteStore  # noqa: PLC0415 - the driver loads when chosen
 
         return SqliteStore(url, options)
     raise ConfigurationError(

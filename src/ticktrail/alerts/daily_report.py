@@ -1,0 +1,225 @@
+"""A day or a week in ten lines: counts → sentences. Pure; the figures are those of :mod:`ticktrail.messages.rates`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta, tzinfo
+from typing import Any, Literal
+
+import msgspec
+
+from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Alert, outside, people_text, plural, span, when
+from ticktrail.alerts.failures import one_title
+from ticktrail.alerts.rules import Synced, delivered_within, timed
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.error_codes import Catalogue
+from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.messages.rates import Share, details_document, document, duration, figures
+
+PeriodName = Literal["day", "week"]
+
+_TOP = 3
+
+
+class Period(msgspec.Struct, frozen=True):
+    """Whole days of a zone: yesterday, or the seven days before today. Unix seconds, the end exclusive."""
+
+    name: PeriodName
+    since: int
+    until: int
+    zone: tzinfo
+
+    @property
+    def title(self) -> str:
+        """``Yesterday, Sat 21 Nov 2026``; ``The week from 15 to 21 Nov 2026``."""
+        first = datetime.fromtimestamp(self.since, self.zone)
+        last = datetime.fromtimestamp(self.until - 1, self.zone)
+        if self.name == "day":
+            return f"Yesterday, {first:%a} {first.day} {first:%b %Y}"
+        month = "" if first.month == last.month else f" {first:%b}"
+        return f"The week from {first.day}{month} to {last.day} {last:%b %Y}"
+
+
+def period_of(name: PeriodName, now: datetime, zone: tzinfo) -> Period:
+    """The last complete day or seven days before today."""
+    today = now.astimezone(zone).date()
+    # On the wall clock: a day is not always 24 hours.
+    first = today - timedelta(days=1 if name == "day" else 7)
+    since, until = (int(datetime.combine(day, time(), zone).timestamp()) for day in (first, today))
+    return Period(name, since, until, zone)
+
+
+def week_before(period: Period) -> Period:
+    """The same days one week earlier."""
+    since, until = (
+        int((datetime.fromtimestamp(moment, period.zone) - timedelta(days=7)).timestamp())
+        for moment in (period.since, period.until)
+    )
+    return Period(period.name, since, until, period.zone)
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened in a period.
+
+    Attributes:
+        before: the counts of the same days one week earlier.
+        never: statuses that the trigger never passes.
+        errors: failed messages by code.
+        refused: what Meta refused to send, by cause.
+        syncs: how the reading goes.
+        needing: alerts that nobody has acknowledged, of now.
+    """
+
+    period: Period
+    now: datetime
+    counts: Counts
+    before: Counts
+    never: frozenset[str] = frozenset()
+    errors: Sequence[Group] = ()
+    refused: Sequence[CauseCount] = ()
+    syncs: Sequence[Synced] = ()
+    needing: Sequence[Alert] = ()
+
+
+def lines_of(found: Summary, catalogue: Catalogue) -> list[str]:
+    """The report, a line each."""
+    made = figures(found.counts, found.never)
+    counts = found.counts
+    final = f" {plural(counts.not_final, 'message')} younger than 24 h: not final." if counts.not_final else ""
+    return [
+        f"sent: {counts.sent:,}.{_beside(counts)}{final}",
+        _line("delivered", made.delivered, "sent", ""),
+        _line("read", made.read, "delivered", "≥ "),
+        f"compared with a week before: {_compared(found)}",
+        f"failed: {_failed(found, catalogue, made.failed)}",
+        f"on the way: {counts.on_the_way:,}",
+        f"time to deliver: {_times(made.percentiles, counts)}",
+        f"refused by Meta before sending: {_refused(found, catalogue)}",
+        f"ledger: {_trust(found)}",
+        f"now: {_needing(found.needing)}",
+    ]
+
+
+def summary_document(found: Summary, lines: Sequence[str]) -> dict[str, Any]:
+    """The report for programs: every count, and the lines."""
+    made = figures(found.counts, found.never)
+    period = found.period
+    refused = [one for one in found.refused if one.failed]
+    return {
+        "period": period.name,
+        "title": period.title,
+        "since": _iso(period.since, period.zone),
+        "until": _iso(period.until, period.zone),
+        "totals": {**document(made), **details_document(made)},
+        "weekBefore": document(figures(found.before)),
+        "errors": [
+            {"code": group.key, "title": group.label, "failed": group.counts.failed, "people": group.people}
+            for group in _worst(found.errors)
+        ],
+        "refusedSends": sum(one.count for one in refused),
+        "needsYou": [{"key": alert.key, "title": alert.title} for alert in found.needing],
+        "lines": list(lines),
+    }
+
+
+def _beside(counts: Counts) -> str:
+    """What stays out of the rates."""
+    told = [f"{count:,} {words}" for count, words in ((counts.groups, "to groups"), (counts.tests, "tests")) if count]
+    return f" Beside them {' and '.join(told)}." if told else ""
+
+
+def _line(name: str, share: Share, of: str, sign: str) -> str:
+    if share.missing is not None:
+        return f"{name}: {share.percent} ({share.missing})"
+    parts = f"{share.part:,} of {share.whole:,} {of}"
+    return f"{name}: {sign}{share.percent} ({parts})" if share.percent else f"{name}: {sign}{parts}"
+
+
+def _compared(found: Summary) -> str:
+    """Delivered at the same age, now and a week before."""
+    age = min(int(found.now.timestamp()) - found.period.until, DAY_SECONDS)
+    if age < HOUR_SECONDS:
+        return "too early to tell"
+    shares = [Share(delivered_within(counts, age), timed(counts)) for counts in (found.counts, found.before)]
+    if not all(share.percent for share in shares):
+        sent, before = (share.whole for share in shares)
+        return f"{sent:,} sent, then {before:,}; too few for a percentage"
+    this, before_that = shares
+    return (
+        f"of known times, delivered within {span(age)}: {this.percent} ({this.part:,} of {this.whole:,}), "
+        f"then {before_that.percent} ({before_that.part:,} of {before_that.whole:,})"
+    )
+
+
+def _failed(found: Summary, catalogue: Catalogue, share: Share) -> str:
+    if share.missing is not None:
+        return f"{share.percent} ({share.missing})"
+    told = f"{share.part:,}" + (f" ({share.percent} of {share.whole:,})" if share.percent and share.part else "")
+    reasons = []
+    for group in _worst(found.errors)[:_TOP]:
+        code = None if group.key is None else str(group.key)
+        title = one_title(catalogue.lookup(code), [group.label], code)
+        reasons.append(f"{group.counts.failed:,} {title}, {people_text(group.people)}".rstrip(", "))
+    more = len(found.errors) - len(reasons)
+    reasons += [f"{plural(more, 'other reason')}"] if more > 0 else []
+    return "; ".join([told, *reasons])
+
+
+def _worst(errors: Sequence[Group]) -> list[Group]:
+    return sorted(errors, key=lambda group: (-group.counts.failed, str(group.key)))
+
+
+def _times(percentiles: Any, counts: Counts) -> str:
+    if not percentiles:
+        return "too few messages to tell"
+    half, most, nearly = (duration(percentiles[percent]) for percent in (50, 90, 99))
+    waiting = counts.on_the_way + counts.failed
+    return f"half within {half}, 90 % within {most}, 99 % within {nearly}; {waiting:,} not delivered"
+
+
+def _refused(found: Summary, catalogue: Catalogue) -> str:
+    by_code: dict[str | None, list[CauseCount]] = {}
+    for one in found.refused:
+        if one.failed:
+            by_code.setdefault(one.code, []).append(one)
+    sums = sorted(((sum(one.count for one in alike), code, alike) for code, alike in by_code.items()),
+                  key=lambda each: (-each[0], str(each[1])))  # fmt: skip
+    if not sums:
+        return "none known" if not found.refused else "none"
+    told = [
+        f"{count:,} {one_title(catalogue.lookup(code), [one.title for one in alike], code)}"
+        for count, code, alike in sums[:_TOP]
+    ]
+    return "; ".join([f"{sum(count for count, _, _ in sums):,}", *told])
+
+
+def _trust(found: Summary) -> str:
+    """How far the figures can be trusted: what they could not see."""
+    if not found.syncs:
+        return "not fed by a sync from n8n"
+    told = []
+    checked = [one.checked_at for one in found.syncs]
+    oldest = min((moment for moment in checked if moment is not None), default=None)
+    if oldest is None or None in checked:
+        told.append("a workflow has not been read through yet")
+    else:
+        told.append(f"complete up to {when(int(oldest.timestamp()), found.now, found.period.zone)}")
+    hidden = sum(sum(one.not_shown.values()) for one in found.syncs)
+    if hidden:
+        told.append(f"{plural(hidden, 'execution')} n8n would not show")
+    gaps = sum(len([gap for gap in one.gaps if gap.found_at.timestamp() >= found.period.since]) for one in found.syncs)
+    if gaps:
+        told.append(f"{plural(gaps, 'gap')} found")
+    return "; ".join(told)
+
+
+def _needing(alerts: Sequence[Alert]) -> str:
+    if not alerts:
+        return "nothing needs you"
+    shown = "; ".join(outside(alert.title, 80) for alert in alerts[:_TOP])
+    more = f" and {len(alerts) - _TOP:,} more" if len(alerts) > _TOP else ""
+    return f"{plural(len(alerts), 'thing')} {'needs' if len(alerts) == 1 else 'need'} you: {shown}{more}"
+
+
+def _iso(timestamp: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(timestamp, zone).isoformat(timespec="seconds")

@@ -1,0 +1,80 @@
+"""The command that says how messages fare: ``stats``."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ticktrail.cli.options import SinceOption, StoreOption, UntilOption, existing_ledger, moment, read_settings
+from ticktrail.messages.filters import Grouping
+
+app = typer.Typer()
+
+
+class FiguresFormat(StrEnum):
+    """How figures are printed; ``table`` is ``text``."""
+
+    text = "text"
+    table = "table"
+    json = "json"
+    jsonl = "jsonl"
+    csv = "csv"
+
+
+@app.command()
+def stats(
+    by: Annotated[Grouping | None, typer.Option("--by", help="Tell figures apart by this.")] = None,
+    *,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=1, help="At most so many groups; 20 in text (31 days, 48 hours), all otherwise."
+        ),
+    ] = None,
+    store: StoreOption = None,
+    form: Annotated[FiguresFormat, typer.Option("--format", help="How to print the figures.")] = FiguresFormat.text,
+) -> None:
+    """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
+    from ticktrail.messages.filters import MessageFilter
+    from ticktrail.messages.grouping import WITH_DETAILS, folded
+    from ticktrail.output.messages import to_json
+    from ticktrail.output.statistics import group_document, report_document, write_report, write_rows
+    from ticktrail.queries.statistics import overview, statuses_never_passed, young_from
+    from ticktrail.settings.naming import read_naming
+
+    settings = read_settings(store)
+    naming = read_naming(settings.config_file)
+    wanted = MessageFilter(since_timestamp=moment(since, settings), until_timestamp=moment(until, settings))
+    now = datetime.now(UTC)
+    with existing_ledger(settings) as ledger:
+        if by is not None and form in {FiguresFormat.csv, FiguresFormat.jsonl} and limit is None:
+            # However many groups there are, each as it comes.
+            (totals,) = ledger.statistics(wanted, young_since=young_from(now))
+            never = statuses_never_passed(ledger, totals.counts, wanted)
+            counted = ledger.statistics(wanted, by, young_since=young_from(now), details=by in WITH_DETAILS)
+            named = folded(counted, by, zone=settings.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
+            write_rows((group_document(group, by, never) for group in named), form.value, sys.stdout)
+            return
+        shown = sys.maxsize if by is None else limit or _usual_limit(by, form)
+        report = overview(ledger, wanted, by, shown, naming=naming, now=now)
+    if form in {FiguresFormat.text, FiguresFormat.table}:
+        write_report(report, sys.stdout)
+        return
+    document = report_document(report)
+    if form is FiguresFormat.json:
+        print(to_json(document, indent=2))
+    else:
+        flat = {name: value for name, value in document["totals"].items() if not isinstance(value, (dict, list))}
+        write_rows(document.get("groups", [flat]), form.value, sys.stdout)
+
+
+def _usual_limit(by: Grouping, form: FiguresFormat) -> int:
+    if form in {FiguresFormat.text, FiguresFormat.table}:
+        return {Grouping.DAY: 31, Grouping.HOUR: 48}.get(by, 20)
+    return sys.maxsize

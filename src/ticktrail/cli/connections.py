@@ -1,0 +1,69 @@
+"""What a sync works with: the settings, the ledger, and n8n once for each workflow, opened together."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ticktrail.cli.options import open_ledger, read_settings
+
+if TYPE_CHECKING:
+    from ticktrail.settings.settings import Settings
+    from ticktrail.sources.n8n_api.api import N8nApi
+    from ticktrail.sources.n8n_api.http import RetryPolicy
+    from ticktrail.stores import Store
+
+
+class SyncConnections:
+    """Keeps connections open from one sync to the next, for as long as the settings stay what they are.
+
+    Attributes:
+        settings: as they were read last; ``ledger`` and ``apis`` are what they lead to. Valid after :meth:`refresh`.
+    """
+
+    settings: Settings
+    ledger: Store
+    apis: list[N8nApi]
+
+    def __init__(self, store: str | None, patience: RetryPolicy) -> None:
+        self._store = store
+        self._patience = patience
+        self._stack: ExitStack | None = None
+        self._was_open = False
+
+    def refresh(self) -> None:
+        """Read the settings anew, and open what they lead to where it is not open: a new key needs no restart.
+
+        Raises:
+            ConfigurationError: a setting is missing or malformed.
+        """
+        from ticktrail.sources.n8n_api.api import N8nApi
+
+        settings = read_settings(self._store, quiet=self._was_open)
+        if self._stack is not None and settings == self.settings:
+            return
+        self.close()
+        n8n = settings.require_n8n()
+        with ExitStack() as stack:
+            self.ledger = stack.enter_context(open_ledger(settings))
+            self.apis = [
+                stack.enter_context(N8nApi(n8n, name, patience=self._patience)) for name in settings.workflow_ids
+            ]
+            self._stack = stack.pop_all()
+        self.settings, self._was_open = settings, True
+
+    def close(self) -> None:
+        """Let go of everything; :meth:`refresh` opens it again."""
+        if self._stack is not None:
+            self._stack.close()
+            self._stack = None
+
+    def __enter__(self) -> Self:
+        self.refresh()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,153 @@
+"""The command lines of ``track_message_status.py``, the script people ran before Ticktrail, kept unchanged.
+
+    track_message_status.py [WA_ID] [MESSAGE_ID] [--limit 200] [--max-messages 10] [--since UNIX] [--save-to-mongodb]
+
+``--limit`` counts executions. JSON goes to stdout, progress to stderr, lines about the store begin with ``[mongodb]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ticktrail.cli.options import open_all, open_ledger, say
+from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.messages.document import format_timestamp
+from ticktrail.messages.filters import recipient
+from ticktrail.messages.model import HistoryEntry, Message
+from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.sync.scan import Scan, newest
+from ticktrail.text.times import parse_moment
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one of the older command lines and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        _run(options, load_settings({}, os.environ, Path.cwd()))
+    except TicktrailError as error:
+        say(f"{'[mongodb] ' if options.saving else ''}{error}")
+        if error.remedy:
+            say(error.remedy)
+        return error.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="track_message_status.py",
+        description="Statuses of WhatsApp messages in the newest n8n executions, as JSON. Newer: ticktrail --help",
+    )
+    parser.add_argument("wa_id", nargs="?", help="only this recipient's messages")
+    parser.add_argument("message_id", nargs="?", help="one message: wamid.…")
+    parser.add_argument("--limit", type=int, default=200, help="how many of the newest executions to scan")
+    parser.add_argument("--max-messages", type=int, default=10, help="how many messages to print")
+    parser.add_argument("--since", help="leave out older statuses: Unix seconds")
+    parser.add_argument("--save-to-mongodb", action="store_true", help="keep what is printed")
+    parser.set_defaults(saving=False)
+    return parser
+
+
+def _run(options: argparse.Namespace, settings: Settings) -> None:
+    since = None if options.since is None else parse_moment(options.since, datetime.now(UTC), settings.timezone)
+    wanted = recipient(options.wa_id) if options.wa_id else None
+    with ExitStack() as stack:
+        sources = open_all(stack, "n8n", settings)
+        say(f"Scanning the newest {options.limit} executions of {', '.join(settings.workflow_ids)} …")
+        found = newest(sources, executions=max(1, options.limit), since_timestamp=since, progress=lambda _tally: None)
+    say(f"Scanned {found.tally.executions} executions, {found.tally.events} statuses.")
+    for problem in found.tally.problems[:20]:
+        say(problem)
+    workflow = ",".join(settings.workflow_ids)
+    if wanted is not None and options.message_id:
+        answer, message = found.track(wanted, options.message_id)
+        kept = [] if message is None else [message]
+        document = tracked_document(workflow, options.wa_id, options.message_id, answer, message, settings)
+    else:
+        kept = found.messages(conversation_id=wanted, limit=max(0, options.max_messages))
+        document = listed_document(workflow, options.wa_id, kept, settings)
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+    if options.save_to_mongodb:
+        options.saving = True
+        _save(found, kept, settings)
+
+
+def listed_document(
+    workflow: str, wa_id: str | None, messages: Sequence[Message], settings: Settings
+) -> dict[str, Any]:
+    """The answer without a message id: the newest messages with their histories."""
+    return {
+        "workflowId": workflow,
+        "filterWaId": wa_id,
+        "totalMessages": len(messages),
+        "messages": [
+            {
+                "messageId": message.message_id,
+                "waId": message.attributes.conversation_id,
+                **_latest(message, settings),
+                "statusCount": len(message.history),
+                "history": [_entry(entry, settings) for entry in message.history],
+            }
+            for message in messages
+        ],
+    }
+
+
+def tracked_document(
+    workflow: str, wa_id: str, message_id: str, answer: str, message: Message | None, settings: Settings
+) -> dict[str, Any]:
+    """The answer with a message id: its whole history, or why there is none in ``latestStatus``."""
+    history = () if message is None else message.history
+    nothing = {"latestStatus": answer, "latestTimestamp": None, "latestTimestampFormatted": None}
+    return {
+        "waId": wa_id,
+        "messageId": message_id,
+        "workflowId": workflow,
+        **(nothing if message is None else _latest(message, settings)),
+        "history": [_entry(entry, settings) for entry in history],
+        "foundInExecutionsCount": len({entry.execution_id for entry in history}),
+    }
+
+
+def _latest(message: Message, settings: Settings) -> dict[str, Any]:
+    state = message.state
+    return {
+        "latestStatus": state.latest_status,
+        "latestTimestamp": state.latest_timestamp,
+        "latestTimestampFormatted": format_timestamp(state.latest_timestamp, settings.timezone),
+    }
+
+
+def _entry(entry: HistoryEntry, settings: Settings) -> dict[str, Any]:
+    return {
+        "status": entry.status,
+        "timestamp": entry.timestamp,
+        "timestampFormatted": format_timestamp(entry.timestamp, settings.timezone),
+        "executionId": entry.execution_id,
+        "waId": entry.conversation_id,
+    }
+
+
+def _save(found: Scan, messages: Sequence[Message], settings: Settings) -> None:
+    if not settings.store_url.reveal().startswith("mongodb"):
+        raise ConfigurationError(
+            "MONGODB_URI is not set, so nothing was saved.",
+            remedy="Set MONGODB_URI in .env, or use a SQLite file: ticktrail sync",
+        )
+    with open_ledger(settings) as ledger:
+        written = found.save(ledger, [message.message_id for message in messages], instance=settings.instance)
+    met = written.inserted + written.updated + written.unchanged
+    say(
+        f"[mongodb] {met} messages: {written.inserted} inserted, "
+        f"{written.updated} updated, {written.unchanged} unchanged"
+    )
+    for refusal in written.refused:
+        say(f"[mongodb] not stored: {refusal.key}: {refusal.reason}")

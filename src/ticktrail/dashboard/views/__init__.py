@@ -1,1 +1,0 @@
-"""The pages, one module each; :mod:`ticktrail.dashboard.pages` puts them at their addresses."""

@@ -1,0 +1,209 @@
+"""The plain case, quickly: an execution whose trigger received statuses just as Meta documents them.
+
+Nine executions in ten are of this kind, and reading them through typed records costs a third of finding statuses in
+any shape. Whatever is not exactly plain (another key, a text with an escape, a node that adds statuses, a user's
+message, anything left on the stack) is left to :mod:`ticktrail.extraction.execution_reader`, whose answer is the
+rule: a property test holds the two to the same result.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from ticktrail.extraction.execution import Execution, Run
+from ticktrail.extraction.webhook import DAY_SECONDS, complete_from_contacts, read_errors
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, StatusEvent
+from ticktrail.text.sanitizing import clean_object
+
+
+class _Status(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    status: str
+    timestamp: str
+    recipient_id: str
+    recipient_user_id: str | None = None
+    recipient_type: Literal["individual"] | None = None
+    pricing: dict[str, Any] | None = None
+    conversation: dict[str, Any] | None = None
+    errors: Any = None
+    biz_opaque_callback_data: str | None = None
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    phone_number_id: str
+    display_phone_number: str
+
+
+class _Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    metadata: _Metadata
+    statuses: list[_Status]
+    messaging_product: Literal["whatsapp"]
+    contacts: list[dict[str, Any]] = []
+
+
+class _Change(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    field: Literal["messages"]
+    value: _Value
+
+
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    id: str
+    changes: list[_Change]
+    time: Any = None
+
+
+class _Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    object: Literal["whatsapp_business_account"]
+    entry: list[_Entry]
+
+
+class _Item(
+    msgspec.Struct,
+    frozen=True,
+    forbid_unknown_fields=True,
+    rename={"webhook_url": "webhookUrl", "execution_mode": "executionMode"},
+):
+    """What a WhatsApp Trigger puts out (a value and its field), or what a Webhook node does (a request)."""
+
+    metadata: _Metadata | None = None
+    statuses: list[_Status] = []
+    messaging_product: Literal["whatsapp"] | None = None
+    contacts: list[dict[str, Any]] = []
+    field: Literal["messages"] | None = None
+    body: _Body | None = None
+    headers: msgspec.Raw = msgspec.Raw(b"null")
+    params: msgspec.Raw = msgspec.Raw(b"null")
+    query: msgspec.Raw = msgspec.Raw(b"null")
+    webhook_url: str | None = None
+    execution_mode: str | None = None
+
+
+_decode_item = msgspec.json.Decoder(_Item).decode
+
+
+def plain_events(
+    execution: Execution, *, execution_id: str, workflow_id: str, execution_timestamp: int
+) -> tuple[StatusEvent, ...] | None:
+    """The statuses of a plain execution; None when it is not one, or holds none.
+
+    ``execution_timestamp`` is when it started, Unix seconds.
+    """
+    trigger = _trigger(execution)
+    if trigger is None:
+        return None
+    events: dict[tuple[str, str, str], StatusEvent] = {}
+    texts: list[bytes] = []
+    for _, _, item in trigger.items():
+        text = bytes(item.json)
+        if b"\\" in text or not text.isascii() or bytes(item.binary) != b"null":
+            return None
+        try:
+            holders = _holders(_decode_item(text))
+        except (ValueError, RecursionError):
+            return None
+        if holders is None:
+            return None
+        texts.append(text)
+        for metadata, contacts, statuses in holders:
+            for status in statuses:
+                event = _event(status, metadata, contacts, execution_id, workflow_id, execution_timestamp)
+                key = (status.id, status.status, status.timestamp)
+                if event is None or events.setdefault(key, event) != event:
+                    return None
+    return tuple(events.values()) if events and _only_passed_on(execution, trigger, texts) else None
+
+
+def _trigger(execution: Execution) -> Run | None:
+    """The one run of the one trigger of an execution in which nothing else can hold a status or a send."""
+    data = execution.data
+    if data is None or data.result_data is None or execution.mode not in ("webhook", "trigger", "retry"):
+        return None
+    if data.result_data.pin_data or not data.result_data.run_data:
+        return None
+    rest = data.execution_data
+    if rest is not None and (rest.node_execution_stack or rest.waiting_execution):
+        return None
+    trigger: Run | None = None
+    for runs in data.result_data.run_data.values():
+        for run in runs or ():
+            if run is not None and run.first:
+                if trigger is not None:
+                    return None
+                trigger = run
+    return trigger
+
+
+def _holders(item: _Item) -> list[tuple[_Metadata, list[dict[str, Any]], list[_Status]]] | None:
+    if item.body is not None:
+        if item.statuses or item.metadata is not None or item.contacts:
+            return None
+        values = [change.value for entry in item.body.entry for change in entry.changes]
+        return [(value.metadata, value.contacts, value.statuses) for value in values]
+    return None if item.metadata is None else [(item.metadata, item.contacts, item.statuses)]
+
+
+def _event(
+    status: _Status,
+    metadata: _Metadata,
+    contacts: list[dict[str, Any]],
+    execution_id: str,
+    workflow_id: str,
+    execution_timestamp: int,
+) -> StatusEvent | None:
+    """The event, or None for what only the long way settles."""
+    reported, message_id = status.timestamp, status.id
+    if len(reported) != 10 or not reported.isdigit() or not message_id.startswith("wamid.") or not status.recipient_id:
+        return None
+    name = status.status
+    if not name or not name.islower() or name[0] == " " or name[-1] == " ":
+        return None
+    if status.pricing is None and status.conversation is not None and "pricing" in status.conversation:
+        return None
+    if not metadata.phone_number_id or not metadata.display_phone_number:
+        return None
+    user_id = status.recipient_user_id
+    if contacts and not user_id:
+        _, user_id = complete_from_contacts(status.recipient_id, None, tuple(contacts))
+    timestamp = int(reported)
+    plausible = EARLIEST_PLAUSIBLE_TIMESTAMP <= timestamp <= execution_timestamp + DAY_SECONDS
+    return StatusEvent(
+        message_id=message_id,
+        status=name,
+        timestamp=timestamp,
+        timestamp_source=None if plausible else IMPLAUSIBLE,
+        execution_id=execution_id,
+        workflow_id=workflow_id,
+        conversation_id=status.recipient_id,
+        errors=None if status.errors is None else read_errors({"errors": status.errors}),
+        pricing=None if status.pricing is None else clean_object(status.pricing),
+        phone_number_id=metadata.phone_number_id,
+        display_phone_number=metadata.display_phone_number,
+        recipient_user_id=user_id or None,
+        callback_data=status.biz_opaque_callback_data or None,
+    )
+
+
+def _only_passed_on(execution: Execution, trigger: Run, texts: list[bytes]) -> bool:
+    """Whether no later node put out a status or a send of its own: none of the words, or the trigger's item again."""
+    result = execution.data.result_data if execution.data else None
+    for runs in ((result.run_data if result else None) or {}).values():
+        for run in runs or ():
+            if run is None or run is trigger:
+                continue
+            if bytes(run.error) != b"null":
+                return False
+            for _, _, item in run.items():
+                text = bytes(item.json)
+                added = next((text[len(known) - 1 :] for known in texts if text.startswith(known[:-1])), text)
+                if b"statuses" in added or b'"messages"' in added or b'"error"' in added:
+                    return False
+                if bytes(item.error) != b"null":
+                    return False
+    return True
+
+
+def repeats(text: bytes, known: bytes) -> bool:
+    """Whether an item is ``known`` with nothing about statuses added behind it, as nodes that pass items on do."""
+    return text.startswith(known[:-1]) and b"statuses" not in text[len(known) - 1 :]

@@ -1,0 +1,103 @@
+"""What can be seen without asking anybody: settings, the file they stand in, this machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import stat
+from collections.abc import Sequence
+from datetime import datetime
+
+from ticktrail import __version__
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.settings.n8n_url import is_local
+from ticktrail.settings.settings import SettingFault, Settings
+
+_OLDEST_SQLITE = (3, 34, 0)
+
+
+def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> list[Finding]:
+    """What there is to say of the settings and of this machine."""
+    findings = [_versions(), *(_finding("settings", Verdict.FAULT, str(f.error), f.error.remedy) for f in faults)]
+    findings += [_finding("settings", Verdict.WARNING, warning, "Correct it there.") for warning in settings.warnings]
+    missing = _missing(settings, {fault.name for fault in faults})
+    if missing:
+        names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+        findings.append(
+            _finding(
+                "settings",
+                Verdict.FAULT,
+                f"{names} {'is' if len(missing) == 1 else 'are'} not set, neither in the environment nor in "
+                f"{settings.directory / '.env'}.",
+                "Type: ticktrail init",
+            )
+        )
+    elif not faults:
+        findings.append(_finding("settings", Verdict.OK, "All that is needed is set."))
+    findings += _private(settings)
+    local = now.astimezone(settings.timezone)
+    findings.append(_finding("time zone", Verdict.OK, f"{settings.timezone}, where it is {local:%Y-%m-%d %H:%M} now."))
+    heartbeat = (
+        f"After each good sync {settings.heartbeat_url} is called."
+        if settings.heartbeat_url
+        else "TICKTRAIL_HEARTBEAT_URL is not set (it is optional): nobody is told when syncs stop coming."
+    )
+    findings.append(_finding("heartbeat", Verdict.OK, heartbeat))
+    return findings
+
+
+def has_way_in(settings: Settings) -> bool:
+    """Whether something is set that n8n, or what stands in front of it, may take for an entitlement."""
+    return bool(settings.n8n.api_key or settings.n8n.basic_user or settings.n8n.headers)
+
+
+def _missing(settings: Settings, unusable: set[str]) -> list[str]:
+    wanted = {
+        "N8N_BASE_URL": bool(settings.n8n.base_url),
+        "N8N_API_KEY": has_way_in(settings),
+        "WORKFLOW_ID_WHATSAPP": bool(settings.workflow_ids),
+    }
+    return [name for name, given in wanted.items() if not given and name not in unusable]
+
+
+def _versions() -> Finding:
+    says = f"Ticktrail {__version__}, Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}."
+    if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+        return _finding(
+            "versions",
+            Verdict.WARNING,
+            f"{says} This SQLite is older than 3.34, the oldest that Ticktrail was tried with.",
+            "Use a newer Python, or keep the messages in MongoDB.",
+        )
+    return _finding("versions", Verdict.OK, says)
+
+
+def _private(settings: Settings) -> list[Finding]:
+    """Whether secrets stay where they belong."""
+    findings = []
+    path = settings.directory / ".env"
+    if os.name == "posix" and path.is_file() and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):
+        findings.append(
+            _finding(
+                ".env",
+                Verdict.WARNING,
+                f"Every user of this machine may read {path}, which holds secrets.",
+                f"Type: chmod 600 '{path}'",
+            )
+        )
+    url = settings.n8n.base_url
+    if url.startswith("http://") and not is_local(url):
+        findings.append(
+            _finding(
+                "n8n address",
+                Verdict.WARNING,
+                f"{url} is not encrypted: whoever is on the way can read the key and your messages.",
+                "Let N8N_BASE_URL begin with https://.",
+            )
+        )
+    return findings
+
+
+def _finding(name: str, verdict: Verdict, says: str, remedy: str = "") -> Finding:
+    return Finding(name=name, verdict=verdict, says=says, remedy=remedy)

@@ -1,0 +1,55 @@
+"""The store, tried: can it be reached and written, and what is missing?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ticktrail.errors import TicktrailError
+from ticktrail.health.checks import Finding, Verdict, judge_clock
+from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store, StoreState
+
+_LITTLE_BYTES = 200_000_000
+
+
+def look(settings: Settings, open_ledger: Callable[[Settings], Store]) -> list[Finding]:
+    """What there is to say of the store that the settings name."""
+    try:
+        with open_ledger(settings) as store:
+            return _judge(store.check(), store.location)
+    except TicktrailError as error:
+        return [_finding("store", Verdict.FAULT, str(error), error.remedy)]
+
+
+def _judge(state: StoreState, location: str) -> list[Finding]:
+    findings = [_finding("store", Verdict.FAULT, str(fault), fault.remedy) for fault in state.faults]
+    if not findings:
+        says = (
+            f"{location} can be read and written ({state.server})."
+            if state.exists
+            else f"There is no ledger at {location} yet; the first sync can make it ({state.server})."
+        )
+        findings.append(_finding("store", Verdict.OK, " ".join(filter(None, [says, state.remark]))))
+    if state.missing_indexes:
+        names = ", ".join(state.missing_indexes)
+        lacks = f"{len(state.missing_indexes)} {'index is' if len(state.missing_indexes) == 1 else 'indexes are'}"
+        findings.append(_finding("indexes", Verdict.OK, f"{lacks} missing ({names}); the next sync makes them."))
+    elif state.exists and not state.faults:
+        findings.append(_finding("indexes", Verdict.OK, "All indexes are there."))
+    if state.free_bytes is not None and state.free_bytes < _LITTLE_BYTES:
+        findings.append(
+            _finding(
+                "disk",
+                Verdict.WARNING,
+                f"The disk of {location} has only {state.free_bytes // 1_000_000:,} MB left.",
+                "Make room on it: when it is full, no status can be stored.",
+            )
+        )
+    if state.clock is not None:
+        said, now = state.clock
+        findings.append(judge_clock(said, now, whose="the store's server", name="store clock"))
+    return findings
+
+
+def _finding(name: str, verdict: Verdict, says: str, remedy: str = "") -> Finding:
+    return Finding(name=name, verdict=verdict, says=says, remedy=remedy)

@@ -1,0 +1,298 @@
+"""Judgements on a workflow as n8n's ``GET /workflows/{id}`` gives it: can statuses reach it, and are they kept?
+
+A deactivated workflow, a trigger that leaves statuses out, executions that are not saved: each looks like a quiet
+day. ``doctor`` and every cycle of ``sync --watch`` ask here. Nothing of the answer is trusted to have a certain shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ticktrail.health.checks import Finding, Verdict, one_line
+
+_WHATSAPP_TRIGGER = "whatsapptrigger"
+_WEBHOOK = "webhook"
+_FACEBOOK_TRIGGER = "facebooktrigger"
+_OLD_TRIGGERS = frozenset({"cron", "interval", "start"})
+
+_STATUSES = ("sent", "delivered", "read", "failed")
+"""Those that rates are made of (of the choices that the WhatsApp Trigger offers)."""
+
+_REDACTING_NOTHING = frozenset({"none", "manual-only"})
+"""Policies that leave the executions alone which webhooks start."""
+
+Workflow = Mapping[str, Any]
+Node = Mapping[str, Any]
+
+
+def judge_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
+    """All that can be said of a workflow without looking at its executions.
+
+    From n8n 2.0 on what runs is the published version, and ``nodes`` are a draft: the published ones are judged.
+    """
+    live, draft = _live_nodes(workflow), _nodes(workflow.get("nodes"))
+    findings = [_judge_active(workflow, live), _judge_trigger(live)]
+    if findings[1].needs_you and draft != live and not _judge_trigger(draft).needs_you:
+        findings[1] = _with(findings[1], remedy="The draft has this mended already: open the workflow and publish it.")
+    settings = workflow.get("settings")
+    findings += _judge_settings(settings if isinstance(settings, Mapping) else {})
+    return tuple(_with(finding, workflow_id=workflow_id) for finding in findings)
+
+
+def listens(workflow: Workflow) -> bool:
+    """Whether statuses are expected in a workflow: False for one that sends and has no trigger that hears Meta."""
+    nodes = _live_nodes(workflow)
+    return bool(_hearing(nodes)) or not _sends(nodes)
+
+
+def may_only_send(workflow: Workflow) -> bool:
+    """Whether a workflow sends, and has no WhatsApp Trigger: its webhook may be called by others than Meta."""
+    nodes = _live_nodes(workflow)
+    return _sends(nodes) and all(_kind(node) != _WHATSAPP_TRIGGER for node in nodes)
+
+
+def workflow_name(workflow: Workflow) -> str:
+    """What people call it, in quotation marks."""
+    return f"'{one_line(workflow.get('name') or 'without a name')}'"
+
+
+def _judge_active(workflow: Workflow, nodes: list[Node]) -> Finding:
+    name = workflow_name(workflow)
+    if workflow.get("isArchived") is True:
+        return _finding(
+            "workflow",
+            Verdict.FAULT,
+            f"The workflow {name} is archived: it hears nothing.",
+            "Unarchive and activate it in n8n, or name the workflow that took its place: ticktrail init",
+        )
+    if workflow.get("active") is True:
+        return _finding("workflow", Verdict.OK, f"The workflow {name} is active.")
+    if workflow.get("active") is None:
+        return _finding("workflow", Verdict.UNKNOWN, f"n8n does not say whether the workflow {name} is active.")
+    if not _hearing(nodes) and _sends(nodes):
+        return _finding("workflow", Verdict.OK, f"The workflow {name} is not active; as it only sends, it may be so.")
+    return _finding(
+        "workflow",
+        Verdict.FAULT,
+        f"The workflow {name} is not active: every status that Meta sends now is lost for good.",
+        "Activate (publish) it in n8n.",
+    )
+
+
+def _judge_trigger(nodes: list[Node]) -> Finding:
+    """Whether a node hears Meta, and whether it lets every status through."""
+    hearing = _hearing(nodes)
+    enabled = [node for node in hearing if node.get("disabled") is not True]
+    if hearing and not enabled:
+        names = ", ".join(_named(node) for node in hearing)
+        return _trigger(
+            Verdict.FAULT,
+            f"{names} is switched off: no status gets in." if len(hearing) == 1 else f"{names} are switched off.",
+            "Enable the node in n8n (select it, press D), then save and publish.",
+        )
+    if not enabled:
+        return _without_hearing(nodes)
+    judged = [_judge_hearing(node) for node in enabled]
+    # One trigger that passes everything is enough: the verification's GET webhook often stands beside it.
+    best = min(judged, key=lambda finding: _RANK[finding.verdict])
+    whatsapp = next((one for one, node in zip(judged, enabled, strict=True) if _kind(node) == _WHATSAPP_TRIGGER), None)
+    return whatsapp if whatsapp is not None and whatsapp.needs_you else best
+
+
+_RANK = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.WARNING: 2, Verdict.FAULT: 3}
+
+
+def _without_hearing(nodes: list[Node]) -> Finding:
+    triggers = [node for node in nodes if _is_trigger(node) and node.get("disabled") is not True]
+    if _sends(nodes):
+        return _trigger(Verdict.OK, "It only sends (no WhatsApp Trigger, no Webhook node): its sends are read.")
+    if triggers:
+        return _trigger(
+            Verdict.WARNING,
+            f"It has no WhatsApp Trigger and no Webhook node, only {_named(triggers[0])}: statuses get in only if "
+            "that passes Meta's webhook on.",
+            "If it does not, set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
+        )
+    return _trigger(
+        Verdict.FAULT,
+        "It has no WhatsApp Trigger and no Webhook node: no status can get in.",
+        "Set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
+    )
+
+
+def _judge_hearing(node: Node) -> Finding:
+    kind = _kind(node)
+    if kind == _WHATSAPP_TRIGGER:
+        return _judge_whatsapp_trigger(node)
+    if kind == _WEBHOOK:
+        return _judge_webhook(node)
+    return _trigger(Verdict.OK, f"{_named(node)} hears Meta's webhook.")
+
+
+def _judge_whatsapp_trigger(node: Node) -> Finding:
+    """What the WhatsApp Trigger leaves out (its own code in n8n-nodes-base).
+
+    ``updates`` are the fields it subscribes to at Meta. ``messageStatusUpdates``: unset or with ``all`` everything
+    passes, an empty list stops all statuses, else only those listed pass.
+    """
+    named, parameters = _named(node), _parameters(node)
+    updates, options = parameters.get("updates"), _options(parameters)
+    if isinstance(updates, list) and "messages" not in updates:
+        return _trigger(
+            Verdict.FAULT,
+            f"{named} is not subscribed to messages: Meta sends it no status.",
+            "Add 'Messages' to its Trigger On, save, and deactivate and activate the workflow so that it subscribes.",
+        )
+    chosen = options.get("messageStatusUpdates")
+    if chosen is None or chosen == "all" or (isinstance(chosen, list) and "all" in chosen):
+        return _trigger(Verdict.OK, f"{named} passes every status.")
+    mend = "In its options set Receive Message Status Updates to All, then save and publish."
+    if not isinstance(chosen, list):
+        return _trigger(Verdict.UNKNOWN, f"{named} chooses statuses by an expression: what it leaves out is not known.")
+    kept = [status for status in chosen if isinstance(status, str)]
+    if not kept:
+        return _trigger(Verdict.FAULT, f"{named} passes no status at all.", mend)
+    lost = [status for status in _STATUSES if status not in kept]
+    if not lost:
+        return _trigger(Verdict.OK, f"{named} passes {_listed(kept)}.")
+    consequence = "messages that failed go unseen" if lost == ["failed"] else "rates will be wrong"
+    return _trigger(
+        Verdict.WARNING,
+        f"{named} passes only {_listed(kept)}: {_listed(lost)} never {'come' if len(lost) > 1 else 'comes'}, "
+        f"and {consequence}.",
+        mend,
+    )
+
+
+def _judge_webhook(node: Node) -> Finding:
+    """Whether a Webhook node takes Meta's POST, and keeps its body where the public API can show it."""
+    named, parameters = _named(node), _parameters(node)
+    method = parameters.get("httpMethod", ["GET", "POST"] if parameters.get("multipleMethods") is True else "GET")
+    methods = method if isinstance(method, list) else [method]
+    if "POST" not in methods and not any(str(one).startswith("=") for one in methods):
+        return _trigger(
+            Verdict.FAULT,
+            f"{named} takes {_listed([one_line(one) for one in methods])} only, but Meta sends statuses by POST.",
+            "Add a Webhook node with the method POST at the same path, or let this one take both.",
+        )
+    if _options(parameters).get("binaryData") is True:
+        return _trigger(
+            Verdict.FAULT,
+            f"{named} keeps the body as a file (option Binary Data), which n8n's API does not hand out.",
+            "Take the option Binary Data off the node; Raw Body may stay.",
+        )
+    return _trigger(Verdict.OK, f"{named} hears Meta's webhook.")
+
+
+def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
+    findings = []
+    if settings.get("saveDataSuccessExecution") == "none":
+        findings.append(
+            _finding(
+                "saving",
+                Verdict.FAULT,
+                "n8n does not keep this workflow's executions that succeed: their statuses are lost.",
+                "In the workflow's settings set Save successful production executions to Save.",
+            )
+        )
+    elif settings.get("saveDataErrorExecution") == "none":
+        findings.append(
+            _finding(
+                "saving",
+                Verdict.WARNING,
+                "n8n does not keep this workflow's executions that fail: the statuses in them are lost.",
+                "In the workflow's settings set Save failed production executions to Save.",
+            )
+        )
+    else:
+        findings.append(_finding("saving", Verdict.OK, "The workflow's settings keep its executions."))
+    if settings.get("engineType") == "v2":
+        findings.append(
+            _finding(
+                "engine",
+                Verdict.FAULT,
+                "The workflow runs on n8n's engine v2, whose executions n8n's public API does not show.",
+                "Set the workflow back to the usual engine.",
+            )
+        )
+    policy = settings.get("redactionPolicy")
+    if policy and policy not in _REDACTING_NOTHING:
+        findings.append(
+            _finding(
+                "redaction",
+                Verdict.FAULT,
+                f"n8n blanks the data of this workflow's executions (redaction policy {one_line(policy, 20)}).",
+                "Take the redaction off in the workflow's settings; what it blanked so far cannot be read.",
+            )
+        )
+    return findings
+
+
+def _live_nodes(workflow: Workflow) -> list[Node]:
+    version = workflow.get("activeVersion")
+    published = _nodes(version.get("nodes")) if isinstance(version, Mapping) else []
+    return published or _nodes(workflow.get("nodes"))
+
+
+def _nodes(value: object) -> list[Node]:
+    return [node for node in value if isinstance(node, Mapping)] if isinstance(value, list) else []
+
+
+def _kind(node: Node) -> str:
+    """The type's last part in lower case: ``whatsapptrigger`` of ``n8n-nodes-base.whatsAppTrigger``."""
+    return str(node.get("type")).rsplit(".", 1)[-1].lower()
+
+
+def _is_trigger(node: Node) -> bool:
+    kind = _kind(node)
+    return kind.endswith("trigger") or kind == _WEBHOOK or kind in _OLD_TRIGGERS
+
+
+def _hearing(nodes: list[Node]) -> list[Node]:
+    """The nodes that may hear Meta, switched off or not."""
+    return [node for node in nodes if _kind(node) in {_WHATSAPP_TRIGGER, _WEBHOOK, _FACEBOOK_TRIGGER}]
+
+
+def _sends(nodes: list[Node]) -> bool:
+    """Whether a node sends: the WhatsApp node, or a request to Meta's API."""
+    return any(
+        _kind(node) == "whatsapp" or "graph.facebook.com" in str(_parameters(node).get("url", "")) for node in nodes
+    )
+
+
+def _parameters(node: Node) -> Mapping[str, Any]:
+    found = node.get("parameters")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _options(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = parameters.get("options")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _named(node: Node) -> str:
+    return f"The node '{one_line(node.get('name') or _kind(node))}'"
+
+
+def _listed(words: list[str]) -> str:
+    words = [one_line(word, 20) for word in words]
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def _trigger(verdict: Verdict, says: str, remedy: str = "") -> Finding:
+    return _finding("trigger", verdict, says, remedy)
+
+
+def _finding(name: str, verdict: Verdict, says: str, remedy: str = "") -> Finding:
+    return Finding(name=name, verdict=verdict, says=says, remedy=remedy)
+
+
+def _with(finding: Finding, *, remedy: str | None = None, workflow_id: str | None = None) -> Finding:
+    return Finding(
+        name=finding.name,
+        verdict=finding.verdict,
+        says=finding.says,
+        remedy=finding.remedy if remedy is None else remedy,
+        workflow_id=workflow_id or finding.workflow_id,
+    )

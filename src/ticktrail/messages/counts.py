@@ -1,0 +1,272 @@
+"""What a store counts, and how one message is counted: raw numbers that can be added, no rates.
+
+A message is told by a few facts packed into one number (:func:`facts`), so that a database can group by it and the
+counts of a quarter of an hour, a day or a country are sums. MongoDB works the same numbers out of its documents, SQLite
+keeps them in columns. Rates, percentiles and words are made of these counts in :mod:`ticktrail.messages.rates`.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+from ticktrail.messages.model import ARRIVED, FAILED, MessageState
+
+QUARTER_SECONDS = 900
+"""Every zone's days and hours begin at a quarter of an hour of UTC (Nepal is 5:45 ahead)."""
+
+HOUR_SECONDS = 3_600
+DAY_SECONDS = 86_400
+
+PEOPLE, GROUP, TEST = 0, 1, 2
+"""Who a message went to: only messages to people enter the rates."""
+
+TEST_NUMBER_ID = "123456123"
+"""``phone_number_id`` of what Meta's *Test* button sends; no real number has it."""
+
+LONGEST_NUMBER = 15
+"""Digits of the longest phone number (E.164). The ids of groups are longer."""
+
+OTHER, ON_THE_WAY, NOT_REACHED, REACHED, SEEN = range(5)
+"""Where a message stands, for counting: ``played`` is ``SEEN`` as ``read`` is."""
+
+STANDING_BITS = 7
+"""Of :func:`facts`: one of the five."""
+
+CONFLICT = 8
+SENT_REPORTED = 16
+DELIVERED_REPORTED = 32
+TIMED, WITHIN_DAY, WITHIN_HOUR = 64, 128, 192
+"""Two bits: the delivery's time is known, and it was read within 24 hours, or within one hour, of it."""
+
+_READING_BITS = 192
+
+
+def audience(conversation_id: str | None, phone_number_id: str | None) -> int:
+    """:data:`PEOPLE`, :data:`GROUP` or :data:`TEST`.
+
+    A group's id is longer than any phone number. A business-scoped user id (``SA.1a2b…``, Meta's BSUID page) is a
+    person's however long it is.
+    """
+    if phone_number_id == TEST_NUMBER_ID:
+        return TEST
+    if conversation_id is None or len(conversation_id) <= LONGEST_NUMBER or conversation_id[2] == ".":
+        return PEOPLE
+    return GROUP
+
+
+def facts(state: MessageState) -> int:
+    """Where a message stands and what was reported of it, as one number.
+
+    ``read`` and ``played`` count as delivered even where no ``delivered`` came (Meta's status page).
+    """
+    status = state.latest_status
+    delivered, sent = state.delivered_timestamp, state.sent_timestamp
+    found = OTHER
+    if status == "sent":
+        found = ON_THE_WAY
+    elif status in FAILED:
+        found = NOT_REACHED
+    elif status in ARRIVED:
+        found = REACHED if status == "delivered" else SEEN
+    arrived = found >= REACHED
+    if state.conflict:
+        found += CONFLICT
+    if sent is not None or status == "sent":
+        found += SENT_REPORTED
+    if delivered is not None or status == "delivered":
+        found += DELIVERED_REPORTED
+    if arrived and delivered is not None:
+        seen = min(
+            (moment for moment in (state.read_timestamp, state.played_timestamp) if moment is not None), default=None
+        )
+        if seen is None or seen - delivered > DAY_SECONDS:
+            found += TIMED
+        else:
+            found += WITHIN_HOUR if seen - delivered <= HOUR_SECONDS else WITHIN_DAY
+    return found
+
+
+def delay(state: MessageState) -> int | None:
+    """Seconds from ``sent`` to ``delivered``, None where either time is unknown or the message did not arrive.
+
+    Whole seconds up to a day, whole minutes beyond: exact where it matters, and few enough to be listed. Clocks that
+    disagree give no negative delay.
+    """
+    sent, delivered = state.sent_timestamp, state.delivered_timestamp
+    if sent is None or delivered is None or state.latest_status not in ARRIVED:
+        return None
+    seconds = max(0, delivered - sent)
+    return seconds if seconds <= DAY_SECONDS else seconds - seconds % 60
+
+
+def message_time(state: MessageState) -> int | None:
+    """The time a message belongs to, as in :data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`."""
+    for moment in (state.sent_timestamp, state.first_timestamp, state.latest_timestamp):
+        if moment is not None:
+            return moment
+    return None
+
+
+def category(pricing: Mapping[str, Any] | None) -> str | None:
+    """The pricing category as Meta writes it (``marketing``, ``utility``, …; new ones come)."""
+    found = None if pricing is None else pricing.get("category")
+    return found if isinstance(found, str) and found else None
+
+
+def billable(pricing: Mapping[str, Any] | None) -> bool | None:
+    """Whether Meta charges for a message; None when the pricing does not say.
+
+    ``billable`` is announced to go (Meta's pricing page): without it ``type`` decides, ``regular`` or ``free_…``.
+    """
+    if pricing is None:
+        return None
+    said, kind = pricing.get("billable"), pricing.get("type")
+    if isinstance(said, bool):
+        return said
+    if kind == "regular":
+        return True
+    return False if isinstance(kind, str) and kind.startswith("free") else None
+
+
+Price = tuple[str | None, bool | None]
+"""Category, and whether it is billed."""
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages are what. Two of them can be added.
+
+    Messages to groups and Meta's test messages are in ``groups`` and ``tests`` and nowhere else.
+
+    Attributes:
+        messages: ``delivered + on_the_way + failed + other``.
+        read: of those delivered.
+        other: stand at something that says nothing of delivery (``deleted``, ``warning``, what Meta invents).
+        conflicts: delivered, although an error was reported as well.
+        sent_reported: a ``sent`` status came; ``delivered_reported`` likewise.
+        timed: delivered, at a known time; of these ``read_within_day``, and of those ``read_within_hour``.
+        not_final: younger than 24 hours.
+        prices: messages that arrived, by their last non-null pricing.
+        delays: messages by :func:`delay`.
+    """
+
+    messages: int = 0
+    delivered: int = 0
+    read: int = 0
+    failed: int = 0
+    on_the_way: int = 0
+    other: int = 0
+    conflicts: int = 0
+    sent_reported: int = 0
+    delivered_reported: int = 0
+    timed: int = 0
+    read_within_hour: int = 0
+    read_within_day: int = 0
+    not_final: int = 0
+    groups: int = 0
+    tests: int = 0
+    prices: Mapping[Price, int] = {}
+    delays: Mapping[int, int] = {}
+
+    @property
+    def sent(self) -> int:
+        """Sent, as far as statuses tell: delivered, on the way and failed, which add up to this."""
+        return self.delivered + self.on_the_way + self.failed
+
+    def __add__(self, other: Counts) -> Counts:
+        sums = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
+        return Counts(**sums, prices=_joined(self.prices, other.prices), delays=_joined(self.delays, other.delays))
+
+
+_NUMBERS = tuple(name for name in Counts.__struct_fields__ if name not in {"prices", "delays"})
+_NOT_FINAL = _NUMBERS.index("not_final")
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """The counts of one group.
+
+    Attributes:
+        key: what its messages share; None for messages that have no such thing. Where times are grouped, quarters of
+            an hour since 1970 UTC; where days are, a store may give all of a day of its zone under one quarter of
+            that day. Where countries are, the first digits of the number.
+        label: the key in other words: an error's title, a sending number as people write it, a whole recipient's
+            number where countries are grouped (to look the country up with, never to be shown).
+        people: where errors are grouped, how many recipients did not get a message because of it.
+        across: as ``key``, where the groups are told apart by a second grouping too.
+    """
+
+    key: str | int | None
+    counts: Counts
+    label: str | None = None
+    people: int | None = None
+    across: str | int | None = None
+
+
+Key = str | int | None
+
+Row = tuple[Key, Key, str | None, int, int, str | None, bool | None, int | None, int, int]
+"""Key, key across, label, audience, facts, category, billable, delay, how many messages, how many not final."""
+
+
+def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
+    """The groups of rows that a database counted, which come with equal keys side by side.
+
+    Args:
+        prices: the rows tell prices apart.
+    """
+    for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
+        sums = [0] * len(_NUMBERS)
+        billing: dict[Price, int] = {}
+        delays: dict[int, int] = {}
+        known_as: str | None = None
+        for _, _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
+            for place in _places(to_whom, packed):
+                sums[place] += messages
+            if to_whom != PEOPLE:
+                continue
+            sums[_NOT_FINAL] += young
+            if label is not None and (known_as is None or label > known_as):
+                known_as = label
+            if prices and packed & STANDING_BITS >= REACHED:
+                price = (category, None if billed is None else bool(billed))
+                billing[price] = billing.get(price, 0) + messages
+            if seconds is not None:
+                delays[seconds] = delays.get(seconds, 0) + messages
+        counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
+        yield Group(key=key, counts=counts, label=known_as, across=across)
+
+
+@functools.cache
+def _places(to_whom: int, packed: int) -> tuple[int, ...]:
+    """Which of the numbers a message with these facts is counted in."""
+    stands, reading = packed & STANDING_BITS, packed & _READING_BITS
+    counted = {
+        "messages": True,
+        "delivered": stands >= REACHED,
+        "read": stands == SEEN,
+        "failed": stands == NOT_REACHED,
+        "on_the_way": stands == ON_THE_WAY,
+        "other": stands == OTHER,
+        "conflicts": stands >= REACHED and bool(packed & CONFLICT),
+        "sent_reported": bool(packed & SENT_REPORTED),
+        "delivered_reported": bool(packed & DELIVERED_REPORTED),
+        "timed": reading >= TIMED,
+        "read_within_hour": reading == WITHIN_HOUR,
+        "read_within_day": reading >= WITHIN_DAY,
+    }
+    if to_whom != PEOPLE:
+        counted = {"groups": to_whom == GROUP, "tests": to_whom == TEST}
+    return tuple(_NUMBERS.index(name) for name, holds in counted.items() if holds)
+
+
+def _joined(one: Mapping[Any, int], other: Mapping[Any, int]) -> Mapping[Any, int]:
+    if not one or not other:
+        return one or other
+    joined = dict(one)
+    for key, count in other.items():
+        joined[key] = joined.get(key, 0) + count
+    return joined

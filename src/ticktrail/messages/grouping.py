@@ -1,0 +1,168 @@
+"""Groups as stores count them → groups as people know them: days of a zone, countries, campaigns; ordered and cut.
+
+Pure. What is counted twice under one name is added; counts can be added, rates cannot.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
+from ticktrail.messages.filters import Grouping
+from ticktrail.text.countries import country_of
+
+TIMES = frozenset({Grouping.DAY, Grouping.HOUR})
+
+WITH_DETAILS = frozenset(
+    {Grouping.CATEGORY, Grouping.TEMPLATE, Grouping.NUMBER, Grouping.COUNTRY, Grouping.WORKFLOW, Grouping.SENDER}
+)
+"""Groupings few enough in number to show each group's time to deliver."""
+
+_MOST_FILLED = 20_000
+"""A single message of 1970 does not make twenty thousand empty days."""
+
+_LAST_QUARTER = 253_402_214_400 // QUARTER_SECONDS
+"""9999-12-31: no calendar goes further."""
+
+
+def folded(
+    groups: Iterable[Group],
+    by: Grouping,
+    *,
+    zone: ZoneInfo,
+    campaign_key: str | None = None,
+    names: Mapping[str, str] | None = None,
+) -> Iterator[Group]:
+    """The groups under the names people know them by, each once.
+
+    Days are ``2026-11-22``, hours ``2026-11-22T14:00+03:00`` (of two hours of one name, when clocks go back, each has
+    its own), both in order of time and without gaps; countries ISO codes.
+
+    Args:
+        campaign_key: the key of the campaign's name in labels that are JSON, see :func:`campaign_of`.
+        names: the user's own names of sending numbers, by phone number id or number.
+    """
+    if by in TIMES:
+        return _times(groups, by, zone)
+    if by is Grouping.COUNTRY:
+        return _joined((country_of(group.label), None, group.counts) for group in groups)
+    if by is Grouping.CAMPAIGN and campaign_key:
+        return _joined((campaign_of(group.key, campaign_key), None, group.counts) for group in groups)
+    if by is Grouping.NUMBER and names:
+        return (
+            msgspec.structs.replace(
+                group, label=names.get(str(group.key)) or names.get(group.label or "") or group.label
+            )
+            for group in groups
+        )
+    return iter(groups)
+
+
+def campaign_of(label: str | int | None, key: str) -> str | None:
+    """The campaign that a label names: the value of a key where the label is a JSON object, else the label itself."""
+    if label is None:
+        return None
+    text = str(label)
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    value = found.get(key) if isinstance(found, dict) else None
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "" else None
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """The groups to show, and how many there are of those that have a name.
+
+    ``nameless`` are the messages that belong to none.
+    """
+
+    shown: tuple[Group, ...]
+    named: int
+    nameless: Counts
+
+
+def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
+    """The groups to show: the worst first, of times the latest and in order.
+
+    Worst is what kept most messages from arriving, of errors what kept them from most people; of equals the largest.
+    Memory holds no more than ``limit`` groups, however many there are.
+    """
+    named, nameless = 0, Counts()
+
+    def counting() -> Iterator[Group]:
+        nonlocal named, nameless
+        for group in groups:
+            if group.key is None:
+                nameless += group.counts
+            else:
+                named += 1
+                yield group
+
+    found = list(counting())[-limit:] if by in TIMES else heapq.nsmallest(limit, counting(), key=_order)
+    return Chosen(tuple(found), named, nameless)
+
+
+def _order(group: Group) -> tuple[int, int, str]:
+    return (-(group.counts.failed if group.people is None else group.people), -group.counts.messages, str(group.key))
+
+
+def _joined(renamed: Iterable[tuple[str | None, str | None, Counts]]) -> Iterator[Group]:
+    found: dict[str | None, Group] = {}
+    for key, label, counts in renamed:
+        known = found.get(key)
+        found[key] = Group(key=key, label=label, counts=counts if known is None else known.counts + counts)
+    return iter(found.values())
+
+
+def _times(groups: Iterable[Group], by: Grouping, zone: ZoneInfo) -> Iterator[Group]:
+    """Quarters of hours of UTC as the zone's days or hours, those without messages included."""
+    by_quarter: dict[str | int | None, Counts] = {}
+    for group in groups:
+        known = by_quarter.get(group.key)
+        by_quarter[group.key] = group.counts if known is None else known + group.counts
+    quarters = sorted(key for key in by_quarter if isinstance(key, int) and 0 <= key <= _LAST_QUARTER)
+    found: dict[str, Counts] = {}
+    previous: datetime | None = None
+    for quarter in quarters:
+        start = _start(datetime.fromtimestamp(quarter * QUARTER_SECONDS, zone), by)
+        if previous is not None and previous != start:
+            for empty in _between(previous, start, by):
+                found[_name(empty, by)] = Counts()
+        name = _name(start, by)
+        found[name] = found[name] + by_quarter[quarter] if name in found else by_quarter[quarter]
+        previous = start
+    yield from (Group(key=name, counts=counts) for name, counts in found.items())
+    timeless = [
+        counts for key, counts in by_quarter.items() if not isinstance(key, int) or not 0 <= key <= _LAST_QUARTER
+    ]
+    if timeless:
+        yield Group(key=None, counts=sum(timeless, Counts()))
+
+
+def _start(moment: datetime, by: Grouping) -> datetime:
+    hour = moment.replace(minute=0)
+    return hour if by is Grouping.HOUR else hour.replace(hour=0, fold=0)
+
+
+def _between(start: datetime, end: datetime, by: Grouping) -> Iterator[datetime]:
+    """The days or hours after one and before another; none when they are too many to show."""
+    if by is Grouping.DAY:
+        days = (end.date() - start.date()).days
+        # On the wall clock: a day is not always 24 hours.
+        yield from (start + timedelta(days=day) for day in range(1, days if days <= _MOST_FILLED else 1))
+        return
+    hours = int((end.astimezone(UTC) - start.astimezone(UTC)).total_seconds()) // 3_600
+    for hour in range(1, hours if hours <= _MOST_FILLED else 1):
+        yield (start.astimezone(UTC) + timedelta(hours=hour)).astimezone(start.tzinfo)
+
+
+def _name(start: datetime, by: Grouping) -> str:
+    return start.strftime("%Y-%m-%d") if by is Grouping.DAY else start.isoformat(timespec="minutes")

@@ -1,0 +1,215 @@
+"""The records everything else speaks in: frozen values, no I/O.
+
+Times: ``…_timestamp`` and ``timestamp`` are Unix seconds; ``…_at`` are instants as time-zone-aware
+``datetime`` values. Ids are strings as n8n and Meta write them.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+FINAL_STATUSES = frozenset({"success", "error", "crashed", "canceled"})
+"""n8n's execution statuses after which an execution's content no longer changes (n8n's ``ExecutionStatus``)."""
+
+RANK = {"sent": 1, "failed": 2, "undelivered": 2, "delivered": 3, "read": 4, "played": 5}
+"""How far a status says the message got. A status that is not listed ranks 0: kept, but it decides last."""
+
+FAILED = frozenset({"failed", "undelivered"})
+"""Statuses that say the message did not arrive."""
+
+ARRIVED = frozenset({"delivered", "read", "played"})
+"""Statuses that prove the message arrived (``read`` may come without ``delivered``: Meta's status page)."""
+
+MADE_UP = "execution"
+"""``timestamp_source`` of a status whose webhook carried no time: the trigger's start stands in for it."""
+
+IMPLAUSIBLE = "implausible"
+"""``timestamp_source`` of a reported time before 2009 or more than a day after the execution that brought it."""
+
+EARLIEST_PLAUSIBLE_TIMESTAMP = 1_230_768_000
+"""2009-01-01, WhatsApp's first year: a status cannot be older."""
+
+
+NEVER = datetime.fromtimestamp(0, UTC)
+"""Stands for an instant that an older tool's document does not have."""
+
+
+class Outcome(enum.Enum):
+    """What reading one execution came to. The third is never taken for the second."""
+
+    FOUND = "found"
+    NONE = "none"
+    WITHHELD = "not_shown"
+
+
+class StatusEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One status of one message at one time, as one execution reported it.
+
+    Attributes:
+        message_id: the status object's ``id``, ``wamid.…``.
+        status: lower case; Meta's ``sent``, ``delivered``, ``read``, ``played``, ``failed`` or anything else.
+        timestamp: Unix seconds, or None when neither the webhook nor the execution has a time.
+        timestamp_source: None for a plausible reported time, else :data:`MADE_UP` or :data:`IMPLAUSIBLE`.
+        conversation_id: the recipient's WhatsApp user id, the group's id in a group.
+        participant: the group member the status is about.
+        errors: as reported, each with some of ``code``, ``title``, ``message``, ``details``, ``href``.
+        pricing: as reported.
+    """
+
+    message_id: str
+    status: str
+    execution_id: str
+    workflow_id: str = ""
+    timestamp: int | None = None
+    timestamp_source: str | None = None
+    conversation_id: str | None = None
+    participant: str | None = None
+    errors: tuple[dict[str, Any], ...] | None = None
+    pricing: dict[str, Any] | None = None
+    phone_number_id: str | None = None
+    display_phone_number: str | None = None
+    recipient_user_id: str | None = None
+    callback_data: str | None = None
+
+
+class Template(msgspec.Struct, frozen=True):
+    """The message template a send named."""
+
+    name: str
+    language: str | None = None
+
+
+class SentBy(msgspec.Struct, frozen=True, rename="camel"):
+    """The workflow, node and execution that sent a message."""
+
+    workflow_id: str
+    node: str
+    execution_id: str
+
+
+class Send(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to send, accepted by Meta (it has a ``message_id``) or refused (``rejected``, it has none).
+
+    Attributes:
+        key: the wamid, or for a refused send the place it happened: the same attempt has the same key.
+        input: the recipient as the workflow wrote it; ``conversation_id`` is Meta's answer to it.
+        status: ``accepted``, ``held_for_quality_assessment``, …; ``rejected`` for a refused one.
+        sent_at: when the node started.
+    """
+
+    key: str
+    message_id: str | None
+    sent_by: SentBy
+    status: str
+    sent_at: datetime | None = None
+    conversation_id: str | None = None
+    input: str | None = None
+    template: Template | None = None
+    rejected: bool = False
+    errors: tuple[dict[str, Any], ...] | None = None
+    instance: str | None = None
+
+
+class Extraction(msgspec.Struct, frozen=True, kw_only=True):
+    """What one execution held.
+
+    Attributes:
+        execution_id: n8n's id, as a string; empty when not even that could be read.
+        status: n8n's execution status; ``final`` tells whether it can still change.
+        reason: why the data was not shown (``redacted``, ``too_large``, ``no_data``, ``unreadable``, …).
+        problems: malformed items that were left out, one sentence each, without personal data.
+    """
+
+    execution_id: str
+    workflow_id: str
+    status: str
+    started_at: datetime | None
+    outcome: Outcome
+    reason: str | None = None
+    events: tuple[StatusEvent, ...] = ()
+    sends: tuple[Send, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def final(self) -> bool:
+        """Whether n8n is done with this execution."""
+        return self.status in FINAL_STATUSES
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One distinct status in a message's history: a :class:`StatusEvent` less what belongs to the message."""
+
+    status: str
+    timestamp: int | None
+    execution_id: str
+    timestamp_source: str | None = None
+    conversation_id: str | None = None
+    participant: str | None = None
+    workflow_id: str = ""
+    errors: tuple[dict[str, Any], ...] | None = None
+    pricing: dict[str, Any] | None = None
+
+
+class Attributes(msgspec.Struct, frozen=True, kw_only=True):
+    """What events say of the message itself. Where two disagree, the greater value stays."""
+
+    conversation_id: str | None = None
+    phone_number_id: str | None = None
+    display_phone_number: str | None = None
+    recipient_user_id: str | None = None
+    callback_data: str | None = None
+    instance: str | None = None
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why a message failed: the first error of its last failed status that has one."""
+
+    code: int | str | None = None
+    title: str | None = None
+    details: str | None = None
+
+
+class MessageState(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that follows from a history: where the message stands, and when it got there.
+
+    The milestones are the earliest plausible reported time of each status, Unix seconds.
+    """
+
+    latest_status: str
+    latest_timestamp: int | None = None
+    workflow_id: str = ""
+    conflict: bool = False
+    failure: Failure | None = None
+    pricing: dict[str, Any] | None = None
+    sent_timestamp: int | None = None
+    delivered_timestamp: int | None = None
+    read_timestamp: int | None = None
+    played_timestamp: int | None = None
+    failed_timestamp: int | None = None
+    first_timestamp: int | None = None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """All events of one message id, merged.
+
+    Attributes:
+        history: every distinct status, oldest first (timestamp, then rank, then key).
+        first_seen_at: when Ticktrail first saw the message.
+        last_updated_at: when ``history`` last grew.
+        last_scanned_at: when a scan last met the message.
+        template: and ``sent_by``, from the send record when one is known.
+    """
+
+    message_id: str
+    history: tuple[HistoryEntry, ...]
+    attributes: Attributes
+    state: MessageState
+    first_seen_at: datetime
+    last_updated_at: datetime
+    last_scanned_at: datetime
+    template: Template | None = None
+    sent_by: SentBy | None = None

@@ -1,0 +1,296 @@
+"""Documents into a file for a spreadsheet or a program: CSV, JSON Lines, XLSX.
+
+The file appears whole or not at all: it is written beside its place under another name, then moved there. Only its
+owner may read it. Nothing that is there already is replaced unless that was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from ticktrail.errors import ConfigurationError, FatalError
+from ticktrail.output.messages import CSV_COLUMNS, flat, harmless, to_json
+
+FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
+
+_SHEET_ROWS = 1_048_576
+"""Excel's limit, the heading included."""
+
+_CELL_CHARACTERS = 32_767
+"""Excel's limit, in UTF-16 units."""
+
+_NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""Characters that no XML document may hold, whatever way they are written."""
+
+
+class Table(msgspec.Struct, frozen=True, kw_only=True):
+    """How documents lie in a spreadsheet.
+
+    Attributes:
+        name: of its sheets.
+        row: the cells of a document, by column; others are left out.
+        rates: columns whose numbers are parts of a whole, 0 to 1: sheets show them in percent.
+        numbers: whether numbers are numbers in sheets too, which Excel rounds to fifteen digits: else they are texts.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    row: Callable[[dict[str, Any]], dict[str, Any]]
+    rates: frozenset[str] = frozenset()
+    numbers: bool = False
+
+
+MESSAGES = Table(name="messages", columns=tuple(CSV_COLUMNS), row=flat)
+"""Documents as :func:`ticktrail.messages.document.to_document` makes them."""
+
+
+def format_of(path: Path, named: str | None = None) -> str:
+    """One of :data:`FORMATS`: the one named, else the one that the file's ending means.
+
+    Raises:
+        ConfigurationError: neither is a format.
+    """
+    if named is not None:
+        return named
+    for form in sorted(FORMATS, key=len, reverse=True):
+        if path.name.lower().endswith(f".{form}"):
+            return form
+    raise ConfigurationError(
+        f"The ending of {path.name} says no format.",
+        remedy="Let the file end in .csv, .jsonl, .jsonl.gz or .xlsx, or say --format.",
+    )
+
+
+def write_file(
+    documents: Iterable[dict[str, Any]],
+    path: Path,
+    form: str,
+    *,
+    table: Table = MESSAGES,
+    force: bool = False,
+    sheet_rows: int = _SHEET_ROWS,
+) -> int:
+    """Write documents to a file, in flat memory.
+
+    Args:
+        path: the file; its folder must be there.
+        form: one of :data:`FORMATS`.
+        table: how the documents lie in a spreadsheet; JSON Lines hold them as they are.
+        force: replace what is there.
+        sheet_rows: rows of a sheet, the heading included; what is more goes to further sheets.
+
+    Returns:
+        how many were written.
+
+    Raises:
+        ConfigurationError: something is there already, or the folder is not.
+        FatalError: the disk would not take it.
+    """
+    _refuse(path, force=force)
+    try:
+        with _moved_when_done(path, force=force) as stream:
+            if form == "xlsx":
+                return _write_sheets(documents, stream, table, sheet_rows)
+            if form == "csv":
+                return _write_csv(documents, stream, table)
+            return _write_lines(documents, stream, compressed=form == "jsonl.gz")
+    except OSError as error:
+        raise FatalError(
+            f"{path} could not be written: {error.strerror or type(error).__name__}. Nothing was left there.",
+            remedy="Choose a folder you may write to, with room on its disk.",
+        ) from None
+
+
+def _refuse(path: Path, *, force: bool) -> None:
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder.", remedy=f"Name a file, such as {path / 'messages.csv'}.")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"There is no folder {path.parent}.", remedy="Make it, or name another.")
+    if path.exists() and not force:
+        raise _in_the_way(path)
+
+
+def _in_the_way(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is there already, and was left as it is.", remedy="Name another file, or add --force to replace it."
+    )
+
+
+@contextlib.contextmanager
+def _moved_when_done(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
+    """A file to write to that takes the path's place at the end, and is gone when the block fails."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
+    beside = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if force:
+            beside.replace(path)
+        else:
+            _move_where_nothing_is(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _move_where_nothing_is(beside: Path, path: Path) -> None:
+    """Move a file without replacing one that somebody made meanwhile."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise _in_the_way(path) from None
+    except OSError:
+        # This disk knows no links.
+        if path.exists():
+            raise _in_the_way(path) from None
+        beside.replace(path)
+
+
+def _write_csv(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table) -> int:
+    """As Excel wants it: UTF-8 with the mark that says so, lines ended as on Windows, nothing a formula."""
+    count = 0
+    with _text(stream, "utf-8-sig") as text:
+        writer = csv.DictWriter(text, table.columns, extrasaction="ignore", lineterminator="\r\n")
+        writer.writeheader()
+        for document in documents:
+            writer.writerow({name: harmless(value) for name, value in table.row(document).items()})
+            count += 1
+    return count
+
+
+def _write_lines(documents: Iterable[dict[str, Any]], stream: IO[bytes], *, compressed: bool) -> int:
+    count = 0
+    with contextlib.ExitStack() as stack:
+        # No name and no time: the same messages make the same file.
+        target: Any = stack.enter_context(gzip.GzipFile("", "wb", 6, stream, 0)) if compressed else stream
+        text = stack.enter_context(_text(target, "utf-8"))
+        for document in documents:
+            text.write(to_json(document) + "\n")
+            count += 1
+    return count
+
+
+def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table, sheet_rows: int) -> int:
+    """Every text is text: Excel would round long numbers, and turn others into dates."""
+    from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - loads when chosen
+    from xlsxwriter.exceptions import XlsxFileError  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
+        workbook = Workbook(_FailingOnce(stream), {"constant_memory": True, "tmpdir": folder})
+        try:
+            count = _write_rows(documents, workbook, table, sheet_rows)
+            workbook.close()
+        except XlsxFileError as error:
+            raise _cause(error) from None
+        except BaseException:
+            # They stay open until the workbook is closed, which would write what is not wanted any more.
+            for sheet in workbook.worksheets():
+                sheet.row_data_fh.close()
+            raise
+    return count
+
+
+class _FailingOnce:
+    """A stream that swallows everything after its first failure.
+
+    The zip archive that a workbook is tries to end itself once more when it is forgotten, and would complain on
+    stderr of a disk that is still full.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._failed = False
+        self._position = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, data: bytes) -> int:
+        self._position += len(data)
+        self._try(self._stream.write, data)
+        return len(data)
+
+    def flush(self) -> None:
+        self._try(self._stream.flush)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._position = offset + (self._position if whence == io.SEEK_CUR else 0)
+        self._try(self._stream.seek, offset, whence)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def _try(self, act: Callable[..., object], *arguments: object) -> None:
+        if self._failed or self._stream.closed:
+            return
+        try:
+            act(*arguments)
+        except OSError:
+            self._failed = True
+            raise
+
+
+def _cause(error: Exception) -> OSError:
+    told = error.args[0] if error.args else None
+    return told if isinstance(told, OSError) else OSError(str(error))
+
+
+def _write_rows(documents: Iterable[dict[str, Any]], workbook: Any, table: Table, sheet_rows: int) -> int:
+    bold, percent = workbook.add_format({"bold": True}), workbook.add_format({"num_format": "0.0%"})
+    sheet = _new_sheet(workbook, 1, table, bold)
+    count = 0
+    for document in documents:
+        number, row = divmod(count, sheet_rows - 1)
+        if number and not row:
+            sheet = _new_sheet(workbook, number + 1, table, bold)
+        cells = table.row(document)
+        for column, name in enumerate(table.columns):
+            value = cells.get(name)
+            if table.numbers and isinstance(value, (int, float)) and not isinstance(value, bool):
+                sheet.write_number(row + 1, column, value, percent if name in table.rates else None)
+            elif text := _cell(value):
+                sheet.write_string(row + 1, column, text)
+        count += 1
+    return count
+
+
+def _new_sheet(workbook: Any, number: int, table: Table, bold: Any) -> Any:
+    sheet = workbook.add_worksheet(table.name if number == 1 else f"{table.name} {number}")
+    sheet.freeze_panes(1, 0)
+    sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})
+    for column, name in enumerate(table.columns):
+        sheet.write_string(0, column, name, bold)
+    return sheet
+
+
+def _cell(value: object) -> str:
+    """A value as a text that fits into a cell."""
+    text = "" if value is None else _NO_XML.sub("\ufffd", str(value))
+    if len(text) * 2 > _CELL_CHARACTERS:
+        cut = text.encode("utf-16-le")[: (_CELL_CHARACTERS - 1) * 2]
+        text = cut.decode("utf-16-le", "ignore") + ("…" if len(cut) < len(text.encode("utf-16-le")) else "")
+    return text
+
+
+@contextlib.contextmanager
+def _text(stream: IO[bytes], encoding: str) -> Iterator[io.TextIOWrapper]:
+    """The stream as text; it stays open afterwards. Half characters become question marks."""
+    text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
+    try:
+        yield text
+        text.flush()
+    finally:
+        text.detach()

@@ -1,0 +1,355 @@
+"""Records → text: tables with ticks for people, JSON, JSON Lines and CSV for programs.
+
+Nothing here opens a file or knows a store. Writers take the stream they write to; what a stream's encoding cannot
+show is shown in ASCII.
+"""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, tzinfo
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ticktrail.messages.document import format_timestamp, to_document
+from ticktrail.messages.error_codes import Catalogue, Code, packaged, plain_code
+from ticktrail.messages.failure_text import again_in_full, although, clause, read_failure, said, short_reason
+from ticktrail.messages.model import FAILED, HistoryEntry, Message
+from ticktrail.text.sanitizing import one_line
+
+FORMATS = ("table", "json", "jsonl", "csv")
+
+_TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "✗", "undelivered": "✗"}
+_ASCII_TICKS = {"sent": "v", "delivered": "vv", "read": "vv", "played": "vv", "failed": "x", "undelivered": "x"}
+_STYLES = {
+    "read": "bright_blue",
+    "played": "bright_blue",
+    "failed": "bold red",
+    "undelivered": "bold red",
+    "delivered": "default",
+    "sent": "default",
+}
+
+CSV_COLUMNS = (
+    "messageId",
+    "conversation_id",
+    "latestStatus",
+    "latestTimestamp",
+    "latestTimestampFormatted",
+    "sentTimestamp",
+    "deliveredTimestamp",
+    "readTimestamp",
+    "playedTimestamp",
+    "failedTimestamp",
+    "failureCode",
+    "failureTitle",
+    "failureDetails",
+    "template",
+    "templateLanguage",
+    "displayPhoneNumber",
+    "callbackData",
+    "workflowId",
+    "statusCount",
+    "statuses",
+    "firstSeenAt",
+    "lastUpdatedAt",
+    "lastScannedAt",
+)
+
+
+_ABOUT_WIDTH = 28
+"""Columns of a terminal that hold a code and most titles."""
+
+_ID_WIDTH = 48
+"""Columns of a terminal that a message id may have; most need fewer."""
+
+
+def can_show(stream: TextIO, text: str) -> bool:
+    """Whether a stream's encoding has these characters."""
+    try:
+        text.encode(getattr(stream, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def console(stream: TextIO) -> Console:
+    """A console for a stream: colours on a terminal, the terminal's width, 100 columns when there is none."""
+    width = None if stream.isatty() else shutil.get_terminal_size((100, 24)).columns
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def tick(status: str, stream: TextIO) -> Text:
+    """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
+    ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
+    sign = ticks.get(status, "·" if ticks is _TICKS else "-")
+    return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
+
+
+def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
+    """A document as JSON, dates as ISO 8601 with offset."""
+    return json.dumps(document, default=_json_value, ensure_ascii=ascii_only, indent=indent)
+
+
+def _json_value(value: object) -> str:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+
+
+def write_messages(
+    messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None
+) -> int:
+    """Write messages in one of :data:`FORMATS`; JSON, JSON Lines and CSV as they come, in flat memory.
+
+    ``catalogue`` gives a table its reasons; the packaged one unless you say.
+
+    Returns:
+        how many were written.
+    """
+    counted = _Counted(messages)
+    if form == "table":
+        _write_table(counted, zone, stream, catalogue or packaged())
+    elif form == "csv":
+        _write_csv(counted, zone, stream)
+    else:
+        write_documents((to_document(message, zone) for message in counted), form, stream)
+    return counted.count
+
+
+class _Counted:
+    """An iterable that knows how far it got."""
+
+    def __init__(self, messages: Iterable[Message]) -> None:
+        self.count = 0
+        self._messages = messages
+
+    def __iter__(self) -> Iterator[Message]:
+        for message in self._messages:
+            self.count += 1
+            yield message
+
+
+def write_documents(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:
+    """Write documents as one JSON array (``json``) or one a line (``jsonl``)."""
+    ascii_only = not can_show(stream, "✓é漢")
+    if form == "jsonl":
+        stream.writelines(to_json(document, ascii_only=ascii_only) + "\n" for document in documents)
+        return
+    separator = "[\n"
+    for document in documents:
+        stream.write(separator + to_json(document, ascii_only=ascii_only))
+        separator = ",\n"
+    stream.write("[]\n" if separator == "[\n" else "\n]\n")
+
+
+def _write_csv(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> None:
+    writer = csv.DictWriter(stream, CSV_COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for message in messages:
+        writer.writerow(csv_row(to_document(message, zone)))
+
+
+def flat(document: dict[str, Any]) -> dict[str, Any]:
+    """A message's document as :data:`CSV_COLUMNS` have it, and more; dates as ISO 8601 with offset."""
+    failure = document.get("failure") or {}
+    template = document.get("template") or {}
+    return {
+        **{name: _json_value(value) if isinstance(value, datetime) else value for name, value in document.items()},
+        "failureCode": failure.get("code"),
+        "failureTitle": failure.get("title"),
+        "failureDetails": failure.get("details"),
+        "template": template.get("name"),
+        "templateLanguage": template.get("language"),
+        "statuses": " ".join(entry["status"] for entry in document["statusHistory"]),
+    }
+
+
+def csv_row(document: dict[str, Any]) -> dict[str, Any]:
+    """As :func:`flat`, with nothing that a spreadsheet would take for a formula."""
+    return {name: harmless(value) for name, value in flat(document).items()}
+
+
+def harmless(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
+        return "'" + value
+    return value
+
+
+def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+    rows = [
+        (
+            Text(format_timestamp(message.state.latest_timestamp, zone) or "no time"),
+            Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
+            tick(message.state.latest_status, stream),
+            _one_line(remark(message, catalogue)),
+            _one_line(message.message_id),
+        )
+        for message in messages
+    ]
+    if not rows:
+        return
+    out = console(stream)
+    widest = [max(row[place].cell_len for row in rows) for place in range(5)]
+    left = out.width - sum(widest[:3]) - 8
+    about = max(5, min(widest[3], _ABOUT_WIDTH))
+    if left < about + 7:
+        # Too narrow for a table: what a column cannot hold stands below.
+        for row in rows:
+            out.print(Text("  ").join(row[:3]))
+            for text in row[3:]:
+                if text:
+                    out.print(Text("  ") + text, no_wrap=True, overflow="ellipsis")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for name in ("time", "to", "status"):
+        table.add_column(name, no_wrap=True)
+    # Where it is narrow, these two give way, the id first: a cell that may not wrap in a column that may.
+    table.add_column("about", max_width=max(about, left - min(widest[4], _ID_WIDTH)))
+    table.add_column("message", max_width=max(7, min(_ID_WIDTH, left - about)))
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _one_line(text: str) -> Text:
+    return Text(one_line(text), no_wrap=True, overflow="ellipsis")
+
+
+def remark(message: Message, catalogue: Catalogue) -> str:
+    """What one should know of a message beside its status, in a few words."""
+    state = message.state
+    parts: list[str] = []
+    if state.latest_status in FAILED:
+        parts.append(short_reason(state.failure, catalogue))
+    if state.conflict:
+        parts.append(f"{state.latest_status}, {although(state.failure.code if state.failure else None)}")
+    members = {entry.participant for entry in message.history if entry.participant}
+    if members:
+        reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
+        parts.append(f"{len(reached & members)} of {len(members)} members")
+    if message.template is not None:
+        parts.append(message.template.name)
+    if message.attributes.callback_data:
+        parts.append(message.attributes.callback_data)
+    return " · ".join(parts)
+
+
+def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
+    """Where a message stands, as one would say it: ``Delivered 2026-11-22 14:03, not read yet``."""
+    state = message.state
+    when = format_timestamp(state.latest_timestamp, zone) or "at an unknown time"
+    status = one_line(state.latest_status, 40)
+    ending = {"sent": "not delivered yet", "delivered": "not read yet"}.get(status)
+    text = f"{status.capitalize()} {when}"
+    if status in FAILED:
+        text += f": {clause(state.failure, catalogue)}"
+    elif state.conflict:
+        text += f", {although(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
+    elif ending:
+        text += f", {ending}"
+    return text.rstrip(".") + "."
+
+
+def facts_grid(facts: Mapping[str, str | None]) -> Table:
+    """Names and what belongs to them, one below the other; what is None or empty is left out."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", style="dim", no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            grid.add_row(name, Text(one_line(value, 600)))
+    return grid
+
+
+def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None) -> None:
+    """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
+    catalogue = catalogue or packaged()
+    out = console(stream)
+    known, template, sender = message.attributes, message.template, message.sent_by
+    out.print(Text.assemble(tick(message.state.latest_status, stream), "  ", sentence(message, zone, catalogue)))
+    out.print(
+        facts_grid(
+            {
+                **_why(message, catalogue),
+                "message": message.message_id,
+                "to": known.conversation_id or known.recipient_user_id,
+                "from": known.display_phone_number or known.phone_number_id,
+                "template": " ".join(filter(None, (template.name, template.language))) if template else None,
+                "campaign": known.callback_data,
+                "workflow": message.state.workflow_id or None,
+                "sent by": f"{sender.node} (execution {sender.execution_id})" if sender else None,
+                "n8n": known.instance,
+            }
+        )
+    )
+    out.print()
+    out.print(_timeline_table(message, zone, stream, catalogue))
+
+
+def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
+    """The facts about a failure: what WhatsApp said of it, what to do, whether to send again."""
+    state = message.state
+    if state.latest_status in FAILED:
+        entry = catalogue.lookup(state.failure.code if state.failure else None)
+        return {"WhatsApp": said(state.failure), "advice": entry.advice, "again": again_in_full(entry)}
+    if state.conflict:
+        return {
+            "error": short_reason(state.failure, catalogue),
+            "WhatsApp": said(state.failure),
+            "advice": "It arrived all the same: there is nothing to do.",
+        }
+    return {}
+
+
+def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> Table:
+    """The history with repeated statuses shown once, each failure with its reason, and advice nobody read above."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for column in ("time", "status", "who", "seen"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("execution", overflow="fold")
+    state = message.state
+    advised: set[Code | None] = {None}
+    told = {""}
+    if state.failure and (state.conflict or state.latest_status in FAILED):
+        advised.add(plain_code(state.failure.code))
+        told.add(said(state.failure))
+    times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
+    for entry, copies in timeline(message.history):
+        made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
+        table.add_row(
+            (format_timestamp(entry.timestamp, zone) or "no time") + made_up,
+            tick(entry.status, stream),
+            one_line(entry.participant or "", 32),
+            f"seen {len(copies)}{times}" if len(copies) > 1 else "",
+            Text("execution " + ", ".join(copies), style="dim"),
+        )
+        for error in entry.errors or ():
+            failure = read_failure(error)
+            details = said(failure)
+            lines = [
+                Text.assemble((short_reason(failure, catalogue), "red"), "" if details in told else f": {details}")
+            ]
+            if failure.code not in advised:
+                lines.append(Text(catalogue.lookup(failure.code).advice))
+            advised.add(failure.code)
+            told.add(details)
+            for line in lines:
+                table.add_row("", "", "", "", line)
+    return table
+
+
+def timeline(history: Iterable[HistoryEntry]) -> Iterator[tuple[HistoryEntry, list[str]]]:
+    """Entries that say the same thing once, with the executions that said it."""
+    for _, same in itertools.groupby(history, key=lambda entry: (entry.timestamp, entry.status)):
+        by_member: dict[str | None, list[HistoryEntry]] = {}
+        for entry in same:
+            by_member.setdefault(entry.participant, []).append(entry)
+        for copies in by_member.values():
+            yield copies[0], [entry.execution_id for entry in copies]

@@ -1,0 +1,131 @@
+"""Sends → text: what was accepted, what Meta refused and why; a table for people, documents and CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+from collections.abc import Iterable, Iterator
+from datetime import tzinfo
+from typing import Any, TextIO
+
+from rich.table import Table
+from rich.text import Text
+
+from ticktrail.messages.error_codes import Catalogue
+from ticktrail.messages.failure_text import read_failure, said, short_reason
+from ticktrail.messages.model import Send
+from ticktrail.output.messages import console, harmless, write_documents
+
+SEND_COLUMNS = (
+    "sentAt",
+    "messageId",
+    "conversation_id",
+    "input",
+    "status",
+    "rejected",
+    "errorCode",
+    "errorTitle",
+    "errorDetails",
+    "template",
+    "templateLanguage",
+    "workflowId",
+    "node",
+    "executionId",
+    "instance",
+)
+
+
+def send_to_document(send: Send, zone: tzinfo) -> dict[str, Any]:
+    """The document of one send (product.md §1.2); what is not known of it is left out, its date carries the zone."""
+    template = send.template
+    document: dict[str, Any] = {
+        "messageId": send.message_id,
+        "conversation_id": send.conversation_id,
+        "input": send.input,
+        "status": send.status,
+        "template": None if template is None else {"name": template.name, "language": template.language},
+        "sentBy": {
+            "workflowId": send.sent_by.workflow_id,
+            "node": send.sent_by.node,
+            "executionId": send.sent_by.execution_id,
+        },
+        "sentAt": None if send.sent_at is None else send.sent_at.astimezone(zone),
+        "rejected": True if send.rejected else None,
+        "errors": None if send.errors is None else list(send.errors),
+        "instance": send.instance,
+    }
+    return {name: value for name, value in document.items() if value is not None}
+
+
+def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, *, catalogue: Catalogue) -> int:
+    """Write sends in one of :data:`ticktrail.output.messages.FORMATS`; all but tables as they come, in flat memory.
+
+    Returns:
+        how many were written.
+    """
+    counter = itertools.count()
+    counted = (send for send, _ in zip(sends, counter, strict=False))
+    if form == "table":
+        _write_table(counted, zone, stream, catalogue)
+    elif form == "csv":
+        writer = csv.DictWriter(stream, SEND_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: harmless(value) for name, value in flat_send(send_to_document(send, zone)).items()}
+            for send in counted
+        )
+    else:
+        write_documents((send_to_document(send, zone) for send in counted), form, stream)
+    return next(counter)
+
+
+def why_refused(send: Send, catalogue: Catalogue) -> str:
+    """Why Meta refused a send: code and title as the catalogue has them, and what Meta said beyond, of each error."""
+    failures = map(read_failure, send.errors or ())
+    return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), said(one)))) for one in failures)
+
+
+def flat_send(document: dict[str, Any]) -> dict[str, Any]:
+    """A send's document as :data:`SEND_COLUMNS` have it; its date as ISO 8601 with offset."""
+    error = document["errors"][0] if document.get("errors") else {}
+    template, sender, sent_at = document.get("template") or {}, document["sentBy"], document.get("sentAt")
+    return {
+        **{name: document.get(name) for name in ("messageId", "conversation_id", "input", "status", "instance")},
+        "sentAt": None if sent_at is None else sent_at.isoformat(timespec="milliseconds"),
+        "rejected": document.get("rejected", False),
+        "errorCode": error.get("code"),
+        "errorTitle": error.get("title") or error.get("message"),
+        "errorDetails": error.get("details"),
+        "template": template.get("name"),
+        "templateLanguage": template.get("language"),
+        "workflowId": sender["workflowId"],
+        "node": sender["node"],
+        "executionId": sender["executionId"],
+    }
+
+
+def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+    shown = list(sends)
+    if not shown:
+        return
+    reasons = any(send.errors for send in shown)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for column in ("time", "to", "answer"):
+        table.add_column(column, no_wrap=True)
+    # Where it is narrow, these give way, the reason last: a cell that may not wrap in a column that may.
+    for column in ("template", "sent by"):
+        table.add_column(column, max_width=24 if reasons else None)
+    if reasons:
+        table.add_column("why", overflow="fold")
+    for send in shown:
+        template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
+        # Without the node where there is something to explain: the line is long enough.
+        sender = (send.sent_by.workflow_id,) if reasons else (send.sent_by.workflow_id, send.sent_by.node)
+        cells = [
+            Text(send.conversation_id or send.input or "unknown"),
+            Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
+            *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
+            *([Text(why_refused(send, catalogue))] if reasons else []),
+        ]
+        table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)
+    console(stream).print(table)

@@ -1,0 +1,382 @@
+"""Figures → text for people, JSON, JSON Lines and CSV for programs. Opens nothing, knows no store."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
+from datetime import datetime, tzinfo
+from typing import Any, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ticktrail.messages import rates as stats
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.filters import Grouping
+from ticktrail.messages.grouping import TIMES, WITH_DETAILS, Chosen
+from ticktrail.messages.rates import Figures, Share
+from ticktrail.output.charts import bar, parts, sparkline, thinned
+from ticktrail.output.messages import can_show, console, harmless, to_json
+from ticktrail.queries import hints as teaching
+
+_LABEL_WIDTH = 16
+_CROSS = "\N{MULTIPLICATION SIGN}"
+_WIDE = 100
+_NAMELESS = {
+    Grouping.DAY: "no time",
+    Grouping.HOUR: "no time",
+    Grouping.USER: "unknown recipient",
+    Grouping.ERROR: "no code given",
+    Grouping.CATEGORY: "no pricing",
+    Grouping.TEMPLATE: "template not known",
+    Grouping.CAMPAIGN: "no campaign label",
+    Grouping.NUMBER: "number not known",
+    Grouping.COUNTRY: "country not known",
+    Grouping.WORKFLOW: "workflow not known",
+    Grouping.SENDER: "sender not known",
+}
+_HEADINGS = {
+    Grouping.NUMBER: "sent from",
+    Grouping.SENDER: "sent by workflow",
+    Grouping.WORKFLOW: "received by workflow",
+}
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked, and the answer.
+
+    Attributes:
+        since_timestamp: Unix seconds, as asked; ``until_timestamp`` likewise.
+        never: statuses that the trigger never passes.
+        unseen: what the figures could not see, a sentence each.
+    """
+
+    location: str
+    zone: tzinfo
+    totals: Counts
+    since_timestamp: int | None = None
+    until_timestamp: int | None = None
+    never: frozenset[str] = frozenset()
+    by: Grouping | None = None
+    groups: Chosen | None = None
+    unseen: tuple[str, ...] = ()
+
+
+def write_report(report: Report, stream: TextIO) -> None:
+    """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
+    writer = _Writer(stream)
+    writer.heading(report)
+    writer.totals(stats.figures(report.totals, report.never), report.by)
+    writer.lines(teaching.never_passed(report.never))
+    writer.lines(report.unseen)
+    if report.by is not None and report.groups is not None:
+        writer.line()
+        if not report.groups.named:
+            writer.lines(teaching.empty_grouping(report.by, messages=report.totals.messages))
+        else:
+            writer.groups(report, report.by, report.groups)
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """For programs: totals and groups with every count."""
+    totals = stats.figures(report.totals, report.never)
+    made: dict[str, Any] = {
+        "store": report.location,
+        "timezone": str(report.zone),
+        "since": _instant(report.since_timestamp, report.zone),
+        "until": _instant(report.until_timestamp, report.zone),
+        "neverPassed": sorted(report.never),
+        "unseen": list(report.unseen),
+        "totals": {**stats.document(totals), **stats.details_document(totals)},
+    }
+    if report.by is not None and report.groups is not None:
+        made["by"] = report.by.value
+        made["groupCount"] = report.groups.named
+        made["groups"] = [group_document(group, report.by, report.never) for group in report.groups.shown]
+        if report.groups.nameless != Counts():
+            nameless = Group(key=None, counts=report.groups.nameless)
+            made["groups"].append(group_document(nameless, report.by, report.never))
+        if not report.groups.named:
+            made["hint"] = " ".join(teaching.empty_grouping(report.by, messages=report.totals.messages))
+    return made
+
+
+def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[str, Any]:
+    """One group for programs; a null key stands for the messages that belong to none."""
+    made = stats.figures(group.counts, never)
+    document = {by.value: group.key, "label": group.label, **stats.document(made)}
+    if by is Grouping.ERROR:
+        document["people"] = group.people
+    if by in WITH_DETAILS:
+        document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in stats.PERCENTILES}
+    return document
+
+
+def write_rows(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:
+    """Documents of groups, or the totals alone, as CSV or one a line (``jsonl``), as they come."""
+    if form == "jsonl":
+        ascii_only = not can_show(stream, "✓é漢")
+        stream.writelines(to_json(document, ascii_only=ascii_only) + "\n" for document in documents)
+        return
+    writer: csv.DictWriter[str] | None = None
+    for document in documents:
+        if writer is None:
+            writer = csv.DictWriter(stream, list(document), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow({name: harmless(value) for name, value in document.items()})
+
+
+class _Writer:
+    """Lines and tables on one stream, in characters that it can show."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._out: Console = console(stream)
+        self._blocks = can_show(stream, f"█▏▁▓░{_CROSS}")
+        self._plain = not can_show(stream, "—≥·…“”")
+
+    def line(self, text: str = "", style: str | None = None) -> None:
+        self._out.print(Text(self._shown(text), style=style or ""), soft_wrap=False)
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Paragraphs; one that begins with a space stands as it is, to be copied."""
+        for text in texts:
+            self._out.print(Text(self._shown(text)), soft_wrap=text.startswith(" "), width=min(self._out.width, _WIDE))
+
+    def _shown(self, text: str) -> str:
+        if not self._plain:
+            return text
+        for character, plain in {"—": "-", "≥": ">=", "·": "|", "…": "...", "“": '"', "”": '"'}.items():
+            text = text.replace(character, plain)
+        return text
+
+    def fact(self, label: str, text: str) -> None:
+        """A labelled line; where it is too long, it goes on below its beginning."""
+        table = Table.grid(padding=0)
+        table.add_column(width=_LABEL_WIDTH, no_wrap=True)
+        table.add_column()
+        table.add_row(Text(label, style="bold"), Text(self._shown(text)))
+        self._out.print(table)
+
+    def heading(self, report: Report) -> None:
+        since, until = (_moment(moment, report.zone) for moment in (report.since_timestamp, report.until_timestamp))
+        period = "All messages"
+        if since or until:
+            period = "Messages sent" + (f" from {since}" if since else "") + (f" until {until}" if until else "")
+        self.line(f"{period} · {report.zone} · {report.location}", "dim")
+
+    def totals(self, made: Figures, by: Grouping | None) -> None:
+        counts = made.counts
+        rest = f"; {counts.on_the_way:,} still on the way, {counts.failed:,} failed"
+        self.composition(counts)
+        self.fact("delivered", _sentence(made.delivered, "sent", rest))
+        self.fact("read", _sentence(made.read, "delivered", "", at_least=True))
+        self.fact("failed", _sentence(made.failed, "sent", ""))
+        self.fact("time to deliver", _time_to_deliver(made))
+        self.fact("read within", _read_within(made))
+        if counts.prices:
+            self.fact("billable", _billing(counts))
+        categories = sum(category is not None for category in stats.billing(counts.prices))
+        if categories > 1 and by is not Grouping.CATEGORY:
+            self.fact("mixed", f"{categories} pricing categories together: --by category tells them apart")
+        if counts.conflicts:
+            self.fact("in conflict", f"{counts.conflicts:,} delivered, although WhatsApp also reported an error")
+        if counts.other:
+            self.fact("other", f"{_messages(counts.other)} with no delivery status so far (deleted, warning, …)")
+        if counts.not_final:
+            self.fact("not final", f"{_messages(counts.not_final)} younger than 24 hours: these figures still move")
+        left_out = [
+            f"{count:,} {what}"
+            for count, what in ((counts.groups, "to groups"), (counts.tests, "of Meta's test messages"))
+            if count
+        ]
+        if left_out:
+            self.fact("left out", " and ".join(left_out) + ", of all figures above")
+
+    def composition(self, counts: Counts) -> None:
+        """One bar for all that was sent, with the parts it is made of."""
+        if not counts.sent:
+            return
+        width = min(self._out.width, _WIDE) - 1
+        drawn = (
+            (counts.read, "█", "#", "bright_blue", "read"),
+            (counts.delivered - counts.read, "▓", "=", "default", "delivered"),
+            (counts.on_the_way, "░", ".", "dim", "on the way"),
+            (counts.failed, _CROSS, "x", "bold red", "failed"),
+        )
+        shown, legend = Text(), Text()
+        lengths = parts([part[0] for part in drawn], width)
+        for length, (count, block, plain, style, name) in zip(lengths, drawn, strict=True):
+            character = block if self._blocks else plain
+            shown.append(character * length, style)
+            if count:
+                legend.append("   " if legend else "").append(f"{character} ", style).append(f"{count:,} {name}")
+        self._out.print(shown)
+        self._out.print(legend)
+
+    def groups(self, report: Report, by: Grouping, found: Chosen) -> None:
+        twice = {hour for hour, times in Counter(str(group.key)[:16] for group in found.shown).items() if times > 1}
+        made = [(self._name(group, by, twice), stats.figures(group.counts, report.never)) for group in found.shown]
+        if by in TIMES and len(found.shown) > 2:
+            self.lines_of_time(found.shown)
+        nameless = found.nameless
+        if nameless.messages:
+            made.append((Text(_NAMELESS[by], style="dim"), stats.figures(nameless, report.never)))
+        if by is Grouping.ERROR:
+            self.failures([*found.shown, Group(key=None, counts=nameless)])
+        else:
+            self.table(by, made)
+        if by is not Grouping.ERROR and any(figures.counts.not_final for _, figures in made):
+            self.line("* not final: some of these messages are younger than 24 hours", "dim")
+        if found.named > len(found.shown):
+            order = "the latest" if by in TIMES else "those with most failures first"
+            self.line(f"{len(found.shown):,} of {found.named:,} shown, {order}; --limit shows more", "dim")
+
+    def lines_of_time(self, groups: Iterable[Group]) -> None:
+        """How many messages were sent, and how many failed, as lines."""
+        everything = [group.counts for group in groups]
+        width = self._out.width - _LABEL_WIDTH - 1
+        drawn: tuple[tuple[str, Callable[[Counts], int], str], ...] = (
+            ("messages", lambda counts: counts.messages, "default"),
+            ("failed", lambda counts: counts.failed, "red"),
+        )
+        for label, count, style in drawn:
+            values = thinned([count(counts) for counts in everything], width)
+            line = Text(label.ljust(_LABEL_WIDTH), style="bold")
+            self._out.print(line.append(sparkline(values, blocks=self._blocks), style))
+        self.line()
+
+    def table(self, by: Grouping, made: list[tuple[Text, Figures]]) -> None:
+        wide = self._out.width >= _WIDE
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        table.add_column(_HEADINGS.get(by, by.value))
+        table.add_column("messages", justify="right", no_wrap=True)
+        bar_width = 20 if wide else 10
+        table.add_column("", width=bar_width, no_wrap=True)
+        table.add_column("delivered", justify="right", no_wrap=True)
+        table.add_column(self._shown("read ≥"), justify="right", no_wrap=True)
+        table.add_column("failed", justify="right", no_wrap=True)
+        table.add_column("on the way", justify="right", no_wrap=True)
+        with_times = wide and by in WITH_DETAILS
+        if with_times:
+            table.add_column("half within", justify="right", no_wrap=True)
+        for name, figures in made:
+            counts = figures.counts
+            mark = "*" if counts.not_final else " "
+            share = figures.delivered.part / figures.delivered.whole if figures.delivered.whole else 0.0
+            row: list[str | Text] = [
+                name,
+                f"{counts.messages:,}",
+                bar(share, bar_width, blocks=self._blocks) if figures.delivered.missing is None else "",
+                self._shown(_cell(figures.delivered)) + mark,
+                self._shown(_cell(figures.read)),
+                Text(f"{counts.failed:,}" if counts.failed else "", style="red"),
+                f"{counts.on_the_way:,}" if counts.on_the_way else "",
+            ]
+            if with_times:
+                half = figures.percentiles.get(50)
+                row.append("" if half is None else stats.duration(half))
+            table.add_row(*row)
+        self._out.print(table)
+
+    def failures(self, groups: Iterable[Group]) -> None:
+        """Each error, the people it kept messages from, and how many messages; the last is what has no code."""
+        table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+        table.add_column("error")
+        table.add_column("people", justify="right", no_wrap=True)
+        table.add_column("messages", justify="right", no_wrap=True)
+        table.add_column("", width=20, no_wrap=True)
+        told = [group for group in groups if group.counts.failed]
+        greatest = max((group.counts.failed for group in told), default=0) or 1
+        for group in told:
+            failed = group.counts.failed
+            named = group.key is not None
+            table.add_row(
+                self._name(group, Grouping.ERROR, set()) if named else Text(_NAMELESS[Grouping.ERROR], style="dim"),
+                "" if group.people is None else f"{group.people:,}",
+                f"{failed:,}",
+                Text(bar(failed / greatest, 20, blocks=self._blocks), style="red"),
+            )
+        self._out.print(table)
+
+    def _name(self, group: Group, by: Grouping, twice: AbstractSet[str]) -> Text:
+        """A group as people read it; of two hours of one name (``twice``) each with its distance from UTC."""
+        key, label = _printable(str(group.key)), _printable(group.label or "")
+        if by is Grouping.HOUR:
+            key = (key if key[:16] in twice else key[:16]).replace("T", " ")
+        text = key
+        if by is Grouping.ERROR and label:
+            text = f"{key}  {label}"
+        elif by is Grouping.NUMBER and label:
+            text = label
+        return Text(text, no_wrap=True, overflow="ellipsis" if not self._plain else "crop")
+
+
+def _sentence(share: Share, whole: str, rest: str, *, at_least: bool = False) -> str:
+    """``97.1 % (1,204 of 1,240 sent; 12 still on the way, 24 failed)``, or counts alone, or a dash with its reason."""
+    if share.missing is not None:
+        return f"{share.percent} ({share.missing})"
+    if not share.whole:
+        return f"none {whole}" + rest.replace("; 0 still on the way, 0 failed", "")
+    counted = f"{share.part:,} of {share.whole:,} {whole}{rest}"
+    if share.rate is None:
+        return f"{counted} (too few for a percentage)"
+    rate = f"{'≥ ' if at_least else ''}{share.percent}"
+    return f"{rate:>8} ({counted})"
+
+
+def _cell(share: Share) -> str:
+    if share.missing is None and share.rate is None:
+        return f"{share.part:,} of {share.whole:,}" if share.whole else ""
+    return share.percent
+
+
+def _time_to_deliver(made: Figures) -> str:
+    beside = f"{made.measured:,} measured; {made.not_delivered:,} not delivered"
+    if made.no_times is not None:
+        return f"{stats.UNKNOWN} ({made.no_times})"
+    if not made.percentiles:
+        return f"too few to say ({beside})"
+    times = " · ".join(f"p{percent} {stats.duration(seconds)}" for percent, seconds in made.percentiles.items())
+    return f"{times} ({beside})"
+
+
+def _read_within(made: Figures) -> str:
+    hour, day = made.read_within_hour, made.read_within_day
+    if hour.missing is not None:
+        return f"{stats.UNKNOWN} ({hour.missing})"
+    if hour.rate is None:
+        return f"1 h: {hour.part:,}, 24 h: {day.part:,} of {hour.whole:,} delivered (too few for a percentage)"
+    return f"1 h: ≥ {hour.percent}, 24 h: ≥ {day.percent} of {hour.whole:,} delivered at a known time"
+
+
+def _billing(counts: Counts) -> str:
+    told = []
+    for category, kinds in stats.billing(counts.prices).items():
+        paid, free, unknown = (kinds.get(kind, 0) for kind in (True, False, None))
+        if category is None and not (paid or free):
+            told.append(f"{unknown:,} without pricing")
+            continue
+        beside = ", ".join(f"{count:,} {word}" for count, word in ((free, "free"), (unknown, "unknown")) if count)
+        told.append(f"{_printable(category or 'no category')} {paid:,}" + (f" ({beside})" if beside else ""))
+    return " · ".join(told) + ", of messages that arrived"
+
+
+def _messages(count: int) -> str:
+    return f"{count:,} message{'' if count == 1 else 's'}"
+
+
+def _printable(text: str) -> str:
+    """Without what would move the cursor, turn the writing direction or break the line."""
+    return "".join(character if character.isprintable() else "·" for character in text)
+
+
+def _moment(timestamp: int | None, zone: tzinfo) -> str | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).strftime("%Y-%m-%d %H:%M")
+
+
+def _instant(timestamp: int | None, zone: tzinfo) -> str | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).isoformat()

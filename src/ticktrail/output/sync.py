@@ -1,0 +1,222 @@
+"""What a run came to: as lines for people and as documents for programs."""
+
+from __future__ import annotations
+
+from typing import Any, TextIO
+
+from ticktrail.output.messages import can_show, to_json
+from ticktrail.stores import WriteReport
+from ticktrail.stores.coverage import Gap
+from ticktrail.sync.audit import AuditReport, Missing
+from ticktrail.sync.ingest import Preview, ReadCounts, SyncReport, WorkflowSyncResult
+
+REASONS = {
+    "redacted": "redacted",
+    "too_large": "too large",
+    "no_data": "without data",
+    "empty": "empty",
+    "unreadable": "unreadable",
+    "recovered_without_payload": "crashed, data lost",
+    "trimmed": "trimmed",
+    "binary": "body stored as a file",
+    "its data is missing": "data missing",
+    "n8n cannot read its data": "unreadable",
+    "n8n deleted it meanwhile": "deleted meanwhile",
+}
+"""Why n8n would not show an execution, in words."""
+
+
+def tally_line(tally: ReadCounts) -> str:
+    """What was read, in one line: ``1,020 executions: 1,000 with statuses, 18 without, 2 n8n would not show (…)``."""
+    line = f"{plural(tally.executions, 'execution')}: {tally.with_statuses:,} with statuses, {tally.without:,} without"
+    hidden = sum(tally.not_shown.values())
+    if hidden:
+        reasons = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in tally.not_shown.items())
+        line += f", {hidden:,} n8n would not show ({reasons})"
+    if tally.unfinished:
+        line += f"; {tally.unfinished:,} of them not finished yet"
+    return line
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 message``, ``2,000 messages``."""
+    ending = "es" if noun.endswith("s") else "s"
+    return f"{count:,} {noun}{'' if count == 1 else ending}"
+
+
+def sync_text(report: SyncReport) -> list[str]:
+    """What a sync came to, for people."""
+    upkeep = report.upkeep
+    if upkeep is not None and upkeep.busy is not None:
+        return [f"Another sync of {report.source} is at work: left it to that one."]
+    lines = [
+        f"Read from {report.source}",
+        f"  {tally_line(report.tally)}",
+        f"Kept in {report.store}",
+        f"  {written_line(report.written)}",
+    ]
+    if report.written.refused:
+        lines.append(f"  {plural(len(report.written.refused), 'message')} the store would not take")
+    if report.tally.problem_count:
+        lines.append(f"  {plural(report.tally.problem_count, 'thing')} left out (-v names each)")
+    if upkeep is not None:
+        lines += upkeep_lines(upkeep)
+    asked = f", {plural(report.requests, 'request')}, {size_text(report.tally.size)}" if report.requests else ""
+    lines.append(f"Done in {report.seconds:.1f} s{asked}")
+    return lines
+
+
+def news_line(report: SyncReport) -> str:
+    """What a run of a watch came to, in one line."""
+    upkeep = report.upkeep
+    if upkeep is not None and upkeep.busy is not None:
+        return "another sync is at work: left it to that one"
+    told = [tally_line(report.tally), written_line(report.written)] if report.tally.executions else []
+    if upkeep is not None:
+        told += [line.strip() for line in upkeep_lines(upkeep)]
+        if upkeep.complete:
+            told.append(f"looked through all {plural(upkeep.listed, 'execution')} n8n has")
+    return "; ".join(told) or "nothing new"
+
+
+def written_line(written: WriteReport) -> str:
+    """What was stored, in one line: ``12 messages inserted, 5 updated, 83 unchanged; 31 new statuses``."""
+    line = (
+        f"{plural(written.inserted, 'message')} inserted, {written.updated:,} updated, {written.unchanged:,} unchanged"
+    )
+    new = [plural(written.events, "new status")] if written.events else []
+    new += [plural(written.sends, "new send")] if written.sends else []
+    if written.left_out:
+        new.append(f"{written.left_out:,} left out (forgotten people, or older than you keep)")
+    return "; ".join([line, ", ".join(new)]) if new else line
+
+
+def upkeep_lines(upkeep: WorkflowSyncResult) -> list[str]:
+    """What is worth a word about how far a sync got: nothing, on most days."""
+    lines = []
+    if upkeep.rebuilt:
+        lines.append("  n8n's ids began again, or the store was emptied: everything was read anew")
+    if upkeep.gap is not None:
+        lines.append(f"  {gap_text(upkeep.gap)}")
+    if upkeep.lost:
+        what = "execution before it" if len(upkeep.lost) == 1 else "executions before they"
+        lines.append(f"  n8n deleted {len(upkeep.lost):,} {what} could be read (-v names each)")
+    waiting = {kind: count for kind, count in upkeep.open.items() if kind != "unfinished"}
+    if waiting:
+        lines.append(f"  {plural(sum(waiting.values()), 'execution')} to look at again ({open_text(waiting)})")
+    if upkeep.stopped:
+        lines.append("  Stopped before the end; the next run continues")
+    return lines
+
+
+def open_text(counts: dict[str, int]) -> str:
+    """Executions that are not dealt with, by why: ``2 not shown, 1 crashed``."""
+    words = {"not_shown": "not shown", "refused": "refused by the store"}
+    return ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items()))
+
+
+def gap_text(gap: Gap) -> str:
+    """A gap in words, times as n8n wrote them (UTC)."""
+    if gap.from_started_at and gap.to_started_at:
+        between = f"from {short_time(gap.from_started_at)} to {short_time(gap.to_started_at)} (UTC)"
+    else:
+        between = f"between executions {gap.after_id} and {gap.before_id}"
+    return f"Nothing known {between}: n8n deleted these executions before they were read"
+
+
+def short_time(text: str) -> str:
+    """An instant as n8n writes it, to the minute."""
+    return text[:16].replace("T", " ")
+
+
+def size_text(size: int) -> str:
+    """Bytes in the unit that suits them."""
+    for unit in ("bytes", "kB", "MB"):
+        if size < 1_000:
+            return f"{size:,.0f} {unit}"
+        size = round(size / 1_000)
+    return f"{size:,} GB"
+
+
+def preview_text(report: Preview, stream: TextIO) -> list[str]:
+    """What a sync would change, for people, with one document before and after."""
+    ascii_only = not can_show(stream, "✓é漢")
+    lines = [
+        f"Read from {report.source}",
+        f"  {tally_line(report.tally)}",
+        f"Would change in {report.store} (nothing was written)",
+        f"  {report.inserted:,} messages inserted, {report.updated:,} updated, {report.unchanged:,} unchanged",
+    ]
+    if report.tally.sends:
+        lines.append(f"  {plural(report.tally.sends, 'send')} met")
+    if report.after is not None:
+        before = "  (not stored yet)"
+        if report.before is not None:
+            shown = {name: value for name, value in report.before.items() if name != "_id"}
+            before = to_json(shown, ascii_only=ascii_only, indent=2)
+        lines += ["For example, before:", before, "after:", to_json(report.after, ascii_only=ascii_only, indent=2)]
+    return lines
+
+
+def preview_document(report: Preview) -> dict[str, Any]:
+    """What a sync would change, for programs."""
+    return {
+        "source": report.source,
+        "store": report.store,
+        "executions": report.tally.executions,
+        "inserted": report.inserted,
+        "updated": report.updated,
+        "unchanged": report.unchanged,
+        "before": report.before,
+        "after": report.after,
+    }
+
+
+def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
+    """What an audit found, for people: the verdict first."""
+    lines = [_audit_verdict(report), f"Held {report.store}", f"against {report.source}"]
+    lines.append(f"  {tally_line(report.tally)}; {plural(report.statuses, 'status')} in them")
+    if report.checked_at is not None:
+        lines.append(f"  the last sync that came through began {report.checked_at:%Y-%m-%d %H:%M} (UTC)")
+    if report.missing_count:
+        undone = sum(not one.dealt_with for one in report.missing)
+        lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]
+        lines += _first([_missing_line(one) for one in report.missing], report.missing_count, verbose=verbose)
+        if report.repaired is not None:
+            lines.append(f"  Stored now: {plural(report.repaired.events, 'status')}")
+        elif undone == len(report.missing):
+            lines.append("  No sync has read these executions yet. Type: ticktrail sync")
+        else:
+            lines.append("  They had been stored and are gone since. Type: ticktrail audit --repair")
+    if report.not_shown:
+        lines += ["", f"n8n would not show {plural(len(report.not_shown), 'execution')}:"]
+        shown = [f"  execution {number}: {REASONS.get(why, why)}" for number, why in report.not_shown.items()]
+        lines += _first(shown, len(shown), verbose=verbose)
+    if report.gaps:
+        lines += ["", "Gaps:", *(f"  {gap_text(gap)}" for gap in report.gaps)]
+    if report.lost:
+        lines += ["", "n8n deleted these before they could be read:"]
+        told = [f"  execution {one.execution_id}: {one.reason or 'unknown'}" for one in report.lost]
+        lines += _first(told, len(told), verbose=verbose)
+    return lines
+
+
+def _audit_verdict(report: AuditReport) -> str:
+    if report.missing_count and report.repaired is None:
+        return f"Not complete: {plural(report.missing_count, 'status')} that n8n still has missing in the ledger."
+    if report.missing_count:
+        return f"It was not complete; {plural(report.missing_count, 'missing status')} stored now."
+    if report.is_complete:
+        return "Complete: every status that the source still has is in the ledger."
+    return "Every status that can be read is in the ledger, but something could not be read."
+
+
+def _missing_line(one: Missing) -> str:
+    started = "" if one.started_at is None else f", started {one.started_at:%Y-%m-%d %H:%M:%S} (UTC)"
+    return f"  {one.status} of {one.message_id} (execution {one.execution_id}{started})"
+
+
+def _first(lines: list[str], count: int, *, verbose: bool) -> list[str]:
+    """The first ten, unless everything was asked for."""
+    shown = lines if verbose else lines[:10]
+    return shown if len(shown) == count else [*shown, f"  … and {count - len(shown):,} more (-v names them)"]

@@ -1,0 +1,211 @@
+"""What the text of a setting means, one function for each kind.
+
+Pure but for :func:`parse_existing_file` and :func:`default_store_url`. A :class:`ValueError` says in one clause what
+is wrong; it completes "N8N_API_KEY is not usable: …" and never repeats a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+import msgspec
+
+from ticktrail.settings.n8n_url import unquoted
+from ticktrail.settings.secret import Secret
+
+_MONGODB_SCHEMES = ("mongodb://", "mongodb+srv://")
+_OWN_DATABASES = frozenset({"admin", "local", "config"})
+"""MongoDB's own databases: nothing of ours goes there (many URIs end in ``/admin``, which only names who logs in)."""
+
+SHORTEST_TOKEN = 16
+LONGEST_TOKEN = 512
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_START = re.compile(rf"\s*({_HEADER_NAME.pattern})\s*:(?!//)\s*(.*)", re.DOTALL)
+
+
+def parse_api_key(text: str) -> Secret:
+    """n8n's API key, as such or as the header it is sent in."""
+    key = re.sub(r"^(?:x-n8n-api-key\s*:|bearer\s)\s*", "", unquoted(text), flags=re.IGNORECASE)
+    if set(key) & set("*•…"):
+        raise ValueError("it is the shortened form; n8n shows a key in full only once, when it is made")
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise ValueError("there is a space, a line break or a character in it that no key has")
+    return Secret(key)
+
+
+def parse_headers(text: str) -> tuple[tuple[str, Secret], ...]:
+    """Headers from ``Name: value`` pairs separated by line breaks or ``;``, or from a JSON object of texts."""
+    if text.strip().startswith("{"):
+        try:
+            pairs = list(msgspec.json.decode(text, type=dict[str, str]).items())
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise ValueError("it is not a JSON object of texts") from None
+    else:
+        pairs = _header_lines(text)
+    for name, value in pairs:
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError("one of the names is not a header's")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"the value of {name} has a character that a header cannot carry")
+    return tuple((name, Secret(value)) for name, value in pairs)
+
+
+def _header_lines(text: str) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for line in filter(str.strip, re.split(r"[\r\n]+", text)):
+        for position, part in enumerate(line.split(";")):
+            begun = _HEADER_START.fullmatch(part)
+            if begun:
+                pairs.append((begun[1], begun[2].strip()))
+            elif part.strip() and position:
+                # A cookie has semicolons of its own.
+                name, value = pairs.pop()
+                pairs.append((name, f"{value}; {part.strip()}"))
+            elif part.strip():
+                raise ValueError("a part of it is not Name: value")
+    return pairs
+
+
+def parse_api_prefix(text: str) -> str:
+    """A path as ``/api/v1``: one slash in front, none behind."""
+    path = "/" + unquoted(text).strip("/")
+    if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", path):
+        raise ValueError("it is not a path")
+    return path
+
+
+def parse_mongodb_uri(text: str) -> Secret:
+    """A MongoDB URI; shown without credentials and options."""
+    uri = unquoted(text)
+    scheme = next((scheme for scheme in _MONGODB_SCHEMES if uri.lower().startswith(scheme)), None)
+    if scheme is None:
+        raise ValueError("it does not start with mongodb:// or mongodb+srv://")
+    if re.search(r"<[^<>]*>", uri):
+        raise ValueError("the placeholder in <…> still stands for the password")
+    if not _hosts_and_database(uri):
+        raise ValueError("there is no host in it")
+    return Secret(uri, f"{scheme}{_hosts_and_database(uri)}")
+
+
+def parse_store_url(text: str) -> Secret:
+    """A MongoDB URI, ``sqlite:///path`` or a path; shown without credentials."""
+    url = unquoted(text)
+    if url.lower().startswith(_MONGODB_SCHEMES):
+        return parse_mongodb_uri(url)
+    scheme, divider, _ = url.partition("://")
+    if divider and scheme.lower() != "sqlite":
+        raise ValueError("it is neither a MongoDB URI nor a file's path")
+    if url.startswith("~"):
+        url = str(Path(url).expanduser())
+    return Secret(url, url)
+
+
+def default_store_url() -> Secret:
+    """The SQLite file in the user's data folder. It is named here, not made."""
+    import platformdirs  # noqa: PLC0415 - needed only when no store is named
+
+    path = str(platformdirs.user_data_path("ticktrail", appauthor=False) / "ticktrail.sqlite")
+    return Secret(path, path)
+
+
+def database_in(url: str) -> str | None:
+    """The database that a MongoDB URI names, unless it is one of MongoDB's own."""
+    if not url.lower().startswith(_MONGODB_SCHEMES):
+        return None
+    name = unquote(_hosts_and_database(url).partition("/")[2])
+    return name if name and name.lower() not in _OWN_DATABASES else None
+
+
+def _hosts_and_database(uri: str) -> str:
+    """``host1,host2/database`` of a URI. Passwords are cut off at the last ``@``: some hold one unescaped."""
+    rest = uri.partition("://")[2].rpartition("@")[2].partition("?")[0]
+    return rest if re.fullmatch(r"[A-Za-z0-9._,:\[\]%-]+(?:/[^/&=\s]*)?", rest) else ""
+
+
+def parse_database(text: str) -> str:
+    """The name of a database (MongoDB manual, "Naming Restrictions")."""
+    name = text.strip()
+    if name.lower() in _OWN_DATABASES:
+        raise ValueError(f"{name} is MongoDB's own database")
+    if set(name) & set('/\\. "$*<>:|?\0') or len(name.encode()) > 63:
+        raise ValueError('a database name has at most 63 bytes and none of / \\ . " $ * < > : | ? or space')
+    return name
+
+
+def parse_collection(text: str) -> str:
+    """The name of a collection (MongoDB manual, "Naming Restrictions")."""
+    name = text.strip()
+    if set(name) & set("$\0") or name.startswith(("system.", ".")) or name.endswith(".") or len(name.encode()) > 190:
+        raise ValueError("a collection name is at most 190 bytes, has no $ and does not begin with system. or a dot")
+    return name
+
+
+def parse_timezone(text: str) -> ZoneInfo:
+    """An IANA time zone."""
+    name = unquoted(text)
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        known = {zone.casefold(): zone for zone in available_timezones()}
+    if name.casefold() in known:
+        return ZoneInfo(known[name.casefold()])
+    if re.search(r"[+-]\d", name):
+        raise ValueError("an offset is no time zone")
+    close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.7)
+    raise ValueError(f"there is no time zone of that name{f' (nearest: {known[close[0]]})' if close else ''}")
+
+
+def parse_label(text: str) -> str:
+    """A short printable name."""
+    label = text.strip()
+    if not label.isprintable() or len(label) > 64:
+        raise ValueError("a label is at most 64 printable characters")
+    return label
+
+
+def parse_heartbeat_url(text: str) -> Secret:
+    """A web address, shown without its path: whoever knows that can send heartbeats."""
+    url = unquoted(text)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError("it is not a web address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable() or " " in url:
+        raise ValueError("it is not a web address")
+    return Secret(url, f"{parts.scheme}://{parts.hostname}/…")
+
+
+def parse_token(text: str) -> Secret:
+    """A token people and programs get in with: so long that nobody guesses it, and fit for a header."""
+    token = unquoted(text)
+    if not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError("there is a space, a line break or a character in it that a header cannot carry")
+    if len(token) < SHORTEST_TOKEN or len(set(token)) < SHORTEST_TOKEN // 3:
+        raise ValueError(f"it could be guessed: it needs {SHORTEST_TOKEN} characters or more, drawn at random")
+    if len(token) > LONGEST_TOKEN:
+        raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
+    return Secret(token)
+
+
+def parse_seconds(text: str) -> int:
+    """A whole number of seconds, one to a year."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:12]) <= 31_536_000:
+        raise ValueError("it is no whole number of seconds")
+    return int(digits)
+
+
+def parse_existing_file(text: str, directory: Path) -> Path:
+    """A file that is there; a relative path is taken from ``directory``."""
+    name = unquoted(text)
+    if not name.isprintable():
+        raise ValueError(r"there is a line break or the like in it: in .env, write C:\... without double quotes")
+    path = directory / Path(name).expanduser()
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path

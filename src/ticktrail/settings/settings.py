@@ -1,0 +1,343 @@
+"""Settings: one frozen value, built once at the rim from arguments, environment and ``.env``.
+
+What is malformed is refused at once, with the name of the setting, where it came from and a good example. What is
+missing is asked for by those who need it: :meth:`Settings.require_n8n`. No secret shows in a ``repr`` or a message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.settings import parsing as values
+from ticktrail.settings.environment import Found, Lookup
+from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX, Address, parse_address, parse_workflow_ids
+from ticktrail.settings.secret import Secret
+
+__all__ = [
+    "SETTINGS",
+    "DashboardSettings",
+    "MongodbSettings",
+    "N8nSettings",
+    "Secret",
+    "Setting",
+    "SettingFault",
+    "Settings",
+    "load_settings",
+    "load_sound_settings",
+]
+
+T = TypeVar("T")
+
+
+class N8nSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How to reach n8n. URLs end without a slash; an empty ``base_url`` means that none is set.
+
+    Attributes:
+        editor_url: what links to executions begin with.
+        headers: extra ones for whatever stands in front of n8n, name and value.
+        ca_file: PEM certificates to trust beside the system's.
+        prefix: where the public API is below ``base_url``.
+    """
+
+    base_url: str = ""
+    editor_url: str = ""
+    api_key: Secret | None = None
+    basic_user: str | None = None
+    basic_pass: Secret | None = None
+    headers: tuple[tuple[str, Secret], ...] = ()
+    ca_file: Path | None = None
+    prefix: str = DEFAULT_API_PREFIX
+
+
+class MongodbSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The names used in MongoDB."""
+
+    database: str = "n8n_whatsapp"
+    status_collection: str = "message_statuses"
+    sends_collection: str = "message_sends"
+    conversations_collection: str | None = None
+
+
+class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may look, and when a ledger counts as left behind.
+
+    Attributes:
+        token: lets in with every right.
+        viewer_token: lets in to figures and masked numbers.
+        ready_seconds: the last good sync may be so old before ``/readyz`` says no.
+    """
+
+    token: Secret | None = None
+    viewer_token: Secret | None = None
+    ready_seconds: int = 900
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set.
+
+    Attributes:
+        store_url: revealed for opening; shown, it has no password.
+        config_file: ``ticktrail.toml``, when there is one.
+        directory: the working directory: where ``.env`` was looked for.
+        warnings: what looks like a mistake in ``.env``, one sentence each.
+    """
+
+    n8n: N8nSettings
+    workflow_ids: tuple[str, ...]
+    mongodb: MongodbSettings
+    store_url: Secret
+    timezone: ZoneInfo
+    instance: str | None
+    heartbeat_url: Secret | None
+    config_file: Path | None
+    directory: Path
+    dashboard: DashboardSettings = DashboardSettings()
+    warnings: tuple[str, ...] = ()
+
+    def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
+        """The n8n settings, complete: an address, a way in, and (unless waived) a workflow.
+
+        Raises:
+            ConfigurationError: names everything that is missing, and what to type.
+        """
+        missing = [] if self.n8n.base_url else ["N8N_BASE_URL"]
+        if not (self.n8n.api_key or self.n8n.basic_user or self.n8n.headers):
+            missing.append("N8N_API_KEY")
+        if workflow and not self.workflow_ids:
+            missing.append("WORKFLOW_ID_WHATSAPP")
+        if missing:
+            names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
+            raise ConfigurationError(
+                f"{names} {'is' if len(missing) == 1 else 'are'} not set, "
+                f"neither in the environment nor in {self.directory / '.env'}.",
+                remedy="Type: ticktrail init",
+            )
+        return self.n8n
+
+
+class SettingFault(msgspec.Struct, frozen=True):
+    """A setting that is set and cannot be used; ``name`` is its own, or ``.env`` when that file cannot be read."""
+
+    name: str
+    error: ConfigurationError
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """One setting as people know it: its name, what a good value looks like, its command-line option if any."""
+
+    name: str
+    example: str
+    secret: bool = False
+    option: str | None = None
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("N8N_BASE_URL", "https://n8n.example.com"),
+        Setting("N8N_EDITOR_URL", "https://n8n.example.com"),
+        Setting("N8N_API_KEY", "the key as n8n showed it when you made it, under Settings → n8n API", secret=True),
+        Setting("N8N_BASIC_USER", "the user name the proxy in front of n8n asks for", secret=True),
+        Setting("N8N_BASIC_PASS", "the password the proxy in front of n8n asks for", secret=True),
+        Setting("N8N_HEADERS", "X-Access-Token: abc; X-Other: def", secret=True),
+        Setting("N8N_CA_FILE", "/etc/ssl/company-ca.pem"),
+        Setting("N8N_API_PREFIX", DEFAULT_API_PREFIX),
+        Setting("WORKFLOW_ID_WHATSAPP", "bcHn4wXXcVuTsjYB, or several with commas"),
+        Setting("MONGODB_URI", "mongodb://user:password@host:27017/n8n_whatsapp", secret=True),
+        Setting("MONGODB_DATABASE", "n8n_whatsapp"),
+        Setting("MONGODB_STATUS_COLLECTION", "message_statuses"),
+        Setting("MONGODB_SENDS_COLLECTION", "message_sends"),
+        Setting("MONGODB_CONVERSATIONS_COLLECTION", "conversations"),
+        Setting(
+            "TICKTRAIL_STORE",
+            "mongodb://…, or a file: /var/lib/ticktrail/ticktrail.sqlite",
+            secret=True,
+            option="--store",
+        ),
+        Setting("TICKTRAIL_TIMEZONE", "Asia/Riyadh, Europe/Berlin, America/Sao_Paulo or UTC"),
+        Setting("GENERIC_TIMEZONE", "Asia/Riyadh, Europe/Berlin, America/Sao_Paulo or UTC"),
+        Setting("TICKTRAIL_INSTANCE", "shop-riyadh"),
+        Setting("TICKTRAIL_HEARTBEAT_URL", "https://hc-ping.com/your-check", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_TOKEN", "what openssl rand -hex 24 prints", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "what openssl rand -hex 24 prints, another one", secret=True),
+        Setting("TICKTRAIL_READY_SECONDS", "900"),
+        Setting("TICKTRAIL_CONFIG", "/etc/ticktrail/ticktrail.toml"),
+    )
+}
+"""Every setting there is, by name."""
+
+DEFAULT_TIMEZONE = "Asia/Riyadh"
+
+
+def load_settings(arguments: Mapping[str, str | None], environ: Mapping[str, str], directory: Path) -> Settings:
+    """Build the settings of one run.
+
+    Args:
+        arguments: what the command line gave, under the settings' names (``{"TICKTRAIL_STORE": store}``).
+        environ: the environment; it is read, never written.
+        directory: the working directory, where ``.env`` and ``ticktrail.toml`` are looked for.
+
+    Raises:
+        ConfigurationError: something is malformed.
+    """
+    if unknown := arguments.keys() - SETTINGS.keys():
+        raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
+    options = {name: setting.option or name for name, setting in SETTINGS.items()}
+    return _Loader(Lookup(arguments, environ, directory, options)).settings()
+
+
+def load_sound_settings(
+    arguments: Mapping[str, str | None], environ: Mapping[str, str], directory: Path
+) -> tuple[Settings, tuple[SettingFault, ...]]:
+    """As :func:`load_settings`, but a setting that cannot be used counts as not set, and is named beside the rest."""
+    options = {name: setting.option or name for name, setting in SETTINGS.items()}
+    faults: list[SettingFault] = []
+    try:
+        lookup = Lookup(arguments, environ, directory, options)
+    except ConfigurationError as error:
+        faults.append(SettingFault(".env", error))
+        lookup = Lookup(arguments, environ, directory, options, dotenv=False)
+    return _Loader(lookup, faults).settings(), tuple(faults)
+
+
+class _Loader:
+    """Reads every setting once, each through the function that knows what a good one looks like.
+
+    With a list for ``faults`` what cannot be used is noted there; without one it is raised.
+    """
+
+    def __init__(self, lookup: Lookup, faults: list[SettingFault] | None = None) -> None:
+        self._lookup = lookup
+        self._directory = lookup.directory
+        self._faults = faults
+
+    def settings(self) -> Settings:
+        self._lookup.warn_of_mistyped(SETTINGS.keys() | {f"{n}_FILE" for n, s in SETTINGS.items() if s.secret})
+        mongodb_uri = self._read("MONGODB_URI", values.parse_mongodb_uri)
+        store_url = self._read("TICKTRAIL_STORE", values.parse_store_url) or mongodb_uri
+        settings = Settings(
+            n8n=self._n8n(),
+            workflow_ids=self._read("WORKFLOW_ID_WHATSAPP", parse_workflow_ids) or (),
+            mongodb=self._mongodb(store_url),
+            store_url=store_url or values.default_store_url(),
+            timezone=(
+                self._read("TICKTRAIL_TIMEZONE", values.parse_timezone)
+                or self._read("GENERIC_TIMEZONE", values.parse_timezone)
+                or ZoneInfo(DEFAULT_TIMEZONE)
+            ),
+            instance=self._read("TICKTRAIL_INSTANCE", values.parse_label),
+            heartbeat_url=self._read("TICKTRAIL_HEARTBEAT_URL", values.parse_heartbeat_url),
+            config_file=self._config_file(),
+            directory=self._directory,
+            dashboard=DashboardSettings(
+                token=self._read("TICKTRAIL_DASHBOARD_TOKEN", values.parse_token),
+                viewer_token=self._read("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", values.parse_token),
+                ready_seconds=self._read("TICKTRAIL_READY_SECONDS", values.parse_seconds)
+                or DashboardSettings().ready_seconds,
+            ),
+        )
+        return msgspec.structs.replace(settings, warnings=tuple(self._lookup.warnings))
+
+    def _n8n(self) -> N8nSettings:
+        prefix = self._read("N8N_API_PREFIX", values.parse_api_prefix) or DEFAULT_API_PREFIX
+
+        def address_of(text: str) -> Address:
+            return parse_address(text, prefix)
+
+        base = self._read("N8N_BASE_URL", address_of) or Address("")
+        editor = self._read("N8N_EDITOR_URL", address_of) or base
+        user = self._read("N8N_BASIC_USER", str.strip)
+        password = self._read("N8N_BASIC_PASS", Secret)
+        if (user is None) != (password is None):
+            missing = "N8N_BASIC_PASS" if password is None else "N8N_BASIC_USER"
+            self._refuse(
+                missing,
+                ConfigurationError(
+                    f"{missing} is not set, but its other half is.",
+                    remedy=f"{missing} should be {SETTINGS[missing].example}.",
+                ),
+            )
+        if user is None and base.user:
+            user, password = base.user, Secret(base.password or "")
+        return N8nSettings(
+            base_url=base.url,
+            editor_url=editor.url,
+            api_key=self._read("N8N_API_KEY", values.parse_api_key),
+            basic_user=user,
+            basic_pass=password,
+            headers=self._read("N8N_HEADERS", values.parse_headers) or (),
+            ca_file=self._read("N8N_CA_FILE", self._existing_file),
+            prefix=prefix,
+        )
+
+    def _mongodb(self, store_url: Secret | None) -> MongodbSettings:
+        named = values.database_in(store_url.reveal()) if store_url else None
+        defaults = MongodbSettings()
+        found = MongodbSettings(
+            database=self._read("MONGODB_DATABASE", values.parse_database) or named or defaults.database,
+            status_collection=self._collection("MONGODB_STATUS_COLLECTION") or defaults.status_collection,
+            sends_collection=self._collection("MONGODB_SENDS_COLLECTION") or defaults.sends_collection,
+            conversations_collection=self._collection("MONGODB_CONVERSATIONS_COLLECTION"),
+        )
+        names = [found.status_collection, found.sends_collection, found.conversations_collection]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice:
+            self._refuse(
+                "MONGODB_STATUS_COLLECTION",
+                ConfigurationError(
+                    f"Two of the MONGODB_…_COLLECTION settings name the same collection, {twice}.",
+                    remedy="Statuses, sends and conversations each need a collection of their own.",
+                ),
+            )
+        return found
+
+    def _collection(self, name: str) -> str | None:
+        return self._read(name, values.parse_collection)
+
+    def _config_file(self) -> Path | None:
+        named = self._read("TICKTRAIL_CONFIG", self._existing_file)
+        usual = self._directory / "ticktrail.toml"
+        return named or (usual if usual.is_file() else None)
+
+    def _existing_file(self, text: str) -> Path:
+        return values.parse_existing_file(text, self._directory)
+
+    def _read(self, name: str, parse: Callable[[str], T]) -> T | None:
+        """The setting's value, or None when it is not set."""
+        setting = SETTINGS[name]
+        try:
+            found = self._lookup.find(name, secret=setting.secret)
+            return None if found is None else _parsed(found, setting, parse)
+        except ConfigurationError as error:
+            self._refuse(name, error)
+            return None
+
+    def _refuse(self, name: str, error: ConfigurationError) -> None:
+        if self._faults is None:
+            raise error
+        self._faults.append(SettingFault(name, error))
+
+
+def _parsed(found: Found, setting: Setting, parse: Callable[[str], T]) -> T:
+    try:
+        return parse(found.text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{found.name} is not usable: {error}. It came from {found.origin}{_quoted(found, setting)}.",
+            remedy=f"It should look like this: {setting.example}",
+        ) from None
+
+
+def _quoted(found: Found, setting: Setting) -> str:
+    """The value as a message may show it: never a secret's, nor what looks like a password or a key gone astray."""
+    text = found.text.strip()
+    if setting.secret or "@" in text or len(text) > 60 or re.match(r"[\W_]*(?:n8n_api_|eyJ)", text):
+        return ""
+    return f", where it says {text!r}"

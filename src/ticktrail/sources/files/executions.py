@@ -1,0 +1,152 @@
+"""Finds the executions in one JSON text, however they are wrapped, and cuts them out as they were written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from ticktrail.sources.lenient_json import Scanner
+
+_DEEPEST = 4
+"""Levels of wrapping: an array of answers (``jq -s``) with an array of executions in each makes three."""
+
+_MARKS = ("data", "workflow_id", "status", "started_at", "finished", "mode")
+
+
+class DamagedTextError(Exception):
+    """The text is no JSON from here on; the message is the reason, ``line`` counts from 1 within the text."""
+
+    def __init__(self, reason: str, line: int) -> None:
+        super().__init__(reason)
+        self.line = line
+
+
+class _Probe(msgspec.Struct, rename="camel"):
+    """The keys that tell an execution from an answer of n8n's API, and both from anything else."""
+
+    id: Any = None
+    data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    workflow_id: Any = msgspec.UNSET
+    status: Any = msgspec.UNSET
+    started_at: Any = msgspec.UNSET
+    finished: Any = msgspec.UNSET
+    mode: Any = msgspec.UNSET
+
+    @property
+    def is_execution(self) -> bool:
+        """Whether it has an id, and something else only executions have. A list as ``data`` is an answer's."""
+        if not isinstance(self.id, str | int) or isinstance(self.id, bool) or self.wraps_list:
+            return False
+        return any(getattr(self, mark) is not msgspec.UNSET for mark in _MARKS)
+
+    @property
+    def wraps_list(self) -> bool:
+        return self._data_begins_with(b"[")
+
+    @property
+    def wraps_object(self) -> bool:
+        return self._data_begins_with(b"{")
+
+    def _data_begins_with(self, character: bytes) -> bool:
+        return self.data is not msgspec.UNSET and bytes(memoryview(self.data)[:1]) == character
+
+
+def executions_in(text: bytes, depth: int = 0) -> Iterator[bytes | None]:
+    """Every execution in a text of one or more JSON values, exactly as written; None for each other thing.
+
+    A text that breaks off gives what stands before the break.
+
+    Raises:
+        DamagedTextError: the rest cannot be read.
+    """
+    parts: Iterable[_Whole | bytes | None]
+    try:
+        parts = _split(text)
+    except (msgspec.DecodeError, RecursionError):
+        parts = _split_leniently(text)
+    for part in parts:
+        if isinstance(part, _Whole):
+            yield part.text
+        elif part is None or depth >= _DEEPEST:
+            yield None
+        else:
+            yield from executions_in(part, depth + 1)
+
+
+def identifier_of(execution: bytes) -> object:
+    """The ``id`` of an execution's text, as it is written there."""
+    try:
+        return msgspec.json.decode(execution, type=_Probe).id
+    except (msgspec.DecodeError, RecursionError):
+        return Scanner(execution.decode("utf-8", "surrogateescape")).value().get("id")
+
+
+class _Whole(msgspec.Struct, frozen=True):
+    """The text of an execution; plain bytes are those of something that may hold some."""
+
+    text: bytes
+
+
+def _split(text: bytes) -> list[_Whole | bytes | None]:
+    """One level of wrapping taken off a text that is one well-formed value."""
+    first = text.lstrip()[:1] if text[:1].isspace() else text[:1]
+    if first == b"[":
+        return [bytes(item) for item in msgspec.json.decode(text, type=list[msgspec.Raw])]
+    if first != b"{":
+        msgspec.json.decode(text, type=msgspec.Raw)
+        return [None]
+    probe = msgspec.json.decode(text, type=_Probe)
+    if probe.is_execution:
+        return [_Whole(text)]
+    if isinstance(probe.data, msgspec.Raw) and (probe.wraps_list or probe.wraps_object):
+        return [bytes(probe.data)]
+    return [None]
+
+
+def _split_leniently(text: bytes) -> Iterator[_Whole | bytes | None]:
+    """The same for several values in a row, lone surrogates, and a text that breaks off."""
+    scanner = Scanner(text.decode("utf-8", "surrogateescape"))
+    try:
+        while character := scanner.peek():
+            if character == "[":
+                for start in scanner.elements():
+                    scanner.value()
+                    yield _cut(scanner, start)
+            elif character == "{":
+                yield from _split_object(scanner)
+            else:
+                scanner.value()
+                yield None
+    except ValueError as error:
+        raise DamagedTextError(str(error), scanner.line) from None
+
+
+def _split_object(scanner: Scanner) -> Iterator[_Whole | bytes | None]:
+    start = scanner.position
+    keys: dict[str, Any] = {}
+    wrapped: bytes | None = None
+    listed = False
+    for key in scanner.members():
+        opening, begin = scanner.peek(), scanner.position
+        if key == "data" and opening == "[":
+            listed = True
+            for element in scanner.elements():
+                scanner.value()
+                yield _cut(scanner, element)
+            continue
+        keys[key] = scanner.value()
+        if key == "data" and opening == "{":
+            wrapped = _cut(scanner, begin)
+    if listed:
+        return
+    probe = msgspec.convert({key: value for key, value in keys.items() if key != "data"}, _Probe)
+    if probe.is_execution or ("data" in keys and isinstance(probe.id, str | int)):
+        yield _Whole(_cut(scanner, start))
+    else:
+        yield wrapped
+
+
+def _cut(scanner: Scanner, start: int) -> bytes:
+    return scanner.text[start : scanner.position].encode("utf-8", "surrogateescape")

@@ -1,0 +1,230 @@
+"""Exported executions: files, folders and standard input, of JSON or JSON Lines, packed or not.
+
+A file may hold single executions, arrays of them, or whole answers of n8n's API, one after another. What an execution
+says passes through untouched; what is damaged costs itself only and is named with its file and line.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.sources import Page
+from ticktrail.sources.files.executions import DamagedTextError, executions_in, identifier_of
+from ticktrail.sources.files.lines import Lines
+from ticktrail.sources.lenient_json import Scanner
+
+_PAGE_EXECUTIONS = 500
+_PAGE_BYTES = 8_000_000
+_PAGE_PROBLEMS = 1_000
+
+_FILE_NAME = re.compile(r".+\.(?:json|jsonl|ndjson)(?:\.gz)?", re.IGNORECASE | re.DOTALL)
+_LINES_NAME = re.compile(r"\.(?:jsonl|ndjson)(?:\.gz)?$", re.IGNORECASE)
+_GOOD_PLACES = (
+    "--from takes n8n, a .json, .jsonl, .ndjson or .gz file, a folder of such files, or - for standard input."
+)
+
+
+class Export:
+    """Executions from a path, or from standard input for ``-``: a :class:`~ticktrail.sources.Source`.
+
+    A folder is read with all folders in it, in the order of the paths. Executions come in the order of the files;
+    only with a limit they come newest first, by id.
+
+    Raises:
+        ConfigurationError: nothing is there, or nothing of it can be read.
+    """
+
+    def __init__(self, place: str, *, stdin: BinaryIO | None = None) -> None:
+        self.location = "standard input" if place == "-" else place
+        self._stdin = (stdin or sys.stdin.buffer) if place == "-" else None
+        self._paths = [] if place == "-" else _files_at(place)
+        self._open: BinaryIO | None = None
+        if self._stdin is not None and self._stdin.isatty():
+            raise ConfigurationError(
+                "Nothing is piped into standard input.",
+                remedy="Like this: zcat executions.jsonl.gz | ticktrail sync --from -",
+            )
+
+    def __repr__(self) -> str:
+        return f"Export({self.location!r})"
+
+    def pages(self, *, limit: int | None = None) -> Iterator[Page]:
+        """All executions, or the ``limit`` with the highest ids; see :class:`~ticktrail.sources.Source`."""
+        return self._all_pages() if limit is None else _newest(self._all_pages(), limit)
+
+    def close(self) -> None:
+        """Close the file that is being read."""
+        if self._open is not None:
+            self._open.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _all_pages(self) -> Iterator[Page]:
+        if self._stdin is not None:
+            yield from _pages_of("standard input", Lines(self._stdin))
+        for path in self._paths:
+            try:
+                self._open = path.open("rb")
+            except OSError as error:
+                yield Page(executions=(), problems=(f"{path}: {error.strerror}",))
+                continue
+            with self._open as file:
+                yield from _pages_of(str(path), Lines(file))
+
+
+class _Gathering:
+    """What has been read since the last page."""
+
+    def __init__(self, lines: Lines) -> None:
+        self.executions: list[bytes] = []
+        self.problems: list[str] = []
+        self._lines = lines
+        self._length = 0
+        self._counted = 0
+
+    def add(self, execution: bytes) -> None:
+        self.executions.append(execution)
+        self._length += len(execution)
+
+    @property
+    def is_full(self) -> bool:
+        return (
+            len(self.executions) >= _PAGE_EXECUTIONS
+            or self._length >= _PAGE_BYTES
+            or len(self.problems) >= _PAGE_PROBLEMS
+        )
+
+    def page(self) -> Page:
+        """Everything so far as a page; the gathering starts anew."""
+        page = Page(
+            executions=tuple(self.executions),
+            problems=tuple(self.problems),
+            size=self._lines.size - self._counted,
+        )
+        self.executions, self.problems, self._length, self._counted = [], [], 0, self._lines.size
+        return page
+
+
+def _pages_of(name: str, lines: Lines) -> Iterator[Page]:
+    """One file, read as JSON Lines when its first lines are such, else as one document."""
+    gathered = _Gathering(lines)
+    found = strange = problems = 0
+    for number, text in _texts(lines, named_as_lines=bool(_LINES_NAME.search(name))):
+        try:
+            for execution in executions_in(text):
+                if execution is None:
+                    strange += 1
+                    continue
+                found += 1
+                gathered.add(execution)
+                if gathered.is_full:
+                    yield gathered.page()
+        except DamagedTextError as damage:
+            # The last line of a file that is cut off is no fault of its own.
+            if not lines.damage:
+                problems += 1
+                gathered.problems.append(f"{name}:{number + damage.line - 1}: damaged from here on ({damage})")
+        if gathered.is_full:
+            yield gathered.page()
+    if lines.damage:
+        gathered.problems.append(f"{name}: {lines.damage}")
+    elif not lines.size:
+        gathered.problems.append(f"{name}: it is empty")
+    elif not found and not problems:
+        gathered.problems.append(f"{name}: there is no execution in it")
+    elif found and strange:
+        gathered.problems.append(f"{name}: {strange} of its entries are no executions")
+    yield gathered.page()
+
+
+def _texts(lines: Lines, *, named_as_lines: bool) -> Iterator[tuple[int, bytes]]:
+    """The JSON texts of a file, each with the number of its first line."""
+    filled = ((number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
+    head = list(itertools.islice(filled, 2))
+    if _are_lines([line.strip() for _, line in head], named_as_lines=named_as_lines):
+        for number, line in itertools.chain(head, filled):
+            yield number, line.strip()
+    elif head:
+        # Line ends are put back: a damage is named by its line.
+        document = bytearray()
+        last = head[0][0]
+        for number, line in itertools.chain(head, filled):
+            document += b"\n" * (number - last) + line
+            last = number
+        yield head[0][0], bytes(document)
+
+
+def _are_lines(first: list[bytes], *, named_as_lines: bool) -> bool:
+    """Whether a file that begins with these lines is JSON Lines. A damaged first line does not hide the second."""
+    if not first or first[0] in {b"{", b"["}:
+        return False
+    return named_as_lines or (first[0][-1:] not in b"{[,:" and any(_is_whole(line) for line in first))
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a line is one value, all of it."""
+    scanner = Scanner(line.decode("utf-8", "surrogateescape"))
+    try:
+        scanner.value()
+    except ValueError:
+        return False
+    return not scanner.peek()
+
+
+def _newest(pages: Iterator[Page], limit: int) -> Iterator[Page]:
+    """The executions with the highest ids, newest first, in memory for no more than twice as many.
+
+    Of several copies of one execution the last read stays: it was exported last, if the files are named by time.
+    """
+    newest: dict[tuple[bool, int, str], bytes] = {}
+    for page in pages:
+        for execution in page.executions:
+            newest[_age(execution)] = execution
+            if len(newest) > 2 * limit:
+                newest = {key: newest[key] for key in sorted(newest, reverse=True)[:limit]}
+        yield Page(executions=(), problems=page.problems, size=page.size)
+    kept = [newest[key] for key in sorted(newest, reverse=True)[:limit]]
+    for begin in range(0, len(kept), _PAGE_EXECUTIONS):
+        yield Page(executions=tuple(kept[begin : begin + _PAGE_EXECUTIONS]))
+
+
+def _age(execution: bytes) -> tuple[bool, int, str]:
+    """What executions are ordered by: n8n's number, above any id that is none."""
+    written = str(identifier_of(execution))
+    is_number = written.isascii() and written.isdigit() and len(written) < 20
+    return is_number, int(written) if is_number else 0, written
+
+
+def _files_at(place: str) -> list[Path]:
+    path = Path(place).expanduser()
+    if not path.exists():
+        raise ConfigurationError(f"There is no file or folder {place}.", remedy=_GOOD_PLACES)
+    if not path.is_dir():
+        if not os.access(path, os.R_OK):
+            raise ConfigurationError(f"{place} cannot be read by this user.", remedy=_GOOD_PLACES)
+        return [path]
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if _FILE_NAME.fullmatch(file.name)
+        and not any(part.startswith(".") for part in file.relative_to(path).parts)
+        and file.is_file()
+        and os.access(file, os.R_OK)
+    )
+    if not files:
+        raise ConfigurationError(f"There is no file of exported executions in {place}.", remedy=_GOOD_PLACES)
+    return files

@@ -1,0 +1,193 @@
+"""Gets the data of executions that a list without data has named, whatever n8n does with some of them.
+
+A page with data leaves out rows that n8n cannot read, may end the listing early, and up to n8n 2.24 fails as a whole
+for one unreadable row. So what came is held against what was wanted, a page that fails is halved down to the
+execution at fault, and what is still missing is asked for singly and then named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ticktrail.errors import SourceUnavailableError
+from ticktrail.sources import Withheld
+from ticktrail.sources.n8n_api.errors import BadRequestError, Kind, NoAnswerError
+from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawRow
+
+if TYPE_CHECKING:
+    from ticktrail.sources.n8n_api.api import N8nApi
+
+LARGEST_PAGE = 250
+"""n8n's own limit."""
+
+_PAGE_BYTES = 8_000_000
+_PAGE_SECONDS = 2.0
+"""What a page should come to: n8n makes it in the process that also answers Meta's webhooks."""
+
+_CALM_PAGES = 5
+"""After a failure, so many pages must succeed before a larger one is tried."""
+
+_PAGE_ATTEMPTS = 2
+_FAILED_IN_A_ROW = 3
+"""After so many executions that failed, the next ones are asked for once only."""
+
+_SLOW_IN_A_ROW = 20
+"""After so many that got no answer at all, something is wrong with n8n, not with them."""
+
+
+_DELETED = "n8n deleted it meanwhile"
+
+
+class PageSize:
+    """How many executions to ask for at once: grows and shrinks with the bytes and seconds that pages take."""
+
+    def __init__(self, base_url: str) -> None:
+        # n8n Cloud's smallest plan has 320 MB of memory.
+        self.limit = 10 if (urlsplit(base_url).hostname or "").endswith(".n8n.cloud") else 25
+        self.execution_bytes = 0.0
+        self._ceiling = LARGEST_PAGE
+        self._calm = 0
+
+    def answered(self, asked: int, length: int, seconds: float) -> None:
+        """A page of ``asked`` executions came: ``length`` bytes uncompressed, in so many seconds."""
+        self.execution_bytes = length / asked
+        self._calm += 1
+        if self._calm >= _CALM_PAGES:
+            self._calm, self._ceiling = 0, min(LARGEST_PAGE, 2 * self._ceiling)
+        affordable = min(_PAGE_BYTES / max(length, 1), _PAGE_SECONDS / max(seconds, 0.001)) * asked
+        self.limit = max(1, min(self._ceiling, 2 * self.limit, int(affordable)))
+
+    def failed(self, asked: int) -> None:
+        """A page of so many executions was more than n8n managed."""
+        self._calm, self._ceiling = 0, max(1, asked // 2)
+        self.limit = min(self.limit, self._ceiling)
+
+
+class Fetcher:
+    """Fetches data for one :class:`~ticktrail.sources.n8n_api.api.N8nApi`, and learns how much it manages at once."""
+
+    def __init__(self, api: N8nApi, base_url: str) -> None:
+        self._api = api
+        self._size = PageSize(base_url)
+        self._failed_in_a_row = 0
+        self._slow_in_a_row = 0
+
+    @property
+    def execution_bytes(self) -> float:
+        """The average size of an execution on the last page, uncompressed."""
+        return self._size.execution_bytes
+
+    def fetch(self, rows: Sequence[ExecutionSummary], wanted: Collection[int]) -> Iterator[FetchedPage]:
+        """The data of the wanted executions among ``rows``, which a list without data gave in this order.
+
+        Each wanted id is either in ``ids`` of one page or in its ``not_shown``.
+        """
+        for run in _runs(rows, wanted):
+            begin = 0
+            while begin < len(run):
+                chunk = run[begin : begin + self._size.limit]
+                begin += len(chunk)
+                yield self._fetch_chunk(chunk)
+
+    def single(self, execution_id: int) -> RawRow | Withheld | None:
+        """One execution by itself, or why it is not shown; None when n8n has none of that id."""
+        found = self._get(execution_id, withheld=False)
+        return None if isinstance(found, Withheld) and found.reason == _DELETED else found
+
+    def _fetch_chunk(self, chunk: Sequence[ExecutionSummary]) -> FetchedPage:
+        """The data of executions that follow one another in n8n's list."""
+        # A page of one is asked for only to find out whether n8n manages more again.
+        found, size = self._list(chunk) if len(chunk) > 1 or self._size.limit == 1 else ({}, 0)
+        not_shown = []
+        for row in chunk:
+            listed = found.get(row.id)
+            if listed is not None and not self._is_better_alone(row, listed):
+                continue
+            single = self._get(row.id, withheld=listed is not None and listed.withheld)
+            if isinstance(single, RawRow):
+                found[row.id] = single
+                size += len(single.raw)
+            elif listed is None:
+                not_shown.append(single)
+        kept = [found[row.id] for row in chunk if row.id in found]
+        return FetchedPage(
+            executions=tuple(row.raw for row in kept),
+            ids=tuple(row.id for row in kept),
+            not_shown=tuple(not_shown),
+            problems=tuple(f"execution {gone.id}: n8n would not show it ({gone.reason})" for gone in not_shown),
+            size=size,
+        )
+
+    def _is_better_alone(self, row: ExecutionSummary, listed: RawRow) -> bool:
+        """Whether asking singly tells more: past the size limit, and the status where lists have none (to 1.110)."""
+        if listed.withheld:
+            return self._api.can_ignore_size_limit
+        return not listed.has_status and row.final is None
+
+    def _list(self, chunk: Sequence[ExecutionSummary]) -> tuple[dict[int, RawRow], int]:
+        """What a page with data has of these executions, and its size; halved where n8n cannot make the whole."""
+        try:
+            listed = self._api.raw_page(
+                chunk[0].id + 1, len(chunk), overload_attempts=_PAGE_ATTEMPTS, max_bytes=8 * _PAGE_BYTES
+            )
+        except NoAnswerError as error:
+            if not error.smaller_may_work:
+                raise
+            self._api.check()
+            self._size.failed(len(chunk))
+        except BadRequestError:
+            pass
+        else:
+            self._failed_in_a_row = self._slow_in_a_row = 0
+            self._size.answered(len(chunk), listed.length, listed.seconds)
+            return {row.id: row for row in listed.rows}, listed.size
+        if len(chunk) == 1:
+            return {}, 0
+        middle = len(chunk) // 2
+        newer, newer_size = self._list(chunk[:middle])
+        older, older_size = self._list(chunk[middle:])
+        return newer | older, newer_size + older_size
+
+    def _get(self, execution_id: int, *, withheld: bool) -> RawRow | Withheld:
+        """One execution by itself, or why not."""
+        attempts = 1 if self._failed_in_a_row >= _FAILED_IN_A_ROW else _PAGE_ATTEMPTS
+        try:
+            found = self._api.raw_execution(execution_id, ignore_size_limit=withheld, overload_attempts=attempts)
+        except BadRequestError:
+            return Withheld(id=execution_id, reason="n8n cannot read its data")
+        except NoAnswerError as error:
+            if not error.smaller_may_work:
+                raise
+            self._api.check()
+            self._failed_in_a_row += 1
+            # An answer, be it 500, costs no time: corrupt executions may stand in a row. Silence would cost hours.
+            self._slow_in_a_row += error.kind is not Kind.FAILED
+            if self._slow_in_a_row >= _SLOW_IN_A_ROW:
+                raise SourceUnavailableError(
+                    f"n8n lists executions, but fails to hand out their data: {_SLOW_IN_A_ROW} in a row.",
+                    remedy="Its log says more. Nothing was lost, the next run continues.",
+                ) from error
+            return Withheld(id=execution_id, reason=error.reason)
+        self._failed_in_a_row = self._slow_in_a_row = 0
+        if found is not None and found.withheld and not withheld and self._api.can_ignore_size_limit:
+            whole = self._get(execution_id, withheld=True)
+            return whole if isinstance(whole, RawRow) else found
+        if found is None:
+            there = self._api.is_listed(execution_id)
+            return Withheld(id=execution_id, reason="its data is missing" if there else _DELETED)
+        return found
+
+
+def _runs(rows: Sequence[ExecutionSummary], wanted: Collection[int]) -> Iterator[list[ExecutionSummary]]:
+    """The stretches of wanted rows with no other row between them: what one page can hold."""
+    run: list[ExecutionSummary] = []
+    for row in rows:
+        if row.id in wanted:
+            run.append(row)
+        elif run:
+            yield run
+            run = []
+    if run:
+        yield run

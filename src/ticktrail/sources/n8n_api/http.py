@@ -1,0 +1,260 @@
+"""Asks n8n over HTTP, patiently: one question at a time, asked again while that has a chance.
+
+What an answer means is :mod:`ticktrail.sources.n8n_api.errors`' business. No key, password or header of the user's
+appears in a message, a ``repr`` or a log line.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import httpx2
+import msgspec
+import stamina
+
+from ticktrail import __version__
+from ticktrail.errors import ConfigurationError
+from ticktrail.settings.settings import N8nSettings
+from ticktrail.sources.n8n_api.errors import (
+    ApiResponse,
+    BadRequestError,
+    Kind,
+    NoAnswerError,
+    broken_off,
+    fault_in,
+    fault_of,
+    other_application,
+    too_large,
+)
+
+T = TypeVar("T")
+
+# Without a handler of its own, every retry would be printed on stderr by logging's last resort.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long to wait for a connection, for the next bytes, and for a whole answer, in seconds."""
+
+    connect: float = 10.0
+    read: float = 60.0
+    whole: float = 300.0
+
+
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How often and how long a question is asked again. Times are in seconds.
+
+    Attributes:
+        attempts: at most so many, the first included.
+        total: no new attempt after so long.
+        wait_initial: before the second attempt; doubles each time up to ``wait_max``, plus up to ``wait_jitter``.
+        retry_after_max: the longest ``Retry-After`` that is honoured.
+        starting: how long something that is not n8n may answer in its place (n8n needs up to a minute to start).
+    """
+
+    attempts: int = 8
+    total: float = 180.0
+    wait_initial: float = 0.5
+    wait_max: float = 15.0
+    wait_jitter: float = 1.0
+    retry_after_max: float = 60.0
+    starting: float = 60.0
+
+
+class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One GET.
+
+    Attributes:
+        path: below the API's prefix.
+        optional: parameters that older releases refuse: left out once n8n said that it does not know them.
+        gzip: whether to ask for compression.
+        overload_attempts: so many where a smaller question may work, instead of the usual number.
+        max_bytes: give up an answer that grows larger (uncompressed).
+    """
+
+    path: str
+    parameters: Mapping[str, str] = {}
+    optional: Mapping[str, str] = {}
+    gzip: bool = True
+    overload_attempts: int | None = None
+    max_bytes: int | None = None
+
+
+class N8nHttp:
+    """A connection to n8n's public API that is kept open between questions.
+
+    Attributes:
+        requests: how many were sent.
+        date: the ``Date`` header of the last answer, and when it came (Unix seconds of this machine's clock).
+    """
+
+    def __init__(
+        self,
+        settings: N8nSettings,
+        *,
+        transport: httpx2.BaseTransport | None = None,
+        timeouts: Timeouts | None = None,
+        patience: RetryPolicy | None = None,
+    ) -> None:
+        self.settings = settings
+        self._timeouts = timeouts or Timeouts()
+        self._patience = patience or RetryPolicy()
+        self._unknown_parameters: set[str] = set()
+        self._client = _client(settings, self._timeouts, transport)
+        self.requests = 0
+        self.date: tuple[str | None, float] | None = None
+
+    def __repr__(self) -> str:
+        return f"N8nHttp({self.settings.base_url!r})"
+
+    def knows(self, parameter: str) -> bool:
+        """Whether this n8n may know a query parameter: False once it has refused it."""
+        return parameter not in self._unknown_parameters
+
+    def ask(self, question: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
+        """Ask until ``read`` makes something of an answer.
+
+        ``read`` raises :class:`msgspec.ValidationError` for JSON in another shape than n8n's and :class:`ValueError`
+        for what is no JSON.
+
+        Raises:
+            NoAnswerError: n8n did not answer as n8n, however often it was asked.
+            MissingError: 404.
+            BadRequestError: 400.
+            SourceRefusedError: n8n, or what stands in front of it, refused.
+        """
+        while True:
+            try:
+                return self._ask_patiently(question, read)
+            except BadRequestError as error:
+                name = error.unknown_parameter
+                if name is None or name not in question.optional or not self.knows(name):
+                    raise
+                self._unknown_parameters.add(name)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    def _ask_patiently(self, question: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
+        patience = self._patience
+        started = time.monotonic()
+        attempts = 0
+
+        def wait_before_next(error: Exception) -> bool | float:
+            nonlocal attempts
+            attempts += 1
+            if not isinstance(error, NoAnswerError) or error.kind in {Kind.HOPELESS, Kind.TOO_LARGE}:
+                return False
+            if error.kind is Kind.STARTING:
+                return time.monotonic() - started < patience.starting
+            fewer = question.overload_attempts if error.smaller_may_work else None
+            if attempts >= (fewer or patience.attempts):
+                return False
+            return True if error.retry_after is None else min(error.retry_after, patience.retry_after_max)
+
+        for attempt in stamina.retry_context(
+            on=wait_before_next,
+            attempts=None,
+            timeout=patience.total,
+            wait_initial=patience.wait_initial,
+            wait_max=patience.wait_max,
+            wait_jitter=patience.wait_jitter,
+        ):
+            with attempt:
+                return self._read(self._ask_once(question), read)
+        raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
+
+    def _read(self, answer: ApiResponse, read: Callable[[ApiResponse], T]) -> T:
+        try:
+            return read(answer)
+        except msgspec.ValidationError:
+            raise other_application(self.settings) from None
+        except ValueError:
+            # Where the reader stumbled tells the user nothing.
+            raise broken_off(self.settings) from None
+
+    def _ask_once(self, question: ApiRequest) -> ApiResponse:
+        started = time.monotonic()
+        known = {name: value for name, value in question.optional.items() if self.knows(name)}
+        chunks: list[bytes] = []
+        length = 0
+        self.requests += 1
+        try:
+            with self._client.stream(
+                "GET",
+                f"{self.settings.base_url}{self.settings.prefix}{question.path}",
+                params={**question.parameters, **known},
+                headers={"accept-encoding": "gzip" if question.gzip else "identity"},
+            ) as response:
+                self.date = (response.headers.get("date"), time.time())
+                for chunk in response.iter_bytes():
+                    chunks.append(chunk)
+                    length += len(chunk)
+                    if question.max_bytes is not None and length > question.max_bytes:
+                        raise too_large(self.settings)
+                    if time.monotonic() - started > self._timeouts.whole:
+                        raise httpx2.ReadTimeout("the whole answer took too long")
+        except httpx2.HTTPError as failure:
+            raise fault_of(failure, self.settings) from failure
+        answer = ApiResponse(
+            status=response.status_code,
+            headers=response.headers,
+            body=b"".join(chunks),
+            size=response.num_bytes_downloaded,
+            seconds=time.monotonic() - started,
+        )
+        fault = fault_in(answer, self.settings)
+        if fault is not None:
+            raise fault
+        return answer
+
+
+def _client(settings: N8nSettings, timeouts: Timeouts, transport: httpx2.BaseTransport | None) -> httpx2.Client:
+    headers = [(name, value.reveal()) for name, value in settings.headers]
+    headers += [("user-agent", f"ticktrail/{__version__}"), ("accept", "application/json")]
+    if settings.api_key is not None:
+        headers.append(("x-n8n-api-key", settings.api_key.reveal()))
+    try:
+        return httpx2.Client(
+            auth=(
+                None
+                if settings.basic_user is None
+                else (settings.basic_user, settings.basic_pass.reveal() if settings.basic_pass else "")
+            ),
+            headers=headers,
+            timeout=httpx2.Timeout(timeouts.read, connect=timeouts.connect),
+            # n8n closes an idle connection after 5 s.
+            limits=httpx2.Limits(max_connections=1, keepalive_expiry=4.0),
+            verify=_trust(settings),
+            # A proxy cannot reach this machine's own addresses.
+            trust_env=urlsplit(settings.base_url).hostname not in {"localhost", "127.0.0.1", "::1"},
+            follow_redirects=False,
+            transport=transport,
+        )
+    except (ValueError, ImportError, httpx2.InvalidURL):
+        # The cause is not passed on: it may name the proxy with its password.
+        raise ConfigurationError(
+            "The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used.",
+            remedy="It should look like http://proxy.example.com:3128; or put n8n's host into NO_PROXY.",
+        ) from None
+
+
+def _trust(settings: N8nSettings) -> ssl.SSLContext | bool:
+    """The system's certificates, and the user's own beside them."""
+    if settings.ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"N8N_CA_FILE names {settings.ca_file}, which holds no certificate that can be read.",
+            remedy="It should be a PEM file: lines between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----.",
+        ) from error
+    return context

@@ -1,0 +1,81 @@
+"""Copies everything one ledger holds into another, in flat memory; repeating it changes nothing more.
+
+The other way round and with other ledgers too: the merge law makes of any number of copies in any order the same.
+What a sync noted of its own work stays behind: the next sync fills the new place from n8n.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import TypeVar
+
+import msgspec
+
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.stores import Store, WriteReport
+
+_AT_ONCE = 500
+
+_T = TypeVar("_T")
+
+
+class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What a copy came to.
+
+    Attributes:
+        written: messages and sends, as the target took them.
+        messages: read from the source; ``sends`` likewise.
+        tombstones: of forgotten people, that the target did not have; ``erased``: what they cost it.
+        kept_since: the later mark of the two, Unix seconds; None when both keep everything.
+    """
+
+    written: WriteReport
+    messages: int
+    sends: int
+    tombstones: int
+    erased: int
+    kept_since: int | None
+
+
+def copy(
+    source: Store, target: Store, *, at: datetime, progress: Callable[[int], None] = lambda _count: None
+) -> CopyReport:
+    """Copy messages with their whole history, sends, tombstones and the kept-since mark.
+
+    Args:
+        at: when this is; it becomes no date of a message that is copied.
+        progress: called with the number of messages so far.
+    """
+    target.prepare()
+    tombstones = source.retention.tombstones()
+    fresh = len(tombstones - target.retention.tombstones())
+    # First, so that nothing is taken in only to be left out.
+    erased = target.retention.add_tombstones(tombstones, at=at)
+    mark = source.retention.kept_since(at=at)
+    if mark is not None:
+        target.retention.keep_since(mark)
+    written = WriteReport()
+    messages = sends = 0
+    for few in _portions(source.messages(MessageFilter())):
+        written += target.retention.import_messages(few)
+        messages += len(few)
+        progress(messages)
+    for attempts in _portions(source.sends()):
+        written += target.write((), attempts, at=at)
+        sends += len(attempts)
+    return CopyReport(
+        written=written,
+        messages=messages,
+        sends=sends,
+        tombstones=fresh,
+        erased=erased,
+        kept_since=target.retention.kept_since(at=at),
+    )
+
+
+def _portions(records: Iterable[_T]) -> Iterator[list[_T]]:
+    iterator = iter(records)
+    while portion := list(itertools.islice(iterator, _AT_ONCE)):
+        yield portion

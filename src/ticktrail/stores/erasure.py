@@ -1,0 +1,228 @@
+"""What a ledger no longer takes: statuses and sends of people who were forgotten, and what is older than it keeps.
+
+Both rules look at one status alone, never at what is stored or at what came with it, so they keep the merge law:
+whatever the order and the batches, the same things are left out.
+
+A forgotten person is remembered by a **tombstone** only: a salted hash of their id. Its first 14 bits are a cheap
+one, which rules out nearly everybody at once; the rest is scrypt, so that whoever finds the file cannot quickly try
+all phone numbers there are. The salt lies beside it, though: whoever has the file and spends an hour of computing on a
+tombstone and all numbers of a country will know. It is a pseudonym, then, and as good as writing at full speed allows.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+
+import msgspec
+
+from ticktrail.messages.merge import sort_history, standing
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
+
+_BUCKETS = 0x3FFF
+_SCRYPT_COST = 2**14
+_REMEMBERED = 65_536
+"""Ids about which a guard remembers what it found: a batch names most of them several times."""
+
+_WAMID = "wamid."
+_WAMID_START = b"\x1c\x18"
+"""What stands in a wamid before the length and the digits of the recipient's number."""
+
+_ORNAMENTS = re.compile(r"[\s+\-().\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What people and address books put between and around the digits of a number."""
+
+_ACCOUNT = re.compile(r"^whatsapp:|@(?:s\.whatsapp\.net|c\.us)$", re.IGNORECASE)
+"""What other tools put around a person's number."""
+
+IsPerson = Callable[[str | None], bool]
+
+
+def person(text: str | None) -> str | None:
+    """The name under which a person is compared: a number's digits, however it is typed; another id as it stands.
+
+    What this makes of a number must never change, for tombstones are made of it.
+    """
+    if not text:
+        return None
+    if not text.isascii():
+        text = "".join(
+            str(unicodedata.decimal(character)) if character.isdecimal() else character for character in text
+        )
+    plain = text.strip()
+    digits = _ORNAMENTS.sub("", _ACCOUNT.sub("", plain))
+    if not (digits.isascii() and digits.isdigit()):
+        return plain or None
+    return digits.removeprefix("00") or plain
+
+
+def number_in(message_id: str | None) -> str | None:
+    """The recipient's number that WhatsApp writes into a wamid; None when there is none to be read."""
+    if message_id is None or not message_id.startswith(_WAMID):
+        return None
+    text = message_id[len(_WAMID) :][:32]
+    try:
+        start = base64.b64decode(text[: len(text) // 4 * 4], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if start[1:2] != b"\x18" or len(start) < 3:
+        return None
+    digits = start[3 : 3 + start[2]]
+    return digits.decode() if len(digits) == start[2] and digits.isdigit() else None
+
+
+def wamid_start(name: str) -> str | None:
+    """What the wamids of messages to this number begin with (and a few of others may); None for other ids."""
+    if not (name.isascii() and name.isdigit() and len(name) <= 20):
+        return None
+    known = _WAMID_START + bytes([len(name)]) + name.encode()
+    return _WAMID + base64.b64encode(known).decode()[: len(known) * 8 // 6]
+
+
+def tombstone(salt: str, name: str) -> str:
+    """The tombstone of a person under a salt of hexadecimal digits."""
+    return f"{salt}:{_bucket(salt, name):04x}:{_digest(salt, name)}"
+
+
+def names_in_event(event: StatusEvent) -> set[str]:
+    """Whom a status is about: its recipient under every id, and the member of a group."""
+    return _names(event.conversation_id, event.recipient_user_id, event.participant, number_in(event.message_id))
+
+
+def names_in_send(send: Send) -> set[str]:
+    """Whom a send went to, under every id."""
+    return _names(send.conversation_id, send.input, number_in(send.message_id))
+
+
+def is_group(message: Message) -> bool:
+    """Whether a message went to a group: its statuses name the members."""
+    return any(entry.participant for entry in message.history)
+
+
+def names_of(message: Message) -> set[str]:
+    """The ids of the one person a message went to; the group's id for a group."""
+    known = message.attributes
+    if is_group(message):
+        return _names(known.conversation_id)
+    return _names(known.conversation_id, known.recipient_user_id, number_in(message.message_id))
+
+
+def without(message: Message, is_person: IsPerson) -> Message | None:
+    """A message as it is when a person is erased: itself when it is not theirs, less their entries, or None."""
+    if any(map(is_person, names_of(message))):
+        return None
+    if not is_group(message):
+        return None if any(is_person(entry.conversation_id) for entry in message.history) else message
+    history = sort_history(
+        {str(place): entry for place, entry in enumerate(message.history) if not is_person(entry.participant)}
+    )
+    if not history:
+        return None
+    known = message.attributes
+    if is_person(known.recipient_user_id):
+        known = msgspec.structs.replace(known, recipient_user_id=None)
+    if len(history) == len(message.history) and known is message.attributes:
+        return message
+    return msgspec.structs.replace(message, history=history, attributes=known, state=standing(history))
+
+
+class ErasureFilter:
+    """What a ledger leaves out at one moment.
+
+    Args:
+        tombstones: of the people who were forgotten, under one salt or several.
+        kept_since: Unix seconds; what was reported for an earlier time is not kept.
+        version: tells the state of the ledger it was read from.
+    """
+
+    def __init__(self, tombstones: Iterable[str] = (), kept_since: int | None = None, version: int = 0) -> None:
+        self.kept_since = kept_since
+        self.version = version
+        self._digests: dict[str, dict[int, set[str]]] = {}
+        self._verdicts: dict[str, bool] = {}
+        for text in tombstones:
+            salt, bucket, digest = text.split(":")
+            self._digests.setdefault(salt, {}).setdefault(int(bucket, 16), set()).add(digest)
+
+    def at(self, kept_since: int | None) -> ErasureFilter:
+        """The same people, another mark."""
+        other = ErasureFilter((), kept_since, self.version)
+        other._digests, other._verdicts = self._digests, self._verdicts
+        return other
+
+    def is_forgotten(self, text: str | None) -> bool:
+        """Whether the person with this id, however it is typed, was forgotten."""
+        if not text or not self._digests:
+            return False
+        verdict = self._verdicts.get(text)
+        if verdict is None:
+            if len(self._verdicts) >= _REMEMBERED:
+                self._verdicts.clear()
+            verdict = self._verdicts[text] = self._has_tombstone(person(text))
+        return verdict
+
+    def _has_tombstone(self, name: str | None) -> bool:
+        if name is None:
+            return False
+        places = [(salt, buckets, _bucket(salt, name)) for salt, buckets in self._digests.items()]
+        return any(_digest(salt, name) in buckets[place] for salt, buckets, place in places if place in buckets)
+
+    def is_too_old(self, timestamp: int | None) -> bool:
+        """Whether a status of this time is older than what is kept; a time that is not known or absurd never is."""
+        return (
+            self.kept_since is not None
+            and timestamp is not None
+            and EARLIEST_PLAUSIBLE_TIMESTAMP <= timestamp < self.kept_since
+        )
+
+    def accepts(self, event: StatusEvent) -> bool:
+        """Whether the ledger keeps this status; one that it does not keep is not missing from it."""
+        if self.is_too_old(event.timestamp):
+            return False
+        return not (self._digests and any(map(self.is_forgotten, names_in_event(event))))
+
+    def accepts_send(self, send: Send) -> bool:
+        """Whether the ledger keeps this send."""
+        if send.sent_at is not None and self.is_too_old(int(send.sent_at.timestamp())):
+            return False
+        return not (self._digests and any(map(self.is_forgotten, names_in_send(send))))
+
+    def left_of(self, message: Message) -> Message | None:
+        """What of a whole message the ledger keeps: all, some of its history, or nothing."""
+        found = without(message, self.is_forgotten) if self._digests else message
+        if found is None or self.kept_since is None:
+            return found
+        history = tuple(entry for entry in found.history if not self.is_too_old(entry.timestamp))
+        if len(history) == len(found.history):
+            return found
+        return msgspec.structs.replace(found, history=history, state=standing(history)) if history else None
+
+    def accepted(
+        self, events: Sequence[StatusEvent], sends: Sequence[Send]
+    ) -> tuple[Sequence[StatusEvent], Sequence[Send]]:
+        """What of a batch the ledger keeps."""
+        if not self._digests and self.kept_since is None:
+            return events, sends
+        return list(filter(self.accepts, events)), list(filter(self.accepts_send, sends))
+
+
+def _names(*texts: str | None) -> set[str]:
+    return {name for name in map(person, texts) if name is not None}
+
+
+def _bucket(salt: str, name: str) -> int:
+    short = hashlib.blake2b(_bytes(name), key=bytes.fromhex(salt), digest_size=2).digest()
+    return int.from_bytes(short, "big") & _BUCKETS
+
+
+@lru_cache(maxsize=4_096)
+def _digest(salt: str, name: str) -> str:
+    return hashlib.scrypt(_bytes(name), salt=bytes.fromhex(salt), n=_SCRYPT_COST, r=8, p=1, dklen=16).hex()
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")

@@ -1,0 +1,119 @@
+"""What is remembered of alerts in MongoDB; :class:`~ticktrail.stores.alert_state.AlertState` promises it.
+
+One collection, a document for each alert of each ledger in the database.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from ticktrail.stores.alert_state import AlertRecord, Told
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.errors import explained
+from ticktrail.stores.mongodb.writing import truncated
+from ticktrail.text.sanitizing import clean_text
+
+ALERTS = "ticktrail_alerts"
+
+
+class MongoAlertState:
+    """The collection beside the messages'. ``statuses`` names theirs: a database may hold several ledgers."""
+
+    def __init__(self, address: Address, statuses: str, database: Callable[[], Database[dict[str, Any]]]) -> None:
+        self._address = address
+        self._ledger = statuses
+        self._database = database
+
+    def all(self) -> list[AlertRecord]:
+        """Everything that is remembered, by key."""
+        with explained(self._address):
+            found = self._alerts().find({"ledger": self._ledger}).sort("key", 1)
+            return [_remembered(document) for document in found]
+
+    def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
+        """An alert fires."""
+        at, title = truncated(at), clean_text(title)
+        with explained(self._address):
+            alerts = self._alerts()
+            firing = {"_id": self._id(key), "resolvedAt": None}
+            if alerts.update_one(firing, {"$set": {"title": title}, "$max": {"lastSeenAt": at}}).matched_count:
+                return
+            begins = {"ledger": self._ledger, "key": key, "kind": kind, "title": title, "firstSeenAt": at,
+                      "lastSeenAt": at, "resolvedAt": None}  # fmt: skip
+            forgotten = {"told": "", "acknowledgedAt": "", "note": ""}
+            over_or_new = {"_id": self._id(key), "resolvedAt": {"$ne": None}}
+            try:
+                alerts.update_one(over_or_new, {"$set": begins, "$unset": forgotten}, upsert=True)
+            except DuplicateKeyError:
+                # Another process was quicker: then it fires already.
+                alerts.update_one(firing, {"$max": {"lastSeenAt": at}})
+
+    def resolve(self, key: str, *, at: datetime) -> None:
+        """An alert is over."""
+        self._set(key, {"resolvedAt": None}, {"resolvedAt": truncated(at)})
+
+    def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
+        """A channel was told."""
+        place = f"told.{_field(channel)}"
+        if over:
+            self._set(key, {f"{place}.toldAt": {"$exists": True}}, {f"{place}.overAt": truncated(at)})
+        else:
+            self._set(key, {}, {place: {"channel": channel, "toldAt": truncated(at)}})
+
+    def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
+        """Somebody knows of a firing alert."""
+        news = {"acknowledgedAt": truncated(at), "note": None if note is None else clean_text(note)}
+        return self._set(key, {"resolvedAt": None}, news)
+
+    def take_back(self, key: str) -> bool:
+        """Nobody sees to an alert any more."""
+        return self._set(
+            key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, {"acknowledgedAt": None, "note": None}
+        )
+
+    def forget(self, *, resolved_before: datetime) -> None:
+        """Forget alerts that were over before then."""
+        with explained(self._address):
+            self._alerts().delete_many({"ledger": self._ledger, "resolvedAt": {"$lt": resolved_before}})
+
+    def _set(self, key: str, condition: dict[str, Any], news: dict[str, Any]) -> bool:
+        """Set fields of one alert, if it is there and the condition holds. Returns whether it did."""
+        with explained(self._address):
+            return bool(self._alerts().update_one({"_id": self._id(key), **condition}, {"$set": news}).matched_count)
+
+    def _id(self, key: str) -> str:
+        return f"{self._ledger}#{key}"
+
+    def _alerts(self) -> Documents:
+        # What was written a moment ago must be seen, so no secondaries.
+        return self._database()[ALERTS].with_options(read_preference=ReadPreference.PRIMARY)
+
+
+def _field(channel: str) -> str:
+    """A channel's name may hold dots and dollars, which are no part of a field's name."""
+    return hashlib.sha256(channel.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _remembered(document: dict[str, Any]) -> AlertRecord:
+    return AlertRecord(
+        key=document["key"],
+        kind=document["kind"],
+        title=document["title"],
+        first_seen_at=document["firstSeenAt"],
+        last_seen_at=document["lastSeenAt"],
+        resolved_at=document.get("resolvedAt"),
+        acknowledged_at=document.get("acknowledgedAt"),
+        note=document.get("note"),
+        told={
+            one["channel"]: Told(told_at=one["toldAt"], over_at=one.get("overAt"))
+            for one in document.get("told", {}).values()
+        },
+    )

@@ -1,0 +1,120 @@
+"""What failures have in common, as an aggregation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from ticktrail.messages import counts
+from ticktrail.messages.failure_causes import LONGEST_CODE, CauseCount
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.messages.model import FAILED, RANK
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, in_turn, or_else
+from ticktrail.stores.mongodb.filters import query_of
+from ticktrail.stores.mongodb.sends import matching
+from ticktrail.stores.mongodb.statistics import audience, failure_code, message_time, person, sending_number
+
+_SHARED = ("failed", "code", "template", "workflow_id", "number")
+
+
+def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[CauseCount]:
+    """What :meth:`ticktrail.stores.Store.causes` promises."""
+    failed = {"$in": ["$latestStatus", sorted(FAILED)]}
+    title = either(has_type("$failure.title", "string"), "$failure.title", None)
+    facts: dict[str, Expression] = {
+        "failed": failed,
+        "code": either(failed, failure_code(), None),
+        "title": either(failed, title, None),
+        "template": as_text("$template.name"),
+        "workflow_id": as_text("$sentBy.workflowId"),
+        "number": sending_number(),
+        "label": as_text("$displayPhoneNumber"),
+        "who": either(failed, person(), None),
+        "time": message_time(),
+        "audience": audience(),
+    }
+    stages = [
+        {"$match": query_of(chosen)},
+        {"$match": {"latestStatus": {"$in": sorted(RANK)}}},
+        _only(facts),
+        {"$match": {"audience": counts.PEOPLE}},
+        *_counted(),
+    ]
+    return _causes(statuses, stages)
+
+
+def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
+    """What :meth:`ticktrail.stores.Store.send_causes` promises."""
+    refused = {"$eq": ["$rejected", True]}
+    first = {"$arrayElemAt": [either({"$isArray": "$errors"}, "$errors", []), 0]}
+    is_code = {"$in": [{"$type": "$$first.code"}, ["string", "int", "long", "double"]]}
+    text = {"$substrCP": [or_else(as_text("$$first.code"), ""), 0, LONGEST_CODE]}
+    word = either({"$in": [{"$substrCP": ["$$text", 0, 1]}, ["", "{", "["]]}, None, "$$text")
+    code = either(is_code, in_turn([{"text": text}], word), None)
+    title = either(
+        has_type("$$first.title", "string"), either({"$eq": ["$$first.title", ""]}, None, "$$first.title"), None
+    )
+    who = or_else(as_text("$conversation_id"), as_text("$input"))
+    facts: dict[str, Expression] = {
+        "failed": refused,
+        "code": either(refused, in_turn([{"first": or_else(first, {})}], code), None),
+        "title": either(refused, in_turn([{"first": or_else(first, {})}], title), None),
+        "template": as_text("$template.name"),
+        "workflow_id": as_text("$sentBy.workflowId"),
+        "number": None,
+        "label": None,
+        "who": either(refused, who, None),
+        "time": either(has_type("$sentAt", "date"), "$sentAt", None),
+    }
+    everyone = msgspec.structs.replace(chosen, unconfirmed=False, after=None)
+    return _causes(sends, [{"$match": matching(everyone)}, _only(facts), *_counted()])
+
+
+def _only(facts: dict[str, Expression]) -> dict[str, Any]:
+    return {"$project": {"_id": 0, **{name: or_else(value, None) for name, value in facts.items()}}}
+
+
+def _counted() -> list[dict[str, Any]]:
+    """Once for each recipient, then once for each cause: how many recipients there are."""
+    sums = {
+        "title": {"$max": "$title"},
+        "label": {"$max": "$label"},
+        "count": {"$sum": "$count"},
+        "first": {"$min": "$first"},
+        "last": {"$max": "$last"},
+    }
+    of_one = {**sums, "count": {"$sum": 1}, "first": {"$min": "$time"}, "last": {"$max": "$time"}}
+    people = {"$sum": either({"$eq": ["$_id.who", None]}, 0, 1)}
+    return [
+        {"$group": {"_id": {name: f"${name}" for name in (*_SHARED, "who")}, **of_one}},
+        {"$group": {"_id": {name: f"$_id.{name}" for name in _SHARED}, "people": people, **sums}},
+    ]
+
+
+def _causes(collection: Documents, stages: list[dict[str, Any]]) -> Iterator[CauseCount]:
+    with collection.aggregate(stages, allowDiskUse=True) as found:
+        for one in found:
+            shared = one["_id"]
+            yield CauseCount(
+                failed=bool(shared.get("failed")),
+                code=shared.get("code"),
+                title=one["title"],
+                template=shared.get("template"),
+                workflow_id=shared.get("workflow_id"),
+                number=shared.get("number"),
+                number_label=one["label"],
+                count=int(one["count"]),
+                people=int(one["people"]),
+                first_timestamp=_seconds(one["first"]),
+                last_timestamp=_seconds(one["last"]),
+            )
+
+
+def _seconds(moment: object) -> int | None:
+    if isinstance(moment, datetime):
+        return int(moment.timestamp() // 1)
+    return int(moment) if isinstance(moment, (int, float)) else None

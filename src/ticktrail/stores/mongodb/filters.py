@@ -1,0 +1,260 @@
+"""Questions as MongoDB queries: which documents a filter means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bson.int64 import Int64
+
+from ticktrail.messages import counts
+from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Country, Cursor, MessageFilter, Order, Person, campaign_of
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
+from ticktrail.stores.mongodb.expressions import (
+    Expression,
+    as_text,
+    as_whole_number,
+    chosen,
+    each,
+    either,
+    has_type,
+    or_else,
+)
+
+Query = dict[str, Any]
+
+IS_MESSAGE: Query = {
+    "messageId": {"$type": "string"},
+    "statusHistory": {"$elemMatch": {"status": {"$type": "string"}}},
+}
+"""What :func:`ticktrail.messages.document.from_document` makes a message of: other documents in the collection are
+not ours."""
+
+SORTING: dict[Order, list[tuple[str, int]]] = {
+    "newest": [("latestTimestamp", -1), ("messageId", 1)],
+    "oldest": [("latestTimestamp", 1), ("messageId", 1)],
+    "updated": [("lastUpdatedAt", -1), ("messageId", 1)],
+}
+
+_A_GROUP = r"^[\s\S]{2}[^.][\s\S]{13}"
+"""The group ids of :func:`ticktrail.messages.counts.audience`: sixteen characters or more, the third no full stop."""
+
+_PEOPLE: Query = {"$nor": [{"phoneNumberId": counts.TEST_NUMBER_ID}, {"conversation_id": {"$regex": _A_GROUP}}]}
+
+_END = r"(?![\s\S])"
+"""The end of a text to every dialect of regular expressions; ``$`` also matches before a last line break."""
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+_GREATEST = 2**63 - 1
+
+
+def storable(texts: Iterable[str]) -> list[str]:
+    """The texts that a document can hold at all: one with half a surrogate pair stands in none."""
+    return [text for text in texts if _is_storable(text)]
+
+
+def query_of(wanted: MessageFilter) -> Query:
+    """The documents a filter chooses; its limit, order and place are left aside.
+
+    A document that an earlier tool wrote and nothing was merged into yet is chosen by the fields it has. Under a
+    ``campaign_key`` some are among them that are not meant: :func:`ticktrail.messages.filters.campaign_of` decides.
+    """
+    clauses: list[Query] = [IS_MESSAGE]
+    if wanted.conversation_id is not None:
+        clauses.append(_person(Person((wanted.conversation_id,))))
+    if wanted.person is not None:
+        clauses.append(_person(wanted.person))
+    if wanted.statuses:
+        clauses.append({"latestStatus": {"$in": storable(wanted.statuses)}})
+    if wanted.not_statuses:
+        clauses.append({"latestStatus": {"$nin": storable(wanted.not_statuses)}})
+    if wanted.failure_codes:
+        codes = [*map(whole_number, wanted.failure_codes), *map(str, wanted.failure_codes)]
+        clauses.append({"failure.code": {"$in": codes}})
+    between = _between(wanted)
+    if between:
+        clauses.append(_message_time(between))
+    if wanted.updated_since is not None:
+        clauses.append({"lastUpdatedAt": {"$gte": wanted.updated_since}})
+    for field, value in (
+        ("workflowId", wanted.workflow_id),
+        ("sentBy.workflowId", wanted.sending_workflow_id),
+        ("template.name", wanted.template),
+        ("template.language", wanted.template_language),
+        ("instance", wanted.instance),
+    ):
+        if value is not None:
+            clauses.append({field: {"$in": storable([value])}})
+    if wanted.sending_numbers:
+        same = {"$in": storable(wanted.sending_numbers)}
+        clauses.append({"$or": [{"phoneNumberId": same}, {"displayPhoneNumber": same}]})
+    if wanted.campaign is not None:
+        clauses.append(_campaign(wanted.campaign, within_json=wanted.campaign_key is not None))
+    if wanted.country is not None:
+        clauses.append(_country(wanted.country))
+    return {"$and": [*clauses, *([_PEOPLE] if wanted.people_only else [])]}
+
+
+def parts_of(wanted: MessageFilter) -> list[Query]:
+    """As :func:`query_of`, behind the filter's place, in parts: one after the other, each sorted, they are in order.
+
+    MongoDB sorts what is unknown below everything else, so ``oldest`` asks for it apart.
+    """
+    column = SORTING[wanted.order][0][0]
+    known: Query = {column: {"$ne": None}} if wanted.order == "oldest" else {}
+    unknown: Query = {column: None}
+    parts = [known, unknown] if wanted.order == "oldest" else [known]
+    if wanted.after is not None:
+        behind = {"messageId": {"$gt": wanted.after.message_id}}
+        if wanted.after.key is None:
+            parts = [{"$and": [unknown, behind]}]
+        else:
+            beyond = "$gt" if wanted.order == "oldest" else "$lt"
+            key = _key(wanted.after)
+            # $eq takes the value for what it is.
+            same = {"$and": [{column: {"$eq": key}}, behind]}
+            parts = [{"$or": [same, {column: {beyond: key}}]}, unknown]
+    chosen_ones = query_of(wanted)
+    return [{"$and": [part, chosen_ones]} if part else chosen_ones for part in parts]
+
+
+def sorted_by(document: dict[str, Any], order: Order) -> int | None:
+    """What a stored document is sorted by, as :class:`ticktrail.messages.filters.Cursor` has it."""
+    value = document.get(SORTING[order][0][0])
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(milliseconds=1)
+    return int(value) if isinstance(value, (int, float)) else None
+
+
+def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:
+    """The last word on a document that :func:`query_of` chose."""
+    campaign, key, label = wanted.campaign, wanted.campaign_key, document.get("callbackData")
+    if campaign is None or key is None:
+        return True
+    return isinstance(label, str) and (label == campaign or campaign_of(label, key) == campaign)
+
+
+def moment(timestamp: float) -> datetime:
+    """Unix seconds as an instant; what no calendar has becomes the nearest that one has."""
+    try:
+        return _EPOCH + timedelta(milliseconds=round(timestamp * 1000))
+    except OverflowError:
+        return datetime.max.replace(tzinfo=UTC) if timestamp > 0 else datetime.min.replace(tzinfo=UTC)
+
+
+def _key(place: Cursor) -> Int64 | datetime:
+    return moment((place.key or 0) / 1000) if place.order == "updated" else Int64(place.key or 0)
+
+
+def _person(wanted: Person) -> Query:
+    same = {"$in": storable(wanted.ids)}
+    either_id: list[Query] = [{"conversation_id": same}, {"recipientUserId": same}]
+    if wanted.suffix is not None:
+        either_id.append({"conversation_id": {"$regex": re.escape(wanted.suffix) + _END}})
+    return {"$or": either_id}
+
+
+def _campaign(campaign: str, *, within_json: bool) -> Query:
+    exactly: Query = {"callbackData": {"$in": storable([campaign])}}
+    if not within_json:
+        return exactly
+    # The campaign stands in the JSON as it is, or it was escaped there; whatever else, nobody need look at it.
+    worth_a_look: list[Query] = [{"callbackData": {"$regex": r"\\"}}]
+    if _is_storable(campaign) and "\0" not in campaign:
+        # Its beginning will do: MongoDB takes no pattern of more than 32,764 bytes.
+        worth_a_look.append({"callbackData": {"$regex": re.escape(campaign[:200])}})
+    return {"$or": [exactly, {"$and": [{"callbackData": {"$regex": r"^\s*\{"}}, {"$or": worth_a_look}]}]}
+
+
+def _country(wanted: Country) -> Query:
+    def numbers(prefixes: tuple[str, ...]) -> Query:
+        return {"conversation_id": {"$regex": f"^(?:{'|'.join(prefixes)})"}}
+
+    is_number: Query = {"conversation_id": {"$regex": f"^[0-9]{{5,15}}{_END}"}}
+    if not wanted.prefixes:
+        return {"messageId": {"$in": []}}
+    clauses = [is_number, numbers(wanted.prefixes)]
+    if wanted.but_not:
+        clauses.append({"$nor": [numbers(wanted.but_not)]})
+    return {"$and": clauses}
+
+
+def _between(wanted: MessageFilter) -> dict[str, Int64]:
+    since, until = wanted.since_timestamp, wanted.until_timestamp
+    between = {} if since is None else {"$gte": whole_number(since)}
+    return between if until is None else {**between, "$lt": whole_number(until)}
+
+
+def _message_time(between: dict[str, Int64]) -> Query:
+    """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known.
+
+    An older tool's document has but the last, so what the merge would make of the first two is worked out.
+    """
+    sent, first, _ = MESSAGE_TIME_FIELDS
+    moment = time_of_history()
+    worked_out = [{operator: ["$$moment", bound]} for operator, bound in between.items()]
+    return {
+        "$or": [
+            {sent: between},
+            {sent: None, first: between},
+            {
+                sent: None,
+                first: None,
+                "$expr": {
+                    "$let": {
+                        "vars": {"moment": moment},
+                        "in": {"$and": [{"$ne": ["$$moment", None]}, *worked_out]},
+                    }
+                },
+            },
+        ]
+    }
+
+
+def time_of_history() -> Expression:
+    """The time of a message out of its stored history, else its latest timestamp; null when it has neither."""
+    history = either({"$isArray": "$statusHistory"}, "$statusHistory", [])
+    entries = each(
+        chosen(history, has_type("$$this.status", "string")),
+        {
+            "status": {"$toLower": "$$entry.status"},
+            "timestamp": as_whole_number("$$entry.timestamp"),
+            "source": as_text("$$entry.timestampSource"),
+        },
+        name="entry",
+    )
+    reported = chosen(
+        entries,
+        {
+            "$and": [
+                {"$eq": ["$$this.source", None]},
+                {"$gte": ["$$this.timestamp", EARLIEST_PLAUSIBLE_TIMESTAMP]},
+            ]
+        },
+    )
+    sent = chosen("$$reported", {"$eq": ["$$this.status", "sent"]})
+    return {
+        "$let": {
+            "vars": {"reported": reported},
+            "in": or_else(
+                {"$min": each(sent, "$$this.timestamp")},
+                or_else({"$min": each("$$reported", "$$this.timestamp")}, as_whole_number("$latestTimestamp")),
+            ),
+        }
+    }
+
+
+def whole_number(number: int) -> Int64:
+    """The nearest number to it that a document can hold."""
+    return Int64(max(-_GREATEST - 1, min(number, _GREATEST)))
+
+
+def _is_storable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

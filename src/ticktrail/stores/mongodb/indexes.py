@@ -1,0 +1,170 @@
+"""The indexes of a ledger in MongoDB, made where they are missing, and what stands in their way named.
+
+The unique one comes first and alone: concurrent upserts are sound only when it is there before the first write.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from ticktrail.errors import StoreRefusedError
+from ticktrail.stores.mongodb.errors import DUPLICATE_KEY
+
+Documents = Collection[dict[str, Any]]
+
+STATUS_INDEXES = (
+    IndexModel({"messageId": ASCENDING}, unique=True),
+    IndexModel({"conversation_id": ASCENDING}),
+    IndexModel({"conversation_id": ASCENDING, "latestTimestamp": DESCENDING}),
+    IndexModel({"latestStatus": ASCENDING}),
+    IndexModel({"latestStatus": ASCENDING, "latestTimestamp": DESCENDING}),
+    IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
+    IndexModel({"latestTimestamp": ASCENDING, "messageId": ASCENDING}),
+    IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),
+    IndexModel({"sentTimestamp": ASCENDING}),
+    IndexModel({"failure.code": ASCENDING}, sparse=True),
+    IndexModel({"recipientUserId": ASCENDING}, sparse=True),
+    IndexModel({"callbackData": ASCENDING}, sparse=True),
+)
+
+SEND_INDEXES = (
+    IndexModel({"messageId": ASCENDING}),
+    IndexModel({"sentAt": DESCENDING, "_id": ASCENDING}),
+    IndexModel({"rejected": ASCENDING}, sparse=True),
+)
+
+_NAMED = 3
+"""How many duplicates a message names."""
+
+_CONFLICTS = frozenset({85, 86})
+"""IndexOptionsConflict, IndexKeySpecsConflict."""
+
+_OTHERS_BUILD = frozenset({117, 276, 309, 332})
+"""ConflictingOperationInProgress and kin: another process builds, or just aborted building, the same index."""
+
+_ATTEMPTS = 5
+
+
+def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
+    """Make the indexes that a collection lacks. Safe to repeat, and at once from many processes.
+
+    An index on the same keys is taken as it is, whatever its name, unless it is unique where it must not be or the
+    other way round: that only changes how fast questions are answered.
+
+    Raises:
+        StoreRefusedError: duplicates or another index stand in the way; it names them, and the mend.
+    """
+    missing = missing_indexes(collection, wanted)
+    unique = [model for model in missing if model.document.get("unique")]
+    for models in (unique, [model for model in missing if model not in unique]):
+        if models:
+            _create(collection, models)
+
+
+def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list[IndexModel]:
+    """The indexes that a collection lacks; see :func:`make_indexes`. Changes nothing.
+
+    Raises:
+        StoreRefusedError: another index stands in the way.
+    """
+    present = list(collection.list_indexes())
+    missing = []
+    for model in wanted:
+        must_be_unique = bool(model.document.get("unique"))
+        alike = [index for index in present if _keys(index) == _keys(model.document)]
+        # One that keeps ids unique is enough, and one that keeps messages out is too much.
+        serving = [index for index in alike if _serves(index, must_be_unique=must_be_unique)]
+        if not alike:
+            missing.append(model)
+        elif not serving or (len(serving) < len(alike) and not must_be_unique):
+            wrong = next(index for index in alike if index not in serving)
+            raise _in_the_way(collection, wrong["name"], must_be_unique=must_be_unique)
+    return missing
+
+
+def _create(collection: Documents, models: list[IndexModel]) -> None:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            collection.create_indexes(models)
+        except OperationFailure as error:
+            if error.code == DUPLICATE_KEY:
+                raise _duplicates(collection) from None
+            if error.code in _CONFLICTS:
+                raise _name_taken(collection, models) from None
+            if error.code not in _OTHERS_BUILD or attempt == _ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0, attempt))  # noqa: S311 - only keeps two processes apart
+        else:
+            return
+
+
+def _keys(index: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """An index's keys in order; directions come as 1, 1.0 or Int64(1), kinds as text."""
+    return tuple(
+        (name, kind if isinstance(kind, str) else "up" if kind > 0 else "down") for name, kind in index["key"].items()
+    )
+
+
+def _serves(index: Mapping[str, Any], *, must_be_unique: bool) -> bool:
+    """Whether an index on the keys of a wanted one does what that is for."""
+    if not must_be_unique:
+        return not index.get("unique")
+    # A collation would take two ids for one, a partial index would let some of them stand twice.
+    return bool(index.get("unique")) and "partialFilterExpression" not in index and "collation" not in index
+
+
+def _in_the_way(collection: Documents, name: str, *, must_be_unique: bool) -> StoreRefusedError:
+    reason = (
+        "does not keep every messageId unique, which Ticktrail relies on"
+        if must_be_unique
+        else "is unique and would keep messages out"
+    )
+    return StoreRefusedError(
+        f"The index {name} of {collection.full_name} {reason}. Nothing was written.",
+        remedy=f'In mongosh: db.getCollection("{collection.name}").dropIndex("{name}"), then run again.',
+    )
+
+
+def _name_taken(collection: Documents, models: list[IndexModel]) -> StoreRefusedError:
+    ours = {model.document["name"]: _keys(model.document) for model in models}
+    taken = [
+        str(index["name"])
+        for index in collection.list_indexes()
+        if index["name"] in ours and _keys(index) != ours[index["name"]]
+    ]
+    drops = "; ".join(f'db.getCollection("{collection.name}").dropIndex("{name}")' for name in taken)
+    return StoreRefusedError(
+        f"Other indexes of {collection.full_name} have the names of Ticktrail's: {', '.join(taken) or 'unknown'}.",
+        remedy=f"In mongosh: {drops or 'db.collection.getIndexes()'}, then run again.",
+    )
+
+
+def _duplicates(collection: Documents) -> StoreRefusedError:
+    found = collection.aggregate(
+        [
+            {"$group": {"_id": "$messageId", "count": {"$sum": 1}}},
+            {"$match": {"count": {"$gt": 1}}},
+            {"$sort": {"count": -1, "_id": 1}},
+            {"$limit": _NAMED},
+        ],
+        allowDiskUse=True,
+    )
+    named = ", ".join(f"{'(none)' if one['_id'] is None else one['_id']} ({one['count']} documents)" for one in found)
+    old = f"{collection.name}_old"
+    return StoreRefusedError(
+        f"In {collection.full_name} several documents have one messageId: {named or 'gone by now'}. "
+        "Nothing was written.",
+        remedy="Join them in mongosh, nothing of their histories is lost; then run again: "
+        f'db.getCollection("{collection.name}").renameCollection("{old}"); '
+        f'db.getCollection("{old}").aggregate([{{$sort: {{statusCount: -1}}}}, '
+        '{$group: {_id: "$messageId", first: {$first: "$$ROOT"}, all: {$push: "$statusHistory"}}}, '
+        '{$replaceWith: {$mergeObjects: ["$first", {statusHistory: {$reduce: {input: "$all", initialValue: [], '
+        f'in: {{$concatArrays: ["$$value", "$$this"]}}}}}}}}]}}}}, {{$out: "{collection.name}"}}])',
+    )

@@ -1,0 +1,398 @@
+"""The care of a ledger in MongoDB; :class:`ticktrail.stores.retention.Retention` says what every method promises.
+
+Tombstones and the mark lie in a collection of their own. Whoever writes reads a small document of it before and
+after: where that changed meanwhile, what was just written is looked at again. So a write that overlaps an erasure
+leaves nothing behind, without a lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pymongo import DeleteOne, ReadPreference, UpdateOne
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.messages.document import from_document
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
+from ticktrail.stores import WriteReport
+from ticktrail.stores.erasure import ErasureFilter, is_group, names_in_send, names_of, person, tombstone, without
+from ticktrail.stores.mongodb import sends as mongodb_sends
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.copying import import_messages
+from ticktrail.stores.mongodb.errors import explained
+from ticktrail.stores.mongodb.filters import query_of, storable
+from ticktrail.stores.mongodb.person import concerning, erasure, sent_to, went_to
+from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
+from ticktrail.stores.sync_state import SyncState
+
+CARE = "ticktrail_care"
+
+_AT_ONCE = 500
+_TTL_INDEX = "ticktrail_ttl"
+_NAMESPACE_NOT_FOUND = 26
+_NO_INDEX = 27
+
+_Write = Callable[[Sequence[StatusEvent], Sequence[Send]], WriteReport]
+
+
+class MongoRetention:
+    """``database`` connects, ``prepare`` makes what is missing."""
+
+    def __init__(
+        self,
+        address: Address,
+        collections: tuple[str, str],
+        database: Callable[[], Database[dict[str, Any]]],
+        prepare: Callable[[], Any],
+        books: SyncState,
+    ) -> None:
+        self._address = address
+        self._names = collections
+        self._ledger = collections[0]
+        self._database = database
+        self._prepare = prepare
+        self._sync_state = books
+        self._lock = threading.Lock()
+        self._guard = ErasureFilter()
+
+    # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def guard(self, *, at: datetime) -> ErasureFilter:
+        """What the ledger leaves out; where the server deletes by age, that moves on by itself."""
+        with explained(self._address):
+            state = self._state()
+            version = state.get("version", 0)
+            with self._lock:
+                if version != self._guard.version:
+                    self._guard = ErasureFilter(self._stored_tombstones(), version=version)
+                guard = self._guard
+        return guard.at(_mark(state, at))
+
+    def guarded(
+        self, events: Sequence[StatusEvent], sends: Sequence[Send], write: _Write, *, at: datetime
+    ) -> WriteReport:
+        """Write what the ledger keeps of a batch."""
+        before = self.guard(at=at)
+        kept, kept_sends = before.accepted(events, sends)
+        report = write(kept, kept_sends)
+        out = len(events) + len(sends) - len(kept) - len(kept_sends)
+        after = self.guard(at=at)
+        if after.version != before.version:
+            self._clean(after, {event.message_id for event in kept}, {send.key for send in kept_sends})
+        elif out:
+            # A writer that was killed between its write and its second look may have left something.
+            people = before.at(None)
+            gone = {event.message_id for event in events if not people.accepts(event)}
+            self._clean(after, gone, {send.key for send in sends if not people.accepts_send(send)})
+        return report + WriteReport(left_out=out)
+
+    def _clean(self, guard: ErasureFilter, message_ids: Iterable[str], keys: Iterable[str]) -> None:
+        """Take forgotten people out of these messages and sends. What is only too old is the next prune's affair."""
+        people = guard.at(None)
+        with explained(self._address):
+            for ids in _portions(storable(message_ids)):
+                self._erase_where({"messageId": {"$in": ids}}, people.left_of)
+            for ids in _portions(storable(keys)):
+                found = map(mongodb_sends.from_document, self._sends().find({"_id": {"$in": ids}}))
+                gone = [send.key for send in found if send is not None and not people.accepts_send(send)]
+                if gone:
+                    self._sends().delete_many({"_id": {"$in": gone}})
+
+    def _state(self) -> dict[str, Any]:
+        return self._care().find_one({"_id": f"state|{self._ledger}"}) or {}
+
+    def _stored_tombstones(self) -> list[str]:
+        found = self._care().find({"ledger": self._ledger, "tombstone": {"$exists": True}}, {"tombstone": True})
+        return [document["tombstone"] for document in found]
+
+    def _change_state(self, update: dict[str, Any]) -> dict[str, Any]:
+        """Change the state; whoever is writing sees from its version that it did."""
+        where = {"_id": f"state|{self._ledger}"}
+        change = {**update, "$inc": {"version": 1}}
+        try:
+            self._care().update_one(where, change, upsert=True)
+        except DuplicateKeyError:
+            # Another made it in the same instant.
+            self._care().update_one(where, change)
+        return self._state()
+
+    # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def inventory(self, who: str) -> Inventory:
+        """What there is of a person."""
+        before = self.guard(at=datetime.now(UTC)).is_forgotten(who)
+        with explained(self._address):
+            return self._counted(who, before=before, erase=False)
+
+    def forget(self, who: str, *, at: datetime) -> Inventory:
+        """Erase a person: tombstones first, so that what is erased stays away."""
+        before = self.guard(at=at).is_forgotten(who)
+        with explained(self._address):
+            self._prepare()
+            self._change_state({})
+            self._care().update_one(
+                {"_id": f"state|{self._ledger}", "salt": {"$exists": False}}, {"$set": {"salt": secrets.token_hex(16)}}
+            )
+            salt = self._state()["salt"]
+            names = linked([who], self._others)
+            self._put_tombstones([tombstone(salt, name) for name in names], at)
+            return self._counted(who, before=before, erase=True)
+
+    def clear_traces(self) -> bool:
+        """Nothing: what a server's files hold of deleted documents is the server's affair."""
+        return True
+
+    def _put_tombstones(self, tombstones: Collection[str], at: datetime) -> None:
+        self._care().bulk_write(
+            [
+                UpdateOne(
+                    {"_id": f"{self._ledger}|{text}"},
+                    {"$setOnInsert": {"ledger": self._ledger, "tombstone": text, "forgottenAt": at}},
+                    upsert=True,
+                )
+                for text in tombstones
+            ],
+            ordered=False,
+        )
+        self._change_state({})
+
+    def _counted(self, who: str, *, before: bool, erase: bool) -> Inventory:
+        names = linked([who], self._others)
+        theirs = set(names)
+        gone: list[str] = []
+        keys: list[str] = []
+        told: list[str] = []
+        counts = {"statuses": 0, "group_messages": 0, "group_statuses": 0}
+
+        def rest(message: Message) -> Message | None:
+            left = without(message, lambda text: person(text) in theirs)
+            if left is message and message.message_id in told and not is_group(message):
+                left = None
+            if left is None:
+                gone.append(message.message_id)
+                counts["statuses"] += len(message.history)
+            elif left is not message:
+                counts["group_messages"] += 1
+                counts["group_statuses"] += len(message.history) - len(left.history)
+            return left
+
+        for send in self._sends_to(names):
+            keys.append(send.key)
+            if send.message_id is not None:
+                told.append(send.message_id)
+        self._erase_where(concerning(names), rest, erase=erase)
+        for ids in _portions(sorted(set(told) - set(gone))):
+            self._erase_where({"messageId": {"$in": ids}}, rest, erase=erase)
+        for ids in _portions(sorted(set(gone) - set(keys))):
+            keys += [found["_id"] for found in self._sends().find({"_id": {"$in": ids}}, {"_id": True})]
+        for ids in _portions(keys) if erase else ():
+            self._sends().delete_many({"_id": {"$in": ids}})
+        return Inventory(
+            names=names,
+            messages=len(gone),
+            sends=len(keys),
+            runs=clean_runs(self._sync_state, names, gone, erase=erase),
+            before=before,
+            message_ids=tuple(gone),
+            **counts,
+        )
+
+    def _others(self, names: Sequence[str]) -> set[str]:
+        """The ids that stand beside these in messages to one person, and in sends."""
+        others: set[str] = set()
+        for found in self._statuses().find(went_to(names)):
+            message = from_document(found)
+            if message is not None and not is_group(message):
+                others |= names_of(message)
+        for send in self._sends_to(names):
+            others |= names_in_send(send)
+        return others
+
+    def _sends_to(self, names: Sequence[str]) -> Iterator[Send]:
+        theirs = set(names)
+        for send in map(mongodb_sends.from_document, self._sends().find(sent_to(names))):
+            if send is not None and names_in_send(send) & theirs:
+                yield send
+
+    def _erase_where(
+        self, wanted: dict[str, Any], rest: Callable[[Message], Message | None], *, erase: bool = True
+    ) -> int:
+        """Replace the messages that a query finds by what is left of each. Returns how many that were."""
+        changed = 0
+        operations: list[UpdateOne | DeleteOne] = []
+        for found in self._statuses().find(wanted):
+            message = from_document(found)
+            left = None if message is None else rest(message)
+            if left is message:
+                continue
+            changed += 1
+            operations += erasure(found, message, left, str(self._zone()))
+            if erase and len(operations) >= _AT_ONCE:
+                self._statuses().bulk_write(operations)
+                operations = []
+        if erase and operations:
+            self._statuses().bulk_write(operations)
+        return changed
+
+    # ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────
+
+    def kept_since(self, *, at: datetime) -> int | None:
+        """The mark, or how far back the server keeps, whichever is later."""
+        return self.guard(at=at).kept_since
+
+    def keep_since(self, timestamp: int | None) -> None:
+        """Set the mark, or take it away."""
+        with explained(self._address):
+            self._prepare()
+            mark = {"keptSince": timestamp}
+            self._change_state({"$unset": {"keptSince": ""}} if timestamp is None else {"$max": mark})
+
+    def older(self, timestamp: int) -> Pruned:
+        """How many messages and sends are older."""
+        with explained(self._address):
+            messages = sends = 0
+            for ids in _portions_of(self._old_messages(timestamp)):
+                messages += len(ids)
+                sends += self._sends().count_documents({"_id": {"$in": ids}, "$nor": [_old_send(timestamp)]})
+            return Pruned(messages, sends + self._sends().count_documents(_old_send(timestamp)))
+
+    def prune(self, timestamp: int) -> Iterator[Pruned]:
+        """Remove what is older, a few hundred messages in each request."""
+        with explained(self._address):
+            for ids in _portions_of(self._old_messages(timestamp)):
+                gone = self._statuses().delete_many({"messageId": {"$in": ids}}).deleted_count
+                yield Pruned(gone, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
+            old = (found["_id"] for found in self._sends().find(_old_send(timestamp), {"_id": True}))
+            for ids in _portions_of(old):
+                yield Pruned(0, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
+
+    def _old_messages(self, timestamp: int) -> Iterator[str]:
+        older = MessageFilter(since_timestamp=EARLIEST_PLAUSIBLE_TIMESTAMP, until_timestamp=timestamp)
+        for found in self._statuses().find(query_of(older), {"_id": False, "messageId": True}):
+            yield found["messageId"]
+
+    def ttl_seconds(self) -> int | None:
+        """After how many seconds the server deletes."""
+        with explained(self._address):
+            seconds: int | None = self._state().get("ttlSeconds")
+            return seconds
+
+    def set_ttl(self, seconds: int | None) -> None:
+        """Make, change or remove the indexes that have the server delete."""
+        with explained(self._address):
+            self._prepare()
+            # The later mark first, the earlier one last: nothing that the server deletes may be written again.
+            if seconds is not None:
+                self._change_state({"$set": {"ttlSeconds": seconds}})
+            for collection, field in ((self._statuses(), "firstSeenAt"), (self._sends(), "sentAt")):
+                _set_ttl(collection, field, seconds)
+            if seconds is None:
+                self._change_state({"$unset": {"ttlSeconds": ""}})
+
+    # ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tombstones(self) -> frozenset[str]:
+        """All of them."""
+        with explained(self._address):
+            return frozenset(self._stored_tombstones())
+
+    def add_tombstones(self, tombstones: frozenset[str], *, at: datetime) -> int:
+        """Take over another ledger's, and erase whom they name here."""
+        new = tombstones - self.tombstones()
+        if not new:
+            return 0
+        guard = ErasureFilter(new)
+        with explained(self._address):
+            self._prepare()
+            self._put_tombstones(new, at)
+            erased = self._erase_where({}, lambda message: without(message, guard.is_forgotten))
+            found = map(mongodb_sends.from_document, self._sends().find({}))
+            for ids in _portions_of(send.key for send in found if send is not None and not guard.accepts_send(send)):
+                erased += self._sends().delete_many({"_id": {"$in": ids}}).deleted_count
+        return erased
+
+    def import_messages(self, messages: Sequence[Message]) -> WriteReport:
+        """Merge whole messages."""
+        at = datetime.now(UTC)
+        before = self.guard(at=at)
+        left = [(message, before.left_of(message)) for message in messages]
+        wanted = [kept for _, kept in left if kept is not None]
+        out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
+        with explained(self._address):
+            self._prepare()
+            report = import_messages(self._statuses(), self._sends(), wanted, self._address, self._zone())
+        after = self.guard(at=at)
+        if after.version != before.version:
+            self._clean(after, [message.message_id for message in wanted], ())
+        return report + WriteReport(left_out=out)
+
+    def backup(self, target: Path) -> int:
+        """Refuse: the server's own tool does it."""
+        raise ConfigurationError(
+            "MongoDB keeps this ledger, and its own tool copies it.",
+            remedy=f'Type: mongodump --uri="$MONGODB_URI" --db={self._address.database} --gzip --archive={target}',
+        )
+
+    def _zone(self) -> Any:
+        return self._database().codec_options.tzinfo
+
+    def _care(self) -> Documents:
+        return self._database()[CARE].with_options(read_preference=ReadPreference.PRIMARY)
+
+    def _statuses(self) -> Documents:
+        return self._database()[self._names[0]].with_options(read_preference=ReadPreference.PRIMARY)
+
+    def _sends(self) -> Documents:
+        return self._database()[self._names[1]].with_options(read_preference=ReadPreference.PRIMARY)
+
+
+def _mark(state: dict[str, Any], at: datetime) -> int | None:
+    marks = [state.get("keptSince")]
+    if state.get("ttlSeconds") is not None:
+        marks.append(int((at - timedelta(seconds=state["ttlSeconds"])).timestamp()))
+    return max((mark for mark in marks if mark is not None), default=None)
+
+
+def _old_send(timestamp: int) -> dict[str, Any]:
+    start = datetime.fromtimestamp(EARLIEST_PLAUSIBLE_TIMESTAMP, UTC)
+    return {"sentAt": {"$gte": start, "$lt": datetime.fromtimestamp(timestamp, UTC)}}
+
+
+def _set_ttl(collection: Documents, field: str, seconds: int | None) -> None:
+    if seconds is not None:
+        present = [index["name"] for index in collection.list_indexes()]
+        if _TTL_INDEX not in present:
+            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
+            return
+        index = {"name": _TTL_INDEX, "expireAfterSeconds": seconds}
+        collection.database.command({"collMod": collection.name, "index": index})
+        return
+    try:
+        collection.drop_index(_TTL_INDEX)
+    except OperationFailure as error:
+        if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
+            raise
+
+
+def _portions(items: Sequence[str]) -> Iterator[list[str]]:
+    return _portions_of(iter(items))
+
+
+def _portions_of(items: Iterable[str]) -> Iterator[list[str]]:
+    portion: list[str] = []
+    for item in items:
+        portion.append(item)
+        if len(portion) == _AT_ONCE:
+            yield portion
+            portion = []
+    if portion:
+        yield portion

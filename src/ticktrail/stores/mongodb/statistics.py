@@ -1,0 +1,313 @@
+"""Figures as an aggregation: the server works out what each document is counted by, and counts.
+
+What an earlier tool wrote and nothing was merged into yet is counted by the fields it has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from bson.int64 import Int64
+from pymongo.collection import Collection
+
+from ticktrail.messages import counts
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.model import ARRIVED, FAILED
+from ticktrail.stores.mongodb.expressions import (
+    Expression,
+    as_text,
+    as_whole_number,
+    either,
+    has_type,
+    in_turn,
+    or_else,
+)
+from ticktrail.stores.mongodb.filters import query_of, time_of_history
+
+_COUNTRY_DIGITS = 7
+"""As in sqlite_stats: numbers that begin with these are in one country."""
+
+_TIMES = (Grouping.DAY, Grouping.HOUR)
+
+
+def count_groups(
+    collection: Collection[dict[str, Any]],
+    chosen: MessageFilter,
+    by: Grouping | None,
+    *,
+    young_since: int,
+    details: bool,
+    across: Grouping | None = None,
+) -> Iterator[Group]:
+    """What :meth:`ticktrail.stores.Store.statistics` promises."""
+    pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details, across=across)
+    with collection.aggregate(pipeline, allowDiskUse=True) as found:
+        groups = counts.grouped(map(_row, found), prices=details and by is None)
+        if by is None:
+            yield next(groups, Group(key=None, counts=Counts()))
+        elif by is Grouping.ERROR and across is None:
+            people = _people_by_error(collection, chosen)
+            yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in groups)
+        else:
+            yield from groups
+
+
+def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilter) -> dict[str | int | None, int]:
+    """How many recipients each error kept a message from."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": query_of(chosen)},
+        {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
+        {
+            "$project": {
+                "_id": 0,
+                "code": or_else(failure_code(), None),
+                "who": _key(Grouping.USER),
+                "audience": audience(),
+            }
+        },
+        {"$match": {"audience": counts.PEOPLE, "who": {"$ne": None}}},
+        {"$group": {"_id": {"code": "$code", "who": "$who"}}},
+        {"$group": {"_id": "$_id.code", "people": {"$sum": 1}}},
+    ]
+    with collection.aggregate(pipeline, allowDiskUse=True) as found:
+        return {one["_id"]: int(one["people"]) for one in found}
+
+
+def figures_pipeline(
+    chosen: MessageFilter,
+    by: Grouping | None,
+    *,
+    young_since: int,
+    details: bool,
+    across: Grouping | None = None,
+) -> list[dict[str, Any]]:
+    """The stages that count; each document they yield is one :data:`ticktrail.messages.counts.Row`."""
+    told_apart: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
+    label: Expression = None
+    if by is not None:
+        told_apart["key"] = _key(by)
+        label = _label(by)
+    if across is not None:
+        told_apart["across"] = _key(across)
+    if details:
+        told_apart["delay"] = _delay()
+        if by is None:
+            told_apart |= {"category": _category(), "billable": _billable()}
+    young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
+    stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
+    if Grouping.ERROR in (by, across):
+        stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
+    stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in told_apart.items()},
+                                "label": or_else(label, None), "young": young}})  # fmt: skip
+    if by is not None:
+        stages.append({"$match": {"audience": counts.PEOPLE}})
+    stages.append(
+        {
+            "$group": {
+                "_id": {name: f"${name}" for name in told_apart},
+                "label": {"$min" if by is Grouping.COUNTRY else "$max": "$label"},
+                "messages": {"$sum": 1},
+                "young": {"$sum": "$young"},
+            }
+        }
+    )
+    return [*stages, {"$sort": {"_id.key": 1, "_id.across": 1}}]
+
+
+def _row(found: dict[str, Any]) -> counts.Row:
+    known = found["_id"]
+    key, across, seconds = known.get("key"), known.get("across"), known.get("delay")
+    return (
+        int(key) if isinstance(key, (int, float)) else key,
+        int(across) if isinstance(across, (int, float)) else across,
+        found["label"],
+        int(known["audience"]),
+        int(known["facts"]),
+        known.get("category"),
+        known.get("billable"),
+        None if seconds is None else int(seconds),
+        int(found["messages"]),
+        int(found["young"]),
+    )
+
+
+def _key(by: Grouping) -> Expression:
+    if by in _TIMES:
+        time = message_time()
+        return either({"$eq": [time, None]}, None, {"$floor": {"$divide": [time, counts.QUARTER_SECONDS]}})
+    number = as_text("$conversation_id")
+    keys: dict[Grouping, Expression] = {
+        Grouping.USER: person(),
+        Grouping.ERROR: failure_code(),
+        Grouping.CATEGORY: _category(),
+        Grouping.TEMPLATE: as_text("$template.name"),
+        Grouping.CAMPAIGN: as_text("$callbackData"),
+        Grouping.NUMBER: sending_number(),
+        Grouping.COUNTRY: in_turn(
+            [{"person": number}],
+            either(
+                {
+                    "$or": [
+                        {"$eq": ["$$person", None]},
+                        {"$regexMatch": {"input": or_else("$$person", ""), "regex": "[^0-9]"}},
+                    ]
+                },
+                None,
+                {"$substrCP": [or_else("$$person", ""), 0, _COUNTRY_DIGITS]},
+            ),
+        ),
+        Grouping.WORKFLOW: as_text("$workflowId"),
+        Grouping.SENDER: as_text("$sentBy.workflowId"),
+    }
+    return keys[by]
+
+
+def person() -> Expression:
+    """The recipient, told apart from every other."""
+    return or_else(as_text("$conversation_id"), as_text("$recipientUserId"))
+
+
+def sending_number() -> Expression:
+    """The sending number's id, else the number itself."""
+    return or_else(as_text("$phoneNumberId"), as_text("$displayPhoneNumber"))
+
+
+def _label(by: Grouping) -> Expression:
+    labels = {
+        Grouping.ERROR: either(has_type("$failure.title", "string"), "$failure.title", None),
+        Grouping.NUMBER: as_text("$displayPhoneNumber"),
+        Grouping.COUNTRY: as_text("$conversation_id"),
+    }
+    return labels.get(by)
+
+
+def failure_code() -> Expression:
+    """The failure's code as text; what is neither number nor text is none, nor is JSON in a text."""
+    text = in_turn(
+        [{"code": as_text("$failure.code")}],
+        either(
+            {"$in": [{"$substrCP": [or_else("$$code", ""), 0, 1]}, ["{", "["]]},
+            None,
+            {"$substrCP": [or_else("$$code", ""), 0, 64]},
+        ),
+    )
+    kinds = ["string", "int", "long", "double"]
+    return either({"$in": [{"$type": "$failure.code"}, kinds]}, either({"$eq": [text, ""]}, None, text), None)
+
+
+def audience() -> Expression:
+    """:func:`ticktrail.messages.counts.audience`."""
+    return in_turn(
+        [{"person": or_else(as_text("$conversation_id"), "")}],
+        either(
+            {"$eq": [as_text("$phoneNumberId"), counts.TEST_NUMBER_ID]},
+            counts.TEST,
+            either(
+                {
+                    "$and": [
+                        {"$gt": [{"$strLenCP": "$$person"}, counts.LONGEST_NUMBER]},
+                        {"$ne": [{"$substrCP": ["$$person", 2, 1]}, "."]},
+                    ]
+                },
+                counts.GROUP,
+                counts.PEOPLE,
+            ),
+        ),
+    )
+
+
+def _facts() -> Expression:
+    """:func:`ticktrail.messages.counts.facts`."""
+    status = "$latestStatus"
+    stands = {
+        "$switch": {
+            "branches": [
+                {"case": {"$eq": [status, "sent"]}, "then": counts.ON_THE_WAY},
+                {"case": {"$in": [status, sorted(FAILED)]}, "then": counts.NOT_REACHED},
+                {"case": {"$eq": [status, "delivered"]}, "then": counts.REACHED},
+                {"case": {"$in": [status, sorted(ARRIVED)]}, "then": counts.SEEN},
+            ],
+            "default": counts.OTHER,
+        }
+    }
+    seen: Expression = {"$min": [as_whole_number("$readTimestamp"), as_whole_number("$playedTimestamp")]}
+    took = {"$subtract": ["$$seen", "$$delivered"]}
+    reading = either(
+        {"$or": [{"$eq": ["$$seen", None]}, {"$gt": [took, counts.DAY_SECONDS]}]},
+        counts.TIMED,
+        either({"$lte": [took, counts.HOUR_SECONDS]}, counts.WITHIN_HOUR, counts.WITHIN_DAY),
+    )
+    timed = {"$and": [{"$gte": ["$$stands", counts.REACHED]}, {"$ne": ["$$delivered", None]}]}
+    return in_turn(
+        [
+            {
+                "stands": stands,
+                "sent": as_whole_number("$sentTimestamp"),
+                "delivered": as_whole_number("$deliveredTimestamp"),
+                "seen": seen,
+            },
+        ],
+        {
+            "$add": [
+                "$$stands",
+                either({"$eq": ["$conflict", True]}, counts.CONFLICT, 0),
+                either({"$or": [{"$ne": ["$$sent", None]}, {"$eq": [status, "sent"]}]}, counts.SENT_REPORTED, 0),
+                either(
+                    {"$or": [{"$ne": ["$$delivered", None]}, {"$eq": [status, "delivered"]}]},
+                    counts.DELIVERED_REPORTED,
+                    0,
+                ),
+                either(timed, reading, 0),
+            ]
+        },
+    )
+
+
+def _delay() -> Expression:
+    """:func:`ticktrail.messages.counts.delay`."""
+    known = {
+        "$and": [
+            {"$ne": ["$$sent", None]},
+            {"$ne": ["$$delivered", None]},
+            {"$in": ["$latestStatus", sorted(ARRIVED)]},
+        ]
+    }
+    rounded = either(
+        {"$lte": ["$$taken", counts.DAY_SECONDS]},
+        "$$taken",
+        {"$subtract": ["$$taken", {"$mod": ["$$taken", 60]}]},
+    )
+    taken = {"$max": [0, {"$subtract": ["$$delivered", "$$sent"]}]}
+    times = {"sent": as_whole_number("$sentTimestamp"), "delivered": as_whole_number("$deliveredTimestamp")}
+    return in_turn([times], either(known, in_turn([{"taken": taken}], rounded), None))
+
+
+def message_time() -> Expression:
+    """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known."""
+    known = or_else(as_whole_number("$sentTimestamp"), as_whole_number("$firstTimestamp"))
+    return or_else(known, time_of_history())
+
+
+def _category() -> Expression:
+    """:func:`ticktrail.messages.counts.category`."""
+    named = {"$and": [has_type("$pricing.category", "string"), {"$ne": ["$pricing.category", ""]}]}
+    return either(named, "$pricing.category", None)
+
+
+def _billable() -> Expression:
+    """:func:`ticktrail.messages.counts.billable`."""
+    kind = "$pricing.type"
+    free = {
+        "$and": [
+            has_type(kind, "string"),
+            {"$eq": [{"$substrCP": [either(has_type(kind, "string"), kind, ""), 0, 4]}, "free"]},
+        ]
+    }
+    return either(
+        has_type("$pricing.billable", "bool"),
+        "$pricing.billable",
+        either({"$eq": [kind, "regular"]}, True, either(free, False, None)),  # noqa: FBT003 - values, not flags
+    )

@@ -1,0 +1,229 @@
+"""The ledger in MongoDB: for large ones, for several readers, and beside the workflow's own collections.
+
+Every write is atomic for one message and complete by itself: the server merges (:mod:`mongodb_upsert`), nothing is
+read to be written back. So any number of processes may write at once, and a killed one leaves nothing half done.
+What :meth:`MongoStore.write` returned from is on the disks of most members of the replica set.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import MongoClient
+from pymongo.cursor import Cursor
+from pymongo.database import Database
+
+from ticktrail.messages.counts import Group
+from ticktrail.messages.document import from_document
+from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
+from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.stores import StoreOptions, StoreState, WriteReport
+from ticktrail.stores.mongodb import sends as mongodb_sends
+from ticktrail.stores.mongodb.alert_state import MongoAlertState
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.causes import message_causes, send_causes
+from ticktrail.stores.mongodb.check import probe
+from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
+from ticktrail.stores.mongodb.errors import explained, too_old
+from ticktrail.stores.mongodb.filters import IS_MESSAGE, SORTING, is_meant, parts_of, query_of, sorted_by, storable
+from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
+from ticktrail.stores.mongodb.retention import MongoRetention
+from ticktrail.stores.mongodb.statistics import count_groups
+from ticktrail.stores.mongodb.sync_state import MongoSyncState
+from ticktrail.stores.mongodb.writing import BATCH, Writer, truncated
+from ticktrail.stores.pages import MessagePage
+
+_FIRST_WIRE_VERSION = 17
+"""MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
+
+
+class MongoStore:
+    """Messages and sends in two collections of a database; :class:`ticktrail.stores.Store` says what methods promise.
+
+    One object may be used by several threads. It connects when it is first asked something.
+
+    Raises:
+        ConfigurationError: the URI is malformed, or means a database of the server's own.
+    """
+
+    def __init__(self, url: str, options: StoreOptions) -> None:
+        self._url = url
+        self._address = address_of(url, options.database)
+        self._client: MongoClient[dict[str, Any]] | None = None
+        self._lock = threading.Lock()
+        self._status_collection = options.status_collection
+        self._sends_collection = options.sends_collection
+        self._writer: Writer | None = None
+        self.location = self._address.location
+        self.timezone = options.timezone
+        self.sync_state = MongoSyncState(self._address, self._status_collection, self._database, self.prepare)
+        names = (self._status_collection, self._sends_collection)
+        self.retention = MongoRetention(
+            self._address, names, self._database, lambda: self._writer or self._prepared(), self.sync_state
+        )
+        self.alert_state = MongoAlertState(self._address, self._status_collection, self._database)
+
+    def __repr__(self) -> str:
+        return f"MongoStore({self.location!r})"
+
+    def exists(self) -> bool:
+        """Whether the database has a collection of statuses. Never creates anything."""
+        with explained(self._address):
+            names = self._database().list_collection_names(
+                filter={"name": self._status_collection}, authorizedCollections=True
+            )
+        return bool(names)
+
+    def prepare(self) -> None:
+        """Make the collections and indexes that are missing."""
+        with explained(self._address):
+            self._prepared()
+
+    def write(
+        self,
+        events: Sequence[StatusEvent],
+        sends: Sequence[Send] = (),
+        *,
+        at: datetime,
+        instance: str | None = None,
+    ) -> WriteReport:
+        """Merge events and sends into what is stored, each message by one atomic operation of the server."""
+        with explained(self._address):
+            writer = self._writer or self._prepared()
+            return self.retention.guarded(
+                events,
+                sends,
+                lambda kept, kept_sends: writer.write(kept, kept_sends, at=truncated(at), instance=instance),
+                at=at,
+            )
+
+    def get(self, message_ids: Collection[str]) -> dict[str, Message]:
+        """The stored messages among these ids, by id."""
+        found = {message_id: from_document(document) for message_id, document in self.documents(message_ids).items()}
+        return {message_id: message for message_id, message in found.items() if message is not None}
+
+    def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        """As :meth:`get`, but each as it stands in the collection, less its ``_id``."""
+        ids = storable(message_ids)
+        found: dict[str, dict[str, Any]] = {}
+        with explained(self._address):
+            for start in range(0, len(ids), BATCH):
+                among = {**IS_MESSAGE, "messageId": {"$in": ids[start : start + BATCH]}}
+                found |= {stored["messageId"]: stored for stored in self._statuses().find(among, {"_id": False})}
+        return found
+
+    def messages(self, chosen: MessageFilter) -> MessagePage:
+        """The messages a filter chooses, in its order, as a cursor brings them."""
+        found = ((sorted_by(document, chosen.order), from_document(document)) for document in self._chosen(chosen))
+        return MessagePage(chosen.order, ((key, message) for key, message in found if message is not None))
+
+    def count(self, chosen: MessageFilter) -> int:
+        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
+        with explained(self._address):
+            if chosen.campaign_key is not None:
+                found = self._statuses().find(query_of(chosen), {"_id": False, "callbackData": True})
+                return sum(is_meant(document, chosen) for document in found)
+            return self._statuses().count_documents(query_of(chosen))
+
+    def statistics(
+        self,
+        chosen: MessageFilter,
+        by: Grouping | None = None,
+        *,
+        young_since: int,
+        details: bool = False,
+        across: Grouping | None = None,
+    ) -> Iterator[Group]:
+        """Raw counts of the messages a filter chooses, by group."""
+        with explained(self._address):
+            yield from count_groups(
+                self._statuses(), chosen, by, young_since=young_since, details=details, across=across
+            )
+
+    def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
+        """The send records a filter chooses, newest first, as a cursor brings them."""
+        if chosen.limit is not None and chosen.limit <= 0:
+            return
+        with explained(self._address):
+            stages = mongodb_sends.stages_of(chosen, self._status_collection)
+            with self._sends().aggregate(stages, allowDiskUse=True) as found:
+                yield from filter(None, map(mongodb_sends.from_document, found))
+
+    def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
+        """What the messages a filter chooses have in common."""
+        with explained(self._address):
+            yield from message_causes(self._statuses(), chosen)
+
+    def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
+        """What the attempts to send that a filter chooses have in common."""
+        with explained(self._address):
+            yield from send_causes(self._sends(), chosen)
+
+    def check(self) -> StoreState:
+        """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
+        with explained(self._address):
+            return probe(self._statuses(), self._sends(), self._address, self.timezone, _FIRST_WIRE_VERSION)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._client is not None:
+            self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _chosen(self, chosen: MessageFilter) -> Iterator[dict[str, Any]]:
+        """The documents a filter chooses, in its order."""
+        left = sys.maxsize if chosen.limit is None else chosen.limit
+        # Where the last word is spoken here, the server cannot know when it is enough.
+        limit = 0 if chosen.limit is None or chosen.campaign_key is not None else chosen.limit
+        with explained(self._address):
+            for part in parts_of(chosen):
+                if left <= 0:
+                    return
+                found = self._statuses().find(part, {"_id": False}, limit=limit and left)
+                for document in _streamed(found, SORTING[chosen.order]):
+                    if is_meant(document, chosen):
+                        yield document
+                        left -= 1
+                        if left <= 0:
+                            break
+
+    def _prepared(self) -> Writer:
+        """What writes, once everything it needs is there."""
+        client = self._database().client
+        if client.admin.command("hello").get("maxWireVersion", 0) < _FIRST_WIRE_VERSION:
+            raise too_old(str(client.server_info().get("version", "unknown")), self._address)
+        make_indexes(self._statuses(), STATUS_INDEXES)
+        make_indexes(self._sends(), SEND_INDEXES)
+        self._writer = Writer(self._statuses(), self._sends(), self._address, self.timezone)
+        return self._writer
+
+    def _database(self) -> Database[dict[str, Any]]:
+        with self._lock:
+            if self._client is None:
+                self._client = client_of(self._url, self._address)
+        return self._client.get_database(self._address.database, codec_options(self.timezone))
+
+    def _statuses(self) -> Documents:
+        return self._database()[self._status_collection]
+
+    def _sends(self) -> Documents:
+        return self._database()[self._sends_collection]
+
+
+def _streamed(cursor: Cursor[dict[str, Any]], order: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
+    """What a cursor brings, sorted. The server may sort on its disk: a ledger is larger than its memory for sorting."""
+    with cursor:
+        yield from cursor.sort(order).allow_disk_use(True)  # noqa: FBT003 - the driver's own signature

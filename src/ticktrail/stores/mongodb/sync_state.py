@@ -1,0 +1,188 @@
+"""The books of a ledger in MongoDB; :class:`ticktrail.stores.sync_state.SyncState` says what every method promises.
+
+They lie in three collections of the same database. A scope holds the identity of the collection of messages, so
+several ledgers in one database share them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from bson.int64 import Int64
+from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, ReadPreference, UpdateOne
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, Open
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.errors import explained
+from ticktrail.stores.mongodb.indexes import make_indexes
+from ticktrail.stores.sync_state import KEPT_RUNS, Run
+
+COVERAGE, LEASES, RUNS = "ticktrail_coverage", "ticktrail_leases", "ticktrail_runs"
+
+_WORD = 64
+_SIGN = 1 << (_WORD - 1)
+
+_INDEXES = {
+    COVERAGE: (IndexModel({"scope": ASCENDING}),),
+    LEASES: (),
+    RUNS: (IndexModel({"beganAt": DESCENDING}),),
+}
+
+
+class MongoSyncState:
+    """The collections beside the messages'. ``database`` connects, ``prepare`` makes what is missing."""
+
+    def __init__(
+        self,
+        address: Address,
+        statuses: str,
+        database: Callable[[], Database[dict[str, Any]]],
+        prepare: Callable[[], Any],
+    ) -> None:
+        self._address = address
+        self._statuses = statuses
+        self._database = database
+        self._prepare = prepare
+        self._prepared = False
+
+    def identity(self) -> str:
+        """The UUID that the server gave the collection of messages when it was made."""
+        with explained(self._address):
+            for _ in range(2):
+                for found in self._database().list_collections(filter={"name": self._statuses}):
+                    return str(found.get("info", {}).get("uuid", self._statuses))
+                self._prepare()
+            return self._statuses
+
+    def load_coverage(self, scope: str) -> Coverage:
+        """The coverage of a scope."""
+        coverage = Coverage()
+        with explained(self._address):
+            for document in self._read(COVERAGE).find({"scope": scope}):
+                if document["kind"] == "settled":
+                    coverage.blocks[document["block"]] = Block(_bits(document), document.get("latestStartedAt"))
+                elif document["kind"] == "open":
+                    record = msgspec.json.decode(document["record"], type=Open)
+                    coverage.open[record.execution_id] = record
+                else:
+                    coverage.facts = msgspec.json.decode(document["record"], type=Facts)
+        return coverage
+
+    def save_coverage(self, scope: str, change: Change) -> None:
+        """Add a change: the server sets the bits, so that nothing is read to be written back."""
+        operations = list(_operations(scope, change))
+        if operations:
+            with explained(self._address):
+                self._write(COVERAGE).bulk_write(operations)
+
+    def facts(self) -> dict[str, Facts]:
+        """What is remembered of the walks of every scope."""
+        with explained(self._address):
+            return {
+                document["scope"]: msgspec.json.decode(document["record"], type=Facts)
+                for document in self._read(COVERAGE).find({"kind": "facts"})
+            }
+
+    def drop_coverage(self, scope: str) -> None:
+        """Forget everything of a scope."""
+        with explained(self._address):
+            self._write(COVERAGE).delete_many({"scope": scope})
+
+    def take_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> str:
+        """Take or renew a lease: an upsert that finds it held by another fails on its unique ``_id``."""
+        free = {"_id": name, "$or": [{"holder": holder}, {"until": {"$lte": now}}]}
+        with explained(self._address):
+            leases = self._write(LEASES)
+            try:
+                leases.update_one(free, {"$set": {"holder": holder, "until": until}}, upsert=True)
+            except DuplicateKeyError:
+                found = leases.with_options(read_preference=ReadPreference.PRIMARY).find_one({"_id": name})
+                return "" if found is None else str(found["holder"])
+        return holder
+
+    def drop_lease(self, name: str, *, holder: str) -> None:
+        """Give a lease back."""
+        with explained(self._address):
+            self._write(LEASES).delete_one({"_id": name, "holder": holder})
+
+    def add_run(self, run: Run) -> None:
+        """Keep a run."""
+        record = msgspec.json.encode(run).decode()
+        with explained(self._address):
+            runs = self._write(RUNS)
+            runs.update_one(
+                {"_id": run.run_id},
+                {"$set": {"scope": run.scope, "beganAt": run.began_at, "record": record}},
+                upsert=True,
+            )
+            beyond = [
+                document["_id"]
+                for document in runs.find({}, {"_id": True}).sort([("beganAt", -1), ("_id", -1)]).skip(KEPT_RUNS)
+            ]
+            if beyond:
+                runs.delete_many({"_id": {"$in": beyond}})
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """The runs that are kept, newest first."""
+        if limit is not None and limit <= 0:
+            return []
+        with explained(self._address):
+            found = self._read(RUNS).find({}).sort([("beganAt", -1), ("_id", -1)]).limit(limit or 0)
+            return [msgspec.json.decode(document["record"], type=Run) for document in found]
+
+    def _read(self, name: str) -> Documents:
+        # What was written a moment ago must be seen, so no secondaries.
+        return self._database()[name].with_options(read_preference=ReadPreference.PRIMARY)
+
+    def _write(self, name: str) -> Documents:
+        if not self._prepared:
+            self._prepare()
+            for collection, indexes in _INDEXES.items():
+                make_indexes(self._database()[collection], indexes)
+            self._prepared = True
+        return self._database()[name]
+
+
+def _operations(scope: str, change: Change) -> Iterator[UpdateOne | DeleteMany]:
+    for number, block in change.settled.items():
+        update: dict[str, Any] = {
+            "$bit": {f"words.{index}": {"or": word} for index, word in _words(block.bits)},
+            "$setOnInsert": {"scope": scope, "kind": "settled", "block": number},
+        }
+        if block.latest_started_at is not None:
+            update["$max"] = {"latestStartedAt": block.latest_started_at}
+        yield UpdateOne({"_id": f"{scope}#settled#{number}"}, update, upsert=True)
+    for record in change.opened:
+        yield _put(scope, "open", f"#{record.execution_id}", record)
+    if change.closed:
+        yield DeleteMany({"_id": {"$in": [f"{scope}#open#{execution_id}" for execution_id in change.closed]}})
+    if change.facts is not None:
+        yield _put(scope, "facts", "", change.facts)
+    if change.forgotten_below is not None:
+        yield DeleteMany({"scope": scope, "kind": "settled", "block": {"$lt": change.forgotten_below}})
+
+
+def _put(scope: str, kind: str, name: str, record: Open | Facts) -> UpdateOne:
+    fields = {"scope": scope, "kind": kind, "record": msgspec.json.encode(record).decode()}
+    return UpdateOne({"_id": f"{scope}#{kind}{name}"}, {"$set": fields}, upsert=True)
+
+
+def _words(bits: int) -> Iterator[tuple[int, Int64]]:
+    """The 64-bit words of a block that have a bit set, as the signed numbers that MongoDB has."""
+    for index in range(BLOCK // _WORD):
+        word = bits >> (index * _WORD) & ((1 << _WORD) - 1)
+        if word:
+            yield index, Int64(word - (1 << _WORD) if word & _SIGN else word)
+
+
+def _bits(document: dict[str, Any]) -> int:
+    bits = 0
+    for index, word in document.get("words", {}).items():
+        bits |= (int(word) & ((1 << _WORD) - 1)) << (int(index) * _WORD)
+    return bits

@@ -1,0 +1,36 @@
+"""Opens the store that the settings name, and the conversations that a workflow keeps beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store, StoreOptions, open_store
+
+if TYPE_CHECKING:
+    from ticktrail.stores.mongodb.conversations import Conversations
+
+
+def open_ledger(settings: Settings) -> Store:
+    """The store of the settings; nothing is connected to or created yet."""
+    return open_store(settings.store_url.reveal(), store_options(settings))
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """What the settings say of a store beside its URL."""
+    return StoreOptions(
+        timezone=settings.timezone,
+        database=settings.mongodb.database,
+        status_collection=settings.mongodb.status_collection,
+        sends_collection=settings.mongodb.sends_collection,
+    )
+
+
+def open_conversations(settings: Settings) -> Conversations | None:
+    """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
+    collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
+    if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
+        return None
+    from ticktrail.stores.mongodb.conversations import Conversations  # noqa: PLC0415 - the driver loads when chosen
+
+    return Conversations(url, store_options(settings), collection)

@@ -1,0 +1,132 @@
+"""What is remembered of alerts in a SQLite ledger; :class:`~ticktrail.stores.alert_state.AlertState` promises it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from datetime import datetime
+
+from ticktrail.stores.alert_state import AlertRecord, Told
+from ticktrail.stores.sqlite.connection import explained, transaction
+from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
+
+
+class SqliteAlertState:
+    """Two tables. ``reader`` gives None where there is no ledger; ``writer`` makes one."""
+
+    def __init__(
+        self, location: str, reader: Callable[[], sqlite3.Connection | None], writer: Callable[[], sqlite3.Connection]
+    ) -> None:
+        self._location = location
+        self._reader = reader
+        self._writer = writer
+
+    def all(self) -> list[AlertRecord]:
+        """Everything that is remembered, by key."""
+        with explained(self._location):
+            connection = self._reader()
+            if connection is None:
+                return []
+            with transaction(connection, "DEFERRED"):
+                told: dict[str, dict[str, Told]] = {}
+                for key, channel, told_at, over_at in connection.execute(
+                    "SELECT key, channel, told_at, over_at FROM alert_notice"
+                ):
+                    told.setdefault(key, {})[channel] = Told(told_at=to_instant(told_at), over_at=_instant(over_at))
+                rows = connection.execute(
+                    "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, note "
+                    "FROM alert ORDER BY key"
+                ).fetchall()
+        return [
+            AlertRecord(
+                key=key,
+                kind=kind,
+                title=title,
+                first_seen_at=to_instant(first),
+                last_seen_at=to_instant(last),
+                resolved_at=_instant(resolved),
+                acknowledged_at=_instant(acknowledged),
+                note=note,
+                told=told.get(key, {}),
+            )
+            for key, kind, title, first, last, resolved, acknowledged, note in rows
+        ]
+
+    def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
+        """An alert fires."""
+        now = to_milliseconds(at)
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                continued = connection.execute(
+                    "UPDATE alert SET title = ?, last_seen_at = MAX(last_seen_at, ?) "
+                    "WHERE key = ? AND resolved_at IS NULL",
+                    (bindable(title), now, key),
+                ).rowcount
+                if not continued:
+                    connection.execute("DELETE FROM alert_notice WHERE key = ?", (key,))
+                    connection.execute(
+                        "REPLACE INTO alert (key, kind, title, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?)",
+                        (key, kind, bindable(title), now, now),
+                    )
+
+    def resolve(self, key: str, *, at: datetime) -> None:
+        """An alert is over."""
+        self._do("UPDATE alert SET resolved_at = ? WHERE key = ? AND resolved_at IS NULL", (to_milliseconds(at), key))
+
+    def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
+        """A channel was told."""
+        now = to_milliseconds(at)
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                if over:
+                    connection.execute(
+                        "UPDATE alert_notice SET over_at = ? WHERE key = ? AND channel = ?", (now, key, channel)
+                    )
+                    return
+                connection.execute(
+                    "REPLACE INTO alert_notice (key, channel, told_at) SELECT key, ?, ? FROM alert WHERE key = ?",
+                    (channel, now, key),
+                )
+
+    def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
+        """Somebody knows of a firing alert."""
+        return bool(
+            self._do(
+                "UPDATE alert SET acknowledged_at = ?, note = ? WHERE key = ? AND resolved_at IS NULL",
+                (to_milliseconds(at), None if note is None else bindable(note), key),
+            )
+        )
+
+    def take_back(self, key: str) -> bool:
+        """Nobody sees to an alert any more."""
+        return bool(
+            self._do(
+                "UPDATE alert SET acknowledged_at = NULL, note = NULL "
+                "WHERE key = ? AND resolved_at IS NULL AND acknowledged_at IS NOT NULL",
+                (key,),
+            )
+        )
+
+    def forget(self, *, resolved_before: datetime) -> None:
+        """Forget alerts that were over before then."""
+        long_ago = (to_milliseconds(resolved_before),)
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                connection.execute(
+                    "DELETE FROM alert_notice WHERE key IN (SELECT key FROM alert WHERE resolved_at < ?)", long_ago
+                )
+                connection.execute("DELETE FROM alert WHERE resolved_at < ?", long_ago)
+
+    def _do(self, statement: str, parameters: tuple[object, ...]) -> int:
+        """Carry out one statement. Returns how many rows it changed."""
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                return connection.execute(statement, parameters).rowcount
+
+
+def _instant(milliseconds: int | None) -> datetime | None:
+    return None if milliseconds is None else to_instant(milliseconds)

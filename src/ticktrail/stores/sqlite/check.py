@@ -1,0 +1,119 @@
+"""Tries whether a sync could write to a SQLite file, and leaves everything as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ticktrail.errors import StoreRefusedError, TicktrailError
+from ticktrail.stores import StoreState
+from ticktrail.stores.sqlite.connection import explained, open_to_write, refuse_directory
+from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, applied_number, refuse_newer
+
+_LOCK_WAIT_MILLISECONDS = 3_000
+_CHECKED_BYTES = 100_000_000
+"""A file up to this size is read through for damage: about a second."""
+
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
+
+
+def probe(path: Path | None, location: str) -> StoreState:
+    """How the store in this file fares; None is one in memory."""
+    server = f"SQLite {sqlite3.sqlite_version}"
+    if path is None:
+        return StoreState(server=server, exists=False, remark="It is in memory: nothing is kept when a command ends.")
+    with explained(location):
+        refuse_directory(path)
+        folder = _nearest_folder(path)
+        free_bytes = shutil.disk_usage(folder).free
+        there = path.exists()
+    faults: list[TicktrailError] = []
+    if not there:
+        with _noting(faults, location), tempfile.TemporaryFile(dir=folder):
+            pass
+        return StoreState(server=server, exists=False, faults=tuple(faults), free_bytes=free_bytes)
+    found = _File()
+    with _noting(faults, location), contextlib.closing(open_to_write(path)) as connection:
+        found.look(connection, path, location)
+    if os.name == "posix" and path.stat().st_mode & _OTHERS:
+        found.remarks.append("Every user of this machine may read the file: chmod 600 would keep it to its owner.")
+    return StoreState(
+        server=server,
+        exists=found.number > 0,
+        faults=tuple(faults),
+        missing_indexes=tuple(found.missing_indexes),
+        free_bytes=free_bytes,
+        remark=" ".join(found.remarks),
+    )
+
+
+class _File:
+    """What is found in a file."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.missing_indexes: list[str] = []
+        self.remarks: list[str] = []
+
+    def look(self, connection: sqlite3.Connection, path: Path, location: str) -> None:
+        """Look at an existing file, and write to it without keeping what was written."""
+        connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
+        self.number = applied_number(connection, location)
+        refuse_newer(self.number, location)
+        if self.number == MIGRATIONS[-1].number:
+            present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+            self.missing_indexes = [name for name in _index_names() if name not in present]
+        elif self.number:
+            self.remarks.append("An older Ticktrail wrote it; the next sync brings it up to date.")
+        self._write(connection)
+        if path.stat().st_size <= _CHECKED_BYTES:
+            found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if found != "ok":
+                raise StoreRefusedError(
+                    f"{location} is damaged: {' '.join(str(found).split())[:200]}",
+                    remedy="Move it aside, restore a backup, then ticktrail sync reads again what n8n still holds.",
+                )
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                self.remarks.append("Another program is writing to it just now, so writing was not tried.")
+                return
+            raise
+        try:
+            if self.number:
+                connection.execute(f"UPDATE {LEDGER} SET name = name || ''")  # noqa: S608 - a constant
+            else:
+                connection.execute("CREATE TABLE ticktrail_probe (id INTEGER)")
+        finally:
+            connection.execute("ROLLBACK")
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The folder of the file, or where its folders would be made."""
+    return next(folder for folder in path.parents if folder.exists())
+
+
+def _index_names() -> Iterator[str]:
+    for migration in MIGRATIONS:
+        for statement in migration.statements:
+            yield from re.findall(r"CREATE (?:UNIQUE )?INDEX (\w+)", statement)
+
+
+@contextlib.contextmanager
+def _noting(faults: list[TicktrailError], location: str) -> Iterator[None]:
+    """Note what would stop a sync, instead of stopping."""
+    try:
+        with explained(location):
+            yield
+    except TicktrailError as error:
+        faults.append(error)

@@ -1,0 +1,351 @@
+"""Questions as SQL: which rows a filter means, in which order, and the index that leads to them."""
+
+from __future__ import annotations
+
+import enum
+import sqlite3
+from collections.abc import Iterator
+
+import msgspec
+
+from ticktrail.messages import counts
+from ticktrail.messages.filters import Country, Cursor, MessageFilter, Person, SendCursor, SendFilter, campaign_of
+from ticktrail.messages.model import ARRIVED, FAILED
+from ticktrail.stores.sqlite.lookup import Parameter, marks
+from ticktrail.stores.sqlite.rows import bindable, to_milliseconds
+
+Clause = tuple[str, list[Parameter]]
+"""A condition and its parameters."""
+
+_LARGEST_INTEGER = 2**63 - 1
+
+_MESSAGE_TIME = "message_time"
+"""counts.message_time of the message: the same order as query.MESSAGE_TIME_FIELDS."""
+
+_MOST_ARMS = 16
+
+_STANDINGS: dict[int, frozenset[str]] = {
+    counts.ON_THE_WAY: frozenset({"sent"}),
+    counts.NOT_REACHED: FAILED,
+    counts.REACHED: frozenset({"delivered"}),
+    counts.SEEN: ARRIVED - {"delivered"},
+}
+"""The statuses each standing is counted of, as in :func:`ticktrail.messages.counts.facts`."""
+
+_SORTING = {
+    "newest": "latest_timestamp DESC, message_id",
+    "oldest": "latest_timestamp ASC NULLS LAST, message_id",
+    "updated": "last_updated_at DESC, message_id",
+}
+
+
+class Index(enum.Enum):
+    """What leads to a filter's messages."""
+
+    CONVERSATION = "message_conversation and message_recipient"
+    CAMPAIGN = "message_campaign"
+    FAILURE = "message_failure"
+    UPDATED = "message_updated"
+    TIME = "message_time"
+    STATUS = "message_status"
+    LATEST = "message_latest"
+
+
+def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
+    """How many messages a filter chooses, its limit and its place left aside."""
+    question, parameters = count_question(connection, chosen)
+    return int(connection.execute(question, parameters).fetchone()[0])
+
+
+def count_question(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+    """The statement that counts a filter's messages, and its parameters."""
+    standings = _standings(chosen)
+    if not standings:
+        where, parameters = where_of(connection, chosen)
+    elif chosen.since_timestamp is None and chosen.until_timestamp is None:
+        # The index on facts has nothing but these side by side.
+        packed = ", ".join(str(number) for number in range(256) if number & counts.STANDING_BITS in standings)
+        where, parameters = f"audience = {counts.PEOPLE} AND facts IN ({packed})", []
+    else:
+        stand = f"facts & {counts.STANDING_BITS} IN ({', '.join(map(str, sorted(standings)))})"
+        plain: Clause = (f"+audience = {counts.PEOPLE} AND {stand}", [])
+        where, parameters = joined([*_times(chosen, Index.TIME), plain])
+    return f"SELECT COUNT(*) FROM message WHERE {where}", parameters  # noqa: S608 - constants
+
+
+def _standings(chosen: MessageFilter) -> set[int]:
+    """What people's messages of these statuses and times are counted as; empty where it takes more to tell them.
+
+    So a tile's list is counted by what the tile was (:func:`ticktrail.messages.counts.facts`), without meeting a
+    message.
+    """
+    asked = {"statuses": (), "people_only": False, "since_timestamp": None, "until_timestamp": None}
+    aside = {"limit": None, "after": None, "order": MessageFilter().order}
+    if not chosen.people_only or msgspec.structs.replace(chosen, **asked, **aside) != MessageFilter():
+        return set()
+    wanted = set(chosen.statuses)
+    found = {standing for standing, statuses in _STANDINGS.items() if statuses <= wanted}
+    return found if wanted == set().union(*(_STANDINGS[standing] for standing in found)) else set()
+
+
+def where_of(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+    """A filter as a WHERE clause and its parameters, its limit and its place left aside."""
+    return joined(conditions(connection, chosen, _index_to_count(chosen)))
+
+
+def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[tuple[int, int | None]]:
+    """The row numbers of the messages a filter chooses in its order, limit included, and what they are sorted by."""
+    index = index_to_use(chosen)
+    clauses = conditions(connection, chosen, index)
+    column = "last_updated_at" if chosen.order == "updated" else "latest_timestamp"
+    places = [] if chosen.after is None else _behind(chosen.after, column)
+    splits = _split(chosen, index)
+    ordered = splits is not None
+    if not ordered and places:
+        places = [_either(places)]
+    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    selects, parameters = [], list[Parameter]()
+    for split in splits or [("1", [])]:
+        for place in places or [("1", [])]:
+            where, values = joined([split, *clauses, place])
+            selects.append(f"SELECT id, {column}, message_id FROM message WHERE {where}")  # noqa: S608
+            parameters += values
+    question = f"{' UNION ALL '.join(selects)} ORDER BY {'' if ordered else '+'}{_SORTING[chosen.order]}"
+    if chosen.limit is not None:
+        question += " LIMIT ?"
+        parameters.append(_clamped(max(chosen.limit, 0)))
+    return ((number, key) for number, key, _ in connection.execute(question, parameters))
+
+
+def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
+    """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
+    where = sends_where(connection, chosen)
+    places = [("1", list[Parameter]())] if chosen.after is None else _behind_send(chosen.after)
+    selects, parameters = [], list[Parameter]()
+    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    for place in places:
+        condition, values = joined([where, place])
+        selects.append(f"SELECT id, sent_at, key FROM send WHERE {condition}")  # noqa: S608
+        parameters += values
+    question = f"{' UNION ALL '.join(selects)} ORDER BY sent_at DESC, key"
+    if chosen.limit is not None:
+        question += " LIMIT ?"
+        parameters.append(_clamped(max(chosen.limit, 0)))
+    return ((number, sent_at) for number, sent_at, _ in connection.execute(question, parameters))
+
+
+def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
+    """A filter of sends as a WHERE clause and its parameters, its limit and its place left aside."""
+    clauses: list[Clause] = []
+    if chosen.refused is not None:
+        clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
+    if chosen.unconfirmed:
+        confirmed = "EXISTS (SELECT 1 FROM message WHERE message.message_id = send.message_id)"
+        clauses.append((f"rejected = 0 AND send.message_id IS NOT NULL AND NOT {confirmed}", []))
+    if chosen.since_timestamp is not None:
+        clauses.append(("sent_at >= ?", [_clamped(chosen.since_timestamp * 1000)]))
+    if chosen.until_timestamp is not None:
+        clauses.append(("sent_at < ?", [_clamped(chosen.until_timestamp * 1000)]))
+    for column, wanted in (
+        ("sent_by_workflow_id", chosen.workflow_id),
+        ("template_name", chosen.template),
+        ("template_language", chosen.template_language),
+    ):
+        if wanted is not None:
+            clauses.append((f"{column} = ?", [bindable(wanted)]))
+    if chosen.failure_codes:
+        # A function of ours: not every SQLite that Python comes with can read JSON.
+        codes = frozenset(map(str, chosen.failure_codes))
+        connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
+        clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
+    return joined(clauses)
+
+
+def _codes(errors: str) -> set[str]:
+    """The codes of stored errors as texts; MongoDB's shell writes whole numbers as doubles."""
+    try:
+        found = msgspec.json.decode(errors)
+    except msgspec.DecodeError:
+        return set()
+    codes = [one.get("code") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(int(code) if isinstance(code, float) and code.is_integer() else code) for code in codes}
+
+
+def _behind_send(place: SendCursor) -> list[Clause]:
+    """What comes behind a place, in parts that each are in order in an index."""
+    key = bindable(place.key)
+    if place.sent_at is None:
+        return [("sent_at IS NULL AND key > ?", [key])]
+    behind: Clause = ("sent_at <= ? AND (sent_at < ? OR key > ?)", [place.sent_at, place.sent_at, key])
+    return [behind, ("sent_at IS NULL", [])]
+
+
+def index_to_use(chosen: MessageFilter) -> Index:
+    """The index that leads to a filter's messages in the fewest steps.
+
+    SQLite, which knows no quantities, would read all unread messages of a million to find one person's. One person
+    has few messages, a campaign and an error have some, what was updated lately is little, a span of time is as long
+    as it is; and where only the newest are wanted, walking from the newest stops early.
+    """
+    if chosen.conversation_id is not None or chosen.person is not None:
+        return Index.CONVERSATION
+    if chosen.campaign is not None and chosen.campaign_key is None:
+        return Index.CAMPAIGN
+    if chosen.failure_codes:
+        return Index.FAILURE
+    if chosen.updated_since is not None:
+        return Index.UPDATED
+    if chosen.until_timestamp is not None or (chosen.since_timestamp is not None and chosen.limit is None):
+        return Index.TIME
+    if chosen.order == "updated" and (chosen.limit is not None or not chosen.statuses):
+        return Index.UPDATED
+    return Index.STATUS if chosen.statuses else Index.LATEST
+
+
+def conditions(connection: sqlite3.Connection, chosen: MessageFilter, index: Index) -> list[Clause]:
+    """What must hold of the rows of ``message``. A unary plus keeps SQLite off the other indexes."""
+    clauses: list[Clause] = []
+    if chosen.conversation_id is not None:
+        clauses.append(_person(Person((chosen.conversation_id,))))
+    if chosen.person is not None:
+        clauses.append(_person(chosen.person))
+    if chosen.statuses:
+        clauses.append(_among(f"{'' if index is Index.STATUS else '+'}latest_status", chosen.statuses))
+    if chosen.not_statuses:
+        without, parameters = _among("latest_status", chosen.not_statuses)
+        clauses.append((f"NOT {without}", parameters))
+    if chosen.failure_codes:
+        clauses.append(
+            (
+                f"{'' if index is Index.FAILURE else '+'}failure_code IN ({marks(len(chosen.failure_codes) * 2)})",
+                [*map(_clamped, chosen.failure_codes), *map(str, chosen.failure_codes)],
+            )
+        )
+    clauses += _times(chosen, index)
+    for column, wanted in (
+        ("workflow_id", chosen.workflow_id),
+        ("sent_by_workflow_id", chosen.sending_workflow_id),
+        ("template_name", chosen.template),
+        ("template_language", chosen.template_language),
+        ("instance", chosen.instance),
+    ):
+        if wanted is not None:
+            clauses.append((f"{column} = ?", [bindable(wanted)]))
+    if chosen.sending_numbers:
+        clauses.append(
+            _either([_among(name, chosen.sending_numbers) for name in ("phone_number_id", "display_phone_number")])
+        )
+    if chosen.campaign is not None:
+        clauses.append(_campaign(connection, chosen.campaign, chosen.campaign_key, index))
+    if chosen.country is not None:
+        clauses.append(_country(chosen.country))
+    if chosen.people_only:
+        clauses.append((f"+audience = {counts.PEOPLE}", []))
+    return clauses
+
+
+def joined(clauses: list[Clause]) -> Clause:
+    """All of the conditions as one; ``1`` for none."""
+    needed = [(text, parameters) for text, parameters in clauses if text != "1"]
+    return (
+        " AND ".join(text for text, _ in needed) or "1",
+        [parameter for _, parameters in needed for parameter in parameters],
+    )
+
+
+def _index_to_count(chosen: MessageFilter) -> Index:
+    index = index_to_use(chosen)
+    if index is Index.UPDATED and chosen.updated_since is None:
+        return Index.STATUS if chosen.statuses else Index.LATEST
+    if index is Index.STATUS and chosen.since_timestamp is not None:
+        return Index.TIME
+    return index
+
+
+def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
+    """Conditions that each walk the index in the wanted order and together mean all; None when it must be sorted."""
+    if index is Index.UPDATED or chosen.order == "updated":
+        return [("1", [])] if index is Index.UPDATED and chosen.order == "updated" else None
+    if index is Index.LATEST:
+        return [("1", [])]
+    statuses = sorted(set(chosen.statuses))
+    if index is Index.STATUS and len(statuses) <= _MOST_ARMS:
+        return [("latest_status = ?", [bindable(status)]) for status in statuses]
+    if index is Index.FAILURE and len(set(chosen.failure_codes)) * 2 <= _MOST_ARMS:
+        codes = [code for number in sorted(set(chosen.failure_codes)) for code in (_clamped(number), str(number))]
+        return [("failure_code = ?", [code]) for code in codes]
+    return [("1", [])] if index is Index.CAMPAIGN else None
+
+
+def _behind(place: Cursor, column: str) -> list[Clause]:
+    """What comes behind a place, in parts that each are in order in an index."""
+    if place.key is None:
+        return [(f"{column} IS NULL AND message_id > ?", [bindable(place.message_id)])]
+    beyond = ">" if place.order == "oldest" else "<"
+    known = f"{column} {beyond}= ? AND ({column} {beyond} ? OR message_id > ?)"
+    behind: list[Clause] = [(known, [place.key, place.key, bindable(place.message_id)])]
+    return behind if place.order == "updated" else [*behind, (f"{column} IS NULL", [])]
+
+
+def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
+    clauses: list[Clause] = []
+    plus = "" if index is Index.TIME else "+"
+    if chosen.since_timestamp is not None:
+        clauses.append((f"{plus}{_MESSAGE_TIME} >= ?", [_clamped(chosen.since_timestamp)]))
+    if chosen.until_timestamp is not None:
+        clauses.append((f"{plus}{_MESSAGE_TIME} < ?", [_clamped(chosen.until_timestamp)]))
+    if chosen.updated_since is not None:
+        plus = "" if index is Index.UPDATED else "+"
+        clauses.append((f"{plus}last_updated_at >= ?", [to_milliseconds(chosen.updated_since)]))
+    return clauses
+
+
+def _person(wanted: Person) -> Clause:
+    parts = [_among(name, wanted.ids) for name in ("conversation_id", "recipient_user_id")]
+    if wanted.suffix is not None:
+        # The numbers alone, out of an index that holds them: a message is looked up only when its number fits.
+        among = "SELECT conversation_id FROM message WHERE substr(conversation_id, ?) = ?"
+        parts.append((f"conversation_id IN ({among})", [-len(wanted.suffix), wanted.suffix]))
+    return _either(parts)
+
+
+def _campaign(connection: sqlite3.Connection, campaign: str, key: str | None, index: Index) -> Clause:
+    label = f"{'' if index is Index.CAMPAIGN else '+'}callback_data"
+    exactly: Clause = (f"{label} = ?", [bindable(campaign)])
+    if key is None:
+        return exactly
+    connection.create_function("campaign_of", 2, campaign_of, deterministic=True)
+    wanted = bindable(campaign)
+    # The campaign stands in the JSON as it is, or it was escaped there; whatever else, nobody need look at it.
+    worth_a_look = "(instr(callback_data, ?) > 0 OR instr(callback_data, '\\') > 0)"
+    inside = f"(instr(callback_data, '{{') > 0 AND {worth_a_look} AND campaign_of(callback_data, ?) = ?)"
+    return _either([exactly, (inside, [wanted, bindable(key), wanted])])
+
+
+def _country(wanted: Country) -> Clause:
+    number = "conversation_id"
+    clauses = [(f"length({number}) BETWEEN 5 AND 15 AND {number} NOT GLOB '*[^0-9]*'", list[Parameter]())]
+    for prefixes, negation in ((wanted.prefixes, ""), (wanted.but_not, "NOT ")):
+        by_length: dict[int, list[str]] = {}
+        for prefix in prefixes:
+            by_length.setdefault(len(prefix), []).append(prefix)
+        parts = [_among(f"substr({number}, 1, {length})", tuple(alike)) for length, alike in by_length.items()]
+        if parts or not negation:
+            text, parameters = _either(parts) if parts else ("0", [])
+            clauses.append((f"{negation}{text}", parameters))
+    return joined(clauses)
+
+
+def _among(column: str, wanted: tuple[str, ...]) -> Clause:
+    return f"{column} IN ({marks(len(wanted))})", list(map(bindable, wanted))
+
+
+def _either(clauses: list[Clause]) -> Clause:
+    return (
+        f"({' OR '.join(f'({text})' if ' AND ' in text else text for text, _ in clauses)})",
+        [parameter for _, parameters in clauses for parameter in parameters],
+    )
+
+
+def _clamped(number: int) -> int:
+    return max(-_LARGEST_INTEGER - 1, min(number, _LARGEST_INTEGER))

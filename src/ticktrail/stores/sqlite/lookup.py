@@ -1,0 +1,89 @@
+"""The stored records among given keys.
+
+Looking up many keys takes one statement for every :data:`CHUNK` of them, whatever their number.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from ticktrail.messages.model import HistoryEntry, Message, Send
+from ticktrail.stores.sqlite.rows import (
+    EVENT_COLUMNS,
+    MESSAGE_COLUMNS,
+    SEND_COLUMNS,
+    Row,
+    entry_of,
+    message_of,
+    send_of,
+)
+
+CHUNK = 512
+"""Values in one ``IN (…)``: far from every limit on parameters."""
+
+Parameter = str | bytes | int
+
+_T = TypeVar("_T")
+
+
+def find_messages(
+    connection: sqlite3.Connection,
+    column: str,
+    values: Sequence[Parameter],
+    build: Callable[[Row, dict[str, HistoryEntry]], Message] = message_of,
+) -> dict[int, Message]:
+    """The stored messages whose ``id`` or ``message_id`` is among the values, by row number.
+
+    Takes two statements a chunk: for one moment's view of both, call it in a transaction.
+    """
+    found: dict[int, Message] = {}
+    for chunk in _chunks(values):
+        selected = connection.execute(
+            f"SELECT {MESSAGE_COLUMNS} FROM message WHERE {column} IN ({marks(len(chunk))})",  # noqa: S608
+            chunk,
+        ).fetchall()
+        entries: dict[int, dict[str, HistoryEntry]] = {row[0]: {} for row in selected}
+        for keys in _chunks(list(entries)):
+            for event in connection.execute(
+                f"SELECT {EVENT_COLUMNS} FROM event WHERE message IN ({marks(len(keys))})",  # noqa: S608
+                keys,
+            ):
+                entries[event[0]][event[1]] = entry_of(event)
+        found.update((row[0], build(row, entries[row[0]])) for row in selected)
+    return found
+
+
+def find_sends(connection: sqlite3.Connection, column: str, values: Sequence[Parameter]) -> dict[int, Send]:
+    """The stored sends whose ``id`` or ``key`` is among the values, by row number."""
+    found: dict[int, Send] = {}
+    for chunk in _chunks(values):
+        selected = connection.execute(
+            f"SELECT id, {SEND_COLUMNS} FROM send WHERE {column} IN ({marks(len(chunk))})",  # noqa: S608
+            chunk,
+        )
+        found.update((number, send_of(row)) for number, *row in selected)
+    return found
+
+
+def next_number(connection: sqlite3.Connection, table: str) -> int:
+    """The row number after the greatest of a table. Only a writer that holds the lock can rely on it."""
+    greatest = connection.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]  # noqa: S608
+    return int(greatest or 0) + 1
+
+
+def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
+    """The values in portions whose sizes are powers of two, filled up with the last value.
+
+    So SQLite prepares ten statements for a question and not five hundred.
+    """
+    for start in range(0, len(values), CHUNK):
+        chunk = list(values[start : start + CHUNK])
+        size = 1 << (len(chunk) - 1).bit_length()
+        yield chunk + chunk[-1:] * (size - len(chunk))
+
+
+def marks(count: int) -> str:
+    """So many parameters in a list."""
+    return ", ".join("?" * count)

@@ -1,0 +1,349 @@
+"""The care of a ledger in a SQLite file; :class:`ticktrail.stores.retention.Retention` says what every method promises.
+
+Tombstones and the mark are read inside the transaction that writes, so a writer can never act on an older state of
+them. What is deleted is overwritten (``secure_delete``), in the log too; pages that earlier writes left behind are
+gone when :meth:`SqliteRetention.clear_traces` has rebuilt the file.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.messages.merge import entry_key, join_messages
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
+from ticktrail.stores import Refusal, WriteReport
+from ticktrail.stores.erasure import ErasureFilter, tombstone, without
+from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
+from ticktrail.stores.sqlite.backup import back_up
+from ticktrail.stores.sqlite.connection import explained, primary_code, savepoint, transaction, truncate_log
+from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
+from ticktrail.stores.sqlite.person import Found, find_person
+from ticktrail.stores.sqlite.rows import (
+    UPDATE_ATTRIBUTES,
+    UPDATE_STANDING,
+    attributes_row,
+    bindable,
+    standing_row,
+    times_row,
+    to_milliseconds,
+)
+from ticktrail.stores.sqlite.writing import UNSTORABLE, Taken, put_messages, reason_of
+from ticktrail.stores.sync_state import SyncState
+
+_PRUNED_AT_ONCE = 500
+_PAUSE_SECONDS = 0.01
+_CLEARING_SECONDS = 10.0
+"""How long a reader may keep the log from being emptied before that is left to the next time."""
+
+
+class SqliteRetention:
+    """``reader`` gives None where there is no ledger; ``writer`` makes one."""
+
+    def __init__(
+        self,
+        path: Path | None,
+        location: str,
+        reader: Callable[[], sqlite3.Connection | None],
+        writer: Callable[[], sqlite3.Connection],
+        books: SyncState,
+    ) -> None:
+        self._path = path
+        self._location = location
+        self._reader = reader
+        self._writer = writer
+        self._sync_state = books
+        self._guard = ErasureFilter()
+
+    # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def guard(self, *, at: datetime) -> ErasureFilter:
+        """What the ledger leaves out."""
+        del at  # a mark in a file does not move by itself
+        with explained(self._location):
+            connection = self._reader()
+            return ErasureFilter() if connection is None else self._current_guard(connection)
+
+    def accepted(
+        self, connection: sqlite3.Connection, events: Sequence[StatusEvent], sends: Sequence[Send]
+    ) -> tuple[Sequence[StatusEvent], Sequence[Send], int]:
+        """What of a batch is to be written, and how many things are not; inside the transaction that writes."""
+        kept, kept_sends = self._current_guard(connection).accepted(events, sends)
+        return kept, kept_sends, len(events) + len(sends) - len(kept) - len(kept_sends)
+
+    def _current_guard(self, connection: sqlite3.Connection) -> ErasureFilter:
+        mark = _value(connection, "kept_since")
+        # Tombstones are only ever added.
+        newest = connection.execute("SELECT MAX(id) FROM forgotten").fetchone()[0] or 0
+        if newest != self._guard.version:
+            rows = connection.execute("SELECT tombstone FROM forgotten").fetchall()
+            self._guard = ErasureFilter((text for (text,) in rows), version=newest)
+        return self._guard if mark == self._guard.kept_since else self._guard.at(mark)
+
+    # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def inventory(self, who: str) -> Inventory:
+        """What there is of a person."""
+        with explained(self._location):
+            connection = self._reader()
+            if connection is None:
+                return Inventory(names=linked([who], lambda _names: set()))
+            with transaction(connection, "DEFERRED"):
+                found = find_person(connection, who)
+                before = self._current_guard(connection).is_forgotten(who)
+        return self._counted(found, before=before, erase=False)
+
+    def forget(self, who: str, *, at: datetime) -> Inventory:
+        """Erase a person."""
+        with explained(self._location):
+            connection = self._writer()
+            connection.execute("PRAGMA secure_delete = 1")
+            with transaction(connection):
+                before = self._current_guard(connection).is_forgotten(who)
+                found = find_person(connection, who)
+                salt = str(_value(connection, "salt"))
+                _put_tombstones(connection, [tombstone(salt, name) for name in found.names], at)
+                _erase(connection, found)
+        return self._counted(found, before=before, erase=True)
+
+    def clear_traces(self) -> bool:
+        """Rebuild the file, so that it has no free pages, and empty the log."""
+        if self._path is None:
+            return True
+        with explained(self._location):
+            connection = self._writer()
+            deadline = time.monotonic() + _CLEARING_SECONDS
+            while True:
+                try:
+                    connection.execute("VACUUM")
+                    break
+                except sqlite3.OperationalError as error:
+                    # Another writer, or no room on the disk for a second copy.
+                    if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                        return False
+            while not truncate_log(connection):
+                if time.monotonic() > deadline:
+                    return False
+        return True
+
+    def _counted(self, found: Found, *, before: bool, erase: bool) -> Inventory:
+        gone = [found.messages[number] for number, left in found.left.items() if left is None]
+        trimmed = [(found.messages[number], left) for number, left in found.left.items() if left is not None]
+        ids = tuple(message.message_id for message in gone)
+        return Inventory(
+            names=found.names,
+            messages=len(gone),
+            statuses=sum(len(message.history) for message in gone),
+            group_messages=len(trimmed),
+            group_statuses=sum(len(message.history) - len(left.history) for message, left in trimmed),
+            sends=len(found.sends),
+            runs=clean_runs(self._sync_state, found.names, ids, erase=erase),
+            before=before,
+            message_ids=ids,
+        )
+
+    # ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────
+
+    def kept_since(self, *, at: datetime) -> int | None:
+        """The mark."""
+        return self.guard(at=at).kept_since
+
+    def keep_since(self, timestamp: int | None) -> None:
+        """Set the mark, or take it away."""
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                if timestamp is None:
+                    connection.execute("DELETE FROM care WHERE name = 'kept_since'")
+                elif timestamp > (_value(connection, "kept_since") or 0):
+                    connection.execute("REPLACE INTO care VALUES ('kept_since', ?)", (timestamp,))
+
+    def older(self, timestamp: int) -> Pruned:
+        """How many messages and sends are older."""
+        with explained(self._location):
+            connection = self._reader()
+            if connection is None:
+                return Pruned()
+            messages, sends = connection.execute(
+                f"SELECT (SELECT COUNT(*) FROM message WHERE {_OLD_MESSAGE}), (SELECT COUNT(*) FROM send"  # noqa: S608
+                f" WHERE {_OLD_SEND} OR key IN (SELECT message_id FROM message WHERE {_OLD_MESSAGE}))",
+                (timestamp, timestamp * 1000, timestamp),
+            ).fetchone()
+            return Pruned(messages, sends)
+
+    def prune(self, timestamp: int) -> Iterator[Pruned]:
+        """Remove what is older, in a transaction for each few hundred messages."""
+        while True:
+            with explained(self._location):
+                connection = self._writer()
+                connection.execute("PRAGMA secure_delete = 1")
+                with transaction(connection):
+                    rows = connection.execute(
+                        f"SELECT id, message_id FROM message WHERE {_OLD_MESSAGE} LIMIT ?",  # noqa: S608
+                        (timestamp, _PRUNED_AT_ONCE),
+                    ).fetchall()
+                    sends = connection.executemany("DELETE FROM send WHERE key = ?", [row[1:] for row in rows]).rowcount
+                    _delete_messages(connection, [row[0] for row in rows])
+                    sends = max(sends, 0)
+                    sends += connection.execute(
+                        f"DELETE FROM send WHERE id IN (SELECT id FROM send WHERE {_OLD_SEND} LIMIT ?)",  # noqa: S608
+                        (timestamp * 1000, _PRUNED_AT_ONCE),
+                    ).rowcount
+            if not rows and not sends:
+                return
+            yield Pruned(len(rows), sends)
+            # Whoever waits to write asks every few milliseconds.
+            time.sleep(_PAUSE_SECONDS)
+
+    def ttl_seconds(self) -> int | None:
+        """A file deletes nothing by itself."""
+        return None
+
+    def set_ttl(self, seconds: int | None) -> None:
+        """Refuse: a file deletes nothing by itself."""
+        if seconds is not None:
+            raise ConfigurationError(
+                f"--ttl is for MongoDB: nothing runs in {self._location} that could delete by itself.",
+                remedy="Put into your schedule: ticktrail prune --older-than 180d --yes",
+            )
+
+    # ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def tombstones(self) -> frozenset[str]:
+        """All of them."""
+        with explained(self._location):
+            connection = self._reader()
+            rows = [] if connection is None else connection.execute("SELECT tombstone FROM forgotten").fetchall()
+        return frozenset(text for (text,) in rows)
+
+    def add_tombstones(self, tombstones: frozenset[str], *, at: datetime) -> int:
+        """Take over another ledger's, and erase whom they name here."""
+        new = tombstones - self.tombstones()
+        if not new:
+            return 0
+        erased = 0
+        with explained(self._location):
+            connection = self._writer()
+            connection.execute("PRAGMA secure_delete = 1")
+            with transaction(connection):
+                _put_tombstones(connection, sorted(new), at)
+                guard = ErasureFilter(new)
+                for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM message")]):
+                    messages = find_messages(connection, "id", numbers)
+                    left = {number: without(message, guard.is_forgotten) for number, message in messages.items()}
+                    changed = {number: kept for number, kept in left.items() if kept is not messages[number]}
+                    erased += _put_left(connection, changed)
+                for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM send")]):
+                    sends = find_sends(connection, "id", numbers)
+                    gone = [(number,) for number, send in sends.items() if not guard.accepts_send(send)]
+                    connection.executemany("DELETE FROM send WHERE id = ?", gone)
+                    erased += len(gone)
+        return erased
+
+    def import_messages(self, messages: Sequence[Message]) -> WriteReport:
+        """Merge whole messages in one transaction."""
+        report = WriteReport()
+        with explained(self._location):
+            connection = self._writer()
+            with transaction(connection):
+                guard = self._current_guard(connection)
+                left = [(message, guard.left_of(message)) for message in messages]
+                wanted = [kept for _, kept in left if kept is not None]
+                out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
+                ids = [bindable(message.message_id) for message in wanted]
+                found = find_messages(connection, "message_id", ids)
+                stored = {message.message_id: (number, message) for number, message in found.items()}
+                joined: list[Taken] = []
+                for message in wanted:
+                    number, known = stored.get(message.message_id, (None, None))
+                    joined.append((number, known, message if known is None else join_messages(known, message)))
+                refused = _put(connection, [one for one in joined if one[1] != one[2]])
+        for _, known, message in joined:
+            if message.message_id in refused:
+                continue
+            grew = len(message.history) - (0 if known is None else len(known.history))
+            report += WriteReport(
+                inserted=known is None,
+                updated=known is not None and grew > 0,
+                unchanged=known is not None and grew == 0,
+                events=grew,
+            )
+        report += WriteReport(refused=tuple(Refusal(name, reason) for name, reason in refused.items()))
+        return report + WriteReport(left_out=out)
+
+    def backup(self, target: Path) -> int:
+        """Copy the file by SQLite's own means."""
+        with explained(self._location):
+            connection = self._reader()
+            if connection is None:
+                raise ConfigurationError(f"There is no ledger at {self._location} to copy.")
+            return back_up(connection, target)
+
+
+_MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"
+"""As in the index ``message_time``."""
+
+_OLD_MESSAGE = f"({_MESSAGE_TIME} >= {EARLIEST_PLAUSIBLE_TIMESTAMP} AND {_MESSAGE_TIME} < ?)"
+_OLD_SEND = f"(sent_at >= {EARLIEST_PLAUSIBLE_TIMESTAMP * 1000} AND sent_at < ?)"
+
+
+def _value(connection: sqlite3.Connection, name: str) -> int | None:
+    row = connection.execute("SELECT value FROM care WHERE name = ?", (name,)).fetchone()
+    return None if row is None else row[0]
+
+
+def _put_tombstones(connection: sqlite3.Connection, tombstones: Iterable[str], at: datetime) -> None:
+    connection.executemany(
+        "INSERT OR IGNORE INTO forgotten (tombstone, forgotten_at) VALUES (?, ?)",
+        [(text, to_milliseconds(at)) for text in tombstones],
+    )
+
+
+def _put(connection: sqlite3.Connection, taken: list[Taken]) -> dict[str, str]:
+    """Store whole messages. Returns why some were refused, by message id."""
+    try:
+        with savepoint(connection):
+            put_messages(connection, taken)
+    except UNSTORABLE as error:
+        if len(taken) == 1:
+            return {taken[0][2].message_id: reason_of(error)}
+        refused: dict[str, str] = {}
+        for one in taken:
+            refused |= _put(connection, [one])
+        return refused
+    return {}
+
+
+def _erase(connection: sqlite3.Connection, found: Found) -> None:
+    _put_left(connection, found.left)
+    connection.executemany("DELETE FROM send WHERE id = ?", [(number,) for number in found.sends])
+
+
+def _put_left(connection: sqlite3.Connection, left: dict[int, Message | None]) -> int:
+    """Replace messages by what is left of them. Returns how many that were."""
+    _delete_messages(connection, [number for number, message in left.items() if message is None])
+    for number, message in left.items():
+        if message is None:
+            continue
+        keys = {entry_key(entry) for entry in message.history}
+        stored = connection.execute("SELECT key FROM event WHERE message = ?", (number,)).fetchall()
+        gone = [(number, key) for (key,) in stored if key not in keys]
+        connection.executemany("DELETE FROM event WHERE message = ? AND key = ?", gone)
+        connection.execute(UPDATE_STANDING, (*standing_row(message), *times_row(message), number))
+        connection.execute(UPDATE_ATTRIBUTES, (*attributes_row(message.attributes), number))
+    return len(left)
+
+
+def _delete_messages(connection: sqlite3.Connection, numbers: Collection[int]) -> None:
+    rows = [(number,) for number in numbers]
+    connection.executemany("DELETE FROM event WHERE message = ?", rows)
+    connection.executemany("DELETE FROM message WHERE id = ?", rows)
+
+
+def _portions(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    for start in range(0, len(numbers), CHUNK):
+        yield numbers[start : start + CHUNK]

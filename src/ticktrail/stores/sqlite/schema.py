@@ -1,0 +1,317 @@
+"""The SQLite file's schema, as numbered steps that are never edited, only added to.
+
+Applying them records each step in :data:`LEDGER` inside the same transaction, so a file is either wholly at a
+number or not there at all, whoever is killed and however many open it for the first time at once.
+
+Everything here runs on SQLite 3.34 (Python on RHEL 9): no STRICT, no RETURNING, no ``->>``, no unixepoch().
+Instants (``…_at``) are integer milliseconds since 1970 UTC, ``…_timestamp`` integer Unix seconds.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from ticktrail.errors import StoreRefusedError
+from ticktrail.stores.sqlite.connection import transaction
+from ticktrail.stores.sqlite.statistics import register_functions
+
+LEDGER = "ticktrail_migration"
+"""The table that says which steps a file has; a file without it is not ours."""
+
+
+class Migration(msgspec.Struct, frozen=True):
+    """One step: its number (1, 2, 3 … without gaps), what it does, and the statements that do it."""
+
+    number: int
+    name: str
+    statements: tuple[str, ...]
+
+
+MIGRATIONS = (
+    Migration(
+        1,
+        "messages: where each stands and when it got there",
+        (
+            # Times and statuses are what merge.state made of the events: kept for questions, read back from events.
+            """
+            CREATE TABLE message (
+                id INTEGER PRIMARY KEY,
+                message_id TEXT NOT NULL UNIQUE,
+                conversation_id TEXT,
+                phone_number_id TEXT,
+                display_phone_number TEXT,
+                recipient_user_id TEXT,
+                callback_data TEXT,
+                instance TEXT,
+                latest_status TEXT NOT NULL,
+                latest_timestamp INTEGER,
+                status_count INTEGER NOT NULL,
+                workflow_id TEXT NOT NULL,
+                conflict INTEGER NOT NULL,
+                failure_code,
+                failure_title TEXT,
+                failure_details TEXT,
+                pricing TEXT,
+                sent_timestamp INTEGER,
+                delivered_timestamp INTEGER,
+                read_timestamp INTEGER,
+                played_timestamp INTEGER,
+                failed_timestamp INTEGER,
+                first_timestamp INTEGER,
+                template_name TEXT,
+                template_language TEXT,
+                sent_by_workflow_id TEXT,
+                sent_by_node TEXT,
+                sent_by_execution_id TEXT,
+                first_seen_at INTEGER NOT NULL,
+                last_updated_at INTEGER NOT NULL,
+                last_scanned_at INTEGER NOT NULL
+            )
+            """,
+        ),
+    ),
+    Migration(
+        2,
+        "events: every distinct status of a message",
+        (
+            # The key is merge.entry_key's text. Without a rowid a message's events lie side by side.
+            """
+            CREATE TABLE event (
+                message INTEGER NOT NULL REFERENCES message (id),
+                key TEXT NOT NULL,
+                status TEXT NOT NULL,
+                timestamp INTEGER,
+                execution_id TEXT NOT NULL,
+                conversation_id TEXT,
+                workflow_id TEXT NOT NULL,
+                details TEXT,
+                PRIMARY KEY (message, key)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
+    Migration(
+        3,
+        "sends: each attempt to send, accepted or refused by Meta",
+        (
+            """
+            CREATE TABLE send (
+                id INTEGER PRIMARY KEY,
+                key TEXT NOT NULL UNIQUE,
+                message_id TEXT,
+                status TEXT NOT NULL,
+                rejected INTEGER NOT NULL,
+                sent_at INTEGER,
+                conversation_id TEXT,
+                input TEXT,
+                template_name TEXT,
+                template_language TEXT,
+                sent_by_workflow_id TEXT NOT NULL,
+                sent_by_node TEXT NOT NULL,
+                sent_by_execution_id TEXT NOT NULL,
+                errors TEXT,
+                instance TEXT
+            )
+            """,
+        ),
+    ),
+    Migration(
+        4,
+        "indexes: one for each question the commands ask",
+        (
+            "CREATE INDEX message_latest ON message (latest_timestamp)",
+            "CREATE INDEX message_conversation ON message (conversation_id, latest_timestamp)",
+            "CREATE INDEX message_status ON message (latest_status, latest_timestamp)",
+            "CREATE INDEX message_updated ON message (last_updated_at)",
+            "CREATE INDEX message_recipient ON message (recipient_user_id) WHERE recipient_user_id IS NOT NULL",
+            "CREATE INDEX message_time ON message (COALESCE(sent_timestamp, first_timestamp, latest_timestamp))",
+            "CREATE INDEX send_time ON send (sent_at)",
+        ),
+    ),
+    Migration(
+        5,
+        "books: what a sync notes of its own work",
+        (
+            "CREATE TABLE identity (id TEXT NOT NULL)",
+            "INSERT INTO identity VALUES (LOWER(HEX(RANDOMBLOB(16))))",
+            # Bits of 2,048 ids, least significant byte first.
+            """
+            CREATE TABLE settled (
+                scope TEXT NOT NULL,
+                block INTEGER NOT NULL,
+                bits BLOB NOT NULL,
+                latest_started_at TEXT,
+                PRIMARY KEY (scope, block)
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE open_execution (
+                scope TEXT NOT NULL,
+                execution_id INTEGER NOT NULL,
+                record TEXT NOT NULL,
+                PRIMARY KEY (scope, execution_id)
+            ) WITHOUT ROWID
+            """,
+            "CREATE TABLE coverage_facts (scope TEXT PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE lease (name TEXT PRIMARY KEY, holder TEXT NOT NULL, until INTEGER NOT NULL) WITHOUT ROWID",
+            """
+            CREATE TABLE run (
+                run_id TEXT PRIMARY KEY,
+                began_at INTEGER NOT NULL,
+                record TEXT NOT NULL
+            )
+            """,
+            "CREATE INDEX run_time ON run (began_at)",
+        ),
+    ),
+    Migration(
+        6,
+        "indexes: messages by campaign and by error, refused sends",
+        (
+            """
+            CREATE INDEX message_campaign ON message (callback_data, latest_timestamp)
+            WHERE callback_data IS NOT NULL
+            """,
+            "CREATE INDEX message_failure ON message (failure_code, latest_timestamp) WHERE failure_code IS NOT NULL",
+            "CREATE INDEX send_refused ON send (sent_at) WHERE rejected = 1",
+        ),
+    ),
+    Migration(
+        7,
+        "figures: what messages are counted by, in columns that indexes cover",
+        (
+            "ALTER TABLE message ADD COLUMN message_time INTEGER",
+            "ALTER TABLE message ADD COLUMN audience INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE message ADD COLUMN facts INTEGER NOT NULL DEFAULT 0",
+            "ALTER TABLE message ADD COLUMN delay INTEGER",
+            "ALTER TABLE message ADD COLUMN pricing_category TEXT",
+            "ALTER TABLE message ADD COLUMN billable INTEGER",
+            # The functions are counts.py's own (register_functions): one law for what is written and what is mended.
+            """
+            UPDATE message SET
+                message_time = COALESCE(sent_timestamp, first_timestamp, latest_timestamp),
+                audience = counted_audience(conversation_id, phone_number_id),
+                facts = counted_facts(latest_status, conflict, sent_timestamp, delivered_timestamp,
+                                      read_timestamp, played_timestamp),
+                delay = counted_delay(latest_status, sent_timestamp, delivered_timestamp),
+                pricing_category = counted_category(pricing),
+                billable = counted_billable(pricing)
+            """,
+            "DROP INDEX message_time",
+            "CREATE INDEX message_time ON message (message_time, audience, facts, pricing_category, billable, delay)",
+            "CREATE INDEX message_facts ON message (audience, facts, pricing_category, billable, delay, message_time)",
+        ),
+    ),
+    Migration(
+        8,
+        "care: who was forgotten, and since when the ledger keeps",
+        (
+            "CREATE TABLE forgotten (id INTEGER PRIMARY KEY, tombstone TEXT NOT NULL UNIQUE, forgotten_at INTEGER)",
+            "CREATE TABLE care (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
+            "INSERT INTO care VALUES ('salt', LOWER(HEX(RANDOMBLOB(16))))",
+        ),
+    ),
+    Migration(
+        9,
+        "alerts: what was alerted of, and who was told",
+        (
+            """
+            CREATE TABLE alert (
+                key TEXT PRIMARY KEY,
+                kind TEXT NOT NULL,
+                title TEXT NOT NULL,
+                first_seen_at INTEGER NOT NULL,
+                last_seen_at INTEGER NOT NULL,
+                resolved_at INTEGER,
+                acknowledged_at INTEGER,
+                note TEXT
+            ) WITHOUT ROWID
+            """,
+            """
+            CREATE TABLE alert_notice (
+                key TEXT NOT NULL,
+                channel TEXT NOT NULL,
+                told_at INTEGER NOT NULL,
+                over_at INTEGER,
+                PRIMARY KEY (key, channel)
+            ) WITHOUT ROWID
+            """,
+        ),
+    ),
+)
+
+
+def applied_number(connection: sqlite3.Connection, location: str) -> int:
+    """The number of the last step a file has; 0 for a new or empty file.
+
+    Raises:
+        StoreRefusedError: the file is another program's database.
+    """
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    if LEDGER in tables:
+        number = connection.execute(f"SELECT MAX(number) FROM {LEDGER}").fetchone()[0]  # noqa: S608 - a constant
+        return int(number or 0)
+    if tables:
+        raise StoreRefusedError(
+            f"{location} is a SQLite database of another program: nothing in it was touched.",
+            remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
+        )
+    return 0
+
+
+def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Refuse a file with steps this Ticktrail does not know: writing to it could break what they promise.
+
+    Raises:
+        StoreRefusedError: the file's number is higher than the last step's.
+    """
+    newest = migrations[-1].number
+    if number > newest:
+        raise StoreRefusedError(
+            f"{location} was written by a newer Ticktrail (its schema is number {number}, this one knows {newest}).",
+            remedy="Upgrade Ticktrail on this machine, or use another store.",
+        )
+
+
+def refuse_older(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Refuse to read a file that lacks steps: whoever only reads cannot bring it up to date.
+
+    Raises:
+        StoreRefusedError: the file's number is lower than the last step's.
+    """
+    if number < migrations[-1].number:
+        raise StoreRefusedError(
+            f"{location} was written by an older Ticktrail (its schema is number {number}). Nothing in it is lost.",
+            remedy="Run ticktrail sync once: whatever writes to the store brings it up to date.",
+        )
+
+
+def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Apply the steps a file lacks, in one transaction; nothing happens when it lacks none.
+
+    Raises:
+        StoreRefusedError: the file is another program's or a newer Ticktrail's.
+    """
+    if applied_number(connection, location) == migrations[-1].number:
+        return
+    register_functions(connection)
+    with transaction(connection):
+        number = applied_number(connection, location)
+        refuse_newer(number, location, migrations)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {LEDGER}"
+            " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
+        )
+        for migration in migrations:
+            if migration.number <= number:
+                continue
+            for statement in migration.statements:
+                connection.execute(statement)
+            connection.execute(
+                f"INSERT INTO {LEDGER} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+                (migration.number, migration.name, time.time_ns() // 1_000_000),
+            )

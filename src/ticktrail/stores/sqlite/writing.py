@@ -1,0 +1,249 @@
+"""One batch folded into a SQLite file: what is stored of its messages, the law, the rows that changed.
+
+Everything here runs inside a transaction that holds SQLite's write lock, so reading first and writing then is
+sound.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message, merge_sends
+from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.stores import Refusal, WriteReport
+from ticktrail.stores.sqlite.connection import savepoint
+from ticktrail.stores.sqlite.lookup import find_messages, find_sends, next_number
+from ticktrail.stores.sqlite.rows import (
+    INSERT_MESSAGE,
+    INSERT_SEND,
+    NO_ORIGIN,
+    PUT_EVENT,
+    UPDATE_ATTRIBUTES,
+    UPDATE_ORIGIN,
+    UPDATE_SCANNED,
+    UPDATE_SEND,
+    UPDATE_STANDING,
+    Row,
+    attributes_row,
+    bindable,
+    event_row,
+    message_row,
+    message_to_merge,
+    origin_row,
+    scanned_row,
+    send_row,
+    standing_row,
+    times_row,
+    to_instant,
+    to_milliseconds,
+)
+
+UNSTORABLE = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.ProgrammingError,
+)
+"""What a value that SQLite cannot take raises: in folding, in encoding or in binding."""
+
+
+class _Changes:
+    """Rows to write, gathered for one ``executemany`` each."""
+
+    def __init__(self) -> None:
+        self.new: list[Row] = []
+        self.events: list[Row] = []
+        self.standings: list[Row] = []
+        self.attributes: list[Row] = []
+        self.scanned: list[Row] = []
+
+    def change(self, number: int, stored: Message, merged: Message) -> None:
+        """Note what distinguishes a message from what is stored of it in row ``number``."""
+        kept = set(map(id, stored.history))
+        changed = [entry for entry in merged.history if id(entry) not in kept]
+        if changed:
+            self.events += [event_row(number, entry_key(entry), entry) for entry in changed]
+            self.standings.append((*standing_row(merged), *times_row(merged), number))
+        elif merged.last_scanned_at != stored.last_scanned_at or merged.first_seen_at != stored.first_seen_at:
+            self.scanned.append((*scanned_row(merged), number))
+        if merged.attributes != stored.attributes:
+            self.attributes.append((*attributes_row(merged.attributes), number))
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Send every row to SQLite."""
+        for statement, changed in (
+            (INSERT_MESSAGE, self.new),
+            (UPDATE_STANDING, self.standings),
+            (UPDATE_ATTRIBUTES, self.attributes),
+            (UPDATE_SCANNED, self.scanned),
+            (PUT_EVENT, self.events),
+        ):
+            if changed:
+                connection.executemany(statement, changed)
+
+
+def write_together(
+    connection: sqlite3.Connection,
+    events: Iterable[StatusEvent],
+    sends: Iterable[Send],
+    *,
+    at: datetime,
+    instance: str | None,
+) -> WriteReport:
+    """Fold a batch in a few statements.
+
+    Raises:
+        one of UNSTORABLE: some value cannot be stored; the transaction has to be taken back.
+    """
+    report = _write_sends(connection, sends, instance)
+    return report + _write_messages(connection, gather(events, instance=instance), at)
+
+
+def write_apart(
+    connection: sqlite3.Connection,
+    events: Iterable[StatusEvent],
+    sends: Iterable[Send],
+    *,
+    at: datetime,
+    instance: str | None,
+) -> WriteReport:
+    """Fold a batch message by message, so that what cannot be stored costs itself only."""
+    events_of: dict[str, list[StatusEvent]] = {}
+    for event in events:
+        events_of.setdefault(event.message_id, []).append(event)
+    sends_of: dict[str, list[Send]] = {}
+    for send in sends:
+        sends_of.setdefault(send.key, []).append(send)
+    report = WriteReport()
+    parts: list[tuple[str, list[StatusEvent], list[Send]]] = [
+        *((key, [], copies) for key, copies in sends_of.items()),
+        *((message_id, told, []) for message_id, told in events_of.items()),
+    ]
+    for key, told, copies in parts:
+        try:
+            with savepoint(connection):
+                report += write_together(connection, told, copies, at=at, instance=instance)
+        except UNSTORABLE as error:
+            report += WriteReport(refused=(Refusal(key, reason_of(error)),))
+    return report
+
+
+Taken = tuple[int | None, Message | None, Message]
+"""The row of a stored message and what is stored, both None for a new one; and the message as it is to be."""
+
+
+def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None:
+    """Store whole messages with their own dates.
+
+    Raises:
+        one of UNSTORABLE: some value cannot be stored.
+    """
+    changes = _Changes()
+    free = next_number(connection, "message")
+    new = [message.message_id for number, _, message in taken if number is None]
+    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values()}
+    for number, stored, message in taken:
+        origin = _origin_of(message)
+        if number is None or stored is None:
+            send = lent.get(message.message_id)
+            changes.new.append(message_row(free, message, origin if send is None else origin_row(send)))
+            changes.events += [event_row(free, entry_key(entry), entry) for entry in message.history]
+            free += 1
+            continue
+        changes.change(number, stored, message)
+        changes.standings.append((*standing_row(message), *times_row(message), number))
+        if origin != _origin_of(stored):
+            connection.execute(UPDATE_ORIGIN, (*origin, bindable(message.message_id)))
+    changes.write(connection)
+
+
+def _origin_of(message: Message) -> Row:
+    template, sender = message.template, message.sent_by
+    if sender is None:
+        return NO_ORIGIN
+    return (
+        template.name if template else None,
+        template.language if template else None,
+        sender.workflow_id,
+        sender.node,
+        sender.execution_id,
+    )
+
+
+def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
+    if not gathered:
+        return WriteReport()
+    known = {
+        message.message_id: (number, message)
+        for number, message in find_messages(connection, "message_id", _keys(gathered), message_to_merge).items()
+    }
+    new = [message_id for message_id in gathered if message_id not in known]
+    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values() if not send.rejected}
+    number = next_number(connection, "message")
+    changes = _Changes()
+    updated = fresh = 0
+    for message_id, news in gathered.items():
+        if message_id in known:
+            row, stored = known[message_id]
+            merged = merge_message(stored, message_id, news, at=at)
+            changes.change(row, stored, merged)
+            updated += len(merged.history) > len(stored.history)
+            fresh += len(merged.history) - len(stored.history)
+            continue
+        merged = merge_message(None, message_id, news, at=at)
+        fresh += len(merged.history)
+        send = lent.get(message_id)
+        changes.new.append(message_row(number, merged, NO_ORIGIN if send is None else origin_row(send)))
+        changes.events += [event_row(number, key, entry) for key, entry in news.entries.items()]
+        number += 1
+    changes.write(connection)
+    return WriteReport(inserted=len(new), updated=updated, unchanged=len(known) - updated, events=fresh)
+
+
+def _write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance: str | None) -> WriteReport:
+    """Merge sends into the stored ones, and lend what they say to the messages that are stored already."""
+    fresh: dict[str, Send] = {}
+    for told in sends:
+        send = msgspec.structs.replace(
+            told,
+            sent_at=None if told.sent_at is None else to_instant(to_milliseconds(told.sent_at)),
+            instance=instance if told.instance is None else told.instance,
+        )
+        fresh[send.key] = merge_sends(fresh[send.key], send) if send.key in fresh else send
+    if not fresh:
+        return WriteReport()
+    stored = {send.key: send for send in find_sends(connection, "key", _keys(fresh)).values()}
+    new = [send for key, send in fresh.items() if key not in stored]
+    merged = [merge_sends(stored[key], send) for key, send in fresh.items() if key in stored]
+    changed = [send for send in merged if send != stored[send.key]]
+    connection.executemany(INSERT_SEND, map(send_row, new))
+    connection.executemany(UPDATE_SEND, ((*send_row(send)[1:], send.key) for send in changed))
+    connection.executemany(
+        UPDATE_ORIGIN, ((*origin_row(send), send.key) for send in (*new, *changed) if not send.rejected)
+    )
+    return WriteReport(sends=len(new))
+
+
+def _keys(texts: Iterable[str]) -> Sequence[str | bytes]:
+    return [bindable(text) for text in texts]
+
+
+def reason_of(error: BaseException) -> str:
+    """Why a value was refused, in words that repeat nothing of the value."""
+    if isinstance(error, UnicodeError):
+        return "a text in it holds half a surrogate pair, which is no character"
+    if isinstance(error, OverflowError):
+        return "a number in it needs more than 64 bits"
+    if isinstance(error, RecursionError):
+        return "its details are nested too deeply"
+    if isinstance(error, sqlite3.DataError):
+        return "it is too large for SQLite"
+    return f"SQLite cannot hold a value in it ({type(error).__name__})"

@@ -1,0 +1,92 @@
+"""A look straight into the newest executions: messages as these alone show them, kept in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.sources import Source
+from ticktrail.stores import Store, WriteReport
+from ticktrail.sync.ingest import Progress, ReadCounts, read
+
+NOT_FOUND = "not_found"
+"""Answer of :meth:`Scan.track`: no execution that was read tells of this message."""
+
+WA_ID_MISMATCH = "wa_id_mismatch"
+"""Answer of :meth:`Scan.track`: the message is there, but another person is its recipient."""
+
+
+class Scan:
+    """What the newest executions say.
+
+    Attributes:
+        tally: what was read.
+    """
+
+    def __init__(self, events: list[StatusEvent], sends: list[Send], tally: ReadCounts, at: datetime) -> None:
+        self.tally = tally
+        self._events = events
+        self._sends = sends
+        self._at = at
+        self._messages = {
+            message_id: merge_message(None, message_id, news, at=at) for message_id, news in gather(events).items()
+        }
+
+    def messages(self, *, conversation_id: str | None = None, limit: int | None = None) -> list[Message]:
+        """The messages found, newest first (latest timestamp, then message id)."""
+        chosen = [one for one in self._messages.values() if conversation_id is None or _is_to(one, conversation_id)]
+        chosen.sort(key=lambda one: one.message_id)
+        chosen.sort(key=lambda one: one.state.latest_timestamp or 0, reverse=True)
+        return chosen[:limit]
+
+    def track(self, conversation_id: str, message_id: str) -> tuple[str, Message | None]:
+        """One message: its latest status and itself, or :data:`NOT_FOUND` or :data:`WA_ID_MISMATCH` and None."""
+        message = self._messages.get(message_id)
+        if message is None:
+            return NOT_FOUND, None
+        recipient = message.attributes.conversation_id
+        if recipient is not None and not _is_to(message, conversation_id):
+            return WA_ID_MISMATCH, None
+        return message.state.latest_status, message
+
+    def save(self, store: Store, message_ids: Sequence[str], *, instance: str | None = None) -> WriteReport:
+        """Keep what was found of these messages."""
+        chosen = set(message_ids)
+        events = [event for event in self._events if event.message_id in chosen]
+        sends = [send for send in self._sends if send.message_id in chosen]
+        return store.write(events, sends, at=self._at, instance=instance)
+
+
+def newest(
+    sources: Sequence[Source],
+    *,
+    executions: int,
+    since_timestamp: int | None = None,
+    progress: Progress,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Scan:
+    """Read the newest executions of each source.
+
+    Args:
+        executions: how many of each source.
+        since_timestamp: leave out statuses that are older, Unix seconds.
+        now: the clock.
+    """
+    tally = ReadCounts()
+    events: list[StatusEvent] = []
+    sends: list[Send] = []
+    for source in sources:
+        for found in read(source, tally, limit=executions, progress=progress):
+            sends.extend(found.sends)
+            events.extend(
+                event
+                for event in found.events
+                if since_timestamp is None or (event.timestamp is not None and event.timestamp >= since_timestamp)
+            )
+    return Scan(events, sends, tally, now())
+
+
+def _is_to(message: Message, conversation_id: str) -> bool:
+    return conversation_id in {message.attributes.conversation_id, message.attributes.recipient_user_id}

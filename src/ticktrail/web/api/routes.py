@@ -1,0 +1,314 @@
+"""The JSON API under ``/api/v1``: the questions of the command line, with the same names and the same documents."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, tzinfo
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi import Path as InPath
+from starlette.responses import Response
+
+from ticktrail import __version__
+from ticktrail.alerts.service import find_alerts
+from ticktrail.alerts.settings import read_alert_settings
+from ticktrail.errors import NotFoundError
+from ticktrail.messages.document import to_document
+from ticktrail.messages.filters import Cursor, MessageFilter
+from ticktrail.output.alerts import alerts_document
+from ticktrail.output.messages import to_json
+from ticktrail.output.statistics import report_document
+from ticktrail.queries.asked_sends import send_filter_of
+from ticktrail.queries.conversation import Texts
+from ticktrail.queries.filter_parsing import parse_filter
+from ticktrail.queries.freshness import is_late, not_shown, read_freshness
+from ticktrail.queries.statistics import overview
+from ticktrail.settings.naming import read_naming
+from ticktrail.settings.settings import Settings
+from ticktrail.settings.user_file import question_settings
+from ticktrail.stores import Store
+from ticktrail.stores.coverage import Gap
+from ticktrail.stores.sync_state import Run
+from ticktrail.text.phone_numbers import person
+from ticktrail.web import masking as masked
+from ticktrail.web.api.pages import LISTED_BYTES, Page, page_of, sends_page, thread_of
+from ticktrail.web.api.parameters import FiguresOf, Last, Listing, Text, Thread
+from ticktrail.web.api.places import Places
+from ticktrail.web.api.schemas import answers
+from ticktrail.web.api.send_parameters import SendListing
+from ticktrail.web.problem_details import Problem
+from ticktrail.web.roles import Access, Role, role_of
+from ticktrail.web.store_pool import StorePool
+
+PREFIX = "/api/v1"
+
+_ANSWERED = "What n8n handed to Meta's API, and what it answered, newest first."
+_FOR_ALL = "For viewers numbers and message ids are masked."
+
+
+class Api:
+    """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
+
+    def __init__(
+        self, settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None = None
+    ) -> None:
+        self._conversations = conversations
+        self._settings = settings
+        self._salt = access.salt
+        self._ledgers = ledgers
+        self._places = Places()
+
+    async def messages(self, asked: Listing, role: Role | None) -> Response:
+        """A page of messages."""
+        if asked.wa_id is not None:
+            _only_full(role, "wa_id")
+        chosen = self._chosen(asked, after=self._place(asked.after, role), sort=asked.sort)
+        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+        return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
+
+    async def message(self, message_id: str, role: Role | None) -> Response:
+        """One message."""
+        _only_full(role, "message_id")
+
+        def look(store: Store) -> bytes:
+            found = store.get([message_id]).get(message_id)
+            if found is None:
+                raise NotFoundError("There is no message with this id.", remedy="Sync, then ask again.")
+            return _encoded(to_document(found, self._settings.timezone))
+
+        return _json(await self._ledgers.ask(look))
+
+    async def sends(self, asked: SendListing, role: Role | None) -> Response:
+        """A page of sends."""
+        chosen = send_filter_of(asked.asked(self._place(asked.after, role)), self._settings, datetime.now(UTC))
+        salt = None if role is Role.FULL else self._salt
+        page = await self._ledgers.ask(
+            lambda store: sends_page(store, chosen, asked.limit, salt=salt, most_bytes=LISTED_BYTES)
+        )
+        return _json(b'{"sends": [%b], "next": %b}' % (page.body, self._next(page, role)))
+
+    async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
+        """A page of one person's messages."""
+        _only_full(role, "wa_id")
+        place = self._place(asked.after, role)
+        chosen = MessageFilter(
+            person=person(wa_id, question_settings(self._settings).region),
+            order=asked.sort,
+            after=Cursor.read(place) if place else None,
+        )
+
+        def look(store: Store) -> Page:
+            # Digits at the end of several numbers mean several people, and texts do not say whose they are.
+            if self._conversations is None or chosen.person is None or chosen.person.suffix is not None:
+                return self._page(store, chosen, asked.limit, role)
+            return thread_of(
+                store, chosen, asked.limit, kept=self._conversations, order=asked.sort, most_bytes=LISTED_BYTES
+            )
+
+        page = await self._ledgers.ask(look)
+        people = _encoded(sorted(page.people))
+        turns = b"" if page.turns is None else b', "turns": %b' % page.turns
+        ending = self._next(page, role)
+        return _json(b'{"conversationIds": %b, "messages": [%b]%b, "next": %b}' % (people, page.body, turns, ending))
+
+    async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
+        """Figures."""
+        if asked.wa_id is not None:
+            _only_full(role, "wa_id")
+        chosen = self._chosen(asked)
+        naming = read_naming(self._settings.config_file)
+
+        def count(store: Store) -> bytes:
+            report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
+            document = report_document(report)
+            return _encoded(document if role is Role.FULL else masked.stats(document, asked.by))
+
+        return _json(await self._ledgers.ask(count))
+
+    async def alerts(self, role: Role | None) -> Response:
+        """What needs somebody."""
+        n8n = self._settings.n8n
+
+        def find(store: Store) -> bytes:
+            own = read_alert_settings(self._settings.config_file, os.environ)
+            found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
+            document = alerts_document(found, store.alert_state.all(), store.location, self._settings.timezone)
+            if role is not Role.FULL:
+                document = masked.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
+            return _encoded(document)
+
+        return _json(await self._ledgers.ask(find))
+
+    async def runs(self, asked: Last, role: Role | None) -> Response:
+        """The last syncs."""
+
+        def read(store: Store) -> bytes:
+            documents = (run_document(run, self._settings) for run in store.sync_state.runs(asked.limit))
+            if role is not Role.FULL:
+                documents = (masked.run(document, self._salt) for document in documents)
+            return _encoded({"runs": list(documents)})
+
+        return _json(await self._ledgers.ask(read))
+
+    async def health(self, role: Role | None) -> Response:
+        """How far the ledger goes."""
+        document = await self._ledgers.ask(lambda store: health_document(store, self._settings, datetime.now(UTC)))
+        if role is not Role.FULL:
+            del document["store"]
+        return _json(_encoded(document))
+
+    def _chosen(self, asked: Listing | FiguresOf, **more: Any) -> MessageFilter:
+        return parse_filter(asked.asked(**more), self._settings, datetime.now(UTC))
+
+    def _page(self, store: Store, chosen: MessageFilter, limit: int, role: Role | None) -> Page:
+        salt = None if role is Role.FULL else self._salt
+        return page_of(store, chosen, limit, salt=salt, most_bytes=LISTED_BYTES)
+
+    def _place(self, after: str | None, role: Role | None) -> str | None:
+        """The token of a place. A viewer's is one we named: those made by hand would tell an id, letter by letter."""
+        if after is None or (role is Role.FULL and not after.startswith("p_")):
+            return after
+        return self._places.token(after)
+
+    def _next(self, page: Page, role: Role | None) -> bytes:
+        """Where the next page begins. A viewer, and an address that would be too long, get a name for it."""
+        if page.cursor is None:
+            return b"null"
+        token = page.cursor.token
+        return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._places.name(token))
+
+
+def router(settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None = None) -> APIRouter:
+    """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
+    api = Api(settings, access, ledgers, conversations)
+    routes = APIRouter(
+        prefix=PREFIX, default_response_class=Response, generate_unique_id_function=lambda route: route.name
+    )
+
+    @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
+    async def messages(request: Request, asked: Annotated[Listing, Query()]) -> Response:
+        return await api.messages(asked, role_of(request))
+
+    @routes.get(
+        "/messages/{message_id:path}",
+        summary="One message",
+        description="Not for viewers: in a message's id is its recipient's number.",
+        responses=answers("Message"),
+    )
+    async def message(
+        request: Request,
+        message_id: Annotated[str, InPath(min_length=1, max_length=1_024, description="As WhatsApp gave it: wamid.…")],
+    ) -> Response:
+        return await api.message(message_id, role_of(request))
+
+    @routes.get(
+        "/conversations/{wa_id}",
+        summary="One person's messages",
+        description="The number in any spelling, or its last digits; with texts, where a workflow keeps them. "
+        "Not for viewers.",
+        responses=answers("Conversation"),
+    )
+    async def conversation(
+        request: Request,
+        wa_id: Annotated[Text, InPath(description="A phone number, or its last digits.")],
+        asked: Annotated[Thread, Query()],
+    ) -> Response:
+        return await api.conversation(wa_id, asked, role_of(request))
+
+    @routes.get("/sends", summary="Sends", description=f"{_ANSWERED} {_FOR_ALL}", responses=answers("Sends"))
+    async def sends(request: Request, asked: Annotated[SendListing, Query()]) -> Response:
+        return await api.sends(asked, role_of(request))
+
+    @routes.get("/stats", summary="Figures", description=_FOR_ALL, responses=answers("Stats"))
+    async def stats(request: Request, asked: Annotated[FiguresOf, Query()]) -> Response:
+        return await api.stats(asked, role_of(request))
+
+    @routes.get("/alerts", summary="What needs you", description=_FOR_ALL, responses=answers("Alerts"))
+    async def alerts(request: Request) -> Response:
+        _takes_nothing(request)
+        return await api.alerts(role_of(request))
+
+    @routes.get("/sync/runs", summary="The last syncs", description="Newest first.", responses=answers("Runs"))
+    async def runs(request: Request, asked: Annotated[Last, Query()]) -> Response:
+        return await api.runs(asked, role_of(request))
+
+    @routes.get("/health", summary="How far the ledger goes", responses=answers("Health"))
+    async def health(request: Request) -> Response:
+        _takes_nothing(request)
+        return await api.health(role_of(request))
+
+    return routes
+
+
+def run_document(run: Run, settings: Settings) -> dict[str, Any]:
+    """One sync of one workflow, for programs."""
+    n8n, workflow_id = [*run.scope.rsplit("|", 3), "", ""][:2]
+    return {
+        "runId": run.run_id,
+        "n8n": n8n,
+        "workflowId": workflow_id,
+        "beganAt": run.began_at.astimezone(settings.timezone),
+        "seconds": run.seconds,
+        "error": run.error,
+        "report": run.report,
+    }
+
+
+def health_document(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
+    """How far the ledger goes, and what is known to be missing."""
+    found = read_freshness(store, settings)
+    zone = settings.timezone
+    return {
+        "ready": not is_late(found, settings, now),
+        "goodAt": found.good_at and found.good_at.astimezone(zone),
+        "readySeconds": settings.dashboard.ready_seconds,
+        "version": __version__,
+        "store": store.location,
+        "timezone": str(zone),
+        "workflows": [
+            {
+                "workflowId": one.workflow_id,
+                "checkedAt": one.checked_at and one.checked_at.astimezone(zone),
+                "fullAt": one.facts.full_at and one.facts.full_at.astimezone(zone),
+                "notShown": not_shown(store, one),
+                "gaps": [_gap_document(gap, zone) for gap in one.facts.gaps],
+                "lostCount": len(one.facts.lost),
+            }
+            for one in found.followed
+        ],
+    }
+
+
+def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
+    return {
+        "afterId": gap.after_id,
+        "beforeId": gap.before_id,
+        "fromStartedAt": gap.from_started_at,
+        "toStartedAt": gap.to_started_at,
+        "foundAt": gap.found_at.astimezone(zone),
+    }
+
+
+def _only_full(role: Role | None, name: str) -> None:
+    if role is not Role.FULL:
+        raise Problem(
+            403,
+            "Viewers cannot look for a person.",
+            name=name,
+            remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's.",
+        )
+
+
+def _takes_nothing(request: Request) -> None:
+    """Raise a problem that names a parameter where there are none: nothing is passed over."""
+    for name in request.query_params:
+        raise Problem(400, f"There is no parameter {name[:60]!r} here.", name=name[:60], remedy="Leave it away.")
+
+
+def _encoded(value: Any) -> bytes:
+    return to_json(value).encode("utf-8", "replace")
+
+
+def _json(body: bytes) -> Response:
+    return Response(body, media_type="application/json")

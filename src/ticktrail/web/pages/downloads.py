@@ -1,0 +1,160 @@
+"""What a page shows as a file: CSV for programs, XLSX for people."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, Response
+from starlette.background import BackgroundTask
+
+from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.document import to_document
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.output import files as exports
+from ticktrail.output.files import MESSAGES, Table
+from ticktrail.output.sends import SEND_COLUMNS, flat_send, send_to_document
+from ticktrail.output.statistics import group_document, report_document
+from ticktrail.queries.periods import USUAL, period_of
+from ticktrail.queries.statistics import overview
+from ticktrail.stores import Store
+from ticktrail.stores.opening import open_ledger
+from ticktrail.web import masking as masked_ones
+from ticktrail.web.pages import strings as words
+from ticktrail.web.pages.context import Site, refuse_search
+from ticktrail.web.pages.send_choice import read_send_choice, send_filter_of
+from ticktrail.web.pages.url_filters import parse_filter, read_choice
+from ticktrail.web.problem_details import of_error
+from ticktrail.web.roles import Role
+from ticktrail.web.store_pool import BusyError
+
+Documents = Iterable[dict[str, Any]]
+Write = Callable[[Store, bool], Documents]
+"""The documents of a file out of a store, masked or not."""
+
+SENDS = Table(name="sends", columns=SEND_COLUMNS, row=flat_send)
+
+MOST_AT_ONCE = 4
+"""Files that are made at one moment; who asks for one more is told to come back."""
+
+_RATES = frozenset({"deliveryRate", "readRateAtLeast", "failureRate"})
+_TYPES = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+
+def add_downloads(app: FastAPI, site: Site) -> None:
+    """Put the files at ``/download/NAME.csv`` and ``.xlsx``, with the conditions of what is shown in the query."""
+    turns = threading.BoundedSemaphore(MOST_AT_ONCE)
+    made = {"messages": _messages, "sends": _sends, "funnel": _days, "compare": _groups}
+    for name, asked in made.items():
+        for form in _TYPES:
+            app.get(f"/download/{name}.{form}", include_in_schema=False, response_model=None)(
+                _answer(site, name, form, asked, turns)
+            )
+
+
+def given_in(request: Request) -> dict[str, list[str]]:
+    """An address's query, all values of each name."""
+    given: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        given.setdefault(name, []).append(value)
+    return given
+
+
+def _answer(
+    site: Site,
+    name: str,
+    form: str,
+    asked: Callable[[Site, Request], tuple[Table, Write]],
+    turns: threading.BoundedSemaphore,
+) -> Callable[[Request], Response]:
+    # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
+    def answer(request: Request) -> Response:
+        masked = site.visitor(request).masked
+        role = Role.VIEWER if masked else Role.FULL
+        if not turns.acquire(blocking=False):
+            return of_error(BusyError(), role)
+        try:
+            table, documents = asked(site, request)
+            return _file(site, f"{name}.{form}", table, documents, masked=masked)
+        except TicktrailError as error:
+            return of_error(error, role)
+        finally:
+            turns.release()
+
+    return answer
+
+
+def _messages(site: Site, request: Request) -> tuple[Table, Write]:
+    choice = read_choice(given_in(request), site.addresses)
+    if choice.to:
+        refuse_search(site.visitor(request))
+    chosen = parse_filter(choice, site.settings, site.now())
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        found = (to_document(message, site.settings.timezone) for message in store.messages(chosen))
+        return map(masked_ones.message, found) if masked else found
+
+    return MESSAGES, documents
+
+
+def _sends(site: Site, request: Request) -> tuple[Table, Write]:
+    chosen = send_filter_of(read_send_choice(given_in(request), site.addresses), site.settings, site.now())
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))
+        return map(masked_ones.send, found) if masked else found
+
+    return SENDS, documents
+
+
+def _days(site: Site, request: Request) -> tuple[Table, Write]:
+    return _figures(site, request, Grouping.DAY, "funnel")
+
+
+def _groups(site: Site, request: Request) -> tuple[Table, Write]:
+    by = request.query_params.get("by", "template")
+    if by not in words.GROUPINGS:
+        raise ConfigurationError(
+            words.NO_GROUPING, remedy=words.GOOD_GROUPINGS.format(names=", ".join(words.GROUPINGS))
+        )
+    return _figures(site, request, Grouping(by), "compare")
+
+
+def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Table, Write]:
+    """Every group of a period, as ``ticktrail stats`` counts and names it."""
+    now = site.now()
+    period = period_of(request.query_params.get("period", USUAL)[:100], now, site.settings.timezone)
+    wanted = MessageFilter(since_timestamp=period.since, until_timestamp=period.until)
+    columns = tuple(group_document(Group(key=None, counts=Counts()), by, frozenset()))
+
+    def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
+        report = overview(store, wanted, by, sys.maxsize, naming=site.naming, now=now)
+        found: Documents = report_document(report)["groups"]
+        return (masked_ones.group(one, by) for one in found) if masked else found
+
+    return Table(name=name, columns=columns, row=dict, rates=_RATES, numbers=True), documents
+
+
+def _file(site: Site, name: str, table: Table, documents: Write, *, masked: bool) -> Response:
+    folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
+    form = name.rpartition(".")[2]
+    try:
+        path = Path(folder.name) / name
+        with open_ledger(site.settings) as store:
+            exports.write_file(documents(store, masked), path, form, table=table)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return FileResponse(
+        path, media_type=_TYPES[form], filename=name, background=BackgroundTask(folder.cleanup),
+        headers={"Cache-Control": "no-store"},
+    )  # fmt: skip

@@ -1,0 +1,119 @@
+"""Answers that say what is wrong, its name and a remedy: ``application/problem+json`` (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, StoreUnavailableError, TicktrailError
+from ticktrail.text.masking import hide_places, mask_text
+from ticktrail.web.roles import Role, role_of
+from ticktrail.web.store_pool import BusyError
+
+MEDIA_TYPE = "application/problem+json"
+
+RETRY_SECONDS = 5
+
+
+class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
+    """Something is wrong with a request."""
+
+    def __init__(
+        self, status: int, detail: str, *, remedy: str = "", name: str | None = None, retry_seconds: int | None = None
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.headers = None if retry_seconds is None else {"Retry-After": str(retry_seconds)}
+        self.remedy = remedy
+        self.name = name
+
+
+def problem(
+    status: int, detail: str, *, remedy: str = "", name: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer.
+
+    Args:
+        name: of the parameter or setting that is wrong, where it is one.
+    """
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "name": name,
+        "remedy": remedy or None,
+    }
+    known = {key: value for key, value in document.items() if value is not None}
+    return Response(json.dumps(known, ensure_ascii=True).encode(), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error of the app answered in this way."""
+    app.add_exception_handler(Problem, _of_problem)
+    app.add_exception_handler(TicktrailError, _of_ours)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(HTTPException, _of_http)
+
+
+def of_error(error: TicktrailError, role: Role | None) -> Response:
+    """What one of our errors means to somebody who sent a request.
+
+    A store's own sentence names hosts and folders, and so may one about a setting: these are for those who may see
+    everything.
+    """
+    said, remedy = str(error), error.remedy
+    again = {"Retry-After": str(RETRY_SECONDS)}
+    if isinstance(error, BusyError):
+        return problem(503, said, remedy=remedy, headers=again)
+    if role is not Role.FULL:
+        said, remedy = (hide_places(mask_text(text)) for text in (said, remedy))
+    if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError):
+        return problem(400, _as_parameters(said), remedy=_as_parameters(remedy))
+    if isinstance(error, NotFoundError):
+        return problem(404, said, remedy=remedy)
+    headers = again if isinstance(error, StoreUnavailableError) else None
+    if role is Role.FULL:
+        return problem(503, said, remedy=remedy, headers=headers)
+    what = "The settings cannot be used." if isinstance(error, SettingsError) else "The store did not answer."
+    return problem(503, what, remedy="Tell whoever runs Ticktrail.", headers=headers)
+
+
+def _as_parameters(text: str) -> str:
+    """``--not-read`` is ``not_read`` in an address."""
+    return re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", "_"), text)
+
+
+async def _of_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)  # noqa: S101 - what it was registered for
+    return problem(error.status, str(error), remedy=error.remedy, name=error.name, headers=error.headers)
+
+
+async def _of_ours(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TicktrailError)  # noqa: S101 - what it was registered for
+    return of_error(error, role_of(request))
+
+
+async def _of_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
+    first = error.errors()[0]
+    name = next((str(part) for part in first["loc"][1:]), "request")[:60]
+    if first["type"] == "extra_forbidden":
+        return problem(
+            400, f"There is no parameter {name!r} here.", name=name, remedy="/api/v1/docs names those there are."
+        )
+    return problem(400, f"{name}: {first['msg'][:300]}.", name=name, remedy="/api/v1/docs says what it takes.")
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
+    remedy = "/api/v1/docs names what there is." if request.url.path.startswith("/api/") else ""
+    return problem(error.status_code, str(error.detail), remedy=remedy, headers=error.headers)

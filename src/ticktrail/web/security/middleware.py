@@ -1,0 +1,121 @@
+"""Stands before everything: looks where a request comes from, how large it is, and whose it is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ticktrail.web.problem_details import Problem, problem
+from ticktrail.web.roles import ROLE_KEY, Access, Role
+from ticktrail.web.security import request_checks as bounds
+from ticktrail.web.security.headers import under
+from ticktrail.web.security.rate_limit import LoginAttempts
+
+SESSION_COOKIE = "ticktrail_session"
+
+WITHOUT_LOGIN = ("/healthz", "/readyz", "/login", "/favicon.ico")
+"""What anybody may ask for. All else needs a role, the pages' scripts and styles included."""
+
+_FOR_PROGRAMS = ("/api", "/metrics")
+
+# A cookie that is SameSite=Strict does not come with a click on a link elsewhere, but with what a page of ours asks.
+_AGAIN = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
+    "<title>Ticktrail</title></head><body></body></html>"
+)
+
+
+class AuthMiddleware:
+    """Lets a request in, or answers it.
+
+    Args:
+        attempts: shared with the login.
+        clock: seconds that only go forward.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, access: Access, attempts: LoginAttempts, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.app = app
+        self._access = access
+        self._attempts = attempts
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its role, or answer that it is refused."""
+        if scope["type"] not in {"http", "websocket"}:
+            await self.app(scope, receive, send)
+            return
+        try:
+            refusal = self._look_at(scope)
+            if refusal is None:
+                await self.app(scope, bounds.bounded(receive) if scope["type"] == "http" else receive, send)
+                return
+        except Problem as found:
+            refusal = problem(found.status, str(found), remedy=found.remedy, name=found.name, headers=found.headers)
+        if scope["type"] == "websocket":
+            # Before it was accepted: the handshake is answered with 403.
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await refusal(scope, receive, send)
+
+    def _look_at(self, scope: Scope) -> Response | None:
+        connection = HTTPConnection(scope)
+        headers = connection.headers
+        bounds.refuse_large(scope, headers)
+        bounds.refuse_foreign_host(headers, is_open=self._access.is_open)
+        bounds.refuse_foreign_origin(scope, headers)
+        role = self._role(connection)
+        scope.setdefault("state", {})[ROLE_KEY] = role
+        if role is not None or scope["path"] in WITHOUT_LOGIN:
+            return None
+        return _turned_away(scope, headers)
+
+    def _role(self, connection: HTTPConnection) -> Role | None:
+        if self._access.is_open:
+            return Role.FULL
+        scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._role_by_token(token.strip(), client_address(connection))
+        cookie = connection.cookies.get(SESSION_COOKIE)
+        return None if cookie is None else self._access.role_by_session(cookie, datetime.now(UTC))
+
+    def _role_by_token(self, token: str, address: str) -> Role | None:
+        now = self._clock()
+        if wait := self._attempts.wait(address, now):
+            said = f"Too many wrong tokens came from this address. Wait {wait} s."
+            raise Problem(429, said, name="Authorization", retry_seconds=wait)
+        role = self._access.role_by_token(token)
+        if role is None:
+            self._attempts.failed(address, now)
+        return role
+
+
+def client_address(connection: HTTPConnection) -> str:
+    """Where a request comes from, as far as the server tells."""
+    return connection.client.host if connection.client else ""
+
+
+def _turned_away(scope: Scope, headers: Headers) -> Response:
+    """What somebody unknown gets: programs a 401, people the login."""
+    navigating = scope.get("method") in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
+    if not navigating or under(scope["path"], _FOR_PROGRAMS):
+        return problem(
+            401,
+            "This token is not one of Ticktrail's." if "authorization" in headers else "This needs a token.",
+            name="Authorization",
+            remedy="Send Authorization: Bearer and TICKTRAIL_DASHBOARD_TOKEN, or the viewer's; or log in at /login.",
+            headers={"WWW-Authenticate": 'Bearer realm="ticktrail"'},
+        )
+    if headers.get("sec-fetch-site") == "cross-site":
+        return HTMLResponse(_AGAIN)
+    query = scope.get("query_string", b"").decode("latin-1")
+    wanted = scope["path"] + (f"?{query}" if query else "")
+    return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303)

@@ -1,0 +1,263 @@
+"""Puts the dashboard together, and serves it until it is asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import importlib
+import importlib.util
+import os
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import Self
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.responses import RedirectResponse, Response
+
+from ticktrail import __version__
+from ticktrail.errors import ConfigurationError, FatalError, TicktrailError
+from ticktrail.messages.counts import Counts
+from ticktrail.queries.conversation import Texts
+from ticktrail.settings.naming import read_naming
+from ticktrail.settings.settings import Settings
+from ticktrail.stores.opening import open_conversations
+from ticktrail.web import metrics, probes
+from ticktrail.web import problem_details as problems
+from ticktrail.web.api import docs as handbook
+from ticktrail.web.api import routes as api
+from ticktrail.web.keeping import CachedValue
+from ticktrail.web.roles import Access
+from ticktrail.web.security import login
+from ticktrail.web.security.headers import SecurityHeaders
+from ticktrail.web.security.methods import ReadOnly
+from ticktrail.web.security.middleware import AuthMiddleware
+from ticktrail.web.security.rate_limit import LoginAttempts
+from ticktrail.web.store_pool import StorePool, open_ledgers
+
+METRICS_SECONDS = 15.0
+METRICS_PATIENT_SECONDS = 300.0
+
+_REMEDIES = {
+    errno.EADDRINUSE: "Stop what listens there, or choose another port, such as --port 8766.",
+    errno.EACCES: "Ports below 1024 are the administrator's. Choose another, such as --port 8765.",
+}
+_NO_ADDRESS = "Give an address that this machine has: --host 127.0.0.1, or --host 0.0.0.0 for all of them."
+
+_PAGES = "ticktrail.web.pages.routes"
+_STOP_SECONDS = 5
+_MOST_CONNECTIONS = 500
+_LARGEST_HEAD = 32_768
+
+
+def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
+    """The whole dashboard as one ASGI app.
+
+    ``app.state.ledgers`` is what asks the store; pages share it. It is closed when the app shuts down.
+
+    Args:
+        pages: with the pages for people, where they are installed; else the API, metrics and login only.
+    """
+    ledgers = open_ledgers(settings)
+    conversations = open_conversations(settings)
+    beginning: list[Callable[[], Awaitable[None]]] = []
+    app = FastAPI(
+        title="Ticktrail",
+        version=__version__,
+        # FastAPI's own pages load their scripts from elsewhere.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_living(ledgers, conversations, beginning),
+    )
+    app.state.ledgers = ledgers
+    app.state.settings = settings
+    app.state.access = access
+    # A key that is changed while it runs is put here by whoever reads the settings anew.
+    app.state.n8n_key = settings.n8n.api_key
+    attempts = LoginAttempts()
+    problems.install(app)
+    app.include_router(login.router(access, attempts))
+    app.include_router(probes.router(settings, ledgers))
+    paths = api.router(settings, access, ledgers, conversations)
+    app.include_router(paths)
+    app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
+    beginning.append(_add_metrics(app, settings, ledgers))
+    for path in ("/api", "/api/{rest:path}"):
+        app.add_api_route(path, _no_such_path, include_in_schema=False)
+    app.add_middleware(ReadOnly)
+    app.add_middleware(AuthMiddleware, access=access, attempts=attempts)
+    # Added last, it stands outermost: a refusal has the headers too.
+    app.add_middleware(SecurityHeaders)
+    if not (pages and _mount_pages(app, settings, access, ledgers, conversations)):
+
+        @app.get("/", include_in_schema=False)
+        async def to_docs() -> Response:
+            return RedirectResponse(f"{api.PREFIX}/docs", 303)
+
+    return app
+
+
+class Server:
+    """Serves an app in a thread of its own: signals are the business of whoever started it, and so is the main thread.
+
+    Args:
+        listening: what :func:`listen` gave.
+        ended: set when it serves no more, for whatever reason.
+    """
+
+    def __init__(self, app: FastAPI, listening: socket.socket, *, ended: threading.Event | None = None) -> None:
+        self._listening = listening
+        self._ended = ended
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                # UrlTokens can hold a person's number, and no log of ours has one whole.
+                access_log=False,
+                server_header=False,
+                # The faster parser has no limit for headers.
+                http="h11",
+                h11_max_incomplete_event_size=_LARGEST_HEAD,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                timeout_keep_alive=30,
+                limit_concurrency=_MOST_CONNECTIONS,
+                ws_max_size=1_000_000,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="dashboard")
+
+    def _run(self) -> None:
+        try:
+            self._server.run([self._listening])
+        finally:
+            if self._ended is not None:
+                self._ended.set()
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it still serves."""
+        return self._thread.is_alive()
+
+    def __enter__(self) -> Self:
+        """Start, and wait until requests are answered.
+
+        Raises:
+            FatalError: it could not start; the log has said why.
+        """
+        self._thread.start()
+        while not self._server.started:
+            if not self.is_up:
+                self._listening.close()
+                raise FatalError("The dashboard could not start.", remedy="What stands above says why.")
+            time.sleep(0.01)
+        return self
+
+    def refuse_dead(self) -> None:
+        """Raise FatalError when it ended and nobody asked it to."""
+        if not self.is_up:
+            raise FatalError("The dashboard ended by itself.", remedy="What stands above says why.")
+
+    def __exit__(self, *_: object) -> None:
+        """Take no more requests, finish those under way, end."""
+        self._server.should_exit = True
+        self._thread.join(_STOP_SECONDS * 3)
+        self._listening.close()
+
+
+def serve(app: FastAPI, listening: socket.socket, *, stop: threading.Event) -> None:
+    """Serve until ``stop`` is set.
+
+    Raises:
+        FatalError: it could not start, or ended by itself.
+    """
+    with Server(app, listening, ended=stop) as server:
+        stop.wait()
+        server.refuse_dead()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there already, so that a taken port is known before anything else begins.
+
+    Raises:
+        ConfigurationError: it cannot be listened on.
+    """
+    name = host.strip("[]")
+    try:
+        family = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
+        return socket.create_server((name, port), family=family, backlog=256)
+    except (OSError, OverflowError, UnicodeError) as error:
+        number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
+        # Python's own text names the address a second time.
+        reason = str(error) if number is None else os.strerror(number)
+        raise ConfigurationError(
+            f"{host} port {port} cannot be listened on: {reason}.", remedy=_REMEDIES.get(number or 0, _NO_ADDRESS)
+        ) from error
+
+
+def _living(
+    ledgers: StorePool, conversations: Texts | None, beginning: Iterable[Callable[[], Awaitable[None]]]
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """What happens while the app starts, which nobody waits for, and when it ends."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.ensure_future(begin()) for begin in beginning]
+        yield
+        for task in tasks:
+            task.cancel()
+        ledgers.close()
+        if conversations is not None:
+            conversations.close()
+
+    return lifespan
+
+
+async def _no_such_path() -> Response:
+    """What is not there below the API is answered here: the pages, which have all the rest, answer people."""
+    raise HTTPException(404)
+
+
+def _add_metrics(app: FastAPI, settings: Settings, ledgers: StorePool) -> Callable[[], Awaitable[None]]:
+    """Hang up ``/metrics``. Returns what takes the reading that counters count from."""
+    made = metrics.Metrics()
+    naming = read_naming(settings.config_file)
+
+    async def read() -> metrics.Reading:
+        return await ledgers.ask(lambda store: metrics.read(store, settings, datetime.now(UTC)))
+
+    async def read_numbers() -> dict[str, Counts]:
+        return await ledgers.ask(lambda store: metrics.read_numbers(store, naming, datetime.now(UTC)))
+
+    # CachedValue apart, for they differ in cost. Scrapes give up after ten seconds: then an old answer is better
+    # than none.
+    kept = CachedValue(read, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
+    kept_numbers = CachedValue(read_numbers, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
+
+    @app.get("/metrics", include_in_schema=False)
+    async def show() -> Response:
+        reading, numbers = await asyncio.gather(kept.get(), kept_numbers.get())
+        expiry = metrics.expiry_of_key(app.state.n8n_key)
+        return Response(made.text(reading, numbers, key_expiry=expiry), media_type=metrics.CONTENT_TYPE)
+
+    async def begin() -> None:
+        # Where the store does not answer, the first scrape says so.
+        with suppress(TicktrailError):
+            made.begin(await kept.get())
+
+    return begin
+
+
+def _mount_pages(
+    app: FastAPI, settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None
+) -> bool:
+    """Hang up the pages for people, when they are there."""
+    if importlib.util.find_spec(_PAGES) is None:
+        return False
+    importlib.import_module(_PAGES).mount(app, settings, ledgers, access, conversations=conversations)
+    return True
