@@ -10,9 +10,9 @@ import sys
 import time
 from typing import Any
 
-from tests.faulty_server import Answer
-from tests.invented import execution, status_object
-from tests.n8n_server import N8nRequest, N8nServer
+from tests.support.faulty_server import Answer
+from tests.support.invented_messages import execution, status_object
+from tests.support.n8n_server import N8nRequest, N8nServer
 
 _STATUSES = ("sent", "delivered", "read")
 _PADDING = 1_500

@@ -25,7 +25,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
-from tests.invented import WORKFLOW
+from tests.support.invented_messages import WORKFLOW
 
 from benchmarks.measure import seconds
 from benchmarks.syncing import open_api, sync

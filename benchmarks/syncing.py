@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.invented import WORKFLOW
+from tests.support.invented_messages import WORKFLOW
 
 from benchmarks.measure import line, ratio, seconds
 from ticktrail.settings.settings import N8nSettings, Secret

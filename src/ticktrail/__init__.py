@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     from ticktrail._version import __version__
     from ticktrail.errors import ConfigurationError, FatalError, NotFoundError, RetriableError, TicktrailError

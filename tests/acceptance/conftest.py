@@ -11,7 +11,7 @@ from typing import Protocol
 
 import pytest
 
-DATA = Path(__file__).parent.parent / "data" / "n8n-2.41.1"
+DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 
 
 class Ticktrail(Protocol):

@@ -13,8 +13,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.faulty_server import Answer, FaultyServer, Request
-from tests.n8n_server import N8nServer
+from tests.support.faulty_server import Answer, FaultyServer, Request
+from tests.support.n8n_server import N8nServer
 
 from ticktrail.messages.model import Send, SentBy
 from ticktrail.stores import StoreOptions, open_store

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from tests.faulty_server import Answer, FaultyServer, Request
+from tests.support.faulty_server import Answer, FaultyServer, Request
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions, open_store

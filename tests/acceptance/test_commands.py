@@ -18,7 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 
-DATA = Path(__file__).parent.parent / "data" / "n8n-2.41.1"
+DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 EXPECTED = json.loads((DATA / "corpus_400_messages.expected.json").read_text())
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.n8n_server import N8nServer
-from tests.recordings import corpus, recording
+from tests.support.n8n_server import N8nServer
+from tests.support.recordings import corpus, recording
 
 from .conftest import Ticktrail
 

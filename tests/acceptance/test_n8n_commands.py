@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.n8n_server import N8nServer
-from tests.recordings import corpus, recording
+from tests.support.n8n_server import N8nServer
+from tests.support.recordings import corpus, recording
 
 from .conftest import Ticktrail, runner
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[2]
 EXPECTED = json.loads((ROOT / "tests/data/n8n-2.41.1/corpus_400_messages.expected.json").read_text())
 WORKFLOW = "bcHn4wXXcVuTsjYB"
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.acceptance.conftest import DATA, Ticktrail
-from tests.invented import WORKFLOW, execution, status_object
-from tests.n8n_server import N8nServer
+from tests.support.invented_messages import WORKFLOW, execution, status_object
+from tests.support.n8n_server import N8nServer
 
 TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of the tests
 

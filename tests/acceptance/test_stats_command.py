@@ -17,7 +17,7 @@ pytestmark = pytest.mark.thorough
 if TYPE_CHECKING:
     from .conftest import Ticktrail
 
-DATA = Path(__file__).parent.parent / "data" / "n8n-2.41.1"
+DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 EXPECTED: dict[str, Any] = json.loads((DATA / "corpus_400_messages.expected.json").read_text(encoding="utf-8"))
 RIYADH_SECONDS = 3 * 3_600

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests import recordings
+from tests.support import recordings
 
 from ticktrail.sources.files.export import Export
 from ticktrail.stores import Store, StoreOptions, open_store

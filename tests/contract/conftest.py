@@ -13,11 +13,11 @@ import pytest
 from ticktrail.stores import Store, StoreOptions, open_store
 
 _THOROUGH = {
-    "test_stores.py",
-    "test_stores_figures.py",
-    "test_stores_filters.py",
-    "test_care.py",
-    "test_stores_processes.py",
+    "test_store.py",
+    "test_statistics.py",
+    "test_filters.py",
+    "test_retention.py",
+    "test_processes.py",
 }
 """Where the suite takes long over a wire: ``make test`` runs it for SQLite, ``make thorough`` for MongoDB too."""
 
@@ -25,7 +25,7 @@ _THOROUGH = {
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what takes long."""
     for item in items:
-        if item.path.name in _THOROUGH and item.path.parent.name == "contract" and "mongodb" in item.name:
+        if item.path.name in _THOROUGH and item.path.parent.name == "stores" and "mongodb" in item.name:
             item.add_marker(pytest.mark.thorough)
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from tests.n8n_server import N8nServer
+from tests.support.n8n_server import N8nServer
 from tests.torture.relay import Relay
 from tests.torture.world import VERSIONS, Entry, World
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.invented import execution, status_object
-from tests.n8n_server import N8nRequest, N8nServer
+from tests.support.invented_messages import execution, status_object
+from tests.support.n8n_server import N8nRequest, N8nServer
 
 VERSIONS = ("2.41.1", "2.30.0", "2.12.0", "2.0.0", "1.109.0")
 _LIFE = ("sent", "delivered", "read")

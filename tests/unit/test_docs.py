@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import re
-import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -201,12 +201,11 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def test_versions_agree() -> None:
-    """pyproject.toml, the package and the changelog's newest entry speak of one version."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    """The installed distribution, the package and the changelog's newest entry have the same version."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.search(r"^(?:## \[|Will be released as )(\d+\.\d+\.\d+)", changelog, re.MULTILINE)
     assert newest is not None
-    assert project["version"] == __version__ == newest[1]
+    assert importlib.metadata.version("ticktrail") == __version__ == newest[1]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

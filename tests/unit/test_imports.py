@@ -1,4 +1,4 @@
-"""The house's direction: who may import whom, what is pure, and what loading costs."""
+"""Import rules: the layers of the package, what is pure, and what importing costs."""
 
 from __future__ import annotations
 
@@ -12,173 +12,38 @@ import pytest
 import ticktrail
 
 PACKAGE = Path(ticktrail.__file__).parent
-SETTINGS = {"address", "config", "config_file", "lookup", "moments", "secret", "setting_values"}
 
-# Module or folder → what of the package it may import, itself aside. Read from the bottom up, this is the data flow.
-ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "model": set(),
-    "query": {"errors", "model"},
-    "error_codes": {"errors"},
-    "phone": {"errors", "query"},
-    "counts": {"model"},
-    "countries": set(),
-    "stats": {"counts"},
-    "bars": set(),
-    "teaching": {"query"},
-    "grouping": {"counts", "countries", "query"},
-    "execution": set(),
-    "expressions": {"execution"},
-    "cleaning": set(),
-    "whatsapp": {"cleaning", "model"},
-    "sends": {"cleaning", "execution", "expressions", "model", "whatsapp"},
-    "plain": {"cleaning", "execution", "model", "whatsapp"},
-    "n8n": {"cleaning", "execution", "model", "plain", "sends", "whatsapp"},
-    "merge": {"model"},
-    "document": {"merge", "model"},
-    **{name: (SETTINGS | {"errors"}) - {name} for name in SETTINGS},
-    "sources": SETTINGS | {"errors", "model"},
-    "coverage": {"model"},
-    "causes": set(),
-    "stores": {"causes", "cleaning", "counts", "coverage", "document", "errors", "merge", "model", "query"},
-    "ingest": {"coverage", "document", "merge", "model", "n8n", "prefetch", "query", "sources", "stores"},
-    "prefetch": set(),
-    "holder": set(),
-    "walk": {"coverage", "sources"},
-    "incremental": {
-        *{"coverage", "errors", "ingest", "model", "n8n", "prefetch", "query", "sources", "stores", "walk"},
-    },
-    "audit": {"coverage", "ingest", "merge", "model", "sources", "stores"},
-    "upkeep": {"coverage", "errors", "incremental", "ingest", "stores", "walk"},
-    "heartbeat": {"secret"},
-    "copying": {"query", "stores"},
-    "thread": {"model"},
-    "thread_view": {"cleaning", "document", "error_codes", "render", "thread"},
-    "watch": {"errors"},
-    "silence": {"checks", "coverage", "errors", "workflow_checks"},
-    "scan": {"ingest", "merge", "model", "sources", "stores"},
-    "reason": {"cleaning", "error_codes", "model"},
-    "render": {"cleaning", "document", "error_codes", "model", "reason"},
-    "explanation": {"error_codes", "reason", "render"},
-    "reports": {"audit", "coverage", "ingest", "render", "stores"},
-    "checks": set(),
-    "workflow_checks": {"checks"},
-    "render_sends": {"error_codes", "model", "reason", "render"},
-    "masking": set(),
-    "exports": {"errors", "render"},
-    "toml_settings": {"config", "config_file", "error_codes", "errors"},
-    "asked": {"config", "error_codes", "errors", "moments", "phone", "query", "toml_settings"},
-    "asked_sends": {"asked", "config", "errors", "query"},
-    "unseen": {"checks", "coverage", "query", "reports", "stores"},
-    "overview": {"counts", "grouping", "naming", "query", "render_stats", "stats", "stores", "unseen"},
-    "ledger": {"config", "stores"},
-    "dashboard": {
-        *{
-            "alert",
-            "alert_settings",
-            "alerting",
-            "asked",
-            "asked_sends",
-            "cleaning",
-            "config",
-            "config_file",
-            "counts",
-            "coverage",
-        },
-        *{"document", "error_codes", "errors", "exports", "grouping", "ledger", "masking", "model", "moments", "n8n"},
-        *{"naming", "overview", "phone", "query", "reason", "render", "render_alerts", "render_stats", "reports"},
-        *{"render_sends", "secret", "stats", "stores", "teaching", "thread", "thread_view", "toml_settings"},
-    },
-    "naming": {"config_file", "errors"},
-    "render_stats": {"bars", "counts", "grouping", "query", "render", "stats", "teaching"},
-    "alert": {"cleaning", "masking", "query"},
-    "failing": {"alert", "causes", "error_codes", "masking", "model", "query"},
-    "alerts": {"alert", "checks", "counts", "coverage", "error_codes", "failing", "query"},
-    "summary": {
-        *{"alert", "alerts", "causes", "counts", "error_codes", "failing", "stats"},
-    },
-    "alert_settings": SETTINGS | {"alert", "error_codes", "errors", "naming"},
-    "alert_facts": {
-        *{"alert", "alerts", "checks", "config", "counts", "coverage", "failing", "incremental", "naming", "query"},
-        "stores",
-    },
-    "extras": set(),
-    "channels": {"alert_settings", "extras", "secret"},
-    "render_alerts": {"alert", "cleaning", "query", "render", "stores"},
-    "notify": {"alert", "alert_settings", "alerts", "channels", "errors", "render_alerts", "stores"},
-    "alerting": {
-        *{
-            "alert",
-            "alert_facts",
-            "alert_settings",
-            "alerts",
-            "channels",
-            "config",
-            "errors",
-            "holder",
-            "notify",
-            "stores",
-        },
-    },
-    "demo": {"config", "ingest", "query", "render", "reports", "sources", "stores"},
-    "wizard": {"config", "errors", "sources"},
-    "doctor": {
-        *{"address", "checks", "config", "errors", "ingest", "render", "reports", "sources", "stores"},
-        "workflow_checks",
-    },
-    "older_script": {"commands", "config", "document", "errors", "model", "moments", "query", "scan"},
-    "cli": {"commands", "errors"},
-    "__main__": {"cli"},
-    "": {"counts", "errors", "model", "n8n", "query", "stores"},
-}
-# The commands wire everything together; only what calls them is above them.
-ALLOWED["commands"] = set(ALLOWED) - {"cli", "older_script", "__main__", ""}
+# From the bottom up. A package imports itself and the layers below its own, never a package of its own layer.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"_version", "errors"}),
+    frozenset({"text"}),
+    frozenset({"messages"}),
+    frozenset({"extraction", "settings"}),
+    frozenset({"sources", "stores"}),
+    frozenset({"sync", "queries"}),
+    frozenset({"health"}),
+    frozenset({"alerts"}),
+    frozenset({"output"}),
+    frozenset({"cli", "web", "receiver"}),
+    frozenset({"__main__", ""}),
+)
+# `ticktrail serve` and `run` start the web server, so this one command module may load it.
+EXCEPTIONS = {("cli/commands/serve.py", "web")}
+LEVEL = {package: level for level, layer in enumerate(LAYERS) for package in layer}
 
-PURE = {
-    "cleaning",
-    "model",
-    "coverage",
-    "merge",
-    "document",
-    "query",
-    "reason",
-    "phone",
-    "masking",
-    "alert",
-    "alerts",
-    "causes",
-    "failing",
-    "summary",
-    "counts",
-    "countries",
-    "stats",
-    "bars",
-    "teaching",
-    "grouping",
-    "execution",
-    "expressions",
-    "whatsapp",
-    "sends",
-    "plain",
-    "n8n",
-    "checks",
-    "workflow_checks",
-    "thread",
-    *(f"dashboard/{name}" for name in ("choice", "conditions", "masked", "periods", "send_choice", "trust_words")),
-    *("dashboard/verdict", "dashboard/words"),
-}
-RIM = {
+PURE = ("text", "messages", "extraction")
+IMPURE = {
     *{"os", "sys", "io", "socket", "ssl", "http", "urllib", "subprocess", "threading", "tempfile", "shutil", "time"},
     *{"pathlib", "random", "sqlite3", "pymongo", "bson", "httpx2", "stamina", "typer", "rich", "dotenv", "logging"},
 }
 
 
-def _modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def _modules(*packages: str) -> list[Path]:
+    return sorted(path for package in packages or (".",) for path in (PACKAGE / package).rglob("*.py"))
 
 
-def _room(path: Path) -> str:
-    """The module's name, or its folder's: one room of the house."""
+def _package(path: Path) -> str:
+    """The top-level package or module that a file belongs to; the empty text for ``ticktrail`` itself."""
     first = path.relative_to(PACKAGE).parts[0]
     return "" if first == "__init__.py" else first.removesuffix(".py")
 
@@ -191,28 +56,50 @@ def _imports(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
-            if node.module == "ticktrail":
-                names |= {f"ticktrail.{alias.name}" for alias in node.names}
+            if node.module == "ticktrail" or node.module.startswith("ticktrail."):
+                names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
-@pytest.mark.parametrize("path", _modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_what_the_direction_allows(path: Path) -> None:
-    """Every import of the package goes downhill, and every room is on the plan."""
-    room = _room(path)
-    assert room in ALLOWED, f"{room} is not on the plan in this test; put it where it belongs"
+def _relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_relative)
+def test_imports_point_downward(path: Path) -> None:
+    """A module imports only its own package and packages of lower layers."""
+    package = _package(path)
+    assert package in LEVEL, f"{package} has no layer; add it to the table in this test"
     parts = [name.split(".") for name in _imports(path)]
-    rooms = {part[1] for part in parts if part[0] == "ticktrail" and len(part) > 1}
-    # `from ticktrail import __version__` takes a name, not a room.
-    assert rooms - {room, "__version__"} <= ALLOWED[room]
+    imported = {part[1] for part in parts if part[0] == "ticktrail" and len(part) > 1} - {package, "__version__"}
+    upward = {name for name in imported if LEVEL.get(name, 0) >= LEVEL[package]}
+    assert {name for name in upward if (_relative(path), name) not in EXCEPTIONS} == set()
 
 
-@pytest.mark.parametrize("room", sorted(PURE))
-def test_the_middle_is_pure(room: str) -> None:
-    """The middle has no socket, file, clock, environment or driver: time comes in as an argument."""
-    path = PACKAGE / f"{room}.py"
-    # Of its package the one module that takes texts apart, and asks nobody.
-    assert {name.split(".")[0] for name in _imports(path) - {"urllib.parse"}} & RIM == set()
+def test_modules_form_no_import_cycle() -> None:
+    """Following module-level imports from any module never leads back to it."""
+    names = {
+        ".".join(("ticktrail", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+        for path in _modules()
+    }
+    graph = {name: (_imports(path) & names.keys()) - {name} for name, path in names.items()}
+    finished: set[str] = set()
+
+    def visit(name: str, trail: tuple[str, ...]) -> None:
+        assert name not in trail, " -> ".join((*trail[trail.index(name) :], name))
+        if name not in finished:
+            for other in sorted(graph[name]):
+                visit(other, (*trail, name))
+            finished.add(name)
+
+    for name in sorted(graph):
+        visit(name, ())
+
+
+@pytest.mark.parametrize("path", _modules(*PURE), ids=_relative)
+def test_the_domain_is_pure(path: Path) -> None:
+    """Text, messages and extraction use no socket, file, clock, environment or driver; time is an argument."""
+    assert {name.split(".")[0] for name in _imports(path) - {"urllib.parse", "importlib.resources"}} & IMPURE == set()
     calls = {
         node.attr
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -222,9 +109,21 @@ def test_the_middle_is_pure(room: str) -> None:
     assert calls & {"now", "today", "utcnow", "time"} == set()
 
 
+def test_the_top_of_the_package_stays_small() -> None:
+    """At most 18 packages and files at the top of the package."""
+    entries = sorted(path.name for path in PACKAGE.iterdir() if path.name != "__pycache__")
+    assert len(entries) <= 18, entries
+
+
+@pytest.mark.parametrize("path", _modules(), ids=_relative)
+def test_modules_stay_short(path: Path) -> None:
+    """No module has more than 400 lines."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
 @pytest.mark.parametrize("command", ["import ticktrail", "from ticktrail.cli.app import run; run(['--help'])"])
 def test_drivers_load_only_when_chosen(command: str) -> None:
-    """Neither importing the package nor asking for help loads a driver, the HTTP client or the table maker."""
+    """Neither importing the package nor asking for help loads a driver, the HTTP client or the table renderer."""
     loaded = subprocess.run(
         [sys.executable, "-c", f"{command}; import sys; print(*sys.modules, file=sys.stderr)"],
         capture_output=True,
@@ -232,14 +131,6 @@ def test_drivers_load_only_when_chosen(command: str) -> None:
         check=True,
     ).stderr.split()
     heavy = {
-        "pymongo",
-        "httpx2",
-        "sqlite3",
-        "rich",
-        "ticktrail.sync.ingest",
-        "fastapi",
-        "nicegui",
-        "uvicorn",
-        "pydantic",
+        *{"pymongo", "httpx2", "sqlite3", "rich", "ticktrail.sync.ingest", "fastapi", "nicegui", "uvicorn", "pydantic"}
     }
     assert heavy & set(loaded) == set()

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.recordings import corpus
+from tests.support.recordings import corpus
 
 import ticktrail
 

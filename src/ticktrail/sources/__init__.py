@@ -1,7 +1,8 @@
 """Where executions come from: choose one. The contract every source fulfils.
 
 A source hands out executions as the raw JSON bytes n8n wrote, a page at a time; what is in them is
-:mod:`ticktrail.extraction.execution_reader`'s business. ``tests/contract/test_sources.py`` holds every source to this.
+:mod:`ticktrail.extraction.execution_reader`'s business.
+``tests/contract/sources/test_sources.py`` holds every source to this.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where messages are kept: choose one. The contract every store fulfils, and how to open one.
 
-``tests/contract/test_stores.py`` holds every store to what the docstrings here say.
+``tests/contract/stores/test_store.py`` holds every store to what the docstrings here say.
 """
 
 from __future__ import annotations

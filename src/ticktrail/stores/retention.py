@@ -1,6 +1,6 @@
 """Care of a ledger: forgetting a person, keeping for so long only, taking in what another ledger holds, copies.
 
-``tests/contract/test_care.py`` holds every store to what the docstrings here say.
+``tests/contract/stores/test_retention.py`` holds every store to what the docstrings here say.
 """
 
 from __future__ import annotations

@@ -152,9 +152,7 @@ def _failed(chosen: MessageFilter) -> str:
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
-    """Lend SQLite the functions of :mod:`ticktrail.messages.counts`, for rows written before there were columns for
-    them.
-    """
+    """Register the functions of :mod:`ticktrail.messages.counts` with SQLite, for rows from before the columns."""
 
     def facts(
         status: str, conflict: int, sent: int | None, delivered: int | None, read: int | None, played: int | None

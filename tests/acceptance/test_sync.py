@@ -1,0 +1,328 @@
+"""``sync`` again and again, ``--watch`` as a service runs it, and ``audit``, against an n8n in this process."""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.faulty_server import Answer, FaultyServer
+from tests.support.invented_messages import execution, life, status_object
+from tests.support.n8n_server import N8nServer
+
+from .conftest import Ticktrail
+
+WORKFLOW = "bcHn4wXXcVuTsjYB"
+HEALTHY = {
+    "id": WORKFLOW,
+    "name": "WhatsApp statuses",
+    "active": True,
+    "nodes": [
+        {
+            "name": "WhatsApp Trigger",
+            "type": "n8n-nodes-base.whatsAppTrigger",
+            "typeVersion": 1,
+            "parameters": {"updates": ["messages"], "options": {"messageStatusUpdates": ["all"]}},
+        }
+    ],
+    "connections": {},
+    "settings": {"saveDataSuccessExecution": "all"},
+}
+
+
+@pytest.fixture
+def n8n() -> Iterator[N8nServer]:
+    """An n8n with ten messages' lives."""
+    executions = [one for number in range(10) for one in life(1 + 3 * number, number)]
+    with N8nServer(executions, workflows=[HEALTHY]) as server:
+        yield server
+
+
+@pytest.fixture
+def settings(n8n: N8nServer) -> dict[str, str]:
+    """The environment that leads to this n8n and to a ledger."""
+    return {
+        "N8N_BASE_URL": n8n.address,
+        "N8N_API_KEY": n8n.api_key,
+        "WORKFLOW_ID_WHATSAPP": WORKFLOW,
+        "TICKTRAIL_STORE": "ledger.sqlite",
+    }
+
+
+def report(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """The report of a run with ``--format json``."""
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stdout.splitlines()
+    return dict(json.loads(line))
+
+
+# ── sync ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_sync_reads_only_what_is_new(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
+    """The first run reads all, the next ones only what came since; the report says what each of them cost."""
+    first = report(ticktrail("sync", "--format", "json", **settings))
+    assert (first["executions"], first["inserted"], first["newEvents"], first["depth"]) == (30, 10, 30, "full")
+    n8n.add(execution(31, [status_object("wamid.0", "played", 1_795_009_000)]))
+    n8n.requests.clear()
+    second = report(ticktrail("sync", "--format", "json", **settings))
+    assert (second["executions"], second["updated"], second["newEvents"]) == (1, 1, 1)
+    assert second["requests"] == len(n8n.requests) == 2
+    assert second["bytes"] > 0
+    assert second["checkedAt"] > first["checkedAt"]
+    full = report(ticktrail("sync", "--full", "--format", "json", **settings))
+    assert (full["executions"], full["complete"], full["listed"]) == (0, True, 31)
+
+
+def test_the_report_for_people(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
+    """What was read, what was stored, what is left to look at, and what it cost."""
+    n8n.data_missing.add(5)
+    done = ticktrail("sync", **settings)
+    assert done.returncode == 0, done.stderr
+    assert "30 executions: 29 with statuses, 0 without, 1 n8n would not show (1 data missing)" in done.stdout
+    assert "10 messages inserted" in done.stdout
+    assert "; 29 new statuses" in done.stdout
+    assert "1 execution to look at again (1 not shown)" in done.stdout
+    assert "requests" in done.stdout.splitlines()[-1]
+
+
+def test_a_gap_is_said(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
+    """n8n deleted executions that nobody had read: from when to when."""
+    ticktrail("sync", **settings)
+    n8n.remove(*range(1, 31))
+    n8n.add(execution(90, [status_object("wamid.90", "sent", 1_795_009_000)]))
+    done = ticktrail("sync", **settings)
+    assert "Nothing known from 2026-11-22 10:00 to 2026-11-22 10:01 (UTC)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--from", "somewhere", "--full"], "--full and --watch are for n8n"),
+        (["--from", "somewhere", "--watch"], "--full and --watch are for n8n"),
+        (["--dry-run", "--watch", "5"], "exclude each other"),
+        (["--watch", "0"], "1 or more"),
+        (["--watch", "soon"], "soon"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(ticktrail: Ticktrail, arguments: list[str], said: str) -> None:
+    """A usage error names the option, and nothing is started."""
+    done = ticktrail("sync", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+class Monitor(FaultyServer):
+    """Something that listens for heartbeats."""
+
+    def respond(self, request: object) -> Answer:
+        """Fine."""
+        del request
+        return 200, b"OK", {}
+
+
+def test_a_heartbeat_follows_each_good_sync_and_no_other(
+    ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]
+) -> None:
+    """The monitor hears of syncs that came through; its own trouble is said and harms nothing."""
+    with Monitor() as monitor:
+        settings["TICKTRAIL_HEARTBEAT_URL"] = f"{monitor.address}/ping/secret-check"
+        assert ticktrail("sync", **settings).returncode == 0
+        assert len(monitor.requests) == 1
+        assert ticktrail("sync", **{**settings, "N8N_API_KEY": "a-wrong-key-a-wrong-key"}).returncode == 1
+        assert len(monitor.requests) == 1
+        monitor.answer(500)
+        troubled = ticktrail("sync", **settings)
+    assert troubled.returncode == 0
+    assert "heartbeat" in troubled.stderr
+    assert "secret-check" not in troubled.stderr + troubled.stdout
+
+
+# ── sync --watch ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@contextmanager
+def watching(
+    home: Path, bare_environment: dict[str, str], settings: dict[str, str], *more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """A watch that runs; killed at the end when it does not end by itself."""
+    with (home / "said").open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ticktrail", "sync", "--watch", "1", *more],
+            cwd=home,
+            env={**bare_environment, **settings, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def eventually(holds: Any, what: str, seconds: float = 30) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.05)
+
+
+def stored(home: Path) -> int:
+    """How many messages the ledger has."""
+    if not (home / "ledger.sqlite").exists():
+        return 0
+    with closing(sqlite3.connect(home / "ledger.sqlite", timeout=10)) as connection:
+        try:
+            return int(connection.execute("SELECT COUNT(*) FROM message").fetchone()[0])
+        except sqlite3.OperationalError:
+            return 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of services are POSIX's")
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+def test_a_watch_keeps_up_through_an_n8n_restart_and_ends_cleanly(
+    n8n: N8nServer,
+    home: Path,
+    bare_environment: dict[str, str],
+    settings: dict[str, str],
+    signal_number: signal.Signals,
+) -> None:
+    """New statuses are stored as they come; an outage is said once, so is its end; a signal ends it with 0."""
+    with watching(home, bare_environment, settings) as process:
+        eventually(lambda: stored(home) == 10, "the first sync")
+        n8n.add(execution(31, [status_object("wamid.31", "sent", 1_795_009_000)]))
+        eventually(lambda: stored(home) == 11, "the second sync")
+        n8n.stop()
+        said = home / "said"
+        eventually(lambda: "Trying again until it works" in said.read_text(), "the outage")
+        n8n.start()
+        n8n.add(execution(32, [status_object("wamid.32", "sent", 1_795_009_000)]))
+        eventually(lambda: stored(home) == 12, "the sync after the outage")
+        eventually(lambda: "It works again, after" in said.read_text(), "the end of the outage")
+        process.send_signal(signal_number)
+        output, _ = process.communicate(timeout=20)
+    text = said.read_text()
+    assert process.returncode == 0
+    assert text.count("Trying again") == 1
+    assert text.endswith("Stopped. Nothing was lost; the next run continues.\n")
+    assert "Traceback" not in text
+    assert "30 executions: 30 with statuses" in output
+    assert n8n.api_key not in text + output
+
+
+def test_a_second_watch_leaves_the_work_to_the_first(
+    ticktrail: Ticktrail, n8n: N8nServer, home: Path, settings: dict[str, str]
+) -> None:
+    """While another process holds the lease, a sync says so, reads nothing, and exits with 0."""
+    ticktrail("sync", **settings)
+    with closing(sqlite3.connect(home / "ledger.sqlite")) as connection, connection:
+        connection.execute(
+            "INSERT INTO lease VALUES (?, 'elsewhere/pid/1/x', ?)",
+            (f"sync|{n8n.address}|{WORKFLOW}", int((time.time() + 60) * 1000)),
+        )
+    n8n.add(execution(31, [status_object("wamid.31", "sent", 1_795_009_000)]))
+    done = ticktrail("sync", **settings)
+    assert (done.returncode, stored(home)) == (0, 10)
+    assert "Another sync" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of services are POSIX's")
+def test_a_watch_says_what_silence_hides_once(
+    n8n: N8nServer, home: Path, bare_environment: dict[str, str], settings: dict[str, str]
+) -> None:
+    """A workflow that is off, a trigger that filters, a key about to expire: with the cure, and not each second."""
+    claims = base64.urlsafe_b64encode(json.dumps({"aud": "public-api", "exp": int(time.time()) + 86_400}).encode())
+    n8n.api_key = settings["N8N_API_KEY"] = f"eyJhbGciOiJIUzI1NiJ9.{claims.decode().rstrip('=')}.c2lnbmF0dXJl"
+    trigger = {
+        **HEALTHY["nodes"][0],
+        "parameters": {"updates": ["messages"], "options": {"messageStatusUpdates": ["read"]}},
+    }  # type: ignore[index]
+    n8n.workflows[0] = {**HEALTHY, "active": False, "nodes": [trigger]}
+    with watching(home, bare_environment, settings) as process:
+        said = home / "said"
+        eventually(lambda: "expires in" in said.read_text(), "the key")
+        eventually(lambda: "not active" in said.read_text(), "the workflow")
+        eventually(lambda: "sent" in said.read_text(), "the filter")
+        lines = len(said.read_text().splitlines())
+        time.sleep(2.5)
+        assert len(said.read_text().splitlines()) == lines
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+# ── audit ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_audit_says_that_everything_is_there(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
+    """The verdict comes first, and the exit code is 0; before any sync there is nothing to hold against n8n."""
+    assert ticktrail("audit", **settings).returncode == 3
+    ticktrail("sync", **settings)
+    done = ticktrail("audit", **settings)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Complete: every status")
+    assert "30 executions" in done.stdout
+
+
+def test_audit_names_what_is_missing_and_repairs_it(
+    ticktrail: Ticktrail, n8n: N8nServer, home: Path, settings: dict[str, str]
+) -> None:
+    """Statuses that n8n shows and the ledger lacks: counted, named, told apart by whether a sync had read them."""
+    ticktrail("sync", **settings)
+    with closing(sqlite3.connect(home / "ledger.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM event WHERE message = 3 AND status = 'read'")
+    n8n.add(execution(31, [status_object("wamid.31", "sent", 1_795_009_000)]))
+    n8n.data_missing.add(7)
+    found = ticktrail("audit", "--format", "json", **settings)
+    assert found.returncode == 4
+    told = json.loads(found.stdout)
+    assert (told["complete"], told["missing"], told["statuses"]) == (False, 2, 30)
+    missing = {one["executionId"]: (one["status"], one["dealtWith"]) for one in told["missingStatuses"]}
+    assert missing["31"] == ("sent", False)
+    assert ("read", True) in missing.values()
+    assert told["notShown"] == {"7": "its data is missing"}
+    text = ticktrail("audit", **settings)
+    assert text.stdout.startswith("Not complete: 2 statuses")
+    assert "ticktrail audit --repair" in text.stdout
+    assert "execution 7: data missing" in text.stdout
+    assert "2 missing statuses stored now" in ticktrail("audit", "--repair", **settings).stdout
+    n8n.data_missing.clear()
+    assert ticktrail("audit", **settings).returncode == 0
+
+
+def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
+    """What was pruned before it was read is gone, and said for as long as it is remembered."""
+    n8n.data_missing.add(5)
+    ticktrail("sync", **settings)
+    n8n.remove(*range(1, 31))
+    n8n.add(execution(90, [status_object("wamid.90", "sent", 1_795_009_000)]))
+    ticktrail("sync", "--full", **settings)
+    done = ticktrail("audit", **settings)
+    assert done.returncode == 4
+    assert done.stdout.startswith("Every status that can be read is in the ledger, but")
+    assert "Nothing known from 2026-11-22 10:00" in done.stdout
+    assert "execution 5: its data is missing" in done.stdout
+
+
+def test_what_the_ledger_no_longer_takes_is_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
+    """A person who was forgotten is neither read again, nor reported as missing, nor brought back by a repair."""
+    ticktrail("sync", **settings)
+    assert ticktrail("forget", "966500000001", "--yes", **settings).returncode == 0
+    # A ledger without a message looks like one that was emptied: once everything is read again, and left out.
+    assert report(ticktrail("sync", "--format", "json", **settings))["leftOut"] == 30
+    assert report(ticktrail("sync", "--full", "--format", "json", **settings))["executions"] == 0
+    assert ticktrail("audit", "--repair", **settings).returncode == 0
+    assert ticktrail("messages", **settings).stdout == ""

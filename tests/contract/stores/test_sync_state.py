@@ -1,0 +1,227 @@
+"""Every store's books: coverage that only grows, leases that one holder has, runs that are kept a while."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.coverage import BLOCK, Change, Coverage, Facts, Gap, InterruptedScan, Kind, Lost, Open, settle
+from ticktrail.stores.sync_state import KEPT_RUNS, Run
+
+from .records import AT, LATER, OpenAgain, event
+
+SCOPE = "https://n8n.example.com|wf|1|here"
+START = "2026-11-22T10:00:00.000Z"
+SECOND = timedelta(seconds=1)
+
+
+def opened(execution_id: int, kind: Kind = Kind.WITHHELD, **more: object) -> Open:
+    """An open record."""
+    usual = Open(execution_id=execution_id, kind=kind, first_met_at=AT, look_again_at=LATER)
+    return msgspec.structs.replace(usual, **more)
+
+
+def settled_ids(coverage: Coverage) -> set[int]:
+    """The ids whose bit is set."""
+    return {
+        number * BLOCK + bit
+        for number, block in coverage.blocks.items()
+        for bit in range(BLOCK)
+        if block.bits >> bit & 1
+    }
+
+
+# ── Coverage ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_scope_not_met_before_is_empty_and_reading_creates_nothing(
+    store: Store, nothing_was_created: Callable[[], bool]
+) -> None:
+    """Asking a place that does not exist finds an empty coverage, no runs, and makes nothing."""
+    assert store.sync_state.load_coverage(SCOPE) == Coverage()
+    assert store.sync_state.facts() == {}
+    assert store.sync_state.runs() == []
+    store.close()
+    assert nothing_was_created()
+
+
+def test_settled_ids_come_back_bit_for_bit(store: Store, open_again: OpenAgain) -> None:
+    """Ids at the ends of words and blocks, and far beyond 32 bits, are settled for every later reader; others not."""
+    ids = {0, 1, 63, 64, 127, 2_047, 2_048, 4_095, 1_000_000, 2**31 + 5, 2**40 + 63}
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle((number, START) for number in ids)))
+    found = open_again().sync_state.load_coverage(SCOPE)
+    assert settled_ids(found) == ids
+    assert found.settled_count() == len(ids)
+
+
+def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
+    """No change takes back a bit of another; the latest start of a block is the latest of all, or none."""
+    changes = [Change(settled=settle([(n, f"2026-11-22T10:{n % 60:02}:00.000Z")])) for n in range(0, 3_000, 7)]
+    random.Random(7).shuffle(changes)  # noqa: S311 - not a secret
+    for change in [*changes, *changes[:50]]:
+        store.sync_state.save_coverage(SCOPE, change)
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(10_000, None)])))
+    found = store.sync_state.load_coverage(SCOPE)
+    assert settled_ids(found) == {*range(0, 3_000, 7), 10_000}
+    latest = {number: block.latest_started_at for number, block in found.blocks.items()}
+    assert latest == {0: "2026-11-22T10:59:00.000Z", 1: "2026-11-22T10:59:00.000Z", 4: None}
+
+
+def test_open_records_are_replaced_and_closed_by_id(store: Store) -> None:
+    """One record an execution, the last one put in place, gone when closed; closing what is not open does nothing."""
+    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, reason="redacted"), opened(2, Kind.UNFINISHED))))
+    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, attempts=2, started_at=START),), closed=(2, 3)))
+    assert store.sync_state.load_coverage(SCOPE).open == {1: opened(1, attempts=2, started_at=START)}
+
+
+def test_facts_come_back_whole(store: Store) -> None:
+    """Every fact is kept as it was given; no facts in a change leave them as they are."""
+    facts = Facts(
+        newest_id=17,
+        newest_started_at=START,
+        checked_at=AT,
+        full_at=AT,
+        full_seconds=1.5,
+        full_owed=False,
+        window_at=LATER,
+        walk=InterruptedScan(top_id=17, below=9, began_at=AT),
+        oldest_id=1,
+        oldest_started_at=None,
+        holds_statuses=True,
+        gaps=(Gap(after_id=3, before_id=9, from_started_at=None, to_started_at=START, found_at=AT),),
+        lost=(Lost(execution_id=4, reason="redacted", started_at=None, found_at=AT),),
+    )
+    store.sync_state.save_coverage(SCOPE, Change(facts=facts))
+    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(5, START)])))
+    assert store.sync_state.load_coverage(SCOPE).facts == facts
+    assert store.sync_state.facts() == {SCOPE: facts}
+
+
+def test_scopes_do_not_touch_one_another(store: Store) -> None:
+    """What is saved, forgotten or dropped under one name leaves the others; names may hold anything."""
+    other = SCOPE + "#settled#0$.x"
+    for scope in (SCOPE, other):
+        store.sync_state.save_coverage(
+            scope, Change(settled=settle([(1, START), (5_000, START)]), opened=(opened(2),), facts=Facts(newest_id=5))
+        )
+    store.sync_state.save_coverage(SCOPE, Change(forgotten_below=1))
+    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == {5_000}
+    store.sync_state.drop_coverage(SCOPE)
+    assert store.sync_state.load_coverage(SCOPE) == Coverage()
+    kept = store.sync_state.load_coverage(other)
+    assert (settled_ids(kept), set(kept.open), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
+
+
+def test_the_store_keeps_what_the_coverage_itself_makes_of_changes(store: Store) -> None:
+    """Loading gives the same as applying every change in memory."""
+    chance, mirror = random.Random(1), Coverage()  # noqa: S311 - not a secret
+    for _ in range(40):
+        change = Change(
+            settled=settle((chance.randrange(9_000), chance.choice([None, START])) for _ in range(chance.randrange(9))),
+            opened=tuple(
+                opened(n, attempts=chance.randrange(9)) for n in chance.sample(range(20), chance.randrange(4))
+            ),
+            closed=tuple(chance.sample(range(20), chance.randrange(3))),
+            facts=chance.choice([None, Facts(newest_id=chance.randrange(99))]),
+            forgotten_below=chance.choice([None, None, None, chance.randrange(2)]),
+        )
+        mirror.apply(change)
+        store.sync_state.save_coverage(SCOPE, change)
+    assert store.sync_state.load_coverage(SCOPE) == mirror
+
+
+_ADD_BITS = """
+import sys
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+from ticktrail.stores.coverage import Change, settle
+from ticktrail.stores import StoreOptions, open_store
+url, database, scope, first = sys.argv[1:]
+with open_store(url, StoreOptions(timezone=ZoneInfo("UTC"), database=database)) as store:
+    for number in range(int(first), 600, 4):
+        store.sync_state.save_coverage(scope, Change(settled=settle([(number, None)])))
+"""
+
+
+def test_processes_that_settle_in_one_block_lose_no_bit(
+    store: Store, store_url: str, store_options: StoreOptions
+) -> None:
+    """Four processes, each setting every fourth bit of a block, one by one and at once: all are set."""
+    store.prepare()
+    running = [
+        subprocess.Popen([sys.executable, "-c", _ADD_BITS, store_url, str(store_options.database), SCOPE, str(first)])
+        for first in range(4)
+    ]
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0, 0]
+    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == set(range(600))
+
+
+# ── Identity ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_place_that_was_emptied_has_another_identity(
+    store: Store, open_again: OpenAgain, empty_the_place: Callable[[], None]
+) -> None:
+    """The identity stays while the place does, for everybody, and a place made anew under its name has another."""
+    store.write([event("sent")], at=AT)
+    first = store.sync_state.identity()
+    assert first
+    assert open_again().sync_state.identity() == first == store.sync_state.identity()
+    store.close()
+    empty_the_place()
+    anew = open_again()
+    anew.write([event("sent")], at=AT)
+    assert anew.sync_state.identity() not in {first, ""}
+
+
+# ── Leases ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_one_holder_has_a_lease_until_it_runs_out_or_is_given_back(store: Store, open_again: OpenAgain) -> None:
+    """Another one is told who has it; the holder renews; whoever comes after its end, or its return, gets it."""
+    ours, theirs = store.sync_state, open_again().sync_state
+    assert ours.take_lease("sync", holder="a", now=AT, until=AT + 10 * SECOND) == "a"
+    assert theirs.take_lease("sync", holder="b", now=AT + 9 * SECOND, until=AT + 60 * SECOND) == "a"
+    assert ours.take_lease("sync", holder="a", now=AT + 9 * SECOND, until=AT + 20 * SECOND) == "a"
+    assert theirs.take_lease("sync", holder="b", now=AT + 15 * SECOND, until=AT + 60 * SECOND) == "a"
+    assert theirs.take_lease("other", holder="b", now=AT, until=AT + 60 * SECOND) == "b"
+    assert theirs.take_lease("sync", holder="b", now=AT + 20 * SECOND, until=AT + 60 * SECOND) == "b"
+    ours.drop_lease("sync", holder="a")
+    assert ours.take_lease("sync", holder="a", now=AT + 30 * SECOND, until=AT + 99 * SECOND) == "b"
+    theirs.drop_lease("sync", holder="b")
+    assert ours.take_lease("sync", holder="a", now=AT + 30 * SECOND, until=AT + 99 * SECOND) == "a"
+
+
+# ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def run(number: int, **more: object) -> Run:
+    """A run, the later the higher its number."""
+    usual = Run(
+        run_id=f"run-{number:04}", scope=SCOPE, began_at=datetime(2026, 1, 1, tzinfo=UTC) + number * SECOND, seconds=0.5
+    )
+    return msgspec.structs.replace(usual, **more)
+
+
+def test_runs_come_back_newest_first(store: Store) -> None:
+    """With everything that was said of them, at most as many as asked for."""
+    told = run(2, error="n8n did not answer", report={"events": 3, "notShown": {"redacted": 1}, "text": "é漢\u0000"})
+    for one in (told, run(1), run(3)):
+        store.sync_state.add_run(one)
+    assert store.sync_state.runs() == [run(3), told, run(1)]
+    assert store.sync_state.runs(2) == [run(3), told]
+    assert store.sync_state.runs(0) == []
+
+
+def test_only_the_newest_runs_are_kept(store: Store) -> None:
+    """Beyond the number kept the oldest go, whatever order they came in."""
+    for number in [*range(1, KEPT_RUNS + 3), 0]:
+        store.sync_state.add_run(run(number))
+    kept = store.sync_state.runs()
+    assert [one.run_id for one in kept] == [f"run-{number:04}" for number in range(KEPT_RUNS + 2, 2, -1)]

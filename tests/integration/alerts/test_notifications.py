@@ -1,0 +1,342 @@
+"""Channels against real servers in this process: told once, signed, retried, and told when it is over."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+import pytest
+from tests.support.faulty_server import Answer, FaultyServer, Request
+
+from ticktrail.alerts.alert import Alert, Kind, Rules
+from ticktrail.alerts.channels import Notice, deliver
+from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, tell
+from ticktrail.alerts.settings import Channel, read_alert_settings
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.settings.secret import Secret
+from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.sync.lease_owner import new_holder
+
+ZONE = ZoneInfo("Asia/Riyadh")
+NOON = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
+MINUTE = timedelta(minutes=1)
+SECRET = "a secret of thirty-two characters"  # noqa: S105 - nobody's
+
+
+def example(language: str) -> Any:
+    """The example in this language in the how-to's section on alerts, read as a program reads it."""
+    page = (Path(__file__).parents[3] / "docs" / "how-to.md").read_text(encoding="utf-8")
+    section = page.split("\n## Be told when something is wrong\n", 1)[1].split("\n## ", 1)[0]
+    block = section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+    return json.loads(block) if language == "json" else block
+
+
+class Receiver(FaultyServer):
+    """Takes whatever is posted."""
+
+    def respond(self, request: Request) -> Answer:  # noqa: ARG002 - all are taken
+        """Well received."""
+        return 200, {"ok": True}, {}
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What came, decoded."""
+        return [json.loads(request.body) for request in self.requests]
+
+    def events(self) -> list[str]:
+        """What sort of things came."""
+        return [body["event"] for body in self.bodies()]
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes notifications."""
+    with Receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Store]:
+    """An empty ledger."""
+    with open_ledger(tmp_path) as store:
+        store.prepare()
+        yield store
+
+
+def open_ledger(folder: Path) -> Store:
+    """The ledger of the test, opened by yet another process."""
+    return open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=ZONE))
+
+
+def webhook(server: FaultyServer, name: str = "hook", *, secret: str | None = SECRET) -> Channel:
+    """A webhook on a server."""
+    url = Secret(f"{server.address}/{name}?key=hidden", "http://127.0.0.1/…")
+    return Channel(name=name, kind="webhook", url=url, secret=None if secret is None else Secret(secret))
+
+
+def alert(key: str = "131042", **more: Any) -> Alert:
+    """Something that needs somebody."""
+    usual = Alert(
+        key=key,
+        kind=Kind.FAILING,
+        urgency="urgent",
+        title="Payment issue (131042)",
+        says="3 messages to 2 people failed.",
+        remedy="Pay.",
+        messages=3,
+        people=2,
+        listing=MessageFilter(failure_codes=(131042,), since_timestamp=int(NOON.timestamp())),
+    )
+    return msgspec.structs.replace(usual, **more)
+
+
+def told(ledger: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> DeliveryReport:
+    """One run that finds these alerts."""
+    occasion = NotificationContext(now=at, zone=ZONE, holder=new_holder(), instance="shop")
+    return tell(alerts, ledger, channels, Rules(**rules), occasion, deliver)
+
+
+def test_a_webhook_gets_signed_json(ledger: Store, receiver: Receiver) -> None:
+    """The documented fields; the signature is of the time, a dot and the body, and the time is now."""
+    assert told(ledger, [webhook(receiver)], alert()).told == (("hook", "alert.firing"),)
+    (request,) = receiver.requests
+    (body,) = receiver.bodies()
+    assert (request.path, request.headers["content-type"]) == ("/hook", "application/json")
+    timestamp = request.headers["x-ticktrail-timestamp"]
+    expected = hmac.new(SECRET.encode(), timestamp.encode() + b"." + request.body, hashlib.sha256).hexdigest()
+    assert request.headers["x-ticktrail-signature"] == f"sha256={expected}"
+    assert abs(int(timestamp) - time.time()) < 60
+    assert body["sentAt"] == int(timestamp)
+    assert (body["version"], body["event"], body["instance"]) == (1, "alert.firing", "shop")
+    assert body["id"] == request.headers["x-ticktrail-id"]
+    assert body["title"] == "[shop] Payment issue (131042)"
+    assert body["alert"].items() >= {"people": 2, "kind": "failing", "urgency": "urgent", "messages": 3}.items()
+    assert body.keys() == example("json").keys()
+    assert body["alert"].keys() <= example("json")["alert"].keys()
+    assert body["alert"]["firstSeenAt"] == "2026-11-22T12:00:00+03:00"
+    assert body["text"].endswith("ticktrail messages --undelivered --error 131042 --since 2026-11-22T12:00")
+
+
+def test_the_documented_settings_can_be_read(tmp_path: Path) -> None:
+    """The example of the how-to is a good file: two channels, and every threshold where it belongs."""
+    (tmp_path / "webhook-secret").write_text(SECRET, encoding="utf-8")
+    file = tmp_path / "ticktrail.toml"
+    file.write_text(example("toml"), encoding="utf-8")
+    own = read_alert_settings(file, {"TICKTRAIL_CHAT_URL": "slack://a/b/c"})
+    assert [(channel.name, channel.kind) for channel in own.channels] == [("office", "apprise"), ("n8n", "webhook")]
+    assert own.channels[1].secret == Secret(SECRET)
+    assert (own.rules.quiet, own.rules.sync_after, own.rules.rates) == ((1_320, 420), 1_800, {"131026": 0.15})
+
+
+def test_an_unsigned_webhook_has_no_signature(ledger: Store, receiver: Receiver) -> None:
+    """Without a secret nothing is signed."""
+    told(ledger, [webhook(receiver, secret=None)], alert())
+    assert "x-ticktrail-signature" not in receiver.requests[0].headers
+
+
+def test_each_alert_is_told_once_across_restarts(ledger: Store, receiver: Receiver, tmp_path: Path) -> None:
+    """The next run tells only what is new; so does another process, opened afresh."""
+    channel = webhook(receiver)
+    told(ledger, [channel], alert())
+    told(ledger, [channel], alert(says="4 messages failed."), at=NOON + MINUTE)
+    with open_ledger(tmp_path) as another:
+        told(another, [channel], alert(), alert("190"), at=NOON + 2 * MINUTE)
+    assert [body["alert"]["key"] for body in receiver.bodies()] == ["131042", "190"]
+
+
+def test_two_processes_tell_once(ledger: Store, receiver: Receiver, tmp_path: Path) -> None:
+    """Whoever comes while another tells leaves it to that one."""
+    receiver.delay(0.3, times=None)
+    outcomes: list[DeliveryReport] = []
+
+    def run() -> None:
+        with open_ledger(tmp_path) as store:
+            outcomes.append(told(store, [webhook(receiver)], alert(), alert("190")))
+
+    runs = [threading.Thread(target=run) for _ in range(4)]
+    for one in runs:
+        one.start()
+    for one in runs:
+        one.join()
+    assert sorted(body["alert"]["key"] for body in receiver.bodies()) == ["131042", "190"]
+    assert sum(outcome.busy for outcome in outcomes) >= 1
+
+
+def test_what_a_channel_did_not_take_is_tried_again(ledger: Store, receiver: Receiver) -> None:
+    """The others are told meanwhile; the same notice comes again under the same id; nothing secret is said."""
+    with Receiver() as other:
+        receiver.answer(503)
+        channels = [webhook(receiver), webhook(other, "other")]
+        first = told(ledger, channels, alert())
+        assert first.told == (("other", "alert.firing"),)
+        (problem,) = first.problems
+        assert problem == "hook (http://127.0.0.1/…) answered with 503."
+        assert told(ledger, channels, alert(), at=NOON + MINUTE).told == (("hook", "alert.firing"),)
+        assert told(ledger, channels, alert(), at=NOON + 2 * MINUTE).told == ()
+        assert len(other.requests) == 1
+    failed, received = receiver.bodies()
+    assert failed["id"] == received["id"]
+
+
+def test_a_channel_that_is_away_is_not_waited_for_twice_each_time(ledger: Store, receiver: Receiver) -> None:
+    """Two failures in a row, and the rest waits for the next run, which tells everything."""
+    channel = webhook(receiver)
+    many = [alert(f"code-{number}") for number in range(5)]
+    receiver.stop()
+    outcome = told(ledger, [channel], *many)
+    assert (outcome.told, len(outcome.problems)) == ((), 1)
+    assert "was not reached: ConnectError" in outcome.problems[0]
+    assert "hidden" not in outcome.problems[0]
+    receiver.start()
+    assert len(told(ledger, [channel], *many, at=NOON + MINUTE).told) == 5
+
+
+def test_one_notice_that_is_refused_does_not_stop_the_others(ledger: Store, receiver: Receiver) -> None:
+    """It is tried again each time, the others arrive."""
+    receiver.answer(400, when=lambda request: b'"131042"' in request.body, times=None)
+    outcome = told(ledger, [webhook(receiver)], alert(), alert("190"))
+    assert outcome.told == (("hook", "alert.firing"),)
+    assert len(outcome.problems) == 1
+
+
+def test_redirects_are_not_followed(ledger: Store, receiver: Receiver) -> None:
+    """What is signed is for one address."""
+    receiver.answer(307, headers={"Location": f"{receiver.address}/elsewhere"})
+    assert told(ledger, [webhook(receiver)], alert()).problems
+    assert [request.path for request in receiver.requests] == ["/hook"]
+
+
+def test_the_end_is_told_to_those_who_heard_of_the_beginning(ledger: Store, receiver: Receiver) -> None:
+    """Ten minutes after it was last seen, once; a channel that never heard of it hears nothing."""
+    channel = webhook(receiver)
+    told(ledger, [channel], alert())
+    told(ledger, [channel], at=NOON + 9 * MINUTE)
+    assert receiver.events() == ["alert.firing"]
+    with Receiver() as late:
+        told(ledger, [channel, webhook(late, "late")], at=NOON + 10 * MINUTE)
+        told(ledger, [channel, webhook(late, "late")], at=NOON + 11 * MINUTE)
+        assert late.requests == []
+    assert receiver.events() == ["alert.firing", "alert.resolved"]
+    over = receiver.bodies()[-1]
+    assert over["title"] == "[shop] Over: Payment issue (131042)"
+    assert over["text"] == "This needed you from 22 Nov 12:00 to 22 Nov 12:10, and does no more."
+    assert over["alert"]["resolvedAt"] == "2026-11-22T12:10:00+03:00"
+
+
+def test_what_comes_again_is_told_again(ledger: Store, receiver: Receiver) -> None:
+    """After its end an alert begins anew, under another id."""
+    channel = webhook(receiver)
+    for minutes, alerts in ((0, [alert()]), (20, []), (30, [alert()])):
+        told(ledger, [channel], *alerts, at=NOON + minutes * MINUTE)
+    assert receiver.events() == ["alert.firing", "alert.resolved", "alert.firing"]
+    first, _, again = receiver.bodies()
+    assert first["id"] != again["id"]
+
+
+def test_an_end_that_was_not_taken_is_told_again(ledger: Store, receiver: Receiver) -> None:
+    """A failing channel loses no end either."""
+    channel = webhook(receiver)
+    told(ledger, [channel], alert())
+    receiver.hang_up()
+    assert told(ledger, [channel], at=NOON + 20 * MINUTE).problems
+    assert told(ledger, [channel], at=NOON + 21 * MINUTE).told == (("hook", "alert.resolved"),)
+
+
+def test_nothing_is_over_while_no_sync_comes_through(ledger: Store, receiver: Receiver) -> None:
+    """What is about messages waits until the ledger is up to date again."""
+    channel = webhook(receiver)
+    late = alert("sync-a", kind=Kind.SYNC)
+    told(ledger, [channel], alert())
+    told(ledger, [channel], late, at=NOON + 60 * MINUTE)
+    assert receiver.events() == ["alert.firing", "alert.firing"]
+    told(ledger, [channel], at=NOON + 120 * MINUTE)
+    assert receiver.events()[2:] == ["alert.resolved", "alert.resolved"]
+
+
+def test_gaps_and_what_was_switched_off_have_no_end(ledger: Store, receiver: Receiver) -> None:
+    """A gap never closes; a rule that was switched off says nothing of the cause."""
+    channel = webhook(receiver)
+    told(ledger, [channel], alert("gap-a1b2c3", kind=Kind.GAP), alert("131026-a1b2c3"))
+    told(ledger, [channel], at=NOON + 60 * MINUTE, off=frozenset({"131026"}))
+    assert receiver.events() == ["alert.firing", "alert.firing"]
+
+
+def test_quiet_hours_hold_warnings_back(ledger: Store, receiver: Receiver) -> None:
+    """Urgent ones are told at once, the rest when quiet hours are over: held back, not lost."""
+    channel, quiet = webhook(receiver), (22 * 60, 7 * 60)
+    night = NOON.replace(hour=23)
+    both = (alert("urgent"), alert("warning", urgency="warning"))
+    outcome = told(ledger, [channel], *both, at=night, quiet=quiet)
+    assert (len(outcome.told), outcome.held) == (1, 1)
+    assert told(ledger, [channel], *both, at=night + timedelta(hours=8), quiet=quiet).told == (
+        ("hook", "alert.firing"),
+    )
+    assert [body["alert"]["key"] for body in receiver.bodies()] == ["urgent", "warning"]
+
+
+def test_reminders_come_when_they_are_asked_for(ledger: Store, receiver: Receiver) -> None:
+    """Every so many hours while it fires, each under an id of its own; never for what somebody knows of."""
+    channel, hours = webhook(receiver), timedelta(hours=1)
+    for after in (0, 5, 6, 7, 12):
+        told(ledger, [channel], alert(), at=NOON + after * hours, remind_after=6 * 3_600)
+    assert receiver.events() == ["alert.firing", "alert.reminder", "alert.reminder"]
+    assert receiver.bodies()[1]["title"] == "[shop] Still: Payment issue (131042)"
+    assert len({body["id"] for body in receiver.bodies()}) == 3
+    ledger.alert_state.acknowledge("131042", at=NOON)
+    told(ledger, [channel], alert(), at=NOON + 24 * hours, remind_after=6 * 3_600)
+    assert len(receiver.requests) == 3
+
+
+def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(ledger: Store) -> None:
+    """Looking alone keeps it while it fires, and lets it end ten minutes after it was last seen: then it is news."""
+    memory = ledger.alert_state
+    memory.see("131042", "failing", "Payment issue", at=NOON)
+    memory.see("other", "failing", "Nobody knows", at=NOON)
+    memory.acknowledge("131042", at=NOON, note="Sara")
+    follow_acknowledged([alert()], ledger, now=NOON + 60 * MINUTE)
+    follow_acknowledged([], ledger, now=NOON + 69 * MINUTE)
+    assert [one.resolved_at for one in memory.all()] == [None, None]
+    follow_acknowledged([alert("late", kind=Kind.SYNC)], ledger, now=NOON + 71 * MINUTE)
+    assert [one.resolved_at for one in memory.all()] == [None, None], "no sync came through: nobody can tell"
+    follow_acknowledged([], ledger, now=NOON + 71 * MINUTE)
+    assert {one.key: one.resolved_at for one in memory.all()} == {"131042": NOON + 71 * MINUTE, "other": None}
+
+
+def test_apprise_carries_alerts(ledger: Store, receiver: Receiver) -> None:
+    """Through its json:// URL: title, text and tone arrive; a refusal is said without the URL."""
+    url = receiver.address.replace("http://", "json://user:hidden@") + "/apprise"
+    channel = Channel(name="chat", kind="apprise", url=Secret(url, "json://…"))
+    receiver.answer(500)
+    outcome = told(ledger, [channel], alert())
+    assert outcome.problems == ("chat (json://…) did not take the message.",)
+    assert told(ledger, [channel], alert(), at=NOON + MINUTE).told == (("chat", "alert.firing"),)
+    body = receiver.bodies()[-1]
+    assert (body["title"], body["type"]) == ("[shop] Payment issue (131042)", "failure")
+    assert body["message"].startswith("3 messages to 2 people failed.\nPay.")
+
+
+def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it is not installed, that is said, with what to type."""
+    monkeypatch.setitem(sys.modules, "apprise", None)
+    channel = Channel(name="chat", kind="apprise", url=Secret("slack://hidden", "slack://…"))
+    problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
+    command = f'{sys.executable} -m pip install "ticktrail[alerts]"'
+    assert problem == f"chat (slack://…) needs Apprise, which is not installed. Type: {command}"
+
+
+def test_a_url_that_apprise_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is said in a sentence; nothing of the URL, which is mostly a token, is printed anywhere."""
+    channel = Channel(name="chat", kind="apprise", url=Secret("nosuch://hidden", "nosuch://…"))
+    problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
+    assert problem is not None
+    assert "does not understand" in problem
+    assert "hidden" not in problem + "".join(capfd.readouterr())

@@ -1,0 +1,541 @@
+"""The incremental sync against an n8n that hides, withholds, prunes and restarts, and a real store.
+
+The clock is the test's own. What a sync read is told by the requests that reached n8n.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from tests.support.invented_messages import BEGIN, execution, life, status_object
+from tests.support.n8n_server import QUICK, N8nRequest, N8nServer
+
+from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.sync import incremental
+from ticktrail.sync.incremental import Caller, sync_workflow
+from ticktrail.sync.ingest import SyncReport
+
+HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
+
+
+class Desk:
+    """An operator's desk: one n8n, one store, a clock, and a sync to run again and again."""
+
+    def __init__(self, n8n: N8nServer, store: Store) -> None:
+        self.n8n = n8n
+        self.store = store
+        self.now = BEGIN + 2 * HOUR
+        self._runs = 0
+
+    def sync(self, *, after: timedelta = timedelta(0), full: bool = False, **caller: Any) -> SyncReport:
+        """Let time pass, then sync."""
+        self.now += after
+        self._runs += 1
+        self.n8n.requests.clear()
+        asked = Caller(
+            **{"instance_url": self.n8n.address, "holder": f"run-{self._runs}", "now": lambda: self.now, **caller}
+        )
+        with N8nApi(self.n8n.settings(), self.n8n.workflow_id, patience=QUICK) as api:
+            return sync_workflow(api, self.store, asked, full=full)
+
+    def asked_for_data(self) -> list[N8nRequest]:
+        """The requests of the last sync that brought data."""
+        return [request for request in self.n8n.requests if request.is_list_with_data() or request.is_single()]
+
+    def standings(self) -> dict[str, tuple[str, int]]:
+        """Message id → where it stands, and how many statuses are known of it."""
+        return {
+            message.message_id: (message.state.latest_status, len(message.history))
+            for message in self.store.messages(MessageFilter())
+        }
+
+    def open(self) -> dict[int, Kind]:
+        """What is not dealt with, of all that the store's books say."""
+        (scope,) = self.store.sync_state.facts()
+        return {number: record.kind for number, record in self.store.sync_state.load_coverage(scope).open.items()}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mongodb", marks=pytest.mark.thorough)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store that does not exist yet."""
+    options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"ticktrail_test_{tmp_path.name[-40:]}")
+    url = str(tmp_path / "ledger.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
+    with open_store(url, options) as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(store: Store) -> Iterator[Desk]:
+    """A desk with an n8n that has nothing yet."""
+    with N8nServer() as n8n:
+        yield Desk(n8n, store)
+
+
+def times(count: int, begin: int = 1) -> list[dict[str, Any]]:
+    """So many executions with one ``sent`` each, of messages named after their ids."""
+    return [
+        execution(number, [status_object(f"wamid.{number}", "sent", 1_795_000_000 + number)])
+        for number in range(begin, begin + count)
+    ]
+
+
+# ── Cheap ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_nothing_new_costs_one_request(desk: Desk) -> None:
+    """After everything was read, the next sync asks for one page of the list and for no data at all."""
+    desk.n8n.add(*times(120))
+    first = desk.sync()
+    assert (first.tally.executions, first.written.inserted) == (120, 120)
+    assert desk.sync().tally.executions == 0  # settles the walk's own dues
+    again = desk.sync(after=MINUTE)
+    assert again.upkeep is not None
+    assert (again.upkeep.depth, again.tally.executions, again.requests) == (ScanDepth.POLL, 0, 1)
+    assert desk.asked_for_data() == []
+
+
+def test_only_what_is_new_is_fetched(desk: Desk) -> None:
+    """Five new executions are five executions of data, in one request."""
+    desk.n8n.add(*times(120))
+    desk.sync()
+    desk.n8n.add(*times(5, begin=121))
+    report = desk.sync(after=MINUTE)
+    assert (report.tally.executions, report.written.inserted) == (5, 5)
+    assert [request.limit for request in desk.asked_for_data()] == [5]
+
+
+def test_a_burst_larger_than_a_page_is_read_to_its_end(desk: Desk) -> None:
+    """However many came since the last sync, all are read."""
+    desk.n8n.add(*times(10))
+    desk.sync()
+    desk.n8n.add(*times(611, begin=11))
+    assert desk.sync(after=MINUTE).written.inserted == 611
+    assert len(desk.standings()) == 621
+
+
+def test_a_read_that_comes_210_executions_after_its_sent_keeps_the_history(desk: Desk) -> None:
+    """The measured fault of the script this replaces: three statuses stay three."""
+    desk.n8n.add(*life(1, 7, ("sent", "delivered")), *times(210, begin=1_000))
+    desk.sync()
+    desk.n8n.add(execution(2_000, [status_object("wamid.7", "read", 1_795_009_999)]))
+    desk.sync(after=MINUTE)
+    assert desk.standings()["wamid.7"] == ("read", 3)
+
+
+# ── Shown later, below what was read ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_execution_that_was_hidden_is_found_below_those_already_read(desk: Desk) -> None:
+    """One that ran for minutes appears with a low id: the next walk over the window meets it."""
+    desk.now = BEGIN + timedelta(seconds=400)
+    desk.n8n.add(*times(300))
+    desk.n8n.hidden.add(150)
+    desk.sync()
+    assert len(desk.standings()) == 299
+    desk.n8n.hidden.clear()
+    report = desk.sync(after=6 * MINUTE)
+    assert report.upkeep is not None
+    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.WINDOW, 1)
+
+
+def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_walk(desk: Desk) -> None:
+    """One that shows up beyond every window is found within the hour, before n8n would prune it."""
+    desk.n8n.add(*times(700))
+    desk.n8n.hidden.add(3)
+    desk.sync()
+    desk.n8n.hidden.clear()
+    for _ in range(6):
+        desk.sync(after=10 * MINUTE)
+    assert "wamid.3" in desk.standings()
+
+
+def test_what_is_unfinished_is_read_at_once_and_again_when_it_is_done(desk: Desk) -> None:
+    """Its payload is in its stack; the final one settles it, and nothing is counted twice."""
+    statuses = [status_object("wamid.1", "sent", 1_795_000_001)]
+    desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="waiting"))
+    assert desk.sync().tally.unfinished == 1
+    assert desk.standings()["wamid.1"] == ("sent", 1)
+    assert desk.open() == {5: Kind.UNFINISHED}
+    assert desk.sync(after=MINUTE).tally.executions == 0
+    desk.n8n.add(execution(5, [*statuses, status_object("wamid.1", "delivered", 1_795_000_009)]))
+    desk.sync(after=MINUTE)
+    assert (desk.standings()["wamid.1"], desk.open()) == (("delivered", 2), {})
+
+
+def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Desk) -> None:
+    """Up to n8n 2.28 a waiting execution leaves every list: it is asked for by its id until it is done."""
+    statuses = [status_object("wamid.1", "sent", 1_795_000_001)]
+    desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="running"))
+    desk.sync()
+    desk.n8n.hidden.add(5)
+    desk.n8n.add(execution(5, [*statuses, status_object("wamid.1", "read", 1_795_000_009)]))
+    report = desk.sync(after=16 * MINUTE)
+    assert [request.path.rsplit("/", 1)[-1] for request in desk.n8n.requests if request.is_single()] == ["5"]
+    assert report.written.updated == 1
+    assert desk.open() == {}
+
+
+def test_a_crashed_execution_that_becomes_a_success_is_read_again(desk: Desk) -> None:
+    """A worker that lives on writes success over crashed: within some hours that is seen; afterwards it is settled."""
+    desk.n8n.add(*times(5, begin=10), execution(5, [status_object("wamid.1", "sent", 1)], status="crashed"))
+    desk.sync()
+    assert desk.open() == {5: Kind.CRASHED}
+    desk.n8n.add(execution(5, [status_object("wamid.1", "sent", 1), status_object("wamid.1", "read", 1_795_000_000)]))
+    desk.sync(after=HOUR)
+    assert (desk.standings()["wamid.1"][0], desk.open()) == ("read", {})
+    desk.n8n.add(execution(6, [status_object("wamid.2", "sent", 1_795_000_000)], status="crashed"))
+    desk.sync(after=HOUR)
+    assert desk.open() == {6: Kind.CRASHED}
+    desk.sync(after=7 * HOUR)
+    assert desk.open() == {}
+
+
+def test_a_crash_makes_the_next_walk_go_all_the_way(desk: Desk) -> None:
+    """n8n was killed and started again: what it had in hand may appear anywhere below."""
+    desk.n8n.add(*times(700))
+    desk.n8n.hidden.add(3)
+    desk.sync()
+    desk.n8n.hidden.clear()
+    desk.n8n.add(execution(701, status="crashed"))
+    desk.sync(after=MINUTE)
+    report = desk.sync(after=MINUTE)
+    assert report.upkeep is not None
+    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.FULL, 1)
+
+
+# ── Not shown ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("version", ["2.41.1", "2.0.0", "1.109.0"])
+def test_an_unreadable_execution_is_tried_again_and_costs_no_other(desk: Desk, version: str) -> None:
+    """It is reported, stays open, is not asked for with every sync, and is read once n8n shows it."""
+    desk.n8n.version = tuple(map(int, version.split(".")[:2]))
+    desk.n8n.add(*times(60))
+    desk.n8n.corrupt.add(30)
+    report = desk.sync()
+    assert (len(desk.standings()), sum(report.tally.not_shown.values())) == (59, 1)
+    assert desk.open() == {30: Kind.WITHHELD}
+    desk.sync(after=timedelta(seconds=20))
+    assert desk.asked_for_data() == []
+    desk.n8n.corrupt.clear()
+    assert desk.sync(after=3 * MINUTE).written.inserted == 1
+    assert desk.open() == {}
+
+
+def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Desk) -> None:
+    """In a day of a sync every quarter of an hour it is asked for a handful of times, and never settled."""
+    desk.n8n.add(*times(3))
+    desk.n8n.data_missing.add(2)
+    desk.sync()
+    asked = 0
+    for _ in range(24 * 4):
+        desk.sync(after=15 * MINUTE)
+        asked += bool(desk.asked_for_data())
+    assert asked == 4  # after 2 and 15 minutes, 1 and 6 hours, each as soon as a sync comes by
+    assert desk.open() == {2: Kind.WITHHELD}
+
+
+def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk) -> None:
+    """Once, by name, in the report and in the books."""
+    desk.n8n.add(*times(3))
+    desk.n8n.data_missing.add(2)
+    desk.sync()
+    desk.n8n.remove(2)
+    report = desk.sync(after=HOUR)
+    assert report.upkeep is not None
+    assert [one.execution_id for one in report.upkeep.lost] == [2]
+    assert desk.open() == {}
+    (facts,) = desk.store.sync_state.facts().values()
+    assert [one.execution_id for one in facts.lost] == [2]
+    again = desk.sync(after=HOUR)
+    assert again.upkeep is not None
+    assert again.upkeep.lost == ()
+
+
+# ── Deleted, rebuilt, emptied ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_gap_that_pruning_tore_is_named_with_its_bounds(desk: Desk) -> None:
+    """n8n deleted executions between the last one known and the oldest it has now: said once, with ids and times."""
+    desk.n8n.add(*times(100))
+    desk.sync()
+    desk.n8n.remove(*range(1, 101))
+    desk.n8n.add(*times(20, begin=180))
+    report = desk.sync(after=HOUR)
+    assert report.upkeep is not None
+    gap = report.upkeep.gap
+    assert gap is not None
+    assert (gap.after_id, gap.before_id) == (100, 180)
+    assert (gap.from_started_at, gap.to_started_at) == ("2026-11-22T10:01:40.000Z", "2026-11-22T10:03:00.000Z")
+    again = desk.sync(after=HOUR)
+    assert again.upkeep is not None
+    assert again.upkeep.gap is None
+
+
+def test_an_old_execution_that_pruning_spares_does_not_hide_a_gap(desk: Desk) -> None:
+    """Waiting and annotated executions are never pruned: one that is left does not mean that nothing was torn out."""
+    desk.n8n.add(*times(100))
+    desk.sync()
+    desk.n8n.remove(*range(2, 101))
+    desk.n8n.add(*times(20, begin=180))
+    report = desk.sync(after=MINUTE)
+    assert report.upkeep is not None
+    assert report.upkeep.gap is not None
+
+
+def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None:
+    """n8n prunes from the old end, and people delete single executions: what was new has been read."""
+    desk.n8n.add(*times(200))
+    desk.sync()
+    desk.n8n.remove(*range(1, 120), 200)
+    desk.n8n.add(*times(20, begin=201))
+    for after in (MINUTE, HOUR):
+        report = desk.sync(after=after)
+        assert report.upkeep is not None
+        assert report.upkeep.gap is None
+
+
+def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:
+    """Its ids start again: what was settled under them says nothing, and everything it has is read."""
+    desk.n8n.add(*times(300))
+    desk.sync()
+    desk.n8n.remove(*range(1, 301))
+    later = BEGIN + timedelta(days=3)
+    desk.n8n.add(
+        *(
+            execution(number, [status_object(f"wamid.new{number}", "sent", 1_795_300_000)], begin=later)
+            for number in range(1, 41)
+        )
+    )
+    desk.now = later + HOUR
+    report = desk.sync()
+    assert report.upkeep is not None
+    assert (report.upkeep.rebuilt, report.written.inserted) == (True, 40)
+    assert len(desk.standings()) == 340
+    assert desk.sync(after=MINUTE).tally.executions == 0
+
+
+def test_a_store_that_was_emptied_is_filled_again(desk: Desk, tmp_path: Path) -> None:
+    """Everything that n8n still holds is read again when the documents are gone from the place."""
+    desk.n8n.add(*times(30))
+    desk.sync()
+    _delete_all_messages(desk.store, tmp_path)
+    assert desk.standings() == {}
+    assert desk.sync(after=MINUTE).written.inserted == 30
+
+
+def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) -> None:
+    """Everything was pruned: the next sync looks once more what n8n has, takes nothing in, and then all is quiet."""
+    desk.n8n.add(*times(30))
+    desk.sync()
+    mark = int(desk.now.timestamp()) + 86_400
+    desk.store.retention.keep_since(mark)
+    assert sum(portion.messages for portion in desk.store.retention.prune(mark)) == 30
+    assert desk.sync(after=MINUTE).written.left_out == 30
+    assert desk.sync(after=MINUTE).tally.executions == 0
+    assert desk.asked_for_data() == []
+    assert desk.standings() == {}
+
+
+def test_what_was_written_is_told_before_it_is_settled(desk: Desk) -> None:
+    """Whoever wants to do more with each batch hears of it, and hears of it again when that failed."""
+    desk.n8n.add(*times(3))
+    told: list[str] = []
+
+    def fail(message_ids: Sequence[str]) -> None:
+        told.extend(message_ids)
+        raise StoreUnavailableError("away")
+
+    with pytest.raises(StoreUnavailableError):
+        desk.sync(after_write=fail)
+    assert sorted(told) == sorted(desk.standings())
+    again: list[str] = []
+    desk.sync(after=MINUTE, after_write=again.extend)
+    assert sorted(again) == sorted(told)
+    assert len(told) == 3
+
+
+def _delete_all_messages(store: Store, tmp_path: Path) -> None:
+    if store.location.startswith("mongodb"):
+        from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
+
+        with MongoClient(store.location) as client:
+            client.get_default_database()["message_statuses"].delete_many({})
+        return
+    import sqlite3  # noqa: PLC0415 - not for MongoDB
+
+    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+        connection.execute("DELETE FROM event")
+        connection.execute("DELETE FROM message")
+    connection.close()
+
+
+def test_when_extraction_learns_something_what_n8n_still_holds_is_read_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer version of the extraction does not trust what an older one settled."""
+    desk.n8n.add(*times(30))
+    desk.sync()
+    monkeypatch.setattr(incremental, "EXTRACTION_VERSION", incremental.EXTRACTION_VERSION + 1)
+    report = desk.sync(after=MINUTE)
+    assert (report.tally.executions, report.written.unchanged) == (30, 30)
+
+
+# ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_interrupted_backfill_goes_on_where_it_was(desk: Desk) -> None:
+    """No execution's data is fetched twice, whatever number of runs it takes, and new ones do not stop it."""
+    desk.n8n.add(*times(1_500))
+    read = 0
+    for round_number in range(60):
+        pages = 0
+
+        def should_stop() -> bool:
+            nonlocal pages
+            pages += 1
+            return pages > 8
+
+        report = desk.sync(should_stop=should_stop)
+        assert report.upkeep is not None
+        read += report.tally.executions
+        if not report.upkeep.stopped:
+            break
+        desk.n8n.add(*times(2, begin=3_000 + 10 * round_number))
+    assert len(desk.standings()) == read == 1_500 + 2 * round_number
+    assert round_number >= 3
+    # What the interrupted walks had passed is looked at once more, and nothing is fetched.
+    report = desk.sync(after=MINUTE)
+    assert report.upkeep is not None
+    assert (report.upkeep.depth, report.upkeep.complete, report.tally.executions) == (ScanDepth.FULL, True, 0)
+
+
+def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> None:
+    """The list itself is not walked again from its top either: a million executions are thousands of pages."""
+    desk.n8n.add(*times(2_500))
+    stop_at: list[int] = [1_800]
+    desk.sync(should_stop=lambda: len(desk.standings()) >= stop_at[0])
+    report = desk.sync()
+    assert report.upkeep is not None
+    assert report.upkeep.complete
+    lists = [request for request in desk.n8n.requests if request.is_list_without_data()]
+    assert len(lists) <= 6
+    assert len(desk.standings()) == 2_500
+
+
+def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full(desk: Desk) -> None:
+    """What was read before is kept, the error is raised, and the next run reads the rest."""
+    desk.n8n.add(*times(300))
+    desk.sync()
+    desk.n8n.add(*times(300, begin=301))
+    desk.n8n.answer(503, times=None, when=lambda request: request.is_list_with_data() and (request.below or 0) < 500)
+    with pytest.raises(SourceUnavailableError):
+        desk.sync(after=MINUTE)
+    assert 300 < len(desk.standings()) < 600
+    desk.n8n.heal()
+    report = desk.sync(after=MINUTE)
+    assert report.upkeep is not None
+    assert (report.upkeep.depth, len(desk.standings())) == (ScanDepth.FULL, 600)
+
+
+def test_nothing_is_settled_that_is_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that fails in the middle of writing leaves its executions to be read again."""
+    desk.n8n.add(*times(120))
+    write: Callable[..., Any] = desk.store.write
+    calls = 0
+
+    def failing(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            raise SourceUnavailableError("the disk went away")
+        return write(*arguments, **named)
+
+    monkeypatch.setattr(desk.store, "write", failing)
+    with pytest.raises(SourceUnavailableError):
+        desk.sync()
+    assert 0 < len(desk.standings()) < 120
+    desk.sync()
+    assert len(desk.standings()) == 120
+
+
+# ── The lease ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_second_sync_of_the_same_workflow_says_so_and_leaves(desk: Desk) -> None:
+    """While the first one is at work nothing is read; after its end, its lease's end or its death it goes on."""
+    desk.n8n.add(*times(3))
+    inner: list[SyncReport] = []
+
+    def progress(_: object) -> None:
+        if not inner:
+            inner.append(desk.sync(holder="second"))
+
+    desk.sync(holder="first", progress=progress)
+    assert inner[0].upkeep is not None
+    assert (inner[0].upkeep.busy, inner[0].tally.executions) == ("first", 0)
+    assert len(desk.standings()) == 3
+    after = desk.sync(holder="third")
+    assert after.upkeep is not None
+    assert after.upkeep.busy is None
+
+
+def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
+    """Where its process is known to be gone at once, elsewhere after a minute and a half."""
+    desk.n8n.add(*times(3))
+    desk.sync()
+    name = f"sync|{desk.n8n.address}|{desk.n8n.workflow_id}"
+    for options, wait, busy in (
+        ({}, MINUTE, "dead"),
+        ({}, 2 * MINUTE, None),
+        ({"is_gone": lambda holder: holder == "dead"}, MINUTE, None),
+    ):
+        desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + incremental.LEASE)
+        report = desk.sync(after=wait, **options)
+        assert report.upkeep is not None
+        assert report.upkeep.busy == busy
+        desk.store.sync_state.drop_lease(name, holder="dead")
+
+
+def test_two_workflows_and_two_instances_keep_books_of_their_own(desk: Desk) -> None:
+    """Ids are an instance's own, and so is what was settled."""
+    desk.n8n.add(*times(3))
+    desk.sync()
+    with N8nServer(times(5)) as other:
+        elsewhere = Desk(other, desk.store)
+        assert elsewhere.sync().tally.executions == 5
+    desk.n8n.workflows.append({"id": "second", "name": "Second"})
+    desk.n8n.add(execution(9, [status_object("wamid.9", "sent", 1_795_000_000)], workflow_id="second"))
+    desk.n8n.workflow_id = "second"
+    assert desk.sync().tally.executions == 1
+    assert len(desk.store.sync_state.facts()) == 3
+
+
+def test_a_list_without_statuses_is_understood(desk: Desk) -> None:
+    """Up to n8n 1.110 rows do not say whether an execution is done: each is settled once its data says so."""
+    desk.n8n.version = (1, 109)
+    desk.n8n.add(*times(20), execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="waiting"))
+    desk.sync()
+    assert desk.open() == {25: Kind.UNFINISHED}
+    desk.n8n.add(execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="error"))
+    desk.sync(after=6 * MINUTE)
+    assert desk.open() == {}
+
+
+def test_the_clock_of_the_report_is_the_walks_beginning(desk: Desk) -> None:
+    """“Complete up to” is when the walk began: what came later may not have been met."""
+    desk.n8n.add(*times(3))
+    report = desk.sync()
+    assert report.upkeep is not None
+    assert report.upkeep.checked_at == desk.now
+    assert datetime.now(UTC) != desk.now

@@ -1,0 +1,387 @@
+"""Who is let in: tokens, sessions, hosts, origins, and what those get who are not."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
+from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
+
+from ticktrail.errors import ConfigurationError
+from ticktrail.settings.settings import Secret
+from ticktrail.web.roles import SESSION_SECONDS, Access, Role, access_for, is_loopback
+from ticktrail.web.security.middleware import SESSION_COOKIE
+from ticktrail.web.security.rate_limit import MOST_FAILURES, WINDOW_SECONDS, LoginAttempts
+
+NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
+BOTH = Access(tokens={Role.FULL: Secret(TOKEN), Role.VIEWER: Secret(VIEWER_TOKEN)})
+TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
+ELSEWHERE = "http://ticktrail.example.com"
+
+PROTECTED = (
+    *("/", "/api/v1/messages", "/api/v1/messages/x", "/api/v1/stats", "/api/v1/conversations/966500000054"),
+    *("/api/v1/health", "/api/v1/sync/runs", "/api/v1/openapi.json", "/api/v1/docs", "/metrics", "/nothing", "/logout"),
+    *("/_nicegui/3/static/nicegui.js", "//login", "/login/", "/healthz/x", "/LOGIN"),
+)
+
+
+@pytest.fixture
+def guarded_here(open_dashboard: Open) -> TestClient:
+    """A dashboard with a token for each role, and no ledger yet."""
+    return open_dashboard("0.0.0.0", base_url=ELSEWHERE, **TOKENS)  # noqa: S104
+
+
+# --- starting
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "ticktrail.example.com", ""])  # noqa: S104
+def test_beyond_this_machine_it_takes_a_token(tmp_path: Path, host: str) -> None:
+    """Without a token every address others reach is refused, with the setting's name in the remedy."""
+    with pytest.raises(ConfigurationError) as caught:
+        access_for(settings_of(tmp_path), host)
+    assert "TICKTRAIL_DASHBOARD_TOKEN" in caught.value.remedy
+    assert not access_for(settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN=TOKEN), host).is_open
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.1.2.3", "LOCALHOST"])
+def test_on_this_machine_it_takes_none(tmp_path: Path, host: str) -> None:
+    """A loopback address needs no token; with one, it is asked for there too."""
+    assert is_loopback(host)
+    assert access_for(settings_of(tmp_path), host).is_open
+    assert not access_for(settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN=TOKEN), host).is_open
+
+
+def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
+    """TICKTRAIL_DASHBOARD_TOKEN_FILE names it."""
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    settings = settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN_FILE="token")  # noqa: S106 - a file's name
+    assert access_for(settings, "0.0.0.0").role_by_token(TOKEN) is Role.FULL  # noqa: S104
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN},
+        {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": TOKEN},
+    ],
+)
+def test_tokens_that_protect_nothing_are_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A viewer's token alone, or the same one twice, is a mistake that is named."""
+    with pytest.raises(ConfigurationError, match="TICKTRAIL_DASHBOARD_VIEWER_TOKEN"):
+        access_for(settings_of(tmp_path, **environ), "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "a" * 40, "with a space in the middle", "x" * 600, "naïve-token-0123456789"]
+)
+def test_a_poor_token_is_refused_unseen(tmp_path: Path, token: str) -> None:
+    """A token that could be guessed, or that no header carries, is refused and not repeated."""
+    with pytest.raises(ConfigurationError) as caught:
+        settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN=token)
+    assert "TICKTRAIL_DASHBOARD_TOKEN" in str(caught.value)
+    assert token not in str(caught.value)
+
+
+def test_no_secret_is_in_a_repr() -> None:
+    """Neither token shows when its holder is printed."""
+    assert TOKEN not in repr(BOTH)
+    assert VIEWER_TOKEN not in repr(BOTH)
+
+
+# --- tokens and sessions by themselves
+
+
+@pytest.mark.parametrize(
+    ("text", "role"),
+    [
+        (TOKEN, Role.FULL),
+        (VIEWER_TOKEN, Role.VIEWER),
+        (TOKEN[:-1], None),
+        (f"{TOKEN}x", None),
+        (TOKEN.upper(), None),
+        ("", None),
+        ("\ud800", None),
+        ("x" * 1_000_000, None),
+    ],
+)
+def test_a_token_is_its_roles(text: str, role: Role | None) -> None:
+    """Only the whole token lets in, each to its own role."""
+    assert BOTH.role_by_token(text) is role
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_session_lasts_its_time(role: Role) -> None:
+    """A session lets its role in until it is over, also after a restart with the same tokens."""
+    cookie = BOTH.new_session(role, NOW)
+    again = Access(tokens=BOTH.tokens)
+    assert again.role_by_session(cookie, NOW + timedelta(seconds=SESSION_SECONDS - 1)) is role
+    assert again.role_by_session(cookie, NOW + timedelta(seconds=SESSION_SECONDS)) is None
+
+
+def test_a_changed_token_ends_its_sessions() -> None:
+    """After a role's token was changed its sessions are over, the other's are not."""
+    changed = Access(tokens={**BOTH.tokens, Role.FULL: Secret("another-token-altogether-3")})
+    assert changed.role_by_session(BOTH.new_session(Role.FULL, NOW), NOW) is None
+    assert changed.role_by_session(BOTH.new_session(Role.VIEWER, NOW), NOW) is Role.VIEWER
+
+
+def test_a_viewer_cannot_become_more() -> None:
+    """A session with the role, the time or the signature exchanged is none, and neither is rubbish."""
+    cookie = BOTH.new_session(Role.VIEWER, NOW)
+    name, expires, signature = cookie.split(".")
+    for forged in (
+        f"full.{expires}.{signature}",
+        f"{name}.{int(expires) + 1}.{signature}",
+        f"{name}.{expires}.{'0' * 64}",
+        f"{name}.{expires}.",
+        f"{name}.{expires}",
+        "..",
+        "",
+        "full",
+        "\ud800.1.é",
+        f"nobody.{expires}.{signature}",
+    ):
+        assert BOTH.role_by_session(forged, NOW) is None
+    assert Access().role_by_session(cookie, NOW) is None
+
+
+def test_an_address_that_guesses_is_not_listened_to() -> None:
+    """After ten failures an address waits until the first is five minutes old; its whole IPv6 network does."""
+    attempts = LoginAttempts()
+    for second in range(MOST_FAILURES):
+        assert attempts.wait("2001:db8::1", second) == 0
+        attempts.failed(f"2001:db8::{second + 1}", second)
+    assert attempts.wait("2001:db8::ffff", MOST_FAILURES) == WINDOW_SECONDS - MOST_FAILURES
+    assert attempts.wait("2001:db8:0:1::1", MOST_FAILURES) == 0
+    assert attempts.wait("2001:db8::1", WINDOW_SECONDS) == 0
+
+
+def test_memory_of_failures_is_bounded() -> None:
+    """Failures from ever new addresses take no more memory than ten thousand of them."""
+    attempts = LoginAttempts()
+    for number in range(10_050):
+        attempts.failed(f"10.{number // 65_536}.{number // 256 % 256}.{number % 256}", 0)
+    assert len(attempts._failures) == 10_000
+
+
+# --- at the door
+
+
+@pytest.mark.parametrize("path", PROTECTED)
+def test_nobody_unknown_gets_in(guarded_here: TestClient, path: str) -> None:
+    """Without a token, or with a wrong one, everything but the door is a 401 or the way to the login."""
+    for headers in ({}, bearer("wrong"), {"Cookie": f"{SESSION_COOKIE}=full.9999999999.{'0' * 64}"}):
+        answer = guarded_here.request("GET", f"{ELSEWHERE}{path}", headers=headers)
+        assert answer.status_code == 401, path
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["remedy"]
+        # Whoever mistyped it looks for the mistake there.
+        assert ("not one of" in answer.json()["detail"]) == ("Authorization" in headers)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login"])
+def test_the_door_is_open(guarded_here: TestClient, path: str) -> None:
+    """Whether the process is well and where to log in anybody may ask."""
+    assert guarded_here.get(path).status_code in {200, 503}
+
+
+@pytest.mark.parametrize("token", [TOKEN, VIEWER_TOKEN])
+def test_a_token_opens_api_and_metrics(guarded_here: TestClient, token: str) -> None:
+    """Either token lets programs in."""
+    for path in ("/api/v1/messages", "/api/v1/stats", "/api/v1/docs", "/api/v1/openapi.json", "/metrics"):
+        assert guarded_here.get(path, headers=bearer(token)).status_code == 200
+
+
+def test_a_token_in_the_address_is_none(guarded_here: TestClient) -> None:
+    """Addresses end in logs: a token in one lets nobody in."""
+    for name in ("token", "access_token", "authorization"):
+        assert guarded_here.get(f"/metrics?{name}={TOKEN}").status_code == 401
+
+
+def test_people_are_sent_to_the_login_and_back(guarded_here: TestClient) -> None:
+    """A browser is sent to the login, and after it to where it wanted to go."""
+    answer = guarded_here.get("/period?days=7", headers={"Accept": "text/html"})
+    assert answer.status_code == 303
+    page = guarded_here.get(answer.headers["location"])
+    assert 'type="password"' in page.text
+    assert 'value="/period?days=7"' in page.text
+    wanted = parse_qs(urlsplit(answer.headers["location"]).query)["next"][0]
+    back = guarded_here.post("/login", data={"token": TOKEN, "next": wanted})
+    assert (back.status_code, back.headers["location"]) == (303, "/period?days=7")
+
+
+def test_a_login_gives_a_cookie_no_script_reads(guarded_here: TestClient) -> None:
+    """The session's cookie is HttpOnly and SameSite=Strict, and behind https Secure; it opens what the token opens."""
+    answer = guarded_here.post("/login", data={"token": TOKEN})
+    cookie = answer.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "samesite=strict" in cookie.lower()
+    assert "Secure" not in cookie
+    assert TOKEN not in cookie
+    assert guarded_here.get("/api/v1/messages").status_code == 200
+    assert guarded_here.get("/api/v1/health").json()["store"]
+    behind = guarded_here.post("/login", data={"token": TOKEN}, headers={"X-Forwarded-Proto": "https"})
+    assert "Secure" in behind.headers["set-cookie"]
+
+
+def test_a_logout_takes_the_cookie_back(guarded_here: TestClient) -> None:
+    """After logging out nothing is open any more."""
+    guarded_here.post("/login", data={"token": VIEWER_TOKEN})
+    assert guarded_here.get("/metrics").status_code == 200
+    assert guarded_here.post("/logout").status_code == 303
+    assert guarded_here.get("/metrics").status_code == 401
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        *("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "evil", "", "/login"),
+        *("/\t/evil.example", "/a\r\nSet-Cookie: x=y", "/" + "a" * 3_000),
+    ],
+)
+def test_the_login_leads_to_this_server_only(guarded_here: TestClient, wanted: str) -> None:
+    """Whatever a link says, after the login somebody is here, on the first page."""
+    answer = guarded_here.post("/login", data={"token": TOKEN, "next": wanted})
+    assert answer.headers["location"] == "/"
+
+
+def test_a_login_page_shows_nothing_of_a_link_as_html(guarded_here: TestClient) -> None:
+    """What a link puts into the page is escaped."""
+    page = guarded_here.get("/login", params={"next": '/"><script>alert(1)</script>'})
+    assert "<script" not in page.text
+    assert "&lt;script&gt;" in page.text
+
+
+def test_guessing_is_stopped(guarded_here: TestClient) -> None:
+    """After ten wrong tokens by either way even the right one is not listened to; a session goes on."""
+    guarded_here.post("/login", data={"token": VIEWER_TOKEN})
+    for number in range(MOST_FAILURES):
+        if number % 2:
+            assert guarded_here.get("/metrics", headers=bearer(f"wrong-{number}")).status_code == 401
+        else:
+            assert guarded_here.post("/login", data={"token": f"wrong-{number}"}).status_code == 401
+    assert guarded_here.post("/login", data={"token": TOKEN}).status_code == 429
+    refused = guarded_here.get("/metrics", headers=bearer(TOKEN))
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= 300
+    assert guarded_here.get("/metrics").status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"token=" + b"x" * 9_000, b"&".join(b"a=b" for _ in range(50)), b"\xff\xfe%ff=%00"])
+def test_a_strange_form_is_refused(guarded_here: TestClient, body: bytes) -> None:
+    """A form too large, with too many fields, or of no text at all is a clear 4xx."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert guarded_here.post("/login", content=body, headers=headers).status_code in {400, 401, 413}
+
+
+# --- where a request comes from
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        *(
+            (host, 200)
+            for host in ("127.0.0.1:8765", "localhost:8765", "localhost", "[::1]:8765", "LOCALHOST:1", "127.1.2.3")
+        ),
+        *(
+            (host, 403)
+            for host in ("evil.example", "127.0.0.1.evil.example", "192.168.1.5:8765", "localhost.evil.example")
+        ),
+        *((host, 400) for host in ("", "a b", "evil.example@127.0.0.1", "127.0.0.1:x", "[::1", "a/b", "x" * 300)),
+    ],
+)
+def test_without_a_token_only_this_machines_names_are_answered(open_dashboard: Open, host: str, status: int) -> None:
+    """A page whose name was made to point here (DNS rebinding) gets nothing."""
+    answer = open_dashboard().get("/api/v1/health", headers={"Host": host})
+    assert answer.status_code == status
+    if status != 200:
+        assert answer.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Proto"])
+def test_without_a_token_a_proxy_is_refused(open_dashboard: Open, header: str) -> None:
+    """A proxy in front would let in whom it likes: it is told to set a token."""
+    answer = open_dashboard().get("/api/v1/health", headers={header: "x"})
+    assert answer.status_code == 403
+    assert "TICKTRAIL_DASHBOARD_TOKEN" in answer.json()["remedy"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"Origin": "http://127.0.0.1:8765"}, 200),
+        ({"Sec-Fetch-Site": "same-origin"}, 200),
+        ({"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),
+        ({"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "cors"}, 403),
+        ({"Origin": "http://evil.example"}, 403),
+        ({"Origin": "http://127.0.0.1:9999"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Origin": "file://"}, 403),
+        ({"Origin": "http://["}, 403),
+    ],
+)
+def test_other_sites_pages_get_nothing(open_dashboard: Open, headers: dict[str, str], status: int) -> None:
+    """A link from elsewhere may be followed; fetching, sending and framing from there is refused."""
+    assert open_dashboard().get("/api/v1/health", headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_another_site_cannot_log_anybody_in_or_out(guarded_here: TestClient, headers: dict[str, str]) -> None:
+    """A form on another site's page is refused, whatever it holds (CSRF)."""
+    data = {"token": TOKEN}
+    assert guarded_here.post("/login", data=data, headers=headers).status_code == 403
+    assert guarded_here.post("/logout", headers={**headers, **bearer(TOKEN)}).status_code == 403
+
+
+def test_a_link_from_elsewhere_needs_no_second_login(guarded_here: TestClient) -> None:
+    """A click on a link in a mail comes without the strict cookie: it is asked for again by a page of ours."""
+    elsewhere = {"Accept": "text/html", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    answer = guarded_here.get("/period", headers=elsewhere)
+    assert answer.status_code == 200
+    assert re.search(r'http-equiv="refresh" content="0"', answer.text)
+    here = {**elsewhere, "Sec-Fetch-Site": "same-origin"}
+    assert guarded_here.get("/period", headers=here).status_code == 303
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example", **bearer(TOKEN)}])
+def test_a_websocket_is_guarded_too(guarded_here: TestClient, headers: dict[str, str]) -> None:
+    """A WebSocket of somebody unknown, or of another site's page, is not accepted."""
+    with pytest.raises(WebSocketDisconnect), guarded_here.websocket_connect("/_nicegui_ws/socket.io", headers=headers):
+        pass
+
+
+# --- what every answer says
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/login", "/api/v1/docs", "/api/v1/nothing", "/metrics", "/nothing"])
+def test_every_answer_has_the_headers(guarded_here: TestClient, path: str) -> None:
+    """Refusals included, answers forbid framing, sniffing and caching; all but pages forbid every script."""
+    for headers in ({}, bearer(TOKEN)):
+        found = guarded_here.get(path, headers=headers).headers
+        assert found["x-content-type-options"] == "nosniff"
+        assert found["x-frame-options"] == "DENY"
+        assert found["referrer-policy"] == "same-origin"
+        assert found["cache-control"] == "no-store"
+        policy = found["content-security-policy"]
+        assert "frame-ancestors 'none'" in policy
+        if path != "/nothing":
+            assert "default-src 'none'" in policy
+            assert "script-src" not in policy
+
+
+def test_a_request_is_bounded(open_dashboard: Open) -> None:
+    """A path, a query and a body may only be so long, a body that hides its length included."""
+    client = open_dashboard()
+    assert client.get("/" + "a" * 3_000).status_code == 414
+    assert client.get("/api/v1/messages?campaign=" + "a" * 9_000).status_code == 414
+    assert client.post("/login", content=b"x" * 1_100_000).status_code == 413
+    assert client.post("/login", content=(b"x" * 100_000 for _ in range(20))).status_code == 413

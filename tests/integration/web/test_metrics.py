@@ -1,0 +1,261 @@
+"""What Prometheus reads: the figures of the recording, in bounded series that name nobody."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from starlette.testclient import TestClient
+from tests.integration.web.conftest import EXPECTED, Open, environment_of, settings_of
+
+from ticktrail.messages.counts import Counts, Group
+from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.model import StatusEvent
+from ticktrail.settings.naming import Naming
+from ticktrail.settings.secret import Secret
+from ticktrail.stores.coverage import Change, Facts, Kind
+from ticktrail.stores.coverage import Open as OpenExecution
+from ticktrail.stores.opening import open_ledger
+from ticktrail.web.metrics import MOST_SERIES, Metrics, Reading, _by_code, _by_number, expiry_of_key, read
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def reading_of(failed: int, delays: dict[int, int]) -> Reading:
+    """A reading with so many failures and these delays."""
+    return Reading(
+        totals=Counts(delays=delays),
+        failures={"131026": failed} if failed else {},
+        last_status=None,
+        synced={},
+        not_shown={},
+    )
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Each kind of store."""
+    return str(request.param)
+
+
+Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def series(text: str) -> Series:
+    """Every sample of an answer, by its name and labels; that it can be parsed is proven by the way."""
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(found: Series, name: str, **labels: str) -> float:
+    """One sample."""
+    return found[name, frozenset(labels.items())]
+
+
+def test_metrics_hold_the_figures(open_dashboard: Open, request: pytest.FixtureRequest, kind: str) -> None:
+    """Gauges by status and number are what was recorded; counters begin at 0, whatever the ledger holds."""
+    client = open_dashboard(**environment_of(request, kind))
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    found = series(answer.text)
+    standing = Counter(message["latestStatus"] for message in EXPECTED.values())
+    for status in ("sent", "delivered", "read", "failed"):
+        assert value(found, "ticktrail_messages", status=status, number="106540352242922") == standing[status]
+        assert value(found, "ticktrail_status_events_total", status=status) == 0
+    assert value(found, "ticktrail_failures_total", code="131026") == 0
+    assert value(found, "ticktrail_time_to_deliver_seconds_count") == 0
+    newest = max(event["timestamp"] for one in EXPECTED.values() for event in one["events"])
+    assert value(found, "ticktrail_last_status_timestamp_seconds") == newest
+    assert value(found, "ticktrail_build_info", version="0.1.0") == 1
+
+
+def test_counters_hold_what_came_since_the_start(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Statuses, failures and delays are counted from the first reading on, here of an empty ledger."""
+    settings = settings_of(tmp_path, **environment_of(request, kind))
+    metrics = Metrics()
+    metrics.begin(reading_of(0, {}))
+    with open_ledger(settings) as store:
+        found = series(metrics.text(read(store, settings, NOW), {}).decode())
+    reported = Counter(status for one in EXPECTED.values() for status in {event["status"] for event in one["events"]})
+    for status in ("sent", "delivered", "read", "failed"):
+        assert value(found, "ticktrail_status_events_total", status=status) == reported[status]
+    assert value(found, "ticktrail_failures_total", code="131026") == reported["failed"]
+    delays = [
+        times["delivered"] - times["sent"]
+        for one in EXPECTED.values()
+        if {"sent", "delivered"} <= (times := {event["status"]: event["timestamp"] for event in one["events"]}).keys()
+    ]
+    name = "ticktrail_time_to_deliver_seconds"
+    assert value(found, f"{name}_count") == len(delays)
+    assert value(found, f"{name}_sum") == sum(delays)
+    assert value(found, f"{name}_bucket", le="5.0") == sum(delay <= 5 for delay in delays)
+
+
+def test_codes_that_are_known_begin_at_zero(open_dashboard: Open) -> None:
+    """A code of the catalogue has a series before it was met: only so does its first failure count as an increase."""
+    found = series(open_dashboard().get("/metrics").text)
+    for code in ("131042", "131026", "130497"):
+        assert value(found, "ticktrail_failures_total", code=code) == 0
+
+
+def test_the_newest_status_is_not_only_the_newest_messages(tmp_path: Path) -> None:
+    """A message of last week that was read a minute ago tells that statuses still come; a future one does not."""
+    settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
+    now = int(NOW.timestamp())
+    told = (("old", "sent", now - 700_000), ("new", "sent", now - 90_000), ("old", "read", now - 60))
+    with open_ledger(settings) as store:
+        for number, (name, status, moment) in enumerate((*told, ("odd", "sent", now + 5_000))):
+            event = StatusEvent(
+                message_id=f"wamid.{name}",
+                status=status,
+                timestamp=moment,
+                execution_id=str(number),
+                conversation_id="966500000001",
+            )
+            store.write([event], at=NOW)
+        assert read(store, settings, NOW).last_status == now - 60
+
+
+def test_metrics_name_nobody(client: TestClient) -> None:
+    """No recipient's number and no message id is anywhere in the text."""
+    text = client.get("/metrics").text
+    assert "wamid" not in text
+    for message in EXPECTED.values():
+        assert message["conversation_id"] not in text
+
+
+def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
+    """When each workflow was last read through, and how many executions n8n would not show."""
+    environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
+    with open_ledger(settings_of(tmp_path, **environ)) as store:
+        note_sync(store, "https://n8n.example.com|flow-a|1|place", NOW, hidden=3)
+        note_sync(store, "https://n8n.example.com|flow-b|1|place", NOW - timedelta(hours=2))
+        # An older extraction's coverage of the same workflow counts no more.
+        note_sync(store, "https://n8n.example.com|flow-a|0|place", NOW - timedelta(days=2), hidden=9)
+    found = series(open_dashboard(**environ).get("/metrics").text)
+    synced = "ticktrail_last_sync_success_timestamp_seconds"
+    assert value(found, synced, workflow="flow-a") == NOW.timestamp()
+    assert value(found, synced, workflow="flow-b") == NOW.timestamp() - 7_200
+    assert value(found, "ticktrail_executions_unreadable", workflow="flow-a") == 3
+    assert value(found, "ticktrail_executions_unreadable", workflow="flow-b") == 0
+
+
+def note_sync(store: object, scope: str, checked_at: datetime, *, hidden: int = 0) -> None:
+    """Note in a store's books that a scope was read through, but for some executions."""
+    opened = tuple(
+        OpenExecution(execution_id=number, kind=Kind.WITHHELD, first_met_at=NOW, look_again_at=NOW)
+        for number in range(hidden)
+    )
+    store.sync_state.save_coverage(scope, Change(opened=opened, facts=Facts(checked_at=checked_at)))  # type: ignore[attr-defined]
+
+
+def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> None:
+    """Ids that a stranger made up, however many and whatever is in them, share a few series."""
+    environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
+    hostile = ['"} 1\nevil{x="', "966500000054x", "<script>", "\u202e", "9" * 40, "x" * 100_000]
+    ids = [*hostile, *(str(1_000 + number) for number in range(200))]
+    events = [
+        StatusEvent(
+            message_id=f"wamid.{place}",
+            status="failed",
+            timestamp=1_795_355_171,
+            execution_id=str(place),
+            conversation_id="966500000001",
+            phone_number_id=name,
+            errors=({"code": place if place > 5 else name, "title": "t"},),
+        )
+        for place, name in enumerate(ids)
+    ]
+    with open_ledger(settings_of(tmp_path, **environ)) as store:
+        store.write(events, at=NOW)
+    found = series(open_dashboard(**environ).get("/metrics").text)
+    numbers = {dict(labels)["number"] for name, labels in found if name == "ticktrail_messages"}
+    codes = {dict(labels)["code"] for name, labels in found if name == "ticktrail_failures_total"}
+    assert len(numbers) <= MOST_SERIES + 1
+    assert len(codes) <= MOST_SERIES + 1 + len(packaged().singles)
+    assert all(name == "other" or name.isdigit() for name in numbers | codes)
+    assert not any(name.startswith("evil") for name, _ in found)
+
+
+def test_own_names_of_numbers_are_used() -> None:
+    """A number that ticktrail.toml names has its name; what is known of none is unknown."""
+    groups = [
+        Group(key="106540352242922", label="15550783881", counts=Counts(messages=5)),
+        Group(key="200000000000002", label="15550000002", counts=Counts(messages=4)),
+        Group(key=None, counts=Counts(messages=3)),
+        Group(key="200000000000003", counts=Counts(groups=3)),
+    ]
+    names = Naming({"106540352242922": "Support", "15550000002": "Shop"})
+    assert {name: counts.messages for name, counts in _by_number(groups, names).items()} == {
+        "Support": 5,
+        "Shop": 4,
+        "unknown": 3,
+    }
+
+
+def test_codes_that_are_none_share_a_series() -> None:
+    """Codes of digits have their own series, texts share one, a failure without code is unknown."""
+    groups = [
+        Group(key=key, counts=Counts(failed=1)) for key in ("131026", "131047", "no code", "12345678", "١٢٣", None)
+    ]
+    assert _by_code(groups) == {"131026": 1, "131047": 1, "other": 3, "unknown": 1}
+
+
+def test_counters_never_shrink() -> None:
+    """Pruned messages leave counters as they are; what comes afterwards is added."""
+    metrics = Metrics()
+
+    def told(failed: int, delays: dict[int, int]) -> Series:
+        return series(metrics.text(reading_of(failed, delays), {}).decode())
+
+    told(0, {})
+    for failed, delays, total, buckets in (
+        (10, {2: 5, 60: 5}, 10, (5, 10)),
+        (4, {2: 1, 60: 3}, 10, (5, 10)),
+        (0, {}, 10, (5, 10)),
+        (3, {2: 2}, 13, (7, 12)),
+        (5, {2: 2}, 15, (7, 12)),
+    ):
+        found = told(failed, delays)
+        assert value(found, "ticktrail_failures_total", code="131026") == total
+        name = "ticktrail_time_to_deliver_seconds_bucket"
+        assert (value(found, name, le="5.0"), value(found, name, le="+Inf")) == buckets
+
+
+def test_the_keys_expiry_is_read_from_the_key() -> None:
+    """A key that is a JWT says when it runs out; others say nothing, and nothing breaks."""
+
+    def key_of(claims: object) -> str:
+        body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
+        return f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJl"
+
+    for key, expiry in (
+        (key_of({"exp": 1_800_000_000}), 1_800_000_000.0),
+        (key_of({"exp": True}), None),
+        (key_of({}), None),
+        (key_of([1]), None),
+        ("eyJ.%%%.x", None),
+        ("n8n_api_0123456789", None),
+    ):
+        assert expiry_of_key(Secret(key)) == expiry
+    assert expiry_of_key(None) is None
+
+
+def test_a_new_key_is_heard_of(open_dashboard: Open) -> None:
+    """Who reads the settings anew hands the new key over: its end is told without a restart."""
+    client = open_dashboard()
+    name = "ticktrail_api_key_expiry_timestamp_seconds"
+    assert name not in client.get("/metrics").text
+    claims = base64.urlsafe_b64encode(b'{"exp": 1800000000}').rstrip(b"=").decode()
+    client.app.state.n8n_key = Secret(f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl")  # type: ignore[attr-defined]
+    assert value(series(client.get("/metrics").text), name) == 1_800_000_000

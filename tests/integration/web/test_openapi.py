@@ -1,0 +1,124 @@
+"""The OpenAPI document, and the API held to it: whatever it allows is answered, whatever it forbids is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+from starlette.testclient import TestClient
+from tests.integration.web.conftest import HERE, Open, settings_of
+
+from ticktrail.web.roles import access_for
+from ticktrail.web.server import build_app
+
+DOCUMENT = "/api/v1/openapi.json"
+CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance, status_code_conformance]
+
+
+@pytest.fixture
+def app(recorded: Path) -> FastAPI:
+    """A dashboard over the recorded executions."""
+    settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
+    return build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+
+
+def test_the_document_names_every_path(open_dashboard: Open) -> None:
+    """Every path of the API is in the document, with a summary, and every schema it refers to is there."""
+    document: dict[str, Any] = open_dashboard().get(DOCUMENT).json()
+    assert document["openapi"].startswith("3.1")
+    assert sorted(document["paths"]) == [
+        "/api/v1/alerts",
+        "/api/v1/conversations/{wa_id}",
+        "/api/v1/health",
+        "/api/v1/messages",
+        "/api/v1/messages/{message_id}",
+        "/api/v1/sends",
+        "/api/v1/stats",
+        "/api/v1/sync/runs",
+    ]
+    operations = [methods["get"] for methods in document["paths"].values()]
+    assert all(operation["summary"] for operation in operations)
+    assert [operation["operationId"] for operation in operations if not operation["operationId"].isalpha()] == []
+    parameters = [parameter for operation in operations for parameter in operation.get("parameters", ())]
+    assert all(parameter.get("description") for parameter in parameters)
+    (example,) = document["components"]["schemas"]["Message"]["examples"]
+    assert set(document["components"]["schemas"]["Message"]["required"]) <= example.keys()
+
+    def references(value: object) -> set[str]:
+        if isinstance(value, dict):
+            own = {value["$ref"]} if isinstance(value.get("$ref"), str) else set()
+            return own.union(*map(references, value.values()))
+        return set().union(*map(references, value)) if isinstance(value, list) else set()
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert references(document) <= known
+
+
+def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
+    """Some hundred made-up questions, good and bad, are each answered as the document says, none with a 500."""
+    schema = schemathesis.openapi.from_asgi(DOCUMENT, app, headers={"Host": "127.0.0.1:8765"})
+    modes = list(schemathesis.GenerationMode)
+    asked = 0
+    for result in schema.get_all_operations():
+        operation = result.ok()
+
+        @hypothesis.settings(
+            max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
+        )
+        @hypothesis.seed(5)
+        @hypothesis.given(
+            case=operation.as_strategy(generation_mode=modes[0]) | operation.as_strategy(generation_mode=modes[1])
+        )
+        def ask(case: schemathesis.Case) -> None:
+            nonlocal asked
+            asked += 1
+            case.call_and_validate(base_url=HERE, checks=CHECKS, headers={"Host": "127.0.0.1:8765"})
+
+        ask()
+    assert asked > 80
+
+
+def test_the_index_names_what_there_is(open_dashboard: Open) -> None:
+    """Who begins at /api/v1 finds the document, the page and every path with its summary."""
+    client = open_dashboard()
+    for path in ("/api/v1", "/api/v1/"):
+        index = client.get(path).json()
+        assert index["openapi"] == DOCUMENT
+        assert client.get(index["docs"]).status_code == 200
+        assert index["paths"] == {
+            name: methods["get"]["summary"] for name, methods in client.get(DOCUMENT).json()["paths"].items()
+        }
+
+
+@pytest.mark.parametrize("pages", [True, False])
+def test_methods_that_are_not_there_are_refused(recorded: Path, pages: bool) -> None:  # noqa: FBT001 - a parameter
+    """With the pages too, programs are told in their own way what is not there; HEAD is answered as GET is."""
+    settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
+    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=pages)
+    client = TestClient(dashboard, base_url=HERE)
+    for path in ("/api/v1/messages", "/api/v1/stats", "/api/v1", "/metrics", "/healthz"):
+        for method in ("POST", "DELETE", "PUT", "OPTIONS"):
+            answer = client.request(method, path)
+            assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+            assert answer.headers["content-type"] == "application/problem+json"
+        assert client.head(path).status_code == 200
+    for path in ("/api", "/api/v2/messages", "/api/v1/nothing"):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/health"])
+def test_paths_that_take_nothing_say_so(open_dashboard: Open, path: str) -> None:
+    """A parameter where there is none is refused by its name, as everywhere."""
+    answer = open_dashboard().get(f"/api/v1{path}?since=2d")
+    assert (answer.status_code, answer.json()["name"]) == (400, "since")

@@ -1,0 +1,165 @@
+"""What a viewer can reach: no number, no text, no way into n8n, and neither where the store lies nor where n8n runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.routing import BaseRoute
+from starlette.testclient import TestClient
+from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
+
+from ticktrail.messages.filters import Cursor, SendCursor
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.stores.coverage import Change, Facts, Kind
+from ticktrail.stores.coverage import Open as OpenExecution
+from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.sync_state import Run
+from ticktrail.text.masking import hide_places
+
+TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
+N8N = "https://automation.shop.example"
+WHO = "966500000041"
+
+
+def _fill(folder: Path) -> None:
+    """A ledger in which everything that can name somebody or some place does."""
+    now = datetime.now(UTC)
+    at = int(now.timestamp()) - 600
+    about: dict[str, Any] = {
+        "message_id": f"wamid.{WHO}", "execution_id": "77", "workflow_id": "flow", "conversation_id": WHO,
+        "callback_data": f"for +{WHO}", "phone_number_id": "106540000000001", "display_phone_number": WHO,
+    }  # fmt: skip
+    said = f"could not reach {WHO} by {N8N}/webhook"
+    error = {"code": 131042, "title": "Business eligibility payment issue", "details": said}
+    wrong = f"n8n at {N8N}:5678 refused; {folder}/ledger.db of 10.1.2.3:27017 stays"
+    scope = f"{N8N}|flow|1|place"
+    hidden = OpenExecution(
+        execution_id=5, kind=Kind.WITHHELD, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
+    )
+    with open_ledger(settings_of(folder, TICKTRAIL_STORE=str(folder / "ledger.db"))) as store:
+        events = [
+            StatusEvent(status="sent", timestamp=at, **about),
+            StatusEvent(status="failed", timestamp=at + 1, errors=(error,), **about),
+        ]
+        send = Send(key=f"wamid.{WHO}", message_id=f"wamid.{WHO}", status="accepted", template=Template("ready", "ar"),
+                    sent_by=SentBy("flow", f"Send to {WHO}", "76"), sent_at=now, conversation_id=WHO)  # fmt: skip
+        refused = Send(key="refused:1", message_id=None, status="rejected", rejected=True, sent_at=now, input=WHO,
+                       sent_by=SentBy("flow", "Send", "78"), errors=(error,))  # fmt: skip
+        store.write(events, [send, refused], at=now)
+        facts = Facts(checked_at=now - timedelta(hours=9), full_at=now - timedelta(hours=9))
+        store.sync_state.save_coverage(scope, Change(facts=facts, opened=(hidden,)))
+        report = {"executions": 3, "store": str(folder), "source": N8N, "notShown": {"redacted": 1, wrong: 2},
+                  "refused": [{"messageId": f"wamid.{WHO}", "reason": wrong}]}  # fmt: skip
+        store.sync_state.add_run(Run(run_id="r", scope=scope, began_at=now, seconds=1.0, error=wrong, report=report))
+
+
+@pytest.fixture
+def client(open_dashboard: Open, tmp_path: Path) -> TestClient:
+    """A dashboard over it."""
+    _fill(tmp_path)
+    n8n = {"N8N_BASE_URL": N8N, "N8N_API_KEY": "key", "WORKFLOW_ID_WHATSAPP": "flow"}
+    return open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), **n8n, **TOKENS)
+
+
+def _paths(routes: list[BaseRoute]) -> Iterator[str]:
+    """Every address that can be got, with something in the place of its parameters."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from _paths(included.routes)
+        path = getattr(route, "path", "")
+        if "GET" in (getattr(route, "methods", None) or ()):
+            yield path.replace("{message_id:path}", f"wamid.{WHO}").replace("{wa_id}", WHO).replace("{rest:path}", "x")
+
+
+MORE = (
+    *(f"/api/v1/stats?by={by}" for by in ("user", "number", "error", "campaign", "template", "sender", "workflow")),
+    *(f"/api/v1/messages?wa_id={WHO}", "/api/v1/messages?since=never", "/api/v1/messages?after=AAAA", "/nothing"),
+)
+
+
+def _secrets(folder: Path) -> tuple[str, ...]:
+    return (
+        WHO,
+        "50 000 0041",
+        f"wamid.{WHO[:4]}",
+        "automation.shop",
+        "10.1.2.3",
+        "27017",
+        str(folder),
+        "ledger.db",
+        "/webhook",
+    )
+
+
+def test_nothing_a_viewer_can_get_names_anybody_or_any_place(client: TestClient, tmp_path: Path) -> None:
+    """Every path there is, asked with the viewer's token, answers without numbers, ids, hosts and folders."""
+    paths = [*_paths(client.app.routes), *MORE]  # type: ignore[attr-defined]
+    assert len(paths) > 20
+    for path in paths:
+        answer = client.get(path, headers=bearer(VIEWER_TOKEN))
+        assert answer.status_code in {200, 303, 400, 403, 404, 503}, path
+        for secret in _secrets(tmp_path):
+            assert secret not in answer.text, f"{secret} on {path}"
+
+
+def test_who_may_see_everything_does(client: TestClient, tmp_path: Path) -> None:
+    """The same with the other token: there the same secrets are, so that the test above would have met them."""
+    told = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))  # type: ignore[attr-defined]
+    for secret in _secrets(tmp_path):
+        assert secret in told or " " in secret, secret
+
+
+def test_a_viewer_is_told_that_a_sync_failed_and_what_it_counted(client: TestClient) -> None:
+    """Its error is in general words, its report has numbers only."""
+    (run,) = client.get("/api/v1/sync/runs", headers=bearer(VIEWER_TOKEN)).json()["runs"]
+    assert run["error"] == "The sync failed."
+    assert run["report"] == {"executions": 3, "notShown": {"redacted": 1}}
+
+
+def test_an_error_names_no_place_to_a_viewer(open_dashboard: Open, tmp_path: Path) -> None:
+    """A store that cannot be read and a file of settings that cannot be used are told in general words."""
+    (tmp_path / "ledger.db").write_bytes(b"something else entirely, and long enough for a header" * 100)
+    toml = tmp_path / "ticktrail.toml"
+    toml.write_text("")
+    client = open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), TICKTRAIL_CONFIG=str(toml), **TOKENS)
+    for content in ("", "campaign_key = [\n"):
+        toml.write_text(content)
+        for path in ("/api/v1/messages", "/api/v1/alerts", "/api/v1/stats?by=user", "/readyz", "/metrics"):
+            answer = client.get(path, headers=bearer(VIEWER_TOKEN))
+            assert answer.status_code >= 400
+            assert str(tmp_path) not in answer.text, path
+            assert "ledger.db" not in answer.text, path
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("n8n at https://user:pass@n8n.example.com:5678/x refused", "n8n at … refused"),
+        ("file /var/lib/ticktrail/ledger.db is locked", "file … is locked"),
+        ("C:\\data\\ledger.db or \\\\server\\share", "… or …"),
+        ("nothing answers at db:27017, 10.0.0.5 and [::1]:27017", "nothing answers at …, … and …"),
+        ("14:03, 7/10 and 1,204 of name/lang since 2026-11-22T14:30", None),
+        ("Codes are numbers, such as 131026; version 8.0.4.", None),
+    ],
+)
+def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> None:
+    """Addresses, paths and hosts go; times, figures and names stay."""
+    assert hide_places(text) == (text if left is None else left)
+    assert hide_places("it lies in my folder", "my folder") == "it lies in …"
+
+
+@pytest.mark.parametrize(
+    ("path", "place"), [("messages", Cursor("newest", 2**40, "")), ("sends", SendCursor(2**50, ""))]
+)
+def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Cursor | SendCursor) -> None:
+    """A place in a list that was made by hand is refused: what comes behind it would tell an id letter by letter."""
+    asked = {"params": {"after": place.token}}
+    assert client.get(f"/api/v1/{path}", headers=bearer(TOKEN), **asked).json()[path]  # type: ignore[arg-type]
+    answer = client.get(f"/api/v1/{path}", headers=bearer(VIEWER_TOKEN), **asked)  # type: ignore[arg-type]
+    assert answer.status_code == 400
+    assert path not in answer.json()

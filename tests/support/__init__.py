@@ -1,0 +1,1 @@
+"""Fake servers, recorded executions and generated messages that several test folders share."""
