@@ -37,7 +37,8 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import period_of
 from ticktrail.settings.naming import Naming
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 _ZONE = ZoneInfo("Asia/Riyadh")
 _LATER = 8

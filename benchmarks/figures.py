@@ -15,8 +15,8 @@ from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.grouping import WITH_DETAILS
 from ticktrail.settings.settings import load_settings
-from ticktrail.stores import Store, StoreOptions, open_store
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_configured_store, open_store
 
 
 def run() -> None:
@@ -54,7 +54,7 @@ def _measure_alerts(path: Path, scan: float) -> None:
     settings = load_settings({"TICKTRAIL_STORE": str(path)}, {}, path.parent)
     own = read_alert_settings(None, {})
     now = datetime.fromtimestamp(FIRST + MESSAGES * APART, UTC)
-    with open_ledger(settings) as store:
+    with open_configured_store(settings) as store:
         took = min(seconds(lambda: find_alerts(settings, own, store, now)) for _ in range(2))
     line("SQLite, alerts", f"{took * 1000:,.0f} ms, {took / scan:.1f} x a plain scan")
 

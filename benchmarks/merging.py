@@ -11,7 +11,8 @@ from benchmarks import workload
 from benchmarks.baseline import OneByOneSqlite
 from benchmarks.measure import line, seconds
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 _MESSAGES = 30_000
 _BATCH = 1_000

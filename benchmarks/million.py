@@ -12,7 +12,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.stores.sqlite.schema import MIGRATIONS
 from ticktrail.stores.sqlite.statistics import register_functions
 

@@ -17,8 +17,9 @@ from pymongo import MongoClient, UpdateOne
 from benchmarks import workload
 from benchmarks.measure import line, ratio
 from ticktrail.messages.merge import gather
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import merging as mongodb_upsert
+from ticktrail.stores.opening import open_store
 
 _MESSAGES = 1_000
 _DATABASE = "ticktrail_bench"

@@ -31,8 +31,8 @@ from benchmarks.measure import seconds
 from benchmarks.syncing import open_api, sync
 from ticktrail.messages.model import StatusEvent
 from ticktrail.settings.settings import load_settings
-from ticktrail.stores import StoreOptions, open_store
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen
 
@@ -209,7 +209,7 @@ def _serve_and_sync(address: str, store: str) -> None:
     settings = load_settings({"TICKTRAIL_STORE": store}, {"TICKTRAIL_TIMEZONE": "Asia/Riyadh"}, Path(store).parent)
     listening = listen("127.0.0.1", 0)
     app = build_app(settings, access=access_for(settings, "127.0.0.1"))
-    with Server(app, listening), open_api(address) as api, open_ledger(settings) as ledger:
+    with Server(app, listening), open_api(address) as api, open_configured_store(settings) as ledger:
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         for _ in sys.stdin:
             print(seconds(lambda: sync(api, ledger)), flush=True)

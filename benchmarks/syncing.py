@@ -21,7 +21,8 @@ from tests.support.invented_messages import WORKFLOW
 from benchmarks.measure import line, ratio, seconds
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import Caller, sync_workflow
 from ticktrail.sync.ingest import SyncReport
 

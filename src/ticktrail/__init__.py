@@ -27,7 +27,9 @@ if TYPE_CHECKING:
         StatusEvent,
         Template,
     )
-    from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+    from ticktrail.stores import Store, StoreOptions
+    from ticktrail.stores.opening import open_store
+    from ticktrail.stores.results import WriteReport
 
 _HOMES = {
     "_version": ("__version__",),
@@ -39,7 +41,9 @@ _HOMES = {
     ),
     "extraction.execution_reader": ("extract",),
     "messages.filters": ("Grouping", "MessageFilter", "SendFilter"),
-    "stores": ("Store", "StoreOptions", "WriteReport", "open_store"),
+    "stores": ("Store", "StoreOptions"),
+    "stores.opening": ("open_store",),
+    "stores.results": ("WriteReport",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

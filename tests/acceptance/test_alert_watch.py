@@ -17,8 +17,9 @@ from tests.support.faulty_server import Answer, FaultyServer, Request
 from tests.support.n8n_server import N8nServer
 
 from ticktrail.messages.model import Send, SentBy
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.coverage import Change, Facts
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import scope_of
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no signal to end a watch with")

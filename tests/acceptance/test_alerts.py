@@ -15,7 +15,8 @@ import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 pytestmark = pytest.mark.thorough
 

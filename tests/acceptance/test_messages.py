@@ -17,7 +17,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 pytestmark = pytest.mark.thorough
 

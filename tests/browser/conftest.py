@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support import recordings
+from tests.support import invented_store, recordings
 
 from ticktrail.sources.files.export import Export
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync import ingest
 
-from . import invented_ledger
 from .look import Look
 
 FLAGS = [
@@ -116,7 +116,7 @@ def mongodb(mongodb_server: str) -> Iterator[Callable[[], dict[str, str]]]:
 def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     """The address of pages over what was recorded from a real n8n: 400 messages and their statuses."""
     folder = tmp_path_factory.mktemp("recorded")
-    with open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         _fill_with_recordings(folder, ledger)
     return serve(folder / "ledger.sqlite")
 
@@ -125,7 +125,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
 def shop(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     """The address of pages over a made-up shop's 3,000 messages of the last 14 days, with trouble on the last."""
     store = tmp_path_factory.mktemp("shop") / "ledger.sqlite"
-    invented_ledger.fill(store, 3_000, datetime.now(UTC), trouble=True)
+    invented_store.fill(store, 3_000, datetime.now(UTC), trouble=True)
     return serve(store)
 
 
@@ -143,7 +143,7 @@ def shop_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, mong
     """As ``shop``, in MongoDB, with fewer messages: the server of the tests is slow."""
     settings = mongodb()
     with _open_in_mongodb(settings) as ledger:
-        invented_ledger.put(ledger, 300, datetime.now(UTC), trouble=True)
+        invented_store.put(ledger, 300, datetime.now(UTC), trouble=True)
     return serve(tmp_path_factory.mktemp("shop") / "none", **settings)
 
 
@@ -163,7 +163,7 @@ def any_shop(request: pytest.FixtureRequest) -> str:
 
 
 def _open_in_mongodb(settings: dict[str, str]) -> Store:
-    options = StoreOptions(timezone=invented_ledger.ZONE, database=settings["MONGODB_DATABASE"])
+    options = StoreOptions(timezone=invented_store.ZONE, database=settings["MONGODB_DATABASE"])
     return open_store(settings["MONGODB_URI"], options)
 
 
@@ -172,7 +172,7 @@ def _fill_with_recordings(folder: Path, ledger: Store) -> None:
     exported.write_bytes(b"\n".join(recordings.corpus()))
     with Export(str(exported)) as source:
         ingest.sync(source, ledger)
-    invented_ledger.note_syncs(ledger, datetime.now(UTC))
+    invented_store.note_syncs(ledger, datetime.now(UTC))
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.support import invented_store
 
-from . import invented_ledger
 from .conftest import OURS
 from .look import PHONE, Look, matching
 
@@ -43,7 +43,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Ser
 
     def start_one() -> Served:
         folder = tmp_path_factory.mktemp("guarded")
-        invented_ledger.fill(folder / "ledger.sqlite", 300, datetime.now(UTC))
+        invented_store.fill(folder / "ledger.sqlite", 300, datetime.now(UTC))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]

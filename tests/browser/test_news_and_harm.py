@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support import invented_store
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
-from . import invented_ledger
 from .look import Look, matching
 from .test_walk import PAGES
 
@@ -35,7 +36,7 @@ HOSTILE = (
 
 
 def _event(number: int, status: str, at: int, **more: object) -> StatusEvent:
-    about = {"message_id": f"wamid.test{number}", "conversation_id": invented_ledger.person(number), **more}
+    about = {"message_id": f"wamid.test{number}", "conversation_id": invented_store.person(number), **more}
     return StatusEvent(status=status, timestamp=at, execution_id=str(number), workflow_id="w", **about)  # type: ignore[arg-type]
 
 
@@ -55,7 +56,7 @@ def test_a_ledger_without_messages_is_not_mistaken_for_a_short_period(
 ) -> None:
     """A ledger that was made and never filled says so: a longer period would not help, and nothing is trusted."""
     store = tmp_path / "ledger.sqlite"
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.prepare()
     page = look.at(f"{serve(store)}{address}")
     told = page.text_content("#content")
@@ -105,7 +106,7 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
     for number, text in enumerate(HOSTILE):
         error = {"code": 131026 if number % 2 else text[:200], "title": text, "details": text}
         about = {
-            "conversation_id": text[:3_000] if number % 3 == 0 else invented_ledger.person(number),
+            "conversation_id": text[:3_000] if number % 3 == 0 else invented_store.person(number),
             "callback_data": text, "phone_number_id": text[:200], "display_phone_number": text[:200],
             "participant": text[:300], "recipient_user_id": text[:300],
         }  # fmt: skip
@@ -119,7 +120,7 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
         sends.append(Send(key=f"refused{number}", message_id=None, status="rejected", rejected=True,
                           sent_at=datetime.now(UTC), sent_by=SentBy("w", "n", "1"), errors=(error,)))  # fmt: skip
     store = tmp_path / "ledger.sqlite"
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write(events, sends, at=datetime.now(UTC))
     address = serve(store)
     more = ("/compare?by=campaign", "/compare?by=sender", "/compare?by=number", "/funnel", "/?wall")
@@ -149,7 +150,7 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
 def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """While somebody looks at the list a pill counts what is new, rows stay; threads and figures are renewed."""
     store = tmp_path / "ledger.sqlite"
-    invented_ledger.fill(store, 200, datetime.now(UTC))
+    invented_store.fill(store, 200, datetime.now(UTC))
     address = serve(store)
     page, figures = look.at(f"{address}/messages"), look.at(f"{address}/funnel")
     thread = look.at(f"{address}/messages")
@@ -164,7 +165,7 @@ def test_news_appear_without_reloading_and_rows_stay(look: Look, tmp_path: Path,
     page.wait_for_timeout(5_500)
     assert page.locator(".pill").count() == 0
     now = int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write(
             [_event(9_000 + number, "sent", now, conversation_id=who) for number in range(12)], at=datetime.now(UTC)
         )
@@ -188,7 +189,7 @@ def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, s
     assert "is not a SQLite database" in page.text_content(".state.error")
     look.picture(page, "error")
     store.unlink()
-    invented_ledger.fill(store, 50, datetime.now(UTC))
+    invented_store.fill(store, 50, datetime.now(UTC))
     page.get_by_role("button", name="Try again").click()
     page.wait_for_selector("tr.row")
 
@@ -196,7 +197,7 @@ def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, s
 def test_a_hundred_thousand_messages(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """With 100,000 messages every page comes within seconds, then at once, and tiles still equal lists."""
     store = tmp_path / "ledger.sqlite"
-    invented_ledger.fill(store, 100_000, datetime.now(UTC), days=30)
+    invented_store.fill(store, 100_000, datetime.now(UTC), days=30)
     address = serve(store)
     for place in (*PAGES, "/messages?status=failed&since=7d"):
         page = look.at(f"{address}{place}")

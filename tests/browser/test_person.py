@@ -12,11 +12,12 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from tests.support import invented_store
 
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
-from . import invented_ledger
 from .look import PHONE, Look
 
 pytestmark = pytest.mark.browser
@@ -66,7 +67,7 @@ def test_a_long_thread_begins_with_its_newest(
 ) -> None:
     """Of 450 messages the newest 200 come first, scrolled to the end; earlier ones are behind links; each once."""
     store, now = tmp_path / "ledger.sqlite", int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write(_messages(now), at=datetime.now(UTC))
     address = serve(store)
     page = look.at(address, **({} if size is None else {"size": size}))
@@ -105,7 +106,7 @@ def test_a_long_thread_begins_with_its_newest(
 def test_whoever_has_scrolled_up_stays_there(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """A new message appears at the end without reloading, and moves nobody who reads further up."""
     store, now = tmp_path / "ledger.sqlite", int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write(_messages(now), at=datetime.now(UTC))
     address = serve(store)
     page, other = look.at(address), look.at(address)
@@ -114,7 +115,7 @@ def test_whoever_has_scrolled_up_stays_there(look: Look, tmp_path: Path, serve: 
     page.wait_for_timeout(6_000)
     page.evaluate("() => { document.querySelector('.thread').scrollTop = -5000; }")
     before = page.evaluate("() => document.querySelector('.thread').scrollTop")
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write([_event("new", "sent", now, callback_data="message 450")], at=datetime.now(UTC))
     for one in (page, other):
         one.wait_for_selector("text=message 450", state="attached", timeout=15_000)
@@ -133,7 +134,7 @@ def kept(mongodb_server: str, serve: Callable[..., str], tmp_path_factory: pytes
     from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
 
     database, now = f"ticktrail_test_{uuid.uuid4().hex}", int(time.time())
-    options = StoreOptions(timezone=invented_ledger.ZONE, database=database)
+    options = StoreOptions(timezone=invented_store.ZONE, database=database)
     with open_store(mongodb_server, options) as ledger:
         ledger.write(
             [_event("a", "sent", now - 7_200), _event("a", "read", now - 7_000), _event("b", "sent", now - 3_600),

@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support import invented_store
 
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.sync.incremental import scope_of
 
-from . import invented_ledger
 from .look import Look
 from .test_walk import PAGES
 
@@ -22,11 +23,11 @@ pytestmark = pytest.mark.browser
 def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """The strip and the page behind it say that a sync failed; what n8n said, and where it is, only to some."""
     store, now = tmp_path / "ledger.sqlite", datetime.now(UTC)
-    invented_ledger.fill(store, 100, now)
+    invented_store.fill(store, 100, now)
     said = "n8n at https://n8n.shop.example.com refused 966500000041; /var/lib/secret/ledger.db is as it was"
-    with open_store(str(store), StoreOptions(timezone=invented_ledger.ZONE)) as ledger:
-        invented_ledger.note_syncs(ledger, now, trouble=True)
-        scope = scope_of(invented_ledger.N8N, invented_ledger.WORKFLOW, ledger)
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
+        invented_store.note_syncs(ledger, now, trouble=True)
+        scope = scope_of(invented_store.N8N, invented_store.WORKFLOW, ledger)
         ledger.sync_state.add_run(
             Run(run_id="z", scope=scope, began_at=now + timedelta(seconds=1), seconds=1, error=said)
         )
@@ -71,7 +72,7 @@ def test_settings_at_fault_are_said_as_such(look: Look, tmp_path: Path, serve: C
     """What somebody broke in ticktrail.toml is blamed on no asker; its place, and later a note, are not for viewers."""
     store, toml = tmp_path / "ledger.sqlite", tmp_path / "ticktrail.toml"
     toml.write_text('[alerts]\nstuck_after = "24h"\n', encoding="utf-8")
-    invented_ledger.fill(store, 20, datetime.now(UTC), trouble=True)
+    invented_store.fill(store, 20, datetime.now(UTC), trouble=True)
     address = serve(store)
     toml.write_text("[alerts\n", encoding="utf-8")
     for role in ("full", "viewer"):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.cli.options import open_ledger
+from ticktrail.cli.options import open_configured_store
 from ticktrail.health.checks import Finding, Verdict
 from ticktrail.health.doctor import examine
 
@@ -20,7 +20,9 @@ def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, 
     """What the doctor finds, by name, with the key users are told to make."""
     environ = {"N8N_BASE_URL": n8n.base_url, "N8N_API_KEY": n8n.reader_key, "WORKFLOW_ID_WHATSAPP": workflow_id}
     store = str(folder / "ledger.sqlite")
-    return {one.name: one for one in examine({"TICKTRAIL_STORE": store}, environ | changes, folder, open_ledger)}
+    return {
+        one.name: one for one in examine({"TICKTRAIL_STORE": store}, environ | changes, folder, open_configured_store)
+    }
 
 
 def needing(found: dict[str, Finding]) -> dict[str, Verdict]:

@@ -11,7 +11,8 @@ import pytest
 from ticktrail.messages.filters import SendFilter
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.ingest import SyncReport, sync
 
 from . import fake_meta, situations, workflows

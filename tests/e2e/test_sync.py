@@ -14,8 +14,9 @@ import pytest
 
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.audit import audit
 from ticktrail.sync.incremental import Caller, scope_of, sync_workflow
 from ticktrail.sync.ingest import SyncReport, WorkflowSyncResult
@@ -23,7 +24,7 @@ from ticktrail.sync.ingest import SyncReport, WorkflowSyncResult
 from . import situations, workflows
 from .n8n_lab import N8n, wait_for
 from .situations import Situation
-from .test_ledger import kept, reported
+from .test_store import kept, reported
 
 pytestmark = pytest.mark.e2e
 

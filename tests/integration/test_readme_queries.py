@@ -23,7 +23,8 @@ from pymongo.database import Database
 
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from ticktrail.messages.document import to_document
 from ticktrail.messages.merge import entry_key, gather, merge_message, merge_sends
 from ticktrail.messages.model import Message, Send, StatusEvent
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 from .strategies import AT, scans, sends
 

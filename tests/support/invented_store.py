@@ -12,8 +12,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import BLOCK, Block, Change, Facts, Gap, Kind, Open
+from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.sync.incremental import scope_of
 

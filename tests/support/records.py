@@ -8,7 +8,8 @@ from typing import Any
 
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.stores import Store, WriteReport
+from ticktrail.stores import Store
+from ticktrail.stores.results import WriteReport
 
 OpenAgain = Callable[[], Store]
 

@@ -30,8 +30,9 @@ from tests.torture.relay import Relay
 from tests.torture.world import VERSIONS, Entry, World
 
 from ticktrail.messages.filters import MessageFilter
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import BLOCK
+from ticktrail.stores.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 _DAY = timedelta(hours=26)

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.sources.n8n_api.http import RetryPolicy, Timeouts
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import Caller
 from ticktrail.sync.ingest import report_document
 from ticktrail.sync.lease_owner import is_gone, new_holder

@@ -21,8 +21,8 @@ import yaml
 from ticktrail.cli.app import app
 from ticktrail.messages.model import StatusEvent
 from ticktrail.settings.settings import SETTINGS, load_settings
-from ticktrail.stores import open_store
 from ticktrail.stores.coverage import Change, Facts
+from ticktrail.stores.opening import open_store
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen
 

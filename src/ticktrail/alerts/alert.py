@@ -8,14 +8,12 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.text.masking import mask_text
-from ticktrail.text.sanitizing import one_line
 
 HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
@@ -116,37 +114,3 @@ def key_of(label: str, *parts: object) -> str:
         return label
     told = "\x1f".join("" if part is None else str(part) for part in parts)
     return f"{label}-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:6]}"
-
-
-def plural(count: int, noun: str, nouns: str = "") -> str:
-    """``1 message``, ``2,000 messages``."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
-
-
-def people_text(count: int | None, *, at_most: bool = False) -> str:
-    """``to 31 people``; empty when nobody is known."""
-    if not count:
-        return ""
-    return f"to {'at most ' if at_most and count > 1 else ''}{plural(count, 'person', 'people')}"
-
-
-def outside(text: str, longest: int = 60) -> str:
-    """A name from outside, fit for a sentence that may be sent anywhere."""
-    return mask_text(one_line(text, longest))
-
-
-def when(timestamp: int, now: datetime, zone: tzinfo) -> str:
-    """A moment as one says it: ``14:32``, ``yesterday 14:32``, ``15 Nov 14:32``."""
-    moment, today = datetime.fromtimestamp(timestamp, zone), now.astimezone(zone).date()
-    days = (today - moment.date()).days
-    if days == 0:
-        return f"{moment:%H:%M}"
-    return f"yesterday {moment:%H:%M}" if days == 1 else f"{moment.day} {moment:%b %H:%M}"
-
-
-def span(seconds: float) -> str:
-    """A length of time in one unit, rounded down: ``45 min``, ``26 h``, ``3 days``."""
-    minutes = int(seconds // 60)
-    if minutes < 120:
-        return f"{minutes} min"
-    return f"{minutes // 60} h" if minutes < 2_880 else f"{minutes // 1_440} days"

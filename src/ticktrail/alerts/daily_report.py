@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Alert, outside, people_text, plural, span, when
+from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Alert
 from ticktrail.alerts.failures import one_title
 from ticktrail.alerts.rules import Synced, delivered_within, timed
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.rates import Share, details_document, document, duration, figures
+from ticktrail.text.formatting import outside, people_text, plural, span, when
 
 PeriodName = Literal["day", "week"]
 

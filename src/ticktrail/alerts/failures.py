@@ -11,11 +11,12 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from ticktrail.alerts.alert import HOUR_SECONDS, Alert, Kind, Rules, key_of, outside, people_text, plural, span, when
+from ticktrail.alerts.alert import HOUR_SECONDS, Alert, Kind, Rules, key_of
 from ticktrail.messages.error_codes import Catalogue, FailureCode, plain_code
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED
+from ticktrail.text.formatting import outside, people_text, plural, span, when
 from ticktrail.text.masking import mask_number
 
 CALM_SECONDS = HOUR_SECONDS

@@ -14,10 +14,10 @@ import msgspec
 
 from ticktrail.alerts.alert import Alert, Kind, Rules
 from ticktrail.alerts.channels import Notice, safe_id
+from ticktrail.alerts.documents import alert_document, body_of
 from ticktrail.alerts.rules import may_be_over
 from ticktrail.alerts.settings import Channel
 from ticktrail.errors import TicktrailError
-from ticktrail.output.alerts import alert_document, body_of
 from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord
 

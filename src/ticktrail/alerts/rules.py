@@ -12,13 +12,14 @@ from datetime import datetime
 
 import msgspec
 
-from ticktrail.alerts.alert import ABOUT_MESSAGES, DAY_SECONDS, Alert, Kind, Rules, key_of, outside, plural, span, when
+from ticktrail.alerts.alert import ABOUT_MESSAGES, DAY_SECONDS, Alert, Kind, Rules, key_of
 from ticktrail.alerts.failures import Failures, Moment, failing, number_name
 from ticktrail.health.checks import Finding, Verdict
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.stores.coverage import Gap, Lost
+from ticktrail.text.formatting import outside, plural, span, when
 
 STUCK_UNTIL = 30 * DAY_SECONDS
 """WhatsApp drops a message that could not be delivered for thirty days (Meta's page on statuses)."""

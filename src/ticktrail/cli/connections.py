@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from ticktrail.cli.options import open_ledger, read_settings
+from ticktrail.cli.options import open_configured_store, read_settings
 
 if TYPE_CHECKING:
     from ticktrail.settings.settings import Settings
@@ -46,7 +46,7 @@ class SyncConnections:
         self.close()
         n8n = settings.require_n8n()
         with ExitStack() as stack:
-            self.ledger = stack.enter_context(open_ledger(settings))
+            self.ledger = stack.enter_context(open_configured_store(settings))
             self.apis = [
                 stack.enter_context(N8nApi(n8n, name, patience=self._patience)) for name in settings.workflow_ids
             ]

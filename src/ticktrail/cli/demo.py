@@ -15,11 +15,13 @@ from platformdirs import user_cache_path
 
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.output.messages import write_messages
-from ticktrail.output.sync import plural, sync_text
+from ticktrail.output.sync import sync_text
 from ticktrail.settings.settings import DEFAULT_TIMEZONE
 from ticktrail.sources.files.export import Export
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync import ingest
+from ticktrail.text.formatting import plural
 
 _SHOWN = ("read", "delivered", "sent", "failed")
 """Two messages of each are shown."""

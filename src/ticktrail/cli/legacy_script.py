@@ -17,13 +17,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ticktrail.cli.options import open_all, open_ledger, say
+from ticktrail.cli.options import open_all, open_configured_store, say
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.messages.document import format_timestamp
-from ticktrail.messages.filters import recipient
 from ticktrail.messages.model import HistoryEntry, Message
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.sync.scan import Scan, newest
+from ticktrail.text.phone_numbers import recipient
 from ticktrail.text.times import parse_moment
 
 
@@ -142,7 +142,7 @@ def _save(found: Scan, messages: Sequence[Message], settings: Settings) -> None:
             "MONGODB_URI is not set, so nothing was saved.",
             remedy="Set MONGODB_URI in .env, or use a SQLite file: ticktrail sync",
         )
-    with open_ledger(settings) as ledger:
+    with open_configured_store(settings) as ledger:
         written = found.save(ledger, [message.message_id for message in messages], instance=settings.instance)
     met = written.inserted + written.updated + written.unchanged
     say(

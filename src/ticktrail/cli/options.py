@@ -89,11 +89,11 @@ def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
     return settings
 
 
-def open_ledger(settings: Settings) -> Store:
+def open_configured_store(settings: Settings) -> Store:
     """The store of the settings; nothing is connected to or created yet."""
     from ticktrail.stores import opening as ledger
 
-    return ledger.open_ledger(settings)
+    return ledger.open_configured_store(settings)
 
 
 def open_conversations(settings: Settings) -> Conversations | None:
@@ -138,7 +138,7 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: b
 @contextmanager
 def existing_ledger(settings: Settings) -> Iterator[Store]:
     """The store of the settings, for a command that only reads: one that does not exist is not found."""
-    with open_ledger(settings) as store:
+    with open_configured_store(settings) as store:
         if not store.exists():
             raise NotFoundError(f"There is no ledger at {store.location} yet.", remedy="Type: ticktrail sync")
         yield store
@@ -146,7 +146,7 @@ def existing_ledger(settings: Settings) -> Iterator[Store]:
 
 def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
     """The sources that ``--from`` names, closed with the stack."""
-    from ticktrail.sources import open_sources
+    from ticktrail.sources.opening import open_sources
 
     return [stack.enter_context(source) for source in open_sources(place, settings)]
 

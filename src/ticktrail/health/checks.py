@@ -18,6 +18,8 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.text.formatting import spell_seconds
+
 _KEY_WARNING = timedelta(days=7)
 _SKEW_SECONDS = 60
 _SAFE_SHARE = 3
@@ -25,8 +27,6 @@ _SAFE_SHARE = 3
 
 _ENOUGH = 20
 """So many executions without a single success are no accident."""
-
-_LONGEST_NAME = 60
 
 
 class Verdict(StrEnum):
@@ -228,22 +228,6 @@ def _blame(causes: str, *, known_cause: bool) -> str:
         "Most likely it comes of what is said above of this workflow. Else, likeliest" if known_cause else "Likeliest"
     )
     return f"{first} first: {causes}"
-
-
-def spell_seconds(seconds: float) -> str:
-    """A duration in the unit people would take: ``45 seconds``, ``20 minutes``, ``5 hours``, ``14 days``."""
-    for size, unit in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
-        if seconds >= 2 * size:
-            return f"{int(seconds // size):,} {unit}s"
-    count = max(1, int(seconds))
-    return f"{count} second{'' if count == 1 else 's'}"
-
-
-def one_line(text: object, longest: int = _LONGEST_NAME) -> str:
-    """A name that a stranger may have chosen, fit to stand in a line: printable, and not endless."""
-    shown = "".join(character if character.isprintable() else " " for character in str(text))
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= longest else shown[: longest - 3] + "..."
 
 
 def _key(verdict: Verdict, says: str, remedy: str = "") -> Finding:

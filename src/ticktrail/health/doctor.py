@@ -36,7 +36,7 @@ def examine(
     arguments: Mapping[str, str | None],
     environ: Mapping[str, str],
     directory: Path,
-    open_ledger: Callable[[Settings], Store],
+    open_configured_store: Callable[[Settings], Store],
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Finding, ...]:
     """Look at everything.
@@ -45,7 +45,7 @@ def examine(
         arguments: settings from the command line, by name.
         environ: the environment.
         directory: where ``.env`` is looked for.
-        open_ledger: opens the store that settings name.
+        open_configured_store: opens the store that settings name.
         tell: is told what is being looked at, in a few words.
     """
     settings, faults = load_sound_settings(arguments, environ, directory)
@@ -61,7 +61,7 @@ def examine(
         findings.append(_left_out("store", "a setting that says where it is cannot be used (see above)"))
     else:
         tell("looking at the store ...")
-        findings += ledger.look(settings, open_ledger)
+        findings += ledger.look(settings, open_configured_store)
     hide = _hider(settings)
     return tuple(
         msgspec.structs.replace(finding, says=hide(finding.says), remedy=hide(finding.remedy)) for finding in findings

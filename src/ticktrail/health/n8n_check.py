@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from ticktrail.errors import TicktrailError
+from ticktrail.extraction.withheld import REASONS
 from ticktrail.health.checks import Finding, Verdict, judge_clock, judge_key, judge_retention, judge_silence
 from ticktrail.health.oldest_execution import instant_of, oldest_ended
 from ticktrail.health.workflow_checks import judge_workflow, listens, may_only_send
-from ticktrail.output.sync import REASONS
 from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX
 from ticktrail.settings.settings import Settings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from ticktrail.errors import TicktrailError
 from ticktrail.health.checks import Finding, Verdict, judge_clock
 from ticktrail.settings.settings import Settings
-from ticktrail.stores import Store, StoreState
+from ticktrail.stores import Store
+from ticktrail.stores.results import StoreState
 
 _LITTLE_BYTES = 200_000_000
 
 
-def look(settings: Settings, open_ledger: Callable[[Settings], Store]) -> list[Finding]:
+def look(settings: Settings, open_configured_store: Callable[[Settings], Store]) -> list[Finding]:
     """What there is to say of the store that the settings name."""
     try:
-        with open_ledger(settings) as store:
+        with open_configured_store(settings) as store:
             return _judge(store.check(), store.location)
     except TicktrailError as error:
         return [_finding("store", Verdict.FAULT, str(error), error.remedy)]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ticktrail.health.checks import Finding, Verdict, one_line
+from ticktrail.health.checks import Finding, Verdict
+from ticktrail.text.sanitizing import one_line
 
 _WHATSAPP_TRIGGER = "whatsapptrigger"
 _WEBHOOK = "webhook"
@@ -24,6 +25,8 @@ _REDACTING_NOTHING = frozenset({"none", "manual-only"})
 
 Workflow = Mapping[str, Any]
 Node = Mapping[str, Any]
+
+_LONGEST_NAME = 60
 
 
 def judge_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
@@ -54,7 +57,7 @@ def may_only_send(workflow: Workflow) -> bool:
 
 def workflow_name(workflow: Workflow) -> str:
     """What people call it, in quotation marks."""
-    return f"'{one_line(workflow.get('name') or 'without a name')}'"
+    return f"'{one_line(str(workflow.get('name') or 'without a name'), _LONGEST_NAME)}'"
 
 
 def _judge_active(workflow: Workflow, nodes: list[Node]) -> Finding:
@@ -173,7 +176,8 @@ def _judge_webhook(node: Node) -> Finding:
     if "POST" not in methods and not any(str(one).startswith("=") for one in methods):
         return _trigger(
             Verdict.FAULT,
-            f"{named} takes {_listed([one_line(one) for one in methods])} only, but Meta sends statuses by POST.",
+            f"{named} accepts only {_listed([one_line(str(one), _LONGEST_NAME) for one in methods])}, "
+            "but Meta sends statuses by POST.",
             "Add a Webhook node with the method POST at the same path, or let this one take both.",
         )
     if _options(parameters).get("binaryData") is True:
@@ -222,7 +226,7 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
             _finding(
                 "redaction",
                 Verdict.FAULT,
-                f"n8n blanks the data of this workflow's executions (redaction policy {one_line(policy, 20)}).",
+                f"n8n blanks the data of this workflow's executions (redaction policy {one_line(str(policy), 20)}).",
                 "Take the redaction off in the workflow's settings; what it blanked so far cannot be read.",
             )
         )
@@ -272,11 +276,11 @@ def _options(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _named(node: Node) -> str:
-    return f"The node '{one_line(node.get('name') or _kind(node))}'"
+    return f"The node '{one_line(str(node.get('name') or _kind(node)), _LONGEST_NAME)}'"
 
 
 def _listed(words: list[str]) -> str:
-    words = [one_line(word, 20) for word in words]
+    words = [one_line(str(word), 20) for word in words]
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 

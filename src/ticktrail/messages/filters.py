@@ -12,6 +12,7 @@ import msgspec
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.model import FAILED, Send
+from ticktrail.text.phone_numbers import Country, Person
 
 UNREAD = ("sent", "delivered")
 """On the way or arrived, and not read so far: what ``--unread`` means."""
@@ -29,8 +30,6 @@ MESSAGE_TIME_FIELDS = ("sentTimestamp", "firstTimestamp", "latestTimestamp")
 Order = Literal["newest", "oldest", "updated"]
 """``newest`` and ``oldest`` go by ``latestTimestamp``, ``updated`` by ``lastUpdatedAt``, latest first."""
 
-SHORTEST_SUFFIX = 4
-"""Fewer last digits than this are no way to look for a person."""
 
 _GREATEST_INTEGER = 2**63 - 1
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -118,42 +117,6 @@ class SendCursor(msgspec.Struct, frozen=True, array_like=True):
         if place is None or abs(place.sent_at or 0) > _GREATEST_INTEGER:
             raise ConfigurationError(_NO_PLACE, remedy=_COPY_ALL)
         return place
-
-
-class Person(msgspec.Struct, frozen=True):
-    """Somebody as they were asked for: exactly one of these ids, or a number that ends in these digits.
-
-    Attributes:
-        ids: compared with ``conversation_id`` and ``recipientUserId``.
-        suffix: four ASCII digits or more, compared with the end of ``conversation_id``; None for exact ids only.
-    """
-
-    ids: tuple[str, ...]
-    suffix: str | None = None
-
-    def __post_init__(self) -> None:
-        suffix = self.suffix
-        if suffix is not None and not (suffix.isascii() and suffix.isdigit() and len(suffix) >= SHORTEST_SUFFIX):
-            raise ConfigurationError(
-                "That is neither a whole number nor the end of one.",
-                remedy=f"Give the whole number, or its last {SHORTEST_SUFFIX} digits or more.",
-            )
-
-
-class Country(msgspec.Struct, frozen=True):
-    """The numbers of a country: phone numbers (5 to 15 digits, so no groups) that begin with one of these digits.
-
-    Attributes:
-        prefixes: calling code, with area codes where countries share it.
-        but_not: numbers with these beginnings belong to others.
-    """
-
-    prefixes: tuple[str, ...]
-    but_not: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not all(text.isascii() and text.isdigit() for text in (*self.prefixes, *self.but_not)):
-            raise ConfigurationError("A country's numbers begin with digits.")
 
 
 class Grouping(enum.StrEnum):
@@ -309,15 +272,3 @@ def campaign_of(callback_data: str, key: str) -> str | None:
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, (str, int)) else None
-
-
-def recipient(text: str) -> str:
-    """A recipient as people write it, as Meta does: ``+966 50 000 0001`` and ``00966…`` without what is not a digit.
-
-    Ids that are no phone numbers (groups, business-scoped user ids) stay as they are.
-    """
-    stripped = text.strip()
-    digits = "".join(character for character in stripped if character not in " +-().\u00a0\u200e\u202a\u202c")
-    if not digits.isdigit():
-        return stripped
-    return digits.removeprefix("00")

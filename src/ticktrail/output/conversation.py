@@ -13,7 +13,9 @@ from rich.text import Text
 from ticktrail.messages.conversation import Turn
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.error_codes import Catalogue
-from ticktrail.output.messages import can_show, console, remark, tick, write_documents
+from ticktrail.output.documents import can_show, write_documents
+from ticktrail.output.messages import remark
+from ticktrail.output.terminal import console, tick
 from ticktrail.text.sanitizing import one_line
 
 _COLUMNS = (

@@ -10,7 +10,8 @@ from typing import Any, TextIO
 from rich.text import Text
 
 from ticktrail.health.checks import Finding, Verdict
-from ticktrail.output.messages import can_show, console
+from ticktrail.output.documents import can_show
+from ticktrail.output.terminal import console
 
 _MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAULT: "✗", Verdict.UNKNOWN: "?"}
 _ASCII_MARKS = {Verdict.OK: "v", Verdict.WARNING: "!", Verdict.FAULT: "x", Verdict.UNKNOWN: "?"}

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from ticktrail.messages.error_codes import FailureCode
 from ticktrail.messages.failure_text import ALERTS, CONCERNS, again, again_in_full
-from ticktrail.output.messages import console, facts_grid, write_documents
+from ticktrail.output.documents import write_documents
+from ticktrail.output.terminal import console, facts_grid
 
 COLUMNS = ("code", "last", "title", "class", "scope", "alert", "retry", "wait", "advice", "own")
 

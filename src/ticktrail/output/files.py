@@ -20,7 +20,8 @@ from typing import IO, Any
 import msgspec
 
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.output.messages import CSV_COLUMNS, flat, harmless, to_json
+from ticktrail.output.documents import to_json
+from ticktrail.output.messages import CSV_COLUMNS, flat, harmless
 
 FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
 

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import csv
 import itertools
-import json
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -22,20 +19,12 @@ from ticktrail.messages.document import format_timestamp, to_document
 from ticktrail.messages.error_codes import Catalogue, Code, packaged, plain_code
 from ticktrail.messages.failure_text import again_in_full, although, clause, read_failure, said, short_reason
 from ticktrail.messages.model import FAILED, HistoryEntry, Message
+from ticktrail.output.documents import _json_value, can_show, write_documents
+from ticktrail.output.terminal import console, facts_grid, tick
 from ticktrail.text.sanitizing import one_line
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
-_TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "✗", "undelivered": "✗"}
-_ASCII_TICKS = {"sent": "v", "delivered": "vv", "read": "vv", "played": "vv", "failed": "x", "undelivered": "x"}
-_STYLES = {
-    "read": "bright_blue",
-    "played": "bright_blue",
-    "failed": "bold red",
-    "undelivered": "bold red",
-    "delivered": "default",
-    "sent": "default",
-}
 
 CSV_COLUMNS = (
     "messageId",
@@ -71,37 +60,6 @@ _ID_WIDTH = 48
 """Columns of a terminal that a message id may have; most need fewer."""
 
 
-def can_show(stream: TextIO, text: str) -> bool:
-    """Whether a stream's encoding has these characters."""
-    try:
-        text.encode(getattr(stream, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True
-
-
-def console(stream: TextIO) -> Console:
-    """A console for a stream: colours on a terminal, the terminal's width, 100 columns when there is none."""
-    width = None if stream.isatty() else shutil.get_terminal_size((100, 24)).columns
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
-
-
-def tick(status: str, stream: TextIO) -> Text:
-    """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
-    ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
-    sign = ticks.get(status, "·" if ticks is _TICKS else "-")
-    return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
-
-
-def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """A document as JSON, dates as ISO 8601 with offset."""
-    return json.dumps(document, default=_json_value, ensure_ascii=ascii_only, indent=indent)
-
-
-def _json_value(value: object) -> str:
-    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
-
-
 def write_messages(
     messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None
 ) -> int:
@@ -133,19 +91,6 @@ class _Counted:
         for message in self._messages:
             self.count += 1
             yield message
-
-
-def write_documents(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:
-    """Write documents as one JSON array (``json``) or one a line (``jsonl``)."""
-    ascii_only = not can_show(stream, "✓é漢")
-    if form == "jsonl":
-        stream.writelines(to_json(document, ascii_only=ascii_only) + "\n" for document in documents)
-        return
-    separator = "[\n"
-    for document in documents:
-        stream.write(separator + to_json(document, ascii_only=ascii_only))
-        separator = ",\n"
-    stream.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
 def _write_csv(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> None:
@@ -255,17 +200,6 @@ def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     elif ending:
         text += f", {ending}"
     return text.rstrip(".") + "."
-
-
-def facts_grid(facts: Mapping[str, str | None]) -> Table:
-    """Names and what belongs to them, one below the other; what is None or empty is left out."""
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(justify="right", style="dim", no_wrap=True, min_width=9)
-    grid.add_column(overflow="fold")
-    for name, value in facts.items():
-        if value:
-            grid.add_row(name, Text(one_line(value, 600)))
-    return grid
 
 
 def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None) -> None:

@@ -14,7 +14,9 @@ from rich.text import Text
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_text import read_failure, said, short_reason
 from ticktrail.messages.model import Send
-from ticktrail.output.messages import console, harmless, write_documents
+from ticktrail.output.documents import write_documents
+from ticktrail.output.messages import harmless
+from ticktrail.output.terminal import console
 
 SEND_COLUMNS = (
     "sentAt",

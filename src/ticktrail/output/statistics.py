@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
-import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -20,8 +19,11 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.messages.grouping import TIMES, WITH_DETAILS, Chosen
 from ticktrail.messages.rates import Figures, Share
 from ticktrail.output.charts import bar, parts, sparkline, thinned
-from ticktrail.output.messages import can_show, console, harmless, to_json
+from ticktrail.output.documents import can_show, to_json
+from ticktrail.output.messages import harmless
+from ticktrail.output.terminal import console
 from ticktrail.queries import hints as teaching
+from ticktrail.queries.statistics import Report
 
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
@@ -46,26 +48,6 @@ _HEADINGS = {
 }
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked, and the answer.
-
-    Attributes:
-        since_timestamp: Unix seconds, as asked; ``until_timestamp`` likewise.
-        never: statuses that the trigger never passes.
-        unseen: what the figures could not see, a sentence each.
-    """
-
-    location: str
-    zone: tzinfo
-    totals: Counts
-    since_timestamp: int | None = None
-    until_timestamp: int | None = None
-    never: frozenset[str] = frozenset()
-    by: Grouping | None = None
-    groups: Chosen | None = None
-    unseen: tuple[str, ...] = ()
-
-
 def write_report(report: Report, stream: TextIO) -> None:
     """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
     writer = _Writer(stream)
@@ -79,41 +61,6 @@ def write_report(report: Report, stream: TextIO) -> None:
             writer.lines(teaching.empty_grouping(report.by, messages=report.totals.messages))
         else:
             writer.groups(report, report.by, report.groups)
-
-
-def report_document(report: Report) -> dict[str, Any]:
-    """For programs: totals and groups with every count."""
-    totals = stats.figures(report.totals, report.never)
-    made: dict[str, Any] = {
-        "store": report.location,
-        "timezone": str(report.zone),
-        "since": _instant(report.since_timestamp, report.zone),
-        "until": _instant(report.until_timestamp, report.zone),
-        "neverPassed": sorted(report.never),
-        "unseen": list(report.unseen),
-        "totals": {**stats.document(totals), **stats.details_document(totals)},
-    }
-    if report.by is not None and report.groups is not None:
-        made["by"] = report.by.value
-        made["groupCount"] = report.groups.named
-        made["groups"] = [group_document(group, report.by, report.never) for group in report.groups.shown]
-        if report.groups.nameless != Counts():
-            nameless = Group(key=None, counts=report.groups.nameless)
-            made["groups"].append(group_document(nameless, report.by, report.never))
-        if not report.groups.named:
-            made["hint"] = " ".join(teaching.empty_grouping(report.by, messages=report.totals.messages))
-    return made
-
-
-def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[str, Any]:
-    """One group for programs; a null key stands for the messages that belong to none."""
-    made = stats.figures(group.counts, never)
-    document = {by.value: group.key, "label": group.label, **stats.document(made)}
-    if by is Grouping.ERROR:
-        document["people"] = group.people
-    if by in WITH_DETAILS:
-        document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in stats.PERCENTILES}
-    return document
 
 
 def write_rows(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:
@@ -376,7 +323,3 @@ def _printable(text: str) -> str:
 
 def _moment(timestamp: int | None, zone: tzinfo) -> str | None:
     return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).strftime("%Y-%m-%d %H:%M")
-
-
-def _instant(timestamp: int | None, zone: tzinfo) -> str | None:
-    return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).isoformat()

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from typing import Any, TextIO
 
-from ticktrail.output.messages import can_show, to_json
-from ticktrail.stores import WriteReport
-from ticktrail.stores.coverage import Gap
+from ticktrail.extraction.withheld import REASONS
+from ticktrail.output.documents import can_show, to_json
+from ticktrail.queries.completeness import gap_text
+from ticktrail.stores.results import WriteReport
 from ticktrail.sync.audit import AuditReport, Missing
 from ticktrail.sync.ingest import Preview, ReadCounts, SyncReport, WorkflowSyncResult
-
-REASONS = {
-    "redacted": "redacted",
-    "too_large": "too large",
-    "no_data": "without data",
-    "empty": "empty",
-    "unreadable": "unreadable",
-    "recovered_without_payload": "crashed, data lost",
-    "trimmed": "trimmed",
-    "binary": "body stored as a file",
-    "its data is missing": "data missing",
-    "n8n cannot read its data": "unreadable",
-    "n8n deleted it meanwhile": "deleted meanwhile",
-}
-"""Why n8n would not show an execution, in words."""
+from ticktrail.text.formatting import plural, size_text
 
 
 def tally_line(tally: ReadCounts) -> str:
@@ -36,12 +23,6 @@ def tally_line(tally: ReadCounts) -> str:
     if tally.unfinished:
         line += f"; {tally.unfinished:,} of them not finished yet"
     return line
-
-
-def plural(count: int, noun: str) -> str:
-    """``1 message``, ``2,000 messages``."""
-    ending = "es" if noun.endswith("s") else "s"
-    return f"{count:,} {noun}{'' if count == 1 else ending}"
 
 
 def sync_text(report: SyncReport) -> list[str]:
@@ -113,29 +94,6 @@ def open_text(counts: dict[str, int]) -> str:
     """Executions that are not dealt with, by why: ``2 not shown, 1 crashed``."""
     words = {"not_shown": "not shown", "refused": "refused by the store"}
     return ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items()))
-
-
-def gap_text(gap: Gap) -> str:
-    """A gap in words, times as n8n wrote them (UTC)."""
-    if gap.from_started_at and gap.to_started_at:
-        between = f"from {short_time(gap.from_started_at)} to {short_time(gap.to_started_at)} (UTC)"
-    else:
-        between = f"between executions {gap.after_id} and {gap.before_id}"
-    return f"Nothing known {between}: n8n deleted these executions before they were read"
-
-
-def short_time(text: str) -> str:
-    """An instant as n8n writes it, to the minute."""
-    return text[:16].replace("T", " ")
-
-
-def size_text(size: int) -> str:
-    """Bytes in the unit that suits them."""
-    for unit in ("bytes", "kB", "MB"):
-        if size < 1_000:
-            return f"{size:,.0f} {unit}"
-        size = round(size / 1_000)
-    return f"{size:,} GB"
 
 
 def preview_text(report: Preview, stream: TextIO) -> list[str]:

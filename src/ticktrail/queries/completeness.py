@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime, timedelta
 
-from ticktrail.health.checks import spell_seconds
+from ticktrail.extraction.withheld import REASONS
 from ticktrail.messages.filters import MessageFilter
-from ticktrail.output.sync import REASONS, gap_text, plural
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Facts, Gap, Kind
+from ticktrail.text.formatting import plural, short_time, spell_seconds
 
 LATE = timedelta(hours=1)
 _SAME_TIME = timedelta(days=1)
@@ -57,3 +57,12 @@ def _touches(gap: Gap, wanted: MessageFilter) -> bool:
     after = wanted.since_timestamp is None or end >= wanted.since_timestamp
     before = wanted.until_timestamp is None or begin < wanted.until_timestamp
     return after and before
+
+
+def gap_text(gap: Gap) -> str:
+    """A gap in words, times as n8n wrote them (UTC)."""
+    if gap.from_started_at and gap.to_started_at:
+        between = f"from {short_time(gap.from_started_at)} to {short_time(gap.to_started_at)} (UTC)"
+    else:
+        between = f"between executions {gap.after_id} and {gap.before_id}"
+    return f"Nothing known {between}: n8n deleted these executions before they were read"

@@ -9,10 +9,11 @@ import msgspec
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.error_codes import retryable_codes
-from ticktrail.messages.filters import Cursor, MessageFilter, Order, recipient
+from ticktrail.messages.filters import Cursor, MessageFilter, Order
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import catalogue, question_settings
 from ticktrail.text import phone_numbers as phone
+from ticktrail.text.phone_numbers import recipient
 from ticktrail.text.times import parse_duration, parse_moment
 
 

@@ -14,13 +14,14 @@ from ticktrail.extraction.execution_reader import EXTRACTION_VERSION
 from ticktrail.messages import grouping
 from ticktrail.messages import rates as stats
 from ticktrail.messages.counts import DAY_SECONDS, Counts, Group, Key
-from ticktrail.messages.filters import READ, Cursor, Grouping, MessageFilter, Person, SendCursor, SendFilter
+from ticktrail.messages.filters import READ, Cursor, Grouping, MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import Message, Send
 from ticktrail.queries.periods import Period
 from ticktrail.settings.naming import Naming
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Facts, Open
 from ticktrail.stores.sync_state import Run
+from ticktrail.text.phone_numbers import Person
 
 PAGE = 50
 """Messages on a page of a list."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, tzinfo
+from typing import Any
 
-from ticktrail.messages.counts import DAY_SECONDS, Counts
+import msgspec
+
+from ticktrail.messages import rates as stats
+from ticktrail.messages.counts import DAY_SECONDS, Counts, Group
 from ticktrail.messages.filters import READ, Grouping, MessageFilter
-from ticktrail.messages.grouping import WITH_DETAILS, chosen, folded
+from ticktrail.messages.grouping import WITH_DETAILS, Chosen, chosen, folded
 from ticktrail.messages.rates import never_passed
-from ticktrail.output.statistics import Report
+from ticktrail.queries import hints as teaching
 from ticktrail.queries.completeness import unseen
 from ticktrail.settings.naming import Naming
 from ticktrail.stores import Store
@@ -52,3 +56,62 @@ def statuses_never_passed(ledger: Store, counts: Counts, asked: MessageFilter) -
         seen = {name for name in absent if next(ledger.messages(MessageFilter(statuses=_LATEST[name], limit=1)), None)}
         return never_passed(counts, seen)
     return absent
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked, and the answer.
+
+    Attributes:
+        since_timestamp: Unix seconds, as asked; ``until_timestamp`` likewise.
+        never: statuses that the trigger never passes.
+        unseen: what the figures could not see, a sentence each.
+    """
+
+    location: str
+    zone: tzinfo
+    totals: Counts
+    since_timestamp: int | None = None
+    until_timestamp: int | None = None
+    never: frozenset[str] = frozenset()
+    by: Grouping | None = None
+    groups: Chosen | None = None
+    unseen: tuple[str, ...] = ()
+
+
+def report_document(report: Report) -> dict[str, Any]:
+    """For programs: totals and groups with every count."""
+    totals = stats.figures(report.totals, report.never)
+    made: dict[str, Any] = {
+        "store": report.location,
+        "timezone": str(report.zone),
+        "since": _instant(report.since_timestamp, report.zone),
+        "until": _instant(report.until_timestamp, report.zone),
+        "neverPassed": sorted(report.never),
+        "unseen": list(report.unseen),
+        "totals": {**stats.document(totals), **stats.details_document(totals)},
+    }
+    if report.by is not None and report.groups is not None:
+        made["by"] = report.by.value
+        made["groupCount"] = report.groups.named
+        made["groups"] = [group_document(group, report.by, report.never) for group in report.groups.shown]
+        if report.groups.nameless != Counts():
+            nameless = Group(key=None, counts=report.groups.nameless)
+            made["groups"].append(group_document(nameless, report.by, report.never))
+        if not report.groups.named:
+            made["hint"] = " ".join(teaching.empty_grouping(report.by, messages=report.totals.messages))
+    return made
+
+
+def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[str, Any]:
+    """One group for programs; a null key stands for the messages that belong to none."""
+    made = stats.figures(group.counts, never)
+    document = {by.value: group.key, "label": group.label, **stats.document(made)}
+    if by is Grouping.ERROR:
+        document["people"] = group.people
+    if by in WITH_DETAILS:
+        document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in stats.PERCENTILES}
+    return document
+
+
+def _instant(timestamp: int | None, zone: tzinfo) -> str | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).isoformat()

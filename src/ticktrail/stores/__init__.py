@@ -13,72 +13,15 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.messages.counts import Group
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores.alert_state import AlertState
 from ticktrail.stores.pages import MessagePage
+from ticktrail.stores.results import StoreState, WriteReport
 from ticktrail.stores.retention import Retention
 from ticktrail.stores.sync_state import SyncState
-
-
-class Refusal(msgspec.Struct, frozen=True):
-    """A message or send the store would not take, and why. It cost itself only."""
-
-    key: str
-    reason: str
-
-
-class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one write came to, in messages: every message of the batch is in exactly one of the four.
-
-    ``events`` counts statuses that were new (beside other writers at once, it may count one twice), ``sends`` send
-    records that were. ``left_out`` counts the statuses and sends that the ledger does not keep
-    (:attr:`Store.retention`): they are in none of the others.
-    """
-
-    inserted: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    refused: tuple[Refusal, ...] = ()
-    events: int = 0
-    sends: int = 0
-    left_out: int = 0
-
-    def __add__(self, other: WriteReport) -> WriteReport:
-        return WriteReport(
-            inserted=self.inserted + other.inserted,
-            updated=self.updated + other.updated,
-            unchanged=self.unchanged + other.unchanged,
-            refused=self.refused + other.refused,
-            events=self.events + other.events,
-            sends=self.sends + other.sends,
-            left_out=self.left_out + other.left_out,
-        )
-
-
-class StoreState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a store fares, as far as trying shows.
-
-    Attributes:
-        server: the software that keeps the data, and its version.
-        exists: whether there is a ledger already.
-        faults: what would stop a sync, each with its remedy; a probe that was not refused left nothing behind.
-        missing_indexes: indexes that an existing ledger lacks, by name; the next write makes them.
-        free_bytes: room on the disk, where that can be seen.
-        clock: the store's own time and this machine's when it was told, where it has a clock of its own.
-        remark: what else should be known, one sentence.
-    """
-
-    server: str
-    exists: bool
-    faults: tuple[TicktrailError, ...] = ()
-    missing_indexes: tuple[str, ...] = ()
-    free_bytes: int | None = None
-    clock: tuple[datetime, datetime] | None = None
-    remark: str = ""
 
 
 class Store(Protocol):
@@ -230,28 +173,3 @@ class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
     database: str | None = None
     status_collection: str = "message_statuses"
     sends_collection: str = "message_sends"
-
-
-def open_store(url: str, options: StoreOptions | None = None) -> Store:
-    """Open the store a URL names: ``mongodb://…``, ``mongodb+srv://…``, ``sqlite:///path`` or a plain path.
-
-    Opening connects to nothing and creates nothing. The driver is imported here, not before. Without options, times
-    are Riyadh's.
-
-    Raises:
-        ConfigurationError: the URL names no store we know.
-    """
-    options = options or StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
-    scheme = url.split("://", 1)[0].lower() if "://" in url else ""
-    if scheme in {"mongodb", "mongodb+srv"}:
-        from ticktrail.stores.mongodb.store import MongoStore  # noqa: PLC0415 - the driver loads when chosen
-
-        return MongoStore(url, options)
-    if scheme in {"", "sqlite"}:
-        from ticktrail.stores.sqlite.store import SqliteStore  # noqa: PLC0415 - the driver loads when chosen
-
-        return SqliteStore(url, options)
-    raise ConfigurationError(
-        f"The store URL starts with {scheme}://, which is no store Ticktrail knows.",
-        remedy="Use mongodb://…, mongodb+srv://…, or the path of a SQLite file.",
-    )

@@ -14,7 +14,8 @@ from typing import TypeVar
 import msgspec
 
 from ticktrail.messages.filters import MessageFilter
-from ticktrail.stores import Store, WriteReport
+from ticktrail.stores import Store
+from ticktrail.stores.results import WriteReport
 
 _AT_ONCE = 500
 

@@ -17,7 +17,7 @@ from ticktrail.stores.erasure import ErasureFilter, number_in, person
 from ticktrail.stores.sync_state import SyncState
 
 if TYPE_CHECKING:
-    from ticktrail.stores import WriteReport
+    from ticktrail.stores.results import WriteReport
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):

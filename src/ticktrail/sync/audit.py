@@ -15,8 +15,9 @@ import msgspec
 from ticktrail.messages.merge import entry_key
 from ticktrail.messages.model import Extraction, StatusEvent
 from ticktrail.sources import Source
-from ticktrail.stores import Store, WriteReport
+from ticktrail.stores import Store
 from ticktrail.stores.coverage import Coverage, Gap, Lost
+from ticktrail.stores.results import WriteReport
 from ticktrail.sync.ingest import BATCH_EVENTS, Progress, ReadCounts, read_ahead, silent
 
 _NAMED = 1_000

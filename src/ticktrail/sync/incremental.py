@@ -19,7 +19,7 @@ from ticktrail.extraction.execution_reader import EXTRACTION_VERSION, extract
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Extraction, Send, StatusEvent
 from ticktrail.sources.n8n_api.responses import FetchedPage, MetadataPage, RawRow
-from ticktrail.stores import Store, WriteReport
+from ticktrail.stores import Store
 from ticktrail.stores.coverage import (
     BLOCK,
     Change,
@@ -39,6 +39,7 @@ from ticktrail.stores.coverage import (
     remembered,
     settle,
 )
+from ticktrail.stores.results import WriteReport
 from ticktrail.sync.execution_list import Executions, ListWalk, RebuiltError, seen
 from ticktrail.sync.ingest import (
     AfterWrite,

@@ -22,8 +22,10 @@ from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.merge import Gathered, entry_key, merge_message
 from ticktrail.messages.model import Extraction, Message, Outcome, Send, StatusEvent
 from ticktrail.sources import Page, Source, Withheld
-from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Gap, Lost, ScanDepth
+from ticktrail.stores.opening import open_store
+from ticktrail.stores.results import WriteReport
 from ticktrail.sync.prefetch import ahead
 
 BATCH_EVENTS = 1_000

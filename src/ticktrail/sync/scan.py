@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.sources import Source
-from ticktrail.stores import Store, WriteReport
+from ticktrail.stores import Store
+from ticktrail.stores.results import WriteReport
 from ticktrail.sync.ingest import Progress, ReadCounts, read
 
 NOT_FOUND = "not_found"

@@ -9,8 +9,9 @@ import unicodedata
 from functools import cache
 from typing import Final
 
+import msgspec
+
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.filters import SHORTEST_SUFFIX, Country, Person
 
 _SEPARATORS = frozenset(" +-().\u2013\u00a0\u200e\u200f\u202a\u202c\u2066\u2069")
 """What stands between the digits of a number, or comes along when one is copied."""
@@ -140,3 +141,55 @@ def _spellings(digits: str) -> tuple[str, ...]:
 def _ascii(character: str) -> str:
     """Any script's digit as an ASCII one: Arabic keyboards type their own."""
     return str(unicodedata.decimal(character)) if character.isdecimal() else character
+
+
+SHORTEST_SUFFIX = 4
+"""Fewer last digits than this are no way to look for a person."""
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody as they were asked for: exactly one of these ids, or a number that ends in these digits.
+
+    Attributes:
+        ids: compared with ``conversation_id`` and ``recipientUserId``.
+        suffix: four ASCII digits or more, compared with the end of ``conversation_id``; None for exact ids only.
+    """
+
+    ids: tuple[str, ...]
+    suffix: str | None = None
+
+    def __post_init__(self) -> None:
+        suffix = self.suffix
+        if suffix is not None and not (suffix.isascii() and suffix.isdigit() and len(suffix) >= SHORTEST_SUFFIX):
+            raise ConfigurationError(
+                "That is neither a whole number nor the end of one.",
+                remedy=f"Give the whole number, or its last {SHORTEST_SUFFIX} digits or more.",
+            )
+
+
+class Country(msgspec.Struct, frozen=True):
+    """The numbers of a country: phone numbers (5 to 15 digits, so no groups) that begin with one of these digits.
+
+    Attributes:
+        prefixes: calling code, with area codes where countries share it.
+        but_not: numbers with these beginnings belong to others.
+    """
+
+    prefixes: tuple[str, ...]
+    but_not: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not all(text.isascii() and text.isdigit() for text in (*self.prefixes, *self.but_not)):
+            raise ConfigurationError("A country's numbers begin with digits.")
+
+
+def recipient(text: str) -> str:
+    """A recipient as people write it, as Meta does: ``+966 50 000 0001`` and ``00966…`` without what is not a digit.
+
+    Ids that are no phone numbers (groups, business-scoped user ids) stay as they are.
+    """
+    stripped = text.strip()
+    digits = "".join(character for character in stripped if character not in " +-().\u00a0\u200e\u202a\u202c")
+    if not digits.isdigit():
+        return stripped
+    return digits.removeprefix("00")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ticktrail.extraction.withheld import REASONS
 from ticktrail.messages.filters import Grouping
-from ticktrail.output.sync import REASONS
 from ticktrail.text.masking import hide_places, mask_document, mask_number, mask_text
 
 Document = dict[str, Any]

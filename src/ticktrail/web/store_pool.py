@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from ticktrail.errors import RetriableError, TicktrailError
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.web.courtesy import step_back
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class BusyError(RetriableError):
 def open_ledgers(settings: Settings) -> StorePool:
     """The store of the settings, for all who ask it."""
     return StorePool(
-        lambda: open_ledger(settings), shared="mongodb" in settings.store_url.reveal().lower().split(":")[0]
+        lambda: open_configured_store(settings), shared="mongodb" in settings.store_url.reveal().lower().split(":")[0]
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from tests.support.records import AT, LATER, MUCH_LATER, OpenAgain, event
+
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord, Told
-
-from .records import AT, LATER, MUCH_LATER, OpenAgain, event
 
 KEY = "131026-a1b2c3"
 

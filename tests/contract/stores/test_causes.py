@@ -9,13 +9,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.support.records import AT, NOON, event
 
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store
-
-from .records import AT, NOON, event
 
 HOUR = 3_600
 HOSTILE = ("$$ROOT", "{x", "'; DROP TABLE send; --", "é\u202e", "n" * 200)

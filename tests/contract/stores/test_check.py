@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from ticktrail.stores import Store
+from tests.support.records import AT, MINUTE, NOON, event, everything, rejected
 
-from .records import AT, MINUTE, NOON, event, everything, rejected
+from ticktrail.stores import Store
 
 
 def test_a_place_without_a_ledger_stays_without(store: Store, nothing_was_created: Callable[[], bool]) -> None:

@@ -15,12 +15,13 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from tests.support.records import AT, LATER, MINUTE, NOON, event
 
-from ticktrail.messages.filters import Country, Cursor, MessageFilter, Order, Person, SendCursor, SendFilter
+from ticktrail.messages.filters import Cursor, MessageFilter, Order, SendCursor, SendFilter
 from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
-from ticktrail.stores import Store, StoreOptions, open_store
-
-from .records import AT, LATER, MINUTE, NOON, event
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
+from ticktrail.text.phone_numbers import Country, Person
 
 PEOPLE = [
     *(f"96650000{number:04}" for number in (41, 42, 141, 10041)),

@@ -7,11 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from ticktrail.messages.filters import MessageFilter
-from ticktrail.stores import Store
-
-from .records import (
+from tests.support.records import (
     AT,
     LATER,
     NOON,
@@ -19,6 +15,9 @@ from .records import (
     counts,
     event,
 )
+
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.stores import Store
 
 ALI, SARA, GROUP = "966500000011", "966500000012", "120363000000000001"
 

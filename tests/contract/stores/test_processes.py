@@ -10,12 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-
-from ticktrail.messages.filters import MessageFilter
-from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions
-
-from .records import (
+from tests.support.records import (
     AT,
     LATER,
     MINUTE,
@@ -31,6 +26,10 @@ from .records import (
     portions,
     rejected,
 )
+
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import StatusEvent
+from ticktrail.stores import Store, StoreOptions
 
 
 def test_reading_a_place_that_does_not_exist_finds_and_creates_nothing(

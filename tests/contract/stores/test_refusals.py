@@ -9,12 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from ticktrail.messages.filters import MessageFilter
-from ticktrail.messages.model import Template
-from ticktrail.stores import Store
-
-from .records import (
+from tests.support.records import (
     AT,
     LATER,
     MINUTE,
@@ -29,6 +24,10 @@ from .records import (
     one,
     rejected,
 )
+
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import Template
+from ticktrail.stores import Store
 
 
 def nested(levels: int) -> dict[str, Any]:

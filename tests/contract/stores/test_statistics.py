@@ -11,13 +11,12 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from tests.support.records import AT, NOON, event
 
 from ticktrail.messages.counts import Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store
-
-from .records import AT, NOON, event
 
 ZONE = ZoneInfo("Asia/Riyadh")
 DAY = 86_400

@@ -16,12 +16,7 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.messages.model import SentBy, StatusEvent, Template
-from ticktrail.stores import Store, WriteReport
-
-from .records import (
+from tests.support.records import (
     AT,
     LATER,
     MINUTE,
@@ -40,7 +35,12 @@ from .records import (
     rejected,
 )
 
-DATA = Path(__file__).parents[3] / "data" / "n8n-2.41.1"
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.messages.model import SentBy, StatusEvent, Template
+from ticktrail.stores import Store
+from ticktrail.stores.results import WriteReport
+
+DATA = Path(__file__).parents[2] / "data" / "n8n-2.41.1"
 
 # ── The document ────────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from tests.support.records import AT, LATER, OpenAgain, event
 
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import BLOCK, Change, Coverage, Facts, Gap, InterruptedScan, Kind, Lost, Open, settle
 from ticktrail.stores.sync_state import KEPT_RUNS, Run
-
-from .records import AT, LATER, OpenAgain, event
 
 SCOPE = "https://n8n.example.com|wf|1|here"
 START = "2026-11-22T10:00:00.000Z"
@@ -141,7 +140,7 @@ import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 from ticktrail.stores.coverage import Change, settle
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail import StoreOptions, open_store
 url, database, scope, first = sys.argv[1:]
 with open_store(url, StoreOptions(timezone=ZoneInfo("UTC"), database=database)) as store:
     for number in range(int(first), 600, 4):

@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -24,7 +24,8 @@ from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, 
 from ticktrail.alerts.settings import Channel, read_alert_settings
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.settings.secret import Secret
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.sync.lease_owner import new_holder
 
 ZONE = ZoneInfo("Asia/Riyadh")
@@ -67,12 +68,12 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Store]:
     """An empty ledger."""
-    with open_ledger(tmp_path) as store:
+    with open_configured_store(tmp_path) as store:
         store.prepare()
         yield store
 
 
-def open_ledger(folder: Path) -> Store:
+def open_configured_store(folder: Path) -> Store:
     """The ledger of the test, opened by yet another process."""
     return open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=ZONE))
 
@@ -148,7 +149,7 @@ def test_each_alert_is_told_once_across_restarts(ledger: Store, receiver: Receiv
     channel = webhook(receiver)
     told(ledger, [channel], alert())
     told(ledger, [channel], alert(says="4 messages failed."), at=NOON + MINUTE)
-    with open_ledger(tmp_path) as another:
+    with open_configured_store(tmp_path) as another:
         told(another, [channel], alert(), alert("190"), at=NOON + 2 * MINUTE)
     assert [body["alert"]["key"] for body in receiver.bodies()] == ["131042", "190"]
 
@@ -159,7 +160,7 @@ def test_two_processes_tell_once(ledger: Store, receiver: Receiver, tmp_path: Pa
     outcomes: list[DeliveryReport] = []
 
     def run() -> None:
-        with open_ledger(tmp_path) as store:
+        with open_configured_store(tmp_path) as store:
             outcomes.append(told(store, [webhook(receiver)], alert(), alert("190")))
 
     runs = [threading.Thread(target=run) for _ in range(4)]

@@ -15,8 +15,9 @@ from pymongo import MongoClient
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.conversation import LONGEST_TEXT, Stretch, stretch
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb.conversations import Conversations
+from ticktrail.stores.opening import open_store
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())

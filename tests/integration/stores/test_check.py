@@ -17,7 +17,9 @@ from secantus import SecantusDBServer
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions, StoreState, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
+from ticktrail.stores.results import StoreState
 
 pytestmark = pytest.mark.thorough
 

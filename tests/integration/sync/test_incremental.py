@@ -18,8 +18,9 @@ from tests.support.n8n_server import QUICK, N8nRequest, N8nServer
 from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.sources.n8n_api.api import N8nApi
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.stores.opening import open_store
 from ticktrail.sync import incremental
 from ticktrail.sync.incremental import Caller, sync_workflow
 from ticktrail.sync.ingest import SyncReport

@@ -15,7 +15,7 @@ from tests.support.recordings import CORPUS, FOLDER
 
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.sources.files.export import Export
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.sync import ingest
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import build_app
@@ -101,5 +101,5 @@ def environment_of(request: pytest.FixtureRequest, kind: str) -> dict[str, str]:
 
 
 def _fill(settings: Settings) -> None:
-    with open_ledger(settings) as store, Export(str(CORPUS)) as source:
+    with open_configured_store(settings) as store, Export(str(CORPUS)) as source:
         ingest.sync(source, store)

@@ -13,10 +13,9 @@ from tests.integration.web.conftest import EXPECTED, TOKEN, VIEWER_TOKEN, Open, 
 
 from ticktrail.messages.document import to_document
 from ticktrail.messages.model import StatusEvent
-from ticktrail.output.messages import to_json
-from ticktrail.stores import open_store
+from ticktrail.output.documents import to_json
 from ticktrail.stores.coverage import Change, Facts, Gap
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.stores.sync_state import Run
 
 API = "/api/v1"
@@ -68,7 +67,7 @@ def test_messages_are_the_documents_of_the_reference(client: TestClient, recorde
     ]
     assert datetime.fromisoformat(found["firstSeenAt"]).utcoffset() is not None
     assert ask(client, f"/messages/{found['messageId']}") == found
-    with open_ledger(settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))) as store:
+    with open_configured_store(settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))) as store:
         message = store.get([found["messageId"]])[found["messageId"]]
         assert list(found) == list(to_document(message, store.timezone))
 
@@ -77,7 +76,7 @@ def test_one_message_is_printed_byte_for_byte(open_dashboard: Open, recorded: Pa
     """The body of a message is the line that JSON Lines have of it."""
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
     name = next(iter(EXPECTED))
-    with open_ledger(settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))) as store:
+    with open_configured_store(settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))) as store:
         line = to_json(to_document(store.get([name])[name], store.timezone))
     assert client.get(f"{API}/messages/{name}").text == line
 
@@ -259,7 +258,7 @@ def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> 
     scope = "https://n8n.example.com|flow-a|1|place"
     gap = Gap(after_id=1, before_id=9, from_started_at=None, to_started_at=None, found_at=NOW)
     refused = {"refused": [{"messageId": "wamid.X", "reason": "too large"}], "store": str(tmp_path), "newEvents": 7}
-    with open_ledger(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
+    with open_configured_store(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
         store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=NOW, full_at=NOW, gaps=(gap,))))
         for number, error in enumerate((None, "refused for +966 50 000 0054")):
             began_at = NOW + timedelta(minutes=number)

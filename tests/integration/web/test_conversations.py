@@ -21,8 +21,9 @@ from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.output.conversation import write_thread
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb.conversations import Conversations
+from ticktrail.stores.opening import open_store
 
 WHO, OTHER = "966500000041", "966500010041"
 RIYADH = ZoneInfo("Asia/Riyadh")

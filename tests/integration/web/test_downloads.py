@@ -21,7 +21,7 @@ from tests.integration.web.conftest import settings_of
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.settings.naming import read_naming
-from ticktrail.stores import open_store
+from ticktrail.stores.opening import open_store
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.context import Site
 from ticktrail.web.pages.downloads import MOST_AT_ONCE, add_downloads

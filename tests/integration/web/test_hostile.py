@@ -13,7 +13,7 @@ from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, se
 
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.web.api import pages as listing
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -55,7 +55,7 @@ def event(place: int, text: str, **more: Any) -> StatusEvent:
 def hostile(open_dashboard: Open, tmp_path: Path) -> TestClient:
     """A dashboard with both tokens over messages full of such texts."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([event(place, text) for place, text in enumerate(TEXTS)], at=NOW)
     return open_dashboard(**environ, **TOKENS)
 
@@ -104,7 +104,7 @@ def test_a_refusal_repeats_nothing_as_html(hostile: TestClient, text: str) -> No
 def test_megabytes_end_a_page_early(open_dashboard: Open, tmp_path: Path) -> None:
     """A page of large messages stops at its size and says where it goes on: all are met, none twice."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([event(place, f"{place}{MEGABYTE}") for place in range(12)], at=NOW)
     client = open_dashboard(**environ)
     met: list[str] = []
@@ -126,7 +126,7 @@ def test_a_place_too_long_for_an_address_gets_a_name(open_dashboard: Open, tmp_p
     """A message id of ten thousand characters does not make the next page unreachable."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     names = [f"wamid.{letter * 10_000}" for letter in "abc"]
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([event(place, "t", message_id=name) for place, name in enumerate(names)], at=NOW)
         stored = [message.message_id for message in store.messages(MessageFilter(order="oldest"))]
     client = open_dashboard(**environ)

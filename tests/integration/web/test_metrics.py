@@ -20,7 +20,7 @@ from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
 from ticktrail.stores.coverage import Change, Facts, Kind
 from ticktrail.stores.coverage import Open as OpenExecution
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.web.metrics import MOST_SERIES, Metrics, Reading, _by_code, _by_number, expiry_of_key, read
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -84,7 +84,7 @@ def test_counters_hold_what_came_since_the_start(
     settings = settings_of(tmp_path, **environment_of(request, kind))
     metrics = Metrics()
     metrics.begin(reading_of(0, {}))
-    with open_ledger(settings) as store:
+    with open_configured_store(settings) as store:
         found = series(metrics.text(read(store, settings, NOW), {}).decode())
     reported = Counter(status for one in EXPECTED.values() for status in {event["status"] for event in one["events"]})
     for status in ("sent", "delivered", "read", "failed"):
@@ -113,7 +113,7 @@ def test_the_newest_status_is_not_only_the_newest_messages(tmp_path: Path) -> No
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
     now = int(NOW.timestamp())
     told = (("old", "sent", now - 700_000), ("new", "sent", now - 90_000), ("old", "read", now - 60))
-    with open_ledger(settings) as store:
+    with open_configured_store(settings) as store:
         for number, (name, status, moment) in enumerate((*told, ("odd", "sent", now + 5_000))):
             event = StatusEvent(
                 message_id=f"wamid.{name}",
@@ -137,7 +137,7 @@ def test_metrics_name_nobody(client: TestClient) -> None:
 def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
     """When each workflow was last read through, and how many executions n8n would not show."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         note_sync(store, "https://n8n.example.com|flow-a|1|place", NOW, hidden=3)
         note_sync(store, "https://n8n.example.com|flow-b|1|place", NOW - timedelta(hours=2))
         # An older extraction's coverage of the same workflow counts no more.
@@ -176,7 +176,7 @@ def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> Non
         )
         for place, name in enumerate(ids)
     ]
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write(events, at=NOW)
     found = series(open_dashboard(**environ).get("/metrics").text)
     numbers = {dict(labels)["number"] for name, labels in found if name == "ticktrail_messages"}

@@ -12,7 +12,7 @@ from tests.integration.web.test_metrics import note_sync
 
 from ticktrail.queries.freshness import freshness, is_late
 from ticktrail.stores.coverage import Facts
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 
 NOW = datetime.now(UTC)
 N8N = {"N8N_BASE_URL": "https://n8n.example.com", "WORKFLOW_ID_WHATSAPP": "flow-a,flow-b"}
@@ -41,7 +41,7 @@ def test_ready_means_that_the_last_good_sync_is_recent(
 ) -> None:
     """Fifteen minutes, or as long as TICKTRAIL_READY_SECONDS says."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db"), **environ}
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         note_sync(store, "https://n8n.example.com|flow-a|1|place", datetime.now(UTC) - age)
     client = open_dashboard(**environ)
     assert client.get("/readyz").status_code == status

@@ -16,10 +16,10 @@ from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, se
 from tests.integration.web.test_api import ask, refused
 
 from ticktrail.messages.model import Send, SentBy, Template
-from ticktrail.output.messages import to_json
+from ticktrail.output.documents import to_json
 from ticktrail.output.sends import send_to_document
 from ticktrail.sources.files.export import Export
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.sync import ingest
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
@@ -35,7 +35,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str
             "MONGODB_DATABASE": f"ticktrail_test_{uuid.uuid4().hex}",
         }
     recordings = str(resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz")
-    with open_ledger(settings_of(tmp_path, **found)) as store, Export(recordings) as source:
+    with open_configured_store(settings_of(tmp_path, **found)) as store, Export(recordings) as source:
         ingest.sync(source, store)
     yield found
     if request.param == "mongodb":
@@ -58,7 +58,7 @@ def test_sends_are_the_documents_of_the_command_line(
         if page["next"] is None:
             break
         after = {"after": page["next"]}
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         expected = [to_json(send_to_document(send, store.timezone)) for send in store.sends()]
     assert len(expected) > 3
     assert [to_json(document) for document in met] == expected
@@ -110,7 +110,7 @@ def test_a_viewers_sends_hold_no_number_and_no_id(open_dashboard: Open, tmp_path
         )
         for number in range(3)
     ]  # fmt: skip
-    with open_ledger(settings_of(tmp_path, **environ)) as store:
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([], sends, at=NOW)
     client = open_dashboard("0.0.0.0", base_url="http://ticktrail.example.com", **environ)  # noqa: S104
     answer = client.get("/api/v1/sends", params={"limit": 1}, headers=bearer(VIEWER_TOKEN))

@@ -18,7 +18,7 @@ from ticktrail.errors import ConfigurationError, StoreRefusedError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.stores.sqlite.store import SqliteStore
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen, serve
@@ -50,7 +50,7 @@ def test_many_ask_while_a_sync_writes(tmp_path: Path) -> None:
     written = threading.Event()
 
     def write() -> None:
-        with open_ledger(settings) as store:
+        with open_configured_store(settings) as store:
             for batch in range(20):
                 store.write(statuses(batch), at=NOW)
         written.set()
@@ -132,7 +132,7 @@ def test_each_thread_has_a_store_of_its_own(recorded: Path) -> None:
     opened: list[tuple[int, Store]] = []
 
     def open_one() -> Store:
-        store = open_ledger(settings)
+        store = open_configured_store(settings)
         opened.append((threading.get_ident(), store))
         return store
 
@@ -148,7 +148,7 @@ def test_each_thread_has_a_store_of_its_own(recorded: Path) -> None:
 def test_a_crowd_is_told_to_come_back(open_dashboard: Open, recorded: Path) -> None:
     """When as many wait as may, the next is refused at once; in the dashboard with a 503 and Retry-After."""
     settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    ledgers = StorePool(lambda: open_ledger(settings), workers=1, most_waiting=2)
+    ledgers = StorePool(lambda: open_configured_store(settings), workers=1, most_waiting=2)
     go, begun = threading.Event(), threading.Event()
     held = ledgers.submit(lambda _: (begun.set(), go.wait(10)))
     begun.wait(10)
@@ -205,7 +205,7 @@ def test_a_file_put_in_anothers_place_is_seen(tmp_path: Path, recorded: Path, mo
     path = tmp_path / "ledger.db"
     path.write_bytes(b"something else entirely, and long enough for a header" * 100)
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path))
-    ledgers = StorePool(lambda: open_ledger(settings), workers=1)
+    ledgers = StorePool(lambda: open_configured_store(settings), workers=1)
     with pytest.raises(StoreRefusedError):
         ledgers.submit(lambda store: store.count(MessageFilter())).result(10)
     path.unlink()

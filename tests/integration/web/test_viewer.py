@@ -16,7 +16,7 @@ from ticktrail.messages.filters import Cursor, SendCursor
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores.coverage import Change, Facts, Kind
 from ticktrail.stores.coverage import Open as OpenExecution
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.masking import hide_places
 
@@ -40,7 +40,7 @@ def _fill(folder: Path) -> None:
     hidden = OpenExecution(
         execution_id=5, kind=Kind.WITHHELD, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
     )
-    with open_ledger(settings_of(folder, TICKTRAIL_STORE=str(folder / "ledger.db"))) as store:
+    with open_configured_store(settings_of(folder, TICKTRAIL_STORE=str(folder / "ledger.db"))) as store:
         events = [
             StatusEvent(status="sent", timestamp=at, **about),
             StatusEvent(status="failed", timestamp=at + 1, errors=(error,), **about),

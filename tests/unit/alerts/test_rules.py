@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.alerts.alert import Alert, Kind, Rules, key_of, span, when
+from ticktrail.alerts.alert import Alert, Kind, Rules, key_of
+from ticktrail.alerts.documents import command_of
 from ticktrail.alerts.failures import Failures, Moment
 from ticktrail.alerts.rules import AlertFacts, Delivery, Synced, UndeliveredByNumber, judge, may_be_over
 from ticktrail.health.checks import Finding, Verdict
@@ -17,8 +18,8 @@ from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount, first_code
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.output.alerts import command_of
 from ticktrail.stores.coverage import Gap, Lost
+from ticktrail.text.formatting import span, when
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 """20:00 in Riyadh."""

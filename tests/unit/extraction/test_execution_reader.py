@@ -21,7 +21,7 @@ from ticktrail.extraction.execution import decode_execution
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 
-DATA = Path(__file__).parents[3] / "data"
+DATA = Path(__file__).parents[2] / "data"
 RECORDINGS = DATA / "n8n-2.41.1"
 SITUATIONS = {path.stem: path for path in sorted((DATA / "situations").glob("*.json"))}
 

@@ -22,7 +22,7 @@ from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Extraction, Message, Outcome
 
-RECORDINGS = Path(__file__).parents[3] / "data" / "n8n-2.41.1"
+RECORDINGS = Path(__file__).parents[2] / "data" / "n8n-2.41.1"
 FIRST_SCAN = datetime(2026, 11, 22, 16, 0, tzinfo=UTC)
 
 

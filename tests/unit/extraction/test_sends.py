@@ -18,7 +18,7 @@ from ticktrail.extraction.execution_reader import extract
 from ticktrail.extraction.sends import find_meta_error
 from ticktrail.messages.model import Outcome, Send, SentBy, Template
 
-RECORDINGS = Path(__file__).parents[3] / "data" / "n8n-2.41.1"
+RECORDINGS = Path(__file__).parents[2] / "data" / "n8n-2.41.1"
 ORDER_UPDATE = Template("order_update", "en_US")
 
 NOT_FOUND = {

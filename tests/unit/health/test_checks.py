@@ -9,15 +9,8 @@ from typing import Any
 
 import pytest
 
-from ticktrail.health.checks import (
-    Finding,
-    Verdict,
-    judge_clock,
-    judge_key,
-    judge_retention,
-    judge_silence,
-    spell_seconds,
-)
+from ticktrail.health.checks import Finding, Verdict, judge_clock, judge_key, judge_retention, judge_silence
+from ticktrail.text.formatting import spell_seconds
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAGE = "https://n8n.example.com/settings/api"

@@ -136,10 +136,10 @@ def test_a_trigger_that_is_switched_off(workflow: workflows.Workflow) -> None:
 @pytest.mark.parametrize(
     ("parameters", "verdict", "said"),
     [
-        ({"path": "wa"}, FAULT, "takes GET only"),
+        ({"path": "wa"}, FAULT, "accepts only GET"),
         ({"path": "wa", "httpMethod": "POST"}, OK, "hears"),
         ({"path": "wa", "multipleMethods": True}, OK, "hears"),
-        ({"path": "wa", "multipleMethods": True, "httpMethod": ["GET", "PUT"]}, FAULT, "takes GET and PUT only"),
+        ({"path": "wa", "multipleMethods": True, "httpMethod": ["GET", "PUT"]}, FAULT, "accepts only GET and PUT"),
         ({"path": "wa", "httpMethod": "={{ $env.METHOD }}"}, OK, "hears"),
         ({"path": "wa", "httpMethod": "POST", "options": {"binaryData": True}}, FAULT, "Binary Data"),
         ({"path": "wa", "httpMethod": "POST", "options": {"rawBody": True}}, OK, "hears"),

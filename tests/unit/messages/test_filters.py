@@ -8,7 +8,8 @@ import json
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.filters import Country, Cursor, MessageFilter, campaign_of
+from ticktrail.messages.filters import Cursor, MessageFilter, campaign_of
+from ticktrail.text.phone_numbers import Country
 
 
 @pytest.mark.parametrize(

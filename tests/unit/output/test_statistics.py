@@ -11,7 +11,8 @@ import pytest
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.grouping import Chosen
-from ticktrail.output.statistics import Report, group_document, report_document, write_report, write_rows
+from ticktrail.output.statistics import write_report, write_rows
+from ticktrail.queries.statistics import Report, group_document, report_document
 
 ZONE = ZoneInfo("Asia/Riyadh")
 MANY = Counts(

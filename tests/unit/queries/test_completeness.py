@@ -9,8 +9,7 @@ import msgspec
 import pytest
 
 from ticktrail import MessageFilter, Store, open_store
-from ticktrail.output.sync import gap_text
-from ticktrail.queries.completeness import unseen
+from ticktrail.queries.completeness import gap_text, unseen
 from ticktrail.stores.coverage import Change, Facts, Gap, Kind, Open
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

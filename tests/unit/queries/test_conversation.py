@@ -14,7 +14,8 @@ import pytest
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.conversation import Stretch, latest, stretch
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -13,7 +13,8 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.lists import Spark, funnel, groups, sparks, trust
 from ticktrail.queries.periods import period_of
 from ticktrail.settings.naming import Naming
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -8,8 +8,7 @@ import sys
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.filters import Person
-from ticktrail.text.phone_numbers import country, person
+from ticktrail.text.phone_numbers import Person, country, person
 
 ALI = "966500000041"
 

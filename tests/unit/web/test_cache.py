@@ -23,8 +23,9 @@ from ticktrail.queries.lists import Trust, funnel
 from ticktrail.queries.periods import day_bounds, period_of
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings, load_settings
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Facts, Gap, Kind, Open
+from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import strings as words

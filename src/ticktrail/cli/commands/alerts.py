@@ -87,7 +87,7 @@ def report(
     from ticktrail.alerts.service import send_report
     from ticktrail.alerts.settings import read_alert_settings
     from ticktrail.output.alerts import write_lines
-    from ticktrail.output.messages import to_json
+    from ticktrail.output.documents import to_json
 
     settings = read_settings(store)
     own = read_alert_settings(settings.config_file, os.environ)
@@ -111,10 +111,11 @@ def report(
 
 
 def _show(settings: Settings, own: AlertSettings, form: ReportFormat, *, notify: bool) -> None:
+    from ticktrail.alerts.documents import alerts_document
     from ticktrail.alerts.notifications import needing
     from ticktrail.alerts.service import check_alerts, find_alerts
-    from ticktrail.output.alerts import alerts_document, write_alerts
-    from ticktrail.output.messages import to_json
+    from ticktrail.output.alerts import write_alerts
+    from ticktrail.output.documents import to_json
 
     now = datetime.now(UTC)
     telling = None
@@ -140,7 +141,7 @@ def _show(settings: Settings, own: AlertSettings, form: ReportFormat, *, notify:
 
 def say_telling(telling: DeliveryReport) -> None:
     """What became of notices, on stderr."""
-    from ticktrail.alerts.alert import plural
+    from ticktrail.text.formatting import plural
 
     if telling.busy:
         say("Another run is telling the channels just now: left it to that one.")

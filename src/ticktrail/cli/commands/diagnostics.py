@@ -19,7 +19,7 @@ from ticktrail.cli.options import (
     VerboseOption,
     existing_ledger,
     open_all,
-    open_ledger,
+    open_configured_store,
     read_settings,
     say_problems,
     watched,
@@ -36,10 +36,10 @@ def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text)
     """
     from ticktrail.health.doctor import examine
     from ticktrail.output.doctor import to_report, write_text
-    from ticktrail.output.messages import write_documents
+    from ticktrail.output.documents import write_documents
 
     with _told() as tell:
-        findings = examine({"TICKTRAIL_STORE": store}, os.environ, Path.cwd(), open_ledger, tell)
+        findings = examine({"TICKTRAIL_STORE": store}, os.environ, Path.cwd(), open_configured_store, tell)
     if form is ReportFormat.json:
         write_documents([to_report(findings)], "jsonl", sys.stdout)
     else:
@@ -62,7 +62,7 @@ def audit(
     Reads every execution again. Exit code 0: complete; 4: something is missing.
     """
     from ticktrail.output import sync as reports
-    from ticktrail.output.messages import write_documents
+    from ticktrail.output.documents import write_documents
     from ticktrail.stores.coverage import Coverage
     from ticktrail.sync.audit import audit, audit_document
     from ticktrail.sync.incremental import scope_of

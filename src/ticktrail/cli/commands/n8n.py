@@ -21,7 +21,7 @@ from ticktrail.cli.options import (
     form_of,
     moment,
     open_all,
-    open_ledger,
+    open_configured_store,
     print_message,
     read_settings,
     say,
@@ -53,10 +53,10 @@ def list_newest(
     verbose: VerboseOption = False,
 ) -> None:
     """Look straight into n8n: the newest messages in the newest executions."""
-    from ticktrail.messages.filters import recipient
     from ticktrail.output.messages import write_messages
     from ticktrail.output.sync import tally_line
     from ticktrail.sync import scan
+    from ticktrail.text.phone_numbers import recipient
 
     settings = read_settings(store)
     with ExitStack() as stack:
@@ -93,10 +93,10 @@ def track(
     verbose: VerboseOption = False,
 ) -> None:
     """Look straight into n8n for one message and print its whole history."""
-    from ticktrail.messages.filters import recipient
-    from ticktrail.output.messages import write_documents
+    from ticktrail.output.documents import write_documents
     from ticktrail.output.sync import tally_line
     from ticktrail.sync import scan
+    from ticktrail.text.phone_numbers import recipient
 
     settings = read_settings(store)
     with ExitStack() as stack:
@@ -130,9 +130,9 @@ def track(
 
 
 def _save(found: Scan, message_ids: list[str], settings: Settings) -> None:
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
 
-    with open_ledger(settings) as ledger:
+    with open_configured_store(settings) as ledger:
         written = found.save(ledger, message_ids, instance=settings.instance)
         met = written.inserted + written.updated + written.unchanged
         say(
@@ -144,9 +144,9 @@ def _save(found: Scan, message_ids: list[str], settings: Settings) -> None:
 def _say_ledger(settings: Settings) -> None:
     """Say how much more the ledger holds than a look into n8n can show. A ledger that is away spoils nothing."""
     from ticktrail.messages.filters import MessageFilter
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
 
-    with open_ledger(settings) as ledger:
+    with open_configured_store(settings) as ledger:
         try:
             held = ledger.count(MessageFilter()) if ledger.exists() else 0
         except TicktrailError as error:

@@ -54,7 +54,7 @@ def messages(
 ) -> None:
     """Stored messages, newest first."""
     from ticktrail.output.messages import write_messages
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
     shown_as = form_of(form)
@@ -93,7 +93,7 @@ def export(
     """Write messages to a file: CSV or XLSX for a spreadsheet, JSON Lines for programs."""
     from ticktrail.messages.document import to_document
     from ticktrail.output import files as exports
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
     from ticktrail.text.masking import mask_document
 
     settings = read_settings(store)
@@ -157,8 +157,8 @@ def _show_sends(settings: Settings, chosen: SendFilter, limit: int | None, shown
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
-    from ticktrail.output.sync import plural
     from ticktrail.settings.user_file import catalogue
+    from ticktrail.text.formatting import plural
 
     with existing_ledger(settings) as ledger:
         answer, last = ledger.sends(chosen), list[Send]()

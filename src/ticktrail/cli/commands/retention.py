@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.options import StoreOption, existing_ledger, open_ledger, read_settings, say
+from ticktrail.cli.options import StoreOption, existing_ledger, open_configured_store, read_settings, say
 from ticktrail.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def forget(
     store: StoreOption = None,
 ) -> None:
     """Erase a person from the store, for good: no later sync, import or copy brings them back."""
-    from ticktrail.output.sync import plural
     from ticktrail.stores.erasure import person
+    from ticktrail.text.formatting import plural
 
     if not person(wa_id):
         raise ConfigurationError("WA_ID is empty.", remedy="Give a number, such as +966 50 000 0037.")
@@ -123,7 +123,7 @@ def _prune(ledger: Store, settings: Settings, older_than: str, *, dry_run: bool,
 
 
 def _pruned(what: Pruned) -> str:
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
 
     return f"{plural(what.messages, 'message')} and {plural(what.sends, 'record')} of sending"
 
@@ -167,11 +167,12 @@ def copy(
     ] = None,
 ) -> None:
     """Copy everything into another store. Safe to repeat: what is there already is merged, never doubled."""
-    from ticktrail.output.sync import plural, written_line
+    from ticktrail.output.sync import written_line
     from ticktrail.stores import copying
+    from ticktrail.text.formatting import plural
 
     settings, target = read_settings(from_store), read_settings(to, quiet=True)
-    with existing_ledger(settings) as ledger, open_ledger(target) as other, _counting() as progress:
+    with existing_ledger(settings) as ledger, open_configured_store(target) as other, _counting() as progress:
         if ledger.location == other.location:
             raise ConfigurationError(f"{ledger.location} is both the source and the target of the copy.")
         report = copying.copy(ledger, other, at=datetime.now(UTC), progress=progress)
@@ -195,7 +196,7 @@ def backup(
     store: StoreOption = None,
 ) -> None:
     """Copy the SQLite store to a file, as it is at one moment, while others go on writing."""
-    from ticktrail.output.sync import size_text
+    from ticktrail.text.formatting import size_text
 
     settings = read_settings(store)
     with existing_ledger(settings) as ledger:
@@ -205,7 +206,7 @@ def backup(
 
 
 def _holdings_text(found: Inventory, ledger: Store) -> list[str]:
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
     from ticktrail.text.sanitizing import one_line
 
     names = [one_line(name, 60) for name in found.names]
@@ -227,7 +228,7 @@ def _holdings_text(found: Inventory, ledger: Store) -> list[str]:
 
 
 def _what(gone: Inventory) -> str:
-    from ticktrail.output.sync import plural
+    from ticktrail.text.formatting import plural
 
     parts = (
         (gone.messages, "message", ""),

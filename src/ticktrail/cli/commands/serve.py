@@ -15,7 +15,7 @@ from ticktrail.cli.options import (
     ReportFormat,
     StoreOption,
     VerboseOption,
-    open_ledger,
+    open_configured_store,
     read_settings,
     say,
 )
@@ -153,7 +153,7 @@ def _missing_file(settings: Settings) -> str | None:
     if settings.store_url.reveal().lower().startswith(("mongodb://", "mongodb+srv://")):
         return None
     try:
-        with open_ledger(settings) as ledger:
+        with open_configured_store(settings) as ledger:
             return None if ledger.exists() else ledger.location
     except RetriableError:
         return None

@@ -43,9 +43,15 @@ def stats(
     """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
     from ticktrail.messages.filters import MessageFilter
     from ticktrail.messages.grouping import WITH_DETAILS, folded
-    from ticktrail.output.messages import to_json
-    from ticktrail.output.statistics import group_document, report_document, write_report, write_rows
-    from ticktrail.queries.statistics import overview, statuses_never_passed, young_from
+    from ticktrail.output.documents import to_json
+    from ticktrail.output.statistics import write_report, write_rows
+    from ticktrail.queries.statistics import (
+        group_document,
+        overview,
+        report_document,
+        statuses_never_passed,
+        young_from,
+    )
     from ticktrail.settings.naming import read_naming
 
     settings = read_settings(store)

@@ -21,7 +21,7 @@ from ticktrail.cli.options import (
     VerboseOption,
     annotating,
     open_all,
-    open_ledger,
+    open_configured_store,
     read_settings,
     say,
     say_problems,
@@ -85,13 +85,13 @@ def sync(
 
 def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool) -> None:
     from ticktrail.output import sync as reports
-    from ticktrail.output.messages import write_documents
+    from ticktrail.output.documents import write_documents
     from ticktrail.sync import ingest
 
     settings = read_settings(store)
     with ExitStack() as stack:
         sources = open_all(stack, place, settings)
-        ledger = stack.enter_context(open_ledger(settings))
+        ledger = stack.enter_context(open_configured_store(settings))
         progress = stack.enter_context(watched())
         for opened in sources:
             planned = ingest.preview(opened, ledger, instance=settings.instance, progress=progress)
@@ -108,7 +108,7 @@ def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate:
     settings = read_settings(store)
     with ExitStack() as stack:
         sources = open_all(stack, place, settings)
-        ledger = stack.enter_context(open_ledger(settings))
+        ledger = stack.enter_context(open_configured_store(settings))
         after_write = stack.enter_context(annotating(settings, ledger, wanted=annotate))
         progress = stack.enter_context(watched())
         for opened in sources:
@@ -267,7 +267,7 @@ def _beat(settings: Settings) -> None:
 
 
 def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
-    from ticktrail.output.messages import write_documents
+    from ticktrail.output.documents import write_documents
     from ticktrail.output.sync import sync_text
     from ticktrail.sync.ingest import report_document
 

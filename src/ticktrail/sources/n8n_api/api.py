@@ -13,7 +13,6 @@ from typing import Any, Self
 from urllib.parse import quote
 
 import httpx2
-import msgspec
 
 from ticktrail.errors import SourceRefusedError
 from ticktrail.settings.n8n_url import is_local
@@ -26,6 +25,7 @@ from ticktrail.sources.n8n_api.responses import (
     ExecutionSummary,
     FetchedPage,
     MetadataPage,
+    RawPage,
     RawRow,
     WorkflowSummary,
     cursor_below,
@@ -46,15 +46,6 @@ BRIEF = RetryPolicy(attempts=5, total=60.0, wait_max=4.0, starting=15.0)
 
 _SMALLEST_LIST = 10
 _LIST_ATTEMPTS = 2
-
-
-class RawPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page with data. ``length`` is its size uncompressed, ``size`` on the wire, both in bytes."""
-
-    rows: tuple[RawRow, ...]
-    length: int
-    size: int
-    seconds: float
 
 
 class N8nApi:

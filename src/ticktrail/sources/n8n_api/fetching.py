@@ -8,16 +8,48 @@ execution at fault, and what is still missing is asked for singly and then named
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from ticktrail.errors import SourceUnavailableError
 from ticktrail.sources import Withheld
 from ticktrail.sources.n8n_api.errors import BadRequestError, Kind, NoAnswerError
-from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawRow
+from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawPage, RawRow
 
-if TYPE_CHECKING:
-    from ticktrail.sources.n8n_api.api import N8nApi
+
+class DataPages(Protocol):
+    """The requests that :class:`Fetcher` makes; :class:`~ticktrail.sources.n8n_api.api.N8nApi` answers them."""
+
+    @property
+    def can_ignore_size_limit(self) -> bool:
+        """False once n8n refused the parameter."""
+        ...
+
+    def raw_page(
+        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int | None = None
+    ) -> RawPage:
+        """A page of executions with their data."""
+        ...
+
+    def raw_execution(
+        self,
+        execution_id: int,
+        *,
+        ignore_size_limit: bool = False,
+        redact: bool | None = None,
+        overload_attempts: int | None = None,
+    ) -> RawRow | None:
+        """One execution with its data; None when n8n does not have it."""
+        ...
+
+    def is_listed(self, execution_id: int) -> bool:
+        """Whether n8n's list still has this execution."""
+        ...
+
+    def check(self) -> None:
+        """Raise unless n8n answers."""
+        ...
+
 
 LARGEST_PAGE = 250
 """n8n's own limit."""
@@ -68,7 +100,7 @@ class PageSize:
 class Fetcher:
     """Fetches data for one :class:`~ticktrail.sources.n8n_api.api.N8nApi`, and learns how much it manages at once."""
 
-    def __init__(self, api: N8nApi, base_url: str) -> None:
+    def __init__(self, api: DataPages, base_url: str) -> None:
         self._api = api
         self._size = PageSize(base_url)
         self._failed_in_a_row = 0

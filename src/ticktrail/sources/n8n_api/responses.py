@@ -85,6 +85,15 @@ class RawRow(msgspec.Struct, frozen=True):
     started_at: str | None = None
 
 
+class RawPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page with data. ``length`` is its size uncompressed, ``size`` on the wire, both in bytes."""
+
+    rows: tuple[RawRow, ...]
+    length: int
+    size: int
+    seconds: float
+
+
 class _Row(msgspec.Struct, rename="camel"):
     id: Any
     status: Any = None

@@ -18,12 +18,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import StoreState
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import too_old, translated
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, missing_indexes
 from ticktrail.stores.mongodb.writing import Writer
+from ticktrail.stores.results import StoreState
 
 _PROBE = "ticktrail-doctor-"
 """What a probe's message id, or its collection's name, begins with."""

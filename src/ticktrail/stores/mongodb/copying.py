@@ -14,12 +14,12 @@ from pymongo import UpdateOne
 from ticktrail.messages.document import from_document, to_document
 from ticktrail.messages.merge import Gathered, entry_key
 from ticktrail.messages.model import Message
-from ticktrail.stores import Refusal, WriteReport
 from ticktrail.stores.mongodb import merging as mongodb_upsert
 from ticktrail.stores.mongodb.bulk import Documents, run
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import reason_of
 from ticktrail.stores.mongodb.filters import storable
+from ticktrail.stores.results import Refusal, WriteReport
 
 _UNSTORABLE = (BSONError, ValueError, TypeError, OverflowError, RecursionError)
 

@@ -10,7 +10,7 @@ from typing import Any
 from bson.int64 import Int64
 
 from ticktrail.messages import counts
-from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Country, Cursor, MessageFilter, Order, Person, campaign_of
+from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Cursor, MessageFilter, Order, campaign_of
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
 from ticktrail.stores.mongodb.expressions import (
     Expression,
@@ -22,6 +22,7 @@ from ticktrail.stores.mongodb.expressions import (
     has_type,
     or_else,
 )
+from ticktrail.text.phone_numbers import Country, Person
 
 Query = dict[str, Any]
 

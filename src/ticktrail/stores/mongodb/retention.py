@@ -22,7 +22,6 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.messages.document import from_document
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
-from ticktrail.stores import WriteReport
 from ticktrail.stores.erasure import ErasureFilter, is_group, names_in_send, names_of, person, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.bulk import Documents
@@ -31,6 +30,7 @@ from ticktrail.stores.mongodb.copying import import_messages
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.person import concerning, erasure, sent_to, went_to
+from ticktrail.stores.results import WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
 from ticktrail.stores.sync_state import SyncState
 

@@ -23,7 +23,7 @@ from ticktrail.messages.document import from_document
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Message, Send, StatusEvent
-from ticktrail.stores import StoreOptions, StoreState, WriteReport
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.alert_state import MongoAlertState
 from ticktrail.stores.mongodb.bulk import Documents
@@ -38,6 +38,7 @@ from ticktrail.stores.mongodb.statistics import count_groups
 from ticktrail.stores.mongodb.sync_state import MongoSyncState
 from ticktrail.stores.mongodb.writing import BATCH, Writer, truncated
 from ticktrail.stores.pages import MessagePage
+from ticktrail.stores.results import StoreState, WriteReport
 
 _FIRST_WIRE_VERSION = 17
 """MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""

@@ -24,13 +24,13 @@ from pymongo.errors import DocumentTooLarge
 from ticktrail.messages.document import from_document
 from ticktrail.messages.merge import Gathered, entry_key, gather, merge_sends
 from ticktrail.messages.model import Send, StatusEvent
-from ticktrail.stores import Refusal, WriteReport
 from ticktrail.stores.mongodb import merging as mongodb_upsert
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.bulk import Documents, Outcome, run
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import reason_of
 from ticktrail.stores.mongodb.filters import storable
+from ticktrail.stores.results import Refusal, WriteReport
 
 BATCH = 1000
 """Messages or sends in one bulk: about 11 MB of updates, which zlib makes 0.1 MB."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ticktrail.errors import StoreRefusedError, TicktrailError
-from ticktrail.stores import StoreState
+from ticktrail.stores.results import StoreState
 from ticktrail.stores.sqlite.connection import explained, open_to_write, refuse_directory
 from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, applied_number, refuse_newer
 

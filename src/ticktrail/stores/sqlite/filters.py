@@ -9,10 +9,11 @@ from collections.abc import Iterator
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.filters import Country, Cursor, MessageFilter, Person, SendCursor, SendFilter, campaign_of
+from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter, campaign_of
 from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.stores.sqlite.lookup import Parameter, marks
 from ticktrail.stores.sqlite.rows import bindable, to_milliseconds
+from ticktrail.text.phone_numbers import Country, Person
 
 Clause = tuple[str, list[Parameter]]
 """A condition and its parameters."""

@@ -16,8 +16,8 @@ from pathlib import Path
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.merge import entry_key, join_messages
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
-from ticktrail.stores import Refusal, WriteReport
 from ticktrail.stores.erasure import ErasureFilter, tombstone, without
+from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
 from ticktrail.stores.sqlite.backup import back_up
 from ticktrail.stores.sqlite.connection import explained, primary_code, savepoint, transaction, truncate_log

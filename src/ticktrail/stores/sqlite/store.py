@@ -21,8 +21,9 @@ from ticktrail.messages.document import to_document
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Message, Send, StatusEvent
-from ticktrail.stores import StoreOptions, StoreState, WriteReport
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.pages import MessagePage
+from ticktrail.stores.results import StoreState, WriteReport
 from ticktrail.stores.sqlite.alert_state import SqliteAlertState
 from ticktrail.stores.sqlite.causes import message_causes, send_causes
 from ticktrail.stores.sqlite.check import probe

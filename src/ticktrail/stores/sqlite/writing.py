@@ -14,7 +14,7 @@ import msgspec
 
 from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message, merge_sends
 from ticktrail.messages.model import Message, Send, StatusEvent
-from ticktrail.stores import Refusal, WriteReport
+from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.sqlite.connection import savepoint
 from ticktrail.stores.sqlite.lookup import find_messages, find_sends, next_number
 from ticktrail.stores.sqlite.rows import (

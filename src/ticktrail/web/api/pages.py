@@ -9,7 +9,7 @@ import msgspec
 from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
 from ticktrail.output.conversation import turn_document
-from ticktrail.output.messages import to_json
+from ticktrail.output.documents import to_json
 from ticktrail.output.sends import send_to_document
 from ticktrail.queries.conversation import LONGEST_TEXT, Texts, stretch
 from ticktrail.stores import Store

@@ -11,19 +11,18 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from ticktrail import __version__
+from ticktrail.alerts.documents import alerts_document
 from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.errors import NotFoundError
 from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import Cursor, MessageFilter
-from ticktrail.output.alerts import alerts_document
-from ticktrail.output.messages import to_json
-from ticktrail.output.statistics import report_document
+from ticktrail.output.documents import to_json
 from ticktrail.queries.asked_sends import send_filter_of
 from ticktrail.queries.conversation import Texts
 from ticktrail.queries.filter_parsing import parse_filter
 from ticktrail.queries.freshness import is_late, not_shown, read_freshness
-from ticktrail.queries.statistics import overview
+from ticktrail.queries.statistics import overview, report_document
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import question_settings

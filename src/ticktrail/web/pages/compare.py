@@ -17,6 +17,7 @@ from ticktrail.messages.model import FAILED
 from ticktrail.queries import hints as teaching
 from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import Period, period_of
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
@@ -104,7 +105,7 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
 
 
 def _nameless(by: Grouping, count: int) -> None:
-    messages = words.plural(count, "message")
+    messages = plural(count, "message")
     parts.text(words.NAMELESS.format(messages=messages, without=words.NO_GROUP[by.value]), "muted", tag="p")
 
 
@@ -212,8 +213,6 @@ def _put_spark(visitor: Visitor, line: Element, found: questions.Spark) -> None:
         if found.reason is not None:
             entry = visitor.site.catalogue.lookup(found.reason)
             title = entry.title if entry.known else words.UNKNOWN_CODE
-            parts.text(
-                f"{title} ({visitor.text(found.reason, 20)})", title=words.plural(found.reason_messages, "message")
-            )
+            parts.text(f"{title} ({visitor.text(found.reason, 20)})", title=plural(found.reason_messages, "message"))
     with spark:
         parts.spark(found.rates)

@@ -9,6 +9,7 @@ from ticktrail.queries import hints as teaching
 from ticktrail.queries import lists as questions
 from ticktrail.stores.coverage import Facts, Open
 from ticktrail.stores.sync_state import Run
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
@@ -45,7 +46,7 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
         for remark in judged.remarks:
             parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
         if known.exists:
-            told = [trust_words.HELD.format(messages=words.plural(known.messages, "message"))]
+            told = [trust_words.HELD.format(messages=plural(known.messages, "message"))]
             if known.scopes:
                 told.insert(0, checked(known))
             parts.text(" · ".join(told), "muted", tag="p")

@@ -8,9 +8,10 @@ from typing import Literal
 
 import msgspec
 
-from ticktrail.output.sync import REASONS
+from ticktrail.extraction.withheld import REASONS
 from ticktrail.queries.lists import Trust
 from ticktrail.stores.coverage import Facts, Gap, Kind, Open
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages import trust_words
 
@@ -57,12 +58,12 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
-        remarks.append(trust_words.GAPS_MORE.format(gaps=words.plural(len(recent) - 2, "gap")))
+        remarks.append(trust_words.GAPS_MORE.format(gaps=plural(len(recent) - 2, "gap")))
     if hidden:
         remarks.append(not_shown(hidden, masked=masked))
     refused = sum(one.kind is Kind.REFUSED for one in opened)
     if refused:
-        remarks.append(trust_words.STORE_REFUSED.format(executions=words.plural(refused, "execution")))
+        remarks.append(trust_words.STORE_REFUSED.format(executions=plural(refused, "execution")))
     if known.never:
         named = trust_words.OR.join(f"“{name}”" for name in sorted(known.never))
         remarks.append(trust_words.FILTERED.format(statuses=named))
@@ -100,13 +101,13 @@ def not_shown(hidden: tuple[Open, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
     reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
-    return trust_words.WITHHELD.format(executions=words.plural(len(hidden), "execution"), reasons=listed)
+    return trust_words.WITHHELD.format(executions=plural(len(hidden), "execution"), reasons=listed)
 
 
 def checked(known: Trust) -> str:
     """``checked 40,213 of 40,216 executions``."""
     waiting = sum(len(opened) for _, _, opened in known.scopes)
-    executions = words.plural(known.settled + waiting, "execution")
+    executions = plural(known.settled + waiting, "execution")
     return trust_words.CHECKED.format(settled=known.settled, executions=executions)
 
 

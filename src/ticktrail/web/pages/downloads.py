@@ -20,11 +20,10 @@ from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.output import files as exports
 from ticktrail.output.files import MESSAGES, Table
 from ticktrail.output.sends import SEND_COLUMNS, flat_send, send_to_document
-from ticktrail.output.statistics import group_document, report_document
 from ticktrail.queries.periods import USUAL, period_of
-from ticktrail.queries.statistics import overview
+from ticktrail.queries.statistics import group_document, overview, report_document
 from ticktrail.stores import Store
-from ticktrail.stores.opening import open_ledger
+from ticktrail.stores.opening import open_configured_store
 from ticktrail.web import masking as masked_ones
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.context import Site, refuse_search
@@ -149,7 +148,7 @@ def _file(site: Site, name: str, table: Table, documents: Write, *, masked: bool
     form = name.rpartition(".")[2]
     try:
         path = Path(folder.name) / name
-        with open_ledger(site.settings) as store:
+        with open_configured_store(site.settings) as store:
             exports.write_file(documents(store, masked), path, form, table=table)
     except BaseException:
         folder.cleanup()

@@ -14,6 +14,7 @@ from ticktrail.messages.filters import READ
 from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import Period, day_bounds, period_of
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
@@ -146,7 +147,7 @@ def _remarks(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
         if counts.not_final:
             young = str(max(int(since or 0), found.as_of - DAY_SECONDS))
             parts.link(
-                words.YOUNG.format(messages=words.plural(counts.not_final, "message")),
+                words.YOUNG.format(messages=plural(counts.not_final, "message")),
                 visitor.messages(UrlFilter(since=young, until=until, people=True)),
                 "remark not-final", title=words.NOT_FINAL_HINT,
             )  # fmt: skip
@@ -160,7 +161,7 @@ def _remarks(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
             parts.text(words.CONFLICTS.format(count=counts.conflicts), "remark")
         for name, count in (("other", counts.other), ("groups", counts.groups), ("tests", counts.tests)):
             if count:
-                told = words.plural(count, *words.LEFT_OUT[name])
+                told = plural(count, *words.LEFT_OUT[name])
                 parts.text(words.NOT_COUNTED.format(messages=told), "remark")
 
 

@@ -13,6 +13,7 @@ from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.queries import lists as questions
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import form_fields as fields
 from ticktrail.web.pages import layout as frame
@@ -58,9 +59,7 @@ async def messages(visitor: Visitor, choice: UrlFilter) -> None:
         return await site.ledger.recall(name, lambda store: store.count(chosen))
 
     await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
-    await parts.fill(
-        heading, ask_count, lambda count: parts.text(words.plural(count, "message"), "matching"), plainly=True
-    )
+    await parts.fill(heading, ask_count, lambda count: parts.text(plural(count, "message"), "matching"), plainly=True)
     if choice.after == "":
         _watch(visitor, choice, chosen, news)
 

@@ -18,6 +18,7 @@ from ticktrail.queries import conversation as threads
 from ticktrail.queries import lists as questions
 from ticktrail.stores import Store
 from ticktrail.text import phone_numbers as phone
+from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import message_rows as rows
@@ -45,13 +46,13 @@ async def find(visitor: Visitor, token: str) -> None:
             parts.text(shown, tag="h1")
             parts.empty(words.EMPTY_PERSON, words.EMPTY_PERSON_HINT)
             return
-        found_people = words.plural(len(found.people), "person", "people")
+        found_people = plural(len(found.people), "person", "people")
         parts.text(words.WHOSE_NUMBER_FITS.format(people=found_people), tag="h1")
         with parts.box("people card", tag="ul"):
             for number, count in found.people:
                 with parts.box(tag="li"):
                     parts.link(visitor.who(number), visitor.person(number), "person")
-                    parts.text(words.plural(count, "message"), "muted")
+                    parts.text(plural(count, "message"), "muted")
         if found.more:
             parts.text(words.MORE_PEOPLE, "muted", tag="p")
 
@@ -165,7 +166,7 @@ class _Thread:
         visitor, site = self._visitor, self._visitor.site
         with parts.box("title-row"):
             parts.text(visitor.who(self._who), "number", tag="h1")
-            parts.link(words.plural(shown.count, "message"), visitor.messages(UrlFilter(who=self._who)), "muted")
+            parts.link(plural(shown.count, "message"), visitor.messages(UrlFilter(who=self._who)), "muted")
         if not shown.stretch.entries:
             parts.empty(words.EMPTY_PERSON, words.EMPTY_PERSON_HINT)
             return

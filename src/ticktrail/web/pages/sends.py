@@ -7,9 +7,11 @@ from nicegui import ui
 
 from ticktrail.errors import TicktrailError
 from ticktrail.messages.failure_text import read_failure, said, short_reason
-from ticktrail.messages.filters import SendFilter, recipient
+from ticktrail.messages.filters import SendFilter
 from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
+from ticktrail.text.formatting import plural
+from ticktrail.text.phone_numbers import recipient
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import form_fields as fields
 from ticktrail.web.pages import layout as frame
@@ -54,7 +56,7 @@ async def sends(visitor: Visitor, choice: SendUrlFilter) -> None:
 
 def _counted(count: int) -> str:
     most = questions.MOST_COUNTED
-    return words.SENDS_AT_LEAST.format(most) if count > most else words.plural(count, "send")
+    return words.SENDS_AT_LEAST.format(most) if count > most else plural(count, "send")
 
 
 def _list(visitor: Visitor, choice: SendUrlFilter, shown: questions.Sends) -> None:

@@ -9,6 +9,7 @@ from ticktrail.messages.failure_text import although, clause
 from ticktrail.messages.model import FAILED, Message
 from ticktrail.messages.rates import Share
 from ticktrail.messages.rates import duration as length
+from ticktrail.text.formatting import plural
 from ticktrail.text.sanitizing import one_line
 
 NAME = "Ticktrail"
@@ -285,11 +286,6 @@ ORDERS = {"newest": "newest status first", "oldest": "oldest status first", "upd
 def number(count: int) -> str:
     """``1,204``."""
     return f"{count:,}"
-
-
-def plural(count: int, noun: str, nouns: str | None = None) -> str:
-    """``1 message``, ``2,000 messages``."""
-    return f"{count:,} {noun if count == 1 else nouns or noun + 's'}"
 
 
 def show_messages(count: int) -> str:

@@ -301,8 +301,9 @@ def test_retries_print_nothing(n8n: N8nServer) -> None:
     """A retry is silent: in a program that set up no logging, nothing of it reaches the terminal."""
     n8n.answer(503, b"", times=2)
     code = f"""
-from ticktrail.config import N8nSettings, Secret
-from ticktrail.sources.n8n_api import N8nApi, RetryPolicy, Timeouts
+from ticktrail.settings.secret import Secret
+from ticktrail.settings.settings import N8nSettings
+from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 settings = N8nSettings(base_url={n8n.address!r}, api_key=Secret({n8n.api_key!r}))
 with N8nApi(settings, {n8n.workflow_id!r}, patience=RetryPolicy(wait_initial=0.0, wait_max=0.0)) as api:
     print(len(api.metadata().rows))

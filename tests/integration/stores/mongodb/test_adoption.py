@@ -21,7 +21,9 @@ from ticktrail.messages.document import from_document, to_document
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Message, StatusEvent
-from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
+from ticktrail.stores.results import WriteReport
 
 ZONE = ZoneInfo("Asia/Riyadh")
 AT = datetime(2026, 11, 22, 10, 0, 0, 123_000, tzinfo=UTC)

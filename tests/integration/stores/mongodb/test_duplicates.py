@@ -14,7 +14,8 @@ from pymongo import MongoClient
 
 from ticktrail.errors import StoreRefusedError
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 
 def _entry(status: str, timestamp: int, execution_id: str) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from secantus import SecantusDBServer
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 pytestmark = pytest.mark.thorough
 

@@ -16,9 +16,11 @@ from tests.support.records import AT, LATER, NOON, WAMID, WHO, accepted, event, 
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.model import Send, StatusEvent
-from ticktrail.stores import StoreOptions, WriteReport, open_store
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.copying import copy
 from ticktrail.stores.mongodb.store import MongoStore
+from ticktrail.stores.opening import open_store
+from ticktrail.stores.results import WriteReport
 from ticktrail.stores.sqlite.store import SqliteStore
 
 pytestmark = pytest.mark.thorough

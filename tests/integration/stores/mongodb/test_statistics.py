@@ -13,7 +13,8 @@ from pymongo import MongoClient
 
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions, open_store
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_store
 
 NOON = 1_767_258_000
 AT = datetime(2026, 1, 2, tzinfo=UTC)

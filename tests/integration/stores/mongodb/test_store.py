@@ -25,9 +25,11 @@ from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import UNREAD, MessageFilter
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import Store, StoreOptions, WriteReport, open_store
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb import connection as mongodb_connection
 from ticktrail.stores.mongodb import writing as mongodb_write
+from ticktrail.stores.opening import open_store
+from ticktrail.stores.results import WriteReport
 
 ZONE = ZoneInfo("Asia/Riyadh")
 AT = datetime(2026, 11, 22, 10, 0, 0, 123_000, tzinfo=UTC)
@@ -383,8 +385,8 @@ import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 import msgspec
-from ticktrail.model import Send, StatusEvent
-from ticktrail.stores import StoreOptions, WriteReport, open_store
+from ticktrail.messages.model import Send, StatusEvent
+from ticktrail import StoreOptions, WriteReport, open_store
 
 writes = msgspec.json.decode(sys.stdin.buffer.read(), type=list[tuple[list[StatusEvent], list[Send]]])
 at = datetime(2026, 11, 22, 10, tzinfo=UTC)

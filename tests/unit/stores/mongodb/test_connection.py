@@ -11,8 +11,9 @@ import bson
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
+from ticktrail.stores.opening import open_store
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 PASSWORD = "p%40ssw0rd"  # noqa: S105 - invented

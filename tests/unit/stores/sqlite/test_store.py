@@ -16,15 +16,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.errors import ConfigurationError, SettingsError, StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.messages.filters import Cursor, MessageFilter, Person, SendCursor, SendFilter
+from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores import StoreOptions, open_store
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.stores.sqlite import connection as sqlite_connection
 from ticktrail.stores.sqlite import filters as sqlite_filter
 from ticktrail.stores.sqlite import store as sqlite
 from ticktrail.stores.sqlite.connection import make_durable, path_of
 from ticktrail.stores.sqlite.rows import MAXIMUM_DEPTH
 from ticktrail.stores.sqlite.store import SqliteStore
+from ticktrail.text.phone_numbers import Person
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
 AT = datetime(2026, 1, 2, tzinfo=UTC)

@@ -17,9 +17,10 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount
-from ticktrail.messages.filters import MessageFilter, Person, SendCursor, SendFilter
+from ticktrail.messages.filters import MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import FAILED
 from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.text.phone_numbers import Person
 from ticktrail.web.pages.send_choice import (
     SendUrlFilter,
     address_of_sends,

@@ -15,7 +15,17 @@ from ticktrail import web
 FOLDER = Path(web.__file__).parent
 SHOWING = sorted(
     {*(FOLDER / "pages").glob("*.py"), FOLDER / "security" / "login.py"}
-    - {FOLDER / "pages" / name for name in ("strings.py", "trust_words.py", "downloads.py", "url_filters.py")}
+    - {
+        FOLDER / "pages" / name
+        for name in (
+            "strings.py",
+            "trust_words.py",
+            "downloads.py",
+            "url_filters.py",
+            "conditions.py",
+            "send_choice.py",
+        )
+    }
 )
 
 # Calls whose arguments nobody reads: by name, all of them, or the one at a place.

@@ -1,0 +1,53 @@
+"""Rich consoles, status ticks and grids of facts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ticktrail.output.documents import can_show
+from ticktrail.text.sanitizing import one_line
+
+_TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "✗", "undelivered": "✗"}
+
+
+_ASCII_TICKS = {"sent": "v", "delivered": "vv", "read": "vv", "played": "vv", "failed": "x", "undelivered": "x"}
+
+
+_STYLES = {
+    "read": "bright_blue",
+    "played": "bright_blue",
+    "failed": "bold red",
+    "undelivered": "bold red",
+    "delivered": "default",
+    "sent": "default",
+}
+
+
+def console(stream: TextIO) -> Console:
+    """A console for a stream: colours on a terminal, the terminal's width, 100 columns when there is none."""
+    width = None if stream.isatty() else shutil.get_terminal_size((100, 24)).columns
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def tick(status: str, stream: TextIO) -> Text:
+    """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
+    ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
+    sign = ticks.get(status, "·" if ticks is _TICKS else "-")
+    return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
+
+
+def facts_grid(facts: Mapping[str, str | None]) -> Table:
+    """Names and what belongs to them, one below the other; what is None or empty is left out."""
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(justify="right", style="dim", no_wrap=True, min_width=9)
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            grid.add_row(name, Text(one_line(value, 600)))
+    return grid
