@@ -23,7 +23,7 @@ from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.incremental import Caller, sync_workflow
+from ticktrail.sync.incremental import SyncContext, sync_workflow
 from ticktrail.sync.ingest import SyncReport
 
 _BACKFILL = 20_000
@@ -64,7 +64,7 @@ def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
         )
         line(
             "  requests and bytes",
-            f"{quiet.requests} of {quiet.tally.size:,} bytes; reading again: {plain_bytes:,} bytes",
+            f"{quiet.requests} of {quiet.read_counts.size:,} bytes; reading again: {plain_bytes:,} bytes",
         )
         taken, reports = [], []
         for _ in range(_ROUNDS):
@@ -74,13 +74,13 @@ def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
         line(
             "a poll with 5 new executions",
             f"{plain / sorted(taken)[_ROUNDS // 2]:.1f} x as fast; "
-            f"{report.requests} requests, {report.tally.size:,} bytes",
+            f"{report.requests} requests, {report.read_counts.size:,} bytes",
         )
 
 
 def sync(api: N8nApi, store: Store) -> SyncReport:
     """One sync of everything that is new."""
-    return sync_workflow(api, store, Caller(instance_url="https://n8n.example.com", holder="bench"))
+    return sync_workflow(api, store, SyncContext(instance_url="https://n8n.example.com", holder="bench"))
 
 
 def _read_newest(api: N8nApi) -> int:
@@ -139,7 +139,7 @@ def _main(what: str, address: str) -> None:
                 open_store(str(Path(folder) / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store,
             ):
                 taken = seconds(lambda: sync(api, store))
-                assert sync(api, store).tally.executions == 0
+                assert sync(api, store).read_counts.executions == 0
     print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

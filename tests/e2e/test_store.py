@@ -79,7 +79,7 @@ def test_what_n8n_will_not_show_is_counted_and_costs_itself_only(
     """An execution n8n withholds is reported as not shown, and its neighbour's statuses are kept."""
     hidden = happens(n8n)
     report = read(n8n, store, hidden.workflow_id)
-    assert sum(report.tally.not_shown.values()) >= 1
+    assert sum(report.read_counts.withheld.values()) >= 1
     assert kept(store, hidden) == set()
     neighbour = situations.succeeded(n8n)
     read(n8n, store, neighbour.workflow_id)

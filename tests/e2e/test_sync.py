@@ -15,10 +15,11 @@ import pytest
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.audit import audit
-from ticktrail.sync.incremental import Caller, scope_of, sync_workflow
+from ticktrail.sync.decisions import ScanDepth
+from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
 from ticktrail.sync.ingest import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows
@@ -47,16 +48,16 @@ class Desk:
         self._runs += 1
         with self.api(workflow_id) as api:
             report = sync_workflow(api, self.store, self._caller(), full=full)
-        assert report.upkeep is not None
-        return report, report.upkeep
+        assert report.workflow_result is not None
+        return report, report.workflow_result
 
-    def open(self, workflow_id: str) -> dict[int, Kind]:
+    def open(self, workflow_id: str) -> dict[int, PendingKind]:
         """What is not dealt with."""
         coverage = self.store.sync_state.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
-        return {number: record.kind for number, record in coverage.open.items()}
+        return {number: record.kind for number, record in coverage.pending.items()}
 
-    def _caller(self) -> Caller:
-        return Caller(instance_url=self.n8n.base_url, holder=f"run-{self._runs}")
+    def _caller(self) -> SyncContext:
+        return SyncContext(instance_url=self.n8n.base_url, holder=f"run-{self._runs}")
 
 
 @pytest.fixture
@@ -70,11 +71,11 @@ def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk
     """One or two requests without news; with news the new executions' data and no other."""
     first = situations.succeeded(n8n)
     desk.sync(first.workflow_id)
-    quiet, upkeep = desk.sync(first.workflow_id)
-    assert (quiet.tally.executions, quiet.requests <= 2, upkeep.depth) == (0, True, ScanDepth.POLL)
+    quiet, workflow_result = desk.sync(first.workflow_id)
+    assert (quiet.read_counts.executions, quiet.requests <= 2, workflow_result.depth) == (0, True, ScanDepth.POLL)
     new = situations.succeeded(n8n)
     report, _ = desk.sync(new.workflow_id)
-    assert report.tally.executions == 1
+    assert report.read_counts.executions == 1
     assert kept(desk.store, new) == reported(new)
     assert kept(desk.store, first) == reported(first)
 
@@ -98,7 +99,7 @@ def test_a_waiting_execution_stays_open_and_its_statuses_are_kept(n8n: N8n, desk
     desk.sync(waiting.workflow_id)
     if waiting.execution_id in n8n.listed_ids(waiting.workflow_id):
         assert kept(desk.store, waiting) == reported(waiting)
-        assert desk.open(waiting.workflow_id)[waiting.execution_id] is Kind.UNFINISHED
+        assert desk.open(waiting.workflow_id)[waiting.execution_id] is PendingKind.UNFINISHED
 
 
 def test_a_crashed_execution_is_kept_and_looked_at_again(n8n: N8n, desk: Desk) -> None:
@@ -108,17 +109,17 @@ def test_a_crashed_execution_is_kept_and_looked_at_again(n8n: N8n, desk: Desk) -
     crashed = situations.crashed(n8n)
     desk.sync(crashed.workflow_id)
     assert kept(desk.store, crashed) == reported(crashed)
-    assert desk.open(crashed.workflow_id)[crashed.execution_id] is Kind.CRASHED
+    assert desk.open(crashed.workflow_id)[crashed.execution_id] is PendingKind.CRASHED
 
 
 def test_what_n8n_will_not_show_stays_open_until_it_is_gone(n8n: N8n, desk: Desk) -> None:
     """An execution whose data row is gone is open, never settled; deleted by n8n, it is reported as lost."""
     hidden = situations.dataless(n8n)
     desk.sync(hidden.workflow_id)
-    assert desk.open(hidden.workflow_id)[hidden.execution_id] is Kind.WITHHELD
+    assert desk.open(hidden.workflow_id)[hidden.execution_id] is PendingKind.WITHHELD
     n8n.delete_execution(hidden.execution_id)
-    _, upkeep = desk.sync(hidden.workflow_id, full=True)
-    assert [one.execution_id for one in upkeep.lost] == [hidden.execution_id]
+    _, workflow_result = desk.sync(hidden.workflow_id, full=True)
+    assert [one.execution_id for one in workflow_result.lost] == [hidden.execution_id]
 
 
 def test_an_audit_finds_the_ledger_complete_and_names_what_was_not_read(n8n: N8n, desk: Desk) -> None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import BLOCK, Block, Change, Facts, Gap, Kind, Open
+from ticktrail.stores.coverage import BLOCK, Block, Change, Facts, Gap, PendingExecution, PendingKind
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.sync.incremental import scope_of
@@ -189,7 +189,7 @@ def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
         to_started_at=f"{now - timedelta(hours=11, minutes=30):%Y-%m-%dT%H:%M:%S.000Z}",
     )  # fmt: skip
     opened = tuple(
-        Open(execution_id=40_000 + number, kind=Kind.WITHHELD, first_met_at=now - timedelta(hours=2),
+        PendingExecution(execution_id=40_000 + number, kind=PendingKind.WITHHELD, first_met_at=now - timedelta(hours=2),
              look_again_at=now + timedelta(hours=1), reason=reason)
         for number, reason in enumerate(("redacted", "redacted", "too_large"))
     )  # fmt: skip
@@ -199,7 +199,7 @@ def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
         gaps=(gap,) if trouble else (),
     )  # fmt: skip
     settled = {number: Block(bits=2**BLOCK - 1) for number in range(1, 20)}
-    store.sync_state.save_coverage(scope, Change(settled=settled, facts=facts, opened=opened if trouble else ()))
+    store.sync_state.save_coverage(scope, Change(processed=settled, facts=facts, pending=opened if trouble else ()))
     for minute in range(12):
         store.sync_state.add_run(
             Run(run_id=f"run{minute:02}", scope=scope, began_at=now - timedelta(minutes=minute, seconds=20),

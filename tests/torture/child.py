@@ -13,7 +13,7 @@ from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.sources.n8n_api.http import RetryPolicy, Timeouts
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.incremental import Caller
+from ticktrail.sync.incremental import SyncContext
 from ticktrail.sync.ingest import report_document
 from ticktrail.sync.lease_owner import is_gone, new_holder
 from ticktrail.sync.runs import sync_workflows
@@ -27,7 +27,7 @@ def main(asked: dict[str, Any]) -> None:
     ahead = timedelta(seconds=asked["clock_ahead"])
     settings = N8nSettings(base_url=asked["n8n"], editor_url=asked["n8n"], api_key=Secret(asked["api_key"]))
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=asked["database"])
-    caller = Caller(
+    caller = SyncContext(
         instance_url=asked["instance"],
         holder=new_holder(),
         # A sync that ignores leases must do no harm either.

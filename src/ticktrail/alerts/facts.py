@@ -28,7 +28,7 @@ from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, Kind
+from ticktrail.stores.coverage import Facts, PendingKind
 from ticktrail.sync.incremental import scope_of
 
 _PAUSES_OF = 14 * DAY_SECONDS
@@ -187,10 +187,10 @@ def syncs(ledger: Store, settings: Settings) -> list[Synced]:
 
 def _not_shown(ledger: Store, scope: str) -> dict[str, int]:
     found: Counter[str] = Counter()
-    for record in ledger.sync_state.load_coverage(scope).open.values():
-        if record.kind is Kind.WITHHELD:
+    for record in ledger.sync_state.load_coverage(scope).pending.values():
+        if record.kind is PendingKind.WITHHELD:
             found[record.reason or "unreadable"] += 1
-        elif record.kind is Kind.REFUSED:
+        elif record.kind is PendingKind.REFUSED:
             found["refused"] += 1
     return dict(found)
 

@@ -18,7 +18,7 @@ from ticktrail.health.checks import Finding, Verdict
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.stores.coverage import Gap, Lost
+from ticktrail.stores.coverage import Gap, LostExecution
 from ticktrail.text.formatting import outside, plural, span, when
 
 STUCK_UNTIL = 30 * DAY_SECONDS
@@ -87,7 +87,7 @@ class Synced(msgspec.Struct, frozen=True, kw_only=True):
     error: str | None = None
     not_shown: Mapping[str, int] = {}
     gaps: Sequence[Gap] = ()
-    lost: Sequence[Lost] = ()
+    lost: Sequence[LostExecution] = ()
 
 
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,11 +57,11 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
         unread = store.count(MessageFilter().narrowed(unread=True))
         newest_failed = next(store.messages(MessageFilter(statuses=("failed",), limit=1)), None)
         refused = sum(1 for _ in store.sends(SendFilter(refused=True)))
-        hidden = sum(report.tally.not_shown.values())
+        hidden = sum(report.read_counts.withheld.values())
     quoted = f'"{path}"' if " " in str(path) else str(path)
     say("")
     say(
-        f"Seen: {plural(total, 'message')} in {plural(report.tally.executions, 'execution')} of a real n8n: "
+        f"Seen: {plural(total, 'message')} in {plural(report.read_counts.executions, 'execution')} of a real n8n: "
         f"{unread:,} not read, {failed:,} failed, {refused:,} refused by Meta, {hidden:,} n8n would not show."
     )
     if newest_failed is not None:

@@ -62,8 +62,8 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
         sources = open_all(stack, "n8n", settings)
         say(f"Scanning the newest {options.limit} executions of {', '.join(settings.workflow_ids)} …")
         found = newest(sources, executions=max(1, options.limit), since_timestamp=since, progress=lambda _tally: None)
-    say(f"Scanned {found.tally.executions} executions, {found.tally.events} statuses.")
-    for problem in found.tally.problems[:20]:
+    say(f"Scanned {found.read_counts.executions} executions, {found.read_counts.events} statuses.")
+    for problem in found.read_counts.problems[:20]:
         say(problem)
     workflow = ",".join(settings.workflow_ids)
     if wanted is not None and options.message_id:

@@ -178,8 +178,8 @@ def watched() -> Iterator[Progress]:
 
     with Console(stderr=True).status("reading executions …") as status:
 
-        def show(tally: ReadCounts) -> None:
-            status.update(f"{tally.executions:,} executions read, {tally.events:,} statuses found")
+        def show(read_counts: ReadCounts) -> None:
+            status.update(f"{read_counts.executions:,} executions read, {read_counts.events:,} statuses found")
 
         yield show
 
@@ -198,10 +198,10 @@ def moment(text: str | None, settings: Settings) -> int | None:
     return None if text is None else parse_moment(text, datetime.now(UTC), settings.timezone)
 
 
-def say_problems(tally: ReadCounts, *, verbose: bool) -> None:
+def say_problems(read_counts: ReadCounts, *, verbose: bool) -> None:
     """Name what was left out, when asked to."""
     if verbose:
-        for problem in tally.problems:
+        for problem in read_counts.problems:
             say(problem)
-        if tally.problem_count > len(tally.problems):
-            say(f"… and {tally.problem_count - len(tally.problems):,} more")
+        if read_counts.problem_count > len(read_counts.problems):
+            say(f"… and {read_counts.problem_count - len(read_counts.problems):,} more")

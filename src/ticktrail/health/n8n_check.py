@@ -59,7 +59,7 @@ class _Seen(msgspec.Struct, kw_only=True):
     workflow_id: str
     findings: list[Finding]
     workflow: dict[str, Any] | None = None
-    tally: ReadCounts | None = None
+    read_counts: ReadCounts | None = None
     ended: int = 0
     successes: int = 0
 
@@ -183,9 +183,9 @@ class _N8n:
                 seen.findings.append(_unknown("executions", "for want of execution:list", workflow_id))
                 return seen
             try:
-                seen.tally = self._read(api, seen)
+                seen.read_counts = self._read(api, seen)
                 self._prove_reading(api)
-                if seen.tally.executions:
+                if seen.read_counts.executions:
                     seen.findings.append(self._retention(api, seen.workflow or {}, workflow_id))
             except TicktrailError as error:
                 seen.findings.append(_fault("executions", error, workflow_id=workflow_id))
@@ -193,10 +193,10 @@ class _N8n:
 
     def _read(self, api: N8nApi, seen: _Seen) -> ReadCounts:
         """Read the newest executions, fewer where n8n takes long for them."""
-        tally = ReadCounts()
+        read_counts = ReadCounts()
         deadline = time.monotonic() + _READ_SECONDS
         try:
-            for found in read(api, tally, limit=NEWEST):
+            for found in read(api, read_counts, limit=NEWEST):
                 seen.ended += found.final
                 seen.successes += found.status == "success"
                 if time.monotonic() > deadline:
@@ -204,7 +204,7 @@ class _N8n:
         except ForbiddenError:
             # A list with data that lacked rows, which were then asked for singly.
             self._lacking.add("execution:read")
-        return tally
+        return read_counts
 
     def _prove_reading(self, api: N8nApi) -> None:
         """Whether the key may read single executions: one that is not there will do."""
@@ -229,16 +229,16 @@ class _N8n:
 
     def _judge_executions(self, seen: list[_Seen]) -> None:
         """Judge silence once all workflows are read: where one hears statuses, another may just send."""
-        some_hear = any(one.tally is not None and one.tally.with_statuses for one in seen)
+        some_hear = any(one.read_counts is not None and one.read_counts.with_statuses for one in seen)
         for one in seen:
-            if one.tally is None:
+            if one.read_counts is None:
                 continue
             workflow = one.workflow or {}
             expected = listens(workflow) and not (some_hear and may_only_send(workflow))
-            reasons = {REASONS.get(reason, reason): count for reason, count in one.tally.not_shown.items()}
+            reasons = {REASONS.get(reason, reason): count for reason, count in one.read_counts.withheld.items()}
             finding = judge_silence(
-                one.tally.executions,
-                one.tally.with_statuses,
+                one.read_counts.executions,
+                one.read_counts.with_statuses,
                 not_shown=reasons,
                 ended=one.ended,
                 successes=one.successes,

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 from ticktrail.errors import TicktrailError
 from ticktrail.health.checks import Finding, judge_key, judge_retention
 from ticktrail.health.workflow_checks import judge_workflow
-from ticktrail.stores.coverage import Facts, retention
+from ticktrail.stores.coverage import Facts
+from ticktrail.sync.decisions import retention
 
 EVERY = timedelta(minutes=5)
 

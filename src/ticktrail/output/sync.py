@@ -13,50 +13,52 @@ from ticktrail.sync.ingest import Preview, ReadCounts, SyncReport, WorkflowSyncR
 from ticktrail.text.formatting import plural, size_text
 
 
-def tally_line(tally: ReadCounts) -> str:
+def counts_line(counts: ReadCounts) -> str:
     """What was read, in one line: ``1,020 executions: 1,000 with statuses, 18 without, 2 n8n would not show (…)``."""
-    line = f"{plural(tally.executions, 'execution')}: {tally.with_statuses:,} with statuses, {tally.without:,} without"
-    hidden = sum(tally.not_shown.values())
+    line = (
+        f"{plural(counts.executions, 'execution')}: {counts.with_statuses:,} with statuses, {counts.without:,} without"
+    )
+    hidden = sum(counts.withheld.values())
     if hidden:
-        reasons = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in tally.not_shown.items())
+        reasons = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in counts.withheld.items())
         line += f", {hidden:,} n8n would not show ({reasons})"
-    if tally.unfinished:
-        line += f"; {tally.unfinished:,} of them not finished yet"
+    if counts.unfinished:
+        line += f"; {counts.unfinished:,} of them not finished yet"
     return line
 
 
 def sync_text(report: SyncReport) -> list[str]:
     """What a sync came to, for people."""
-    upkeep = report.upkeep
-    if upkeep is not None and upkeep.busy is not None:
+    workflow_result = report.workflow_result
+    if workflow_result is not None and workflow_result.busy is not None:
         return [f"Another sync of {report.source} is at work: left it to that one."]
     lines = [
         f"Read from {report.source}",
-        f"  {tally_line(report.tally)}",
+        f"  {counts_line(report.read_counts)}",
         f"Kept in {report.store}",
         f"  {written_line(report.written)}",
     ]
     if report.written.refused:
         lines.append(f"  {plural(len(report.written.refused), 'message')} the store would not take")
-    if report.tally.problem_count:
-        lines.append(f"  {plural(report.tally.problem_count, 'thing')} left out (-v names each)")
-    if upkeep is not None:
-        lines += upkeep_lines(upkeep)
-    asked = f", {plural(report.requests, 'request')}, {size_text(report.tally.size)}" if report.requests else ""
+    if report.read_counts.problem_count:
+        lines.append(f"  {plural(report.read_counts.problem_count, 'thing')} left out (-v names each)")
+    if workflow_result is not None:
+        lines += workflow_lines(workflow_result)
+    asked = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
     lines.append(f"Done in {report.seconds:.1f} s{asked}")
     return lines
 
 
 def news_line(report: SyncReport) -> str:
     """What a run of a watch came to, in one line."""
-    upkeep = report.upkeep
-    if upkeep is not None and upkeep.busy is not None:
+    workflow_result = report.workflow_result
+    if workflow_result is not None and workflow_result.busy is not None:
         return "another sync is at work: left it to that one"
-    told = [tally_line(report.tally), written_line(report.written)] if report.tally.executions else []
-    if upkeep is not None:
-        told += [line.strip() for line in upkeep_lines(upkeep)]
-        if upkeep.complete:
-            told.append(f"looked through all {plural(upkeep.listed, 'execution')} n8n has")
+    told = [counts_line(report.read_counts), written_line(report.written)] if report.read_counts.executions else []
+    if workflow_result is not None:
+        told += [line.strip() for line in workflow_lines(workflow_result)]
+        if workflow_result.complete:
+            told.append(f"looked through all {plural(workflow_result.listed, 'execution')} n8n has")
     return "; ".join(told) or "nothing new"
 
 
@@ -72,25 +74,25 @@ def written_line(written: WriteReport) -> str:
     return "; ".join([line, ", ".join(new)]) if new else line
 
 
-def upkeep_lines(upkeep: WorkflowSyncResult) -> list[str]:
+def workflow_lines(workflow_result: WorkflowSyncResult) -> list[str]:
     """What is worth a word about how far a sync got: nothing, on most days."""
     lines = []
-    if upkeep.rebuilt:
+    if workflow_result.rebuilt:
         lines.append("  n8n's ids began again, or the store was emptied: everything was read anew")
-    if upkeep.gap is not None:
-        lines.append(f"  {gap_text(upkeep.gap)}")
-    if upkeep.lost:
-        what = "execution before it" if len(upkeep.lost) == 1 else "executions before they"
-        lines.append(f"  n8n deleted {len(upkeep.lost):,} {what} could be read (-v names each)")
-    waiting = {kind: count for kind, count in upkeep.open.items() if kind != "unfinished"}
+    if workflow_result.gap is not None:
+        lines.append(f"  {gap_text(workflow_result.gap)}")
+    if workflow_result.lost:
+        what = "execution before it" if len(workflow_result.lost) == 1 else "executions before they"
+        lines.append(f"  n8n deleted {len(workflow_result.lost):,} {what} could be read (-v names each)")
+    waiting = {kind: count for kind, count in workflow_result.pending.items() if kind != "unfinished"}
     if waiting:
-        lines.append(f"  {plural(sum(waiting.values()), 'execution')} to look at again ({open_text(waiting)})")
-    if upkeep.stopped:
+        lines.append(f"  {plural(sum(waiting.values()), 'execution')} to look at again ({pending_text(waiting)})")
+    if workflow_result.stopped:
         lines.append("  Stopped before the end; the next run continues")
     return lines
 
 
-def open_text(counts: dict[str, int]) -> str:
+def pending_text(counts: dict[str, int]) -> str:
     """Executions that are not dealt with, by why: ``2 not shown, 1 crashed``."""
     words = {"not_shown": "not shown", "refused": "refused by the store"}
     return ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items()))
@@ -101,12 +103,12 @@ def preview_text(report: Preview, stream: TextIO) -> list[str]:
     ascii_only = not can_show(stream, "✓é漢")
     lines = [
         f"Read from {report.source}",
-        f"  {tally_line(report.tally)}",
+        f"  {counts_line(report.read_counts)}",
         f"Would change in {report.store} (nothing was written)",
         f"  {report.inserted:,} messages inserted, {report.updated:,} updated, {report.unchanged:,} unchanged",
     ]
-    if report.tally.sends:
-        lines.append(f"  {plural(report.tally.sends, 'send')} met")
+    if report.read_counts.sends:
+        lines.append(f"  {plural(report.read_counts.sends, 'send')} met")
     if report.after is not None:
         before = "  (not stored yet)"
         if report.before is not None:
@@ -121,7 +123,7 @@ def preview_document(report: Preview) -> dict[str, Any]:
     return {
         "source": report.source,
         "store": report.store,
-        "executions": report.tally.executions,
+        "executions": report.read_counts.executions,
         "inserted": report.inserted,
         "updated": report.updated,
         "unchanged": report.unchanged,
@@ -133,11 +135,11 @@ def preview_document(report: Preview) -> dict[str, Any]:
 def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
     """What an audit found, for people: the verdict first."""
     lines = [_audit_verdict(report), f"Held {report.store}", f"against {report.source}"]
-    lines.append(f"  {tally_line(report.tally)}; {plural(report.statuses, 'status')} in them")
+    lines.append(f"  {counts_line(report.read_counts)}; {plural(report.statuses, 'status')} in them")
     if report.checked_at is not None:
         lines.append(f"  the last sync that came through began {report.checked_at:%Y-%m-%d %H:%M} (UTC)")
     if report.missing_count:
-        undone = sum(not one.dealt_with for one in report.missing)
+        undone = sum(not one.was_processed for one in report.missing)
         lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]
         lines += _first([_missing_line(one) for one in report.missing], report.missing_count, verbose=verbose)
         if report.repaired is not None:
@@ -146,9 +148,9 @@ def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
             lines.append("  No sync has read these executions yet. Type: ticktrail sync")
         else:
             lines.append("  They had been stored and are gone since. Type: ticktrail audit --repair")
-    if report.not_shown:
-        lines += ["", f"n8n would not show {plural(len(report.not_shown), 'execution')}:"]
-        shown = [f"  execution {number}: {REASONS.get(why, why)}" for number, why in report.not_shown.items()]
+    if report.withheld:
+        lines += ["", f"n8n would not show {plural(len(report.withheld), 'execution')}:"]
+        shown = [f"  execution {number}: {REASONS.get(why, why)}" for number, why in report.withheld.items()]
         lines += _first(shown, len(shown), verbose=verbose)
     if report.gaps:
         lines += ["", "Gaps:", *(f"  {gap_text(gap)}" for gap in report.gaps)]

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from ticktrail.extraction.withheld import REASONS
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, Gap, Kind
+from ticktrail.stores.coverage import Facts, Gap, PendingKind
 from ticktrail.text.formatting import plural, short_time, spell_seconds
 
 LATE = timedelta(hours=1)
@@ -32,8 +32,8 @@ def unseen(ledger: Store, wanted: MessageFilter, now: datetime) -> tuple[str, ..
         told.append(f"The last sync that came through was {spell_seconds((now - newest).total_seconds())} ago.")
     hidden: Counter[str] = Counter()
     for scope in current:
-        for record in ledger.sync_state.load_coverage(scope).open.values():
-            if record.kind in {Kind.WITHHELD, Kind.REFUSED}:
+        for record in ledger.sync_state.load_coverage(scope).pending.values():
+            if record.kind in {PendingKind.WITHHELD, PendingKind.REFUSED}:
                 reason = record.reason or "unreadable"
                 hidden[REASONS.get(reason, reason)] += 1
     if hidden:

@@ -9,7 +9,7 @@ import msgspec
 
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, Kind
+from ticktrail.stores.coverage import Facts, PendingKind
 
 
 class Followed(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +79,8 @@ def not_shown(store: Store, followed: Followed) -> int:
     """How many executions of a workflow n8n would not show so far."""
     if followed.scope is None:
         return 0
-    opened = store.sync_state.load_coverage(followed.scope).open
-    return sum(record.kind is Kind.WITHHELD for record in opened.values())
+    opened = store.sync_state.load_coverage(followed.scope).pending
+    return sum(record.kind is PendingKind.WITHHELD for record in opened.values())
 
 
 def is_late(found: Freshness, settings: Settings, now: datetime) -> bool:

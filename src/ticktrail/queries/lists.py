@@ -19,7 +19,7 @@ from ticktrail.messages.model import Message, Send
 from ticktrail.queries.periods import Period
 from ticktrail.settings.naming import Naming
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, Open
+from ticktrail.stores.coverage import Facts, PendingExecution
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.phone_numbers import Person
 
@@ -116,7 +116,7 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
 
     exists: bool
     location: str
-    scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]
+    scopes: tuple[tuple[str, Facts, tuple[PendingExecution, ...]], ...]
     settled: int
     runs: tuple[Run, ...]
     never: frozenset[str]
@@ -260,15 +260,15 @@ def trust(store: Store, workflow_ids: Sequence[str]) -> Trust:
             exists=False, location=store.location, scopes=(), settled=0, runs=(), never=frozenset(), messages=0
         )
     ending = f"|{EXTRACTION_VERSION}|{store.sync_state.identity()}"
-    known: list[tuple[str, Facts, tuple[Open, ...]]] = []
+    known: list[tuple[str, Facts, tuple[PendingExecution, ...]]] = []
     settled = 0
     for scope, facts in sorted(store.sync_state.facts().items()):
         workflow_id = scope.removesuffix(ending).rpartition("|")[2]
         if not scope.endswith(ending) or (workflow_ids and workflow_id not in workflow_ids):
             continue
         coverage = store.sync_state.load_coverage(scope)
-        settled += coverage.settled_count()
-        known.append((workflow_id, facts, tuple(coverage.open.values())))
+        settled += coverage.processed_count()
+        known.append((workflow_id, facts, tuple(coverage.pending.values())))
     return Trust(
         exists=True,
         location=store.location,

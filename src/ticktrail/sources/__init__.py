@@ -14,7 +14,7 @@ from typing import Protocol, Self
 import msgspec
 
 
-class Withheld(msgspec.Struct, frozen=True, kw_only=True):
+class WithheldExecution(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""
 
     id: int
@@ -32,7 +32,7 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     executions: tuple[bytes, ...]
-    not_shown: tuple[Withheld, ...] = ()
+    withheld: tuple[WithheldExecution, ...] = ()
     problems: tuple[str, ...] = ()
     size: int = 0
 

@@ -16,7 +16,7 @@ from ticktrail.messages.merge import entry_key
 from ticktrail.messages.model import Extraction, StatusEvent
 from ticktrail.sources import Source
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Coverage, Gap, Lost
+from ticktrail.stores.coverage import Coverage, Gap, LostExecution
 from ticktrail.stores.results import WriteReport
 from ticktrail.sync.ingest import BATCH_EVENTS, Progress, ReadCounts, read_ahead, silent
 
@@ -35,14 +35,14 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
     message_id: str
     status: str
     timestamp: int | None
-    dealt_with: bool
+    was_processed: bool
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """What an audit found.
 
     Attributes:
-        tally: what was read.
+        read_counts: what was read.
         statuses: distinct statuses that the source shows; ``missing_count`` of them are not stored.
         missing: the first thousand of those.
         not_shown: executions whose data was not shown: id → why.
@@ -53,13 +53,13 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     store: str
-    tally: ReadCounts
+    read_counts: ReadCounts
     statuses: int
     missing_count: int
     missing: tuple[Missing, ...]
-    not_shown: dict[str, str]
+    withheld: dict[str, str]
     gaps: tuple[Gap, ...] = ()
-    lost: tuple[Lost, ...] = ()
+    lost: tuple[LostExecution, ...] = ()
     checked_at: datetime | None = None
     repaired: WriteReport | None = None
     seconds: float
@@ -67,13 +67,13 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_complete(self) -> bool:
         """Whether everything that the source shows is stored, and nothing is known to be gone."""
-        return not (self.missing_count or self.not_shown or self.gaps or self.lost)
+        return not (self.missing_count or self.withheld or self.gaps or self.lost)
 
     @property
-    def is_mended(self) -> bool:
+    def is_repaired(self) -> bool:
         """Whether what was missing has been stored, and nothing else is wrong."""
         stored = self.repaired is not None and not self.repaired.refused
-        return stored and not (self.not_shown or self.gaps or self.lost)
+        return stored and not (self.withheld or self.gaps or self.lost)
 
 
 def audit(
@@ -95,13 +95,13 @@ def audit(
     """
     began = time.monotonic()
     coverage = coverage or Coverage()
-    tally, statuses, missing_count = ReadCounts(), 0, 0
+    read_counts, statuses, missing_count = ReadCounts(), 0, 0
     missing: list[Missing] = []
-    not_shown: dict[str, str] = {}
+    withheld: dict[str, str] = {}
     repaired = WriteReport() if repair else None
     # Who was forgotten, and what is older than the ledger keeps, is not missing.
     guard = store.retention.guard(at=now())
-    for batch in _batches(read_ahead(source, tally, not_shown, progress=progress)):
+    for batch in _batches(read_ahead(source, read_counts, withheld, progress=progress)):
         events = [event for found in batch for event in found.events if guard.accepts(event)]
         started = {found.execution_id: found.started_at for found in batch}
         absent, count = _absent(store, events)
@@ -114,11 +114,11 @@ def audit(
     return AuditReport(
         source=source.location,
         store=store.location,
-        tally=tally,
+        read_counts=read_counts,
         statuses=statuses,
         missing_count=missing_count,
         missing=tuple(missing),
-        not_shown=not_shown,
+        withheld=withheld,
         gaps=coverage.facts.gaps,
         lost=coverage.facts.lost,
         checked_at=coverage.facts.checked_at,
@@ -133,7 +133,7 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
         "source": report.source,
         "store": report.store,
         "complete": report.is_complete,
-        "executions": report.tally.executions,
+        "executions": report.read_counts.executions,
         "statuses": report.statuses,
         "missing": report.missing_count,
         "missingStatuses": [
@@ -143,11 +143,11 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
                 "messageId": one.message_id,
                 "status": one.status,
                 "timestamp": one.timestamp,
-                "dealtWith": one.dealt_with,
+                "dealtWith": one.was_processed,
             }
             for one in report.missing
         ],
-        "notShown": report.not_shown,
+        "notShown": report.withheld,
         "gaps": [
             {
                 "afterId": gap.after_id,
@@ -197,5 +197,5 @@ def _missing(event: StatusEvent, started_at: datetime | None, coverage: Coverage
         message_id=event.message_id,
         status=event.status,
         timestamp=event.timestamp,
-        dealt_with=number.isdigit() and coverage.is_settled(int(number)),
+        was_processed=number.isdigit() and coverage.is_processed(int(number)),
     )

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Protocol
 
-from ticktrail.sources import Withheld
+from ticktrail.sources import WithheldExecution
 from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, MetadataPage, RawRow
-from ticktrail.stores.coverage import WINDOW, Coverage, ScanDepth, Seen
+from ticktrail.stores.coverage import Coverage
+from ticktrail.sync.decisions import WINDOW, ListedExecution, ScanDepth, id_was_reused, is_new_crash, should_fetch
 
 _POLL_ROWS = 50
 """The first page of a walk that will probably find nothing new."""
@@ -42,17 +43,17 @@ class Executions(Protocol):
         """The data of some of its executions."""
         ...
 
-    def single(self, execution_id: int) -> RawRow | Withheld | None:
+    def single(self, execution_id: int) -> RawRow | WithheldExecution | None:
         """One execution by itself; None when n8n has it no more."""
         ...
 
 
-def seen(row: ExecutionSummary) -> Seen:
+def listed_execution(row: ExecutionSummary) -> ListedExecution:
     """What the coverage needs to know of a row."""
-    return Seen(execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at)
+    return ListedExecution(execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at)
 
 
-class ListWalk:
+class ExecutionListScan:
     """One walk. Iterating gives each page of the list, followed by the data pages that were fetched for it.
 
     With ``resume`` a full walk leaves out what an interrupted one had dealt with.
@@ -77,11 +78,11 @@ class ListWalk:
         self.complete = self.resumed = self.crash_found = False
         self.newest: ExecutionSummary | None = None
         self.oldest: ExecutionSummary | None = None
-        self.next_above: Seen | None = None
+        self.next_above: ListedExecution | None = None
         self.met: set[int] = set()
-        self.settled_last = coverage.settled_last()
+        self.last_processed = coverage.last_processed()
         self.still_listed: set[int] = set()
-        self._resume = coverage.facts.walk if resume and depth is ScanDepth.FULL else None
+        self._resume = coverage.facts.interrupted_scan if resume and depth is ScanDepth.FULL else None
         self._newest_known = coverage.facts.newest_id
         self._newest_known_met = False
 
@@ -101,7 +102,7 @@ class ListWalk:
             self._note(page)
             yield page
             now = self._now()
-            wanted = {row.id for row in page.rows if self._coverage.wants(seen(row), now=now)}
+            wanted = {row.id for row in page.rows if should_fetch(self._coverage, listed_execution(row), now=now)}
             if wanted:
                 yield from self._n8n.fetch(page, wanted)
             if not page.more or not page.rows:
@@ -117,17 +118,17 @@ class ListWalk:
     def _note(self, page: MetadataPage) -> None:
         """Remember what the end of the walk will be judged by."""
         for row in page.rows:
-            one = seen(row)
-            if self._coverage.is_from_another_life(one):
+            one = listed_execution(row)
+            if id_was_reused(self._coverage, one):
                 raise RebuiltError
-            self.crash_found |= self._coverage.is_news_of_a_crash(one)
+            self.crash_found |= is_new_crash(self._coverage, one)
             if self.newest is None and row.final is not False:
                 self.newest = row
             if self._newest_known is not None and row.id > self._newest_known:
                 self.next_above = one
-            if row.id in self._coverage.open:
+            if row.id in self._coverage.pending:
                 self.met.add(row.id)
-            if row.id in self.settled_last:
+            if row.id in self.last_processed:
                 self.still_listed.add(row.id)
             self._newest_known_met |= row.id == self._newest_known
             self.oldest = row

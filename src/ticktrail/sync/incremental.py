@@ -27,20 +27,23 @@ from ticktrail.stores.coverage import (
     Facts,
     Gap,
     InterruptedScan,
-    Kind,
-    Lost,
-    Open,
-    ScanDepth,
-    Seen,
-    find_gap,
-    judge,
-    lost,
-    not_shown,
-    remembered,
-    settle,
+    LostExecution,
+    PendingExecution,
+    PendingKind,
+    processed_blocks,
 )
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.execution_list import Executions, ListWalk, RebuiltError, seen
+from ticktrail.sync.decisions import (
+    ListedExecution,
+    ScanDepth,
+    find_gap,
+    lost_with,
+    pending_after_read,
+    pending_withheld,
+    scan_depth,
+    with_losses,
+)
+from ticktrail.sync.execution_list import ExecutionListScan, Executions, RebuiltError, listed_execution
 from ticktrail.sync.ingest import (
     AfterWrite,
     Progress,
@@ -65,7 +68,7 @@ _PAGES_BETWEEN_NOTES = 20
 """After so many pages of the list without anything to read, a full walk notes how far it got."""
 
 
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
+class SyncContext(msgspec.Struct, frozen=True, kw_only=True):
     """Who syncs, and how it is to be done.
 
     Attributes:
@@ -94,7 +97,7 @@ def scope_of(instance_url: str, workflow_id: str, store: Store) -> str:
     return f"{instance_url}|{workflow_id}|{EXTRACTION_VERSION}|{store.sync_state.identity()}"
 
 
-def sync_workflow(n8n: Executions, store: Store, caller: Caller, *, full: bool = False) -> SyncReport:
+def sync_workflow(n8n: Executions, store: Store, caller: SyncContext, *, full: bool = False) -> SyncReport:
     """Bring the store up to date with one workflow.
 
     Args:
@@ -132,7 +135,7 @@ def sync_workflow(n8n: Executions, store: Store, caller: Caller, *, full: bool =
 class _Run:
     """One run over one workflow."""
 
-    def __init__(self, n8n: Executions, store: Store, caller: Caller) -> None:
+    def __init__(self, n8n: Executions, store: Store, caller: SyncContext) -> None:
         self._n8n = n8n
         self._store = store
         self._caller = caller
@@ -143,11 +146,11 @@ class _Run:
         self._tally = ReadCounts()
         self._written = WriteReport()
         self._coverage = Coverage()
-        self._walk: ListWalk | None = None
+        self._walk: ExecutionListScan | None = None
         self._rebuilt = self._stopped = False
         self._listed = self._settled = 0
         self._gap: Gap | None = None
-        self._lost: list[Lost] = []
+        self._lost: list[LostExecution] = []
 
     # ── The lease ───────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -188,14 +191,14 @@ class _Run:
         self._coverage = self._store.sync_state.load_coverage(self._scope)
         if self._coverage.facts.holds_statuses and not any(self._store.messages(MessageFilter(limit=1))):
             self.forget()
-        for execution_id in [known for known in self._coverage.open if self._coverage.is_settled(known)]:
-            del self._coverage.open[execution_id]
+        for execution_id in [known for known in self._coverage.pending if self._coverage.is_processed(known)]:
+            del self._coverage.pending[execution_id]
 
     def walk(self, *, full: bool) -> None:
         """Go down the list, and store on every page what is not dealt with."""
         coverage, began = self._coverage, time.monotonic()
-        depth = coverage.depth(now=self._caller.now(), full=full)
-        walk = self._walk = ListWalk(self._n8n, coverage, depth=depth, resume=not full, now=self._caller.now)
+        depth = scan_depth(coverage.facts, now=self._caller.now(), full=full)
+        walk = self._walk = ExecutionListScan(self._n8n, coverage, depth=depth, resume=not full, now=self._caller.now)
         page: MetadataPage | None = None
         unnoted, fresh = 0, False
         for found in ahead(iter(walk), self._should_stop):
@@ -224,16 +227,16 @@ class _Run:
             self._tally.add_problem(problem)
 
     def _keep_page(self, listed: MetadataPage, fetched: FetchedPage) -> None:
-        rows = {row.id: seen(row) for row in listed.rows}
+        rows = {row.id: listed_execution(row) for row in listed.rows}
         self._tally.pages += 1
         self._tally.size += fetched.size
-        self._tally.count_not_shown(fetched.not_shown)
+        self._tally.count_withheld(fetched.withheld)
         for problem in fetched.problems:
             self._tally.add_problem(problem)
         shown = [(rows[number], raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)]
-        self._keep(shown, [(rows[one.id], one.reason) for one in fetched.not_shown])
+        self._keep(shown, [(rows[one.id], one.reason) for one in fetched.withheld])
 
-    def _keep(self, shown: list[tuple[Seen, bytes]], gone: list[tuple[Seen, str]]) -> None:
+    def _keep(self, shown: list[tuple[ListedExecution, bytes]], gone: list[tuple[ListedExecution, str]]) -> None:
         """Store what executions hold, and only then settle them."""
         now = self._caller.now()
         read = [(row, extract(raw)) for row, raw in shown]
@@ -251,24 +254,24 @@ class _Run:
             self._caller.after_write(message_ids(events))
             met = written.inserted + written.updated + written.unchanged
             refused = {refusal.key: refusal.reason for refusal in written.refused}
-        opened: list[Open] = []
+        opened: list[PendingExecution] = []
         settled: list[tuple[int, str | None]] = []
         for row, found in read:
-            known = self._coverage.open.get(row.execution_id)
-            record = judge(found, row, known, refused=_refusal(found, refused), now=now)
+            known = self._coverage.pending.get(row.execution_id)
+            record = pending_after_read(found, row, known, refused=_refusal(found, refused), now=now)
             if record is None:
                 settled.append((row.execution_id, row.started_at))
             else:
                 opened.append(record)
         for row, reason in gone:
-            opened.append(not_shown(row, self._coverage.open.get(row.execution_id), reason=reason, now=now))
-        closed = tuple(number for number, _ in settled if number in self._coverage.open)
+            opened.append(pending_withheld(row, self._coverage.pending.get(row.execution_id), reason=reason, now=now))
+        closed = tuple(number for number, _ in settled if number in self._coverage.pending)
         self._settled += len(settled)
         facts = None
         # Where all was left out (forgotten people, too old), an empty store does not mean that somebody emptied it.
         if met and not self._coverage.facts.holds_statuses:
             facts = msgspec.structs.replace(self._coverage.facts, holds_statuses=True)
-        self._save(Change(settled=settle(settled), opened=tuple(opened), closed=closed, facts=facts))
+        self._save(Change(processed=processed_blocks(settled), pending=tuple(opened), resolved=closed, facts=facts))
 
     def _save(self, change: Change) -> None:
         self._store.sync_state.save_coverage(self._scope, change)
@@ -279,9 +282,9 @@ class _Run:
 
     # ── What is remembered of a walk ────────────────────────────────────────────────────────────────────────────────
 
-    def _note_progress(self, walk: ListWalk, page: MetadataPage) -> None:
+    def _note_progress(self, walk: ExecutionListScan, page: MetadataPage) -> None:
         """Note how far a full walk got, so that one that is interrupted need not begin anew."""
-        before = self._coverage.facts.walk
+        before = self._coverage.facts.interrupted_scan
         if walk.depth is not ScanDepth.FULL or walk.newest is None or not page.rows:
             return
         below = page.rows[-1].id
@@ -290,9 +293,11 @@ class _Run:
             return
         began_at = walk.began_at if before is None else min(walk.began_at, before.began_at)
         below = below if before is None else min(below, before.below)
-        self._save_facts(walk=InterruptedScan(top_id=max(walk.newest.id, below), below=below, began_at=began_at))
+        self._save_facts(
+            interrupted_scan=InterruptedScan(top_id=max(walk.newest.id, below), below=below, began_at=began_at)
+        )
 
-    def _note_end(self, walk: ListWalk, *, seconds: float) -> None:
+    def _note_end(self, walk: ExecutionListScan, *, seconds: float) -> None:
         """Note a walk that came through. An interrupted one proves nothing about what it did not meet."""
         facts = self._coverage.facts
         changes: dict[str, object] = {"checked_at": walk.began_at}
@@ -303,13 +308,13 @@ class _Run:
         if walk.crash_found and walk.depth is not ScanDepth.FULL:
             changes["full_owed"] = True
         forgotten_below = None
-        closed: list[Open] = []
+        closed: list[PendingExecution] = []
         if walk.complete:
             changes |= {
                 "full_at": walk.began_at,
                 # What an interrupted walk had met may have changed since: the next one goes all the way again.
                 "full_owed": walk.resumed,
-                "walk": None,
+                "interrupted_scan": None,
                 "oldest_id": walk.oldest.id if walk.oldest else None,
                 "oldest_started_at": walk.oldest.started_at if walk.oldest else None,
             }
@@ -317,16 +322,16 @@ class _Run:
                 changes["full_seconds"] = seconds
                 closed = [
                     record
-                    for record in self._coverage.open.values()
+                    for record in self._coverage.pending.values()
                     # n8n hides what is unfinished, and lists all else that it still has.
-                    if record.kind is not Kind.UNFINISHED
+                    if record.kind is not PendingKind.UNFINISHED
                     and record.execution_id not in walk.met
                     and record.first_met_at < walk.began_at
                 ]
                 forgotten_below = walk.oldest.id // BLOCK if walk.oldest else None
             self._gap = find_gap(
                 facts,
-                settled_last=walk.settled_last,
+                last_processed=walk.last_processed,
                 still_listed=walk.still_listed,
                 next_above=walk.next_above,
                 now=walk.began_at,
@@ -334,17 +339,17 @@ class _Run:
         facts = msgspec.structs.replace(facts, **changes)
         facts = self._remember_lost(facts, closed, gaps=[self._gap] if self._gap else [])
         closed_ids = tuple(record.execution_id for record in closed)
-        self._save(Change(closed=closed_ids, facts=facts, forgotten_below=forgotten_below))
+        self._save(Change(resolved=closed_ids, facts=facts, forgotten_below=forgotten_below))
 
-    def _remember_lost(self, facts: Facts, closed: list[Open], *, gaps: list[Gap]) -> Facts:
+    def _remember_lost(self, facts: Facts, closed: list[PendingExecution], *, gaps: list[Gap]) -> Facts:
         now = self._caller.now()
-        gone = [one for one in (lost(record, now=now) for record in closed) if one is not None]
+        gone = [one for one in (lost_with(record, now=now) for record in closed) if one is not None]
         self._lost += gone
         for one in gone:
             self._tally.add_problem(
                 f"execution {one.execution_id}: n8n deleted it before it could be read ({one.reason})"
             )
-        return remembered(facts, gaps=gaps, lost=gone)
+        return with_losses(facts, gaps=gaps, lost=gone)
 
     # ── Open executions ─────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -354,7 +359,7 @@ class _Run:
         met = walk.met if walk is not None else set()
         due = [
             record
-            for record in self._coverage.open.values()
+            for record in self._coverage.pending.values()
             if record.execution_id not in met and record.look_again_at <= now
         ]
         due.sort(key=lambda record: record.look_again_at)
@@ -363,18 +368,18 @@ class _Run:
                 return
             self._look_at(record)
 
-    def _look_at(self, record: Open) -> None:
+    def _look_at(self, record: PendingExecution) -> None:
         found = self._n8n.single(record.execution_id)
-        row = Seen(execution_id=record.execution_id, started_at=record.started_at)
+        row = ListedExecution(execution_id=record.execution_id, started_at=record.started_at)
         if isinstance(found, RawRow):
             self._tally.size += len(found.raw)
             self._keep([(msgspec.structs.replace(row, started_at=found.started_at), found.raw)], [])
         elif found is not None:
-            self._tally.count_not_shown([found])
+            self._tally.count_withheld([found])
             self._keep([], [(row, found.reason)])
         else:
             facts = self._remember_lost(self._coverage.facts, [record], gaps=[])
-            self._save(Change(closed=(record.execution_id,), facts=facts))
+            self._save(Change(resolved=(record.execution_id,), facts=facts))
 
     # ── Starting anew, and the end ──────────────────────────────────────────────────────────────────────────────────
 
@@ -393,7 +398,7 @@ class _Run:
     def report(self, *, busy: str | None = None) -> SyncReport:
         """What this run came to."""
         open_by_kind: dict[str, int] = {}
-        for record in self._coverage.open.values():
+        for record in self._coverage.pending.values():
             open_by_kind[record.kind.value] = open_by_kind.get(record.kind.value, 0) + 1
         for refusal in self._written.refused:
             self._tally.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
@@ -401,11 +406,11 @@ class _Run:
         return SyncReport(
             source=self._n8n.location,
             store=self._store.location,
-            tally=self._tally,
+            read_counts=self._tally,
             written=self._written,
             seconds=time.monotonic() - self._began,
             requests=self._n8n.requests - self._requests,
-            upkeep=WorkflowSyncResult(
+            workflow_result=WorkflowSyncResult(
                 workflow_id=self._n8n.workflow_id,
                 depth=walk.depth if walk is not None else ScanDepth.POLL,
                 complete=walk is not None and walk.complete,
@@ -413,8 +418,8 @@ class _Run:
                 busy=busy,
                 stopped=self._stopped,
                 listed=self._listed,
-                settled=self._settled,
-                open=open_by_kind,
+                processed=self._settled,
+                pending=open_by_kind,
                 gap=self._gap,
                 lost=tuple(self._lost),
                 checked_at=self._coverage.facts.checked_at,

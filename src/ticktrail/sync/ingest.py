@@ -21,11 +21,12 @@ from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.merge import Gathered, entry_key, merge_message
 from ticktrail.messages.model import Extraction, Message, Outcome, Send, StatusEvent
-from ticktrail.sources import Page, Source, Withheld
+from ticktrail.sources import Page, Source, WithheldExecution
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import Gap, Lost, ScanDepth
+from ticktrail.stores.coverage import Gap, LostExecution
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.results import WriteReport
+from ticktrail.sync.decisions import ScanDepth
 from ticktrail.sync.prefetch import ahead
 
 BATCH_EVENTS = 1_000
@@ -50,7 +51,7 @@ class ReadCounts(msgspec.Struct, kw_only=True):
     executions: int = 0
     with_statuses: int = 0
     without: int = 0
-    not_shown: Counter[str] = msgspec.field(default_factory=Counter)
+    withheld: Counter[str] = msgspec.field(default_factory=Counter)
     unfinished: int = 0
     events: int = 0
     sends: int = 0
@@ -71,15 +72,15 @@ class ReadCounts(msgspec.Struct, kw_only=True):
         elif found.outcome is Outcome.NONE:
             self.without += 1
         else:
-            self.not_shown[found.reason or "unreadable"] += 1
+            self.withheld[found.reason or "unreadable"] += 1
         for problem in found.problems:
             self.add_problem(f"execution {found.execution_id or '?'}: {problem}")
 
-    def count_not_shown(self, gone: Iterable[Withheld]) -> None:
+    def count_withheld(self, gone: Iterable[WithheldExecution]) -> None:
         """Add executions that the source knows of and could not hand out."""
         for one in gone:
             self.executions += 1
-            self.not_shown[one.reason] += 1
+            self.withheld[one.reason] += 1
 
     def add_problem(self, problem: str) -> None:
         """Add one sentence on something that was left out."""
@@ -109,37 +110,37 @@ class WorkflowSyncResult(msgspec.Struct, frozen=True, kw_only=True):
     busy: str | None = None
     stopped: bool = False
     listed: int = 0
-    settled: int = 0
-    open: dict[str, int] = {}
+    processed: int = 0
+    pending: dict[str, int] = {}
     gap: Gap | None = None
-    lost: tuple[Lost, ...] = ()
+    lost: tuple[LostExecution, ...] = ()
     checked_at: datetime | None = None
 
 
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sync came to. ``upkeep`` for n8n, None for an export; ``requests`` were sent to n8n."""
+    """What a sync came to. ``workflow_result`` for n8n, None for an export; ``requests`` were sent to n8n."""
 
     source: str
     store: str
-    tally: ReadCounts
+    read_counts: ReadCounts
     written: WriteReport
     seconds: float
     requests: int = 0
-    upkeep: WorkflowSyncResult | None = None
+    workflow_result: WorkflowSyncResult | None = None
 
 
 def report_document(report: SyncReport) -> dict[str, Any]:
     """What a sync came to, for programs."""
-    tally, written, upkeep = report.tally, report.written, report.upkeep
+    read_counts, written, workflow_result = report.read_counts, report.written, report.workflow_result
     document: dict[str, Any] = {
         "source": report.source,
         "store": report.store,
-        "executions": tally.executions,
-        "withStatuses": tally.with_statuses,
-        "withoutStatuses": tally.without,
-        "notShown": dict(tally.not_shown),
-        "unfinished": tally.unfinished,
-        "events": tally.events,
+        "executions": read_counts.executions,
+        "withStatuses": read_counts.with_statuses,
+        "withoutStatuses": read_counts.without,
+        "notShown": dict(read_counts.withheld),
+        "unfinished": read_counts.unfinished,
+        "events": read_counts.events,
         "newEvents": written.events,
         "inserted": written.inserted,
         "updated": written.updated,
@@ -147,26 +148,26 @@ def report_document(report: SyncReport) -> dict[str, Any]:
         "refused": [{"messageId": refusal.key, "reason": refusal.reason} for refusal in written.refused],
         "sends": written.sends,
         "leftOut": written.left_out,
-        "pages": tally.pages,
+        "pages": read_counts.pages,
         "requests": report.requests,
-        "bytes": tally.size,
-        "problems": tally.problem_count,
+        "bytes": read_counts.size,
+        "problems": read_counts.problem_count,
         "seconds": round(report.seconds, 3),
     }
-    if upkeep is not None:
+    if workflow_result is not None:
         document |= {
-            "workflowId": upkeep.workflow_id,
-            "depth": upkeep.depth.value,
-            "complete": upkeep.complete,
-            "rebuilt": upkeep.rebuilt,
-            "busy": upkeep.busy is not None,
-            "stopped": upkeep.stopped,
-            "listed": upkeep.listed,
-            "settled": upkeep.settled,
-            "open": dict(upkeep.open),
-            "gap": None if upkeep.gap is None else _camel(msgspec.to_builtins(upkeep.gap)),
-            "lost": [_camel(msgspec.to_builtins(one)) for one in upkeep.lost],
-            "checkedAt": None if upkeep.checked_at is None else upkeep.checked_at.isoformat(),
+            "workflowId": workflow_result.workflow_id,
+            "depth": workflow_result.depth.value,
+            "complete": workflow_result.complete,
+            "rebuilt": workflow_result.rebuilt,
+            "busy": workflow_result.busy is not None,
+            "stopped": workflow_result.stopped,
+            "listed": workflow_result.listed,
+            "settled": workflow_result.processed,
+            "open": dict(workflow_result.pending),
+            "gap": None if workflow_result.gap is None else _camel(msgspec.to_builtins(workflow_result.gap)),
+            "lost": [_camel(msgspec.to_builtins(one)) for one in workflow_result.lost],
+            "checkedAt": None if workflow_result.checked_at is None else workflow_result.checked_at.isoformat(),
         }
     return document
 
@@ -188,7 +189,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
     source: str
     store: str
-    tally: ReadCounts
+    read_counts: ReadCounts
     inserted: int
     updated: int
     unchanged: int
@@ -216,7 +217,7 @@ def message_ids(events: Iterable[StatusEvent]) -> list[str]:
 
 
 def read(
-    source: Source, tally: ReadCounts, *, limit: int | None = None, progress: Progress = silent
+    source: Source, read_counts: ReadCounts, *, limit: int | None = None, progress: Progress = silent
 ) -> Iterator[Extraction]:
     """Read a source's executions, counting as it goes.
 
@@ -224,34 +225,34 @@ def read(
         limit: read only the newest so many.
     """
     for page in source.pages(limit=limit):
-        yield from read_page(page, tally)
-        progress(tally)
+        yield from read_page(page, read_counts)
+        progress(read_counts)
 
 
-def read_page(page: Page, tally: ReadCounts) -> Iterator[Extraction]:
+def read_page(page: Page, read_counts: ReadCounts) -> Iterator[Extraction]:
     """What the executions of a page hold, counting as it goes."""
-    tally.pages += 1
-    tally.size += page.size
-    tally.count_not_shown(page.not_shown)
+    read_counts.pages += 1
+    read_counts.size += page.size
+    read_counts.count_withheld(page.withheld)
     for problem in page.problems:
-        tally.add_problem(problem)
+        read_counts.add_problem(problem)
     for raw in page.executions:
         found = extract(raw)
-        tally.count(found)
+        read_counts.count(found)
         yield found
 
 
 def read_ahead(
-    source: Source, tally: ReadCounts, not_shown: dict[str, str], *, progress: Progress = silent
+    source: Source, read_counts: ReadCounts, withheld: dict[str, str], *, progress: Progress = silent
 ) -> Iterator[Extraction]:
     """As :func:`read`, the next page coming while one is worked on; ``not_shown`` collects why, by execution id."""
     for page in ahead(source.pages()):
-        not_shown.update((str(one.id), one.reason) for one in page.not_shown)
-        for found in read_page(page, tally):
+        withheld.update((str(one.id), one.reason) for one in page.withheld)
+        for found in read_page(page, read_counts):
             if found.outcome is Outcome.WITHHELD:
-                not_shown[found.execution_id] = found.reason or "unreadable"
+                withheld[found.execution_id] = found.reason or "unreadable"
             yield found
-        progress(tally)
+        progress(read_counts)
 
 
 def batches(extractions: Iterator[Extraction]) -> Iterator[tuple[list[StatusEvent], list[Send]]]:
@@ -288,16 +289,16 @@ def sync(
         now: the clock; its time becomes ``lastScannedAt``.
     """
     began = time.monotonic()
-    tally, written = ReadCounts(), WriteReport()
-    for events, sends in batches(read(source, tally, limit=limit, progress=progress)):
+    read_counts, written = ReadCounts(), WriteReport()
+    for events, sends in batches(read(source, read_counts, limit=limit, progress=progress)):
         written += store.write(events, sends, at=now(), instance=instance)
         after_write(message_ids(events))
     for refusal in written.refused:
-        tally.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
+        read_counts.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
     return SyncReport(
         source=source.location,
         store=store.location,
-        tally=tally,
+        read_counts=read_counts,
         written=written,
         seconds=time.monotonic() - began,
     )
@@ -313,13 +314,13 @@ def preview(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Preview:
     """Say what :func:`sync` would change, and change nothing: what is read goes into a store of its own first."""
-    tally, counts, at = ReadCounts(), Counter[str](), now()
+    read_counts, counts, at = ReadCounts(), Counter[str](), now()
     example: tuple[int, Message, Message | None] | None = None
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
         options = StoreOptions(timezone=store.timezone)
         guard = store.retention.guard(at=at)
         with open_store(str(Path(folder) / "preview.sqlite"), options) as scratch:
-            for batch in batches(read(source, tally, limit=limit, progress=progress)):
+            for batch in batches(read(source, read_counts, limit=limit, progress=progress)):
                 events, sends = guard.accepted(*batch)
                 scratch.write(events, sends, at=at, instance=instance)
             for chunk in _chunks(scratch.messages(MessageFilter())):
@@ -342,7 +343,7 @@ def preview(
     return Preview(
         source=source.location,
         store=store.location,
-        tally=tally,
+        read_counts=read_counts,
         inserted=counts["inserted"],
         updated=counts["updated"],
         unchanged=counts["unchanged"],

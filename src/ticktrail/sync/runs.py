@@ -9,15 +9,15 @@ import msgspec
 
 from ticktrail.errors import SourceRefusedError, TicktrailError
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import ScanDepth
 from ticktrail.stores.sync_state import Run
+from ticktrail.sync.decisions import ScanDepth
 from ticktrail.sync.execution_list import Executions
-from ticktrail.sync.incremental import Caller, scope_of, sync_workflow
+from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
 from ticktrail.sync.ingest import SyncReport, report_document
 
 
 def sync_workflows(
-    workflows: Iterable[Executions], store: Store, caller: Caller, *, full: bool = False
+    workflows: Iterable[Executions], store: Store, caller: SyncContext, *, full: bool = False
 ) -> Iterator[SyncReport]:
     """Sync one workflow after the other; each report as soon as it is there.
 
@@ -41,20 +41,20 @@ def sync_workflows(
 
 def is_news(report: SyncReport) -> bool:
     """Whether a run is worth a line: it read something, walked the whole list, or found something wrong."""
-    upkeep = report.upkeep
-    if upkeep is None:
+    workflow_result = report.workflow_result
+    if workflow_result is None:
         return True
     return bool(
-        report.tally.executions
-        or upkeep.depth is ScanDepth.FULL
-        or upkeep.rebuilt
-        or upkeep.gap
-        or upkeep.lost
-        or upkeep.stopped
+        report.read_counts.executions
+        or workflow_result.depth is ScanDepth.FULL
+        or workflow_result.rebuilt
+        or workflow_result.gap
+        or workflow_result.lost
+        or workflow_result.stopped
     )
 
 
-def _recorded(n8n: Executions, store: Store, caller: Caller, *, full: bool) -> SyncReport:
+def _recorded(n8n: Executions, store: Store, caller: SyncContext, *, full: bool) -> SyncReport:
     began_at = caller.now()
     try:
         report = sync_workflow(n8n, store, caller, full=full)
@@ -63,7 +63,7 @@ def _recorded(n8n: Executions, store: Store, caller: Caller, *, full: bool) -> S
         with contextlib.suppress(TicktrailError):  # the store may be what failed
             _note_failure(store, _run(n8n, store, caller, error=str(error), began_at=began_at, seconds=seconds))
         raise
-    if is_news(report) and (report.upkeep is None or report.upkeep.busy is None):
+    if is_news(report) and (report.workflow_result is None or report.workflow_result.busy is None):
         run = _run(n8n, store, caller, began_at=began_at, seconds=report.seconds, report=report_document(report))
         store.sync_state.add_run(run)
     return report
@@ -81,7 +81,7 @@ def _note_failure(store: Store, run: Run) -> None:
     store.sync_state.add_run(run)
 
 
-def _run(n8n: Executions, store: Store, caller: Caller, **facts: object) -> Run:
+def _run(n8n: Executions, store: Store, caller: SyncContext, **facts: object) -> Run:
     began_at = facts["began_at"]
     name = f"{began_at:%Y%m%dT%H%M%S.%f}-{n8n.workflow_id}-{caller.holder[-8:]}"
     return msgspec.convert(

@@ -23,11 +23,11 @@ class Scan:
     """What the newest executions say.
 
     Attributes:
-        tally: what was read.
+        read_counts: what was read.
     """
 
-    def __init__(self, events: list[StatusEvent], sends: list[Send], tally: ReadCounts, at: datetime) -> None:
-        self.tally = tally
+    def __init__(self, events: list[StatusEvent], sends: list[Send], read_counts: ReadCounts, at: datetime) -> None:
+        self.read_counts = read_counts
         self._events = events
         self._sends = sends
         self._at = at
@@ -75,18 +75,18 @@ def newest(
         since_timestamp: leave out statuses that are older, Unix seconds.
         now: the clock.
     """
-    tally = ReadCounts()
+    read_counts = ReadCounts()
     events: list[StatusEvent] = []
     sends: list[Send] = []
     for source in sources:
-        for found in read(source, tally, limit=executions, progress=progress):
+        for found in read(source, read_counts, limit=executions, progress=progress):
             sends.extend(found.sends)
             events.extend(
                 event
                 for event in found.events
                 if since_timestamp is None or (event.timestamp is not None and event.timestamp >= since_timestamp)
             )
-    return Scan(events, sends, tally, now())
+    return Scan(events, sends, read_counts, now())
 
 
 def _is_to(message: Message, conversation_id: str) -> bool:

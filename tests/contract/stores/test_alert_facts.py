@@ -14,8 +14,8 @@ from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Change, Facts, Open
-from ticktrail.stores.coverage import Kind as Why
+from ticktrail.stores.coverage import Change, Facts, PendingExecution
+from ticktrail.stores.coverage import PendingKind as Why
 from ticktrail.stores.sync_state import Run
 from ticktrail.sync.incremental import scope_of
 
@@ -191,8 +191,8 @@ def test_how_the_reading_goes(store: Store) -> None:
 def note(store: Store, *, checked_at: datetime, workflow_id: str = "wf", hidden: int = 0) -> None:
     """What a sync of a workflow notes of itself."""
     opened = tuple(
-        Open(execution_id=number, kind=Why.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW)
+        PendingExecution(execution_id=number, kind=Why.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW)
         for number in range(hidden)
     )
     scope = scope_of("https://n8n.example.com", workflow_id, store)
-    store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=checked_at), opened=opened))
+    store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=checked_at), pending=opened))

@@ -12,7 +12,18 @@ import msgspec
 from tests.support.records import AT, LATER, OpenAgain, event
 
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import BLOCK, Change, Coverage, Facts, Gap, InterruptedScan, Kind, Lost, Open, settle
+from ticktrail.stores.coverage import (
+    BLOCK,
+    Change,
+    Coverage,
+    Facts,
+    Gap,
+    InterruptedScan,
+    LostExecution,
+    PendingExecution,
+    PendingKind,
+    processed_blocks,
+)
 from ticktrail.stores.sync_state import KEPT_RUNS, Run
 
 SCOPE = "https://n8n.example.com|wf|1|here"
@@ -20,9 +31,9 @@ START = "2026-11-22T10:00:00.000Z"
 SECOND = timedelta(seconds=1)
 
 
-def opened(execution_id: int, kind: Kind = Kind.WITHHELD, **more: object) -> Open:
+def opened(execution_id: int, kind: PendingKind = PendingKind.WITHHELD, **more: object) -> PendingExecution:
     """An open record."""
-    usual = Open(execution_id=execution_id, kind=kind, first_met_at=AT, look_again_at=LATER)
+    usual = PendingExecution(execution_id=execution_id, kind=kind, first_met_at=AT, look_again_at=LATER)
     return msgspec.structs.replace(usual, **more)
 
 
@@ -53,19 +64,21 @@ def test_a_scope_not_met_before_is_empty_and_reading_creates_nothing(
 def test_settled_ids_come_back_bit_for_bit(store: Store, open_again: OpenAgain) -> None:
     """Ids at the ends of words and blocks, and far beyond 32 bits, are settled for every later reader; others not."""
     ids = {0, 1, 63, 64, 127, 2_047, 2_048, 4_095, 1_000_000, 2**31 + 5, 2**40 + 63}
-    store.sync_state.save_coverage(SCOPE, Change(settled=settle((number, START) for number in ids)))
+    store.sync_state.save_coverage(SCOPE, Change(processed=processed_blocks((number, START) for number in ids)))
     found = open_again().sync_state.load_coverage(SCOPE)
     assert settled_ids(found) == ids
-    assert found.settled_count() == len(ids)
+    assert found.processed_count() == len(ids)
 
 
 def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
     """No change takes back a bit of another; the latest start of a block is the latest of all, or none."""
-    changes = [Change(settled=settle([(n, f"2026-11-22T10:{n % 60:02}:00.000Z")])) for n in range(0, 3_000, 7)]
+    changes = [
+        Change(processed=processed_blocks([(n, f"2026-11-22T10:{n % 60:02}:00.000Z")])) for n in range(0, 3_000, 7)
+    ]
     random.Random(7).shuffle(changes)  # noqa: S311 - not a secret
     for change in [*changes, *changes[:50]]:
         store.sync_state.save_coverage(SCOPE, change)
-    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(10_000, None)])))
+    store.sync_state.save_coverage(SCOPE, Change(processed=processed_blocks([(10_000, None)])))
     found = store.sync_state.load_coverage(SCOPE)
     assert settled_ids(found) == {*range(0, 3_000, 7), 10_000}
     latest = {number: block.latest_started_at for number, block in found.blocks.items()}
@@ -74,9 +87,11 @@ def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
 
 def test_open_records_are_replaced_and_closed_by_id(store: Store) -> None:
     """One record an execution, the last one put in place, gone when closed; closing what is not open does nothing."""
-    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, reason="redacted"), opened(2, Kind.UNFINISHED))))
-    store.sync_state.save_coverage(SCOPE, Change(opened=(opened(1, attempts=2, started_at=START),), closed=(2, 3)))
-    assert store.sync_state.load_coverage(SCOPE).open == {1: opened(1, attempts=2, started_at=START)}
+    store.sync_state.save_coverage(
+        SCOPE, Change(pending=(opened(1, reason="redacted"), opened(2, PendingKind.UNFINISHED)))
+    )
+    store.sync_state.save_coverage(SCOPE, Change(pending=(opened(1, attempts=2, started_at=START),), resolved=(2, 3)))
+    assert store.sync_state.load_coverage(SCOPE).pending == {1: opened(1, attempts=2, started_at=START)}
 
 
 def test_facts_come_back_whole(store: Store) -> None:
@@ -89,15 +104,15 @@ def test_facts_come_back_whole(store: Store) -> None:
         full_seconds=1.5,
         full_owed=False,
         window_at=LATER,
-        walk=InterruptedScan(top_id=17, below=9, began_at=AT),
+        interrupted_scan=InterruptedScan(top_id=17, below=9, began_at=AT),
         oldest_id=1,
         oldest_started_at=None,
         holds_statuses=True,
         gaps=(Gap(after_id=3, before_id=9, from_started_at=None, to_started_at=START, found_at=AT),),
-        lost=(Lost(execution_id=4, reason="redacted", started_at=None, found_at=AT),),
+        lost=(LostExecution(execution_id=4, reason="redacted", started_at=None, found_at=AT),),
     )
     store.sync_state.save_coverage(SCOPE, Change(facts=facts))
-    store.sync_state.save_coverage(SCOPE, Change(settled=settle([(5, START)])))
+    store.sync_state.save_coverage(SCOPE, Change(processed=processed_blocks([(5, START)])))
     assert store.sync_state.load_coverage(SCOPE).facts == facts
     assert store.sync_state.facts() == {SCOPE: facts}
 
@@ -107,14 +122,17 @@ def test_scopes_do_not_touch_one_another(store: Store) -> None:
     other = SCOPE + "#settled#0$.x"
     for scope in (SCOPE, other):
         store.sync_state.save_coverage(
-            scope, Change(settled=settle([(1, START), (5_000, START)]), opened=(opened(2),), facts=Facts(newest_id=5))
+            scope,
+            Change(
+                processed=processed_blocks([(1, START), (5_000, START)]), pending=(opened(2),), facts=Facts(newest_id=5)
+            ),
         )
     store.sync_state.save_coverage(SCOPE, Change(forgotten_below=1))
     assert settled_ids(store.sync_state.load_coverage(SCOPE)) == {5_000}
     store.sync_state.drop_coverage(SCOPE)
     assert store.sync_state.load_coverage(SCOPE) == Coverage()
     kept = store.sync_state.load_coverage(other)
-    assert (settled_ids(kept), set(kept.open), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
+    assert (settled_ids(kept), set(kept.pending), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
 
 
 def test_the_store_keeps_what_the_coverage_itself_makes_of_changes(store: Store) -> None:
@@ -122,11 +140,13 @@ def test_the_store_keeps_what_the_coverage_itself_makes_of_changes(store: Store)
     chance, mirror = random.Random(1), Coverage()  # noqa: S311 - not a secret
     for _ in range(40):
         change = Change(
-            settled=settle((chance.randrange(9_000), chance.choice([None, START])) for _ in range(chance.randrange(9))),
-            opened=tuple(
+            processed=processed_blocks(
+                (chance.randrange(9_000), chance.choice([None, START])) for _ in range(chance.randrange(9))
+            ),
+            pending=tuple(
                 opened(n, attempts=chance.randrange(9)) for n in chance.sample(range(20), chance.randrange(4))
             ),
-            closed=tuple(chance.sample(range(20), chance.randrange(3))),
+            resolved=tuple(chance.sample(range(20), chance.randrange(3))),
             facts=chance.choice([None, Facts(newest_id=chance.randrange(99))]),
             forgotten_below=chance.choice([None, None, None, chance.randrange(2)]),
         )
@@ -139,12 +159,12 @@ _ADD_BITS = """
 import sys
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
-from ticktrail.stores.coverage import Change, settle
+from ticktrail.stores.coverage import Change, processed_blocks
 from ticktrail import StoreOptions, open_store
 url, database, scope, first = sys.argv[1:]
 with open_store(url, StoreOptions(timezone=ZoneInfo("UTC"), database=database)) as store:
     for number in range(int(first), 600, 4):
-        store.sync_state.save_coverage(scope, Change(settled=settle([(number, None)])))
+        store.sync_state.save_coverage(scope, Change(processed=processed_blocks([(number, None)])))
 """
 
 

@@ -19,10 +19,11 @@ from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import Kind, ScanDepth
+from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
 from ticktrail.sync import incremental
-from ticktrail.sync.incremental import Caller, sync_workflow
+from ticktrail.sync.decisions import ScanDepth
+from ticktrail.sync.incremental import SyncContext, sync_workflow
 from ticktrail.sync.ingest import SyncReport
 
 HOUR = timedelta(hours=1)
@@ -43,7 +44,7 @@ class Desk:
         self.now += after
         self._runs += 1
         self.n8n.requests.clear()
-        asked = Caller(
+        asked = SyncContext(
             **{"instance_url": self.n8n.address, "holder": f"run-{self._runs}", "now": lambda: self.now, **caller}
         )
         with N8nApi(self.n8n.settings(), self.n8n.workflow_id, patience=QUICK) as api:
@@ -60,10 +61,10 @@ class Desk:
             for message in self.store.messages(MessageFilter())
         }
 
-    def open(self) -> dict[int, Kind]:
+    def open(self) -> dict[int, PendingKind]:
         """What is not dealt with, of all that the store's books say."""
         (scope,) = self.store.sync_state.facts()
-        return {number: record.kind for number, record in self.store.sync_state.load_coverage(scope).open.items()}
+        return {number: record.kind for number, record in self.store.sync_state.load_coverage(scope).pending.items()}
 
 
 @pytest.fixture(params=["sqlite", pytest.param("mongodb", marks=pytest.mark.thorough)])
@@ -97,11 +98,11 @@ def test_nothing_new_costs_one_request(desk: Desk) -> None:
     """After everything was read, the next sync asks for one page of the list and for no data at all."""
     desk.n8n.add(*times(120))
     first = desk.sync()
-    assert (first.tally.executions, first.written.inserted) == (120, 120)
-    assert desk.sync().tally.executions == 0  # settles the walk's own dues
+    assert (first.read_counts.executions, first.written.inserted) == (120, 120)
+    assert desk.sync().read_counts.executions == 0  # settles the walk's own dues
     again = desk.sync(after=MINUTE)
-    assert again.upkeep is not None
-    assert (again.upkeep.depth, again.tally.executions, again.requests) == (ScanDepth.POLL, 0, 1)
+    assert again.workflow_result is not None
+    assert (again.workflow_result.depth, again.read_counts.executions, again.requests) == (ScanDepth.POLL, 0, 1)
     assert desk.asked_for_data() == []
 
 
@@ -111,7 +112,7 @@ def test_only_what_is_new_is_fetched(desk: Desk) -> None:
     desk.sync()
     desk.n8n.add(*times(5, begin=121))
     report = desk.sync(after=MINUTE)
-    assert (report.tally.executions, report.written.inserted) == (5, 5)
+    assert (report.read_counts.executions, report.written.inserted) == (5, 5)
     assert [request.limit for request in desk.asked_for_data()] == [5]
 
 
@@ -145,8 +146,8 @@ def test_an_execution_that_was_hidden_is_found_below_those_already_read(desk: De
     assert len(desk.standings()) == 299
     desk.n8n.hidden.clear()
     report = desk.sync(after=6 * MINUTE)
-    assert report.upkeep is not None
-    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.WINDOW, 1)
+    assert report.workflow_result is not None
+    assert (report.workflow_result.depth, report.written.inserted) == (ScanDepth.WINDOW, 1)
 
 
 def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_walk(desk: Desk) -> None:
@@ -164,10 +165,10 @@ def test_what_is_unfinished_is_read_at_once_and_again_when_it_is_done(desk: Desk
     """Its payload is in its stack; the final one settles it, and nothing is counted twice."""
     statuses = [status_object("wamid.1", "sent", 1_795_000_001)]
     desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="waiting"))
-    assert desk.sync().tally.unfinished == 1
+    assert desk.sync().read_counts.unfinished == 1
     assert desk.standings()["wamid.1"] == ("sent", 1)
-    assert desk.open() == {5: Kind.UNFINISHED}
-    assert desk.sync(after=MINUTE).tally.executions == 0
+    assert desk.open() == {5: PendingKind.UNFINISHED}
+    assert desk.sync(after=MINUTE).read_counts.executions == 0
     desk.n8n.add(execution(5, [*statuses, status_object("wamid.1", "delivered", 1_795_000_009)]))
     desk.sync(after=MINUTE)
     assert (desk.standings()["wamid.1"], desk.open()) == (("delivered", 2), {})
@@ -190,13 +191,13 @@ def test_a_crashed_execution_that_becomes_a_success_is_read_again(desk: Desk) ->
     """A worker that lives on writes success over crashed: within some hours that is seen; afterwards it is settled."""
     desk.n8n.add(*times(5, begin=10), execution(5, [status_object("wamid.1", "sent", 1)], status="crashed"))
     desk.sync()
-    assert desk.open() == {5: Kind.CRASHED}
+    assert desk.open() == {5: PendingKind.CRASHED}
     desk.n8n.add(execution(5, [status_object("wamid.1", "sent", 1), status_object("wamid.1", "read", 1_795_000_000)]))
     desk.sync(after=HOUR)
     assert (desk.standings()["wamid.1"][0], desk.open()) == ("read", {})
     desk.n8n.add(execution(6, [status_object("wamid.2", "sent", 1_795_000_000)], status="crashed"))
     desk.sync(after=HOUR)
-    assert desk.open() == {6: Kind.CRASHED}
+    assert desk.open() == {6: PendingKind.CRASHED}
     desk.sync(after=7 * HOUR)
     assert desk.open() == {}
 
@@ -210,8 +211,8 @@ def test_a_crash_makes_the_next_walk_go_all_the_way(desk: Desk) -> None:
     desk.n8n.add(execution(701, status="crashed"))
     desk.sync(after=MINUTE)
     report = desk.sync(after=MINUTE)
-    assert report.upkeep is not None
-    assert (report.upkeep.depth, report.written.inserted) == (ScanDepth.FULL, 1)
+    assert report.workflow_result is not None
+    assert (report.workflow_result.depth, report.written.inserted) == (ScanDepth.FULL, 1)
 
 
 # ── Not shown ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,8 +225,8 @@ def test_an_unreadable_execution_is_tried_again_and_costs_no_other(desk: Desk, v
     desk.n8n.add(*times(60))
     desk.n8n.corrupt.add(30)
     report = desk.sync()
-    assert (len(desk.standings()), sum(report.tally.not_shown.values())) == (59, 1)
-    assert desk.open() == {30: Kind.WITHHELD}
+    assert (len(desk.standings()), sum(report.read_counts.withheld.values())) == (59, 1)
+    assert desk.open() == {30: PendingKind.WITHHELD}
     desk.sync(after=timedelta(seconds=20))
     assert desk.asked_for_data() == []
     desk.n8n.corrupt.clear()
@@ -243,7 +244,7 @@ def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Des
         desk.sync(after=15 * MINUTE)
         asked += bool(desk.asked_for_data())
     assert asked == 4  # after 2 and 15 minutes, 1 and 6 hours, each as soon as a sync comes by
-    assert desk.open() == {2: Kind.WITHHELD}
+    assert desk.open() == {2: PendingKind.WITHHELD}
 
 
 def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk) -> None:
@@ -253,14 +254,14 @@ def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk
     desk.sync()
     desk.n8n.remove(2)
     report = desk.sync(after=HOUR)
-    assert report.upkeep is not None
-    assert [one.execution_id for one in report.upkeep.lost] == [2]
+    assert report.workflow_result is not None
+    assert [one.execution_id for one in report.workflow_result.lost] == [2]
     assert desk.open() == {}
     (facts,) = desk.store.sync_state.facts().values()
     assert [one.execution_id for one in facts.lost] == [2]
     again = desk.sync(after=HOUR)
-    assert again.upkeep is not None
-    assert again.upkeep.lost == ()
+    assert again.workflow_result is not None
+    assert again.workflow_result.lost == ()
 
 
 # ── Deleted, rebuilt, emptied ───────────────────────────────────────────────────────────────────────────────────────
@@ -273,14 +274,14 @@ def test_a_gap_that_pruning_tore_is_named_with_its_bounds(desk: Desk) -> None:
     desk.n8n.remove(*range(1, 101))
     desk.n8n.add(*times(20, begin=180))
     report = desk.sync(after=HOUR)
-    assert report.upkeep is not None
-    gap = report.upkeep.gap
+    assert report.workflow_result is not None
+    gap = report.workflow_result.gap
     assert gap is not None
     assert (gap.after_id, gap.before_id) == (100, 180)
     assert (gap.from_started_at, gap.to_started_at) == ("2026-11-22T10:01:40.000Z", "2026-11-22T10:03:00.000Z")
     again = desk.sync(after=HOUR)
-    assert again.upkeep is not None
-    assert again.upkeep.gap is None
+    assert again.workflow_result is not None
+    assert again.workflow_result.gap is None
 
 
 def test_an_old_execution_that_pruning_spares_does_not_hide_a_gap(desk: Desk) -> None:
@@ -290,8 +291,8 @@ def test_an_old_execution_that_pruning_spares_does_not_hide_a_gap(desk: Desk) ->
     desk.n8n.remove(*range(2, 101))
     desk.n8n.add(*times(20, begin=180))
     report = desk.sync(after=MINUTE)
-    assert report.upkeep is not None
-    assert report.upkeep.gap is not None
+    assert report.workflow_result is not None
+    assert report.workflow_result.gap is not None
 
 
 def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None:
@@ -302,8 +303,8 @@ def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None
     desk.n8n.add(*times(20, begin=201))
     for after in (MINUTE, HOUR):
         report = desk.sync(after=after)
-        assert report.upkeep is not None
-        assert report.upkeep.gap is None
+        assert report.workflow_result is not None
+        assert report.workflow_result.gap is None
 
 
 def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:
@@ -320,10 +321,10 @@ def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:
     )
     desk.now = later + HOUR
     report = desk.sync()
-    assert report.upkeep is not None
-    assert (report.upkeep.rebuilt, report.written.inserted) == (True, 40)
+    assert report.workflow_result is not None
+    assert (report.workflow_result.rebuilt, report.written.inserted) == (True, 40)
     assert len(desk.standings()) == 340
-    assert desk.sync(after=MINUTE).tally.executions == 0
+    assert desk.sync(after=MINUTE).read_counts.executions == 0
 
 
 def test_a_store_that_was_emptied_is_filled_again(desk: Desk, tmp_path: Path) -> None:
@@ -343,7 +344,7 @@ def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) ->
     desk.store.retention.keep_since(mark)
     assert sum(portion.messages for portion in desk.store.retention.prune(mark)) == 30
     assert desk.sync(after=MINUTE).written.left_out == 30
-    assert desk.sync(after=MINUTE).tally.executions == 0
+    assert desk.sync(after=MINUTE).read_counts.executions == 0
     assert desk.asked_for_data() == []
     assert desk.standings() == {}
 
@@ -389,7 +390,7 @@ def test_when_extraction_learns_something_what_n8n_still_holds_is_read_again(
     desk.sync()
     monkeypatch.setattr(incremental, "EXTRACTION_VERSION", incremental.EXTRACTION_VERSION + 1)
     report = desk.sync(after=MINUTE)
-    assert (report.tally.executions, report.written.unchanged) == (30, 30)
+    assert (report.read_counts.executions, report.written.unchanged) == (30, 30)
 
 
 # ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -408,17 +409,21 @@ def test_an_interrupted_backfill_goes_on_where_it_was(desk: Desk) -> None:
             return pages > 8
 
         report = desk.sync(should_stop=should_stop)
-        assert report.upkeep is not None
-        read += report.tally.executions
-        if not report.upkeep.stopped:
+        assert report.workflow_result is not None
+        read += report.read_counts.executions
+        if not report.workflow_result.stopped:
             break
         desk.n8n.add(*times(2, begin=3_000 + 10 * round_number))
     assert len(desk.standings()) == read == 1_500 + 2 * round_number
     assert round_number >= 3
     # What the interrupted walks had passed is looked at once more, and nothing is fetched.
     report = desk.sync(after=MINUTE)
-    assert report.upkeep is not None
-    assert (report.upkeep.depth, report.upkeep.complete, report.tally.executions) == (ScanDepth.FULL, True, 0)
+    assert report.workflow_result is not None
+    assert (report.workflow_result.depth, report.workflow_result.complete, report.read_counts.executions) == (
+        ScanDepth.FULL,
+        True,
+        0,
+    )
 
 
 def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> None:
@@ -427,8 +432,8 @@ def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> Non
     stop_at: list[int] = [1_800]
     desk.sync(should_stop=lambda: len(desk.standings()) >= stop_at[0])
     report = desk.sync()
-    assert report.upkeep is not None
-    assert report.upkeep.complete
+    assert report.workflow_result is not None
+    assert report.workflow_result.complete
     lists = [request for request in desk.n8n.requests if request.is_list_without_data()]
     assert len(lists) <= 6
     assert len(desk.standings()) == 2_500
@@ -445,8 +450,8 @@ def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full
     assert 300 < len(desk.standings()) < 600
     desk.n8n.heal()
     report = desk.sync(after=MINUTE)
-    assert report.upkeep is not None
-    assert (report.upkeep.depth, len(desk.standings())) == (ScanDepth.FULL, 600)
+    assert report.workflow_result is not None
+    assert (report.workflow_result.depth, len(desk.standings())) == (ScanDepth.FULL, 600)
 
 
 def test_nothing_is_settled_that_is_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,12 +488,12 @@ def test_a_second_sync_of_the_same_workflow_says_so_and_leaves(desk: Desk) -> No
             inner.append(desk.sync(holder="second"))
 
     desk.sync(holder="first", progress=progress)
-    assert inner[0].upkeep is not None
-    assert (inner[0].upkeep.busy, inner[0].tally.executions) == ("first", 0)
+    assert inner[0].workflow_result is not None
+    assert (inner[0].workflow_result.busy, inner[0].read_counts.executions) == ("first", 0)
     assert len(desk.standings()) == 3
     after = desk.sync(holder="third")
-    assert after.upkeep is not None
-    assert after.upkeep.busy is None
+    assert after.workflow_result is not None
+    assert after.workflow_result.busy is None
 
 
 def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
@@ -503,8 +508,8 @@ def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
     ):
         desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + incremental.LEASE)
         report = desk.sync(after=wait, **options)
-        assert report.upkeep is not None
-        assert report.upkeep.busy == busy
+        assert report.workflow_result is not None
+        assert report.workflow_result.busy == busy
         desk.store.sync_state.drop_lease(name, holder="dead")
 
 
@@ -514,11 +519,11 @@ def test_two_workflows_and_two_instances_keep_books_of_their_own(desk: Desk) -> 
     desk.sync()
     with N8nServer(times(5)) as other:
         elsewhere = Desk(other, desk.store)
-        assert elsewhere.sync().tally.executions == 5
+        assert elsewhere.sync().read_counts.executions == 5
     desk.n8n.workflows.append({"id": "second", "name": "Second"})
     desk.n8n.add(execution(9, [status_object("wamid.9", "sent", 1_795_000_000)], workflow_id="second"))
     desk.n8n.workflow_id = "second"
-    assert desk.sync().tally.executions == 1
+    assert desk.sync().read_counts.executions == 1
     assert len(desk.store.sync_state.facts()) == 3
 
 
@@ -527,7 +532,7 @@ def test_a_list_without_statuses_is_understood(desk: Desk) -> None:
     desk.n8n.version = (1, 109)
     desk.n8n.add(*times(20), execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="waiting"))
     desk.sync()
-    assert desk.open() == {25: Kind.UNFINISHED}
+    assert desk.open() == {25: PendingKind.UNFINISHED}
     desk.n8n.add(execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="error"))
     desk.sync(after=6 * MINUTE)
     assert desk.open() == {}
@@ -537,6 +542,6 @@ def test_the_clock_of_the_report_is_the_walks_beginning(desk: Desk) -> None:
     """“Complete up to” is when the walk began: what came later may not have been met."""
     desk.n8n.add(*times(3))
     report = desk.sync()
-    assert report.upkeep is not None
-    assert report.upkeep.checked_at == desk.now
+    assert report.workflow_result is not None
+    assert report.workflow_result.checked_at == desk.now
     assert datetime.now(UTC) != desk.now

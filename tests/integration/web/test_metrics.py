@@ -18,8 +18,8 @@ from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import StatusEvent
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
-from ticktrail.stores.coverage import Change, Facts, Kind
-from ticktrail.stores.coverage import Open as OpenExecution
+from ticktrail.stores.coverage import Change, Facts, PendingKind
+from ticktrail.stores.coverage import PendingExecution as OpenExecution
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.web.metrics import MOST_SERIES, Metrics, Reading, _by_code, _by_number, expiry_of_key, read
 
@@ -153,10 +153,10 @@ def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
 def note_sync(store: object, scope: str, checked_at: datetime, *, hidden: int = 0) -> None:
     """Note in a store's books that a scope was read through, but for some executions."""
     opened = tuple(
-        OpenExecution(execution_id=number, kind=Kind.WITHHELD, first_met_at=NOW, look_again_at=NOW)
+        OpenExecution(execution_id=number, kind=PendingKind.WITHHELD, first_met_at=NOW, look_again_at=NOW)
         for number in range(hidden)
     )
-    store.sync_state.save_coverage(scope, Change(opened=opened, facts=Facts(checked_at=checked_at)))  # type: ignore[attr-defined]
+    store.sync_state.save_coverage(scope, Change(pending=opened, facts=Facts(checked_at=checked_at)))  # type: ignore[attr-defined]
 
 
 def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, se
 
 from ticktrail.messages.filters import Cursor, SendCursor
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.stores.coverage import Change, Facts, Kind
-from ticktrail.stores.coverage import Open as OpenExecution
+from ticktrail.stores.coverage import Change, Facts, PendingKind
+from ticktrail.stores.coverage import PendingExecution as OpenExecution
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.masking import hide_places
@@ -38,7 +38,7 @@ def _fill(folder: Path) -> None:
     wrong = f"n8n at {N8N}:5678 refused; {folder}/ledger.db of 10.1.2.3:27017 stays"
     scope = f"{N8N}|flow|1|place"
     hidden = OpenExecution(
-        execution_id=5, kind=Kind.WITHHELD, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
+        execution_id=5, kind=PendingKind.WITHHELD, first_met_at=now, look_again_at=now, reason=f"n8n answered 502 {N8N}"
     )
     with open_configured_store(settings_of(folder, TICKTRAIL_STORE=str(folder / "ledger.db"))) as store:
         events = [
@@ -51,7 +51,7 @@ def _fill(folder: Path) -> None:
                        sent_by=SentBy("flow", "Send", "78"), errors=(error,))  # fmt: skip
         store.write(events, [send, refused], at=now)
         facts = Facts(checked_at=now - timedelta(hours=9), full_at=now - timedelta(hours=9))
-        store.sync_state.save_coverage(scope, Change(facts=facts, opened=(hidden,)))
+        store.sync_state.save_coverage(scope, Change(facts=facts, pending=(hidden,)))
         report = {"executions": 3, "store": str(folder), "source": N8N, "notShown": {"redacted": 1, wrong: 2},
                   "refused": [{"messageId": f"wamid.{WHO}", "reason": wrong}]}  # fmt: skip
         store.sync_state.add_run(Run(run_id="r", scope=scope, began_at=now, seconds=1.0, error=wrong, report=report))

@@ -18,7 +18,7 @@ from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount, first_code
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.stores.coverage import Gap, Lost
+from ticktrail.stores.coverage import Gap, LostExecution
 from ticktrail.text.formatting import span, when
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -355,7 +355,7 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
         to_started_at="2026-11-21T23:40:00.000Z",
         found_at=found_at,
     )
-    lost = Lost(execution_id=7, reason="redacted", started_at=None, found_at=found_at)
+    lost = LostExecution(execution_id=7, reason="redacted", started_at=None, found_at=found_at)
     alerts = about(syncs=[synced(gaps=(gap,), lost=(lost,))])
     assert [alert.kind for alert in alerts] == [Kind.GAP] * (2 if fires else 0)
     if fires:

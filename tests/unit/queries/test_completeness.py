@@ -10,7 +10,7 @@ import pytest
 
 from ticktrail import MessageFilter, Store, open_store
 from ticktrail.queries.completeness import gap_text, unseen
-from ticktrail.stores.coverage import Change, Facts, Gap, Kind, Open
+from ticktrail.stores.coverage import Change, Facts, Gap, PendingExecution, PendingKind
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GAP = Gap(
@@ -36,14 +36,18 @@ def test_a_ledger_without_syncs_has_nothing_to_say(store: Store) -> None:
 def test_hidden_executions_gaps_and_a_late_sync_are_told(store: Store) -> None:
     """Each in a sentence; unfinished executions are no blind spot, and a coverage long given up says nothing."""
     hidden = [
-        Open(execution_id=1, kind=Kind.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW),
-        Open(execution_id=2, kind=Kind.WITHHELD, reason="too_large", first_met_at=NOW, look_again_at=NOW),
-        Open(execution_id=3, kind=Kind.UNFINISHED, first_met_at=NOW, look_again_at=NOW),
+        PendingExecution(
+            execution_id=1, kind=PendingKind.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW
+        ),
+        PendingExecution(
+            execution_id=2, kind=PendingKind.WITHHELD, reason="too_large", first_met_at=NOW, look_again_at=NOW
+        ),
+        PendingExecution(execution_id=3, kind=PendingKind.UNFINISHED, first_met_at=NOW, look_again_at=NOW),
     ]
     facts = Facts(checked_at=NOW - timedelta(hours=3), gaps=(GAP,))
-    store.sync_state.save_coverage("now", Change(facts=facts, opened=tuple(hidden)))
+    store.sync_state.save_coverage("now", Change(facts=facts, pending=tuple(hidden)))
     old = msgspec.structs.replace(facts, checked_at=NOW - timedelta(days=9))
-    store.sync_state.save_coverage("long ago", Change(facts=old, opened=tuple(hidden)))
+    store.sync_state.save_coverage("long ago", Change(facts=old, pending=tuple(hidden)))
     assert unseen(store, MessageFilter(), NOW) == (
         "The last sync that came through was 3 hours ago.",
         "2 executions n8n would not show (1 redacted, 1 too large).",

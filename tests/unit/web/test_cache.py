@@ -24,7 +24,7 @@ from ticktrail.queries.periods import day_bounds, period_of
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import Facts, Gap, Kind, Open
+from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.web.cache import QueryCache
@@ -95,7 +95,11 @@ def test_moments_are_said_as_people_say_them() -> None:
 
 
 def _known(
-    checked_at: datetime | None, *, opened: tuple[Open, ...] = (), gaps: tuple[Gap, ...] = (), **more: object
+    checked_at: datetime | None,
+    *,
+    opened: tuple[PendingExecution, ...] = (),
+    gaps: tuple[Gap, ...] = (),
+    **more: object,
 ) -> Trust:
     facts = Facts(checked_at=checked_at, gaps=gaps)
     fields = {"exists": True, "location": "", "scopes": (("w", facts, opened),), "settled": 7, "runs": (),
@@ -108,7 +112,9 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     good = judge(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
     assert (good.level, good.headline, good.remarks) == ("good", "complete up to 14:59", ())
     hidden = tuple(
-        Open(execution_id=number, kind=Kind.WITHHELD, first_met_at=NOW, look_again_at=NOW, reason=reason)
+        PendingExecution(
+            execution_id=number, kind=PendingKind.WITHHELD, first_met_at=NOW, look_again_at=NOW, reason=reason
+        )
         for number, reason in enumerate(("redacted", "redacted", "too_large"))
     )
     gap = Gap(after_id=1, before_id=9, from_started_at="2026-11-21T23:10:00.000Z",

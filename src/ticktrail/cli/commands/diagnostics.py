@@ -78,12 +78,12 @@ def audit(
             if workflow_id is not None:
                 coverage = ledger.sync_state.load_coverage(scope_of(settings.n8n.base_url, workflow_id, ledger))
             found = audit(opened, ledger, coverage, repair=repair, instance=settings.instance, progress=progress)
-            complete = complete and (found.is_complete or (repair and found.is_mended))
+            complete = complete and (found.is_complete or (repair and found.is_repaired))
             if form is ReportFormat.json:
                 write_documents([audit_document(found)], "jsonl", sys.stdout)
             else:
                 print(*reports.audit_text(found, verbose=verbose), sep="\n")
-            say_problems(found.tally, verbose=verbose)
+            say_problems(found.read_counts, verbose=verbose)
     if not complete:
         raise typer.Exit(4)
 

@@ -54,7 +54,7 @@ def list_newest(
 ) -> None:
     """Look straight into n8n: the newest messages in the newest executions."""
     from ticktrail.output.messages import write_messages
-    from ticktrail.output.sync import tally_line
+    from ticktrail.output.sync import counts_line
     from ticktrail.sync import scan
     from ticktrail.text.phone_numbers import recipient
 
@@ -72,8 +72,8 @@ def list_newest(
         shown_as = form_of(form)
         known = failure_codes(settings) if shown_as == "table" else None
         write_messages(chosen, shown_as, settings.timezone, sys.stdout, known)
-        say(f"Scanned {tally_line(found.tally)}.")
-        say_problems(found.tally, verbose=verbose)
+        say(f"Scanned {counts_line(found.read_counts)}.")
+        say_problems(found.read_counts, verbose=verbose)
         if save:
             _save(found, [one.message_id for one in chosen], settings)
         _say_ledger(settings)
@@ -94,7 +94,7 @@ def track(
 ) -> None:
     """Look straight into n8n for one message and print its whole history."""
     from ticktrail.output.documents import write_documents
-    from ticktrail.output.sync import tally_line
+    from ticktrail.output.sync import counts_line
     from ticktrail.sync import scan
     from ticktrail.text.phone_numbers import recipient
 
@@ -106,8 +106,8 @@ def track(
                 sources, executions=executions, since_timestamp=moment(since, settings), progress=progress
             )
         answer, tracked = found.track(recipient(wa_id), message_id)
-        say(f"Scanned {tally_line(found.tally)}.")
-        say_problems(found.tally, verbose=verbose)
+        say(f"Scanned {counts_line(found.read_counts)}.")
+        say_problems(found.read_counts, verbose=verbose)
         if tracked is not None:
             print_message(tracked, form, settings)
             if save:
@@ -124,7 +124,7 @@ def track(
                 remedy=f"Type: ticktrail message {message_id}",
             )
         raise NotFoundError(
-            f"not_found: {message_id} is not in the newest {found.tally.executions:,} executions.",
+            f"not_found: {message_id} is not in the newest {found.read_counts.executions:,} executions.",
             remedy=f"Ask the ledger: ticktrail message {message_id}; or scan more: --executions 2000",
         )
 

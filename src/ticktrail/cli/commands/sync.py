@@ -99,7 +99,7 @@ def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool
                 write_documents([reports.preview_document(planned)], "jsonl", sys.stdout)
             else:
                 print(*reports.preview_text(planned, sys.stdout), sep="\n")
-            say_problems(planned.tally, verbose=verbose)
+            say_problems(planned.read_counts, verbose=verbose)
 
 
 def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate: bool, verbose: bool) -> None:
@@ -211,13 +211,13 @@ def _round(
     station: SyncConnections, stop: threading.Event, progress: Progress, *, holder: str, full: bool, annotate: bool
 ) -> Iterator[SyncReport]:
     """One sync of every workflow of the settings."""
-    from ticktrail.sync.incremental import Caller
+    from ticktrail.sync.incremental import SyncContext
     from ticktrail.sync.lease_owner import is_gone
     from ticktrail.sync.runs import sync_workflows
 
     settings, ledger = station.settings, station.ledger
     with annotating(settings, ledger, wanted=annotate, everything=full) as after_write:
-        caller = Caller(
+        caller = SyncContext(
             instance_url=settings.n8n.base_url,
             holder=holder,
             is_gone=is_gone,
@@ -275,7 +275,7 @@ def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
         write_documents([report_document(report)], "jsonl", sys.stdout)
     else:
         print(*sync_text(report), sep="\n")
-    say_problems(report.tally, verbose=verbose)
+    say_problems(report.read_counts, verbose=verbose)
 
 
 def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, verbose: bool) -> None:
@@ -283,7 +283,7 @@ def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, 
     from ticktrail.output.sync import news_line
     from ticktrail.sync.runs import is_news
 
-    if report.upkeep is not None and report.upkeep.busy is not None:
+    if report.workflow_result is not None and report.workflow_result.busy is not None:
         _say_once("Another sync is at work on the same ledger; the two take turns.", announced)
     if not is_news(report):
         return
@@ -291,5 +291,5 @@ def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, 
         _print(report, form, verbose=verbose)
     else:
         print(f"{_clock()} {news_line(report)}")
-        say_problems(report.tally, verbose=verbose)
+        say_problems(report.read_counts, verbose=verbose)
     sys.stdout.flush()

@@ -17,7 +17,7 @@ import httpx2
 from ticktrail.errors import SourceRefusedError
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import N8nSettings
-from ticktrail.sources import Page, Withheld
+from ticktrail.sources import Page, WithheldExecution
 from ticktrail.sources.n8n_api.errors import ForbiddenError, Kind, MissingError, NoAnswerError
 from ticktrail.sources.n8n_api.fetching import LARGEST_PAGE, Fetcher
 from ticktrail.sources.n8n_api.http import ApiRequest, N8nHttp, RetryPolicy, Timeouts
@@ -118,7 +118,7 @@ class N8nApi:
         """The data of some of the executions of a page without data, each either there or named as not shown."""
         return self._fetcher.fetch(listed.rows, wanted)
 
-    def single(self, execution_id: int) -> RawRow | Withheld | None:
+    def single(self, execution_id: int) -> RawRow | WithheldExecution | None:
         """One execution, listed or not, or why its data is not shown; None where n8n has it no more."""
         return self._fetcher.single(execution_id)
 

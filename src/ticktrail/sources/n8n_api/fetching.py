@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from ticktrail.errors import SourceUnavailableError
-from ticktrail.sources import Withheld
+from ticktrail.sources import WithheldExecution
 from ticktrail.sources.n8n_api.errors import BadRequestError, Kind, NoAnswerError
 from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawPage, RawRow
 
@@ -123,16 +123,16 @@ class Fetcher:
                 begin += len(chunk)
                 yield self._fetch_chunk(chunk)
 
-    def single(self, execution_id: int) -> RawRow | Withheld | None:
+    def single(self, execution_id: int) -> RawRow | WithheldExecution | None:
         """One execution by itself, or why it is not shown; None when n8n has none of that id."""
         found = self._get(execution_id, withheld=False)
-        return None if isinstance(found, Withheld) and found.reason == _DELETED else found
+        return None if isinstance(found, WithheldExecution) and found.reason == _DELETED else found
 
     def _fetch_chunk(self, chunk: Sequence[ExecutionSummary]) -> FetchedPage:
         """The data of executions that follow one another in n8n's list."""
         # A page of one is asked for only to find out whether n8n manages more again.
         found, size = self._list(chunk) if len(chunk) > 1 or self._size.limit == 1 else ({}, 0)
-        not_shown = []
+        withheld = []
         for row in chunk:
             listed = found.get(row.id)
             if listed is not None and not self._is_better_alone(row, listed):
@@ -142,13 +142,13 @@ class Fetcher:
                 found[row.id] = single
                 size += len(single.raw)
             elif listed is None:
-                not_shown.append(single)
+                withheld.append(single)
         kept = [found[row.id] for row in chunk if row.id in found]
         return FetchedPage(
             executions=tuple(row.raw for row in kept),
             ids=tuple(row.id for row in kept),
-            not_shown=tuple(not_shown),
-            problems=tuple(f"execution {gone.id}: n8n would not show it ({gone.reason})" for gone in not_shown),
+            withheld=tuple(withheld),
+            problems=tuple(f"execution {gone.id}: n8n would not show it ({gone.reason})" for gone in withheld),
             size=size,
         )
 
@@ -182,13 +182,13 @@ class Fetcher:
         older, older_size = self._list(chunk[middle:])
         return newer | older, newer_size + older_size
 
-    def _get(self, execution_id: int, *, withheld: bool) -> RawRow | Withheld:
+    def _get(self, execution_id: int, *, withheld: bool) -> RawRow | WithheldExecution:
         """One execution by itself, or why not."""
         attempts = 1 if self._failed_in_a_row >= _FAILED_IN_A_ROW else _PAGE_ATTEMPTS
         try:
             found = self._api.raw_execution(execution_id, ignore_size_limit=withheld, overload_attempts=attempts)
         except BadRequestError:
-            return Withheld(id=execution_id, reason="n8n cannot read its data")
+            return WithheldExecution(id=execution_id, reason="n8n cannot read its data")
         except NoAnswerError as error:
             if not error.smaller_may_work:
                 raise
@@ -201,14 +201,14 @@ class Fetcher:
                     f"n8n lists executions, but fails to hand out their data: {_SLOW_IN_A_ROW} in a row.",
                     remedy="Its log says more. Nothing was lost, the next run continues.",
                 ) from error
-            return Withheld(id=execution_id, reason=error.reason)
+            return WithheldExecution(id=execution_id, reason=error.reason)
         self._failed_in_a_row = self._slow_in_a_row = 0
         if found is not None and found.withheld and not withheld and self._api.can_ignore_size_limit:
             whole = self._get(execution_id, withheld=True)
             return whole if isinstance(whole, RawRow) else found
         if found is None:
             there = self._api.is_listed(execution_id)
-            return Withheld(id=execution_id, reason="its data is missing" if there else _DELETED)
+            return WithheldExecution(id=execution_id, reason="its data is missing" if there else _DELETED)
         return found
 
 

@@ -16,7 +16,7 @@ from pymongo import ASCENDING, DESCENDING, DeleteMany, IndexModel, ReadPreferenc
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, Open
+from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, PendingExecution
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
@@ -68,8 +68,8 @@ class MongoSyncState:
                 if document["kind"] == "settled":
                     coverage.blocks[document["block"]] = Block(_bits(document), document.get("latestStartedAt"))
                 elif document["kind"] == "open":
-                    record = msgspec.json.decode(document["record"], type=Open)
-                    coverage.open[record.execution_id] = record
+                    record = msgspec.json.decode(document["record"], type=PendingExecution)
+                    coverage.pending[record.execution_id] = record
                 else:
                     coverage.facts = msgspec.json.decode(document["record"], type=Facts)
         return coverage
@@ -150,7 +150,7 @@ class MongoSyncState:
 
 
 def _operations(scope: str, change: Change) -> Iterator[UpdateOne | DeleteMany]:
-    for number, block in change.settled.items():
+    for number, block in change.processed.items():
         update: dict[str, Any] = {
             "$bit": {f"words.{index}": {"or": word} for index, word in _words(block.bits)},
             "$setOnInsert": {"scope": scope, "kind": "settled", "block": number},
@@ -158,17 +158,17 @@ def _operations(scope: str, change: Change) -> Iterator[UpdateOne | DeleteMany]:
         if block.latest_started_at is not None:
             update["$max"] = {"latestStartedAt": block.latest_started_at}
         yield UpdateOne({"_id": f"{scope}#settled#{number}"}, update, upsert=True)
-    for record in change.opened:
+    for record in change.pending:
         yield _put(scope, "open", f"#{record.execution_id}", record)
-    if change.closed:
-        yield DeleteMany({"_id": {"$in": [f"{scope}#open#{execution_id}" for execution_id in change.closed]}})
+    if change.resolved:
+        yield DeleteMany({"_id": {"$in": [f"{scope}#open#{execution_id}" for execution_id in change.resolved]}})
     if change.facts is not None:
         yield _put(scope, "facts", "", change.facts)
     if change.forgotten_below is not None:
         yield DeleteMany({"scope": scope, "kind": "settled", "block": {"$lt": change.forgotten_below}})
 
 
-def _put(scope: str, kind: str, name: str, record: Open | Facts) -> UpdateOne:
+def _put(scope: str, kind: str, name: str, record: PendingExecution | Facts) -> UpdateOne:
     fields = {"scope": scope, "kind": kind, "record": msgspec.json.encode(record).decode()}
     return UpdateOne({"_id": f"{scope}#{kind}{name}"}, {"$set": fields}, upsert=True)
 

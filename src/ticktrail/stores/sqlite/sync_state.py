@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, Open, merge_blocks
+from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, PendingExecution, merge_blocks
 from ticktrail.stores.sqlite.connection import explained, transaction
 from ticktrail.stores.sqlite.rows import to_milliseconds
 from ticktrail.stores.sync_state import KEPT_RUNS, Run
@@ -45,27 +45,27 @@ class SqliteSyncState:
                     )
                 }
                 records = [
-                    msgspec.json.decode(record, type=Open)
+                    msgspec.json.decode(record, type=PendingExecution)
                     for (record,) in connection.execute("SELECT record FROM open_execution WHERE scope = ?", (scope,))
                 ]
                 row = connection.execute("SELECT facts FROM coverage_facts WHERE scope = ?", (scope,)).fetchone()
         facts = Facts() if row is None else msgspec.json.decode(row[0], type=Facts)
-        return Coverage(blocks=blocks, open={record.execution_id: record for record in records}, facts=facts)
+        return Coverage(blocks=blocks, pending={record.execution_id: record for record in records}, facts=facts)
 
     def save_coverage(self, scope: str, change: Change) -> None:
         """Add a change in one transaction, whose lock makes reading a block and writing it one step."""
         with explained(self._location):
             connection = self._writer()
             with transaction(connection):
-                for number, block in change.settled.items():
+                for number, block in change.processed.items():
                     _add_bits(connection, scope, number, block)
                 connection.executemany(
                     "REPLACE INTO open_execution VALUES (?, ?, ?)",
-                    [(scope, record.execution_id, _encode(record).decode()) for record in change.opened],
+                    [(scope, record.execution_id, _encode(record).decode()) for record in change.pending],
                 )
                 connection.executemany(
                     "DELETE FROM open_execution WHERE scope = ? AND execution_id = ?",
-                    [(scope, execution_id) for execution_id in change.closed],
+                    [(scope, execution_id) for execution_id in change.resolved],
                 )
                 if change.facts is not None:
                     facts = _encode(change.facts).decode()

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ticktrail.queries import hints as teaching
 from ticktrail.queries import lists as questions
-from ticktrail.stores.coverage import Facts, Open
+from ticktrail.stores.coverage import Facts, PendingExecution
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
@@ -65,7 +65,9 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
             parts.empty(trust_words.NO_RUNS, hint)
 
 
-def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Open, ...], *, several: bool) -> None:
+def _workflow(
+    visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[PendingExecution, ...], *, several: bool
+) -> None:
     zone, now = visitor.site.settings.timezone, visitor.site.now()
 
     def moment(at: datetime | None) -> str:
@@ -101,7 +103,7 @@ def _workflow(visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[Op
 
 
 def _open(
-    visitor: Visitor, workflow_id: str, opened: tuple[Open, ...], moment: Callable[[datetime | None], str]
+    visitor: Visitor, workflow_id: str, opened: tuple[PendingExecution, ...], moment: Callable[[datetime | None], str]
 ) -> None:
     with parts.box("table-wrap"), parts.box("plain", tag="table"):
         _head(*trust_words.OPEN_HEADINGS)

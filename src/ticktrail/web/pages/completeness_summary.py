@@ -10,7 +10,7 @@ import msgspec
 
 from ticktrail.extraction.withheld import REASONS
 from ticktrail.queries.lists import Trust
-from ticktrail.stores.coverage import Facts, Gap, Kind, Open
+from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages import trust_words
@@ -39,7 +39,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     level: Level
     headline: str
     remarks: tuple[str, ...] = ()
-    not_shown: tuple[Open, ...] = ()
+    not_shown: tuple[PendingExecution, ...] = ()
     gaps: tuple[Gap, ...] = ()
     checked_at: datetime | None = None
 
@@ -53,7 +53,7 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
     if not known.exists:
         return Verdict(level="warn", headline=trust_words.NOTHING_YET)
     opened = [one for _, _, ones in known.scopes for one in ones]
-    hidden = tuple(one for one in opened if one.kind is Kind.WITHHELD)
+    hidden = tuple(one for one in opened if one.kind is PendingKind.WITHHELD)
     gaps = tuple(gap for _, facts, _ in known.scopes for gap in facts.gaps)
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
@@ -61,7 +61,7 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
         remarks.append(trust_words.GAPS_MORE.format(gaps=plural(len(recent) - 2, "gap")))
     if hidden:
         remarks.append(not_shown(hidden, masked=masked))
-    refused = sum(one.kind is Kind.REFUSED for one in opened)
+    refused = sum(one.kind is PendingKind.REFUSED for one in opened)
     if refused:
         remarks.append(trust_words.STORE_REFUSED.format(executions=plural(refused, "execution")))
     if known.never:
@@ -97,7 +97,7 @@ def reason_text(reason: str, *, masked: bool) -> str:
     return REASONS.get(reason, trust_words.OTHER_REASONS if masked else reason)
 
 
-def not_shown(hidden: tuple[Open, ...], *, masked: bool = False) -> str:
+def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
     reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
@@ -111,7 +111,7 @@ def checked(known: Trust) -> str:
     return trust_words.CHECKED.format(settled=known.settled, executions=executions)
 
 
-def oldest_check(scopes: tuple[tuple[str, Facts, tuple[Open, ...]], ...]) -> datetime | None:
+def oldest_check(scopes: tuple[tuple[str, Facts, tuple[PendingExecution, ...]], ...]) -> datetime | None:
     """When the workflow that was looked at longest ago was; None when one never was."""
     moments = [facts.checked_at for _, facts, _ in scopes]
     known = [moment for moment in moments if moment is not None]

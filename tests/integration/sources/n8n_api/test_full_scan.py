@@ -36,7 +36,7 @@ def test_unreadable_executions_are_named_and_cost_nothing_else(version: str) -> 
     assert sorted(said) == sorted(
         f"execution {number}: n8n would not show it ({reason(said, number)})" for number in lost
     )
-    assert {gone.id for page in pages if isinstance(page, FetchedPage) for gone in page.not_shown} == lost
+    assert {gone.id for page in pages if isinstance(page, FetchedPage) for gone in page.withheld} == lost
 
 
 def test_a_page_that_ends_early_does_not_end_the_walk() -> None:
