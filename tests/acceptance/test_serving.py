@@ -222,7 +222,7 @@ def test_run_waits_for_n8n_and_says_so_once(home: Path, bare_environment: dict[s
     n8n.stop()
     arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
     with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
-        assert wait_for(client, "/readyz", 503).json()["reason"] == "no sync has come through yet"
+        assert wait_for(client, "/readyz", 503).json()["reason"] == "no sync has succeeded yet"
         time.sleep(5)
         n8n.start()
         assert wait_for(client, "/readyz", 200).status_code == 200

@@ -16,8 +16,9 @@ from fastapi import FastAPI, Request
 
 from ticktrail.settings.settings import load_settings
 from ticktrail.stores.opening import open_conversations
+from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.routes import mount
-from ticktrail.web.store_pool import open_ledgers
+from ticktrail.web.store_pool import open_store_pool
 
 
 class RoleByCookie:
@@ -36,7 +37,9 @@ def main() -> None:
     environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh", **os.environ}
     settings = load_settings({}, environ, Path(folder))
     app = FastAPI()
-    mount(app, settings, open_ledgers(settings), RoleByCookie(), conversations=open_conversations(settings))
+    mount(
+        app, settings, QueryCache(open_store_pool(settings)), RoleByCookie(), conversations=open_conversations(settings)
+    )
     uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
 
 

@@ -1,134 +1,147 @@
-"""What pages ask of the store, remembered where an answer is dear.
+"""Cache of query results, shared by pages, metrics and probes.
 
-An answer is remembered with what the ledger looked like when it was given. While nothing new came, it is exact. When
-something came, a cheap question is asked again at once; a dear one goes on being answered from memory for ten times as
-long as it takes, while it is asked again in the background, so that a million messages neither keep a page waiting nor
-hold up a sync.
+A result is stored with the store's state at that time. While nothing new is stored, it is exact. When something is, a
+cheap query runs again at once. An expensive result is served until it is ten times as old as the query took, and then
+refreshed in the background, so that a million messages neither keep a page waiting nor slow down a sync.
 """
 
 from __future__ import annotations
 
-import threading
+import asyncio
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar, cast
 
 import msgspec
 
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
-from ticktrail.web.store_pool import BusyError, StorePool
+from ticktrail.web.store_pool import StorePool
 
 T = TypeVar("T")
-ApiRequest = Callable[[Store], T]
+Query = Callable[[Store], T]
 
-_CHEAP_SECONDS = 0.15
+EXPENSIVE_SECONDS = 0.15
 _REST = 10
-"""A dear question may take one part in so many of a thread's time."""
-_LONGEST_SECONDS = 60.0
-"""After so long an answer is asked for again even when nothing new came: something may have been forgotten."""
-_KEPT = 500
-_LOOK_SECONDS = 1.0
+"""An expensive query may take one part in so many of a thread's time."""
+_MAX_AGE_SECONDS = 60.0
+"""Results are renewed at this age even when nothing new was stored: a person may have been erased."""
+_MAX_ENTRIES = 500
+STATE_SECONDS = 1.0
+_STATE = object()
 
 State = tuple[Any, ...]
-"""What tells a ledger from itself with news."""
+"""Changes when something new is stored: the message updated last, the last sync, each workflow's progress."""
 
 
-class _Answer(msgspec.Struct):
+class _Entry(msgspec.Struct):
     value: Any
     state: State
-    given_at: float
+    made_at: float
     took: float
-    asked_again: bool = False
 
 
 class QueryCache:
-    """The store of the settings, as pages ask it.
+    """Query results by name. Belongs to one event loop.
 
     Args:
-        ledgers: the threads that ask it, which others use too; who made them closes them.
+        pool: runs the queries; whoever made it closes it.
     """
 
-    def __init__(self, ledgers: StorePool) -> None:
-        self._ledgers = ledgers
-        self._lock = threading.Lock()
-        self._known: dict[Hashable, _Answer] = {}
-        self._seen: tuple[float, State] | None = None
+    def __init__(self, pool: StorePool) -> None:
+        self._pool = pool
+        self._entries: dict[Hashable, _Entry] = {}
+        self._running: dict[Hashable, asyncio.Task[Any]] = {}
+        self._state: tuple[float, State] | None = None
 
-    async def ask(self, question: ApiRequest[T]) -> T:
-        """The answer to a question, from a thread.
+    async def ask(self, query: Query[T]) -> T:
+        """Run a query without caching.
 
         Raises:
-            TicktrailError: the store did not answer, or refused, or too many ask at once.
+            TicktrailError: the store did not answer, or refused, or too many queries are waiting.
         """
-        return await self._ledgers.ask(question)
+        return await self._pool.ask(query)
 
-    async def recall(self, name: Hashable, question: ApiRequest[T], *, of_books: bool = False) -> T:
-        """As :meth:`ask`, remembered under a name, which must say everything the question depends on.
+    async def recall(self, name: Hashable, query: Query[T], *, of_sync_state: bool = False, seconds: float = 0.0) -> T:
+        """The cached result of a query, or a new one. Requests for the same name at the same time share one query.
 
         Args:
-            of_books: the answer also depends on what syncs note of their work, not on messages alone.
+            name: says everything the result depends on.
+            of_sync_state: the result also depends on the sync state, not on messages alone.
+            seconds: age up to which a result is used although something new was stored.
         """
-        return await self._ledgers.ask(lambda store: self._recalled(store, name, question, of_books=of_books))
+        known = self._entries.get(name)
+        if known is not None and time.monotonic() - known.made_at < seconds:
+            return cast("T", known.value)
+        state = await self.state()
+        if not of_sync_state:
+            state = state[:1]
+        known = self._entries.get(name)
+        if known is None or not self._may_serve(known, state):
+            return await self._shared(name, lambda: self._renew(name, query, state))
+        age = time.monotonic() - known.made_at
+        if (known.state != state or age >= _MAX_AGE_SECONDS) and age > max(seconds, known.took * _REST):
+            self._start(name, lambda: self._renew(name, query, state))
+        return cast("T", known.value)
 
     async def state(self) -> State:
-        """What changes when something new is stored. Cheap, and at most one look a second."""
-        return await self.ask(self._state)
+        """The store's state, at most one second old."""
+        if self._state is not None and time.monotonic() - self._state[0] < STATE_SECONDS:
+            return self._state[1]
+        return await self._shared(_STATE, self._read_state)
 
-    def _state(self, store: Store) -> State:
-        now = time.monotonic()
-        seen = self._seen
-        if seen is not None and now - seen[0] < _LOOK_SECONDS:
-            return seen[1]
-        newest = next(store.messages(MessageFilter(order="updated", limit=1)), None)
-        runs = store.sync_state.runs(1)
-        facts = tuple((scope, one.checked_at) for scope, one in sorted(store.sync_state.facts().items()))
-        state: State = (
-            None if newest is None else (newest.last_updated_at, newest.message_id),
-            runs[0].run_id if runs else None,
-            facts,
-        )
-        self._seen = (now, state)
+    @staticmethod
+    def _may_serve(known: _Entry, state: State) -> bool:
+        age = time.monotonic() - known.made_at
+        if known.took > EXPENSIVE_SECONDS:
+            return age < 10 * _MAX_AGE_SECONDS
+        return known.state == state and age < _MAX_AGE_SECONDS
+
+    async def _read_state(self) -> State:
+        state = await self._pool.ask(_state_of)
+        self._state = time.monotonic(), state
         return state
 
-    def _recalled(self, store: Store, name: Hashable, question: ApiRequest[T], *, of_books: bool) -> T:
-        state = self._state(store)
-        if not of_books:
-            state = state[:1]
-        known = self._known.get(name)
-        now = time.monotonic()
-        if known is not None:
-            age = now - known.given_at
-            if known.state == state and age < _LONGEST_SECONDS:
-                return cast("T", known.value)
-            if known.took > _CHEAP_SECONDS and age < 10 * _LONGEST_SECONDS:
-                if age > known.took * _REST:
-                    self._ask_again(known, name, question, state)
-                return cast("T", known.value)
-        return self._answer_anew(store, name, question, state)
-
-    def _ask_again(self, known: _Answer, name: Hashable, question: ApiRequest[T], state: State) -> None:
-        """Have a question answered in the background, unless it is being already; later when too many wait."""
-        with self._lock:
-            if known.asked_again:
-                return
-            known.asked_again = True
-        try:
-            self._ledgers.submit(lambda store: self._answer_anew(store, name, question, state))
-        except BusyError:
-            known.asked_again = False
-
-    def _answer_anew(self, store: Store, name: Hashable, question: ApiRequest[T], state: State) -> T:
-        began = time.monotonic()
-        try:
-            value = question(store)
-        except BaseException:
-            with self._lock:
-                self._known.pop(name, None)
-            raise
-        with self._lock:
-            while len(self._known) >= _KEPT:
-                self._known.pop(next(iter(self._known)))
-            self._known.pop(name, None)
-            self._known[name] = _Answer(value, state, time.monotonic(), time.monotonic() - began)
+    async def _renew(self, name: Hashable, query: Query[T], state: State) -> T:
+        value, took = await self._pool.ask(lambda store: _timed(store, query))
+        while len(self._entries) >= _MAX_ENTRIES:
+            self._entries.pop(next(iter(self._entries)))
+        self._entries.pop(name, None)
+        self._entries[name] = _Entry(value, state, time.monotonic(), took)
         return value
+
+    async def _shared(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> T:
+        # A request that is cancelled does not cancel the query for the others.
+        return cast("T", await asyncio.shield(self._start(name, make)))
+
+    def _start(self, name: Hashable, make: Callable[[], Awaitable[T]]) -> asyncio.Task[Any]:
+        running = self._running.get(name)
+        if running is None or running.done():
+            running = asyncio.ensure_future(make())
+            running.add_done_callback(lambda task: self._finish(name, task))
+            self._running[name] = running
+        return running
+
+    def _finish(self, name: Hashable, task: asyncio.Task[Any]) -> None:
+        if self._running.get(name) is task:
+            del self._running[name]
+        # Marks the error as retrieved: a refresh in the background reports it to no request.
+        if not task.cancelled():
+            task.exception()
+
+
+def _timed(store: Store, query: Query[T]) -> tuple[T, float]:
+    began = time.monotonic()
+    value = query(store)
+    return value, time.monotonic() - began
+
+
+def _state_of(store: Store) -> State:
+    newest = next(store.messages(MessageFilter(order="updated", limit=1)), None)
+    runs = store.sync_state.runs(1)
+    facts = tuple((scope, one.checked_at) for scope, one in sorted(store.sync_state.facts().items()))
+    return (
+        None if newest is None else (newest.last_updated_at, newest.message_id),
+        runs[0].run_id if runs else None,
+        facts,
+    )

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``, for whatever keeps the process running. Anybody may ask, so they say little."""
+"""Probes ``/healthz`` and ``/readyz`` for the process manager. They need no token, so they say little."""
 
 from __future__ import annotations
 
@@ -11,33 +11,32 @@ from starlette.responses import JSONResponse, Response
 from ticktrail.errors import TicktrailError
 from ticktrail.queries.freshness import is_late, read_freshness
 from ticktrail.settings.settings import Settings
-from ticktrail.web.keeping import CachedValue
-from ticktrail.web.store_pool import BusyError, StorePool
+from ticktrail.web.cache import QueryCache
+from ticktrail.web.store_pool import BusyError, StoreMissingError
 
-_KEPT_SECONDS = 2.0
 _WAIT_SECONDS = 3.0
-"""Whoever asks gives up after five seconds or so, and should learn why before."""
+"""Probes usually time out after five seconds, and should learn the reason before."""
 
 
-def router(settings: Settings, ledgers: StorePool) -> APIRouter:
+def router(settings: Settings, cache: QueryCache) -> APIRouter:
     """The two paths."""
     routes = APIRouter(include_in_schema=False)
 
-    async def look() -> str | None:
-        """Why the ledger is not ready; None when it is."""
+    async def reason_not_ready() -> str | None:
+        query = cache.recall("freshness", lambda store: read_freshness(store, settings), of_sync_state=True)
         try:
-            found = await ledgers.ask(lambda store: read_freshness(store, settings))
+            freshness = await asyncio.wait_for(query, _WAIT_SECONDS)
         except BusyError:
-            return "too many questions are waiting"
-        except TicktrailError:
+            return "too many requests are waiting"
+        except StoreMissingError:
+            return "the store file is missing"
+        except (TicktrailError, TimeoutError):
             return "the store does not answer"
-        if found.good_at is None:
-            return "no sync has come through yet"
-        if is_late(found, settings, datetime.now(UTC)):
-            return f"the last good sync is older than {settings.dashboard.ready_seconds} s"
+        if freshness.good_at is None:
+            return "no sync has succeeded yet"
+        if is_late(freshness, settings, datetime.now(UTC)):
+            return f"the last successful sync is older than {settings.dashboard.ready_seconds} s"
         return None
-
-    kept = CachedValue(look, seconds=_KEPT_SECONDS)
 
     @routes.get("/healthz")
     @routes.head("/healthz")
@@ -47,12 +46,9 @@ def router(settings: Settings, ledgers: StorePool) -> APIRouter:
     @routes.get("/readyz")
     @routes.head("/readyz")
     async def readyz() -> Response:
-        try:
-            why = await asyncio.wait_for(kept.get(), _WAIT_SECONDS)
-        except TimeoutError:
-            why = "the store does not answer"
-        if why is None:
+        reason = await reason_not_ready()
+        if reason is None:
             return JSONResponse({"ready": True})
-        return JSONResponse({"ready": False, "reason": why}, 503)
+        return JSONResponse({"ready": False, "reason": reason}, 503)
 
     return routes

@@ -26,22 +26,21 @@ from ticktrail.messages.counts import Counts
 from ticktrail.queries.conversation import Texts
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store
 from ticktrail.stores.opening import open_conversations
 from ticktrail.web import metrics, probes
 from ticktrail.web import problem_details as problems
 from ticktrail.web.api import docs as handbook
 from ticktrail.web.api import routes as api
-from ticktrail.web.keeping import CachedValue
+from ticktrail.web.cache import QueryCache
 from ticktrail.web.roles import Access
 from ticktrail.web.security import login
 from ticktrail.web.security.headers import SecurityHeaders
-from ticktrail.web.security.methods import ReadOnly
-from ticktrail.web.security.middleware import AuthMiddleware
+from ticktrail.web.security.middleware import AuthMiddleware, ReadOnlyMiddleware
 from ticktrail.web.security.rate_limit import LoginAttempts
-from ticktrail.web.store_pool import StorePool, open_ledgers
+from ticktrail.web.store_pool import StorePool, open_store_pool
 
 METRICS_SECONDS = 15.0
-METRICS_PATIENT_SECONDS = 300.0
 
 _REMEDIES = {
     errno.EADDRINUSE: "Stop what listens there, or choose another port, such as --port 8766.",
@@ -58,12 +57,13 @@ _LARGEST_HEAD = 32_768
 def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
     """The whole dashboard as one ASGI app.
 
-    ``app.state.ledgers`` is what asks the store; pages share it. It is closed when the app shuts down.
+    ``app.state.store_pool`` runs the queries of API and pages. It is closed when the app shuts down.
 
     Args:
         pages: with the pages for people, where they are installed; else the API, metrics and login only.
     """
-    ledgers = open_ledgers(settings)
+    pool = open_store_pool(settings)
+    cache = QueryCache(pool)
     conversations = open_conversations(settings)
     beginning: list[Callable[[], Awaitable[None]]] = []
     app = FastAPI(
@@ -73,9 +73,10 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_living(ledgers, conversations, beginning),
+        lifespan=_living(pool, conversations, beginning),
     )
-    app.state.ledgers = ledgers
+    app.state.store_pool = pool
+    app.state.cache = cache
     app.state.settings = settings
     app.state.access = access
     # A key that is changed while it runs is put here by whoever reads the settings anew.
@@ -83,18 +84,18 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     attempts = LoginAttempts()
     problems.install(app)
     app.include_router(login.router(access, attempts))
-    app.include_router(probes.router(settings, ledgers))
-    paths = api.router(settings, access, ledgers, conversations)
+    app.include_router(probes.router(settings, cache))
+    paths = api.router(settings, access, pool, conversations)
     app.include_router(paths)
     app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
-    beginning.append(_add_metrics(app, settings, ledgers))
+    beginning.append(_add_metrics(app, settings, cache))
     for path in ("/api", "/api/{rest:path}"):
         app.add_api_route(path, _no_such_path, include_in_schema=False)
-    app.add_middleware(ReadOnly)
+    app.add_middleware(ReadOnlyMiddleware)
     app.add_middleware(AuthMiddleware, access=access, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
-    if not (pages and _mount_pages(app, settings, access, ledgers, conversations)):
+    if not (pages and _mount_pages(app, settings, access, cache, conversations)):
 
         @app.get("/", include_in_schema=False)
         async def to_docs() -> Response:
@@ -201,7 +202,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def _living(
-    ledgers: StorePool, conversations: Texts | None, beginning: Iterable[Callable[[], Awaitable[None]]]
+    pool: StorePool, conversations: Texts | None, beginning: Iterable[Callable[[], Awaitable[None]]]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     """What happens while the app starts, which nobody waits for, and when it ends."""
 
@@ -211,7 +212,7 @@ def _living(
         yield
         for task in tasks:
             task.cancel()
-        ledgers.close()
+        pool.close()
         if conversations is not None:
             conversations.close()
 
@@ -223,41 +224,43 @@ async def _no_such_path() -> Response:
     raise HTTPException(404)
 
 
-def _add_metrics(app: FastAPI, settings: Settings, ledgers: StorePool) -> Callable[[], Awaitable[None]]:
+def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callable[[], Awaitable[None]]:
     """Hang up ``/metrics``. Returns what takes the reading that counters count from."""
     made = metrics.Metrics()
     naming = read_naming(settings.config_file)
 
+    def query(store: Store) -> metrics.Reading:
+        return metrics.read(store, settings, datetime.now(UTC))
+
+    def query_numbers(store: Store) -> dict[str, Counts]:
+        return metrics.read_numbers(store, naming, datetime.now(UTC))
+
     async def read() -> metrics.Reading:
-        return await ledgers.ask(lambda store: metrics.read(store, settings, datetime.now(UTC)))
+        return await cache.recall("metrics", query, of_sync_state=True, seconds=METRICS_SECONDS)
 
     async def read_numbers() -> dict[str, Counts]:
-        return await ledgers.ask(lambda store: metrics.read_numbers(store, naming, datetime.now(UTC)))
-
-    # CachedValue apart, for they differ in cost. Scrapes give up after ten seconds: then an old answer is better
-    # than none.
-    kept = CachedValue(read, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
-    kept_numbers = CachedValue(read_numbers, seconds=METRICS_SECONDS, patient_seconds=METRICS_PATIENT_SECONDS)
+        # Apart from the rest, because it costs more.
+        return await cache.recall("metrics by number", query_numbers, seconds=METRICS_SECONDS)
 
     @app.get("/metrics", include_in_schema=False)
     async def show() -> Response:
-        reading, numbers = await asyncio.gather(kept.get(), kept_numbers.get())
+        reading, numbers = await asyncio.gather(read(), read_numbers())
         expiry = metrics.expiry_of_key(app.state.n8n_key)
         return Response(made.text(reading, numbers, key_expiry=expiry), media_type=metrics.CONTENT_TYPE)
 
     async def begin() -> None:
         # Where the store does not answer, the first scrape says so.
         with suppress(TicktrailError):
-            made.begin(await kept.get())
+            made.begin(await read())
 
     return begin
 
 
 def _mount_pages(
-    app: FastAPI, settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None
+    app: FastAPI, settings: Settings, access: Access, cache: QueryCache, conversations: Texts | None
 ) -> bool:
     """Hang up the pages for people, when they are there."""
     if importlib.util.find_spec(_PAGES) is None:
         return False
-    importlib.import_module(_PAGES).mount(app, settings, ledgers, access, conversations=conversations)
+    importlib.import_module(_PAGES).mount(app, settings, cache, access, conversations=conversations)
     return True

@@ -26,7 +26,7 @@ from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.context import Site
 from ticktrail.web.pages.downloads import MOST_AT_ONCE, add_downloads
 from ticktrail.web.security.url_tokens import UrlTokens
-from ticktrail.web.store_pool import open_ledgers
+from ticktrail.web.store_pool import open_store_pool
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
@@ -77,16 +77,16 @@ def files(tmp_path: Path) -> Iterator[TestClient]:
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path), TICKTRAIL_TIMEZONE="Asia/Riyadh")
     with open_store(str(path)) as store:
         store.write(events, sends, at=NOW)
-    app, ledgers = FastAPI(), open_ledgers(settings)
+    app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
-        settings=settings, ledger=QueryCache(ledgers), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
+        settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         naming=read_naming(None), region="SA",
         access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
     add_downloads(app, site)
     with TestClient(app) as client:
         yield client
-    ledgers.close()
+    pool.close()
 
 
 def _rows(client: TestClient, address: str, role: str = "full") -> list[dict[str, str]]:
@@ -215,14 +215,14 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
         gate.wait(10)
         return NOW
 
-    app, ledgers = FastAPI(), open_ledgers(settings)
+    app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
-        settings=settings, ledger=QueryCache(ledgers), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
+        settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         naming=read_naming(None), region="SA", access=_RoleByHeader(), now=now,
     )  # fmt: skip
     add_downloads(app, site)
-    with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as pool:
-        made = [pool.submit(client.get, "/download/messages.csv") for _ in range(MOST_AT_ONCE)]
+    with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as workers:
+        made = [workers.submit(client.get, "/download/messages.csv") for _ in range(MOST_AT_ONCE)]
         assert all(begun.acquire(timeout=10) for _ in made)
         for role in ("full", "viewer"):
             refused = client.get("/download/sends.xlsx", headers={"role": role})
@@ -231,7 +231,7 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
         gate.set()
         assert [one.result(10).status_code for one in made] == [200] * MOST_AT_ONCE
         assert client.get("/download/sends.csv").status_code == 200
-    ledgers.close()
+    pool.close()
 
 
 def test_an_empty_period_is_a_file_with_a_heading(files: TestClient) -> None:

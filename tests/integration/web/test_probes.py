@@ -24,7 +24,7 @@ def test_without_a_sync_it_is_well_and_not_ready(open_dashboard: Open) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     answer = client.get("/readyz")
     assert answer.status_code == 503
-    assert answer.json() == {"ready": False, "reason": "no sync has come through yet"}
+    assert answer.json() == {"ready": False, "reason": "no sync has succeeded yet"}
 
 
 @pytest.mark.parametrize(

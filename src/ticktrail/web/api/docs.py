@@ -13,8 +13,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from ticktrail import __version__
-from ticktrail.web.api.example import EXAMPLE
-from ticktrail.web.api.schemas import SCHEMAS
+from ticktrail.web.api.schemas import EXAMPLE_MESSAGE, SCHEMAS
 
 _ABOUT = (
     "The questions of the command line, with the same names. Messages are the documents of the reference, dates ISO "
@@ -44,7 +43,7 @@ def openapi(routes: list[BaseRoute]) -> dict[str, Any]:
     components = made.setdefault("components", {})
     # FastAPI's own answer to a wrong parameter, which ours replaces.
     schemas = {name: schema for name, schema in components.get("schemas", {}).items() if "ValidationError" not in name}
-    components["schemas"] = {**schemas, **SCHEMAS, "Message": {**SCHEMAS["Message"], "examples": [EXAMPLE]}}
+    components["schemas"] = {**schemas, **SCHEMAS, "Message": {**SCHEMAS["Message"], "examples": [EXAMPLE_MESSAGE]}}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
     made["security"] = [{"token": []}, {}]
     return made

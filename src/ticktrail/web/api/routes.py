@@ -30,10 +30,9 @@ from ticktrail.stores import Store
 from ticktrail.stores.coverage import Gap
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.phone_numbers import person
-from ticktrail.web import masking as masked
-from ticktrail.web.api.pages import LISTED_BYTES, Page, page_of, sends_page, thread_of
+from ticktrail.web import masking
+from ticktrail.web.api.pages import MAX_BYTES, HiddenCursors, Page, conversation_page, message_page, send_page
 from ticktrail.web.api.parameters import FiguresOf, Last, Listing, Text, Thread
-from ticktrail.web.api.places import Places
 from ticktrail.web.api.schemas import answers
 from ticktrail.web.api.send_parameters import SendListing
 from ticktrail.web.problem_details import Problem
@@ -43,27 +42,25 @@ from ticktrail.web.store_pool import StorePool
 PREFIX = "/api/v1"
 
 _ANSWERED = "What n8n handed to Meta's API, and what it answered, newest first."
-_FOR_ALL = "For viewers numbers and message ids are masked."
+_FOR_ALL = "For viewers numbers and message ids are masking."
 
 
 class Api:
     """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
 
-    def __init__(
-        self, settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None = None
-    ) -> None:
+    def __init__(self, settings: Settings, access: Access, pool: StorePool, conversations: Texts | None = None) -> None:
         self._conversations = conversations
         self._settings = settings
         self._salt = access.salt
-        self._ledgers = ledgers
-        self._places = Places()
+        self._pool = pool
+        self._cursors = HiddenCursors()
 
     async def messages(self, asked: Listing, role: Role | None) -> Response:
         """A page of messages."""
         if asked.wa_id is not None:
             _only_full(role, "wa_id")
-        chosen = self._chosen(asked, after=self._place(asked.after, role), sort=asked.sort)
-        page = await self._ledgers.ask(lambda store: self._page(store, chosen, asked.limit, role))
+        chosen = self._chosen(asked, after=self._cursor(asked.after, role), sort=asked.sort)
+        page = await self._pool.ask(lambda store: self._page(store, chosen, asked.limit, role))
         return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
     async def message(self, message_id: str, role: Role | None) -> Response:
@@ -76,21 +73,19 @@ class Api:
                 raise NotFoundError("There is no message with this id.", remedy="Sync, then ask again.")
             return _encoded(to_document(found, self._settings.timezone))
 
-        return _json(await self._ledgers.ask(look))
+        return _json(await self._pool.ask(look))
 
     async def sends(self, asked: SendListing, role: Role | None) -> Response:
         """A page of sends."""
-        chosen = send_filter_of(asked.asked(self._place(asked.after, role)), self._settings, datetime.now(UTC))
+        chosen = send_filter_of(asked.asked(self._cursor(asked.after, role)), self._settings, datetime.now(UTC))
         salt = None if role is Role.FULL else self._salt
-        page = await self._ledgers.ask(
-            lambda store: sends_page(store, chosen, asked.limit, salt=salt, most_bytes=LISTED_BYTES)
-        )
+        page = await self._pool.ask(lambda store: send_page(store, chosen, asked.limit, salt=salt, max_bytes=MAX_BYTES))
         return _json(b'{"sends": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
     async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
         """A page of one person's messages."""
         _only_full(role, "wa_id")
-        place = self._place(asked.after, role)
+        place = self._cursor(asked.after, role)
         chosen = MessageFilter(
             person=person(wa_id, question_settings(self._settings).region),
             order=asked.sort,
@@ -101,11 +96,11 @@ class Api:
             # Digits at the end of several numbers mean several people, and texts do not say whose they are.
             if self._conversations is None or chosen.person is None or chosen.person.suffix is not None:
                 return self._page(store, chosen, asked.limit, role)
-            return thread_of(
-                store, chosen, asked.limit, kept=self._conversations, order=asked.sort, most_bytes=LISTED_BYTES
+            return conversation_page(
+                store, chosen, asked.limit, texts=self._conversations, order=asked.sort, max_bytes=MAX_BYTES
             )
 
-        page = await self._ledgers.ask(look)
+        page = await self._pool.ask(look)
         people = _encoded(sorted(page.people))
         turns = b"" if page.turns is None else b', "turns": %b' % page.turns
         ending = self._next(page, role)
@@ -121,9 +116,9 @@ class Api:
         def count(store: Store) -> bytes:
             report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
             document = report_document(report)
-            return _encoded(document if role is Role.FULL else masked.stats(document, asked.by))
+            return _encoded(document if role is Role.FULL else masking.stats(document, asked.by))
 
-        return _json(await self._ledgers.ask(count))
+        return _json(await self._pool.ask(count))
 
     async def alerts(self, role: Role | None) -> Response:
         """What needs somebody."""
@@ -134,10 +129,10 @@ class Api:
             found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
             document = alerts_document(found, store.alert_state.all(), store.location, self._settings.timezone)
             if role is not Role.FULL:
-                document = masked.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
+                document = masking.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
             return _encoded(document)
 
-        return _json(await self._ledgers.ask(find))
+        return _json(await self._pool.ask(find))
 
     async def runs(self, asked: Last, role: Role | None) -> Response:
         """The last syncs."""
@@ -145,14 +140,14 @@ class Api:
         def read(store: Store) -> bytes:
             documents = (run_document(run, self._settings) for run in store.sync_state.runs(asked.limit))
             if role is not Role.FULL:
-                documents = (masked.run(document, self._salt) for document in documents)
+                documents = (masking.run(document, self._salt) for document in documents)
             return _encoded({"runs": list(documents)})
 
-        return _json(await self._ledgers.ask(read))
+        return _json(await self._pool.ask(read))
 
     async def health(self, role: Role | None) -> Response:
         """How far the ledger goes."""
-        document = await self._ledgers.ask(lambda store: health_document(store, self._settings, datetime.now(UTC)))
+        document = await self._pool.ask(lambda store: health_document(store, self._settings, datetime.now(UTC)))
         if role is not Role.FULL:
             del document["store"]
         return _json(_encoded(document))
@@ -162,25 +157,25 @@ class Api:
 
     def _page(self, store: Store, chosen: MessageFilter, limit: int, role: Role | None) -> Page:
         salt = None if role is Role.FULL else self._salt
-        return page_of(store, chosen, limit, salt=salt, most_bytes=LISTED_BYTES)
+        return message_page(store, chosen, limit, salt=salt, max_bytes=MAX_BYTES)
 
-    def _place(self, after: str | None, role: Role | None) -> str | None:
+    def _cursor(self, after: str | None, role: Role | None) -> str | None:
         """The token of a place. A viewer's is one we named: those made by hand would tell an id, letter by letter."""
         if after is None or (role is Role.FULL and not after.startswith("p_")):
             return after
-        return self._places.token(after)
+        return self._cursors.token(after)
 
     def _next(self, page: Page, role: Role | None) -> bytes:
         """Where the next page begins. A viewer, and an address that would be too long, get a name for it."""
         if page.cursor is None:
             return b"null"
         token = page.cursor.token
-        return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._places.name(token))
+        return _encoded(token if role is Role.FULL and len(token) <= 2_000 else self._cursors.name(token))
 
 
-def router(settings: Settings, access: Access, ledgers: StorePool, conversations: Texts | None = None) -> APIRouter:
+def router(settings: Settings, access: Access, pool: StorePool, conversations: Texts | None = None) -> APIRouter:
     """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
-    api = Api(settings, access, ledgers, conversations)
+    api = Api(settings, access, pool, conversations)
     routes = APIRouter(
         prefix=PREFIX, default_response_class=Response, generate_unique_id_function=lambda route: route.name
     )

@@ -1,4 +1,4 @@
-"""What the API answers, for its OpenAPI document: JSON Schemas of the documents that product and reference name."""
+"""JSON Schemas of the API's answers, for its OpenAPI document."""
 
 from __future__ import annotations
 
@@ -192,6 +192,41 @@ SCHEMAS: dict[str, Schema] = {
         "RFC 9457: what is wrong, the name of what is wrong, and what to do.",
     ),
 }
+
+
+_PERSON = "966500000054"
+_STATUSES = (
+    ("sent", 1_795_355_171, "2026-11-22 16:46", "1041"),
+    ("delivered", 1_795_355_174, "2026-11-22 16:46", "1042"),
+)
+_SEEN_AT = "2026-11-22T16:46:20+03:00"
+
+EXAMPLE_MESSAGE: dict[str, Any] = {
+    "messageId": "wamid.HBgMOTY2NTAwMDAwMDU0FQIAERgSNEQ2",
+    "conversation_id": _PERSON,
+    "latestStatus": "delivered",
+    "latestTimestamp": _STATUSES[-1][1],
+    "latestTimestampFormatted": _STATUSES[-1][2],
+    "statusHistory": [
+        {
+            "status": status,
+            "timestamp": timestamp,
+            "timestampFormatted": formatted,
+            "executionId": execution_id,
+            "conversation_id": _PERSON,
+        }
+        for status, timestamp, formatted, execution_id in _STATUSES
+    ],
+    "workflowId": "bcHn4wXXcVuTsjYB",
+    "statusCount": len(_STATUSES),
+    "firstSeenAt": _SEEN_AT,
+    "lastUpdatedAt": _SEEN_AT,
+    "lastScannedAt": _SEEN_AT,
+    "sentTimestamp": _STATUSES[0][1],
+    "deliveredTimestamp": _STATUSES[1][1],
+    "firstTimestamp": _STATUSES[0][1],
+}
+"""An invented message for the OpenAPI document."""
 
 
 def answers(name: str) -> dict[int | str, dict[str, Any]]:

@@ -29,7 +29,7 @@ async def trust(visitor: Visitor) -> None:
 
     async def ask() -> questions.Trust:
         return await site.ledger.recall(
-            "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_books=True
+            "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_sync_state=True
         )
 
     await parts.fill(container, ask, lambda known: _show(visitor, known))

@@ -123,7 +123,7 @@ async def _strip(visitor: Visitor) -> None:
     async def look() -> None:
         try:
             known = await site.ledger.recall(
-                "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_books=True
+                "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_sync_state=True
             )
             verdict = judge(known, site.now(), site.settings.timezone, masked=visitor.masked)
             told = (verdict.level, verdict.headline, verdict.remarks)

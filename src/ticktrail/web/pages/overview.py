@@ -60,7 +60,9 @@ async def _put(visitor: Visitor, container: Element) -> None:
 
     async def ask() -> list[Need] | None:
         now = site.now()
-        found = await site.ledger.recall("needs", lambda store: needs_you(store, site.settings, now=now), of_books=True)
+        found = await site.ledger.recall(
+            "needs", lambda store: needs_you(store, site.settings, now=now), of_sync_state=True
+        )
         # Who sees to what is asked each time: it changes without news in the ledger.
         return None if found is None else known_of(found, await site.ledger.ask(lambda store: store.alert_state.all()))
 

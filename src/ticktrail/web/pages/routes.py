@@ -29,7 +29,6 @@ from ticktrail.web.pages.downloads import add_downloads, given_in
 from ticktrail.web.pages.send_choice import read_send_choice
 from ticktrail.web.pages.url_filters import read_choice
 from ticktrail.web.security.url_tokens import UrlTokens, read_key
-from ticktrail.web.store_pool import StorePool
 
 RESPONSE_SECONDS = 20.0
 _MARK = (
@@ -42,7 +41,7 @@ _MARK = (
 def mount(
     app: FastAPI,
     settings: Settings,
-    ledgers: StorePool,
+    cache: QueryCache,
     access: Access | None = None,
     *,
     conversations: Texts | None = None,
@@ -54,7 +53,7 @@ def mount(
     """
     site = Site(
         settings=settings,
-        ledger=QueryCache(ledgers),
+        ledger=cache,
         addresses=UrlTokens(read_key(settings)),
         catalogue=catalogue(settings),
         naming=read_naming(settings.config_file),

@@ -48,7 +48,7 @@ async def sends(visitor: Visitor, choice: SendUrlFilter) -> None:
     async def ask_count() -> int:
         name = ("sends", msgspec.structs.replace(chosen, after=None))
         # Whether a status came is the messages' business, and when a send came the books' of the sync.
-        return await site.ledger.recall(name, lambda store: questions.count_sends(store, chosen), of_books=True)
+        return await site.ledger.recall(name, lambda store: questions.count_sends(store, chosen), of_sync_state=True)
 
     await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
     await parts.fill(heading, ask_count, lambda count: parts.text(_counted(count), "matching"), plainly=True)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticktrail.web.problem_details import Problem, problem
 from ticktrail.web.roles import ROLE_KEY, Access, Role
@@ -22,6 +22,8 @@ SESSION_COOKIE = "ticktrail_session"
 
 WITHOUT_LOGIN = ("/healthz", "/readyz", "/login", "/favicon.ico")
 """What anybody may ask for. All else needs a role, the pages' scripts and styles included."""
+
+READ_ONLY = ("/api", "/metrics", "/healthz", "/readyz")
 
 _FOR_PROGRAMS = ("/api", "/metrics")
 
@@ -96,6 +98,30 @@ class AuthMiddleware:
         if role is None:
             self._attempts.failed(address, now)
         return role
+
+
+class ReadOnlyMiddleware:
+    """Answers HEAD like GET without the body, and 405 to every other method, on paths for programs."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on GET and HEAD, refuse the rest."""
+        if scope["type"] != "http" or not under(scope["path"], READ_ONLY) or scope["method"] == "GET":
+            await self.app(scope, receive, send)
+            return
+        if scope["method"] != "HEAD":
+            refusal = problem(405, "This path is read-only.", headers={"Allow": "GET, HEAD"})
+            await refusal(scope, receive, send)
+            return
+
+        async def without_body(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self.app({**scope, "method": "GET"}, receive, without_body)
 
 
 def client_address(connection: HTTPConnection) -> str:
