@@ -1,4 +1,4 @@
-"""Reasons why an execution was withheld, in words."""
+"""Reasons why an execution was not read: n8n withheld its data, or Ticktrail does not believe what it holds."""
 
 from __future__ import annotations
 
@@ -15,4 +15,12 @@ REASONS = {
     "n8n cannot read its data": "unreadable",
     "n8n deleted it meanwhile": "deleted meanwhile",
 }
-"""Why n8n would not show an execution, in words."""
+"""Reasons of the outcome ``WITHHELD``, in words."""
+
+NOT_READ_REASONS = {
+    "provider": "webhook of another provider",
+    "text": "status inside a text that is not opened",
+    "status": "status of unproven origin",
+    "send": "send of unproven origin",
+}
+"""Reasons of the outcome ``NOT_READ``, in words. Only ``provider`` comes with the provider's name."""

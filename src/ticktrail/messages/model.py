@@ -39,11 +39,21 @@ NEVER = datetime.fromtimestamp(0, UTC)
 
 
 class Outcome(enum.Enum):
-    """What reading one execution came to. The third is never taken for the second."""
+    """Result of reading one execution.
+
+    * ``FOUND``: it holds at least one status.
+    * ``NONE``: n8n returned it whole, and it holds no status.
+    * ``WITHHELD``: n8n did not return its data; it may hold statuses.
+    * ``NOT_READ``: it holds what looks like a status, a send or another provider's webhook that Ticktrail does not
+      believe or understand.
+
+    ``WITHHELD`` and ``NOT_READ`` are never counted as ``NONE``.
+    """
 
     FOUND = "found"
     NONE = "none"
     WITHHELD = "not_shown"
+    NOT_READ = "not_read"
 
 
 class StatusEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -115,12 +125,14 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Extraction(msgspec.Struct, frozen=True, kw_only=True):
-    """What one execution held.
+    """The statuses and sends of one execution.
 
     Attributes:
         execution_id: n8n's id, as a string; empty when not even that could be read.
         status: n8n's execution status; ``final`` tells whether it can still change.
-        reason: why the data was not shown (``redacted``, ``too_large``, ``no_data``, ``unreadable``, …).
+        reason: set when the outcome is ``WITHHELD`` (a key of ``extraction.withheld.REASONS``) or ``NOT_READ`` (a key
+            of ``extraction.withheld.NOT_READ_REASONS``), else None.
+        provider: the name of the other provider whose webhook was not read, such as ``Evolution API``; else None.
         problems: malformed items that were left out, one sentence each, without personal data.
     """
 
@@ -130,6 +142,7 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime | None
     outcome: Outcome
     reason: str | None = None
+    provider: str | None = None
     events: tuple[StatusEvent, ...] = ()
     sends: tuple[Send, ...] = ()
     problems: tuple[str, ...] = ()

@@ -69,7 +69,7 @@ class ReadCounts(msgspec.Struct, kw_only=True):
             self.unfinished += 1
         if found.outcome is Outcome.FOUND:
             self.with_statuses += 1
-        elif found.outcome is Outcome.NONE:
+        elif found.outcome in (Outcome.NONE, Outcome.NOT_READ):
             self.without += 1
         else:
             self.withheld[found.reason or "unreadable"] += 1
