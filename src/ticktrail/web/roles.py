@@ -15,7 +15,6 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
-from datetime import datetime
 
 import msgspec
 from starlette.requests import HTTPConnection
@@ -63,27 +62,9 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
                 found = role
         return found
 
-    def new_session(self, role: Role, now: datetime) -> str:
-        """The text of a cookie that lets this role in until :data:`SESSION_SECONDS` from now."""
-        claim = f"{role.value}.{int(now.timestamp()) + SESSION_SECONDS}"
-        return f"{claim}.{self._signature(role, claim)}"
-
-    def role_by_session(self, cookie: str, now: datetime) -> Role | None:
-        """Whom a cookie lets in; None when it is not one of ours, or too old."""
-        claim, _, signature = cookie[:_LONGEST_TEXT].rpartition(".")
-        name, _, expires = claim.partition(".")
-        role = next((role for role in self.tokens if role.value == name), None)
-        if role is None or not hmac.compare_digest(signature.encode(), self._signature(role, claim).encode()):
-            return None
-        return role if int(expires) > now.timestamp() else None
-
     def role_of(self, request: HTTPConnection) -> Role:
         """Whom the guard found behind a request for a page; the least of roles when it found nobody."""
         return role_of(request) or Role.VIEWER
-
-    def _signature(self, role: Role, claim: str) -> str:
-        key = hmac.digest(self.tokens[role].reveal().encode(), b"ticktrail session 1", hashlib.sha256)
-        return hmac.new(key, claim.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 def access_for(settings: Settings, host: str) -> Access:

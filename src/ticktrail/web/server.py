@@ -38,6 +38,8 @@ from ticktrail.web.security import login
 from ticktrail.web.security.headers import SecurityHeaders
 from ticktrail.web.security.middleware import AuthMiddleware, ReadOnlyMiddleware
 from ticktrail.web.security.rate_limit import LoginAttempts
+from ticktrail.web.security.sessions import LOGOUT_FILE, Sessions
+from ticktrail.web.security.url_tokens import data_folder
 from ticktrail.web.store_pool import StorePool, open_store_pool
 
 METRICS_SECONDS = 15.0
@@ -82,8 +84,9 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     # A key that is changed while it runs is put here by whoever reads the settings anew.
     app.state.n8n_key = settings.n8n.api_key
     attempts = LoginAttempts()
+    sessions = Sessions(access, data_folder(settings) / LOGOUT_FILE)
     problems.install(app)
-    app.include_router(login.router(access, attempts))
+    app.include_router(login.router(access, sessions, attempts))
     app.include_router(probes.router(settings, cache))
     paths = api.router(settings, access, pool, conversations)
     app.include_router(paths)
@@ -92,7 +95,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     for path in ("/api", "/api/{rest:path}"):
         app.add_api_route(path, _no_such_path, include_in_schema=False)
     app.add_middleware(ReadOnlyMiddleware)
-    app.add_middleware(AuthMiddleware, access=access, attempts=attempts)
+    app.add_middleware(AuthMiddleware, access=access, sessions=sessions, attempts=attempts)
     # Added last, it stands outermost: a refusal has the headers too.
     app.add_middleware(SecurityHeaders)
     if not (pages and _mount_pages(app, settings, access, cache, conversations)):

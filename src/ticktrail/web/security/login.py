@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 from fastapi import APIRouter, Request
@@ -13,9 +12,10 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from ticktrail.web.pages import strings as words
 from ticktrail.web.problem_details import Problem
-from ticktrail.web.roles import SESSION_SECONDS, Access
+from ticktrail.web.roles import Access
 from ticktrail.web.security.middleware import SESSION_COOKIE, client_address
 from ticktrail.web.security.rate_limit import LoginAttempts
+from ticktrail.web.security.sessions import SESSION_SECONDS, Sessions
 
 _LARGEST_FORM = 8_192
 
@@ -58,7 +58,9 @@ PAGE = """<!doctype html>
 """
 
 
-def router(access: Access, attempts: LoginAttempts, *, clock: Callable[[], float] = time.monotonic) -> APIRouter:
+def router(
+    access: Access, sessions: Sessions, attempts: LoginAttempts, *, clock: Callable[[], float] = time.monotonic
+) -> APIRouter:
     """``/login`` and ``/logout``."""
     routes = APIRouter(include_in_schema=False)
 
@@ -83,7 +85,7 @@ def router(access: Access, attempts: LoginAttempts, *, clock: Callable[[], float
         answer = RedirectResponse(wanted, 303)
         answer.set_cookie(
             SESSION_COOKIE,
-            access.new_session(role, datetime.now(UTC)),
+            sessions.new(role),
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="strict",
@@ -93,6 +95,7 @@ def router(access: Access, attempts: LoginAttempts, *, clock: Callable[[], float
 
     @routes.post("/logout")
     async def log_out(request: Request) -> Response:
+        sessions.end(request.cookies.get(SESSION_COOKIE, ""))
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(SESSION_COOKIE, httponly=True, samesite="strict", secure=_is_https(request))
         return answer

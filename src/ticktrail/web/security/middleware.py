@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
@@ -17,6 +16,7 @@ from ticktrail.web.roles import ROLE_KEY, Access, Role
 from ticktrail.web.security import request_checks as bounds
 from ticktrail.web.security.headers import under
 from ticktrail.web.security.rate_limit import LoginAttempts
+from ticktrail.web.security.sessions import Sessions
 
 SESSION_COOKIE = "ticktrail_session"
 
@@ -43,10 +43,17 @@ class AuthMiddleware:
     """
 
     def __init__(
-        self, app: ASGIApp, *, access: Access, attempts: LoginAttempts, clock: Callable[[], float] = time.monotonic
+        self,
+        app: ASGIApp,
+        *,
+        access: Access,
+        sessions: Sessions,
+        attempts: LoginAttempts,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.app = app
         self._access = access
+        self._sessions = sessions
         self._attempts = attempts
         self._clock = clock
 
@@ -87,7 +94,7 @@ class AuthMiddleware:
         if scheme.lower() == "bearer":
             return self._role_by_token(token.strip(), client_address(connection))
         cookie = connection.cookies.get(SESSION_COOKIE)
-        return None if cookie is None else self._access.role_by_session(cookie, datetime.now(UTC))
+        return None if cookie is None else self._sessions.role(cookie)
 
     def _role_by_token(self, token: str, address: str) -> Role | None:
         now = self._clock()
