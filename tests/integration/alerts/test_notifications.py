@@ -36,9 +36,8 @@ SECRET = "a secret of thirty-two characters"  # noqa: S105 - nobody's
 
 def example(language: str) -> Any:
     """The example in this language in the how-to's section on alerts, read as a program reads it."""
-    page = (Path(__file__).parents[3] / "docs" / "how-to.md").read_text(encoding="utf-8")
-    section = page.split("\n## Be told when something is wrong\n", 1)[1].split("\n## ", 1)[0]
-    block = section.split(f"```{language}\n", 1)[1].split("```", 1)[0]
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "alerts.md").read_text(encoding="utf-8")
+    block = page.split(f"```{language}\n", 1)[1].split("```", 1)[0]
     return json.loads(block) if language == "json" else block
 
 

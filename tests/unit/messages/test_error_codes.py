@@ -232,7 +232,7 @@ def test_something_else_under_the_name_is_refused() -> None:
 
 def test_the_example_in_the_docs_works_and_its_table_is_complete() -> None:
     """The how-to's ``ticktrail.toml`` is accepted, and its table names every key and every value there is."""
-    page = (Path(__file__).parents[3] / "docs" / "how-to.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "failures.md").read_text(encoding="utf-8")
     section = page.split("## Give failures your own advice\n")[1].split("\n## ")[0]
     example = section.split("```toml\n")[1].split("```")[0]
     mine = CATALOGUE.with_own(tomllib.loads(example)["error_codes"], "ticktrail.toml")

@@ -1,4 +1,4 @@
-"""The queries in README.md, typed into a MongoDB that holds the 400 recorded messages.
+"""The queries of docs/how-to/query-and-export.md, typed into a MongoDB that holds the 400 recorded messages.
 
 What they must find is counted from ``corpus_400_messages.expected.json``, which the program that fired the webhooks
 wrote. Ticktrail has no part in it.
@@ -27,14 +27,14 @@ from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```javascript\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PAGE = (ROOT / "docs" / "how-to" / "query-and-export.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```javascript\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 RECORDINGS = ROOT / "tests" / "data" / "n8n-2.41.1"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((RECORDINGS / "corpus_400_messages.expected.json").read_text())
 
 PERSON = "966500000037"
-"""Whom the README asks about."""
+"""The person in the page's query."""
 
 FRESH = {"966500000007", "966500000037", "966500000099"}
 """Whose messages were stored just now; those of all others two hours ago."""
@@ -68,7 +68,7 @@ def recorded_events() -> tuple[list[StatusEvent], list[StatusEvent]]:
 
 
 def run(ledger: Database[dict[str, Any]], block: str) -> Documents:
-    """Type a block of the README: ``db.<collection>.find(…)`` or ``.aggregate(…)``, maybe with ``.sort(…)`` behind."""
+    """Type a block of the page: ``db.<collection>.find(…)`` or ``.aggregate(…)``, maybe with ``.sort(…)`` behind."""
     called = re.fullmatch(r"\s*db\.(\w+)\.(find|aggregate)\((.*?)\)(?:\.sort\((\{[^()]*\})\))?\s*", block, re.DOTALL)
     assert called is not None, f"not a query this test can type:\n{block}"
     collection, method, argument, order = called.groups()
@@ -108,7 +108,7 @@ def is_newest_first(documents: Documents) -> bool:
     return times == sorted(times, reverse=True)
 
 
-def test_the_readme_has_these_queries() -> None:
+def test_the_page_has_these_queries() -> None:
     """There are six: by person, unread, by status, the last hour, counts by status, counts by person and status."""
     assert len(BLOCKS) == 6
 
