@@ -34,9 +34,11 @@ from benchmarks.served import (
 )
 from benchmarks.syncing import n8n
 from ticktrail.messages.filters import Grouping
-from ticktrail.queries import lists as questions
+from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import period_of
+from ticktrail.queries.statistics import compute_statistics, sparklines
 from ticktrail.settings.naming import Naming
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
@@ -104,19 +106,22 @@ def _measure_answers(server: Serving, store: Path) -> None:
 def _measure_questions(store: Path) -> None:
     """What the pages ask, every time anew: nothing is remembered here."""
     now = datetime.now(UTC)
+    settings = load_settings({"TICKTRAIL_STORE": str(store)}, {}, store.parent)
     asked: dict[str, Callable[[Store], object]] = {
-        "how complete the ledger is": lambda ledger: questions.trust(ledger, ()),
+        "completeness": lambda ledger: read_completeness(ledger, settings, content=True),
     }
     for name in ("7d", "30d", "90d", "all"):
         period = period_of(name, now, _ZONE)
-        asked[f"funnel of {name}"] = lambda ledger, span=period: questions.funnel(ledger, span, now, _ZONE)
+        asked[f"funnel of {name}"] = lambda ledger, span=period: compute_statistics(
+            ledger, settings, span.chosen, Grouping.DAY, naming=Naming(), now=now, compare=True
+        )
     month = period_of("30d", now, _ZONE)
     for by in (Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.ERROR):
-        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: questions.groups(
-            ledger, by, month, now, zone=_ZONE, naming=Naming(), limit=100
+        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: compute_statistics(
+            ledger, settings, month.chosen, by, naming=Naming(), now=now, limit=100, compare=True
         )
-    asked["sparklines of 20 templates of 30d"] = lambda ledger: questions.sparks(
-        ledger, Grouping.TEMPLATE, month, _GROUPS, zone=_ZONE, naming=Naming()
+    asked["sparklines of 20 templates of 30d"] = lambda ledger: sparklines(
+        ledger, month.chosen, Grouping.TEMPLATE, _GROUPS, naming=Naming()
     )
     options = StoreOptions(timezone=_ZONE)
     with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:

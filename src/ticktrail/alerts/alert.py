@@ -28,6 +28,7 @@ class Kind(enum.StrEnum):
     SILENCE = "silence"
     SYNC = "sync"
     WITHHELD = "not_shown"
+    REFUSED = "refused"
     GAP = "gap"
     KEY = "key"
 
@@ -79,7 +80,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         delivery_drop: so much less delivered than a week before, in parts of all.
         silence_after: no status for so long although messages were accepted.
         silence_factor: no status for so many times the longest pause of the last fourteen days.
-        sync_after: no sync that came through for so long.
         off: kinds, codes and keys that are never worth an alert.
         quiet: minutes of the day in which warnings wait, from and to; None for never.
         remind_after: tell again of what still fires after so long; None for never.
@@ -94,7 +94,6 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     delivery_drop: float = 0.1
     silence_after: int = 2 * HOUR_SECONDS
     silence_factor: float = 1.5
-    sync_after: int = 2 * HOUR_SECONDS
     off: frozenset[str] = frozenset()
     quiet: tuple[int, int] | None = None
     remind_after: int | None = None

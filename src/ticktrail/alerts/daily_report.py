@@ -10,11 +10,12 @@ import msgspec
 
 from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Alert
 from ticktrail.alerts.failures import one_title
-from ticktrail.alerts.rules import Synced, delivered_within, timed
+from ticktrail.alerts.rules import delivered_within, timed
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.rates import Share, details_document, document, duration, figures
+from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.text.formatting import outside, people_text, plural, span, when
 
 PeriodName = Literal["day", "week"]
@@ -67,7 +68,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         never: statuses that the trigger never passes.
         errors: failed messages by code.
         refused: what Meta refused to send, by cause.
-        syncs: how the reading goes.
+        workflows: how complete the store is.
         needing: alerts that nobody has acknowledged, of now.
     """
 
@@ -78,7 +79,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     never: frozenset[str] = frozenset()
     errors: Sequence[Group] = ()
     refused: Sequence[CauseCount] = ()
-    syncs: Sequence[Synced] = ()
+    workflows: Sequence[WorkflowCompleteness] = ()
     needing: Sequence[Alert] = ()
 
 
@@ -96,7 +97,7 @@ def lines_of(found: Summary, catalogue: Catalogue) -> list[str]:
         f"on the way: {counts.on_the_way:,}",
         f"time to deliver: {_times(made.percentiles, counts)}",
         f"refused by Meta before sending: {_refused(found, catalogue)}",
-        f"ledger: {_trust(found)}",
+        f"completeness: {_completeness(found)}",
         f"now: {_needing(found.needing)}",
     ]
 
@@ -194,21 +195,23 @@ def _refused(found: Summary, catalogue: Catalogue) -> str:
     return "; ".join([f"{sum(count for count, _, _ in sums):,}", *told])
 
 
-def _trust(found: Summary) -> str:
-    """How far the figures can be trusted: what they could not see."""
-    if not found.syncs:
-        return "not fed by a sync from n8n"
+def _completeness(found: Summary) -> str:
+    """Return how complete the store is, and what the figures may lack."""
+    if not found.workflows:
+        return "no sync with n8n has run"
     told = []
-    checked = [one.checked_at for one in found.syncs]
+    checked = [one.checked_at for one in found.workflows]
     oldest = min((moment for moment in checked if moment is not None), default=None)
     if oldest is None or None in checked:
-        told.append("a workflow has not been read through yet")
+        told.append("a workflow has not been synced yet")
     else:
         told.append(f"complete up to {when(int(oldest.timestamp()), found.now, found.period.zone)}")
-    hidden = sum(sum(one.not_shown.values()) for one in found.syncs)
-    if hidden:
-        told.append(f"{plural(hidden, 'execution')} n8n would not show")
-    gaps = sum(len([gap for gap in one.gaps if gap.found_at.timestamp() >= found.period.since]) for one in found.syncs)
+    withheld, refused = (sum(len(getattr(one, name)) for one in found.workflows) for name in ("withheld", "refused"))
+    if withheld:
+        told.append(f"{plural(withheld, 'execution')} withheld by n8n")
+    if refused:
+        told.append(f"data of {plural(refused, 'execution')} refused by the store")
+    gaps = sum(gap.found_at.timestamp() >= found.period.since for one in found.workflows for gap in one.facts.gaps)
     if gaps:
         told.append(f"{plural(gaps, 'gap')} found")
     return "; ".join(told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from datetime import datetime
 
 import msgspec
@@ -16,7 +15,6 @@ from ticktrail.alerts.rules import (
     WEEK,
     AlertFacts,
     Delivery,
-    Synced,
     UndeliveredByNumber,
     delivered_within,
     is_stuck,
@@ -25,11 +23,10 @@ from ticktrail.alerts.rules import (
 from ticktrail.health.checks import Finding, judge_key
 from ticktrail.messages.counts import QUARTER_SECONDS, Group
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
+from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, PendingKind
-from ticktrail.sync.incremental import scope_of
 
 _PAUSES_OF = 14 * DAY_SECONDS
 _ENOUGH_DAYS = 7 * DAY_SECONDS
@@ -53,9 +50,15 @@ def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, n
         last_status_timestamp=last,
         unanswered=_unanswered(ledger, rules, last, moment),
         longest_pause=None if last is None else _longest_pause(ledger, last),
-        syncs=syncs(ledger, settings),
+        workflows=workflows(ledger, settings),
         key=_key(settings, now),
     )
+
+
+def workflows(store: Store, settings: Settings) -> tuple[WorkflowCompleteness, ...]:
+    """Return how complete each synced workflow is; none where the store was never fed by a sync."""
+    known = read_completeness(store, settings)
+    return known.workflows if any(one.scope for one in known.workflows) or known.runs else ()
 
 
 def _failures(ledger: Store, since: int, until: int | None) -> Failures:
@@ -149,54 +152,6 @@ def _longest_pause(ledger: Store, last: int) -> int | None:
     if messages < _ENOUGH_MESSAGES or (quarters[-1] - quarters[0]) * QUARTER_SECONDS < _ENOUGH_DAYS:
         return None
     return max((later - earlier) * QUARTER_SECONDS for earlier, later in itertools.pairwise(quarters))
-
-
-def syncs(ledger: Store, settings: Settings) -> list[Synced]:
-    """How the reading of the workflows in the settings goes; without such, of the one that was read last."""
-    known = ledger.sync_state.facts()
-    if not known:
-        return []
-    wanted: dict[str, Facts] = {}
-    if settings.n8n.base_url:
-        for workflow_id in settings.workflow_ids:
-            scope = scope_of(settings.n8n.base_url, workflow_id, ledger)
-            wanted[scope] = known.get(scope, Facts())
-    if not wanted.keys() & known.keys():
-        newest = max(known, key=lambda scope: _age_key(known[scope]))
-        wanted = {newest: known[newest]}
-    runs = ledger.sync_state.runs(100)
-    found = []
-    for scope, facts in wanted.items():
-        run = next((one for one in runs if one.scope == scope), None)
-        ended = None if run is None else run.began_at.timestamp() + run.seconds
-        failed = (
-            run is not None and run.error and (facts.checked_at is None or (ended or 0) >= facts.checked_at.timestamp())
-        )
-        found.append(
-            Synced(
-                workflow_id=scope.split("|")[-3] if scope.count("|") >= 3 else scope,
-                checked_at=facts.checked_at,
-                error=run.error if run is not None and failed else None,
-                not_shown=_not_shown(ledger, scope),
-                gaps=facts.gaps,
-                lost=facts.lost,
-            )
-        )
-    return found
-
-
-def _not_shown(ledger: Store, scope: str) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for record in ledger.sync_state.load_coverage(scope).pending.values():
-        if record.kind is PendingKind.WITHHELD:
-            found[record.reason or "unreadable"] += 1
-        elif record.kind is PendingKind.REFUSED:
-            found["refused"] += 1
-    return dict(found)
-
-
-def _age_key(facts: Facts) -> float:
-    return 0.0 if facts.checked_at is None else facts.checked_at.timestamp()
 
 
 def _key(settings: Settings, now: datetime) -> Finding | None:

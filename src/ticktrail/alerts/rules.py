@@ -7,7 +7,8 @@ because of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 import msgspec
@@ -18,7 +19,7 @@ from ticktrail.health.checks import Finding, Verdict
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.stores.coverage import Gap, LostExecution
+from ticktrail.queries.completeness import WorkflowCompleteness, counted, reason_text
 from ticktrail.text.formatting import outside, plural, span, when
 
 STUCK_UNTIL = 30 * DAY_SECONDS
@@ -37,12 +38,6 @@ FEWEST_SENDS = 3
 
 _SURE = 3.0
 """Standard deviations by which two shares differ before it is more than chance."""
-
-_WORDS = {
-    "redacted": "redacted", "too_large": "too large", "no_data": "without data", "empty": "empty",
-    "unreadable": "unreadable", "recovered_without_payload": "crashed, data lost", "trimmed": "trimmed",
-    "binary": "body stored as a file", "refused": "refused by the store",
-}  # fmt: skip
 
 
 class UndeliveredByNumber(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,24 +67,6 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     sent_before: int
 
 
-class Synced(msgspec.Struct, frozen=True, kw_only=True):
-    """How the reading of one workflow goes.
-
-    Attributes:
-        checked_at: when the last sync that came through began; None when none ever did.
-        error: what ended the last one, when it did not come through.
-        not_shown: executions that n8n would not show, by reason.
-        gaps: and ``lost``, the newest.
-    """
-
-    workflow_id: str
-    checked_at: datetime | None
-    error: str | None = None
-    not_shown: Mapping[str, int] = {}
-    gaps: Sequence[Gap] = ()
-    lost: Sequence[LostExecution] = ()
-
-
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the rules look at.
 
@@ -111,13 +88,13 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     last_status_timestamp: int | None = None
     unanswered: int = 0
     longest_pause: int | None = None
-    syncs: Sequence[Synced] = ()
+    workflows: Sequence[WorkflowCompleteness] = ()
     key: Finding | None = None
 
 
 def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
     """Everything that needs somebody, the most urgent first, then what concerns most messages."""
-    late = list(_late(facts, rules))
+    late = list(_late(facts))
     found = [
         *failing(facts.failures, facts.failures_before, rules, catalogue, facts.at),
         *_stuck(facts, rules),
@@ -125,7 +102,7 @@ def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
         # Without a sync there are no statuses: that is one cause, not two.
         *(() if late else _silence(facts, rules)),
         *late,
-        *_not_shown(facts),
+        *_withheld(facts),
         *_gaps(facts),
         *_key(facts),
     ]
@@ -231,7 +208,7 @@ def timed(counts: Counts) -> int:
 
 
 def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
-    if not facts.syncs:
+    if not facts.workflows:
         return
     last, now = facts.last_status_timestamp, int(facts.at.now.timestamp())
     silent = None if last is None else now - last
@@ -266,49 +243,59 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     )
 
 
-def _late(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
-    for one in facts.syncs:
-        late = None if one.checked_at is None else (facts.at.now - one.checked_at).total_seconds()
-        if late is not None and late <= rules.sync_after:
+def _late(facts: AlertFacts) -> Iterator[Alert]:
+    now, zone = facts.at.now, facts.at.zone
+    for one in facts.workflows:
+        if not one.is_late(now):
             continue
-        says = "No sync of this workflow has come through yet."
-        if one.checked_at is not None and late is not None:
-            until = when(int(one.checked_at.timestamp()), facts.at.now, facts.at.zone)
-            says = f"Complete up to {until}; no sync has come through for {span(late)}."
+        says = "No sync of this workflow has succeeded yet."
+        if one.checked_at is not None:
+            until = when(int(one.checked_at.timestamp()), now, zone)
+            age = span((now - one.checked_at).total_seconds())
+            says = f"Complete up to {until}; no sync has succeeded for {age}."
         if one.error:
-            says += f" The last one ended with: {outside(one.error, 200)}"
+            says += f" The last sync failed: {outside(one.error, 200)}"
         yield Alert(
             key=key_of(Kind.SYNC, one.workflow_id),
             kind=Kind.SYNC,
             urgency="urgent",
-            title=f"The ledger is not kept up to date, workflow {outside(one.workflow_id)}",
+            title=f"Syncs are late, workflow {outside(one.workflow_id)}",
             says=says,
             remedy="n8n deletes executions after a while, and the statuses in them. Type: ticktrail sync",
             since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
         )
 
 
-def _not_shown(facts: AlertFacts) -> Iterator[Alert]:
-    for one in facts.syncs:
-        count = sum(one.not_shown.values())
-        if not count:
-            continue
-        reasons = ", ".join(f"{number:,} {_WORDS.get(why, outside(why))}" for why, number in one.not_shown.items())
-        yield Alert(
-            key=key_of(Kind.WITHHELD, one.workflow_id),
-            kind=Kind.WITHHELD,
-            urgency="warning",
-            title=f"{plural(count, 'execution')} n8n would not show, workflow {outside(one.workflow_id)}",
-            says=f"{reasons}. {'It' if count == 1 else 'They'} may hold statuses.",
-            remedy="See which they are, and why: ticktrail audit --verbose",
-        )
+def _withheld(facts: AlertFacts) -> Iterator[Alert]:
+    for one in facts.workflows:
+        workflow = f"workflow {outside(one.workflow_id)}"
+        if one.withheld:
+            reasons = counted(Counter(outside(reason_text(record.reason)) for record in one.withheld))
+            yield Alert(
+                key=key_of(Kind.WITHHELD, one.workflow_id),
+                kind=Kind.WITHHELD,
+                urgency="warning",
+                title=f"n8n withheld {plural(len(one.withheld), 'execution')}, {workflow}",
+                says=f"{reasons}. {'It' if len(one.withheld) == 1 else 'They'} may hold statuses.",
+                remedy="List them with their reasons: ticktrail audit --verbose",
+            )
+        if one.refused:
+            reasons = counted(Counter(outside(record.reason or "no reason given", 80) for record in one.refused))
+            yield Alert(
+                key=key_of(Kind.REFUSED, one.workflow_id),
+                kind=Kind.REFUSED,
+                urgency="warning",
+                title=f"The store refused data of {plural(len(one.refused), 'execution')}, {workflow}",
+                says=f"{reasons}. These statuses are not stored.",
+                remedy="Check the store: ticktrail doctor",
+            )
 
 
 def _gaps(facts: AlertFacts) -> Iterator[Alert]:
     at, remedy = facts.at, "They cannot be had again. Sync more often, or let n8n keep more: ticktrail doctor"
-    for one in facts.syncs:
+    for one in facts.workflows:
         workflow = f"workflow {outside(one.workflow_id)}"
-        for gap in one.gaps:
+        for gap in one.facts.gaps:
             if (at.now - gap.found_at).total_seconds() > LATELY:
                 continue
             bounds = [
@@ -325,7 +312,7 @@ def _gaps(facts: AlertFacts) -> Iterator[Alert]:
                 says=f"Nothing known from {between}: n8n deleted these executions before they were read.",
                 remedy=remedy,
             )
-        lost = [each for each in one.lost if (at.now - each.found_at).total_seconds() <= LATELY]
+        lost = [each for each in one.facts.lost if (at.now - each.found_at).total_seconds() <= LATELY]
         if lost:
             yield Alert(
                 key=key_of(Kind.GAP, one.workflow_id, "lost"),

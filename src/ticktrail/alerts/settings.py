@@ -93,7 +93,10 @@ def _rules(table: object, where: str) -> Rules:
     given: dict[str, Any] = {}
     for key, value in table.items():
         _known(key, _KEYS, where)
-        if key in _DURATIONS:
+        if key == "sync_after":
+            # Read where every face asks whether a sync is late: ticktrail.queries.completeness.late_after.
+            _seconds(value, f"{where} {key}")
+        elif key in _DURATIONS:
             given[key] = _seconds(value, f"{where} {key}")
         elif key in _RATES:
             given[key] = _share(value, f"{where} {key}")

@@ -23,7 +23,7 @@ from ticktrail.output.documents import can_show, to_json
 from ticktrail.output.messages import harmless
 from ticktrail.output.terminal import console
 from ticktrail.queries import hints as teaching
-from ticktrail.queries.statistics import Report
+from ticktrail.queries.statistics import Statistics
 
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
@@ -48,13 +48,13 @@ _HEADINGS = {
 }
 
 
-def write_report(report: Report, stream: TextIO) -> None:
+def write_report(report: Statistics, stream: TextIO) -> None:
     """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
     writer = _Writer(stream)
     writer.heading(report)
     writer.totals(stats.figures(report.totals, report.never), report.by)
     writer.lines(teaching.never_passed(report.never))
-    writer.lines(report.unseen)
+    writer.lines(report.missing)
     if report.by is not None and report.groups is not None:
         writer.line()
         if not report.groups.named:
@@ -108,7 +108,7 @@ class _Writer:
         table.add_row(Text(label, style="bold"), Text(self._shown(text)))
         self._out.print(table)
 
-    def heading(self, report: Report) -> None:
+    def heading(self, report: Statistics) -> None:
         since, until = (_moment(moment, report.zone) for moment in (report.since_timestamp, report.until_timestamp))
         period = "All messages"
         if since or until:
@@ -164,7 +164,7 @@ class _Writer:
         self._out.print(shown)
         self._out.print(legend)
 
-    def groups(self, report: Report, by: Grouping, found: Chosen) -> None:
+    def groups(self, report: Statistics, by: Grouping, found: Chosen) -> None:
         twice = {hour for hour, times in Counter(str(group.key)[:16] for group in found.shown).items() if times > 1}
         made = [(self._name(group, by, twice), stats.figures(group.counts, report.never)) for group in found.shown]
         if by in TIMES and len(found.shown) > 2:

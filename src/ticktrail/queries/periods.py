@@ -9,6 +9,7 @@ import msgspec
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import DAY_SECONDS
+from ticktrail.messages.filters import MessageFilter
 
 USUAL = "7d"
 LENGTHS = {"today": 1, "7d": 7, "30d": 30, "90d": 90}
@@ -26,6 +27,11 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     since: int | None
     until: int | None
+
+    @property
+    def chosen(self) -> MessageFilter:
+        """The messages that were sent in this period."""
+        return MessageFilter(since_timestamp=self.since, until_timestamp=self.until)
 
     def before(self, now: datetime) -> tuple[Period, Period] | None:
         """The part of this period that is final, and as long a period right before this one; None where there is none.

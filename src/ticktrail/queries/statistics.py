@@ -1,70 +1,41 @@
-"""The figures of a ledger as one report: what ``ticktrail stats`` prints and the API answers."""
+"""Statistics: totals, groups and comparisons, the same for the CLI, the API, the pages and the downloads."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any
 
 import msgspec
 
-from ticktrail.messages import rates as stats
-from ticktrail.messages.counts import DAY_SECONDS, Counts, Group
-from ticktrail.messages.filters import READ, Grouping, MessageFilter
-from ticktrail.messages.grouping import WITH_DETAILS, Chosen, chosen, folded
-from ticktrail.messages.rates import never_passed
-from ticktrail.queries import hints as teaching
-from ticktrail.queries.completeness import unseen
+from ticktrail.messages import grouping, rates
+from ticktrail.messages.counts import DAY_SECONDS, Counts, Group, Key
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.grouping import WITH_DETAILS, Chosen
+from ticktrail.queries import hints
+from ticktrail.queries.completeness import missing_data, read_completeness, statuses_never_passed
+from ticktrail.queries.periods import Period
 from ticktrail.settings.naming import Naming
+from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
-_LATEST = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed": ("failed", "undelivered")}
+SPARKLINES = 30
+"""Groups that a page shows a sparkline and a main reason for."""
+
+_FEWEST_A_DAY = 5
 
 
-def overview(
-    ledger: Store, wanted: MessageFilter, by: Grouping | None, limit: int, *, naming: Naming, now: datetime
-) -> Report:
-    """The totals of the messages a filter chooses, and their groups, the worst first, at most ``limit`` of them."""
-    young_since = young_from(now)
-    (totals,) = ledger.statistics(wanted, young_since=young_since, details=True)
-    groups = None
-    if by is not None:
-        counted = ledger.statistics(wanted, by, young_since=young_since, details=by in WITH_DETAILS)
-        named = folded(counted, by, zone=ledger.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
-        groups = chosen(named, by, limit)
-    return Report(
-        location=ledger.location,
-        zone=ledger.timezone,
-        totals=totals.counts,
-        since_timestamp=wanted.since_timestamp,
-        until_timestamp=wanted.until_timestamp,
-        never=statuses_never_passed(ledger, totals.counts, wanted),
-        by=by,
-        groups=groups,
-        unseen=unseen(ledger, wanted, now),
-    )
-
-
-def young_from(now: datetime) -> int:
-    """Unix seconds from which messages count as not final: 24 hours ago."""
-    return int(now.timestamp()) - DAY_SECONDS
-
-
-def statuses_never_passed(ledger: Store, counts: Counts, asked: MessageFilter) -> frozenset[str]:
-    """What the trigger never passes: what did not come in these messages, nor ever."""
-    absent = never_passed(counts)
-    if absent and asked != MessageFilter():
-        seen = {name for name in absent if next(ledger.messages(MessageFilter(statuses=_LATEST[name], limit=1)), None)}
-        return never_passed(counts, seen)
-    return absent
-
-
-class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked, and the answer.
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to one statistics query.
 
     Attributes:
         since_timestamp: Unix seconds, as asked; ``until_timestamp`` likewise.
+        as_of: Unix seconds; messages younger than a day then are provisional.
         never: statuses that the trigger never passes.
-        unseen: what the figures could not see, a sentence each.
+        missing: what the statistics may lack, one sentence each.
+        change: the delivery rate less that of the period before, both final; None for too few messages, and where no
+            comparison was asked for. ``changes`` likewise, by the keys of the groups.
     """
 
     location: str
@@ -72,45 +43,194 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     totals: Counts
     since_timestamp: int | None = None
     until_timestamp: int | None = None
+    as_of: int = 0
     never: frozenset[str] = frozenset()
     by: Grouping | None = None
     groups: Chosen | None = None
-    unseen: tuple[str, ...] = ()
+    change: float | None = None
+    changes: Mapping[Key, float | None] = {}
+    missing: tuple[str, ...] = ()
 
 
-def report_document(report: Report) -> dict[str, Any]:
-    """For programs: totals and groups with every count."""
-    totals = stats.figures(report.totals, report.never)
+class Sparkline(msgspec.Struct, frozen=True, kw_only=True):
+    """A group's delivery rates by day, and the failure code of most of its failed messages."""
+
+    rates: tuple[float | None, ...]
+    reason: str | None
+    reason_messages: int = 0
+
+
+def compute_statistics(
+    store: Store,
+    settings: Settings,
+    chosen: MessageFilter,
+    by: Grouping | None = None,
+    *,
+    naming: Naming,
+    now: datetime,
+    limit: int = sys.maxsize,
+    compare: bool = False,
+) -> Statistics:
+    """Return the totals of the messages a filter chooses, and their groups.
+
+    Args:
+        limit: maximum number of groups: those with most failures, of times the latest.
+        compare: compare delivery rates with the period before, of the same length and age.
+    """
+    young_since = young_from(now)
+    (totals,) = store.statistics(chosen, young_since=young_since, details=True)
+    groups = None
+    if by is not None:
+        groups = grouping.chosen(iterate_groups(store, chosen, by, naming=naming, now=now), by, limit)
+    change: float | None = None
+    changes: dict[Key, float | None] = {}
+    spans = _compared_spans(chosen, now) if compare else None
+    if spans is not None:
+        change = _change(totals.counts, *(_totals(store, span, young_since) for span in spans))
+        if by is not None and groups is not None and by not in grouping.TIMES:
+            wanted = {group.key for group in groups.shown}
+            young, earlier = (
+                {
+                    group.key: group.counts
+                    for group in iterate_groups(store, span, by, naming=naming, now=now, details=False)
+                    if group.key in wanted
+                }
+                for span in spans
+            )
+            changes = {
+                group.key: _change(group.counts, young.get(group.key, Counts()), earlier.get(group.key, Counts()))
+                for group in groups.shown
+            }
+    return Statistics(
+        location=store.location,
+        zone=store.timezone,
+        totals=totals.counts,
+        since_timestamp=chosen.since_timestamp,
+        until_timestamp=chosen.until_timestamp,
+        as_of=int(now.timestamp()),
+        never=statuses_never_passed(store, totals.counts, chosen),
+        by=by,
+        groups=groups,
+        change=change,
+        changes=changes,
+        missing=missing_data(read_completeness(store, settings), chosen, now),
+    )
+
+
+def iterate_groups(
+    store: Store, chosen: MessageFilter, by: Grouping, *, naming: Naming, now: datetime, details: bool | None = None
+) -> Iterator[Group]:
+    """Yield the groups of the messages a filter chooses under the names people know them by, as they are counted.
+
+    Args:
+        details: count the times to deliver too; None for the groupings that show them.
+    """
+    with_details = by in WITH_DETAILS if details is None else details
+    counted = store.statistics(chosen, by, young_since=young_from(now), details=with_details)
+    return grouping.folded(counted, by, zone=store.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
+
+
+def sparklines(
+    store: Store, chosen: MessageFilter, by: Grouping, keys: Collection[Key], *, naming: Naming
+) -> dict[Key, Sparkline]:
+    """Return the sparkline of each of these groups, with two queries however many groups there are."""
+
+    def by_group(across: Grouping) -> dict[Key, list[Group]]:
+        found: dict[Key, list[Group]] = {key: [] for key in keys}
+        for group in store.statistics(chosen, by, young_since=0, across=across):
+            key = group.key
+            if by is Grouping.CAMPAIGN and naming.campaign_key:
+                key = grouping.campaign_of(key, naming.campaign_key)
+            if key in found:
+                found[key].append(msgspec.structs.replace(group, key=group.across))
+        return found
+
+    days, reasons = by_group(Grouping.DAY), by_group(Grouping.ERROR)
+    return {key: _sparkline(days[key], reasons[key], store) for key in days}
+
+
+def young_from(now: datetime) -> int:
+    """Return the Unix time from which messages count as provisional: 24 hours ago."""
+    return int(now.timestamp()) - DAY_SECONDS
+
+
+def statistics_document(found: Statistics) -> dict[str, Any]:
+    """Return totals and groups with every count, for programs."""
+    totals = rates.figures(found.totals, found.never)
     made: dict[str, Any] = {
-        "store": report.location,
-        "timezone": str(report.zone),
-        "since": _instant(report.since_timestamp, report.zone),
-        "until": _instant(report.until_timestamp, report.zone),
-        "neverPassed": sorted(report.never),
-        "unseen": list(report.unseen),
-        "totals": {**stats.document(totals), **stats.details_document(totals)},
+        "store": found.location,
+        "timezone": str(found.zone),
+        "since": _instant(found.since_timestamp, found.zone),
+        "until": _instant(found.until_timestamp, found.zone),
+        "neverPassed": sorted(found.never),
+        "unseen": list(found.missing),
+        "totals": {**rates.document(totals), **rates.details_document(totals)},
     }
-    if report.by is not None and report.groups is not None:
-        made["by"] = report.by.value
-        made["groupCount"] = report.groups.named
-        made["groups"] = [group_document(group, report.by, report.never) for group in report.groups.shown]
-        if report.groups.nameless != Counts():
-            nameless = Group(key=None, counts=report.groups.nameless)
-            made["groups"].append(group_document(nameless, report.by, report.never))
-        if not report.groups.named:
-            made["hint"] = " ".join(teaching.empty_grouping(report.by, messages=report.totals.messages))
+    if found.by is not None and found.groups is not None:
+        made["by"] = found.by.value
+        made["groupCount"] = found.groups.named
+        made["groups"] = [group_document(group, found.by, found.never) for group in found.groups.shown]
+        if found.groups.nameless != Counts():
+            nameless = Group(key=None, counts=found.groups.nameless)
+            made["groups"].append(group_document(nameless, found.by, found.never))
+        if not found.groups.named:
+            made["hint"] = " ".join(hints.empty_grouping(found.by, messages=found.totals.messages))
     return made
 
 
 def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[str, Any]:
-    """One group for programs; a null key stands for the messages that belong to none."""
-    made = stats.figures(group.counts, never)
-    document = {by.value: group.key, "label": group.label, **stats.document(made)}
+    """Return one group for programs; a null key stands for the messages that belong to none."""
+    made = rates.figures(group.counts, never)
+    document = {by.value: group.key, "label": group.label, **rates.document(made)}
     if by is Grouping.ERROR:
         document["people"] = group.people
     if by in WITH_DETAILS:
-        document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in stats.PERCENTILES}
+        document |= {f"p{percent}ToDeliver": made.percentiles.get(percent) for percent in rates.PERCENTILES}
     return document
+
+
+def _sparkline(days: list[Group], reasons: list[Group], store: Store) -> Sparkline:
+    failed: dict[Key, int] = {}
+    for group in reasons:
+        failed[group.key] = failed.get(group.key, 0) + group.counts.failed
+    reason, messages = max(failed.items(), key=lambda one: (one[1], str(one[0])), default=(None, 0))
+    return Sparkline(
+        rates=tuple(
+            day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
+            for day in grouping.folded(days, Grouping.DAY, zone=store.timezone)
+            if day.key is not None
+        ),
+        reason=None if reason is None else str(reason),
+        reason_messages=messages,
+    )
+
+
+def _compared_spans(chosen: MessageFilter, now: datetime) -> tuple[MessageFilter, MessageFilter] | None:
+    """Return the provisional end of a period, and the period before its final part; None where none can be compared."""
+    halves = Period(name="", since=chosen.since_timestamp, until=chosen.until_timestamp).before(now)
+    if halves is None:
+        return None
+    final, earlier = halves
+    return (
+        msgspec.structs.replace(chosen, since_timestamp=final.until),
+        msgspec.structs.replace(chosen, since_timestamp=earlier.since, until_timestamp=earlier.until),
+    )
+
+
+def _totals(store: Store, chosen: MessageFilter, young_since: int) -> Counts:
+    (totals,) = store.statistics(chosen, young_since=young_since)
+    return totals.counts
+
+
+def _change(whole: Counts, young: Counts, earlier: Counts) -> float | None:
+    """Return by how much the delivery rate of the final part changed; None where either part has too few messages."""
+    final = Counts(
+        delivered=whole.delivered - young.delivered,
+        on_the_way=whole.on_the_way - young.on_the_way,
+        failed=whole.failed - young.failed,
+    )
+    later, before = (rates.figures(counts).delivered.rate for counts in (final, earlier))
+    return None if later is None or before is None else later - before
 
 
 def _instant(timestamp: int | None, zone: tzinfo) -> str | None:

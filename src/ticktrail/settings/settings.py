@@ -71,12 +71,12 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         token: lets in with every right.
         viewer_token: lets in to figures and masked numbers.
-        ready_seconds: the last good sync may be so old before ``/readyz`` says no.
+        ready_seconds: a sync that is older is late; None to judge by the usual time between syncs.
     """
 
     token: Secret | None = None
     viewer_token: Secret | None = None
-    ready_seconds: int = 900
+    ready_seconds: int | None = None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -239,8 +239,7 @@ class _Loader:
             dashboard=DashboardSettings(
                 token=self._read("TICKTRAIL_DASHBOARD_TOKEN", values.parse_token),
                 viewer_token=self._read("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", values.parse_token),
-                ready_seconds=self._read("TICKTRAIL_READY_SECONDS", values.parse_seconds)
-                or DashboardSettings().ready_seconds,
+                ready_seconds=self._read("TICKTRAIL_READY_SECONDS", values.parse_seconds),
             ),
         )
         return msgspec.structs.replace(settings, warnings=tuple(self._lookup.warnings))

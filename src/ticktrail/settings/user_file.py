@@ -10,10 +10,11 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.errors import SettingsError
+from ticktrail.errors import ConfigurationError, SettingsError
 from ticktrail.messages.error_codes import TABLE, Catalogue, packaged
 from ticktrail.settings.config_file import read_config_file
 from ticktrail.settings.settings import Settings
+from ticktrail.text.times import parse_duration
 
 
 class QuestionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +54,15 @@ def question_settings(settings: Settings) -> QuestionSettings:
         ) from None
     region = found.region or _country_of(settings.timezone.key)
     return msgspec.structs.replace(found, region=region and region.strip().upper())
+
+
+def late_sync_seconds(settings: Settings) -> int | None:
+    """``sync_after`` of ``[alerts]`` in seconds; None where the file does not say it, or cannot be used."""
+    try:
+        found = read_toml(settings).get("alerts", {}).get("sync_after")
+        return parse_duration(found) if isinstance(found, str) else None
+    except (ConfigurationError, AttributeError):
+        return None
 
 
 def catalogue(settings: Settings) -> Catalogue:

@@ -94,6 +94,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         newest_id: the highest id that a finished scan met, and when that execution started.
         checked_at: when the last finished scan began: everything up to then is stored, except what n8n hides.
+        intervals: seconds between the last finished scans, at most five: how often syncs usually run.
         full_at: when the last complete full scan began; None when there was none.
         full_seconds: how long that scan took.
         full_owed: an earlier scan did not finish, or n8n was away: the next scan must be full.
@@ -108,6 +109,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     newest_id: int | None = None
     newest_started_at: str | None = None
     checked_at: datetime | None = None
+    intervals: tuple[int, ...] = ()
     full_at: datetime | None = None
     full_seconds: float = 0.0
     full_owed: bool = True

@@ -64,6 +64,9 @@ _RENEW_SECONDS = 20.0
 _SINGLES = 50
 """How many open executions that the walk did not meet are asked for by themselves in one run."""
 
+_KEPT_INTERVALS = 5
+"""Times between syncs that are remembered; their median is how often syncs usually run."""
+
 _PAGES_BETWEEN_NOTES = 20
 """After so many pages of the list without anything to read, a full walk notes how far it got."""
 
@@ -301,6 +304,9 @@ class _Run:
         """Note a walk that came through. An interrupted one proves nothing about what it did not meet."""
         facts = self._coverage.facts
         changes: dict[str, object] = {"checked_at": walk.began_at}
+        if facts.checked_at is not None and walk.began_at > facts.checked_at:
+            seconds_between = int((walk.began_at - facts.checked_at).total_seconds())
+            changes["intervals"] = (*facts.intervals, seconds_between)[-_KEPT_INTERVALS:]
         if walk.newest is not None:
             changes |= {"newest_id": walk.newest.id, "newest_started_at": walk.newest.started_at}
         if walk.depth is not ScanDepth.POLL:

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 from ticktrail import __version__
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
-from ticktrail.queries.freshness import not_shown, read_freshness
+from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.statistics import young_from
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
@@ -70,8 +70,8 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
     (totals,) = store.statistics(_EVERYTHING, young_since=young, details=True)
     synced: dict[str, float] = {}
     hidden: dict[str, int] = {}
-    for one in read_freshness(store, settings).followed:
-        hidden[one.workflow_id] = hidden.get(one.workflow_id, 0) + not_shown(store, one)
+    for one in read_completeness(store, settings).workflows:
+        hidden[one.workflow_id] = hidden.get(one.workflow_id, 0) + len(one.withheld)
         if one.checked_at is not None:
             synced[one.workflow_id] = max(one.checked_at.timestamp(), synced.get(one.workflow_id, 0.0))
     return Reading(

@@ -9,7 +9,7 @@ from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from ticktrail.errors import TicktrailError
-from ticktrail.queries.freshness import is_late, read_freshness
+from ticktrail.queries.completeness import read_completeness
 from ticktrail.settings.settings import Settings
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.store_pool import BusyError, StoreMissingError
@@ -23,19 +23,19 @@ def router(settings: Settings, cache: QueryCache) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     async def reason_not_ready() -> str | None:
-        query = cache.recall("freshness", lambda store: read_freshness(store, settings), of_sync_state=True)
+        query = cache.recall("completeness", lambda store: read_completeness(store, settings), of_sync_state=True)
         try:
-            freshness = await asyncio.wait_for(query, _WAIT_SECONDS)
+            found = await asyncio.wait_for(query, _WAIT_SECONDS)
         except BusyError:
             return "too many requests are waiting"
         except StoreMissingError:
             return "the store file is missing"
         except (TicktrailError, TimeoutError):
             return "the store does not answer"
-        if freshness.good_at is None:
+        if found.checked_at is None:
             return "no sync has succeeded yet"
-        if is_late(freshness, settings, datetime.now(UTC)):
-            return f"the last successful sync is older than {settings.dashboard.ready_seconds} s"
+        if found.is_late(datetime.now(UTC)):
+            return "the last successful sync is too old"
         return None
 
     @routes.get("/healthz")

@@ -134,7 +134,7 @@ def test_the_documented_settings_can_be_read(tmp_path: Path) -> None:
     own = read_alert_settings(file, {"TICKTRAIL_CHAT_URL": "slack://a/b/c"})
     assert [(channel.name, channel.kind) for channel in own.channels] == [("office", "apprise"), ("n8n", "webhook")]
     assert own.channels[1].secret == Secret(SECRET)
-    assert (own.rules.quiet, own.rules.sync_after, own.rules.rates) == ((1_320, 420), 1_800, {"131026": 0.15})
+    assert (own.rules.quiet, own.rules.rates) == ((1_320, 420), {"131026": 0.15})
 
 
 def test_an_unsigned_webhook_has_no_signature(ledger: Store, receiver: Receiver) -> None:

@@ -255,10 +255,10 @@ def test_settings_that_cannot_be_used_are_not_the_asker_s_fault(
 
 def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
     """The last syncs newest first, and how far each workflow was read; a viewer is told no place and no number."""
-    scope = "https://n8n.example.com|flow-a|1|place"
     gap = Gap(after_id=1, before_id=9, from_started_at=None, to_started_at=None, found_at=NOW)
     refused = {"refused": [{"messageId": "wamid.X", "reason": "too large"}], "store": str(tmp_path), "newEvents": 7}
     with open_configured_store(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
+        scope = f"https://n8n.example.com|flow-a|1|{store.sync_state.identity()}"
         store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=NOW, full_at=NOW, gaps=(gap,))))
         for number, error in enumerate((None, "refused for +966 50 000 0054")):
             began_at = NOW + timedelta(minutes=number)

@@ -18,6 +18,7 @@ from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import StatusEvent
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
+from ticktrail.stores import Store
 from ticktrail.stores.coverage import Change, Facts, PendingKind
 from ticktrail.stores.coverage import PendingExecution as OpenExecution
 from ticktrail.stores.opening import open_configured_store
@@ -138,10 +139,10 @@ def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
     """When each workflow was last read through, and how many executions n8n would not show."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     with open_configured_store(settings_of(tmp_path, **environ)) as store:
-        note_sync(store, "https://n8n.example.com|flow-a|1|place", NOW, hidden=3)
-        note_sync(store, "https://n8n.example.com|flow-b|1|place", NOW - timedelta(hours=2))
+        note_sync(store, "flow-a", NOW, hidden=3)
+        note_sync(store, "flow-b", NOW - timedelta(hours=2))
         # An older extraction's coverage of the same workflow counts no more.
-        note_sync(store, "https://n8n.example.com|flow-a|0|place", NOW - timedelta(days=2), hidden=9)
+        note_sync(store, "flow-a", NOW - timedelta(days=2), hidden=9, version=0)
     found = series(open_dashboard(**environ).get("/metrics").text)
     synced = "ticktrail_last_sync_success_timestamp_seconds"
     assert value(found, synced, workflow="flow-a") == NOW.timestamp()
@@ -150,13 +151,14 @@ def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
     assert value(found, "ticktrail_executions_unreadable", workflow="flow-b") == 0
 
 
-def note_sync(store: object, scope: str, checked_at: datetime, *, hidden: int = 0) -> None:
-    """Note in a store's books that a scope was read through, but for some executions."""
+def note_sync(store: Store, workflow_id: str, checked_at: datetime, *, hidden: int = 0, version: int = 1) -> None:
+    """Note in the sync state that a workflow was synced, except for some executions."""
+    scope = f"https://n8n.example.com|{workflow_id}|{version}|{store.sync_state.identity()}"
     opened = tuple(
         OpenExecution(execution_id=number, kind=PendingKind.WITHHELD, first_met_at=NOW, look_again_at=NOW)
         for number in range(hidden)
     )
-    store.sync_state.save_coverage(scope, Change(pending=opened, facts=Facts(checked_at=checked_at)))  # type: ignore[attr-defined]
+    store.sync_state.save_coverage(scope, Change(pending=opened, facts=Facts(checked_at=checked_at)))
 
 
 def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from ticktrail.alerts.alert import Alert, Kind
 from ticktrail.alerts.daily_report import PeriodName, Summary, lines_of, period_of, summary_document, week_before
-from ticktrail.alerts.rules import Synced
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount
+from ticktrail.queries.completeness import WorkflowCompleteness
+from ticktrail.stores.coverage import Facts, PendingExecution, PendingKind
 
 RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
@@ -82,7 +83,17 @@ def bad_day() -> Summary:
             CauseCount(failed=True, code="190", template="a", count=1),
             CauseCount(failed=False, count=100),
         ],
-        syncs=[Synced(workflow_id="wf", checked_at=NOW - timedelta(minutes=1), not_shown={"redacted": 2})],
+        workflows=[
+            WorkflowCompleteness(
+                instance_url="https://n8n.example.com",
+                workflow_id="wf",
+                facts=Facts(checked_at=NOW - timedelta(minutes=1)),
+                unprocessed=tuple(
+                    PendingExecution(execution_id=number, kind=kind, first_met_at=NOW, look_again_at=NOW)
+                    for number, kind in enumerate((PendingKind.WITHHELD, PendingKind.WITHHELD, PendingKind.REFUSED))
+                ),
+            )
+        ],
         needing=[Alert(key="190", kind=Kind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
     )
 
@@ -102,7 +113,7 @@ def test_ten_lines() -> None:
         "on the way: 6",
         "time to deliver: half within 4 s, 90 % within 4 s, 99 % within 9 h; 16 not delivered",
         "refused by Meta before sending: 3; 3 Access token has expired (190)",
-        "ledger: complete up to 07:59; 2 executions n8n would not show",
+        "completeness: complete up to 07:59; 2 executions withheld by n8n; data of 1 execution refused by the store",
         "now: 1 thing needs you: Token (190)",
     ]
     document = summary_document(found, [])
@@ -117,5 +128,5 @@ def test_a_day_without_messages() -> None:
     assert len(told) == 10
     assert not any("%" in line for line in told if not line.startswith("compared"))
     assert told[0] == "sent: 0."
-    assert told[-2:] == ["ledger: not fed by a sync from n8n", "now: nothing needs you"]
+    assert told[-2:] == ["completeness: no sync with n8n has run", "now: nothing needs you"]
     assert "too few for a percentage" in told[3]

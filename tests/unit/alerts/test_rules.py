@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,13 +13,14 @@ import pytest
 from ticktrail.alerts.alert import Alert, Kind, Rules, key_of
 from ticktrail.alerts.documents import command_of
 from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import AlertFacts, Delivery, Synced, UndeliveredByNumber, judge, may_be_over
+from ticktrail.alerts.rules import AlertFacts, Delivery, UndeliveredByNumber, judge, may_be_over
 from ticktrail.health.checks import Finding, Verdict
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount, first_code
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.stores.coverage import Gap, LostExecution
+from ticktrail.queries.completeness import WorkflowCompleteness
+from ticktrail.stores.coverage import Facts, Gap, LostExecution, PendingExecution, PendingKind
 from ticktrail.text.formatting import span, when
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
@@ -286,36 +288,51 @@ def test_less_delivery_is_told_with_its_parts() -> None:
     assert "at the same age: 93.0 % (930 of 1,000)" in alert.says
 
 
-def synced(minutes: float | None = 1, **more: Any) -> Synced:
-    """A workflow whose last good sync began so many minutes ago."""
+def synced(
+    minutes: float | None = 1, *, error: str | None = None, withheld: Sequence[str] = (), refused: Sequence[str] = (),
+    **facts: Any,
+) -> WorkflowCompleteness:  # fmt: skip
+    """A workflow whose last successful sync began so many minutes ago."""
     checked_at = None if minutes is None else NOW - timedelta(minutes=minutes)
-    return Synced(workflow_id="wf", checked_at=checked_at, **more)
+    open_ones = [(PendingKind.WITHHELD, reason) for reason in withheld] + [
+        (PendingKind.REFUSED, why) for why in refused
+    ]
+    return WorkflowCompleteness(
+        instance_url="https://n8n.example.com",
+        workflow_id="wf",
+        facts=Facts(checked_at=checked_at, **facts),
+        unprocessed=tuple(
+            PendingExecution(execution_id=number, kind=kind, reason=reason, first_met_at=NOW, look_again_at=NOW)
+            for number, (kind, reason) in enumerate(open_ones)
+        ),
+        error=error,
+    )
 
 
 @pytest.mark.parametrize(("minutes", "fires"), [(120, False), (120.1, True), (None, True)])
 def test_a_late_sync(minutes: float | None, fires: bool) -> None:  # noqa: FBT001
-    """Later than two hours, or never."""
-    alerts = about(syncs=[synced(minutes)])
+    """Later than two hours while the usual time between syncs is unknown, or never."""
+    alerts = about(workflows=[synced(minutes)])
     assert [alert.kind for alert in alerts] == ([Kind.SYNC] if fires else [])
 
 
 def test_a_late_sync_says_how_far_the_ledger_goes_and_why() -> None:
     """Up to when it is complete, and what ended the last try."""
-    (alert,) = about(syncs=[synced(180, error="n8n refused the key.")])
+    (alert,) = about(workflows=[synced(180, error="n8n refused the key.")])
     assert alert.says == (
-        "Complete up to 17:00; no sync has come through for 3 h. The last one ended with: n8n refused the key."
+        "Complete up to 17:00; no sync has succeeded for 3 h. The last sync failed: n8n refused the key."
     )
 
 
 @pytest.mark.parametrize(("sends", "fires"), [(2, False), (3, True)])
 def test_silence_after_messages_were_accepted(sends: int, fires: bool) -> None:  # noqa: FBT001
     """Three accepted messages without a status are no accident."""
-    alerts = about(syncs=[synced()], unanswered=sends, last_status_timestamp=SECONDS - 3 * HOUR)
+    alerts = about(workflows=[synced()], unanswered=sends, last_status_timestamp=SECONDS - 3 * HOUR)
     assert [alert.kind for alert in alerts] == ([Kind.SILENCE] if fires else [])
     if fires:
         assert alerts[0].says == "No status has come for 3 h, although Meta accepted 3 messages since."
         assert alerts[0].listing == SendFilter(unconfirmed=True, since_timestamp=SECONDS - 3 * HOUR)
-        (never,) = about(syncs=[synced()], unanswered=sends)
+        (never,) = about(workflows=[synced()], unanswered=sends)
         assert never.says == "No status has ever come, although Meta accepted 3 messages."
 
 
@@ -326,22 +343,26 @@ def test_silence_after_messages_were_accepted(sends: int, fires: bool) -> None: 
 def test_silence_longer_than_ever(hours: float, pause_hours: float | None, fires: bool) -> None:  # noqa: FBT001
     """Half as long again as the longest pause of two weeks, and two hours at least; unknown pauses prove nothing."""
     pause = None if pause_hours is None else int(pause_hours * HOUR)
-    alerts = about(syncs=[synced()], longest_pause=pause, last_status_timestamp=SECONDS - int(hours * HOUR))
+    alerts = about(workflows=[synced()], longest_pause=pause, last_status_timestamp=SECONDS - int(hours * HOUR))
     assert bool(alerts) is fires
 
 
 def test_a_late_sync_explains_silence() -> None:
     """One cause, one alert."""
-    alerts = about(syncs=[synced(600)], unanswered=50, last_status_timestamp=SECONDS - 10 * HOUR)
+    alerts = about(workflows=[synced(600)], unanswered=50, last_status_timestamp=SECONDS - 10 * HOUR)
     assert [alert.kind for alert in alerts] == [Kind.SYNC]
     assert about(unanswered=50, last_status_timestamp=0) == []
 
 
-def test_executions_that_are_not_shown() -> None:
-    """How many, and why, in words."""
-    (alert,) = about(syncs=[synced(not_shown={"redacted": 2, "too_large": 1})])
-    assert alert.title == "3 executions n8n would not show, workflow wf"
+def test_withheld_executions_and_those_the_store_refused_are_two_alerts() -> None:
+    """Each names how many there are and why; what the store refused is never counted as withheld by n8n."""
+    alert, refused = about(
+        workflows=[synced(withheld=["redacted", "redacted", "too_large"], refused=["document too large"])]
+    )
+    assert alert.title == "n8n withheld 3 executions, workflow wf"
     assert alert.says == "2 redacted, 1 too large. They may hold statuses."
+    assert refused.title == "The store refused data of 1 execution, workflow wf"
+    assert refused.says == "1 document too large. These statuses are not stored."
 
 
 @pytest.mark.parametrize(("days", "fires"), [(7, True), (7.01, False)])
@@ -356,14 +377,14 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
         found_at=found_at,
     )
     lost = LostExecution(execution_id=7, reason="redacted", started_at=None, found_at=found_at)
-    alerts = about(syncs=[synced(gaps=(gap,), lost=(lost,))])
+    alerts = about(workflows=[synced(gaps=(gap,), lost=(lost,))])
     assert [alert.kind for alert in alerts] == [Kind.GAP] * (2 if fires else 0)
     if fires:
         told = {alert.says for alert in alerts}
         assert "Nothing known from 02:10 to 02:40: n8n deleted these executions before they were read." in told
         assert "n8n deleted 1 execution before it ever showed what was in them." in told
         nameless = msgspec.structs.replace(gap, from_started_at=None)
-        (alert,) = about(syncs=[synced(gaps=(nameless,))])
+        (alert,) = about(workflows=[synced(gaps=(nameless,))])
         assert alert.says.startswith("Nothing known from execution 3 to 9:")
 
 
@@ -379,7 +400,7 @@ def test_the_key_runs_out(verdict: Verdict, urgency: str | None) -> None:
 
 def test_what_cannot_be_told_is_not_over() -> None:
     """While no sync comes through, only what is not about messages can be over."""
-    late = about(syncs=[synced(600)])
+    late = about(workflows=[synced(600)])
     assert not may_be_over("failing", late)
     assert may_be_over("key", late)
     assert may_be_over("failing", [])

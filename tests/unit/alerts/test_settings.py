@@ -64,7 +64,6 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         delivery_drop=0.05,
         silence_after=5_400,
         silence_factor=2.0,
-        sync_after=600,
         remind_after=86_400,
         off=frozenset({"silence", "131049", "stuck-a1b2c3"}),
         quiet=(22 * 60 + 30, 7 * 60),

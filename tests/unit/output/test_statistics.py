@@ -12,7 +12,7 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.grouping import Chosen
 from ticktrail.output.statistics import write_report, write_rows
-from ticktrail.queries.statistics import Report, group_document, report_document
+from ticktrail.queries.statistics import Statistics, group_document, statistics_document
 
 ZONE = ZoneInfo("Asia/Riyadh")
 MANY = Counts(
@@ -29,16 +29,16 @@ def columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
 
 
-def text(report: Report) -> str:
+def text(report: Statistics) -> str:
     """The report for people, 100 columns wide."""
     stream = io.StringIO()
     write_report(report, stream)
     return stream.getvalue()
 
 
-def report(counts: Counts, **more: object) -> Report:
+def report(counts: Counts, **more: object) -> Statistics:
     """A report of these totals."""
-    return Report(location="ledger.db", zone=ZONE, totals=counts, **more)  # type: ignore[arg-type]
+    return Statistics(location="ledger.db", zone=ZONE, totals=counts, **more)  # type: ignore[arg-type]
 
 
 def test_every_figure_comes_with_its_parts() -> None:
@@ -119,7 +119,7 @@ def test_spreadsheets_take_no_name_for_a_formula() -> None:
 def test_programs_are_told_what_belongs_to_no_group() -> None:
     """A null key at the end, so that groups add up to the totals; and no recipient's number with a country."""
     groups = Chosen((Group(key="SA", label=None, counts=MANY),), 1, Counts(messages=3, failed=3))
-    made = report_document(report(MANY, by=Grouping.COUNTRY, groups=groups, since_timestamp=1_767_258_000))
+    made = statistics_document(report(MANY, by=Grouping.COUNTRY, groups=groups, since_timestamp=1_767_258_000))
     assert [(group["country"], group["messages"]) for group in made["groups"]] == [("SA", 1_243), (None, 3)]
     assert made["since"] == "2026-01-01T12:00:00+03:00"
     assert made["totals"]["pricing"][0] == {"category": "utility", "billable": 800, "free": 20, "unknown": 0}

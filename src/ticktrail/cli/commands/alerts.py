@@ -238,12 +238,12 @@ def _need_channels(own: AlertSettings, settings: Settings) -> None:
 
 def _summary(settings: Settings, own: AlertSettings, ledger: Store, asked: Period, now: datetime) -> Summary:
     from ticktrail.alerts.daily_report import Summary, week_before
-    from ticktrail.alerts.facts import syncs
+    from ticktrail.alerts.facts import workflows
     from ticktrail.alerts.notifications import needing
     from ticktrail.alerts.service import find_alerts
     from ticktrail.messages.counts import DAY_SECONDS
     from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
-    from ticktrail.queries.statistics import statuses_never_passed
+    from ticktrail.queries.completeness import statuses_never_passed
 
     young_since = int(now.timestamp()) - DAY_SECONDS
     wanted, earlier = (
@@ -261,6 +261,6 @@ def _summary(settings: Settings, own: AlertSettings, ledger: Store, asked: Perio
         never=statuses_never_passed(ledger, totals.counts, wanted),
         errors=list(ledger.statistics(wanted, Grouping.ERROR, young_since=young_since)),
         refused=list(refused),
-        syncs=syncs(ledger, settings),
+        workflows=workflows(ledger, settings),
         needing=needing(find_alerts(settings, own, ledger, now), ledger.alert_state.all()),
     )

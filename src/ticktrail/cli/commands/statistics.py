@@ -42,37 +42,36 @@ def stats(
 ) -> None:
     """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
     from ticktrail.messages.filters import MessageFilter
-    from ticktrail.messages.grouping import WITH_DETAILS, folded
     from ticktrail.output.documents import to_json
     from ticktrail.output.statistics import write_report, write_rows
+    from ticktrail.queries.completeness import statuses_never_passed
     from ticktrail.queries.statistics import (
+        compute_statistics,
         group_document,
-        overview,
-        report_document,
-        statuses_never_passed,
+        iterate_groups,
+        statistics_document,
         young_from,
     )
     from ticktrail.settings.naming import read_naming
 
     settings = read_settings(store)
     naming = read_naming(settings.config_file)
-    wanted = MessageFilter(since_timestamp=moment(since, settings), until_timestamp=moment(until, settings))
+    chosen = MessageFilter(since_timestamp=moment(since, settings), until_timestamp=moment(until, settings))
     now = datetime.now(UTC)
-    with existing_ledger(settings) as ledger:
+    with existing_ledger(settings) as opened:
         if by is not None and form in {FiguresFormat.csv, FiguresFormat.jsonl} and limit is None:
             # However many groups there are, each as it comes.
-            (totals,) = ledger.statistics(wanted, young_since=young_from(now))
-            never = statuses_never_passed(ledger, totals.counts, wanted)
-            counted = ledger.statistics(wanted, by, young_since=young_from(now), details=by in WITH_DETAILS)
-            named = folded(counted, by, zone=settings.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
-            write_rows((group_document(group, by, never) for group in named), form.value, sys.stdout)
+            (totals,) = opened.statistics(chosen, young_since=young_from(now))
+            never = statuses_never_passed(opened, totals.counts, chosen)
+            groups = iterate_groups(opened, chosen, by, naming=naming, now=now)
+            write_rows((group_document(group, by, never) for group in groups), form.value, sys.stdout)
             return
         shown = sys.maxsize if by is None else limit or _usual_limit(by, form)
-        report = overview(ledger, wanted, by, shown, naming=naming, now=now)
+        report = compute_statistics(opened, settings, chosen, by, naming=naming, now=now, limit=shown)
     if form in {FiguresFormat.text, FiguresFormat.table}:
         write_report(report, sys.stdout)
         return
-    document = report_document(report)
+    document = statistics_document(report)
     if form is FiguresFormat.json:
         print(to_json(document, indent=2))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
@@ -19,15 +19,14 @@ from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.output.documents import to_json
 from ticktrail.queries.asked_sends import send_filter_of
+from ticktrail.queries.completeness import read_completeness, workflow_document
 from ticktrail.queries.conversation import Texts
 from ticktrail.queries.filter_parsing import parse_filter
-from ticktrail.queries.freshness import is_late, not_shown, read_freshness
-from ticktrail.queries.statistics import overview, report_document
+from ticktrail.queries.statistics import compute_statistics, statistics_document
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import question_settings
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Gap
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.phone_numbers import person
 from ticktrail.web import masking
@@ -114,8 +113,10 @@ class Api:
         naming = read_naming(self._settings.config_file)
 
         def count(store: Store) -> bytes:
-            report = overview(store, chosen, asked.by, asked.limit, naming=naming, now=datetime.now(UTC))
-            document = report_document(report)
+            found = compute_statistics(
+                store, self._settings, chosen, asked.by, naming=naming, now=datetime.now(UTC), limit=asked.limit
+            )
+            document = statistics_document(found)
             return _encoded(document if role is Role.FULL else masking.stats(document, asked.by))
 
         return _json(await self._pool.ask(count))
@@ -250,37 +251,17 @@ def run_document(run: Run, settings: Settings) -> dict[str, Any]:
 
 
 def health_document(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
-    """How far the ledger goes, and what is known to be missing."""
-    found = read_freshness(store, settings)
+    """Completeness of the store, for programs."""
+    found = read_completeness(store, settings)
     zone = settings.timezone
     return {
-        "ready": not is_late(found, settings, now),
-        "goodAt": found.good_at and found.good_at.astimezone(zone),
-        "readySeconds": settings.dashboard.ready_seconds,
+        "ready": not found.is_late(now),
+        "goodAt": found.checked_at and found.checked_at.astimezone(zone),
+        "readySeconds": int(found.late_after.total_seconds()),
         "version": __version__,
         "store": store.location,
         "timezone": str(zone),
-        "workflows": [
-            {
-                "workflowId": one.workflow_id,
-                "checkedAt": one.checked_at and one.checked_at.astimezone(zone),
-                "fullAt": one.facts.full_at and one.facts.full_at.astimezone(zone),
-                "notShown": not_shown(store, one),
-                "gaps": [_gap_document(gap, zone) for gap in one.facts.gaps],
-                "lostCount": len(one.facts.lost),
-            }
-            for one in found.followed
-        ],
-    }
-
-
-def _gap_document(gap: Gap, zone: tzinfo) -> dict[str, Any]:
-    return {
-        "afterId": gap.after_id,
-        "beforeId": gap.before_id,
-        "fromStartedAt": gap.from_started_at,
-        "toStartedAt": gap.to_started_at,
-        "foundAt": gap.found_at.astimezone(zone),
+        "workflows": [workflow_document(one, zone) for one in found.workflows],
     }
 
 

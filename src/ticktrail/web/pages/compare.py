@@ -15,8 +15,8 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import FAILED
 from ticktrail.queries import hints as teaching
-from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import Period, period_of
+from ticktrail.queries.statistics import SPARKLINES, Sparkline, Statistics, compute_statistics, sparklines
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
@@ -53,18 +53,25 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
             parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
         container = parts.box("listing")
 
-    async def ask() -> tuple[questions.Groups, bool]:
+    async def ask() -> tuple[Statistics, bool]:
         found = await site.ledger.recall(
             ("groups", grouping, period),
-            lambda store: questions.groups(
-                store, grouping, period, now, zone=site.settings.timezone, naming=site.naming, limit=_LIMIT
+            lambda store: compute_statistics(
+                store,
+                site.settings,
+                period.chosen,
+                grouping,
+                naming=site.naming,
+                now=now,
+                limit=_LIMIT,
+                compare=True,
             ),
         )
-        return found, not (found.rows or found.nameless.messages) and await site.is_empty()
+        return found, not _has_groups(found) and await site.is_empty()
 
-    def show(answer: tuple[questions.Groups, bool]) -> None:
+    def show(answer: tuple[Statistics, bool]) -> None:
         found, is_empty = answer
-        if found.rows or found.nameless.messages:
+        if _has_groups(found):
             _show(visitor, grouping, period, found)
         else:
             parts.nothing_sent(is_empty=is_empty)
@@ -72,8 +79,14 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
     await parts.fill(container, ask, show)
 
 
-def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Groups) -> None:
-    if not found.rows:
+def _has_groups(found: Statistics) -> bool:
+    return found.groups is not None and bool(found.groups.shown or found.groups.nameless.messages)
+
+
+def _show(visitor: Visitor, by: Grouping, period: Period, report: Statistics) -> None:
+    found = report.groups
+    assert found is not None  # noqa: S101 - a grouping was asked for
+    if not found.shown:
         first, *rest = teaching.empty_grouping(by, messages=found.nameless.messages)
         parts.empty(first)
         if rest:
@@ -88,9 +101,9 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
                 hint = {"title": words.CHANGE_HINT} if name == words.CHANGE else {}
                 parts.text(name, tag="th", scope="col", **hint)
         with parts.box(tag="tbody"):
-            sparks = [(row, _row(visitor, by, period, row, found.never)) for row in found.rows]
-    if found.named > len(found.rows):
-        parts.text(words.WORST_OF.format(shown=len(found.rows), named=found.named), "muted", tag="p")
+            sparks = [(group, _row(visitor, by, period, group, report)) for group in found.shown]
+    if found.named > len(found.shown):
+        parts.text(words.WORST_OF.format(shown=len(found.shown), named=found.named), "muted", tag="p")
     if not visitor.wall:
         with parts.box("below"):
             if found.nameless.messages:
@@ -101,7 +114,7 @@ def _show(visitor: Visitor, by: Grouping, period: Period, found: questions.Group
     elif found.nameless.messages:
         _nameless(by, found.nameless.messages)
     if by is not Grouping.ERROR:
-        background_tasks.create(_fill_sparks(visitor, by, period, sparks[: questions.SPARKED]), name="sparks")
+        background_tasks.create(_fill_sparks(visitor, by, period, sparks[:SPARKLINES]), name="sparks")
 
 
 def _nameless(by: Grouping, count: int) -> None:
@@ -138,9 +151,9 @@ def choice_of(by: Grouping, group: Group, period: Period) -> UrlFilter | None:
     return None
 
 
-def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, never: frozenset[str]) -> Element:
-    group, counts = row.group, row.group.counts
-    made, choice = stats.figures(counts, never), choice_of(by, group, period)
+def _row(visitor: Visitor, by: Grouping, period: Period, group: Group, report: Statistics) -> Element:
+    counts = group.counts
+    made, choice = stats.figures(counts, report.never), choice_of(by, group, period)
 
     def cell(kind: str, count: int, rate: str = "") -> None:
         narrowed = None if choice is None else msgspec.structs.replace(choice, status=KINDS[kind])
@@ -157,7 +170,7 @@ def _row(visitor: Visitor, by: Grouping, period: Period, row: questions.Row, nev
             parts.link(_name(visitor, by, group), visitor.messages(choice) if choice else None, "strong")
         cell("sent", counts.sent)
         cell("delivered", counts.delivered, made.delivered.percent)
-        change = words.points(row.change)
+        change = words.points(report.changes.get(group.key))
         kind = "up" if change[:1] == "+" else "down" if change[:1] == words.MINUS else ""
         hint = {} if change else {"title": words.NO_CHANGE}
         parts.text(change or "—", f"number change {kind}", tag="td", data_label=words.CHANGE, **hint)
@@ -188,26 +201,24 @@ def _name(visitor: Visitor, by: Grouping, group: Group) -> str:
     return visitor.text(str(group.key), 60)
 
 
-async def _fill_sparks(
-    visitor: Visitor, by: Grouping, period: Period, rows: list[tuple[questions.Row, Element]]
-) -> None:
+async def _fill_sparks(visitor: Visitor, by: Grouping, period: Period, rows: list[tuple[Group, Element]]) -> None:
     """The dear cells, once the rest stands."""
     site = visitor.site
-    keys = tuple(row.group.key for row, _ in rows)
+    keys = tuple(group.key for group, _ in rows)
     try:
         found = await site.ledger.recall(
             ("sparks", by, period, keys),
-            lambda store: questions.sparks(store, by, period, keys, zone=site.settings.timezone, naming=site.naming),
+            lambda store: sparklines(store, period.chosen, by, keys, naming=site.naming),
         )
     except TicktrailError:
         return
-    for row, line in rows:
+    for group, line in rows:
         if line.is_deleted or line.client.is_deleted:
             return
-        _put_spark(visitor, line, found[row.group.key])
+        _put_spark(visitor, line, found[group.key])
 
 
-def _put_spark(visitor: Visitor, line: Element, found: questions.Spark) -> None:
+def _put_spark(visitor: Visitor, line: Element, found: Sparkline) -> None:
     *_, reason, spark = line.default_slot.children
     with reason:
         if found.reason is not None:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from ticktrail.queries import hints as teaching
-from ticktrail.queries import lists as questions
-from ticktrail.stores.coverage import Facts, PendingExecution
+from ticktrail.queries.completeness import Completeness, WorkflowCompleteness, read_completeness
+from ticktrail.stores.coverage import PendingExecution
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
@@ -27,15 +27,15 @@ async def trust(visitor: Visitor) -> None:
         parts.text(words.TRUST, tag="h1")
         container = parts.box("listing")
 
-    async def ask() -> questions.Trust:
+    async def ask() -> Completeness:
         return await site.ledger.recall(
-            "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_sync_state=True
+            "trust", lambda store: read_completeness(store, site.settings, content=True), of_sync_state=True
         )
 
     await parts.fill(container, ask, lambda known: _show(visitor, known))
 
 
-def _show(visitor: Visitor, known: questions.Trust) -> None:
+def _show(visitor: Visitor, known: Completeness) -> None:
     site = visitor.site
     zone, now = site.settings.timezone, site.now()
     judged = judge(known, now, zone, masked=visitor.masked)
@@ -46,17 +46,17 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
         for remark in judged.remarks:
             parts.text(f"{remark[0].upper()}{visitor.text(remark[1:], 400)}.", tag="p")
         if known.exists:
-            told = [trust_words.HELD.format(messages=plural(known.messages, "message"))]
-            if known.scopes:
+            told = [trust_words.HELD.format(messages=plural(known.messages or 0, "message"))]
+            if known.workflows:
                 told.insert(0, checked(known))
             parts.text(" · ".join(told), "muted", tag="p")
-    for paragraph in teaching.never_passed(known.never):
+    for paragraph in teaching.never_passed(known.never or ()):
         parts.text(paragraph, "hint", tag="p")
     if not known.exists:
         parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
         return
-    for workflow_id, facts, opened in known.scopes:
-        _workflow(visitor, workflow_id, facts, opened, several=len(known.scopes) > 1)
+    for one in known.workflows:
+        _workflow(visitor, one, several=len(known.workflows) > 1)
     with parts.section(trust_words.LATEST_RUNS):
         if known.runs:
             _runs(visitor, known.runs)
@@ -65,9 +65,8 @@ def _show(visitor: Visitor, known: questions.Trust) -> None:
             parts.empty(trust_words.NO_RUNS, hint)
 
 
-def _workflow(
-    visitor: Visitor, workflow_id: str, facts: Facts, opened: tuple[PendingExecution, ...], *, several: bool
-) -> None:
+def _workflow(visitor: Visitor, one: WorkflowCompleteness, *, several: bool) -> None:
+    workflow_id, facts, opened = one.workflow_id, one.facts, one.unprocessed
     zone, now = visitor.site.settings.timezone, visitor.site.now()
 
     def moment(at: datetime | None) -> str:

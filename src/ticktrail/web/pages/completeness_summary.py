@@ -9,15 +9,11 @@ from typing import Literal
 import msgspec
 
 from ticktrail.extraction.withheld import REASONS
-from ticktrail.queries.lists import Trust
-from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
+from ticktrail.queries.completeness import Completeness
+from ticktrail.stores.coverage import Gap, PendingExecution
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages import trust_words
-
-LATE_SECONDS = 15 * 60
-TOO_LATE_SECONDS = 2 * 3_600
-"""A sync is due every minute or so; without one for so long, what is on the pages is old."""
 
 GAP_COUNTS_SECONDS = 7 * 86_400
 """A gap stays on the strip for a week; behind it for ever."""
@@ -44,7 +40,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None = None
 
 
-def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
+def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
     """The verdict on what a ledger's books tell.
 
     Args:
@@ -52,16 +48,14 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
     """
     if not known.exists:
         return Verdict(level="warn", headline=trust_words.NOTHING_YET)
-    opened = [one for _, _, ones in known.scopes for one in ones]
-    hidden = tuple(one for one in opened if one.kind is PendingKind.WITHHELD)
-    gaps = tuple(gap for _, facts, _ in known.scopes for gap in facts.gaps)
+    hidden, gaps = known.withheld, known.gaps
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
         remarks.append(trust_words.GAPS_MORE.format(gaps=plural(len(recent) - 2, "gap")))
     if hidden:
         remarks.append(not_shown(hidden, masked=masked))
-    refused = sum(one.kind is PendingKind.REFUSED for one in opened)
+    refused = len(known.refused)
     if refused:
         remarks.append(trust_words.STORE_REFUSED.format(executions=plural(refused, "execution")))
     if known.never:
@@ -71,21 +65,21 @@ def judge(known: Trust, now: datetime, zone: tzinfo, *, masked: bool = False) ->
     failed = _failing(known, masked=masked)
     if failed:
         remarks.insert(0, failed)
-    checked_at = oldest_check(known.scopes)
+    checked_at = known.checked_at
     if checked_at is None:
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                trust_words.NO_SYNC_YET if known.scopes or failed
+                trust_words.NO_SYNC_YET if any(one.scope for one in known.workflows) or failed
                 else trust_words.IMPORTED if known.messages else trust_words.NOTHING_YET
             ),
             remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
         )  # fmt: skip
     seconds = (now - checked_at).total_seconds()
     headline = trust_words.COMPLETE.format(moment=words.clock(int(checked_at.timestamp()), zone, now))
-    if seconds > LATE_SECONDS:
+    if known.is_late(now):
         remarks.insert(0, trust_words.LATE.format(age=words.age(seconds)))
-        level = "bad" if seconds > TOO_LATE_SECONDS else "warn"
+        level = "bad"
     return Verdict(
         level="bad" if failed and level != "good" else "warn" if failed else level,
         headline=headline, remarks=tuple(remarks), not_shown=hidden, gaps=gaps, checked_at=checked_at,
@@ -104,21 +98,13 @@ def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> 
     return trust_words.WITHHELD.format(executions=plural(len(hidden), "execution"), reasons=listed)
 
 
-def checked(known: Trust) -> str:
+def checked(known: Completeness) -> str:
     """``checked 40,213 of 40,216 executions``."""
-    waiting = sum(len(opened) for _, _, opened in known.scopes)
-    executions = plural(known.settled + waiting, "execution")
-    return trust_words.CHECKED.format(settled=known.settled, executions=executions)
+    executions = plural(known.processed + len(known.unprocessed), "execution")
+    return trust_words.CHECKED.format(settled=known.processed, executions=executions)
 
 
-def oldest_check(scopes: tuple[tuple[str, Facts, tuple[PendingExecution, ...]], ...]) -> datetime | None:
-    """When the workflow that was looked at longest ago was; None when one never was."""
-    moments = [facts.checked_at for _, facts, _ in scopes]
-    known = [moment for moment in moments if moment is not None]
-    return min(known) if known and len(known) == len(moments) else None
-
-
-def _failing(known: Trust, *, masked: bool) -> str:
+def _failing(known: Completeness, *, masked: bool) -> str:
     """What the latest run says when it did not come through."""
     if not known.runs or known.runs[0].error is None:
         return ""

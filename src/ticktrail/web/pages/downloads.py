@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
@@ -21,7 +20,7 @@ from ticktrail.output import files as exports
 from ticktrail.output.files import MESSAGES, Table
 from ticktrail.output.sends import SEND_COLUMNS, flat_send, send_to_document
 from ticktrail.queries.periods import USUAL, period_of
-from ticktrail.queries.statistics import group_document, overview, report_document
+from ticktrail.queries.statistics import compute_statistics, group_document, statistics_document
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.web import masking as masked_ones
@@ -136,8 +135,8 @@ def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Tab
     columns = tuple(group_document(Group(key=None, counts=Counts()), by, frozenset()))
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
-        report = overview(store, wanted, by, sys.maxsize, naming=site.naming, now=now)
-        found: Documents = report_document(report)["groups"]
+        report = compute_statistics(store, site.settings, wanted, by, naming=site.naming, now=now)
+        found: Documents = statistics_document(report)["groups"]
         return (masked_ones.group(one, by) for one in found) if masked else found
 
     return Table(name=name, columns=columns, row=dict, rates=_RATES, numbers=True), documents

@@ -9,11 +9,11 @@ from nicegui import ui
 from nicegui.element import Element
 
 from ticktrail.messages import rates as stats
-from ticktrail.messages.counts import DAY_SECONDS, Counts
-from ticktrail.messages.filters import READ
+from ticktrail.messages.counts import DAY_SECONDS, Counts, Group
+from ticktrail.messages.filters import READ, Grouping
 from ticktrail.messages.model import ARRIVED, FAILED
-from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import Period, day_bounds, period_of
+from ticktrail.queries.statistics import Statistics, compute_statistics
 from ticktrail.text.formatting import plural
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
@@ -48,17 +48,20 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
     """The figures of a period, made anew in their place when something new is stored, or another day has begun."""
     site = visitor.site
 
-    async def ask() -> tuple[questions.Funnel, Period, bool]:
+    async def ask() -> tuple[Statistics, Period, bool]:
         now = site.now()
         period = period_of(name, now, site.settings.timezone)
         found = await site.ledger.recall(
-            ("funnel", period), lambda store: questions.funnel(store, period, now, site.settings.timezone)
+            ("funnel", period),
+            lambda store: compute_statistics(
+                store, site.settings, period.chosen, Grouping.DAY, naming=site.naming, now=now, compare=True
+            ),
         )
         if _counted(found):
             return found, period, False
         return found, period, await site.is_empty()
 
-    def show(answer: tuple[questions.Funnel, Period, bool]) -> None:
+    def show(answer: tuple[Statistics, Period, bool]) -> None:
         found, period, is_empty = answer
         if not _counted(found):
             if days:
@@ -72,7 +75,7 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
             _explained()
         if days:
             _days(visitor, found)
-        if days and found.days and not visitor.wall:
+        if days and _named_days(found) and not visitor.wall:
             with parts.box("below"):
                 parts.box("spring")
                 parts.downloads("funnel", urlencode({"period": period.name}), words.FIGURES_DOWNLOAD_HINT)
@@ -80,8 +83,12 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
     await parts.fill_anew(container, NEWS_SECONDS, ask, show)
 
 
-def _counted(found: questions.Funnel) -> bool:
-    return bool(found.counts.messages or found.counts.groups or found.counts.tests)
+def _counted(found: Statistics) -> bool:
+    return bool(found.totals.messages or found.totals.groups or found.totals.tests)
+
+
+def _named_days(found: Statistics) -> tuple[Group, ...]:
+    return () if found.groups is None else found.groups.shown
 
 
 def _explained() -> None:
@@ -100,8 +107,8 @@ def _explained() -> None:
                 parts.text(told, tag="dd")
 
 
-def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
-    counts, made = found.counts, stats.figures(found.counts, found.never)
+def _figures(visitor: Visitor, found: Statistics, period: Period) -> None:
+    counts, made = found.totals, stats.figures(found.totals, found.never)
     since, until = _bounds(period)
 
     def to(kind: str) -> str | None:
@@ -134,8 +141,8 @@ def _figures(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
     _remarks(visitor, found, period)
 
 
-def _remarks(visitor: Visitor, found: questions.Funnel, period: Period) -> None:
-    counts, made = found.counts, stats.figures(found.counts, found.never)
+def _remarks(visitor: Visitor, found: Statistics, period: Period) -> None:
+    counts, made = found.totals, stats.figures(found.totals, found.never)
     since, until = _bounds(period)
     with parts.box("remarks"):
         parts.text(
@@ -178,8 +185,9 @@ def _tile(
                 parts.text(words.POINTS.format(change=change), f"change {kind}", title=words.CHANGE_HINT)
 
 
-def _days(visitor: Visitor, found: questions.Funnel) -> None:
-    shown = found.days[-_DAYS_SHOWN:]
+def _days(visitor: Visitor, found: Statistics) -> None:
+    days = _named_days(found)
+    shown = days[-_DAYS_SHOWN:]
     if not shown:
         return
     with parts.section(words.BY_DAY_SENT):
@@ -194,11 +202,11 @@ def _days(visitor: Visitor, found: questions.Funnel) -> None:
                 for day in reversed(shown):
                     if day.counts.messages:
                         _day(visitor, str(day.key), day.counts, found)
-    if len(found.days) > _DAYS_SHOWN:
-        parts.text(words.LATEST_DAYS.format(shown=_DAYS_SHOWN, days=len(found.days)), "muted", tag="p")
+    if len(days) > _DAYS_SHOWN:
+        parts.text(words.LATEST_DAYS.format(shown=_DAYS_SHOWN, days=len(days)), "muted", tag="p")
 
 
-def _day(visitor: Visitor, name: str, counts: Counts, found: questions.Funnel) -> None:
+def _day(visitor: Visitor, name: str, counts: Counts, found: Statistics) -> None:
     site = visitor.site
     zone = site.settings.timezone
     since, until = (str(bound) for bound in day_bounds(name, zone))

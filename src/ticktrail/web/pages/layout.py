@@ -12,7 +12,7 @@ from nicegui import ui
 from nicegui.element import Element
 
 from ticktrail.errors import TicktrailError
-from ticktrail.queries import lists as questions
+from ticktrail.queries.completeness import read_completeness
 from ticktrail.text import phone_numbers as phone
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import strings as words
@@ -123,7 +123,7 @@ async def _strip(visitor: Visitor) -> None:
     async def look() -> None:
         try:
             known = await site.ledger.recall(
-                "trust", lambda store: questions.trust(store, site.settings.workflow_ids), of_sync_state=True
+                "trust", lambda store: read_completeness(store, site.settings, content=True), of_sync_state=True
             )
             verdict = judge(known, site.now(), site.settings.timezone, masked=visitor.masked)
             told = (verdict.level, verdict.headline, verdict.remarks)

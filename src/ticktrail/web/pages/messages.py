@@ -50,8 +50,8 @@ async def messages(visitor: Visitor, choice: UrlFilter) -> None:
             parts.failure(problem)
         return
 
-    async def ask() -> questions.Page:
-        return await site.ledger.ask(lambda store: questions.page(store, chosen))
+    async def ask() -> questions.MessageList:
+        return await site.ledger.ask(lambda store: questions.list_messages(store, chosen))
 
     async def ask_count() -> int:
         # The rows are quick, counting a million is not: neither waits for the other.
@@ -69,11 +69,11 @@ async def latest(visitor: Visitor, container: Element, count: int) -> None:
     site = visitor.site
     known: list[object] = [None]
 
-    async def ask() -> questions.Page:
+    async def ask() -> questions.MessageList:
         known[0] = (await site.ledger.state())[0]
-        return await site.ledger.ask(lambda store: questions.page(store, MessageFilter(), count))
+        return await site.ledger.ask(lambda store: questions.list_messages(store, MessageFilter(), count))
 
-    def show(found: questions.Page) -> None:
+    def show(found: questions.MessageList) -> None:
         if found.messages:
             rows.table(visitor, found.messages)
         else:
@@ -95,7 +95,7 @@ async def latest(visitor: Visitor, container: Element, count: int) -> None:
     parts.every(NEWS_SECONDS, look, container)
 
 
-def _list(visitor: Visitor, choice: UrlFilter, shown: questions.Page) -> None:
+def _list(visitor: Visitor, choice: UrlFilter, shown: questions.MessageList) -> None:
     site = visitor.site
     if not shown.messages:
         if choice.conditions:

@@ -35,7 +35,7 @@ async def find(visitor: Visitor, token: str) -> None:
     typed = _opened(visitor, token)
     refuse_search(visitor)
     wanted = phone.person(typed, site.region)
-    found = await site.ledger.ask(lambda store: questions.people(store, wanted))
+    found = await site.ledger.ask(lambda store: questions.find_people(store, wanted))
     if len(found.people) == 1:
         address = visitor.person(found.people[0][0])
         if address is not None:

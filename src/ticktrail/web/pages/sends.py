@@ -42,8 +42,8 @@ async def sends(visitor: Visitor, choice: SendUrlFilter) -> None:
             parts.failure(problem)
         return
 
-    async def ask() -> questions.Sends:
-        return await site.ledger.ask(lambda store: questions.sends(store, chosen))
+    async def ask() -> questions.SendList:
+        return await site.ledger.ask(lambda store: questions.list_sends(store, chosen))
 
     async def ask_count() -> int:
         name = ("sends", msgspec.structs.replace(chosen, after=None))
@@ -59,7 +59,7 @@ def _counted(count: int) -> str:
     return words.SENDS_AT_LEAST.format(most) if count > most else plural(count, "send")
 
 
-def _list(visitor: Visitor, choice: SendUrlFilter, shown: questions.Sends) -> None:
+def _list(visitor: Visitor, choice: SendUrlFilter, shown: questions.SendList) -> None:
     site = visitor.site
     if not shown.sends:
         if choice.conditions:

@@ -12,14 +12,16 @@ from hypothesis import strategies as st
 
 from ticktrail.alerts.alert import Rules
 from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import AlertFacts, Delivery, Synced, UndeliveredByNumber, judge
+from ticktrail.alerts.rules import AlertFacts, Delivery, UndeliveredByNumber, judge
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import FAILED
+from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.stores.coverage import Facts
 from ticktrail.text.phone_numbers import Person
 from ticktrail.web.pages.send_choice import (
     SendUrlFilter,
@@ -145,7 +147,7 @@ def test_every_alert_has_the_address_of_its_list(
         deliveries=(Delivery(number=number, delivered=1, sent=100, delivered_before=99, sent_before=100),),
         last_status_timestamp=last,
         unanswered=10,
-        syncs=(Synced(workflow_id="orders", checked_at=NOW),),
+        workflows=(WorkflowCompleteness(instance_url="u", workflow_id="orders", facts=Facts(checked_at=NOW)),),
     )
     alerts = judge(facts, Rules(at_least=1, rate=0.0, window=window), packaged())
     listings = [alert.listing for alert in alerts if alert.listing is not None]

@@ -13,10 +13,12 @@ from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import StatusEvent
-from ticktrail.queries.lists import Trust, funnel
+from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.queries.periods import day_bounds, period_of
-from ticktrail.settings.naming import read_naming
+from ticktrail.queries.statistics import compute_statistics
+from ticktrail.settings.naming import Naming, read_naming
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
@@ -94,11 +96,12 @@ def _known(
     opened: tuple[PendingExecution, ...] = (),
     gaps: tuple[Gap, ...] = (),
     **more: object,
-) -> Trust:
-    facts = Facts(checked_at=checked_at, gaps=gaps)
-    fields = {"exists": True, "location": "", "scopes": (("w", facts, opened),), "settled": 7, "runs": (),
-              "never": frozenset(), "messages": 9, **more}  # fmt: skip
-    return Trust(**fields)  # type: ignore[arg-type]
+) -> Completeness:
+    workflow = WorkflowCompleteness(
+        instance_url="u", workflow_id="w", scope="s", facts=Facts(checked_at=checked_at, gaps=gaps), unprocessed=opened
+    )
+    fields = {"exists": True, "location": "", "workflows": (workflow,), "never": frozenset(), "messages": 9, **more}
+    return Completeness(**fields)  # type: ignore[arg-type]
 
 
 def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
@@ -124,9 +127,11 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     assert (late.level, late.remarks) == ("bad", ("the last sync was 5 h ago",))
     failing = Run(run_id="r", scope="s", began_at=NOW, seconds=1, error="n8n refused the key.\nmore")
     assert judge(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == ("the last sync failed: n8n refused the key.",)
-    assert judge(_known(None, scopes=()), NOW, RIYADH).headline.startswith("imported from files")
+    assert judge(_known(None, workflows=()), NOW, RIYADH).headline.startswith("imported from files")
     assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
-    assert judge(_known(None, scopes=(), messages=0), NOW, RIYADH).headline == "nothing is known yet: no sync has run"
+    assert (
+        judge(_known(None, workflows=(), messages=0), NOW, RIYADH).headline == "nothing is known yet: no sync has run"
+    )
 
 
 def _bad_day(store: Store) -> None:
@@ -215,11 +220,14 @@ def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
                 [("sent", 10), ("read", 20), ("delivered", 30 * HOUR), ("failed", 31 * HOUR), ("read", 60 * DAY)])],
             at=NOW,
         )  # fmt: skip
-        found = funnel(store, period_of("7d", NOW, RIYADH), NOW, RIYADH)
-        counts = found.counts
+        chosen = period_of("7d", NOW, RIYADH).chosen
+        found = compute_statistics(
+            store, _settings(tmp_path), chosen, Grouping.DAY, naming=Naming(), now=NOW, compare=True
+        )
+        counts = found.totals
         assert (counts.sent, counts.delivered, counts.read, counts.on_the_way, counts.failed) == (4, 2, 1, 1, 1)
         assert counts.not_final == 2
-        assert [(day.key, day.counts.sent) for day in found.days] == [("2026-11-21", 2), ("2026-11-22", 2)]
+        assert [(day.key, day.counts.sent) for day in found.groups.shown] == [("2026-11-21", 2), ("2026-11-22", 2)]
 
 
 @pytest.mark.parametrize("length", range(100, 130))

@@ -1,4 +1,4 @@
-"""What the pages ask of a store, against figures worked out by hand."""
+"""Statistics against figures worked out by hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pytest
 
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import StatusEvent
-from ticktrail.queries.lists import Spark, funnel, groups, sparks, trust
-from ticktrail.queries.periods import period_of
+from ticktrail.queries.completeness import read_completeness
+from ticktrail.queries.periods import Period, period_of
+from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, sparklines
 from ticktrail.settings.naming import Naming
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
@@ -20,6 +22,17 @@ RIYADH = ZoneInfo("Asia/Riyadh")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MOMENT = int(NOW.timestamp())
 HOUR, DAY = 3_600, 86_400
+SETTINGS = load_settings({"TICKTRAIL_STORE": "unused.db"}, {}, Path("nowhere"))
+
+
+def _by_day(store: Store, period: Period) -> Statistics:
+    return compute_statistics(store, SETTINGS, period.chosen, Grouping.DAY, naming=Naming(), now=NOW, compare=True)
+
+
+def _by_number(store: Store) -> dict[object, float | None]:
+    chosen = period_of("7d", NOW, RIYADH).chosen
+    found = compute_statistics(store, SETTINGS, chosen, Grouping.NUMBER, naming=Naming(), now=NOW, compare=True)
+    return dict(found.changes)
 
 
 def _write(store: Store, name: str, count: int, delivered: int, at: int, number: str = "1065") -> None:
@@ -44,34 +57,31 @@ def week(tmp_path: Path) -> Store:
     return store
 
 
-def test_change_compares_what_is_final(week: Store) -> None:
+def test_a_change_compares_final_figures_only(week: Store) -> None:
     """The delivery rate fell from 80 to 75 percent, whatever becomes of the messages of today; an ended span too."""
     with week:
-        found = funnel(week, period_of("7d", NOW, RIYADH), NOW, RIYADH)
-        assert (found.counts.sent, found.counts.delivered, found.counts.not_final) == (70, 30, 30)
+        found = _by_day(week, period_of("7d", NOW, RIYADH))
+        assert (found.totals.sent, found.totals.delivered, found.totals.not_final) == (70, 30, 30)
         assert found.change == pytest.approx(0.75 - 0.80)
-        (row,) = groups(
-            week, Grouping.NUMBER, period_of("7d", NOW, RIYADH), NOW, zone=RIYADH, naming=Naming(), limit=9
-        ).rows
-        assert row.change == pytest.approx(0.75 - 0.80)
-        ended = funnel(week, period_of("2026-11-16..2026-11-20", NOW, RIYADH), NOW, RIYADH)
-        assert (ended.counts.sent, ended.change) == (40, pytest.approx(0.75 - 0.80))
+        assert _by_number(week) == {"1065": pytest.approx(0.75 - 0.80)}
+        ended = _by_day(week, period_of("2026-11-16..2026-11-20", NOW, RIYADH))
+        assert (ended.totals.sent, ended.change) == (40, pytest.approx(0.75 - 0.80))
 
 
-def test_too_few_to_compare_are_not_compared(week: Store) -> None:
+def test_too_few_messages_are_not_compared(week: Store) -> None:
     """A number that had nothing before, or has nothing final, gets no change."""
     with week:
         _write(week, "fresh", 30, 30, MOMENT - 3 * DAY, number="1066")
-        found = groups(week, Grouping.NUMBER, period_of("7d", NOW, RIYADH), NOW, zone=RIYADH, naming=Naming(), limit=9)
-        assert {row.group.key: row.change is None for row in found.rows} == {"1065": False, "1066": True}
-        assert funnel(week, period_of("today", NOW, RIYADH), NOW, RIYADH).change is None
+        assert {key: change is None for key, change in _by_number(week).items()} == {"1065": False, "1066": True}
+        assert _by_day(week, period_of("today", NOW, RIYADH)).change is None
 
 
 def test_days_add_up_to_their_period(week: Store) -> None:
     """Each day's sent messages, those without any included, are the period's."""
     with week:
-        found = funnel(week, period_of("7d", NOW, RIYADH), NOW, RIYADH)
-    assert [(day.key, day.counts.sent, day.counts.not_final) for day in found.days] == [
+        found = _by_day(week, period_of("7d", NOW, RIYADH)).groups
+    assert found is not None
+    assert [(day.key, day.counts.sent, day.counts.not_final) for day in found.shown] == [
         ("2026-11-19", 40, 0),
         ("2026-11-20", 0, 0),
         ("2026-11-21", 0, 0),
@@ -80,27 +90,26 @@ def test_days_add_up_to_their_period(week: Store) -> None:
 
 
 def test_a_status_that_all_went_beyond_was_passed(week: Store) -> None:
-    """No message stands at sent any more, and none was ever read: only of the reading it is said that it never came."""
+    """No message stands at sent any more, and none was ever read: only read is said never to have come."""
     with week:
-        known = trust(week, ())
-        assert known.never == {"read"}
-        assert known.messages == 95
+        known = read_completeness(week, SETTINGS, content=True)
+        assert (known.never, known.messages) == ({"read"}, 95)
 
 
-def test_groups_and_tests_are_in_the_ledger_and_prove_nothing(week: Store) -> None:
-    """A read message to a group is one more in the ledger, and no sign that people's receipts come through."""
+def test_groups_and_tests_are_stored_and_prove_nothing(week: Store) -> None:
+    """A read message to a group is one more in the store, and no sign that people's receipts come through."""
     with week:
         about = {"message_id": "wamid.group", "conversation_id": "120363000000000001", "execution_id": "1"}
         week.write([StatusEvent(status="read", timestamp=MOMENT - HOUR, workflow_id="w", **about)], at=NOW)
-        known = trust(week, ())
+        known = read_completeness(week, SETTINGS, content=True)
         assert (known.never, known.messages) == ({"read"}, 96)
         for status in ("read", "sent"):
             person = {"message_id": f"wamid.{status}", "conversation_id": "966500000001", "execution_id": "2"}
             week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)
-        assert trust(week, ()).never == frozenset()
+        assert read_completeness(week, SETTINGS, content=True).never == frozenset()
 
 
-def test_a_campaigns_sparks_are_of_all_its_labels(week: Store) -> None:
+def test_a_campaigns_sparklines_are_of_all_its_labels(week: Store) -> None:
     """Labels that are JSON name a campaign each in many ways: its days hold them all."""
     with week:
         for place in range(10):
@@ -111,12 +120,12 @@ def test_a_campaigns_sparks_are_of_all_its_labels(week: Store) -> None:
                 [StatusEvent(status=fate, timestamp=MOMENT - 3 * DAY, workflow_id="w", callback_data=label, **about)],
                 at=NOW,
             )
-        period, naming = period_of("7d", NOW, RIYADH), Naming(campaign_key="campaign")
-        found = sparks(week, Grouping.CAMPAIGN, period, ("spring",), zone=RIYADH, naming=naming)
-    assert found == {"spring": Spark(rates=(0.8,), reason=None, reason_messages=2)}
+        chosen, naming = period_of("7d", NOW, RIYADH).chosen, Naming(campaign_key="campaign")
+        found = sparklines(week, chosen, Grouping.CAMPAIGN, ("spring",), naming=naming)
+    assert found == {"spring": Sparkline(rates=(0.8,), reason=None, reason_messages=2)}
 
 
-def test_sparks_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
+def test_sparklines_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
     """Each number's delivery rate by day, none where a day had too few, and the code of most failures."""
     with week:
         for place, code in enumerate((131026, 131049, 131049)):
@@ -129,11 +138,11 @@ def test_sparks_tell_each_group_s_days_and_worst_reason(week: Store) -> None:
             )  # fmt: skip
         _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")
         _write(week, "more", 10, 10, MOMENT - DAY, number="1066")
-        period = period_of("7d", NOW, RIYADH)
-        found = sparks(week, Grouping.NUMBER, period, ("1065", "1066", "1067", "9"), zone=RIYADH, naming=Naming())
+        chosen = period_of("7d", NOW, RIYADH).chosen
+        found = sparklines(week, chosen, Grouping.NUMBER, ("1065", "1066", "1067", "9"), naming=Naming())
     assert found == {
-        "1065": Spark(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
-        "1066": Spark(rates=(None, 1.0), reason=None),
-        "1067": Spark(rates=(None,), reason="131049", reason_messages=2),
-        "9": Spark(rates=(), reason=None),
+        "1065": Sparkline(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
+        "1066": Sparkline(rates=(None, 1.0), reason=None),
+        "1067": Sparkline(rates=(None,), reason="131049", reason_messages=2),
+        "9": Sparkline(rates=(), reason=None),
     }
