@@ -203,7 +203,7 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
         (["messages", "--after", "nonsense"], "--after"),
         (["messages", "--after", "half \ud7ff"], "--after"),
         (["messages", "--sort", "oldest", "--after",
-          base64.urlsafe_b64encode(b'["newest",1,"wamid.1"]').decode()], "--sort newest"),
+          base64.urlsafe_b64encode(b'["newest",1,"wamid.1"]').decode()], "Sort by newest"),
         (["export", "a.doc"], ".xlsx"),
         (["export", "not/a.csv"], "no folder"),
         (["sends", "--refused", "--unconfirmed"], "--unconfirmed"),

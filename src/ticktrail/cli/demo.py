@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from platformdirs import user_cache_path
 
-from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.messages.filters import UNREAD, MessageFilter, SendFilter
 from ticktrail.output.messages import write_messages
 from ticktrail.output.sync import sync_text
 from ticktrail.settings.settings import DEFAULT_TIMEZONE
@@ -54,7 +54,7 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
         stream.flush()
         total = store.count(MessageFilter())
         failed = store.count(MessageFilter(statuses=("failed",)))
-        unread = store.count(MessageFilter().narrowed(unread=True))
+        unread = store.count(MessageFilter(statuses=UNREAD))
         newest_failed = next(store.messages(MessageFilter(statuses=("failed",), limit=1)), None)
         refused = sum(1 for _ in store.sends(SendFilter(refused=True)))
         hidden = sum(report.read_counts.withheld.values())

@@ -1,10 +1,11 @@
-"""Questions as values: what to look for, said without saying how a store finds it."""
+"""Filters of messages and of sends, and cursors into ordered results. Stores translate them into queries."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import enum
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
@@ -14,34 +15,37 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.messages.model import FAILED, Send
 from ticktrail.text.phone_numbers import Country, Person
 
+STATUSES = ("sent", "delivered", "read", "played", "failed", "undelivered", "deleted", "warning")
+"""Statuses that a filter accepts: those Meta reports today, and those it reported in earlier years."""
+
 UNREAD = ("sent", "delivered")
-"""On the way or arrived, and not read so far: what ``--unread`` means."""
+"""Statuses of ``--unread``."""
 
 DELIVERED = ("delivered", "read", "played")
-"""Arrived: ``read`` and ``played`` prove it even where no ``delivered`` came. ``--undelivered`` leaves these out."""
+"""Statuses that ``--undelivered`` excludes. ``read`` and ``played`` prove delivery even without a ``delivered``."""
 
 READ = ("read", "played")
-"""Seen by the recipient. ``--not-read`` leaves these out."""
+"""Statuses that ``--not-read`` excludes."""
 
 MESSAGE_TIME_FIELDS = ("sentTimestamp", "firstTimestamp", "latestTimestamp")
-"""The time a message belongs to: the first of these that is known (product rule: by the time it was sent)."""
+"""A message belongs to the time it was sent: the first of these fields that is set."""
 
 
 Order = Literal["newest", "oldest", "updated"]
-"""``newest`` and ``oldest`` go by ``latestTimestamp``, ``updated`` by ``lastUpdatedAt``, latest first."""
+"""``newest`` and ``oldest`` sort by ``latestTimestamp``, ``updated`` sorts by ``lastUpdatedAt``, latest first."""
 
 
 _GREATEST_INTEGER = 2**63 - 1
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
-_NO_PLACE = "What --after names is no place Ticktrail has printed."
-_COPY_ALL = "Copy all of what stands behind --after at the end of the page before."
+_NOT_A_CURSOR = "This is not a valid cursor."
+_COPY_CURSOR = 'Copy the whole text that the previous page printed after "more: --after" ("next" in the API).'
 
 _T = TypeVar("_T")
 
 
-def _token(place: object) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(place)).rstrip(b"=").decode()
+def _token(cursor: object) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).rstrip(b"=").decode()
 
 
 def _read_token(token: str, kind: type[_T]) -> _T | None:
@@ -54,12 +58,11 @@ def _read_token(token: str, kind: type[_T]) -> _T | None:
 
 
 class Cursor(msgspec.Struct, frozen=True, array_like=True):
-    """A place in an ordered answer, just after one message: where the next page begins.
+    """A position in ordered messages, just after one message: where the next page begins.
 
     Attributes:
-        order: of the answer.
-        key: what the message was sorted by: Unix seconds, for ``updated`` milliseconds; None for unknown.
-        message_id: settles ties.
+        key: the sort key of that message: Unix seconds, for ``updated`` milliseconds; None when unknown.
+        message_id: breaks ties between equal keys.
     """
 
     order: Order
@@ -68,28 +71,28 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def token(self) -> str:
-        """This place as a text without spaces, for :meth:`read`."""
+        """The cursor as text without spaces, for :meth:`read`."""
         return _token(self)
 
     @classmethod
     def read(cls, token: str) -> Cursor:
-        """The place a token means.
+        """Return the cursor in a text that :attr:`token` made.
 
         Raises:
-            ConfigurationError: it is not a token that :attr:`token` made.
+            ConfigurationError: the text is not a cursor.
         """
-        place = _read_token(token, cls)
-        if place is None or abs(place.key or 0) > _GREATEST_INTEGER:
-            raise ConfigurationError(_NO_PLACE, remedy=_COPY_ALL)
-        return place
+        cursor = _read_token(token, cls)
+        if cursor is None or abs(cursor.key or 0) > _GREATEST_INTEGER:
+            raise ConfigurationError(_NOT_A_CURSOR, remedy=_COPY_CURSOR)
+        return cursor
 
 
 class SendCursor(msgspec.Struct, frozen=True, array_like=True):
-    """A place in a list of sends, just after one of them: where the next page begins.
+    """A position in a list of sends, just after one of them: where the next page begins.
 
     Attributes:
-        sent_at: of that send, in milliseconds; None for unknown.
-        key: settles ties.
+        sent_at: when that send was made, in milliseconds since 1970; None when unknown.
+        key: :attr:`Send.key`; breaks ties between equal times.
     """
 
     sent_at: int | None
@@ -97,32 +100,33 @@ class SendCursor(msgspec.Struct, frozen=True, array_like=True):
 
     @classmethod
     def of(cls, send: Send) -> SendCursor:
-        """The place just after a send."""
+        """Return the position just after a send."""
         sent_at = None if send.sent_at is None else (send.sent_at - _EPOCH) // timedelta(milliseconds=1)
         return cls(sent_at, send.key)
 
     @property
     def token(self) -> str:
-        """This place as a text without spaces, for :meth:`read`."""
+        """The cursor as text without spaces, for :meth:`read`."""
         return _token(self)
 
     @classmethod
     def read(cls, token: str) -> SendCursor:
-        """The place a token means.
+        """Return the cursor in a text that :attr:`token` made.
 
         Raises:
-            ConfigurationError: it is not a token that :attr:`token` made.
+            ConfigurationError: the text is not a cursor.
         """
-        place = _read_token(token, cls)
-        if place is None or abs(place.sent_at or 0) > _GREATEST_INTEGER:
-            raise ConfigurationError(_NO_PLACE, remedy=_COPY_ALL)
-        return place
+        cursor = _read_token(token, cls)
+        if cursor is None or abs(cursor.sent_at or 0) > _GREATEST_INTEGER:
+            raise ConfigurationError(_NOT_A_CURSOR, remedy=_COPY_CURSOR)
+        return cursor
 
 
 class Grouping(enum.StrEnum):
-    """What figures are told apart by. ``workflow`` is the one that received the statuses, ``sender`` the one that sent.
+    """What statistics can be grouped by.
 
-    ``error`` groups failed messages only; ``day`` and ``hour`` are the configured zone's.
+    ``workflow`` received the statuses, ``sender`` sent the messages. ``error`` groups failed messages only. ``day`` and
+    ``hour`` are those of the configured time zone.
     """
 
     DAY = "day"
@@ -139,7 +143,7 @@ class Grouping(enum.StrEnum):
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages, in which order. Every condition that is set must hold; an empty filter chooses all.
+    """Which messages, in which order. Every condition that is set must hold; an empty filter matches all messages.
 
     Attributes:
         conversation_id: exactly this recipient (a group's id for a group); also matches ``recipientUserId``.
@@ -149,22 +153,22 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         failure_codes: ``failure.code`` is one of these, whether it was reported as a number or as text.
         since_timestamp: Unix seconds, inclusive; compared with the message's time, see :data:`MESSAGE_TIME_FIELDS`.
         until_timestamp: Unix seconds, exclusive.
-        updated_since: the history grew at or after this instant.
-        workflow_id: ``workflowId``: whose executions carried the statuses.
+        updated_since: ``statusHistory`` grew at or after this instant.
+        workflow_id: ``workflowId``, the workflow whose executions carried the statuses.
         sending_workflow_id: ``sentBy.workflowId``.
         sending_numbers: ``phoneNumberId`` or ``displayPhoneNumber`` is one of these; empty for any.
         template: ``template.name``.
         template_language: ``template.language``.
-        campaign: ``callbackData`` is this, or see ``campaign_key``.
+        campaign: ``callbackData`` equals this, or holds it under ``campaign_key``.
         campaign_key: ``callbackData`` may also be a JSON object whose value under this key is the campaign, see
             :func:`campaign_of`.
-        country: of the recipient's number.
+        country: country of the recipient's number.
         instance: ``instance``.
-        people_only: no messages to groups and no tests of Meta's, as in :mod:`ticktrail.messages.counts`: what the
-            rates count.
-        order: ties by message id, ascending; a message whose time is unknown comes last in every order.
-        after: only what comes behind this place, whose order must be this one.
-        limit: at most so many; None for all, 0 (or less) for none.
+        people_only: exclude messages to groups and Meta's test messages, as rates do
+            (:mod:`ticktrail.messages.counts`).
+        order: ties are broken by message id, ascending; messages without a time come last in every order.
+        after: only messages after this position; its order must be ``order``.
+        limit: maximum number of messages; None for all, 0 or less for none.
     """
 
     conversation_id: str | None = None
@@ -192,57 +196,64 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.after is not None and self.after.order != self.order:
             raise ConfigurationError(
-                f"The place that --after names is in the order {self.after.order}, not {self.order}.",
-                remedy=f"Add --sort {self.after.order}, or begin again without --after.",
+                f"The cursor continues the order {self.after.order}, not {self.order}.",
+                remedy=f"Sort by {self.after.order}, or start again without a cursor.",
             )
+
+    def with_statuses(self, statuses: Iterable[str]) -> MessageFilter:
+        """Return this filter, narrowed to messages whose latest status is one of these.
+
+        Raises:
+            ConfigurationError: no status meets this and the filter's own conditions.
+        """
+        wanted = set(statuses) - set(self.not_statuses)
+        if self.statuses:
+            wanted &= set(self.statuses)
+        if not wanted:
+            raise ConfigurationError(
+                "No message can match all conditions on its status.", remedy="Leave one of them out."
+            )
+        return msgspec.structs.replace(self, statuses=tuple(sorted(wanted)), not_statuses=())
+
+    def without_statuses(self, statuses: Iterable[str]) -> MessageFilter:
+        """Return this filter, narrowed to messages whose latest status is none of these.
+
+        Raises:
+            ConfigurationError: no status meets this and the filter's own conditions.
+        """
+        if self.statuses:
+            return self.with_statuses(set(self.statuses) - set(statuses))
+        return msgspec.structs.replace(self, not_statuses=tuple(sorted({*self.not_statuses, *statuses})))
 
     def retryable(self, codes: tuple[int, ...]) -> MessageFilter:
-        """This filter, narrowed to what failed with one of these codes and did not arrive by another way."""
+        """Return this filter, narrowed to messages that failed with one of these codes.
+
+        Raises:
+            ConfigurationError: no message can match this and the filter's own conditions.
+        """
         if self.failure_codes:
             codes = tuple(code for code in codes if code in self.failure_codes)
-        wanted = (set(self.statuses or FAILED) & FAILED) - set(self.not_statuses)
-        if not wanted or not codes:
+        if not codes:
             raise ConfigurationError(
-                "No message can meet --retryable and the other options at once.", remedy="Leave one of them out."
+                "None of the error codes is temporary, so no message can match.", remedy="Leave one of the two out."
             )
-        return msgspec.structs.replace(self, statuses=tuple(sorted(wanted)), not_statuses=(), failure_codes=codes)
-
-    def narrowed(
-        self, *, statuses: tuple[str, ...] = (), unread: bool = False, undelivered: bool = False, not_read: bool = False
-    ) -> MessageFilter:
-        """This filter, narrowed by status: what is named and what the three short forms mean must hold together."""
-        wanted = {status.strip().lower() for status in statuses} or None
-        if unread:
-            wanted = set(UNREAD) if wanted is None else wanted & set(UNREAD)
-        unwanted = {*(DELIVERED if undelivered else ()), *(READ if not_read else ())}
-        if wanted is not None:
-            wanted -= unwanted
-            if not wanted:
-                raise ConfigurationError(
-                    "No message can meet all of --status, --unread, --undelivered and --not-read at once.",
-                    remedy="Leave one of them out.",
-                )
-        return msgspec.structs.replace(
-            self,
-            statuses=tuple(sorted(wanted or ())),
-            not_statuses=tuple(sorted(unwanted)) if wanted is None else (),
-        )
+        return msgspec.structs.replace(self.with_statuses(FAILED), failure_codes=codes)
 
 
 class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which sends, newest first: by ``sentAt``, unknown last, ties by key. Every condition that is set must hold.
 
     Attributes:
-        refused: True for those Meta refused, False for those it accepted.
-        unconfirmed: only those that Meta accepted and no status has ever confirmed.
+        refused: True for sends that Meta refused, False for sends that it accepted.
+        unconfirmed: only sends that Meta accepted and for which no status has arrived.
         failure_codes: one of the ``errors`` has one of these codes, as a number or as text.
         since_timestamp: Unix seconds, inclusive; compared with ``sentAt``.
         until_timestamp: Unix seconds, exclusive.
         workflow_id: ``sentBy.workflowId``.
         template: ``template.name``.
         template_language: ``template.language``.
-        after: only what comes behind this place.
-        limit: at most so many; None for all, 0 (or less) for none.
+        after: only sends after this position.
+        limit: maximum number of sends; None for all, 0 or less for none.
     """
 
     refused: bool | None = None
@@ -256,14 +267,28 @@ class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
     after: SendCursor | None = None
     limit: int | None = None
 
+    def with_outcome(self, *, refused: bool | None = None, unconfirmed: bool = False) -> SendFilter:
+        """Return this filter, narrowed to sends that Meta refused, accepted, or accepted without a later status.
+
+        Raises:
+            ConfigurationError: no send can match this and the filter's own conditions.
+        """
+        wanted = self.refused if refused is None else refused
+        if (self.refused is not None and wanted is not self.refused) or (wanted and (unconfirmed or self.unconfirmed)):
+            raise ConfigurationError(
+                "A send that Meta refused is not accepted and gets no status, so no send can match.",
+                remedy="Ask for refused sends or for accepted ones.",
+            )
+        return msgspec.structs.replace(self, refused=wanted, unconfirmed=self.unconfirmed or unconfirmed)
+
 
 EVERY_SEND = SendFilter()
 
 
 def campaign_of(callback_data: str, key: str) -> str | None:
-    """The campaign in a ``callbackData`` that is a JSON object: its text, whole number or truth value under the key.
+    """Return the campaign in a ``callbackData`` that is a JSON object: the text, whole number or boolean under the key.
 
-    None when it is no such object or has nothing of the kind there.
+    None when it is not an object, or has no such value under the key.
     """
     try:
         value = msgspec.json.decode(callback_data, type=dict[str, object]).get(key)

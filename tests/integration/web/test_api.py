@@ -191,7 +191,7 @@ def test_a_wrong_parameter_is_named(
         ("/messages", {"after": "AAAA"}, "after"),
         ("/messages", {"after": "p_AAAA"}, "not a valid cursor"),
         ("/messages", {"wa_id": "12"}, "too few"),
-        ("/messages", {"status": "read", "not_read": "true"}, "No message can meet"),
+        ("/messages", {"status": "read", "not_read": "true"}, "No message can match"),
         ("/conversations/12", {}, "too few"),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_question_for_sends_without_sense_is_explained(client: TestClient) -> 
     assert "Meta refused" in refused(client, "/sends", refused="true", unconfirmed="true")["detail"]
     assert refused(client, "/sends", error="x")["name"] == "error"
     assert refused(client, "/sends", nothing="1")["name"] == "nothing"
-    assert "place" in refused(client, "/sends", after="abc")["detail"]
+    assert "not a valid cursor" in refused(client, "/sends", after="abc")["detail"]
 
 
 def test_a_viewers_sends_hold_no_number_and_no_id(open_dashboard: Open, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.filters import Cursor, MessageFilter, campaign_of
+from ticktrail.messages.filters import DELIVERED, Cursor, MessageFilter, campaign_of
 from ticktrail.text.phone_numbers import Country
 
 
@@ -43,7 +43,7 @@ def made(value: object) -> str:
 )  # fmt: skip
 def test_what_is_no_token_is_refused(token: str) -> None:
     """Whatever somebody puts behind --after, the error names it and the remedy."""
-    with pytest.raises(ConfigurationError, match="--after") as refusal:
+    with pytest.raises(ConfigurationError, match="not a valid cursor") as refusal:
         Cursor.read(token)
     assert refusal.value.remedy
 
@@ -54,7 +54,7 @@ def test_a_place_of_another_order_is_refused() -> None:
     assert MessageFilter(after=place).after == place
     with pytest.raises(ConfigurationError) as refusal:
         MessageFilter(order="oldest", after=place)
-    assert "--sort newest" in refusal.value.remedy
+    assert "Sort by newest" in refusal.value.remedy
 
 
 def test_retryable_is_failed_with_such_a_code() -> None:
@@ -63,7 +63,7 @@ def test_retryable_is_failed_with_such_a_code() -> None:
     assert MessageFilter().retryable(codes) == MessageFilter(statuses=("failed", "undelivered"), failure_codes=codes)
     assert MessageFilter(failure_codes=(131049, 470)).retryable(codes).failure_codes == (131049,)
     assert MessageFilter(statuses=("sent", "failed")).retryable(codes).statuses == ("failed",)
-    undelivered = MessageFilter(template="ready").narrowed(undelivered=True)
+    undelivered = MessageFilter(template="ready").without_statuses(DELIVERED)
     assert undelivered.retryable(codes).statuses == ("failed", "undelivered")
     assert undelivered.retryable(codes).template == "ready"
     for impossible in (MessageFilter(statuses=("read",)), MessageFilter(failure_codes=(470,))):

@@ -1,10 +1,9 @@
-"""Commands that ask the store."""
+"""Commands that read messages and sends from the store: ``messages``, ``export``, ``sends`` and ``message``."""
 
 from __future__ import annotations
 
 import itertools
 import sys
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,12 +11,16 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ticktrail.cli.filter_options import Choose, WhoArgument, choosing
+from ticktrail.cli.filter_options import (
+    ChooseMessages,
+    ChooseSends,
+    choosing_messages,
+    choosing_messages_of,
+    choosing_sends,
+)
 from ticktrail.cli.options import (
     FormatOption,
-    SinceOption,
     StoreOption,
-    UntilOption,
     existing_ledger,
     failure_codes,
     form_of,
@@ -44,11 +47,10 @@ class ExportFormat(StrEnum):
 
 
 @app.command()
-@choosing
+@choosing_messages_of
 def messages(
-    wa_id: WhoArgument = None,
     *,
-    choose: Choose,
+    choose: ChooseMessages,
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
@@ -58,7 +60,7 @@ def messages(
 
     settings = read_settings(store)
     shown_as = form_of(form)
-    chosen = choose(settings, wa_id)
+    chosen = choose(settings)
     limit = chosen.limit or (50 if shown_as == "table" else None)
     with existing_ledger(settings) as ledger:
         # One more than are shown tells whether there is more.
@@ -75,14 +77,11 @@ def messages(
 
 
 @app.command()
-@choosing
+@choosing_messages
 def export(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .csv, .jsonl, .jsonl.gz or .xlsx.")],
     *,
-    to: Annotated[
-        str | None, typer.Option("--to", metavar="WA_ID", help="Only this recipient's: the number, or its last digits.")
-    ] = None,
-    choose: Choose,
+    choose: ChooseMessages,
     mask: Annotated[
         bool, typer.Option("--mask", help="Make phone numbers unrecognisable, in message ids too.")
     ] = False,
@@ -98,7 +97,7 @@ def export(
 
     settings = read_settings(store)
     written_as = exports.format_of(file, form and form.value)
-    chosen = choose(settings, to)
+    chosen = choose(settings)
     with existing_ledger(settings) as ledger:
         documents = (to_document(message, settings.timezone) for message in ledger.messages(chosen))
         if mask:
@@ -108,60 +107,27 @@ def export(
 
 
 @app.command()
-def sends(
-    *,
-    refused: Annotated[bool, typer.Option("--refused", help="Only those Meta refused, with its reason.")] = False,
-    unconfirmed: Annotated[
-        bool, typer.Option("--unconfirmed", help="Only those Meta accepted and no status ever confirmed.")
-    ] = False,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    template: Annotated[
-        str | None, typer.Option("--template", metavar="NAME[/LANG]", help="Made from this template.")
-    ] = None,
-    workflow: Annotated[str | None, typer.Option("--workflow", metavar="ID", help="Sent by this workflow.")] = None,
-    error: Annotated[
-        list[int] | None, typer.Option("--error", metavar="CODE", help="Refused with this code; may be repeated.")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many; 50 in a table, all otherwise.")
-    ] = None,
-    after: Annotated[
-        str | None, typer.Option("--after", metavar="TOKEN", help="Go on where a page ended, with the same options.")
-    ] = None,
-    store: StoreOption = None,
-    form: FormatOption = None,
-) -> None:
-    """What was sent, newest first: refused by Meta, or accepted and never heard of again."""
-    from ticktrail.queries.asked_sends import SendQuery, send_filter_of
-
+@choosing_sends
+def sends(*, choose: ChooseSends, store: StoreOption = None, form: FormatOption = None) -> None:
+    """Sends: refused, or accepted without a status."""
     settings = read_settings(store)
-    shown_as = form_of(form)
-    limit = limit or (50 if shown_as == "table" else None)
-    asked = SendQuery(
-        refused=refused,
-        unconfirmed=unconfirmed,
-        error=tuple(error or ()),
-        since=since,
-        until=until,
-        workflow=workflow,
-        template=template,
-        limit=None if limit is None else limit + 1,
-        after=after,
-    )
-    _show_sends(settings, send_filter_of(asked, settings, datetime.now(UTC)), limit, shown_as)
+    chosen = choose(settings)
+    _show_sends(settings, chosen, form_of(form))
 
 
-def _show_sends(settings: Settings, chosen: SendFilter, limit: int | None, shown_as: str) -> None:
-    """Print a page of sends, and say where the next one begins."""
+def _show_sends(settings: Settings, chosen: SendFilter, shown_as: str) -> None:
+    """Print a page of sends and the cursor of the next page."""
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
     from ticktrail.settings.user_file import catalogue
     from ticktrail.text.formatting import plural
 
+    limit = chosen.limit or (50 if shown_as == "table" else None)
     with existing_ledger(settings) as ledger:
-        answer, last = ledger.sends(chosen), list[Send]()
+        # One more than is shown, to know whether there is a next page.
+        answer = ledger.sends(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
+        last = list[Send]()
 
         def noted(send: Send) -> Send:
             last[:] = [send]

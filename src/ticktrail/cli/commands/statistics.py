@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ticktrail.cli.options import SinceOption, StoreOption, UntilOption, existing_ledger, moment, read_settings
+from ticktrail.cli.filter_options import SinceOption, UntilOption
+from ticktrail.cli.options import StoreOption, existing_ledger, read_settings
 from ticktrail.messages.filters import Grouping
 
 app = typer.Typer()
@@ -41,10 +42,10 @@ def stats(
     form: Annotated[FiguresFormat, typer.Option("--format", help="How to print the figures.")] = FiguresFormat.text,
 ) -> None:
     """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
-    from ticktrail.messages.filters import MessageFilter
     from ticktrail.output.documents import to_json
     from ticktrail.output.statistics import write_report, write_rows
     from ticktrail.queries.completeness import statuses_never_passed
+    from ticktrail.queries.filter_parsing import parse_message_filter
     from ticktrail.queries.statistics import (
         compute_statistics,
         group_document,
@@ -56,8 +57,8 @@ def stats(
 
     settings = read_settings(store)
     naming = read_naming(settings.config_file)
-    chosen = MessageFilter(since_timestamp=moment(since, settings), until_timestamp=moment(until, settings))
     now = datetime.now(UTC)
+    chosen = parse_message_filter({"since": since, "until": until}, settings, now)
     with existing_ledger(settings) as opened:
         if by is not None and form in {FiguresFormat.csv, FiguresFormat.jsonl} and limit is None:
             # However many groups there are, each as it comes.

@@ -1,90 +1,134 @@
-"""What the API takes behind the question mark: the options of the command line, by their names."""
+"""Query parameters of the API; those that choose messages and sends are derived from the table of conditions."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from ticktrail.messages.filters import Grouping
-from ticktrail.queries.filter_parsing import MessageQuery
+from ticktrail.queries.filter_conditions import (
+    MESSAGE_CONDITIONS,
+    SEND_CONDITIONS,
+    Condition,
+    Kind,
+)
+from ticktrail.queries.filter_values import LARGEST_CODE
 
 MOST = 1_000
-"""Messages, groups or runs in one answer."""
+"""Largest number of messages, sends or groups in one answer."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Status = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=256, pattern=_PRINTABLE)]
 Token = Annotated[str, StringConstraints(min_length=1, max_length=4096, pattern=r"^[A-Za-z0-9_-]+$")]
-Code = Annotated[int, Field(ge=0, le=2**31 - 1)]
+_Status = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=_PRINTABLE)]
+_Code = Annotated[int, Field(ge=0, le=LARGEST_CODE)]
 
-_MOMENT = "2h, 3d, yesterday, 2026-11-22, 2026-11-22T14:30, or Unix seconds."
+Model = TypeVar("Model", bound="Conditions")
 
 
-class Period(BaseModel):
-    """A period, by the time messages were sent."""
+class Parameters(BaseModel):
+    """Query parameters; an unknown one is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
-    since: Text | None = Field(None, description=f"From then on: {_MOMENT}")
-    until: Text | None = Field(None, description="Before then, written as for since.")
+
+class Conditions(Parameters):
+    """Parameters that choose messages or sends. Every condition that is given must hold."""
+
+    table: ClassVar[tuple[Condition[Any], ...]] = ()
+
+    def given(self) -> dict[str, Any]:
+        """Return the conditions by name, for :mod:`ticktrail.queries.filter_parsing`; the page's limit is left out."""
+        values = {one.name: getattr(self, one.name, None) for one in self.table if one.kind is not Kind.COUNT}
+        return {name: tuple(map(str, value)) if isinstance(value, list) else value for name, value in values.items()}
 
 
-class Filters(Period):
-    """Which messages. Every condition that is given must hold."""
+def with_conditions(table: tuple[Condition[Any], ...], *, paged: bool) -> Callable[[type[Model]], type[Model]]:
+    """Add a parameter for each condition of a table to a model.
 
-    wa_id: Text | None = Field(
-        None, description="Only this recipient's: the number in any spelling, or its last digits. Not for viewers."
-    )
-    status: list[Status] = Field([], max_length=20, description="Only those that stand here; may be repeated.")
-    unread: bool = Field(default=False, description="Sent or delivered, and not read so far.")
-    undelivered: bool = Field(default=False, description="Not delivered: sent only, or failed.")
-    not_read: bool = Field(default=False, description="Not read, failed ones included.")
-    retryable: bool = Field(default=False, description="Failed for a reason that passes: sending again can help.")
-    error: list[Code] = Field([], max_length=50, description="Failed with this code; may be repeated.")
-    updated_within: Text | None = Field(None, description="With news in the last 1h, 2d, …")
-    workflow: Text | None = Field(None, description="Reported by this workflow.")
-    sent_by: Text | None = Field(None, description="Sent by this workflow.")
-    number: Text | None = Field(None, description="Sent from this number of yours, or its id.")
-    template: Text | None = Field(None, description="Made from this template: its name, or name/language.")
-    campaign: Text | None = Field(None, description="With this campaign label.")
-    country: Text | None = Field(None, description="To numbers of this country: SA, EG, …")
-    instance: Text | None = Field(None, description="Read from the n8n of this name.")
+    Args:
+        paged: with the order, the limit and the cursor of a page.
+    """
 
-    def asked(self, **more: Any) -> MessageQuery:
-        """The same for :func:`ticktrail.queries.filter_parsing.parse_filter`."""
-        given = {name: getattr(self, name) for name in Filters.model_fields if name != "wa_id"}
-        lists = {name: tuple(given[name]) for name in ("status", "error")}
-        return MessageQuery(**{**given, **lists, "who": self.wa_id, **more})
+    def add(model: type[Model]) -> type[Model]:
+        fields: dict[str, Any] = {
+            one.name: _field(one) for one in table if one.in_api and (paged or not _is_paging(one))
+        }
+        made: type[Model] = create_model(model.__name__, __base__=model, __doc__=model.__doc__, **fields)
+        made.table = table
+        return made
+
+    return add
 
 
-class Listing(Filters):
+def _is_paging(condition: Condition[Any]) -> bool:
+    return condition.kind in {Kind.CHOICE, Kind.COUNT, Kind.CURSOR}
+
+
+def _field(condition: Condition[Any]) -> tuple[Any, Any]:
+    """Return the type and default of a condition's parameter."""
+    text = condition.help
+    match condition.kind:
+        case Kind.FLAG:
+            return bool, Field(default=False, description=text)
+        case Kind.TEXTS:
+            return list[_Status], Field([], max_length=20, description=text)
+        case Kind.CODES:
+            return list[_Code], Field([], max_length=50, description=text)
+        case Kind.CHOICE:
+            return Literal[condition.choices], Field(condition.choices[0], description=text)
+        case Kind.COUNT:
+            return int, Field(100, ge=1, le=MOST, description=text)
+        case Kind.CURSOR:
+            return Token | None, Field(None, description="Cursor: the previous answer's next; repeat the parameters.")
+        case Kind.TEXT:
+            return Text | None, Field(None, description=text)
+
+
+@with_conditions(MESSAGE_CONDITIONS, paged=True)
+class Listing(Conditions):
     """Which messages, in which order, how many."""
 
-    sort: Literal["newest", "oldest", "updated"] = Field("newest", description="Which come first.")
-    limit: int = Field(100, ge=1, le=MOST, description="At most so many.")
-    after: Token | None = Field(None, description="Go on where a page ended: its next, with the same parameters.")
+    if TYPE_CHECKING:
+        wa_id: str | None
+        limit: int
+        after: str | None
 
 
-class Thread(BaseModel):
-    """How much of a person's thread."""
+@with_conditions(SEND_CONDITIONS, paged=True)
+class SendListing(Conditions):
+    """Which sends, how many."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    sort: Literal["newest", "oldest"] = Field("oldest", description="Which come first.")
-    limit: int = Field(100, ge=1, le=MOST, description="At most so many.")
-    after: Token | None = Field(None, description="Go on where a page ended: its next, with the same parameters.")
-
-
-class FiguresOf(Filters):
-    """Which messages' figures, and what they are told apart by."""
-
-    by: Grouping | None = Field(None, description="Tell figures apart by this.")
-    limit: int = Field(100, ge=1, le=MOST, description="At most so many groups, the worst first; of times the latest.")
+    if TYPE_CHECKING:
+        limit: int
+        after: str | None
 
 
-class Last(BaseModel):
-    """How many."""
+@with_conditions(MESSAGE_CONDITIONS, paged=False)
+class FiguresOf(Conditions):
+    """Which messages the statistics are about, and what they are grouped by."""
 
-    model_config = ConfigDict(extra="forbid")
+    if TYPE_CHECKING:
+        wa_id: str | None
 
-    limit: int = Field(50, ge=1, le=500, description="At most so many, the newest.")
+    by: Grouping | None = Field(None, description="Group by.")
+    limit: int = Field(
+        100, ge=1, le=MOST, description="Maximum number of groups: those with the most failures; of times the latest."
+    )
+
+
+class Thread(Parameters):
+    """How much of a person's conversation."""
+
+    sort: Literal["newest", "oldest"] = Field("oldest", description="Order of the messages.")
+    limit: int = Field(100, ge=1, le=MOST, description="Maximum number of results.")
+    after: Token | None = Field(None, description="Cursor: the previous answer's next; repeat the parameters.")
+
+
+class Last(Parameters):
+    """How many of the newest."""
+
+    limit: int = Field(50, ge=1, le=500, description="Maximum number of results.")

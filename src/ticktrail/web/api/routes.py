@@ -18,10 +18,9 @@ from ticktrail.errors import NotFoundError
 from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.output.documents import to_json
-from ticktrail.queries.asked_sends import send_filter_of
 from ticktrail.queries.completeness import read_completeness, workflow_document
 from ticktrail.queries.conversation import Texts
-from ticktrail.queries.filter_parsing import parse_filter
+from ticktrail.queries.filter_parsing import parameter_name, parse_message_filter, parse_send_filter
 from ticktrail.queries.statistics import compute_statistics, statistics_document
 from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
@@ -31,9 +30,8 @@ from ticktrail.stores.sync_state import Run
 from ticktrail.text.phone_numbers import person
 from ticktrail.web import masking
 from ticktrail.web.api.pages import MAX_BYTES, HiddenCursors, Page, conversation_page, message_page, send_page
-from ticktrail.web.api.parameters import FiguresOf, Last, Listing, Text, Thread
+from ticktrail.web.api.parameters import FiguresOf, Last, Listing, SendListing, Text, Thread
 from ticktrail.web.api.schemas import answers
-from ticktrail.web.api.send_parameters import SendListing
 from ticktrail.web.problem_details import Problem
 from ticktrail.web.roles import Access, Role, role_of
 from ticktrail.web.store_pool import StorePool
@@ -58,7 +56,7 @@ class Api:
         """A page of messages."""
         if asked.wa_id is not None:
             _only_full(role, "wa_id")
-        chosen = self._chosen(asked, after=self._cursor(asked.after, role), sort=asked.sort)
+        chosen = self._chosen(asked, after=self._cursor(asked.after, role))
         page = await self._pool.ask(lambda store: self._page(store, chosen, asked.limit, role))
         return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
@@ -76,7 +74,8 @@ class Api:
 
     async def sends(self, asked: SendListing, role: Role | None) -> Response:
         """A page of sends."""
-        chosen = send_filter_of(asked.asked(self._cursor(asked.after, role)), self._settings, datetime.now(UTC))
+        given = {**asked.given(), "after": self._cursor(asked.after, role)}
+        chosen = parse_send_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
         salt = None if role is Role.FULL else self._salt
         page = await self._pool.ask(lambda store: send_page(store, chosen, asked.limit, salt=salt, max_bytes=MAX_BYTES))
         return _json(b'{"sends": [%b], "next": %b}' % (page.body, self._next(page, role)))
@@ -154,7 +153,8 @@ class Api:
         return _json(_encoded(document))
 
     def _chosen(self, asked: Listing | FiguresOf, **more: Any) -> MessageFilter:
-        return parse_filter(asked.asked(**more), self._settings, datetime.now(UTC))
+        given = {**asked.given(), **more}
+        return parse_message_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
 
     def _page(self, store: Store, chosen: MessageFilter, limit: int, role: Role | None) -> Page:
         salt = None if role is Role.FULL else self._salt

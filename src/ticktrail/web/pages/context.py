@@ -20,8 +20,7 @@ from ticktrail.text.masking import hide_places, mask_number, mask_text
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import strings as words
-from ticktrail.web.pages.send_choice import SendUrlFilter, address_of_sends
-from ticktrail.web.pages.url_filters import UrlFilter, address_of
+from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, address_of
 from ticktrail.web.security.url_tokens import UrlTokens
 
 LONGEST_CELL = 160
@@ -119,7 +118,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     def sends(self, choice: SendUrlFilter) -> str | None:
         """The address of a list of sends; None on a wall."""
-        return None if self.wall else address_of_sends(choice, self.site.addresses)
+        return None if self.wall else address_of(choice, self.site.addresses)
 
     def person(self, conversation_id: str | None) -> str | None:
         """The address of a person's thread."""

@@ -26,8 +26,7 @@ from ticktrail.stores.opening import open_configured_store
 from ticktrail.web import masking as masked_ones
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.context import Site, refuse_search
-from ticktrail.web.pages.send_choice import read_send_choice, send_filter_of
-from ticktrail.web.pages.url_filters import parse_filter, read_choice
+from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, parse_filter, parse_send_filter, read_conditions
 from ticktrail.web.problem_details import of_error
 from ticktrail.web.roles import Role
 from ticktrail.web.store_pool import BusyError
@@ -92,7 +91,7 @@ def _answer(
 
 
 def _messages(site: Site, request: Request) -> tuple[Table, Write]:
-    choice = read_choice(given_in(request), site.addresses)
+    choice = read_conditions(UrlFilter, given_in(request), site.addresses)
     if choice.to:
         refuse_search(site.visitor(request))
     chosen = parse_filter(choice, site.settings, site.now())
@@ -105,7 +104,9 @@ def _messages(site: Site, request: Request) -> tuple[Table, Write]:
 
 
 def _sends(site: Site, request: Request) -> tuple[Table, Write]:
-    chosen = send_filter_of(read_send_choice(given_in(request), site.addresses), site.settings, site.now())
+    chosen = parse_send_filter(
+        read_conditions(SendUrlFilter, given_in(request), site.addresses), site.settings, site.now()
+    )
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))

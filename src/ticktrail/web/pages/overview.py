@@ -18,8 +18,7 @@ from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.alert_rows import LONGEST_NOTE, OF_READING, Need, known_of, needs_you, see_to
 from ticktrail.web.pages.context import Visitor
-from ticktrail.web.pages.send_choice import address_of_sends, sends_chosen
-from ticktrail.web.pages.url_filters import url_filter
+from ticktrail.web.pages.url_filters import address_of, send_url_filter, url_filter
 
 LOOK_SECONDS = 15.0
 _LISTED = 30
@@ -138,7 +137,7 @@ def _behind(visitor: Visitor, need: Need) -> None:
     if isinstance(listing, MessageFilter) and need.listed is not None:
         parts.link(words.show_messages(need.listed), visitor.messages(url_filter(listing)), "button primary")
     elif isinstance(listing, SendFilter):
-        parts.link(words.SHOW_SENDS, address_of_sends(sends_chosen(listing), visitor.site.addresses), "button primary")
+        parts.link(words.SHOW_SENDS, address_of(send_url_filter(listing), visitor.site.addresses), "button primary")
     elif need.alert.kind in OF_READING:
         parts.link(words.SHOW_TRUST, "/trust", "button")
 

@@ -26,8 +26,7 @@ from ticktrail.web.pages import overview as needs
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.context import Access, Site, Visitor, refuse_search
 from ticktrail.web.pages.downloads import add_downloads, given_in
-from ticktrail.web.pages.send_choice import read_send_choice
-from ticktrail.web.pages.url_filters import read_choice
+from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, read_conditions
 from ticktrail.web.security.url_tokens import UrlTokens, read_key
 
 RESPONSE_SECONDS = 20.0
@@ -96,14 +95,14 @@ def _add_pages(site: Site, style: str) -> None:
         return request.query_params.get(name, usual)[:6_000]
 
     async def list_of(visitor: Visitor, request: Request) -> None:
-        await messages.messages(visitor, read_choice(given_in(request), site.addresses))
+        await messages.messages(visitor, read_conditions(UrlFilter, given_in(request), site.addresses))
 
     async def find(visitor: Visitor, request: Request) -> None:
         refuse_search(visitor)
         await person.find(visitor, request.path_params["token"])
 
     async def list_of_sends(visitor: Visitor, request: Request) -> None:
-        await sends.sends(visitor, read_send_choice(given_in(request), site.addresses))
+        await sends.sends(visitor, read_conditions(SendUrlFilter, given_in(request), site.addresses))
 
     at("/", lambda visitor, _: needs.overview(visitor))
     at("/funnel", lambda visitor, request: funnel.funnel(visitor, asked(request, "period", USUAL)))

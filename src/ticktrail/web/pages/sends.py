@@ -17,7 +17,7 @@ from ticktrail.web.pages import form_fields as fields
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.context import Visitor
-from ticktrail.web.pages.send_choice import SendUrlFilter, address_of_sends, query_of_sends, send_filter_of
+from ticktrail.web.pages.url_filters import SendUrlFilter, address_of, parse_send_filter, query_of
 
 _KINDS = ("refused", "accepted", "unconfirmed")
 
@@ -26,7 +26,7 @@ async def sends(visitor: Visitor, choice: SendUrlFilter) -> None:
     """The list of the sends a choice means, a page of it."""
     site, problem, chosen = visitor.site, None, SendFilter()
     try:
-        chosen = send_filter_of(choice, site.settings, site.now())
+        chosen = parse_send_filter(choice, site.settings, site.now())
     except TicktrailError as error:
         problem = error
     async with frame.page(visitor, "/sends", words.SENDS):
@@ -79,12 +79,12 @@ def _list(visitor: Visitor, choice: SendUrlFilter, shown: questions.SendList) ->
     with parts.box("below"):
         if choice.after:
             first = msgspec.structs.replace(choice, after="")
-            parts.link(words.FIRST_PAGE, address_of_sends(first, site.addresses), "button")
+            parts.link(words.FIRST_PAGE, address_of(first, site.addresses), "button")
         if shown.cursor is not None:
             following = msgspec.structs.replace(choice, after=shown.cursor.token)
-            parts.link(words.NEXT_PAGE, address_of_sends(following, site.addresses), "button primary")
+            parts.link(words.NEXT_PAGE, address_of(following, site.addresses), "button primary")
         parts.box("spring")
-        parts.downloads("sends", query_of_sends(msgspec.structs.replace(choice, after=""), site.addresses))
+        parts.downloads("sends", query_of(msgspec.structs.replace(choice, after=""), site.addresses))
 
 
 def _row(visitor: Visitor, send: Send, message: Message | None) -> None:
@@ -144,7 +144,7 @@ def _form(visitor: Visitor, choice: SendUrlFilter) -> None:
     site = visitor.site
 
     def address(**changes: object) -> str:
-        return address_of_sends(msgspec.structs.replace(choice, after="", **changes), site.addresses)
+        return address_of(msgspec.structs.replace(choice, after="", **changes), site.addresses)
 
     none = dict.fromkeys(_KINDS, False)
     with parts.box("filters", aria_label=words.CONDITIONS_LABEL):

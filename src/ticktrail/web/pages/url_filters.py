@@ -1,175 +1,206 @@
-"""The conditions of a list of messages as they stand in a page's address, and the filter they mean.
+"""Filters in the addresses of pages, both ways: conditions to address, and filter to conditions.
 
-Names are those of the command line's options. What was typed stays as it was typed (``since=7d``), so that a shared
-address goes on meaning the last seven days.
+The conditions and their names are derived from :mod:`ticktrail.queries.filter_conditions`. A value stays as it was
+typed (``since=7d``), so that a shared address keeps meaning the last seven days. Pure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from urllib.parse import urlencode
 
 import msgspec
 
-from ticktrail.messages.filters import DELIVERED, READ, MessageFilter
-from ticktrail.queries import filter_parsing as asked
-from ticktrail.queries.filter_parsing import MessageQuery, spellings_of
-from ticktrail.settings.settings import Settings
-from ticktrail.web.pages.conditions import (
-    code_of,
-    count_conditions,
-    query_of_conditions,
-    read_conditions,
-    template_of,
-    typed_moment,
-    typed_template,
+from ticktrail.errors import NotFoundError
+from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.queries import filter_parsing
+from ticktrail.queries.filter_conditions import (
+    MESSAGE_CONDITIONS,
+    SEND_CONDITIONS,
+    Condition,
+    Filter,
+    Kind,
+    Seal,
+    Value,
 )
+from ticktrail.settings.settings import Settings
 from ticktrail.web.security.url_tokens import UrlTokens
 
+_LONGEST_VALUE = 6_000
+_MOST_VALUES = 50
 
-class UrlFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """What was asked for, as texts; an empty one is no condition.
+_EMPTY: dict[Kind, Value] = {Kind.FLAG: False, Kind.TEXTS: (), Kind.CODES: ()}
+"""Value of a condition that is not set, where it is not the empty text."""
 
-    Attributes:
-        to: a recipient, as typed; ``who`` is the exact id of one.
-        number: of ours, as typed; ``number_id`` is one of these exactly.
-        template: ``name`` or ``name/lang``, as typed; ``exact_template`` and ``language`` go before its parts.
-        people: only what the rates count: no groups, no tests of Meta's.
-        after: a place's token.
+
+class UrlConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """The conditions of a list as an address has them: a field for each, in which an empty value is no condition.
+
+    A field is called as the condition is in an address, with ``_`` for ``-``: a flag is a boolean, a condition that can
+    be repeated a tuple of texts, any other a text. Change one with :func:`msgspec.structs.replace`.
     """
 
-    to: str = ""
-    who: str = ""
-    status: tuple[str, ...] = ()
-    error: tuple[str, ...] = ()
-    unread: bool = False
-    undelivered: bool = False
-    not_read: bool = False
-    retryable: bool = False
-    since: str = ""
-    until: str = ""
-    updated_within: str = ""
-    workflow: str = ""
-    sent_by: str = ""
-    number: str = ""
-    number_id: tuple[str, ...] = ()
-    template: str = ""
-    exact_template: str = ""
-    language: str = ""
-    campaign: str = ""
-    country: str = ""
-    instance: str = ""
-    people: bool = False
-    sort: str = ""
-    after: str = ""
+    table: ClassVar[tuple[Condition[Any], ...]] = ()
+    path: ClassVar[str] = ""
 
     @property
     def conditions(self) -> int:
-        """How many conditions are set."""
-        return count_conditions(self)
+        """Number of conditions that are set, without order and cursor."""
+        return sum(bool(getattr(self, name)) for name in self.__struct_fields__ if name not in {"sort", "after"})
 
 
-def read_choice(given: Mapping[str, list[str]], addresses: UrlTokens) -> UrlFilter:
-    """The choice an address's query means; what is unknown in it is left aside.
+Choice = TypeVar("Choice", bound=UrlConditions)
+
+
+def field_name(condition: Condition[Any]) -> str:
+    """Return the field of :class:`UrlConditions` that holds a condition."""
+    return condition.address.replace("-", "_")
+
+
+def conditions_struct(name: str, table: tuple[Condition[Any], ...], path: str) -> type[UrlConditions]:
+    """Return the subclass of :class:`UrlConditions` for the conditions of a table.
+
+    Args:
+        path: of the list's page.
+    """
+    fields = [(field_name(one), Any, _EMPTY.get(one.kind, "")) for one in table if one.address]
+    namespace = {"table": table, "path": path, "__annotations__": {"table": ClassVar[Any], "path": ClassVar[str]}}
+    made = msgspec.defstruct(
+        name, fields, bases=(UrlConditions,), module=__name__, namespace=namespace, frozen=True, kw_only=True
+    )
+    return cast("type[UrlConditions]", made)
+
+
+if TYPE_CHECKING:
+
+    class UrlFilter(UrlConditions, frozen=True):
+        """Conditions on messages."""
+
+        def __init__(self, **conditions: Value) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+    class SendUrlFilter(UrlConditions, frozen=True):
+        """Conditions on sends."""
+
+        def __init__(self, **conditions: Value) -> None: ...
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    UrlFilter = conditions_struct("UrlFilter", MESSAGE_CONDITIONS, "/messages")
+    SendUrlFilter = conditions_struct("SendUrlFilter", SEND_CONDITIONS, "/sends")
+
+
+def read_conditions(kind: type[Choice], given: Mapping[str, list[str]], addresses: UrlTokens) -> Choice:
+    """Return the conditions in an address's query; unknown parameters are ignored.
 
     Raises:
-        NotFoundError: a sealed part was sealed by another installation.
+        NotFoundError: a sealed value was sealed by another installation, or a value that must be sealed is not.
     """
-    return read_conditions(UrlFilter, given, addresses)
+    found: dict[str, Any] = {}
+    for one in kind.table:
+        values = [value for value in given.get(one.address, []) if value and len(value) <= _LONGEST_VALUE]
+        if not values or not one.address:
+            continue
+        if one.kind is Kind.FLAG:
+            found[field_name(one)] = values[0] not in {"0", "false", "no"}
+            continue
+        texts = [_opened(value, addresses, one.seal) for value in values]
+        repeated = isinstance(_EMPTY.get(one.kind), tuple)
+        found[field_name(one)] = tuple(texts[:_MOST_VALUES]) if repeated else texts[0]
+    return kind(**found)
 
 
-def query_of(choice: UrlFilter, addresses: UrlTokens) -> str:
-    """The choice as an address's query, without the question mark."""
-    return query_of_conditions(choice, addresses)
+def query_of(choice: UrlConditions, addresses: UrlTokens) -> str:
+    """Return conditions as an address's query, without the question mark."""
+    parts: list[tuple[str, str]] = []
+    for one in choice.table:
+        value = getattr(choice, field_name(one)) if one.address else ""
+        if isinstance(value, bool):
+            parts += [(one.address, "1")] if value else []
+            continue
+        texts = value if isinstance(value, tuple) else (value,)
+        parts += [(one.address, _sealed(text, addresses, one.seal)) for text in texts if text]
+    return urlencode(parts, errors="replace")
 
 
-def address_of(choice: UrlFilter, addresses: UrlTokens, path: str = "/messages") -> str:
-    """The address of the list of these messages."""
+def address_of(choice: UrlConditions, addresses: UrlTokens, path: str = "") -> str:
+    """Return the address of the list that conditions choose."""
     query = query_of(choice, addresses)
-    return f"{path}?{query}" if query else path
+    return f"{path or choice.path}?{query}" if query else path or choice.path
 
 
 def parse_filter(choice: UrlFilter, settings: Settings, now: datetime) -> MessageFilter:
-    """The filter a choice means: what the command line makes of the same options, and what only addresses can say.
+    """Return the filter that conditions on messages mean.
 
     Raises:
-        ConfigurationError: a part of it cannot be understood; the message names it and shows a good one.
+        ConfigurationError: a value is malformed, or nothing can match all conditions; the message names the condition.
     """
-    chosen = asked.parse_filter(
-        MessageQuery(
-            who=choice.to or None,
-            status=choice.status,
-            unread=choice.unread,
-            undelivered=choice.undelivered,
-            not_read=choice.not_read,
-            retryable=choice.retryable,
-            error=tuple(code_of(text) for text in choice.error),
-            since=choice.since or None,
-            until=choice.until or None,
-            updated_within=choice.updated_within or None,
-            workflow=choice.workflow or None,
-            sent_by=choice.sent_by or None,
-            number=choice.number or None,
-            campaign=choice.campaign or None,
-            country=choice.country or None,
-            instance=choice.instance or None,
-            sort=choice.sort or "newest",
-            after=choice.after or None,
-        ),
-        settings,
-        now,
-    )
-    template, language = template_of(choice.template, choice.exact_template, choice.language)
-    return msgspec.structs.replace(
-        chosen,
-        conversation_id=choice.who or None,
-        sending_numbers=choice.number_id or chosen.sending_numbers,
-        template=template,
-        template_language=language,
-        people_only=choice.people,
-    )
+    return filter_parsing.parse_message_filter(_given(choice), settings, now, label=_label)
+
+
+def parse_send_filter(choice: SendUrlFilter, settings: Settings, now: datetime) -> SendFilter:
+    """Return the filter that conditions on sends mean; see :func:`parse_filter`."""
+    return filter_parsing.parse_send_filter(_given(choice), settings, now, label=_label)
 
 
 def url_filter(chosen: MessageFilter) -> UrlFilter:
-    """The way back from a filter: the choice whose :func:`parse_filter` is this filter again.
+    """Return the conditions whose :func:`parse_filter` is this filter.
 
-    Statuses are given back sorted and in lower case, times before 1970 as its beginning.
+    Statuses come back sorted, times before 1970 as 1970.
 
     Raises:
-        ValueError: the filter has a condition that no address has; alerts' filters have none such.
+        ValueError: the filter has a condition that addresses cannot express. Filters of alerts have none.
     """
-    numbers = chosen.sending_numbers
-    typed = len(numbers) > 0 and spellings_of(numbers[0]) == numbers
-    choice = UrlFilter(
-        who=chosen.conversation_id or "",
-        status=chosen.statuses,
-        error=tuple(map(str, chosen.failure_codes)),
-        **_short_form(chosen.not_statuses),
-        since=typed_moment(chosen.since_timestamp),
-        until=typed_moment(chosen.until_timestamp),
-        workflow=chosen.workflow_id or "",
-        sent_by=chosen.sending_workflow_id or "",
-        number=numbers[0] if typed else "",
-        number_id=() if typed else numbers,
-        **typed_template(chosen.template, chosen.template_language),
-        campaign=chosen.campaign or "",
-        instance=chosen.instance or "",
-        people=chosen.people_only,
-        sort="" if chosen.order == "newest" else chosen.order,
-        after="" if chosen.after is None else chosen.after.token,
-    )
-    unsaid = (chosen.person, chosen.updated_since, chosen.country, chosen.limit)
-    if any(one is not None for one in unsaid) or (chosen.statuses and chosen.not_statuses):
-        raise ValueError("a condition of this filter has no place in an address")
-    return choice
+    if chosen.statuses and chosen.not_statuses:
+        raise ValueError("an address cannot hold both statuses and not_statuses")
+    return UrlFilter(**_written(MESSAGE_CONDITIONS, chosen))
 
 
-def _short_form(not_statuses: tuple[str, ...]) -> dict[str, Any]:
-    """The short form that leaves these statuses out."""
-    for name, left_out in (("undelivered", DELIVERED), ("not_read", READ)):
-        if set(not_statuses) == set(left_out):
-            return {name: True}
-    if not_statuses:
-        raise ValueError("no short form leaves these statuses out")
-    return {}
+def send_url_filter(chosen: SendFilter) -> SendUrlFilter:
+    """Return the conditions whose :func:`parse_send_filter` is this filter; see :func:`url_filter`."""
+    return SendUrlFilter(**_written(SEND_CONDITIONS, chosen))
+
+
+def _written(table: tuple[Condition[Filter], ...], chosen: Filter) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    expressed: set[str] = set()
+    for one in table:
+        value = one.write(chosen) if one.write and one.address else ""
+        if value:
+            values[field_name(one)] = value
+            expressed.update(one.fields)
+    default = type(chosen)()
+    missing = [
+        name
+        for name in chosen.__struct_fields__
+        if getattr(chosen, name) != getattr(default, name) and name not in expressed
+    ]
+    if missing:
+        raise ValueError(f"an address cannot hold {', '.join(missing)}")
+    return values
+
+
+def _given(choice: UrlConditions) -> dict[str, Any]:
+    return {one.name: getattr(choice, field_name(one)) or None for one in choice.table if one.address}
+
+
+def _label(condition: Condition[Any]) -> str:
+    return condition.address
+
+
+def _sealed(text: str, addresses: UrlTokens, seal: Seal) -> str:
+    if seal is Seal.TOKEN:
+        return f"~{addresses.token(text)}"
+    return addresses.sealed(text) if seal is Seal.ALWAYS else addresses.value(text)
+
+
+def _opened(value: str, addresses: UrlTokens, seal: Seal) -> str:
+    text = addresses.text(value.removeprefix("~")) if seal is Seal.TOKEN else addresses.opened(value)
+    if text is None:
+        raise NotFoundError(
+            "A part of this address comes from another installation, or was cut off.",
+            remedy="Copy the whole address again, or search for the person again.",
+        )
+    return text

@@ -23,15 +23,17 @@ from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores.coverage import Facts
 from ticktrail.text.phone_numbers import Person
-from ticktrail.web.pages.send_choice import (
+from ticktrail.web.pages.url_filters import (
     SendUrlFilter,
-    address_of_sends,
-    query_of_sends,
-    read_send_choice,
-    send_filter_of,
-    sends_chosen,
+    UrlFilter,
+    address_of,
+    parse_filter,
+    parse_send_filter,
+    query_of,
+    read_conditions,
+    send_url_filter,
+    url_filter,
 )
-from ticktrail.web.pages.url_filters import UrlFilter, parse_filter, query_of, read_choice, url_filter
 from ticktrail.web.security.url_tokens import UrlTokens
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -105,28 +107,37 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return load_settings({"TICKTRAIL_STORE": str(folder / "a.db"), "TICKTRAIL_TIMEZONE": "Asia/Riyadh"}, {}, folder)
 
 
+def _is_possible(chosen: MessageFilter | SendFilter) -> bool:
+    """A period that ends before it begins is refused."""
+    since, until = chosen.since_timestamp, chosen.until_timestamp
+    return since is None or until is None or since < until
+
+
 def _through_an_address(chosen: MessageFilter, settings: Settings) -> MessageFilter:
     query = query_of(url_filter(chosen), ADDRESSES)
-    read = read_choice(parse_qs(query, keep_blank_values=True), ADDRESSES)
+    read = read_conditions(UrlFilter, parse_qs(query, keep_blank_values=True), ADDRESSES)
     assert read == url_filter(chosen)
     return parse_filter(read, settings, NOW)
 
 
 def _sends_through_an_address(chosen: SendFilter, settings: Settings) -> SendFilter:
-    query = query_of_sends(sends_chosen(chosen), ADDRESSES)
-    return send_filter_of(read_send_choice(parse_qs(query, keep_blank_values=True), ADDRESSES), settings, NOW)
+    query = query_of(send_url_filter(chosen), ADDRESSES)
+    return parse_send_filter(
+        read_conditions(SendUrlFilter, parse_qs(query, keep_blank_values=True), ADDRESSES), settings, NOW
+    )
 
 
 @given(OF_ALERTS)
 def test_a_filter_survives_its_address(settings: Settings, chosen: MessageFilter) -> None:
     """Filter to choice to address and back is the same filter, to the second and the letter."""
+    assume(_is_possible(chosen))
     assert _through_an_address(chosen, settings) == chosen
 
 
 @given(OF_SENDS)
 def test_a_filter_of_sends_survives_its_address(settings: Settings, chosen: SendFilter) -> None:
     """The same for sends, with the place in the list."""
-    assume(not (chosen.refused is not None and chosen.unconfirmed))
+    assume(_is_possible(chosen) and not (chosen.refused and chosen.unconfirmed))
     assert _sends_through_an_address(chosen, settings) == chosen
 
 
@@ -170,7 +181,7 @@ def test_what_is_usual_stands_in_the_address_as_one_would_type_it() -> None:
         sent_by="orders", number="1065",
     )  # fmt: skip
     assert url_filter(MessageFilter(not_statuses=("delivered", "played", "read"))) == UrlFilter(undelivered=True)
-    assert sends_chosen(SendFilter(refused=True, template="order_ready")) == SendUrlFilter(
+    assert send_url_filter(SendFilter(refused=True, template="order_ready")) == SendUrlFilter(
         refused=True, template="order_ready"
     )
 
@@ -183,10 +194,10 @@ def test_what_no_address_can_say_is_refused_and_not_left_out() -> None:
         MessageFilter(not_statuses=("failed",)),
         MessageFilter(statuses=("sent",), not_statuses=("played", "read")),
     ):
-        with pytest.raises(ValueError, match=r"statuses|place"):
+        with pytest.raises(ValueError, match="cannot hold"):
             url_filter(chosen)
     with pytest.raises(ValueError, match="limit"):
-        sends_chosen(SendFilter(limit=3))
+        send_url_filter(SendFilter(limit=3))
 
 
 def test_conditions_that_exclude_each_other_are_named(settings: Settings) -> None:
@@ -198,13 +209,13 @@ def test_conditions_that_exclude_each_other_are_named(settings: Settings) -> Non
         SendUrlFilter(after="broken"),
     ):
         with pytest.raises(ConfigurationError) as told:
-            send_filter_of(choice, settings, NOW)
+            parse_send_filter(choice, settings, NOW)
         assert told.value.remedy
 
 
 def test_an_address_of_sends_holds_no_number() -> None:
     """The place in a list holds a message id or a node's name: neither can be read out of the address."""
     place = SendCursor(1_767_258_000_000, "wamid.HBgMOTY2NTAwMDAwMDQx")
-    address = address_of_sends(SendUrlFilter(refused=True, template="966500000041", after=place.token), ADDRESSES)
+    address = address_of(SendUrlFilter(refused=True, template="966500000041", after=place.token), ADDRESSES)
     assert not any(part in address for part in ("0000041", "wamid", place.token))
     assert address.startswith("/sends?refused=1")

@@ -13,8 +13,14 @@ from hypothesis import strategies as st
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.settings.settings import load_settings
-from ticktrail.web.pages.send_choice import read_send_choice
-from ticktrail.web.pages.url_filters import UrlFilter, address_of, parse_filter, query_of, read_choice
+from ticktrail.web.pages.url_filters import (
+    SendUrlFilter,
+    UrlFilter,
+    address_of,
+    parse_filter,
+    query_of,
+    read_conditions,
+)
 from ticktrail.web.security.url_tokens import UrlTokens
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -31,7 +37,7 @@ TEXTS = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80)
 def test_a_choice_survives_its_address(choice: UrlFilter) -> None:
     """The query of an address means the choice it was made of."""
     given_back = parse_qs(query_of(choice, ADDRESSES), keep_blank_values=True)
-    assert read_choice(given_back, ADDRESSES) == choice
+    assert read_conditions(UrlFilter, given_back, ADDRESSES) == choice
 
 
 def test_an_address_holds_no_number() -> None:
@@ -55,15 +61,23 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
     assert meant(template="order_ready/ar", people=True) == MessageFilter(
         template="order_ready", template_language="ar", people_only=True
     )
-    assert meant(since="1795305600", until="yesterday").since_timestamp == 1_795_305_600
+    assert meant(since="1795305600").since_timestamp == 1_795_305_600
     assert meant(until="yesterday").until_timestamp == 1_795_219_200  # 2026-11-21 00:00 UTC
     assert meant(error=("131026", "#470")).failure_codes == (131026, 470)
     assert meant(unread=True).statuses == ("delivered", "sent")
-    for bad in ({"error": ("x",)}, {"sort": "sideways"}, {"since": "whenever"}, {"country": "XX"}, {"to": "12"}):
+    for bad in (
+        {"error": ("x",)},
+        {"sort": "sideways"},
+        {"since": "whenever"},
+        {"country": "XX"},
+        {"to": "12"},
+        {"status": ("teleported",)},
+        {"since": "1h", "until": "2h"},
+    ):
         with pytest.raises(ConfigurationError):
             meant(**bad)
     with pytest.raises(NotFoundError):
-        read_choice({"who": ["~broken"]}, ADDRESSES)
+        read_conditions(UrlFilter, {"who": ["~broken"]}, ADDRESSES)
 
 
 def test_what_is_typed_is_no_way_to_a_person() -> None:
@@ -75,9 +89,9 @@ def test_what_is_typed_is_no_way_to_a_person() -> None:
         assert ADDRESSES.text(sealed.removeprefix("~")) is None
         for typed in ({"who": [sealed]}, {"after": [sealed]}):
             with pytest.raises(NotFoundError):
-                read_choice(typed, ADDRESSES)
+                read_conditions(UrlFilter, typed, ADDRESSES)
     for typed in ({"who": [number]}, {"after": [place]}):
         with pytest.raises(NotFoundError):
-            read_choice(typed, ADDRESSES)
+            read_conditions(UrlFilter, typed, ADDRESSES)
     with pytest.raises(NotFoundError):
-        read_send_choice({"after": [place]}, ADDRESSES)
+        read_conditions(SendUrlFilter, {"after": [place]}, ADDRESSES)

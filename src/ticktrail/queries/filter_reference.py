@@ -1,0 +1,25 @@
+"""The table of filter conditions as Markdown, for ``docs/reference.md``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ticktrail.queries.filter_conditions import Condition
+
+
+def reference_table(conditions: tuple[Condition[Any], ...]) -> str:
+    """Return a Markdown table with every name of every condition."""
+    lines = ["| condition | option | API parameter | in a page's address |", "|---|---|---|---|"]
+    for one in conditions:
+        cells = (
+            one.help.replace("|", "\\|"),
+            ", ".join(_code(name) for name in (one.argument, *one.options) if name) or "no",
+            _code(one.name) if one.in_api else "no",
+            _code(one.address) if one.address else "no",
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _code(name: str) -> str:
+    return f"`{name}`"
