@@ -11,15 +11,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.queries.filter_conditions import (
-    MESSAGE_CONDITIONS,
-    SEND_CONDITIONS,
-    Condition,
-    Filter,
-    Kind,
-    ParseContext,
-    condition,
-)
+from ticktrail.queries.condition import Condition, Filter, Kind, ParseContext
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS, condition
 from ticktrail.queries.filter_parsing import option_name, parse_conditions
 from ticktrail.settings.settings import Settings
 

@@ -6,12 +6,9 @@ The command line's options, the API's query parameters, the pages' addresses and
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, get_args
-
-import msgspec
+from typing import Any, get_args
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.error_codes import retryable_codes
@@ -25,6 +22,18 @@ from ticktrail.messages.filters import (
     SendCursor,
     SendFilter,
 )
+from ticktrail.queries.condition import (
+    Condition,
+    Filter,
+    Kind,
+    ParseContext,
+    Seal,
+    flag_condition,
+    get_field,
+    replace,
+    set_field,
+    text_condition,
+)
 from ticktrail.queries.filter_values import (
     number_spellings,
     parse_code,
@@ -33,120 +42,16 @@ from ticktrail.queries.filter_values import (
     parse_template,
     write_moment,
 )
-from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import catalogue, question_settings
 from ticktrail.text import phone_numbers as phone
 from ticktrail.text.times import parse_duration, parse_moment
 
-Filter = TypeVar("Filter", MessageFilter, SendFilter)
-
-Value = str | tuple[str, ...] | bool
-"""A condition as typed: a text, several texts, or a flag."""
-
-
-class Kind(enum.Enum):
-    """The type of a condition's value."""
-
-    FLAG = enum.auto()
-    TEXT = enum.auto()
-    TEXTS = enum.auto()
-    CODES = enum.auto()
-    CHOICE = enum.auto()
-    COUNT = enum.auto()
-    CURSOR = enum.auto()
-
-
-class Seal(enum.Enum):
-    """How an address hides a value: only where it may hold a phone number, always, or as a token of our own links.
-
-    A token cannot be typed: an address with a hand-written value is refused.
-    """
-
-    IF_PERSONAL = enum.auto()
-    ALWAYS = enum.auto()
-    TOKEN = enum.auto()
-
-
-class ParseContext(msgspec.Struct, frozen=True):
-    """What parsing a condition may depend on, besides its text.
-
-    Attributes:
-        now: an aware instant, from which ``2h`` counts back.
-    """
-
-    settings: Settings
-    now: datetime
-
-
-class Condition(msgspec.Struct, Generic[Filter], frozen=True, kw_only=True):
-    """A filter condition under all its names.
-
-    Attributes:
-        name: its key among parsed values, and the name of the API parameter.
-        help: text of the command's help, the API's schema and the reference; without a full stop.
-        fields: the fields of the filter that it sets.
-        apply: narrow a filter by the condition's value. Numbers arrive as text.
-        write: the value that an address needs for a filter; empty when this condition is not needed to express it.
-            None when no filter is expressed by this condition.
-        options: spellings on the command line; empty when only the other faces have it.
-        metavar: placeholder of the value in the command's help.
-        argument: placeholder where a command takes it as an argument instead; empty for never.
-        default_note: sentence about the command line's default, added to its help.
-        in_api: whether the API has it.
-        address: name in a page's address; empty when no address has it.
-    """
-
-    name: str
-    help: str
-    kind: Kind
-    fields: tuple[str, ...]
-    apply: Callable[[Filter, Any, ParseContext], Filter]
-    write: Callable[[Filter], Value] | None = None
-    options: tuple[str, ...] = ()
-    metavar: str = ""
-    argument: str = ""
-    default_note: str = ""
-    in_api: bool = True
-    address: str = ""
-    seal: Seal = Seal.IF_PERSONAL
-    choices: tuple[str, ...] = ()
-
-
-def _replace(chosen: Filter, **changes: Any) -> Filter:
-    return msgspec.structs.replace(chosen, **changes)
-
 
 def _moment(field: str) -> Callable[[Filter, str, ParseContext], Filter]:
     def apply(chosen: Filter, text: str, context: ParseContext) -> Filter:
-        return _replace(chosen, **{field: parse_moment(text, context.now, context.settings.timezone)})
+        return replace(chosen, **{field: parse_moment(text, context.now, context.settings.timezone)})
 
     return apply
-
-
-def _set(field: str) -> Callable[[Filter, Any, ParseContext], Filter]:
-    return lambda chosen, value, _: _replace(chosen, **{field: value})
-
-
-def _get(field: str) -> Callable[[Any], Value]:
-    return lambda chosen: getattr(chosen, field) or ""
-
-
-def _text(
-    name: str, field: str, metavar: str, text: str, *, in_api: bool = True, address: str | None = None
-) -> Condition[Any]:
-    """A condition that sets one field to the text itself."""
-    return Condition(
-        name=name,
-        help=text,
-        kind=Kind.TEXT,
-        fields=(field,),
-        apply=_set(field),
-        write=_get(field),
-        options=(f"--{name.replace('_', '-')}",),
-        metavar=metavar,
-        in_api=in_api,
-        address=name.replace("_", "-") if address is None else address,
-    )
 
 
 def _codes(text: str) -> Condition[Any]:
@@ -155,7 +60,7 @@ def _codes(text: str) -> Condition[Any]:
         help=text,
         kind=Kind.CODES,
         fields=("failure_codes",),
-        apply=lambda chosen, codes, _: _replace(chosen, failure_codes=tuple(map(parse_code, codes))),
+        apply=lambda chosen, codes, _: replace(chosen, failure_codes=tuple(map(parse_code, codes))),
         write=lambda chosen: tuple(map(str, chosen.failure_codes)),
         options=("--error",),
         metavar="CODE",
@@ -197,7 +102,7 @@ def _template() -> tuple[Condition[Any], ...]:
         name, language = parse_template(text)
         if name is None:
             raise ConfigurationError("There is no template name.", remedy="Use NAME or NAME/LANGUAGE.")
-        return _replace(chosen, template=name, template_language=language)
+        return replace(chosen, template=name, template_language=language)
 
     def typed(chosen: Filter) -> str:
         text = "/".join(filter(None, (chosen.template, chosen.template_language))) if chosen.template else ""
@@ -220,7 +125,7 @@ def _template() -> tuple[Condition[Any], ...]:
             help="Template name, compared exactly",
             kind=Kind.TEXT,
             fields=("template",),
-            apply=_set("template"),
+            apply=set_field("template"),
             write=lambda chosen: "" if typed(chosen) else chosen.template or "",
             in_api=False,
             address="exact-template",
@@ -230,7 +135,7 @@ def _template() -> tuple[Condition[Any], ...]:
             help="Template language, compared exactly",
             kind=Kind.TEXT,
             fields=("template_language",),
-            apply=_set("template_language"),
+            apply=set_field("template_language"),
             write=lambda chosen: "" if typed(chosen) else chosen.template_language or "",
             in_api=False,
             address="language",
@@ -245,7 +150,7 @@ def _page(cursor: type[Cursor | SendCursor]) -> tuple[Condition[Any], Condition[
             help="Maximum number of results",
             kind=Kind.COUNT,
             fields=("limit",),
-            apply=lambda chosen, text, _: _replace(chosen, limit=parse_limit(text)),
+            apply=lambda chosen, text, _: replace(chosen, limit=parse_limit(text)),
             options=("--limit", "--max-messages") if cursor is Cursor else ("--limit",),
             metavar="N",
             default_note="default 50 in tables, else all",
@@ -255,7 +160,7 @@ def _page(cursor: type[Cursor | SendCursor]) -> tuple[Condition[Any], Condition[
             help="Cursor printed by the previous page; repeat the other options",
             kind=Kind.CURSOR,
             fields=("after",),
-            apply=lambda chosen, token, _: _replace(chosen, after=cursor.read(token)),
+            apply=lambda chosen, token, _: replace(chosen, after=cursor.read(token)),
             write=lambda chosen: chosen.after.token if chosen.after else "",
             options=("--after",),
             metavar="CURSOR",
@@ -268,17 +173,17 @@ def _page(cursor: type[Cursor | SendCursor]) -> tuple[Condition[Any], Condition[
 def _person(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
     if not text.strip():
         raise ConfigurationError("There is no phone number.", remedy="Give a number, such as +966 50 000 0001.")
-    return _replace(chosen, person=phone.person(text, question_settings(context.settings).region))
+    return replace(chosen, person=phone.person(text, question_settings(context.settings).region))
 
 
 def _updated_within(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
     # A duration that reaches before 1970 means everything.
     seconds = max(0.0, context.now.timestamp() - parse_duration(text))
-    return _replace(chosen, updated_since=datetime.fromtimestamp(seconds, UTC))
+    return replace(chosen, updated_since=datetime.fromtimestamp(seconds, UTC))
 
 
 def _campaign(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
-    return _replace(chosen, campaign=text, campaign_key=question_settings(context.settings).campaign_key)
+    return replace(chosen, campaign=text, campaign_key=question_settings(context.settings).campaign_key)
 
 
 def _retryable(chosen: MessageFilter, _: object, context: ParseContext) -> MessageFilter:
@@ -295,7 +200,7 @@ def _typed_number(chosen: MessageFilter) -> str:
 def _order(chosen: MessageFilter, text: str, _: ParseContext) -> MessageFilter:
     if text not in get_args(Order):
         raise ConfigurationError(f"{text[:20]!r} is not an order.", remedy=f"Use {', '.join(get_args(Order))}.")
-    return _replace(chosen, order=text)
+    return replace(chosen, order=text)
 
 
 def _leaves_out(statuses: tuple[str, ...]) -> Callable[[MessageFilter], bool]:
@@ -304,26 +209,6 @@ def _leaves_out(statuses: tuple[str, ...]) -> Callable[[MessageFilter], bool]:
 
 def _without(statuses: tuple[str, ...]) -> Callable[[MessageFilter, object, ParseContext], MessageFilter]:
     return lambda chosen, _value, _context: chosen.without_statuses(statuses)
-
-
-def _flag(
-    name: str,
-    text: str,
-    fields: tuple[str, ...],
-    apply: Callable[[Any, Any, ParseContext], Any],
-    write: Callable[[Any], bool] | None = None,
-) -> Condition[Any]:
-    option = name.replace("_", "-")
-    return Condition(
-        name=name,
-        help=text,
-        kind=Kind.FLAG,
-        fields=fields,
-        apply=apply,
-        write=write,
-        options=(f"--{option}",),
-        address=option,
-    )
 
 
 MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
@@ -344,8 +229,8 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         help="Recipient, compared exactly",
         kind=Kind.TEXT,
         fields=("conversation_id",),
-        apply=_set("conversation_id"),
-        write=_get("conversation_id"),
+        apply=set_field("conversation_id"),
+        write=get_field("conversation_id"),
         in_api=False,
         address="who",
         seal=Seal.TOKEN,
@@ -361,22 +246,24 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         metavar="STATUS",
         address="status",
     ),
-    _flag(
+    flag_condition(
         "unread",
         "Sent or delivered, and not read yet",
         ("statuses",),
         lambda chosen, _value, _context: chosen.with_statuses(UNREAD),
     ),
-    _flag(
+    flag_condition(
         "undelivered",
         "Not delivered: pending or failed",
         ("not_statuses",),
         _without(DELIVERED),
         _leaves_out(DELIVERED),
     ),
-    _flag("not_read", "Not read, including failed messages", ("not_statuses",), _without(READ), _leaves_out(READ)),
+    flag_condition(
+        "not_read", "Not read, including failed messages", ("not_statuses",), _without(READ), _leaves_out(READ)
+    ),
     _codes("Failed with this error code; repeat for several"),
-    _flag("retryable", "Failed for a temporary reason: sending again can help", ("statuses",), _retryable),
+    flag_condition("retryable", "Failed for a temporary reason: sending again can help", ("statuses",), _retryable),
     *_period(),
     Condition(
         name="updated_within",
@@ -388,14 +275,14 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         metavar="DURATION",
         address="updated-within",
     ),
-    _text("workflow", "workflow_id", "ID", "Statuses received by this n8n workflow"),
-    _text("sent_by", "sending_workflow_id", "ID", "Sent by this n8n workflow"),
+    text_condition("workflow", "workflow_id", "ID", "Statuses received by this n8n workflow"),
+    text_condition("sent_by", "sending_workflow_id", "ID", "Sent by this n8n workflow"),
     Condition(
         name="number",
         help="Sent from this number of yours, or its phone number id",
         kind=Kind.TEXT,
         fields=("sending_numbers",),
-        apply=lambda chosen, text, _: _replace(chosen, sending_numbers=number_spellings(text)),
+        apply=lambda chosen, text, _: replace(chosen, sending_numbers=number_spellings(text)),
         write=_typed_number,
         options=("--number",),
         metavar="NUMBER",
@@ -406,7 +293,7 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         help="Sending number or id, compared exactly; repeat for several",
         kind=Kind.TEXTS,
         fields=("sending_numbers",),
-        apply=_set("sending_numbers"),
+        apply=set_field("sending_numbers"),
         write=lambda chosen: () if _typed_number(chosen) else chosen.sending_numbers,
         in_api=False,
         address="number-id",
@@ -418,7 +305,7 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         kind=Kind.TEXT,
         fields=("campaign", "campaign_key"),
         apply=_campaign,
-        write=_get("campaign"),
+        write=get_field("campaign"),
         options=("--campaign",),
         metavar="LABEL",
         address="campaign",
@@ -428,18 +315,18 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         help="Sent to numbers of this country, such as SA or EG",
         kind=Kind.TEXT,
         fields=("country",),
-        apply=lambda chosen, text, _: _replace(chosen, country=phone.country(text)),
+        apply=lambda chosen, text, _: replace(chosen, country=phone.country(text)),
         options=("--country",),
         metavar="ISO",
         address="country",
     ),
-    _text("instance", "instance", "NAME", "Read from the n8n with this TICKTRAIL_INSTANCE"),
+    text_condition("instance", "instance", "NAME", "Read from the n8n with this TICKTRAIL_INSTANCE"),
     Condition(
         name="people",
         help="Without groups and Meta's test messages",
         kind=Kind.FLAG,
         fields=("people_only",),
-        apply=_set("people_only"),
+        apply=set_field("people_only"),
         write=lambda chosen: chosen.people_only,
         in_api=False,
         address="people",
@@ -461,7 +348,7 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
 )
 
 SEND_CONDITIONS: tuple[Condition[SendFilter], ...] = (
-    _flag(
+    flag_condition(
         "refused",
         "Refused by Meta",
         ("refused",),
@@ -478,7 +365,7 @@ SEND_CONDITIONS: tuple[Condition[SendFilter], ...] = (
         in_api=False,
         address="accepted",
     ),
-    _flag(
+    flag_condition(
         "unconfirmed",
         "Accepted by Meta, but no status has arrived",
         ("unconfirmed",),
@@ -487,7 +374,7 @@ SEND_CONDITIONS: tuple[Condition[SendFilter], ...] = (
     ),
     _codes("Refused with this error code; repeat for several"),
     *_period(),
-    _text("workflow", "workflow_id", "ID", "Sent by this n8n workflow"),
+    text_condition("workflow", "workflow_id", "ID", "Sent by this n8n workflow"),
     *_template(),
     *_page(SendCursor),
 )

@@ -8,13 +8,8 @@ from typing import Any
 
 from ticktrail.errors import ConfigurationError, SettingsError
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.queries.filter_conditions import (
-    MESSAGE_CONDITIONS,
-    SEND_CONDITIONS,
-    Condition,
-    Filter,
-    ParseContext,
-)
+from ticktrail.queries.condition import Condition, Filter, ParseContext
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.settings.settings import Settings
 
 Label = Callable[[Condition[Any]], str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ticktrail.queries.filter_conditions import Condition
+from ticktrail.queries.condition import Condition
 
 
 def reference_table(conditions: tuple[Condition[Any], ...]) -> str:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from ticktrail.cli.filter_options import with_conditions as with_options
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.filters import MessageFilter
-from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS, Condition, Kind
+from ticktrail.queries.condition import Condition, Kind
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.queries.filter_parsing import parameter_name, parse_message_filter
 from ticktrail.queries.filter_reference import reference_table
 from ticktrail.settings.settings import load_settings

@@ -8,12 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_model
 
 from ticktrail.messages.filters import Grouping
-from ticktrail.queries.filter_conditions import (
-    MESSAGE_CONDITIONS,
-    SEND_CONDITIONS,
-    Condition,
-    Kind,
-)
+from ticktrail.queries.condition import Condition, Kind
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.queries.filter_values import LARGEST_CODE
 
 MOST = 1_000

@@ -16,15 +16,8 @@ import msgspec
 from ticktrail.errors import NotFoundError
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries import filter_parsing
-from ticktrail.queries.filter_conditions import (
-    MESSAGE_CONDITIONS,
-    SEND_CONDITIONS,
-    Condition,
-    Filter,
-    Kind,
-    Seal,
-    Value,
-)
+from ticktrail.queries.condition import Condition, Filter, Kind, Seal, Value
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.settings.settings import Settings
 from ticktrail.web.security.url_tokens import UrlTokens
 
