@@ -24,7 +24,7 @@ from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import SyncContext, sync_workflow
-from ticktrail.sync.ingest import SyncReport
+from ticktrail.sync.results import SyncReport
 
 _BACKFILL = 20_000
 _NEWEST = 200

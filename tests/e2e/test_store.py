@@ -13,7 +13,8 @@ from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.ingest import SyncReport, sync
+from ticktrail.sync.ingest import sync
+from ticktrail.sync.results import SyncReport
 
 from . import fake_meta, situations, workflows
 from .n8n_lab import N8n

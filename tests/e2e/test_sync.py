@@ -20,7 +20,7 @@ from ticktrail.stores.opening import open_store
 from ticktrail.sync.audit import audit
 from ticktrail.sync.decisions import ScanDepth
 from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
-from ticktrail.sync.ingest import SyncReport, WorkflowSyncResult
+from ticktrail.sync.results import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows
 from .n8n_lab import N8n, wait_for

@@ -14,8 +14,8 @@ from ticktrail.sources.n8n_api.http import RetryPolicy, Timeouts
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import SyncContext
-from ticktrail.sync.ingest import report_document
 from ticktrail.sync.lease_owner import is_gone, new_holder
+from ticktrail.sync.results import report_document
 from ticktrail.sync.runs import sync_workflows
 
 PATIENCE = RetryPolicy(attempts=4, total=8, wait_initial=0.005, wait_max=0.05, wait_jitter=0.01, starting=0.3)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ticktrail.sources import Source
     from ticktrail.stores import Store
     from ticktrail.stores.mongodb.conversations import Conversations
-    from ticktrail.sync.ingest import AfterWrite, Progress, ReadCounts
+    from ticktrail.sync.results import AfterWrite, Progress, ReadCounts
 
 
 class Format(StrEnum):
@@ -112,10 +112,10 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: b
     Raises:
         ConfigurationError: it is wanted, and there are no conversations to annotate.
     """
-    from ticktrail.sync.ingest import nothing_more
+    from ticktrail.sync.results import no_action
 
     if not wanted:
-        yield nothing_more
+        yield no_action
         return
     conversations = open_conversations(settings)
     if conversations is None:

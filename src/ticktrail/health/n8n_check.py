@@ -26,7 +26,8 @@ from ticktrail.sources.n8n_api.errors import (
     NoAnswerError,
     UnauthorizedError,
 )
-from ticktrail.sync.ingest import ReadCounts, read
+from ticktrail.sync.ingest import read
+from ticktrail.sync.results import ReadCounts
 
 NEWEST = 200
 """How many executions of each workflow are read."""

@@ -8,8 +8,9 @@ from ticktrail.extraction.withheld import REASONS
 from ticktrail.output.documents import can_show, to_json
 from ticktrail.queries.completeness import gap_text
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.audit import AuditReport, Missing
-from ticktrail.sync.ingest import Preview, ReadCounts, SyncReport, WorkflowSyncResult
+from ticktrail.sync.audit import AuditReport, MissingStatus
+from ticktrail.sync.preview import Preview
+from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
 from ticktrail.text.formatting import plural, size_text
 
 
@@ -22,6 +23,9 @@ def counts_line(counts: ReadCounts) -> str:
     if hidden:
         reasons = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in counts.withheld.items())
         line += f", {hidden:,} n8n would not show ({reasons})"
+    if counts.not_read:
+        labels = ", ".join(f"{count:,} {label}" for label, count in counts.not_read.most_common())
+        line += f", {counts.not_read.total():,} not read ({labels})"
     if counts.unfinished:
         line += f"; {counts.unfinished:,} of them not finished yet"
     return line
@@ -168,10 +172,10 @@ def _audit_verdict(report: AuditReport) -> str:
         return f"It was not complete; {plural(report.missing_count, 'missing status')} stored now."
     if report.is_complete:
         return "Complete: every status that the source still has is in the ledger."
-    return "Every status that can be read is in the ledger, but something could not be read."
+    return "Every status that can be read is in the store, but some executions could not be read."
 
 
-def _missing_line(one: Missing) -> str:
+def _missing_line(one: MissingStatus) -> str:
     started = "" if one.started_at is None else f", started {one.started_at:%Y-%m-%d %H:%M:%S} (UTC)"
     return f"  {one.status} of {one.message_id} (execution {one.execution_id}{started})"
 

@@ -80,6 +80,26 @@ class LostExecution(msgspec.Struct, frozen=True, kw_only=True):
     found_at: datetime
 
 
+class NotRead(msgspec.Struct, frozen=True, kw_only=True):
+    """Count of the executions that were not read for one reason, and of one provider.
+
+    Attributes:
+        reason: a key of :data:`ticktrail.extraction.withheld.NOT_READ_REASONS`.
+        provider: the name of the provider whose webhook they hold, where it is known.
+        count: how many, since this coverage began.
+        last_execution_id: of the one read last.
+        first_at: when a sync read the first one.
+        last_at: when a sync read the last one.
+    """
+
+    reason: str
+    provider: str | None = None
+    count: int
+    last_execution_id: int
+    first_at: datetime
+    last_at: datetime
+
+
 class InterruptedScan(msgspec.Struct, frozen=True, kw_only=True):
     """A full scan that was interrupted: it began at ``top_id`` and had processed the list down to ``below``."""
 
@@ -104,6 +124,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         holds_statuses: a status was stored: if the store is empty now, it was emptied.
         gaps: the newest hundred.
         lost: the newest hundred.
+        not_read: executions that were not read, counted by reason and provider.
     """
 
     newest_id: int | None = None
@@ -120,6 +141,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     holds_statuses: bool = False
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
+    not_read: tuple[NotRead, ...] = ()
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -64,7 +64,7 @@ class Retention(Protocol):
     A place that does not exist holds nothing, and looking does not make it.
     """
 
-    def guard(self, *, at: datetime) -> ErasureFilter:
+    def erasure_filter(self, *, at: datetime) -> ErasureFilter:
         """What the ledger leaves out at this instant: for whoever asks whether a status is missing."""
         ...
 

@@ -35,6 +35,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     report: dict[str, Any] = {}
 
 
+class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A lease: its name, its holder (:mod:`ticktrail.sync.lease_owner` names the process), and when it ends."""
+
+    name: str
+    holder: str
+    until: datetime
+
+
 class SyncState(Protocol):
     """The books of one store. Every method raises as :class:`ticktrail.stores.Store` says.
 
@@ -62,11 +70,19 @@ class SyncState(Protocol):
         ...
 
     def take_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> str:
-        """Take or renew a lease, unless another holder has it beyond ``now``. Returns who has it afterwards."""
+        """Take or renew a lease, unless another holder has it beyond ``now``. Returns the holder afterwards.
+
+        Another holder's lease that ends after ``until`` comes from a clock that is ahead: it is shortened to
+        ``until``, so that it is never honoured longer than its length.
+        """
         ...
 
     def drop_lease(self, name: str, *, holder: str) -> None:
         """Give a lease back; nothing happens when another holder has it."""
+        ...
+
+    def leases(self) -> list[LeaseRecord]:
+        """Return all leases, by name, those that ran out included. A place that does not exist has none."""
         ...
 
     def add_run(self, run: Run) -> None:

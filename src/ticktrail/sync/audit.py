@@ -1,6 +1,6 @@
-"""Holds the ledger against everything a source still has: what is missing, what was not shown, what is gone for good.
+"""Audit: compare a store with everything that a source still has.
 
-It trusts no book: every execution is read again, and every status in it looked for in the store.
+The coverage is not trusted: every execution is read again, and every status in it is looked up in the store.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from ticktrail.sources import Source
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Coverage, Gap, LostExecution
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.ingest import BATCH_EVENTS, Progress, ReadCounts, read_ahead, silent
+from ticktrail.sync.ingest import BATCH_EVENTS, read_ahead
+from ticktrail.sync.results import Progress, ReadCounts, no_progress
 
 _NAMED = 1_000
-"""Missing statuses that a report names; more are counted."""
+"""Maximum number of missing statuses that a report names; all are counted."""
 
 
-class Missing(msgspec.Struct, frozen=True, kw_only=True):
-    """A status that the source shows and the store does not hold.
+class MissingStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A status that the source has and the store has not.
 
-    ``dealt_with`` tells that a sync had settled its execution: then something took it out of the store.
+    ``was_processed``: a sync had processed its execution, so the status was removed from the store since.
     """
 
     execution_id: str
@@ -39,16 +40,18 @@ class Missing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit found.
+    """Result of an audit.
 
     Attributes:
-        read_counts: what was read.
-        statuses: distinct statuses that the source shows; ``missing_count`` of them are not stored.
+        read_counts: counts of what was read.
+        statuses: number of distinct statuses that the source has.
+        missing_count: number of those that are not stored.
         missing: the first thousand of those.
-        not_shown: executions whose data was not shown: id → why.
-        gaps: and ``lost`` executions, as the syncs noted them: gone from n8n before they were read.
-        checked_at: when the last sync that came through began; None where none did, and for an export.
-        repaired: what was stored of the missing, where that was asked for.
+        withheld: executions whose data n8n did not return: id → reason.
+        gaps: ranges of executions that n8n deleted before a sync read them.
+        lost: executions that n8n deleted while they were pending.
+        checked_at: when the last finished sync began; None for an import, or before the first.
+        repaired: what was stored of the missing statuses, with ``repair``.
     """
 
     source: str
@@ -56,7 +59,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     read_counts: ReadCounts
     statuses: int
     missing_count: int
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingStatus, ...]
     withheld: dict[str, str]
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
@@ -66,14 +69,18 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that the source shows is stored, and nothing is known to be gone."""
-        return not (self.missing_count or self.withheld or self.gaps or self.lost)
+        """Return True when every status of the source is stored, and no execution is unread or deleted."""
+        return not (self.missing_count or self._is_unread)
 
     @property
     def is_repaired(self) -> bool:
-        """Whether what was missing has been stored, and nothing else is wrong."""
+        """Return True when the missing statuses have been stored, and nothing else is wrong."""
         stored = self.repaired is not None and not self.repaired.refused
-        return stored and not (self.withheld or self.gaps or self.lost)
+        return stored and not self._is_unread
+
+    @property
+    def _is_unread(self) -> bool:
+        return bool(self.withheld or self.read_counts.not_read or self.gaps or self.lost)
 
 
 def audit(
@@ -83,27 +90,27 @@ def audit(
     *,
     repair: bool = False,
     instance: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> AuditReport:
-    """Read everything a source has, and look for each status in the store.
+    """Read everything that a source has, and look for each status in the store.
 
     Args:
-        coverage: what the syncs of this source say they have dealt with.
-        repair: store what is missing.
-        instance: the label of this n8n, for what is repaired.
+        coverage: the coverage of the syncs of this source.
+        repair: store missing statuses.
+        instance: the label of this n8n, for repaired statuses.
     """
     began = time.monotonic()
     coverage = coverage or Coverage()
     read_counts, statuses, missing_count = ReadCounts(), 0, 0
-    missing: list[Missing] = []
+    missing: list[MissingStatus] = []
     withheld: dict[str, str] = {}
     repaired = WriteReport() if repair else None
-    # Who was forgotten, and what is older than the ledger keeps, is not missing.
-    guard = store.retention.guard(at=now())
+    # Statuses of erased people, and those older than the store keeps, are not missing.
+    erasure_filter = store.retention.erasure_filter(at=now())
     for batch in _batches(read_ahead(source, read_counts, withheld, progress=progress)):
-        events = [event for found in batch for event in found.events if guard.accepts(event)]
-        started = {found.execution_id: found.started_at for found in batch}
+        events = [event for extraction in batch for event in extraction.events if erasure_filter.accepts(event)]
+        started = {extraction.execution_id: extraction.started_at for extraction in batch}
         absent, count = _absent(store, events)
         statuses += count
         missing_count += len(absent)
@@ -128,7 +135,7 @@ def audit(
 
 
 def audit_document(report: AuditReport) -> dict[str, Any]:
-    """What an audit found, for programs."""
+    """Return a report as ``audit --format json`` prints it."""
     return {
         "source": report.source,
         "store": report.store,
@@ -148,6 +155,7 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
             for one in report.missing
         ],
         "notShown": report.withheld,
+        "notRead": dict(report.read_counts.not_read),
         "gaps": [
             {
                 "afterId": gap.after_id,
@@ -167,13 +175,13 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
     }
 
 
-def _batches(found: Iterator[Extraction]) -> Iterator[list[Extraction]]:
+def _batches(extractions: Iterator[Extraction]) -> Iterator[list[Extraction]]:
     batch: list[Extraction] = []
     count = 0
-    for one in found:
-        if one.events:
-            batch.append(one)
-            count += len(one.events)
+    for extraction in extractions:
+        if extraction.events:
+            batch.append(extraction)
+            count += len(extraction.events)
         if count >= BATCH_EVENTS:
             yield batch
             batch, count = [], 0
@@ -182,16 +190,16 @@ def _batches(found: Iterator[Extraction]) -> Iterator[list[Extraction]]:
 
 
 def _absent(store: Store, events: list[StatusEvent]) -> tuple[list[StatusEvent], int]:
-    """The events that the store does not hold, each once, and how many distinct ones there are."""
-    stored = store.get({event.message_id for event in events})
-    held = {(message_id, entry_key(entry)) for message_id, message in stored.items() for entry in message.history}
+    """Return the events that are not stored, each once, and the number of distinct events."""
+    messages = store.get({event.message_id for event in events})
+    stored = {(message_id, entry_key(entry)) for message_id, message in messages.items() for entry in message.history}
     distinct = {(event.message_id, entry_key(event)): event for event in events}
-    return [event for key, event in distinct.items() if key not in held], len(distinct)
+    return [event for key, event in distinct.items() if key not in stored], len(distinct)
 
 
-def _missing(event: StatusEvent, started_at: datetime | None, coverage: Coverage) -> Missing:
+def _missing(event: StatusEvent, started_at: datetime | None, coverage: Coverage) -> MissingStatus:
     number = event.execution_id
-    return Missing(
+    return MissingStatus(
         execution_id=number,
         started_at=started_at,
         message_id=event.message_id,

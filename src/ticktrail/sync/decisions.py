@@ -6,13 +6,13 @@ This module is pure: it takes the coverage and the time as arguments, and change
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 import msgspec
 
 from ticktrail.messages.model import Extraction, Outcome
-from ticktrail.stores.coverage import BLOCK, Coverage, Facts, Gap, LostExecution, PendingExecution, PendingKind
+from ticktrail.stores.coverage import BLOCK, Coverage, Facts, Gap, LostExecution, NotRead, PendingExecution, PendingKind
 
 CRASHED_FOR = timedelta(hours=6)
 """A crashed execution stays pending this long: a worker that is still alive may turn it into a success."""
@@ -44,6 +44,9 @@ _LONG_UNFINISHED_RETRY = timedelta(hours=1)
 
 _KEPT_RECORDS = 100
 """Number of gaps and of lost executions that are remembered, the newest."""
+
+_KEPT_NOT_READ = 50
+"""Number of reasons and providers that executions not read are counted by; further ones are counted without name."""
 
 
 class ScanDepth(enum.StrEnum):
@@ -193,6 +196,26 @@ def with_losses(facts: Facts, *, gaps: Collection[Gap] = (), lost: Collection[Lo
     return msgspec.structs.replace(
         facts, gaps=(*facts.gaps, *gaps)[-_KEPT_RECORDS:], lost=(*facts.lost, *lost)[-_KEPT_RECORDS:]
     )
+
+
+def with_not_read(facts: Facts, extractions: Iterable[Extraction], *, now: datetime) -> Facts:
+    """Return the facts with more executions that were not read, by reason and provider; the same object for none."""
+    counts = {(one.reason, one.provider): one for one in facts.not_read}
+    for extraction in extractions:
+        key = (extraction.reason or "", extraction.provider)
+        if key not in counts and len(counts) >= _KEPT_NOT_READ:
+            key = (extraction.reason or "", None)
+        known = counts.get(key)
+        counts[key] = NotRead(
+            reason=key[0],
+            provider=key[1],
+            count=1 if known is None else known.count + 1,
+            last_execution_id=int(extraction.execution_id) if extraction.execution_id.isdigit() else 0,
+            first_at=now if known is None else known.first_at,
+            last_at=now,
+        )
+    not_read = tuple(counts.values())
+    return facts if not_read == facts.not_read else msgspec.structs.replace(facts, not_read=not_read)
 
 
 def retention(facts: Facts, now: datetime) -> timedelta | None:

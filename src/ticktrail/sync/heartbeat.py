@@ -1,4 +1,4 @@
-"""Tells a monitor that a sync came through: whoever watches the watcher notices when the calls stop."""
+"""Call a heartbeat URL after each good sync, so that a monitor notices when syncs stop."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SECONDS = 10.0
 
 
 def beat(url: Secret, *, transport: httpx2.BaseTransport | None = None) -> str | None:
-    """Call a heartbeat URL. Returns what went wrong, in a sentence without the URL's secret part, or None."""
+    """Call a heartbeat URL. Returns None, or what failed, in a sentence without the secret part of the URL."""
     try:
         with httpx2.Client(
             timeout=_SECONDS,
@@ -19,9 +19,9 @@ def beat(url: Secret, *, transport: httpx2.BaseTransport | None = None) -> str |
             follow_redirects=True,
             transport=transport,
         ) as client:
-            answer = client.get(url.reveal())
+            response = client.get(url.reveal())
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-        return f"The heartbeat to {url} was not heard: {type(error).__name__}. The sync itself came through."
-    if answer.is_success:
+        return f"The heartbeat to {url} failed: {type(error).__name__}. The sync itself succeeded."
+    if response.is_success:
         return None
-    return f"The heartbeat to {url} was answered with {answer.status_code}. The sync itself came through."
+    return f"The heartbeat to {url} was answered with {response.status_code}. The sync itself succeeded."

@@ -1,23 +1,22 @@
-"""Brings the store up to date with one workflow of n8n: everything it holds, and only what is new.
+"""Incremental sync of one workflow of n8n: read the executions that are not processed yet, and store what they hold.
 
-The order of steps is the promise. Data is asked for only where the coverage has not dealt with an execution; what it
-holds is stored; only then the coverage says so. Killed at any instant, the next run carries on and ends in the same
-state. A lease keeps two syncs from doing the same work; nothing would be wrong if they did.
+Crash safety: an execution is marked processed only after its events are committed. Killed at any instant, the next
+run continues and ends in the same state.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 
 import msgspec
 
 from ticktrail.errors import RetriableError, TicktrailError
 from ticktrail.extraction.execution_reader import EXTRACTION_VERSION, extract
 from ticktrail.messages.filters import MessageFilter
-from ticktrail.messages.model import Extraction, Send, StatusEvent
+from ticktrail.messages.model import Extraction, Outcome, Send, StatusEvent
 from ticktrail.sources.n8n_api.responses import FetchedPage, MetadataPage, RawRow
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import (
@@ -29,58 +28,50 @@ from ticktrail.stores.coverage import (
     InterruptedScan,
     LostExecution,
     PendingExecution,
-    PendingKind,
     processed_blocks,
 )
 from ticktrail.stores.results import WriteReport
 from ticktrail.sync.decisions import (
     ListedExecution,
     ScanDepth,
-    find_gap,
     lost_with,
     pending_after_read,
     pending_withheld,
     scan_depth,
     with_losses,
+    with_not_read,
 )
 from ticktrail.sync.execution_list import ExecutionListScan, Executions, RebuiltError, listed_execution
-from ticktrail.sync.ingest import (
+from ticktrail.sync.ingest import message_ids
+from ticktrail.sync.lease import Lease
+from ticktrail.sync.prefetch import ahead
+from ticktrail.sync.results import (
     AfterWrite,
     Progress,
     ReadCounts,
     SyncReport,
     WorkflowSyncResult,
-    message_ids,
-    nothing_more,
-    silent,
+    no_action,
+    no_progress,
 )
-from ticktrail.sync.prefetch import ahead
-
-LEASE = timedelta(seconds=90)
-"""How long a sync that died keeps others from its workflow, where they cannot know; a live one renews it."""
-
-_RENEW_SECONDS = 20.0
 
 _SINGLES = 50
-"""How many open executions that the walk did not meet are asked for by themselves in one run."""
-
-_KEPT_INTERVALS = 5
-"""Times between syncs that are remembered; their median is how often syncs usually run."""
+"""Pending executions that one run requests singly, because the scan did not meet them."""
 
 _PAGES_BETWEEN_NOTES = 20
-"""After so many pages of the list without anything to read, a full walk notes how far it got."""
+"""After this many pages of the list with nothing to read, a full scan notes how far it got."""
 
 
 class SyncContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Who syncs, and how it is to be done.
+    """Settings of a run.
 
     Attributes:
-        instance_url: which n8n this is: ids are its own.
-        holder: a name for this run's lease, another one for every run.
-        is_gone: whether the process behind another holder's name is known to have ended.
+        instance_url: the n8n: execution ids are its own.
+        holder: a name for this run's lease, see :func:`ticktrail.sync.lease_owner.new_holder`.
+        is_gone: returns True when the process behind another holder's name is known to have ended.
         instance: the label of this n8n.
         progress: called after every page.
-        after_write: called after every batch, before its executions are settled.
+        after_write: called after every batch, before its executions are marked processed.
         should_stop: asked between writes, and while waiting; True ends the run cleanly.
         now: the clock.
     """
@@ -89,192 +80,197 @@ class SyncContext(msgspec.Struct, frozen=True, kw_only=True):
     holder: str
     is_gone: Callable[[str], bool] = lambda _holder: False
     instance: str | None = None
-    progress: Progress = silent
-    after_write: AfterWrite = nothing_more
+    progress: Progress = no_progress
+    after_write: AfterWrite = no_action
     should_stop: Callable[[], bool] = lambda: False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 def scope_of(instance_url: str, workflow_id: str, store: Store) -> str:
-    """What a coverage holds for: this n8n, this workflow, this extraction, this very collection or file."""
+    """Return the name of a coverage: it holds for this n8n, workflow, extraction version and store."""
     return f"{instance_url}|{workflow_id}|{EXTRACTION_VERSION}|{store.sync_state.identity()}"
 
 
-def sync_workflow(n8n: Executions, store: Store, caller: SyncContext, *, full: bool = False) -> SyncReport:
+def lease_name(instance_url: str, workflow_id: str) -> str:
+    """Return the name of the lease that a sync of this workflow takes."""
+    return f"sync|{instance_url}|{workflow_id}"
+
+
+def sync_workflow(n8n: Executions, store: Store, context: SyncContext, *, full: bool = False) -> SyncReport:
     """Bring the store up to date with one workflow.
 
     Args:
-        n8n: where the executions are.
-        store: where their statuses go, and where the coverage is.
-        caller: who asks.
-        full: walk down to the oldest execution that n8n has.
+        full: scan the list down to the oldest execution, and request everything pending or withheld again, due or not.
 
     Raises:
-        RetriableError: n8n or the store went away; what was read before is kept, the next run continues and walks
-            all of the list.
+        RetriableError: n8n or the store went away. What was read before is kept; the next run continues, with a full
+            scan.
         FatalError: n8n or the store refuses.
     """
     store.prepare()
-    run = _Run(n8n, store, caller)
-    other = run.take_lease()
+    run = _Run(n8n, store, context, full=full)
+    other = run.lease.take()
     if other is not None:
         return run.report(busy=other)
     try:
         run.load()
         try:
-            run.walk(full=full)
+            run.scan()
         except RebuiltError:
-            run.forget()
-            run.walk(full=True)
-        run.look_at_open()
+            run.reset()
+            run.scan()
+        run.read_pending()
         return run.report()
     except RetriableError:
         run.owe_full()
         raise
     finally:
-        run.drop_lease()
+        run.lease.release()
 
 
 class _Run:
     """One run over one workflow."""
 
-    def __init__(self, n8n: Executions, store: Store, caller: SyncContext) -> None:
+    def __init__(self, n8n: Executions, store: Store, context: SyncContext, *, full: bool) -> None:
         self._n8n = n8n
         self._store = store
-        self._caller = caller
-        self._scope = scope_of(caller.instance_url, n8n.workflow_id, store)
-        self._lease = f"sync|{caller.instance_url}|{n8n.workflow_id}"
-        self._began = self._renewed = time.monotonic()
+        self._context = context
+        self._full = full
+        self._scope = scope_of(context.instance_url, n8n.workflow_id, store)
+        self.lease = Lease(
+            store.sync_state,
+            lease_name(context.instance_url, n8n.workflow_id),
+            holder=context.holder,
+            is_gone=context.is_gone,
+            now=context.now,
+        )
+        self._began = time.monotonic()
         self._requests = n8n.requests
-        self._tally = ReadCounts()
+        self._read_counts = ReadCounts()
         self._written = WriteReport()
         self._coverage = Coverage()
-        self._walk: ExecutionListScan | None = None
+        self._scan: ExecutionListScan | None = None
         self._rebuilt = self._stopped = False
-        self._listed = self._settled = 0
+        self._listed = self._processed = 0
         self._gap: Gap | None = None
         self._lost: list[LostExecution] = []
 
-    # ── The lease ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def take_lease(self) -> str | None:
-        """Take it, or say who has it."""
-        caller = self._caller
-        other = self._ask_for_lease()
-        if other != caller.holder and caller.is_gone(other):
-            self._store.sync_state.drop_lease(self._lease, holder=other)
-            other = self._ask_for_lease()
-        return None if other == caller.holder else other
-
-    def drop_lease(self) -> None:
-        """Give it back; where that fails it runs out by itself."""
-        with contextlib.suppress(TicktrailError):
-            self._store.sync_state.drop_lease(self._lease, holder=self._caller.holder)
-
-    def _renew_lease(self) -> None:
-        if time.monotonic() - self._renewed < _RENEW_SECONDS:
-            return
-        if self._ask_for_lease() != self._caller.holder:
-            # We were so slow that it ran out, and another sync is at work.
-            self._stopped = True
-
-    def _ask_for_lease(self) -> str:
-        self._renewed = time.monotonic()
-        now = self._caller.now()
-        return self._store.sync_state.take_lease(self._lease, holder=self._caller.holder, now=now, until=now + LEASE)
-
     def _should_stop(self) -> bool:
-        self._stopped = self._stopped or self._caller.should_stop()
+        self._stopped = self._stopped or self._context.should_stop()
         return self._stopped
 
-    # ── The walk ────────────────────────────────────────────────────────────────────────────────────────────────────
-
     def load(self) -> None:
-        """Take up what earlier runs knew; nothing, where the store was emptied since."""
+        """Load the coverage; start with an empty one when the store was emptied."""
         self._coverage = self._store.sync_state.load_coverage(self._scope)
         if self._coverage.facts.holds_statuses and not any(self._store.messages(MessageFilter(limit=1))):
-            self.forget()
-        for execution_id in [known for known in self._coverage.pending if self._coverage.is_processed(known)]:
+            self.reset()
+        for execution_id in [one for one in self._coverage.pending if self._coverage.is_processed(one)]:
             del self._coverage.pending[execution_id]
 
-    def walk(self, *, full: bool) -> None:
-        """Go down the list, and store on every page what is not dealt with."""
+    def reset(self) -> None:
+        """Start again with an empty coverage, because n8n or the store was rebuilt."""
+        self._rebuilt = True
+        self._store.sync_state.drop_coverage(self._scope)
+        self._coverage = Coverage()
+
+    # ── The scan of the execution list ──────────────────────────────────────────────────────────────────────────────
+
+    def scan(self) -> None:
+        """Scan the list, and store on every page what is not processed."""
         coverage, began = self._coverage, time.monotonic()
-        depth = scan_depth(coverage.facts, now=self._caller.now(), full=full)
-        walk = self._walk = ExecutionListScan(self._n8n, coverage, depth=depth, resume=not full, now=self._caller.now)
+        scan = self._scan = ExecutionListScan(
+            self._n8n,
+            coverage,
+            depth=scan_depth(coverage.facts, now=self._context.now(), full=self._full or self._rebuilt),
+            resume=not (self._full or self._rebuilt),
+            all_pending=self._full,
+            now=self._context.now,
+        )
         page: MetadataPage | None = None
-        unnoted, fresh = 0, False
-        for found in ahead(iter(walk), self._should_stop):
+        pages_since_note, fresh = 0, False
+        for received in ahead(iter(scan), self._should_stop):
             if self._should_stop():
                 break
-            if isinstance(found, FetchedPage):
+            if isinstance(received, FetchedPage):
                 assert page is not None  # noqa: S101 - a data page follows the page that it was fetched for
-                self._keep_page(page, found)
+                self._keep_page(page, received)
                 fresh = True
             else:
-                if page is not None and (fresh or unnoted >= _PAGES_BETWEEN_NOTES):
-                    self._note_progress(walk, page)
-                    unnoted, fresh = 0, False
-                page, unnoted = found, unnoted + 1
-                self._count_page(found)
-            self._caller.progress(self._tally)
-            self._renew_lease()
+                if page is not None and (fresh or pages_since_note >= _PAGES_BETWEEN_NOTES):
+                    self._note_progress(scan, page)
+                    pages_since_note, fresh = 0, False
+                page, pages_since_note = received, pages_since_note + 1
+                self._count_page(received)
+            self._context.progress(self._read_counts)
+            # False: this run was so slow that the lease ran out, and another sync is running.
+            self._stopped = self._stopped or not self.lease.renew()
         if not self._should_stop():
-            self._note_end(walk, seconds=time.monotonic() - began)
+            self._note_end(scan, seconds=time.monotonic() - began)
 
     def _count_page(self, page: MetadataPage) -> None:
-        self._tally.pages += 1
-        self._tally.size += page.size
+        self._read_counts.pages += 1
+        self._read_counts.size += page.size
         self._listed += len(page.rows)
         for problem in page.problems:
-            self._tally.add_problem(problem)
+            self._read_counts.add_problem(problem)
 
-    def _keep_page(self, listed: MetadataPage, fetched: FetchedPage) -> None:
-        rows = {row.id: listed_execution(row) for row in listed.rows}
-        self._tally.pages += 1
-        self._tally.size += fetched.size
-        self._tally.count_withheld(fetched.withheld)
+    def _keep_page(self, page: MetadataPage, fetched: FetchedPage) -> None:
+        rows = {row.id: listed_execution(row) for row in page.rows}
+        self._read_counts.pages += 1
+        self._read_counts.size += fetched.size
+        self._read_counts.count_withheld(fetched.withheld)
         for problem in fetched.problems:
-            self._tally.add_problem(problem)
-        shown = [(rows[number], raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)]
-        self._keep(shown, [(rows[one.id], one.reason) for one in fetched.withheld])
+            self._read_counts.add_problem(problem)
+        texts = [(rows[number], raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)]
+        self._keep(texts, [(rows[one.id], one.reason) for one in fetched.withheld])
 
-    def _keep(self, shown: list[tuple[ListedExecution, bytes]], gone: list[tuple[ListedExecution, str]]) -> None:
-        """Store what executions hold, and only then settle them."""
-        now = self._caller.now()
-        read = [(row, extract(raw)) for row, raw in shown]
-        events: list[StatusEvent] = []
-        sends: list[Send] = []
-        for _, found in read:
-            self._tally.count(found)
-            events.extend(found.events)
-            sends.extend(found.sends)
-        refused: dict[str, str] = {}
-        met = 0
-        if events or sends:
-            written = self._store.write(events, sends, at=now, instance=self._caller.instance)
-            self._written += written
-            self._caller.after_write(message_ids(events))
-            met = written.inserted + written.updated + written.unchanged
-            refused = {refusal.key: refusal.reason for refusal in written.refused}
-        opened: list[PendingExecution] = []
-        settled: list[tuple[int, str | None]] = []
-        for row, found in read:
-            known = self._coverage.pending.get(row.execution_id)
-            record = pending_after_read(found, row, known, refused=_refusal(found, refused), now=now)
-            if record is None:
-                settled.append((row.execution_id, row.started_at))
-            else:
-                opened.append(record)
-        for row, reason in gone:
-            opened.append(pending_withheld(row, self._coverage.pending.get(row.execution_id), reason=reason, now=now))
-        closed = tuple(number for number, _ in settled if number in self._coverage.pending)
-        self._settled += len(settled)
-        facts = None
-        # Where all was left out (forgotten people, too old), an empty store does not mean that somebody emptied it.
-        if met and not self._coverage.facts.holds_statuses:
-            facts = msgspec.structs.replace(self._coverage.facts, holds_statuses=True)
-        self._save(Change(processed=processed_blocks(settled), pending=tuple(opened), resolved=closed, facts=facts))
+    def _keep(self, texts: list[tuple[ListedExecution, bytes]], withheld: list[tuple[ListedExecution, str]]) -> None:
+        """Store what executions hold, and only then mark them processed."""
+        now = self._context.now()
+        extractions = [(listed, extract(raw)) for listed, raw in texts]
+        for _, extraction in extractions:
+            self._read_counts.count(extraction)
+        stored, refused = self._write([extraction for _, extraction in extractions], now)
+        pending: list[PendingExecution] = []
+        processed: list[tuple[int, str | None]] = []
+        not_read: list[Extraction] = []
+        for listed, extraction in extractions:
+            known = self._coverage.pending.get(listed.execution_id)
+            record = pending_after_read(extraction, listed, known, refused=_refusal(extraction, refused), now=now)
+            if record is not None:
+                pending.append(record)
+                continue
+            processed.append((listed.execution_id, listed.started_at))
+            if extraction.outcome is Outcome.NOT_READ:
+                not_read.append(extraction)
+        for listed, reason in withheld:
+            known = self._coverage.pending.get(listed.execution_id)
+            pending.append(pending_withheld(listed, known, reason=reason, now=now))
+        self._processed += len(processed)
+        facts = with_not_read(self._coverage.facts, not_read, now=now)
+        # Where the store left out everything (erased people, too old), it may stay empty without having been emptied.
+        if stored and not facts.holds_statuses:
+            facts = msgspec.structs.replace(facts, holds_statuses=True)
+        self._save(
+            Change(
+                processed=processed_blocks(processed),
+                pending=tuple(pending),
+                resolved=tuple(number for number, _ in processed if number in self._coverage.pending),
+                facts=None if facts is self._coverage.facts else facts,
+            )
+        )
+
+    def _write(self, extractions: Sequence[Extraction], now: datetime) -> tuple[int, dict[str, str]]:
+        """Write to the store. Returns how many messages it took, and why it refused others, by key."""
+        events: list[StatusEvent] = [event for extraction in extractions for event in extraction.events]
+        sends: list[Send] = [send for extraction in extractions for send in extraction.sends]
+        if not events and not sends:
+            return 0, {}
+        written = self._store.write(events, sends, at=now, instance=self._context.instance)
+        self._written += written
+        self._context.after_write(message_ids(events))
+        stored = written.inserted + written.updated + written.unchanged
+        return stored, {refusal.key: refusal.reason for refusal in written.refused}
 
     def _save(self, change: Change) -> None:
         self._store.sync_state.save_coverage(self._scope, change)
@@ -283,149 +279,109 @@ class _Run:
     def _save_facts(self, **changes: object) -> None:
         self._save(Change(facts=msgspec.structs.replace(self._coverage.facts, **changes)))
 
-    # ── What is remembered of a walk ────────────────────────────────────────────────────────────────────────────────
-
-    def _note_progress(self, walk: ExecutionListScan, page: MetadataPage) -> None:
-        """Note how far a full walk got, so that one that is interrupted need not begin anew."""
+    def _note_progress(self, scan: ExecutionListScan, page: MetadataPage) -> None:
+        """Save how far a full scan got, so that the next run can continue an interrupted one."""
         before = self._coverage.facts.interrupted_scan
-        if walk.depth is not ScanDepth.FULL or walk.newest is None or not page.rows:
+        if scan.depth is not ScanDepth.FULL or scan.newest is None or not page.rows:
             return
         below = page.rows[-1].id
         if before is not None and below > before.top_id:
-            # What lies between here and where the earlier one began is still to be met.
+            # The rows between here and the start of the earlier scan are still to come.
             return
-        began_at = walk.began_at if before is None else min(walk.began_at, before.began_at)
+        began_at = scan.began_at if before is None else min(scan.began_at, before.began_at)
         below = below if before is None else min(below, before.below)
-        self._save_facts(
-            interrupted_scan=InterruptedScan(top_id=max(walk.newest.id, below), below=below, began_at=began_at)
+        top_id = max(scan.newest.id, below)
+        self._save_facts(interrupted_scan=InterruptedScan(top_id=top_id, below=below, began_at=began_at))
+
+    def _note_end(self, scan: ExecutionListScan, *, seconds: float) -> None:
+        """Save the facts of a finished scan, and remove pending records of executions that n8n deleted."""
+        facts = self._coverage.facts
+        self._gap = scan.gap(facts)
+        deleted = scan.deleted(self._coverage.pending.values())
+        facts = scan.facts_at_end(facts, seconds=seconds)
+        facts = self._remember_lost(facts, deleted, gaps=[self._gap] if self._gap else [])
+        whole = scan.complete and not scan.resumed and scan.oldest is not None
+        self._save(
+            Change(
+                resolved=tuple(record.execution_id for record in deleted),
+                facts=facts,
+                forgotten_below=scan.oldest.id // BLOCK if whole and scan.oldest else None,
+            )
         )
 
-    def _note_end(self, walk: ExecutionListScan, *, seconds: float) -> None:
-        """Note a walk that came through. An interrupted one proves nothing about what it did not meet."""
-        facts = self._coverage.facts
-        changes: dict[str, object] = {"checked_at": walk.began_at}
-        if facts.checked_at is not None and walk.began_at > facts.checked_at:
-            seconds_between = int((walk.began_at - facts.checked_at).total_seconds())
-            changes["intervals"] = (*facts.intervals, seconds_between)[-_KEPT_INTERVALS:]
-        if walk.newest is not None:
-            changes |= {"newest_id": walk.newest.id, "newest_started_at": walk.newest.started_at}
-        if walk.depth is not ScanDepth.POLL:
-            changes["window_at"] = walk.began_at
-        if walk.crash_found and walk.depth is not ScanDepth.FULL:
-            changes["full_owed"] = True
-        forgotten_below = None
-        closed: list[PendingExecution] = []
-        if walk.complete:
-            changes |= {
-                "full_at": walk.began_at,
-                # What an interrupted walk had met may have changed since: the next one goes all the way again.
-                "full_owed": walk.resumed,
-                "interrupted_scan": None,
-                "oldest_id": walk.oldest.id if walk.oldest else None,
-                "oldest_started_at": walk.oldest.started_at if walk.oldest else None,
-            }
-            if not walk.resumed:
-                changes["full_seconds"] = seconds
-                closed = [
-                    record
-                    for record in self._coverage.pending.values()
-                    # n8n hides what is unfinished, and lists all else that it still has.
-                    if record.kind is not PendingKind.UNFINISHED
-                    and record.execution_id not in walk.met
-                    and record.first_met_at < walk.began_at
-                ]
-                forgotten_below = walk.oldest.id // BLOCK if walk.oldest else None
-            self._gap = find_gap(
-                facts,
-                last_processed=walk.last_processed,
-                still_listed=walk.still_listed,
-                next_above=walk.next_above,
-                now=walk.began_at,
-            )
-        facts = msgspec.structs.replace(facts, **changes)
-        facts = self._remember_lost(facts, closed, gaps=[self._gap] if self._gap else [])
-        closed_ids = tuple(record.execution_id for record in closed)
-        self._save(Change(resolved=closed_ids, facts=facts, forgotten_below=forgotten_below))
-
-    def _remember_lost(self, facts: Facts, closed: list[PendingExecution], *, gaps: list[Gap]) -> Facts:
-        now = self._caller.now()
-        gone = [one for one in (lost_with(record, now=now) for record in closed) if one is not None]
-        self._lost += gone
-        for one in gone:
-            self._tally.add_problem(
+    def _remember_lost(self, facts: Facts, deleted: list[PendingExecution], *, gaps: list[Gap]) -> Facts:
+        now = self._context.now()
+        lost = [one for one in (lost_with(record, now=now) for record in deleted) if one is not None]
+        self._lost += lost
+        for one in lost:
+            self._read_counts.add_problem(
                 f"execution {one.execution_id}: n8n deleted it before it could be read ({one.reason})"
             )
-        return with_losses(facts, gaps=gaps, lost=gone)
+        return with_losses(facts, gaps=gaps, lost=lost)
 
-    # ── Open executions ─────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Pending executions ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def look_at_open(self) -> None:
-        """Ask for open executions that the walk did not meet: n8n up to 2.28 lists waiting ones only when done."""
-        now, walk = self._caller.now(), self._walk
-        met = walk.met if walk is not None else set()
+    def read_pending(self) -> None:
+        """Request pending executions that the scan did not meet: n8n up to 2.28 lists waiting ones only at the end."""
+        now = self._context.now()
+        met = self._scan.met if self._scan is not None else set()
         due = [
             record
             for record in self._coverage.pending.values()
-            if record.execution_id not in met and record.look_again_at <= now
+            if record.execution_id not in met and (self._full or record.look_again_at <= now)
         ]
         due.sort(key=lambda record: record.look_again_at)
-        for record in due[:_SINGLES]:
+        for record in due if self._full else due[:_SINGLES]:
             if self._should_stop():
                 return
-            self._look_at(record)
+            self._read_single(record)
 
-    def _look_at(self, record: PendingExecution) -> None:
+    def _read_single(self, record: PendingExecution) -> None:
         found = self._n8n.single(record.execution_id)
-        row = ListedExecution(execution_id=record.execution_id, started_at=record.started_at)
+        listed = ListedExecution(execution_id=record.execution_id, started_at=record.started_at)
         if isinstance(found, RawRow):
-            self._tally.size += len(found.raw)
-            self._keep([(msgspec.structs.replace(row, started_at=found.started_at), found.raw)], [])
+            self._read_counts.size += len(found.raw)
+            self._keep([(msgspec.structs.replace(listed, started_at=found.started_at), found.raw)], [])
         elif found is not None:
-            self._tally.count_withheld([found])
-            self._keep([], [(row, found.reason)])
+            self._read_counts.count_withheld([found])
+            self._keep([], [(listed, found.reason)])
         else:
             facts = self._remember_lost(self._coverage.facts, [record], gaps=[])
             self._save(Change(resolved=(record.execution_id,), facts=facts))
 
-    # ── Starting anew, and the end ──────────────────────────────────────────────────────────────────────────────────
-
-    def forget(self) -> None:
-        """Start anew: what was settled says nothing about what n8n, or the store, holds now."""
-        self._rebuilt = True
-        self._store.sync_state.drop_coverage(self._scope)
-        self._coverage = Coverage()
+    # ── The end ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def owe_full(self) -> None:
-        """After an outage executions may have crashed or appeared anywhere: the next walk must see the whole list."""
+        """After an outage executions may have crashed or appeared anywhere: make the next scan a full one."""
         if not self._coverage.facts.full_owed:
             with contextlib.suppress(TicktrailError):  # the store may be what went away
                 self._save_facts(full_owed=True)
 
     def report(self, *, busy: str | None = None) -> SyncReport:
-        """What this run came to."""
-        open_by_kind: dict[str, int] = {}
+        """Return the report of this run."""
+        pending: dict[str, int] = {}
         for record in self._coverage.pending.values():
-            open_by_kind[record.kind.value] = open_by_kind.get(record.kind.value, 0) + 1
+            pending[record.kind.value] = pending.get(record.kind.value, 0) + 1
         for refusal in self._written.refused:
-            self._tally.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
-        walk = self._walk
+            self._read_counts.add_problem(f"message {refusal.key}: not stored: {refusal.reason}")
+        scan = self._scan
         return SyncReport(
             source=self._n8n.location,
             store=self._store.location,
-            read_counts=self._tally,
+            read_counts=self._read_counts,
             written=self._written,
             seconds=time.monotonic() - self._began,
             requests=self._n8n.requests - self._requests,
             workflow_result=WorkflowSyncResult(
                 workflow_id=self._n8n.workflow_id,
-                depth=walk.depth if walk is not None else ScanDepth.POLL,
-                complete=walk is not None and walk.complete,
+                depth=scan.depth if scan is not None else ScanDepth.POLL,
+                complete=scan is not None and scan.complete,
                 rebuilt=self._rebuilt,
                 busy=busy,
                 stopped=self._stopped,
                 listed=self._listed,
-                processed=self._settled,
-                pending=open_by_kind,
+                processed=self._processed,
+                pending=pending,
                 gap=self._gap,
                 lost=tuple(self._lost),
                 checked_at=self._coverage.facts.checked_at,
@@ -433,9 +389,9 @@ class _Run:
         )
 
 
-def _refusal(found: Extraction, refused: dict[str, str]) -> str | None:
-    """Why the store refused something of an execution, if it did."""
+def _refusal(extraction: Extraction, refused: dict[str, str]) -> str | None:
+    """Return why the store refused something of an execution, if it did."""
     if not refused:
         return None
-    keys = [event.message_id for event in found.events] + [send.key for send in found.sends]
+    keys = [event.message_id for event in extraction.events] + [send.key for send in extraction.sends]
     return next((refused[key] for key in keys if key in refused), None)

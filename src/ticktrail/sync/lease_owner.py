@@ -1,4 +1,4 @@
-"""Who holds a lease: a name for this process, and whether the process behind a name is known to be gone."""
+"""Identity of a lease holder: a name for this process, and whether the process behind a name has ended."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from pathlib import Path
 
 
 def new_holder() -> str:
-    """A name for somebody in this process: another one each time."""
-    return f"{_place()}/{os.getpid()}/{secrets.token_hex(8)}"
+    """Return a new name for a lease holder in this process: ``host/process namespace/process id/random``."""
+    return f"{_machine()}/{os.getpid()}/{secrets.token_hex(8)}"
 
 
 def is_gone(holder: str) -> bool:
-    """Whether the process that made a name has ended; False where that cannot be known from here.
+    """Return True when the process that made a name has ended, False where that cannot be known from here.
 
-    It can where both run on one machine, and see the same processes. A process id that was given anew makes it
-    look alive: then the lease runs out by itself.
+    It can be known where both run on one machine and see the same processes. When the process id was reused, the
+    holder looks alive; then the lease runs out by itself.
     """
-    place, _, rest = holder.rpartition("/")[0].rpartition("/")
-    if not place or place != _place() or not rest.isdigit() or sys.platform == "win32":
-        # Windows has no question that does no harm: signal 0 is a key press there.
+    machine, _, process = holder.rpartition("/")[0].rpartition("/")
+    if not machine or machine != _machine() or not process.isdigit() or sys.platform == "win32":
+        # Windows has no harmless signal: signal 0 is a key press there.
         return False
     try:
-        os.kill(int(rest), 0)
+        os.kill(int(process), 0)
     except ProcessLookupError:
         return True
     except OSError:
@@ -33,10 +33,17 @@ def is_gone(holder: str) -> bool:
     return False
 
 
-def _place() -> str:
-    """This machine and, on Linux, the part of its processes that can be seen: containers may share a host's name."""
+def holder_text(holder: str) -> str:
+    """Return the process and host of a holder for people: ``process 4123 on web-1``; the name itself if unknown."""
+    machine, _, process = holder.rpartition("/")[0].rpartition("/")
+    host = machine.rpartition("/")[0]
+    return f"process {process} on {host}" if host and process.isdigit() else holder
+
+
+def _machine() -> str:
+    """This host and, on Linux, its process namespace: containers may share the name of a host."""
     try:
-        seen = Path("/proc/self/ns/pid").readlink().name
+        namespace = Path("/proc/self/ns/pid").readlink().name
     except OSError:
-        seen = ""
-    return f"{socket.gethostname()}/{seen}"
+        namespace = ""
+    return f"{socket.gethostname()}/{namespace}"

@@ -1,4 +1,4 @@
-"""Makes the next item while the last one is worked on: never two at a time, and never waited for once unwanted."""
+"""Fetch the next item in a thread while the caller works on the current one."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_LOOK_UP_SECONDS = 0.2
+_POLL_SECONDS = 0.2
 
 
 def ahead(items: Iterator[T], should_stop: Callable[[], bool] = lambda: False) -> Iterator[T]:
-    """The same items, each made in a thread of its own while the one before is worked on.
+    """Yield the same items, each made in a thread while the caller works on the one before; never two at a time.
 
-    Errors of ``items`` are raised here, in their place. When ``should_stop`` says so, it ends at once, even in the
-    middle of a request: the thread is left to itself, and does not keep the process alive.
+    Errors of ``items`` are raised here, in their place. When ``should_stop`` returns True, iteration ends at once,
+    even in the middle of a request: the thread is abandoned, and does not keep the process alive.
     """
     wanted: queue.SimpleQueue[str] = queue.SimpleQueue()
     made: queue.SimpleQueue[tuple[str, T | BaseException | None]] = queue.SimpleQueue()
@@ -27,7 +27,7 @@ def ahead(items: Iterator[T], should_stop: Callable[[], bool] = lambda: False) -
                 made.put(("item", next(items)))
             except StopIteration:
                 made.put(("end", None))
-            except BaseException as error:  # noqa: BLE001 - handed over
+            except BaseException as error:  # noqa: BLE001 - raised in the caller's thread
                 made.put(("error", error))
 
     threading.Thread(target=make, name="ticktrail-fetch", daemon=True).start()
@@ -35,7 +35,7 @@ def ahead(items: Iterator[T], should_stop: Callable[[], bool] = lambda: False) -
     try:
         while True:
             try:
-                kind, value = made.get(timeout=_LOOK_UP_SECONDS)
+                kind, value = made.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 if should_stop():
                     return

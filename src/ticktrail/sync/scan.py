@@ -1,4 +1,4 @@
-"""A look straight into the newest executions: messages as these alone show them, kept in memory."""
+"""Read the newest executions directly, and keep the messages they hold in memory."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.sources import Source
 from ticktrail.stores import Store
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.ingest import Progress, ReadCounts, read
+from ticktrail.sync.ingest import read
+from ticktrail.sync.results import Progress, ReadCounts
 
 NOT_FOUND = "not_found"
-"""Answer of :meth:`Scan.track`: no execution that was read tells of this message."""
+"""Result of :meth:`Scan.track`: no execution that was read has a status of this message."""
 
 WA_ID_MISMATCH = "wa_id_mismatch"
-"""Answer of :meth:`Scan.track`: the message is there, but another person is its recipient."""
+"""Result of :meth:`Scan.track`: the message was found, with another recipient."""
 
 
 class Scan:
-    """What the newest executions say.
+    """The messages of the newest executions.
 
     Attributes:
-        read_counts: what was read.
+        read_counts: counts of what was read.
     """
 
     def __init__(self, events: list[StatusEvent], sends: list[Send], read_counts: ReadCounts, at: datetime) -> None:
@@ -32,18 +33,19 @@ class Scan:
         self._sends = sends
         self._at = at
         self._messages = {
-            message_id: merge_message(None, message_id, news, at=at) for message_id, news in gather(events).items()
+            message_id: merge_message(None, message_id, gathered, at=at)
+            for message_id, gathered in gather(events).items()
         }
 
     def messages(self, *, conversation_id: str | None = None, limit: int | None = None) -> list[Message]:
-        """The messages found, newest first (latest timestamp, then message id)."""
+        """Return the messages, newest first (latest timestamp, then message id)."""
         chosen = [one for one in self._messages.values() if conversation_id is None or _is_to(one, conversation_id)]
         chosen.sort(key=lambda one: one.message_id)
         chosen.sort(key=lambda one: one.state.latest_timestamp or 0, reverse=True)
         return chosen[:limit]
 
     def track(self, conversation_id: str, message_id: str) -> tuple[str, Message | None]:
-        """One message: its latest status and itself, or :data:`NOT_FOUND` or :data:`WA_ID_MISMATCH` and None."""
+        """Return a message with its latest status, or :data:`NOT_FOUND` or :data:`WA_ID_MISMATCH` and None."""
         message = self._messages.get(message_id)
         if message is None:
             return NOT_FOUND, None
@@ -53,7 +55,7 @@ class Scan:
         return message.state.latest_status, message
 
     def save(self, store: Store, message_ids: Sequence[str], *, instance: str | None = None) -> WriteReport:
-        """Keep what was found of these messages."""
+        """Write the events and sends of these messages to a store."""
         chosen = set(message_ids)
         events = [event for event in self._events if event.message_id in chosen]
         sends = [send for send in self._sends if send.message_id in chosen]
@@ -71,19 +73,19 @@ def newest(
     """Read the newest executions of each source.
 
     Args:
-        executions: how many of each source.
-        since_timestamp: leave out statuses that are older, Unix seconds.
+        executions: maximum number of executions of each source.
+        since_timestamp: leave out older statuses, Unix seconds.
         now: the clock.
     """
     read_counts = ReadCounts()
     events: list[StatusEvent] = []
     sends: list[Send] = []
     for source in sources:
-        for found in read(source, read_counts, limit=executions, progress=progress):
-            sends.extend(found.sends)
+        for extraction in read(source, read_counts, limit=executions, progress=progress):
+            sends.extend(extraction.sends)
             events.extend(
                 event
-                for event in found.events
+                for event in extraction.events
                 if since_timestamp is None or (event.timestamp is not None and event.timestamp >= since_timestamp)
             )
     return Scan(events, sends, read_counts, now())

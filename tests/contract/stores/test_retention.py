@@ -219,7 +219,7 @@ def test_looking_at_a_place_that_does_not_exist_makes_nothing(
     assert store.retention.kept_since(at=AT) is None
     assert store.retention.tombstones() == frozenset()
     assert store.retention.older(NOON).messages == 0
-    assert store.retention.guard(at=AT).accepts(event("sent"))
+    assert store.retention.erasure_filter(at=AT).accepts(event("sent"))
     assert nothing_was_created()
 
 
@@ -265,7 +265,7 @@ def test_a_sync_does_not_bring_back_what_was_pruned(store: Store) -> None:
     assert report.left_out == 2
     assert list(everything(store)) == ["young"]
     assert [send.key for send in store.sends()] == ["young"]
-    guard = store.retention.guard(at=AT)
+    guard = store.retention.erasure_filter(at=AT)
     assert [guard.accepts(to(OTHER, "m", timestamp=NOON + second)) for second in (-1, 0)] == [False, True]
 
 

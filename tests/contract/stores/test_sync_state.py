@@ -24,7 +24,7 @@ from ticktrail.stores.coverage import (
     PendingKind,
     processed_blocks,
 )
-from ticktrail.stores.sync_state import KEPT_RUNS, Run
+from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
 SCOPE = "https://n8n.example.com|wf|1|here"
 START = "2026-11-22T10:00:00.000Z"
@@ -215,6 +215,28 @@ def test_one_holder_has_a_lease_until_it_runs_out_or_is_given_back(store: Store,
     assert ours.take_lease("sync", holder="a", now=AT + 30 * SECOND, until=AT + 99 * SECOND) == "b"
     theirs.drop_lease("sync", holder="b")
     assert ours.take_lease("sync", holder="a", now=AT + 30 * SECOND, until=AT + 99 * SECOND) == "a"
+
+
+def test_a_lease_from_the_future_ends_after_its_length(store: Store, open_again: OpenAgain) -> None:
+    """The clock of its holder was a year ahead: others wait for the length of a lease, and the holder may renew it."""
+    ours, theirs = store.sync_state, open_again().sync_state
+    year, length = timedelta(days=365), 90 * SECOND
+    assert ours.take_lease("sync", holder="a", now=AT + year, until=AT + year + length) == "a"
+    assert theirs.take_lease("sync", holder="b", now=AT, until=AT + length) == "a"
+    assert [(one.holder, one.until) for one in theirs.leases()] == [("a", AT + length)]
+    assert ours.take_lease("sync", holder="a", now=AT + year, until=AT + year + length) == "a"
+    assert theirs.take_lease("sync", holder="b", now=AT + SECOND, until=AT + SECOND + length) == "a"
+    assert theirs.take_lease("sync", holder="b", now=AT + SECOND + length, until=AT + 3 * length) == "b"
+
+
+def test_leases_are_listed_with_their_holders(store: Store) -> None:
+    """By name, those that ran out included; a place that does not exist has none."""
+    assert store.sync_state.leases() == []
+    for name in ("two", "one"):
+        store.sync_state.take_lease(name, holder=f"holder of {name}", now=AT, until=AT + SECOND)
+    assert store.sync_state.leases() == [
+        LeaseRecord(name=name, holder=f"holder of {name}", until=AT + SECOND) for name in ("one", "two")
+    ]
 
 
 # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────────────────

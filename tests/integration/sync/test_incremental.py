@@ -11,20 +11,22 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 from tests.support.invented_messages import BEGIN, execution, life, status_object
 from tests.support.n8n_server import QUICK, N8nRequest, N8nServer
 
 from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
+from ticktrail.messages.model import Extraction, Outcome
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
-from ticktrail.sync import incremental
+from ticktrail.sync import incremental, lease
 from ticktrail.sync.decisions import ScanDepth
 from ticktrail.sync.incremental import SyncContext, sync_workflow
-from ticktrail.sync.ingest import SyncReport
+from ticktrail.sync.results import SyncReport, report_document
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -247,6 +249,20 @@ def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Des
     assert desk.open() == {2: PendingKind.WITHHELD}
 
 
+def test_a_full_sync_asks_again_for_everything_pending(desk: Desk) -> None:
+    """Withheld executions and hidden waiting ones, long before they are due; a usual sync asks for neither."""
+    desk.n8n.add(*times(3), execution(4, [status_object("wamid.4", "sent", 1_795_000_004)], status="waiting"))
+    desk.n8n.data_missing.add(2)
+    for _ in range(3):
+        desk.sync(after=HOUR)
+    desk.n8n.data_missing.clear()
+    desk.n8n.hidden.add(4)
+    assert desk.sync(after=timedelta(seconds=20)).written.inserted == 0
+    report = desk.sync(after=timedelta(seconds=20), full=True)
+    assert (report.written.inserted, report.read_counts.executions) == (1, 2)
+    assert desk.open() == {4: PendingKind.UNFINISHED}
+
+
 def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk) -> None:
     """Once, by name, in the report and in the books."""
     desk.n8n.add(*times(3))
@@ -393,6 +409,42 @@ def test_when_extraction_learns_something_what_n8n_still_holds_is_read_again(
     assert (report.read_counts.executions, report.written.unchanged) == (30, 30)
 
 
+def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each once, named in the problems, kept in the sync state, and read again only by a newer extraction."""
+    whole = incremental.extract
+
+    def extract(raw: bytes) -> Extraction:
+        found = whole(raw)
+        if int(found.execution_id) % 3:
+            return found
+        provider = None if found.execution_id == "3" else "Evolution API"
+        reason = "text" if provider is None else "provider"
+        return msgspec.structs.replace(found, events=(), outcome=Outcome.NOT_READ, reason=reason, provider=provider)
+
+    monkeypatch.setattr(incremental, "extract", extract)
+    desk.n8n.add(*times(10))
+    report = desk.sync()
+    counts = report.read_counts
+    assert (counts.executions, counts.with_statuses, counts.without) == (10, 7, 0)
+    assert counts.not_read == {"Evolution API": 2, "status inside a text that is not opened": 1}
+    assert "execution 9: not read (Evolution API)" in counts.problems
+    assert report_document(report)["notRead"] == counts.not_read
+    assert desk.open() == {}
+    desk.n8n.add(*times(2, begin=11))
+    assert desk.sync(after=MINUTE).read_counts.executions == 2
+    (facts,) = desk.store.sync_state.facts().values()
+    kept = {(one.reason, one.provider): (one.count, one.last_execution_id, one.last_at) for one in facts.not_read}
+    assert kept == {
+        ("provider", "Evolution API"): (3, 12, desk.now),
+        ("text", None): (1, 3, desk.now - MINUTE),
+    }
+    monkeypatch.setattr(incremental, "extract", whole)
+    monkeypatch.setattr(incremental, "EXTRACTION_VERSION", incremental.EXTRACTION_VERSION + 1)
+    assert desk.sync(after=MINUTE).written.inserted == 4
+
+
 # ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -506,7 +558,7 @@ def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
         ({}, 2 * MINUTE, None),
         ({"is_gone": lambda holder: holder == "dead"}, MINUTE, None),
     ):
-        desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + incremental.LEASE)
+        desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + lease.LEASE)
         report = desk.sync(after=wait, **options)
         assert report.workflow_result is not None
         assert report.workflow_result.busy == busy

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ticktrail.health.checks import Finding
     from ticktrail.health.silent_faults import Remembered
     from ticktrail.settings.settings import Settings
-    from ticktrail.sync.ingest import Progress, SyncReport
+    from ticktrail.sync.results import Progress, SyncReport
 
 app = typer.Typer()
 
@@ -86,7 +86,7 @@ def sync(
 def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool) -> None:
     from ticktrail.output import sync as reports
     from ticktrail.output.documents import write_documents
-    from ticktrail.sync import ingest
+    from ticktrail.sync.preview import preview
 
     settings = read_settings(store)
     with ExitStack() as stack:
@@ -94,7 +94,7 @@ def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool
         ledger = stack.enter_context(open_configured_store(settings))
         progress = stack.enter_context(watched())
         for opened in sources:
-            planned = ingest.preview(opened, ledger, instance=settings.instance, progress=progress)
+            planned = preview(opened, ledger, instance=settings.instance, progress=progress)
             if form is ReportFormat.json:
                 write_documents([reports.preview_document(planned)], "jsonl", sys.stdout)
             else:
@@ -269,7 +269,7 @@ def _beat(settings: Settings) -> None:
 def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
     from ticktrail.output.documents import write_documents
     from ticktrail.output.sync import sync_text
-    from ticktrail.sync.ingest import report_document
+    from ticktrail.sync.results import report_document
 
     if form is ReportFormat.json:
         write_documents([report_document(report)], "jsonl", sys.stdout)

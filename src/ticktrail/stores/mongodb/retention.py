@@ -66,7 +66,7 @@ class MongoRetention:
 
     # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def guard(self, *, at: datetime) -> ErasureFilter:
+    def erasure_filter(self, *, at: datetime) -> ErasureFilter:
         """What the ledger leaves out; where the server deletes by age, that moves on by itself."""
         with explained(self._address):
             state = self._state()
@@ -81,11 +81,11 @@ class MongoRetention:
         self, events: Sequence[StatusEvent], sends: Sequence[Send], write: _Write, *, at: datetime
     ) -> WriteReport:
         """Write what the ledger keeps of a batch."""
-        before = self.guard(at=at)
+        before = self.erasure_filter(at=at)
         kept, kept_sends = before.accepted(events, sends)
         report = write(kept, kept_sends)
         out = len(events) + len(sends) - len(kept) - len(kept_sends)
-        after = self.guard(at=at)
+        after = self.erasure_filter(at=at)
         if after.version != before.version:
             self._clean(after, {event.message_id for event in kept}, {send.key for send in kept_sends})
         elif out:
@@ -129,13 +129,13 @@ class MongoRetention:
 
     def inventory(self, who: str) -> Inventory:
         """What there is of a person."""
-        before = self.guard(at=datetime.now(UTC)).is_forgotten(who)
+        before = self.erasure_filter(at=datetime.now(UTC)).is_forgotten(who)
         with explained(self._address):
             return self._counted(who, before=before, erase=False)
 
     def forget(self, who: str, *, at: datetime) -> Inventory:
         """Erase a person: tombstones first, so that what is erased stays away."""
-        before = self.guard(at=at).is_forgotten(who)
+        before = self.erasure_filter(at=at).is_forgotten(who)
         with explained(self._address):
             self._prepare()
             self._change_state({})
@@ -247,7 +247,7 @@ class MongoRetention:
 
     def kept_since(self, *, at: datetime) -> int | None:
         """The mark, or how far back the server keeps, whichever is later."""
-        return self.guard(at=at).kept_since
+        return self.erasure_filter(at=at).kept_since
 
     def keep_since(self, timestamp: int | None) -> None:
         """Set the mark, or take it away."""
@@ -323,14 +323,14 @@ class MongoRetention:
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:
         """Merge whole messages."""
         at = datetime.now(UTC)
-        before = self.guard(at=at)
+        before = self.erasure_filter(at=at)
         left = [(message, before.left_of(message)) for message in messages]
         wanted = [kept for _, kept in left if kept is not None]
         out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
         with explained(self._address):
             self._prepare()
             report = import_messages(self._statuses(), self._sends(), wanted, self._address, self._zone())
-        after = self.guard(at=at)
+        after = self.erasure_filter(at=at)
         if after.version != before.version:
             self._clean(after, [message.message_id for message in wanted], ())
         return report + WriteReport(left_out=out)

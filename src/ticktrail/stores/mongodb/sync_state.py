@@ -21,7 +21,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.indexes import make_indexes
-from ticktrail.stores.sync_state import KEPT_RUNS, Run
+from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
 COVERAGE, LEASES, RUNS = "ticktrail_coverage", "ticktrail_leases", "ticktrail_runs"
 
@@ -102,7 +102,7 @@ class MongoSyncState:
             try:
                 leases.update_one(free, {"$set": {"holder": holder, "until": until}}, upsert=True)
             except DuplicateKeyError:
-                found = leases.with_options(read_preference=ReadPreference.PRIMARY).find_one({"_id": name})
+                found = leases.find_one_and_update({"_id": name}, {"$min": {"until": until}})
                 return "" if found is None else str(found["holder"])
         return holder
 
@@ -110,6 +110,12 @@ class MongoSyncState:
         """Give a lease back."""
         with explained(self._address):
             self._write(LEASES).delete_one({"_id": name, "holder": holder})
+
+    def leases(self) -> list[LeaseRecord]:
+        """Return all leases, by name."""
+        with explained(self._address):
+            found = self._read(LEASES).find({}).sort("_id", ASCENDING)
+            return [LeaseRecord(name=one["_id"], holder=one["holder"], until=one["until"]) for one in found]
 
     def add_run(self, run: Run) -> None:
         """Keep a run."""

@@ -61,7 +61,7 @@ class SqliteRetention:
 
     # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def guard(self, *, at: datetime) -> ErasureFilter:
+    def erasure_filter(self, *, at: datetime) -> ErasureFilter:
         """What the ledger leaves out."""
         del at  # a mark in a file does not move by itself
         with explained(self._location):
@@ -150,7 +150,7 @@ class SqliteRetention:
 
     def kept_since(self, *, at: datetime) -> int | None:
         """The mark."""
-        return self.guard(at=at).kept_since
+        return self.erasure_filter(at=at).kept_since
 
     def keep_since(self, timestamp: int | None) -> None:
         """Set the mark, or take it away."""

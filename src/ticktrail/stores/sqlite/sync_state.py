@@ -10,8 +10,8 @@ import msgspec
 
 from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, PendingExecution, merge_blocks
 from ticktrail.stores.sqlite.connection import explained, transaction
-from ticktrail.stores.sqlite.rows import to_milliseconds
-from ticktrail.stores.sync_state import KEPT_RUNS, Run
+from ticktrail.stores.sqlite.rows import to_instant, to_milliseconds
+from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
 _Connect = Callable[[], sqlite3.Connection | None]
 _encode = msgspec.json.Encoder().encode
@@ -99,6 +99,8 @@ class SqliteSyncState:
             with transaction(connection):
                 row = connection.execute("SELECT holder, until FROM lease WHERE name = ?", (name,)).fetchone()
                 if row is not None and row[0] != holder and row[1] > to_milliseconds(now):
+                    if row[1] > to_milliseconds(until):
+                        connection.execute("UPDATE lease SET until = ? WHERE name = ?", (to_milliseconds(until), name))
                     return str(row[0])
                 connection.execute("REPLACE INTO lease VALUES (?, ?, ?)", (name, holder, to_milliseconds(until)))
         return holder
@@ -109,6 +111,13 @@ class SqliteSyncState:
             connection = self._writer()
             with transaction(connection):
                 connection.execute("DELETE FROM lease WHERE name = ? AND holder = ?", (name, holder))
+
+    def leases(self) -> list[LeaseRecord]:
+        """Return all leases, by name."""
+        with explained(self._location):
+            connection = self._reader()
+            rows = [] if connection is None else connection.execute("SELECT name, holder, until FROM lease").fetchall()
+        return [LeaseRecord(name=name, holder=holder, until=to_instant(until)) for name, holder, until in sorted(rows)]
 
     def add_run(self, run: Run) -> None:
         """Keep a run."""
