@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
@@ -198,6 +199,17 @@ def parse_seconds(text: str) -> int:
     if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:12]) <= 31_536_000:
         raise ValueError("it is no whole number of seconds")
     return int(digits)
+
+
+def parse_networks(text: str) -> tuple[str, ...]:
+    """IP addresses and networks, separated by commas: ``127.0.0.1, 10.0.0.0/8``."""
+    names = tuple(filter(None, (name.strip() for name in unquoted(text).split(","))))
+    for name in names:
+        try:
+            ip_network(name, strict=False)
+        except ValueError:
+            raise ValueError(f"{name} is not an IP address or network") from None
+    return names
 
 
 def parse_existing_file(text: str, directory: Path) -> Path:

@@ -72,11 +72,13 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
         token: lets in with every right.
         viewer_token: lets in to figures and masked numbers.
         ready_seconds: a sync that is older is late; None to judge by the usual time between syncs.
+        trusted_proxies: addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     """
 
     token: Secret | None = None
     viewer_token: Secret | None = None
     ready_seconds: int | None = None
+    trusted_proxies: tuple[str, ...] = ()
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -168,6 +170,7 @@ SETTINGS = {
         Setting("TICKTRAIL_DASHBOARD_TOKEN", "what openssl rand -hex 24 prints", secret=True),
         Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "what openssl rand -hex 24 prints, another one", secret=True),
         Setting("TICKTRAIL_READY_SECONDS", "900"),
+        Setting("TICKTRAIL_TRUSTED_PROXIES", "127.0.0.1, or several addresses or networks with commas"),
         Setting("TICKTRAIL_CONFIG", "/etc/ticktrail/ticktrail.toml"),
     )
 }
@@ -240,6 +243,7 @@ class _Loader:
                 token=self._read("TICKTRAIL_DASHBOARD_TOKEN", values.parse_token),
                 viewer_token=self._read("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", values.parse_token),
                 ready_seconds=self._read("TICKTRAIL_READY_SECONDS", values.parse_seconds),
+                trusted_proxies=self._read("TICKTRAIL_TRUSTED_PROXIES", values.parse_networks) or (),
             ),
         )
         return msgspec.structs.replace(settings, warnings=tuple(self._lookup.warnings))

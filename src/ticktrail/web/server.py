@@ -35,9 +35,11 @@ from ticktrail.web.api import routes as api
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.roles import Access
 from ticktrail.web.security import login
+from ticktrail.web.security.connections import LimitedProtocol
 from ticktrail.web.security.headers import SecurityHeaders
 from ticktrail.web.security.middleware import AuthMiddleware, ReadOnlyMiddleware
 from ticktrail.web.security.rate_limit import LoginAttempts
+from ticktrail.web.security.request_checks import LARGEST_HEAD
 from ticktrail.web.security.sessions import LOGOUT_FILE, Sessions
 from ticktrail.web.security.url_tokens import data_folder
 from ticktrail.web.store_pool import StorePool, open_store_pool
@@ -52,8 +54,6 @@ _NO_ADDRESS = "Give an address that this machine has: --host 127.0.0.1, or --hos
 
 _PAGES = "ticktrail.web.pages.routes"
 _STOP_SECONDS = 5
-_MOST_CONNECTIONS = 500
-_LARGEST_HEAD = 32_768
 
 
 def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
@@ -116,21 +116,26 @@ class Server:
     """
 
     def __init__(self, app: FastAPI, listening: socket.socket, *, ended: threading.Event | None = None) -> None:
+        proxies = app.state.settings.dashboard.trusted_proxies
         self._listening = listening
         self._ended = ended
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                log_level="warning",
-                # UrlTokens can hold a person's number, and no log of ours has one whole.
+                log_config=None,
+                # Its warnings are about malformed requests, as many as a client likes to send.
+                log_level="error",
+                # The API's addresses can hold phone numbers, which no log may.
                 access_log=False,
                 server_header=False,
                 # The faster parser has no limit for headers.
-                http="h11",
-                h11_max_incomplete_event_size=_LARGEST_HEAD,
+                http=LimitedProtocol,
+                h11_max_incomplete_event_size=LARGEST_HEAD,
                 timeout_graceful_shutdown=_STOP_SECONDS,
                 timeout_keep_alive=30,
-                limit_concurrency=_MOST_CONNECTIONS,
+                # By default uvicorn believes X-Forwarded-For from this machine, and any user of it could forge one.
+                proxy_headers=bool(proxies),
+                forwarded_allow_ips=list(proxies),
                 ws_max_size=1_000_000,
             )
         )

@@ -15,7 +15,7 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.settings.settings import Secret
 from ticktrail.web.roles import Access, Role, access_for, is_loopback
 from ticktrail.web.security.middleware import SESSION_COOKIE
-from ticktrail.web.security.rate_limit import MOST_FAILURES, WINDOW_SECONDS, LoginAttempts
+from ticktrail.web.security.rate_limit import MAX_FAILURES, WINDOW_SECONDS, LoginAttempts
 
 BOTH = Access(tokens={Role.FULL: Secret(TOKEN), Role.VIEWER: Secret(VIEWER_TOKEN)})
 TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
@@ -112,15 +112,14 @@ def test_a_token_is_its_roles(text: str, role: Role | None) -> None:
     assert BOTH.role_by_token(text) is role
 
 
-def test_an_address_that_guesses_is_not_listened_to() -> None:
-    """After ten failures an address waits until the first is five minutes old; its whole IPv6 network does."""
+def test_an_address_that_guesses_is_told_to_wait() -> None:
+    """From the eleventh failure on, an address waits until the first is five minutes old, with its IPv6 network."""
     attempts = LoginAttempts()
-    for second in range(MOST_FAILURES):
-        assert attempts.wait("2001:db8::1", second) == 0
-        attempts.failed(f"2001:db8::{second + 1}", second)
-    assert attempts.wait("2001:db8::ffff", MOST_FAILURES) == WINDOW_SECONDS - MOST_FAILURES
-    assert attempts.wait("2001:db8:0:1::1", MOST_FAILURES) == 0
-    assert attempts.wait("2001:db8::1", WINDOW_SECONDS) == 0
+    for second in range(MAX_FAILURES):
+        assert attempts.failed(f"2001:db8::{second + 1}", second) == 0
+    assert attempts.failed("2001:db8::ffff", MAX_FAILURES) == WINDOW_SECONDS - MAX_FAILURES
+    assert attempts.failed("2001:db8:0:1::1", MAX_FAILURES) == 0
+    assert attempts.failed("2001:db8::1", WINDOW_SECONDS + MAX_FAILURES) == 0
 
 
 def test_memory_of_failures_is_bounded() -> None:
@@ -225,18 +224,19 @@ def test_a_login_page_shows_nothing_of_a_link_as_html(guarded_here: TestClient) 
     assert "&lt;script&gt;" in page.text
 
 
-def test_guessing_is_stopped(guarded_here: TestClient) -> None:
-    """After ten wrong tokens by either way even the right one is not listened to; a session goes on."""
-    guarded_here.post("/login", data={"token": VIEWER_TOKEN})
-    for number in range(MOST_FAILURES):
+def test_guessing_is_answered_with_429_and_the_right_token_still_works(guarded_here: TestClient) -> None:
+    """After ten wrong tokens, wrong ones are a 429 with Retry-After; the right one, and a session, go on working."""
+    for number in range(MAX_FAILURES):
         if number % 2:
             assert guarded_here.get("/metrics", headers=bearer(f"wrong-{number}")).status_code == 401
         else:
             assert guarded_here.post("/login", data={"token": f"wrong-{number}"}).status_code == 401
-    assert guarded_here.post("/login", data={"token": TOKEN}).status_code == 429
-    refused = guarded_here.get("/metrics", headers=bearer(TOKEN))
+    assert guarded_here.post("/login", data={"token": "wrong"}).status_code == 429
+    refused = guarded_here.get("/metrics", headers=bearer("wrong"))
     assert refused.status_code == 429
     assert 0 < int(refused.headers["retry-after"]) <= 300
+    assert guarded_here.get("/metrics", headers=bearer(TOKEN)).status_code == 200
+    assert guarded_here.post("/login", data={"token": VIEWER_TOKEN}).status_code == 303
     assert guarded_here.get("/metrics").status_code == 200
 
 

@@ -157,6 +157,7 @@ def test_n8ns_own_variables_are_no_mistakes(tmp_path: Path, name: str) -> None:
         "MONGODB_DATABASE": "a",
         "N8N_API_PREFIX": "a",
         "TICKTRAIL_READY_SECONDS": "60",
+        "TICKTRAIL_TRUSTED_PROXIES": "127.0.0.1",
     }.get(name, value)
     assert load(tmp_path, f"{name}={value}\n{other}=y\n").warnings == ()
 

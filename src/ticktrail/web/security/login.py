@@ -75,12 +75,10 @@ def router(
         wanted = _local(form.get("next", ""))
         if access.is_open:
             return RedirectResponse(wanted, 303)
-        address, now = client_address(request), clock()
-        if wait := attempts.wait(address, now):
-            return _page(wanted, words.TOO_MANY_TOKENS.format(seconds=wait), 429)
         role = access.role_by_token(form.get("token", "").strip())
         if role is None:
-            attempts.failed(address, now)
+            if wait := attempts.failed(client_address(request), clock()):
+                return _page(wanted, words.TOO_MANY_TOKENS.format(seconds=wait), 429)
             return _page(wanted, words.WRONG_TOKEN, 401)
         answer = RedirectResponse(wanted, 303)
         answer.set_cookie(

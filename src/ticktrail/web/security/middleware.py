@@ -7,23 +7,25 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 from starlette.datastructures import Headers
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from ticktrail.web.problem_details import Problem, problem
+from ticktrail.web.problem_details import RETRY_SECONDS, Problem, problem
 from ticktrail.web.roles import ROLE_KEY, Access, Role
 from ticktrail.web.security import request_checks as bounds
+from ticktrail.web.security.connections import OVER_LIMIT
 from ticktrail.web.security.headers import under
 from ticktrail.web.security.rate_limit import LoginAttempts
 from ticktrail.web.security.sessions import Sessions
 
 SESSION_COOKIE = "ticktrail_session"
 
-WITHOUT_LOGIN = ("/healthz", "/readyz", "/login", "/favicon.ico")
-"""What anybody may ask for. All else needs a role, the pages' scripts and styles included."""
+PROBES = ("/healthz", "/readyz")
+WITHOUT_LOGIN = (*PROBES, "/login", "/favicon.ico")
+"""Paths that need no role. Every other path does, also scripts and styles of the pages."""
 
-READ_ONLY = ("/api", "/metrics", "/healthz", "/readyz")
+READ_ONLY = ("/api", "/metrics", *PROBES)
 
 _FOR_PROGRAMS = ("/api", "/metrics")
 
@@ -67,6 +69,8 @@ class AuthMiddleware:
             if refusal is None:
                 await self.app(scope, bounds.bounded(receive) if scope["type"] == "http" else receive, send)
                 return
+        except ClientDisconnect:
+            return
         except Problem as found:
             refusal = problem(found.status, str(found), remedy=found.remedy, name=found.name, headers=found.headers)
         if scope["type"] == "websocket":
@@ -78,6 +82,8 @@ class AuthMiddleware:
     def _look_at(self, scope: Scope) -> Response | None:
         connection = HTTPConnection(scope)
         headers = connection.headers
+        if scope.get("state", {}).get(OVER_LIMIT) and scope["path"] not in PROBES:
+            raise Problem(503, "Too many connections are open.", remedy="Try again later.", retry_seconds=RETRY_SECONDS)
         bounds.refuse_large(scope, headers)
         bounds.refuse_foreign_host(headers, is_open=self._access.is_open)
         bounds.refuse_foreign_origin(scope, headers)
@@ -97,13 +103,10 @@ class AuthMiddleware:
         return None if cookie is None else self._sessions.role(cookie)
 
     def _role_by_token(self, token: str, address: str) -> Role | None:
-        now = self._clock()
-        if wait := self._attempts.wait(address, now):
-            said = f"Too many wrong tokens came from this address. Wait {wait} s."
-            raise Problem(429, said, name="Authorization", retry_seconds=wait)
         role = self._access.role_by_token(token)
-        if role is None:
-            self._attempts.failed(address, now)
+        if role is None and (wait := self._attempts.failed(address, self._clock())):
+            detail = f"Too many wrong tokens came from this address. Wait {wait} s."
+            raise Problem(429, detail, name="Authorization", retry_seconds=wait)
         return role
 
 

@@ -1,4 +1,8 @@
-"""Wrong tokens, counted by where they come from, so that nobody can go on guessing."""
+"""Counts wrong tokens by client address, and asks guessers to wait.
+
+The right token is always accepted: otherwise ten wrong ones, from a forgotten script or from another user behind the
+same proxy, would lock out everybody at that address. Tokens have 16 random characters or more: too many to guess.
+"""
 
 from __future__ import annotations
 
@@ -6,40 +10,36 @@ import ipaddress
 import math
 from collections import OrderedDict
 
-MOST_FAILURES = 10
+MAX_FAILURES = 10
 WINDOW_SECONDS = 300.0
-"""After so many wrong tokens within so long, an address is not listened to until the first of them is so old."""
 
-_MOST_ADDRESSES = 10_000
+_MAX_ADDRESSES = 10_000
 
 
 class LoginAttempts:
-    """The failures of each address. Time is any clock that only goes forward, in seconds."""
+    """Failed logins by address. Times are seconds of any clock that only goes forward."""
 
     def __init__(self) -> None:
         self._failures: OrderedDict[str, list[float]] = OrderedDict()
 
-    def wait(self, address: str, now: float) -> int:
-        """Seconds until this address is listened to again; 0 when it is now."""
-        recent = self._recent(address, now)
-        if len(recent) < MOST_FAILURES:
-            return 0
-        return max(1, math.ceil(recent[-MOST_FAILURES] + WINDOW_SECONDS - now))
+    def failed(self, address: str, now: float) -> int:
+        """Count a wrong token; the seconds this address should wait, 0 for the first ten within five minutes.
 
-    def failed(self, address: str, now: float) -> None:
-        """Count a wrong token. Memory holds ten thousand addresses, those that failed last."""
+        The 10,000 addresses that failed last are remembered.
+        """
         name = _network(address)
-        self._failures[name] = [*self._recent(address, now), now][-MOST_FAILURES:]
+        recent = [moment for moment in self._failures.get(name, ()) if now - moment < WINDOW_SECONDS]
+        self._failures[name] = [*recent, now][-MAX_FAILURES:]
         self._failures.move_to_end(name)
-        while len(self._failures) > _MOST_ADDRESSES:
+        while len(self._failures) > _MAX_ADDRESSES:
             self._failures.popitem(last=False)
-
-    def _recent(self, address: str, now: float) -> list[float]:
-        return [moment for moment in self._failures.get(_network(address), ()) if now - moment < WINDOW_SECONDS]
+        if len(recent) < MAX_FAILURES:
+            return 0
+        return max(1, math.ceil(recent[0] + WINDOW_SECONDS - now))
 
 
 def _network(address: str) -> str:
-    """The address, or the /64 of an IPv6 one: everybody has a whole one of those to change addresses in."""
+    """The address; of an IPv6 one its /64, within which a client chooses addresses freely."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
