@@ -197,7 +197,7 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
     ("arguments", "said"),
     [
         (["messages", "12"], "too few"),
-        (["messages", "--country", "Saudi"], "ISO codes"),
+        (["messages", "--country", "Saudi"], "ISO code"),
         (["messages", "--sort", "best"], "--sort"),
         (["messages", "--error", "many"], "--error"),
         (["messages", "--after", "nonsense"], "--after"),

@@ -52,6 +52,25 @@ def store_options(store_url: str) -> Iterator[StoreOptions]:
 
 
 @pytest.fixture
+def stored_bytes(store_url: str, store_options: StoreOptions) -> Callable[[], str]:
+    """Read everything that a store keeps without the product's code: files as they are, documents as JSON."""
+
+    def read() -> str:
+        if not store_url.startswith("mongodb"):
+            path = Path(store_url)
+            return "".join(file.read_bytes().decode(errors="replace") for file in path.parent.glob(f"{path.name}*"))
+        from bson import json_util  # noqa: PLC0415 - not for the embedded store
+        from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
+
+        with MongoClient(store_url) as client:
+            database = client[str(store_options.database)]
+            found = [list(database[name].find()) for name in database.list_collection_names()]
+            return json_util.dumps(found, ensure_ascii=False)
+
+    return read
+
+
+@pytest.fixture
 def nothing_was_created(store_url: str, store_options: StoreOptions) -> Callable[[], bool]:
     """Tells whether the place is still as it was before anybody opened it."""
 

@@ -22,8 +22,9 @@ from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.model import HistoryEntry, Message
 from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.user_file import question_settings
 from ticktrail.sync.scan import Scan, newest
-from ticktrail.text.phone_numbers import recipient
+from ticktrail.text.phone_numbers import parse_person
 from ticktrail.text.times import parse_moment
 
 
@@ -57,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace, settings: Settings) -> None:
     since = None if options.since is None else parse_moment(options.since, datetime.now(UTC), settings.timezone)
-    wanted = recipient(options.wa_id) if options.wa_id else None
+    person = None if options.wa_id is None else parse_person(options.wa_id, question_settings(settings).region)
     with ExitStack() as stack:
         sources = open_all(stack, "n8n", settings)
         say(f"Scanning the newest {options.limit} executions of {', '.join(settings.workflow_ids)} …")
@@ -66,12 +67,12 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
     for problem in found.read_counts.problems[:20]:
         say(problem)
     workflow = ",".join(settings.workflow_ids)
-    if wanted is not None and options.message_id:
-        answer, message = found.track(wanted, options.message_id)
+    if person is not None and options.message_id:
+        answer, message = found.track(person, options.message_id)
         kept = [] if message is None else [message]
         document = tracked_document(workflow, options.wa_id, options.message_id, answer, message, settings)
     else:
-        kept = found.messages(conversation_id=wanted, limit=max(0, options.max_messages))
+        kept = found.messages(person=person, limit=max(0, options.max_messages))
         document = listed_document(workflow, options.wa_id, kept, settings)
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
     sys.stdout.flush()

@@ -147,7 +147,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         conversation_id: exactly this recipient (a group's id for a group); also matches ``recipientUserId``.
-        person: this recipient, as :func:`ticktrail.text.phone_numbers.person` understood what was typed.
+        person: this recipient, as :func:`ticktrail.text.phone_numbers.parse_person` understood what was typed.
         statuses: the latest status is one of these; empty for any.
         not_statuses: the latest status is none of these.
         failure_codes: ``failure.code`` is one of these, whether it was reported as a number or as text.

@@ -14,7 +14,7 @@ import msgspec
 
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
 from ticktrail.messages.filters import Grouping
-from ticktrail.text.countries import country_of
+from ticktrail.text.phone_numbers import country_of
 
 TIMES = frozenset({Grouping.DAY, Grouping.HOUR})
 

@@ -43,7 +43,7 @@ from ticktrail.queries.filter_values import (
     write_moment,
 )
 from ticktrail.settings.user_file import catalogue, question_settings
-from ticktrail.text import phone_numbers as phone
+from ticktrail.text.phone_numbers import parse_country, parse_person
 from ticktrail.text.times import parse_duration, parse_moment
 
 
@@ -171,9 +171,7 @@ def _page(cursor: type[Cursor | SendCursor]) -> tuple[Condition[Any], Condition[
 
 
 def _person(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
-    if not text.strip():
-        raise ConfigurationError("There is no phone number.", remedy="Give a number, such as +966 50 000 0001.")
-    return replace(chosen, person=phone.person(text, question_settings(context.settings).region))
+    return replace(chosen, person=parse_person(text, question_settings(context.settings).region))
 
 
 def _updated_within(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
@@ -315,7 +313,7 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         help="Sent to numbers of this country, such as SA or EG",
         kind=Kind.TEXT,
         fields=("country",),
-        apply=lambda chosen, text, _: replace(chosen, country=phone.country(text)),
+        apply=lambda chosen, text, _: replace(chosen, country=parse_country(text)),
         options=("--country",),
         metavar="ISO",
         address="country",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.filters import STATUSES
-from ticktrail.text import phone_numbers as phone
+from ticktrail.text.phone_numbers import person_id
 
 LARGEST_CODE = 10**18 - 1
 """Greatest failure code that is accepted; Meta's codes have at most seven digits."""
@@ -67,7 +67,7 @@ def parse_template(text: str) -> tuple[str | None, str | None]:
 
 def number_spellings(text: str) -> tuple[str, ...]:
     """Return a sending number, or its id, as typed and as Meta writes it."""
-    return tuple(dict.fromkeys((text.strip(), phone.recipient(text))))
+    return tuple(dict.fromkeys((text.strip(), person_id(text) or text)))
 
 
 def write_moment(timestamp: int | None) -> str:

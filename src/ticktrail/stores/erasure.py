@@ -15,14 +15,15 @@ import base64
 import binascii
 import hashlib
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import Any
 
 import msgspec
 
 from ticktrail.messages.merge import sort_history, standing
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
+from ticktrail.text.phone_numbers import number_pattern, person_id
 
 _BUCKETS = 0x3FFF
 _SCRYPT_COST = 2**14
@@ -33,31 +34,10 @@ _WAMID = "wamid."
 _WAMID_START = b"\x1c\x18"
 """What stands in a wamid before the length and the digits of the recipient's number."""
 
-_ORNAMENTS = re.compile(r"[\s+\-().\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-"""What people and address books put between and around the digits of a number."""
-
-_ACCOUNT = re.compile(r"^whatsapp:|@(?:s\.whatsapp\.net|c\.us)$", re.IGNORECASE)
-"""What other tools put around a person's number."""
+_ERASED = "[erased]"
+_SHORTEST_ID = 6
 
 IsPerson = Callable[[str | None], bool]
-
-
-def person(text: str | None) -> str | None:
-    """The name under which a person is compared: a number's digits, however it is typed; another id as it stands.
-
-    What this makes of a number must never change, for tombstones are made of it.
-    """
-    if not text:
-        return None
-    if not text.isascii():
-        text = "".join(
-            str(unicodedata.decimal(character)) if character.isdecimal() else character for character in text
-        )
-    plain = text.strip()
-    digits = _ORNAMENTS.sub("", _ACCOUNT.sub("", plain))
-    if not (digits.isascii() and digits.isdigit()):
-        return plain or None
-    return digits.removeprefix("00") or plain
 
 
 def number_in(message_id: str | None) -> str | None:
@@ -130,6 +110,49 @@ def without(message: Message, is_person: IsPerson) -> Message | None:
     return msgspec.structs.replace(message, history=history, attributes=known, state=standing(history))
 
 
+class TextEraser:
+    """Erases a person from texts that are kept for operators: errors, reasons, notes.
+
+    Args:
+        names: every id of the person, in normal form.
+        message_ids: of messages to them.
+    """
+
+    def __init__(self, names: Iterable[str], message_ids: Iterable[str] = ()) -> None:
+        self._names = frozenset(names)
+        self._message_ids = frozenset(message_ids)
+        # A short id could be a part of any word.
+        ids = [name for name in self._names if len(name) >= _SHORTEST_ID]
+        patterns = [
+            rf"(?<!\d)(?:00)?{number_pattern(name)}(?!\d)" if name.isdigit() else rf"(?<!\w){re.escape(name)}(?!\w)"
+            for name in ids
+        ]
+        self._pattern = re.compile("|".join([rf"{re.escape(_WAMID)}[A-Za-z0-9+/_=-]+", *patterns]))
+
+    def erase(self, value: Any) -> Any:
+        """Return a JSON value without the person: their ids in texts replaced, records of their messages dropped."""
+        if isinstance(value, str):
+            return self._pattern.sub(self._replaced, value)
+        if isinstance(value, list):
+            return [self.erase(one) for one in value if not (isinstance(one, dict) and self._is_theirs(one))]
+        if isinstance(value, dict):
+            return {self.erase(name): self.erase(one) for name, one in value.items()}
+        return value
+
+    def _is_theirs(self, record: dict[str, Any]) -> bool:
+        message_id = record.get("messageId")
+        return isinstance(message_id, str) and self._names_message(message_id)
+
+    def _names_message(self, message_id: str) -> bool:
+        return message_id in self._message_ids or number_in(message_id) in self._names
+
+    def _replaced(self, found: re.Match[str]) -> str:
+        text = found[0]
+        if text.startswith(_WAMID):
+            return _ERASED if self._names_message(text) else text
+        return _ERASED if person_id(text) in self._names else text
+
+
 class ErasureFilter:
     """What a ledger leaves out at one moment.
 
@@ -162,7 +185,7 @@ class ErasureFilter:
         if verdict is None:
             if len(self._verdicts) >= _REMEMBERED:
                 self._verdicts.clear()
-            verdict = self._verdicts[text] = self._has_tombstone(person(text))
+            verdict = self._verdicts[text] = self._has_tombstone(person_id(text))
         return verdict
 
     def _has_tombstone(self, name: str | None) -> bool:
@@ -211,7 +234,7 @@ class ErasureFilter:
 
 
 def _names(*texts: str | None) -> set[str]:
-    return {name for name in map(person, texts) if name is not None}
+    return {name for name in map(person_id, texts) if name is not None}
 
 
 def _bucket(salt: str, name: str) -> int:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from ticktrail.messages.model import Message
-from ticktrail.stores.erasure import ErasureFilter, number_in, person
-from ticktrail.stores.sync_state import SyncState
+from ticktrail.stores.erasure import ErasureFilter
+from ticktrail.text.phone_numbers import person_id
 
 if TYPE_CHECKING:
     from ticktrail.stores.results import WriteReport
@@ -28,7 +28,7 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         messages: theirs alone, and ``statuses`` in those.
         group_messages: to groups they are a member of, and ``group_statuses``, the entries there that name them.
         sends: attempts to send to them, refused ones included.
-        runs: records of syncs that name a message to them, which the store had refused.
+        records: runs of syncs, pending executions and alerts whose errors, reasons or notes name them.
         before: they were forgotten earlier.
     """
 
@@ -38,14 +38,14 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
     group_messages: int = 0
     group_statuses: int = 0
     sends: int = 0
-    runs: int = 0
+    records: int = 0
     before: bool = False
     message_ids: tuple[str, ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether there is anything to erase."""
-        return bool(self.messages or self.group_messages or self.sends or self.runs)
+        return bool(self.messages or self.group_messages or self.sends or self.records)
 
 
 class Pruned(msgspec.Struct, frozen=True):
@@ -68,15 +68,15 @@ class Retention(Protocol):
         """What the ledger leaves out at this instant: for whoever asks whether a status is missing."""
         ...
 
-    def inventory(self, who: str) -> Inventory:
-        """What there is of a person. ``who`` is a number however it is typed, or another id.
+    def inventory(self, who: str, *others: str) -> Inventory:
+        """Count what there is of a person, who is known by these ids: numbers in any spelling, or other ids.
 
         Ids that the ledger knows to be the same person's (the number beside a business-scoped user id, the number
         as it was typed beside the one WhatsApp answered) are followed.
         """
         ...
 
-    def forget(self, who: str, *, at: datetime) -> Inventory:
+    def forget(self, who: str, *others: str, at: datetime) -> Inventory:
         """Erase a person: messages to them, their entries in groups' messages, sends, and what names them elsewhere.
 
         First a tombstone is set for every id of theirs. From then on no write, sync, import or copy brings them
@@ -151,23 +151,9 @@ class Retention(Protocol):
         ...
 
 
-def clean_runs(books: SyncState, names: Sequence[str], message_ids: Sequence[str], *, erase: bool) -> int:
-    """Take a person's message ids out of the records of syncs: a refused message is named there. Returns how many."""
-    theirs, ids = set(names), set(message_ids)
-    found = 0
-    for run in books.runs():
-        refused = run.report.get("refused") or []
-        kept = [one for one in refused if one["messageId"] not in ids and number_in(one["messageId"]) not in theirs]
-        if len(kept) < len(refused):
-            found += 1
-            if erase:
-                books.add_run(msgspec.structs.replace(run, report={**run.report, "refused": kept}))
-    return found
-
-
 def linked(names: Sequence[str], look: Callable[[Sequence[str]], set[str]]) -> tuple[str, ...]:
     """Every name of a person: ``look`` says which others the records of some names have; asked until no more come."""
-    known = list(dict.fromkeys(filter(None, map(person, names))))
+    known = list(dict.fromkeys(filter(None, map(person_id, names))))
     new: Sequence[str] = known
     while new:
         new = sorted(look(new) - set(known))

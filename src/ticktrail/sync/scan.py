@@ -12,6 +12,7 @@ from ticktrail.stores import Store
 from ticktrail.stores.results import WriteReport
 from ticktrail.sync.ingest import read
 from ticktrail.sync.results import Progress, ReadCounts
+from ticktrail.text.phone_numbers import Person
 
 NOT_FOUND = "not_found"
 """Result of :meth:`Scan.track`: no execution that was read has a status of this message."""
@@ -37,20 +38,20 @@ class Scan:
             for message_id, gathered in gather(events).items()
         }
 
-    def messages(self, *, conversation_id: str | None = None, limit: int | None = None) -> list[Message]:
+    def messages(self, *, person: Person | None = None, limit: int | None = None) -> list[Message]:
         """Return the messages, newest first (latest timestamp, then message id)."""
-        chosen = [one for one in self._messages.values() if conversation_id is None or _is_to(one, conversation_id)]
+        chosen = [one for one in self._messages.values() if person is None or _is_to(one, person)]
         chosen.sort(key=lambda one: one.message_id)
         chosen.sort(key=lambda one: one.state.latest_timestamp or 0, reverse=True)
         return chosen[:limit]
 
-    def track(self, conversation_id: str, message_id: str) -> tuple[str, Message | None]:
+    def track(self, person: Person, message_id: str) -> tuple[str, Message | None]:
         """Return a message with its latest status, or :data:`NOT_FOUND` or :data:`WA_ID_MISMATCH` and None."""
         message = self._messages.get(message_id)
         if message is None:
             return NOT_FOUND, None
         recipient = message.attributes.conversation_id
-        if recipient is not None and not _is_to(message, conversation_id):
+        if recipient is not None and not _is_to(message, person):
             return WA_ID_MISMATCH, None
         return message.state.latest_status, message
 
@@ -91,5 +92,5 @@ def newest(
     return Scan(events, sends, read_counts, now())
 
 
-def _is_to(message: Message, conversation_id: str) -> bool:
-    return conversation_id in {message.attributes.conversation_id, message.attributes.recipient_user_id}
+def _is_to(message: Message, person: Person) -> bool:
+    return person.includes(message.attributes.conversation_id, message.attributes.recipient_user_id)

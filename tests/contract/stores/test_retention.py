@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -23,13 +24,16 @@ from tests.support.records import (
     everything,
     rejected,
 )
+from tests.support.spellings import spellings
 
 from ticktrail.messages.model import HistoryEntry, Send, SentBy, StatusEvent
 from ticktrail.stores import Store
 from ticktrail.stores.copying import copy
+from ticktrail.stores.coverage import Change, Facts, Kind, Lost, Open
 from ticktrail.stores.sync_state import Run
 
 OpenAgain = Callable[[], Store]
+StoredBytes = Callable[[], str]
 
 OTHER = "966500000002"
 BUSINESS_ID = "SA.9001"
@@ -97,9 +101,7 @@ def test_a_person_is_erased_everywhere_and_nobody_else_is(store: Store, other_st
     assert store.retention.clear_traces()
 
 
-@pytest.mark.parametrize(
-    "typed", ["+966 50 000 0001", "00966500000001", "(966) 50-000-0001", "٩٦٦٥٠٠٠٠٠٠٠١", f" {WHO} ", BUSINESS_ID]
-)
+@pytest.mark.parametrize("typed", [*spellings(WHO), BUSINESS_ID, f"\u200b{BUSINESS_ID} "])
 def test_a_person_is_found_however_they_are_typed(store: Store, typed: str) -> None:
     """Digits decide, whatever stands between them; a business-scoped id leads to the number beside it."""
     store.write([*THEIRS, *NOT_THEIRS], THEIR_SENDS, at=AT)
@@ -193,12 +195,58 @@ def test_a_tombstone_does_not_hold_the_number(store: Store, other_store: Store) 
     assert store.retention.tombstones() != other_store.retention.tombstones()
 
 
-def test_records_of_syncs_do_not_name_a_forgotten_person(store: Store) -> None:
-    """A refused message stands in the record of a sync with its id, which holds the number: it goes."""
+def test_every_spelling_of_a_person_is_erased(store: Store) -> None:
+    """What is stored may be spelled in any way too: refused sends as workflows wrote them, ids of other tools."""
+    written = spellings(WHO)
+    refused = [
+        msgspec.structs.replace(rejected(f"orders/{number}/Send/0"), input=text) for number, text in enumerate(written)
+    ]
+    statuses = [to(text, f"wamid.spelled-{number}") for number, text in enumerate(written)]
+    members = [
+        to("group-7", "wamid.group", "read", NOON + number, participant=text) for number, text in enumerate(written)
+    ]
+    store.write([*statuses, *members, *NOT_THEIRS], [*refused, other_send()], at=AT)
+
+    gone = store.retention.forget(WHO, at=LATER)
+
+    assert sorted(everything(store)) == sorted({"wamid.other", wamid_to(OTHER), "wamid.group"})
+    assert [entry.participant for entry in store.get(["wamid.group"])["wamid.group"].history] == [OTHER]
+    assert [send.key for send in store.sends()] == ["wamid.other"]
+    assert (gone.messages, gone.sends, gone.group_statuses) == (len(written), len(written), len(written))
+    assert store.write([*statuses, *members], refused, at=MUCH_LATER).left_out == 3 * len(written)
+
+
+def test_texts_kept_for_operators_do_not_name_a_forgotten_person(store: Store, stored_bytes: StoredBytes) -> None:
+    """Errors of runs, reasons of pending and lost executions, notes of alerts: no byte of the number stays."""
+    numbers = [text for who in (WHO, OTHER) for text in [*spellings(who), wamid_to(who)]]
     refused = [{"messageId": wamid_to(number), "reason": "too large"} for number in (WHO, OTHER)]
-    store.sync_state.add_run(Run(run_id="1", scope="s", began_at=AT, seconds=1.0, report={"refused": refused}))
-    assert store.retention.forget(WHO, at=LATER).runs == 1
-    assert [run.report["refused"] for run in store.sync_state.runs()] == [refused[1:]]
+    store.write([event("sent")], at=AT)
+    for number, text in enumerate(numbers):
+        reason, started = f"refused for {text}.", AT.isoformat()
+        report = {"refused": refused, "problems": [reason]}
+        store.sync_state.add_run(
+            Run(run_id=str(number), scope="s", began_at=AT, seconds=1.0, error=reason, report=report)
+        )
+        pending = Open(
+            execution_id=number, kind=Kind.REFUSED, first_met_at=AT, look_again_at=AT, reason=reason, started_at=started
+        )
+        lost = (Lost(execution_id=number, reason=reason, started_at=started, found_at=AT),)
+        store.sync_state.save_coverage(f"scope-{number}", Change(opened=(pending,), facts=Facts(lost=lost)))
+        store.alert_state.see(f"alert-{number}", "kind", reason, at=AT)
+        store.alert_state.acknowledge(f"alert-{number}", at=AT, note=reason)
+
+    planned = store.retention.inventory(WHO)
+    gone = store.retention.forget(WHO, at=LATER)
+
+    assert store.retention.clear_traces()
+    assert gone.records == planned.records > 4 * len(numbers) / 2
+    left = stored_bytes()
+    for text in [*spellings(WHO), wamid_to(WHO)]:
+        assert text.strip() not in left, text
+        assert json.dumps(text.strip())[1:-1] not in left, text
+    for text in [*spellings(OTHER), wamid_to(OTHER)]:
+        assert text.strip() in left or json.dumps(text.strip())[1:-1] in left, text
+    assert [run.report["refused"] for run in store.sync_state.runs(1)] == [refused[1:]]
 
 
 def test_an_id_corrected_by_whatsapp_leads_to_the_same_person(store: Store) -> None:

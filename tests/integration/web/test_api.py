@@ -187,7 +187,7 @@ def test_a_wrong_parameter_is_named(
     [
         ("/messages", {"since": "the other day"}, "no time"),
         ("/messages", {"updated_within": "long"}, "no length of time"),
-        ("/messages", {"country": "XX"}, "no country"),
+        ("/messages", {"country": "XX"}, "not a country code"),
         ("/messages", {"after": "AAAA"}, "after"),
         ("/messages", {"after": "p_AAAA"}, "not a valid cursor"),
         ("/messages", {"wa_id": "12"}, "too few"),

@@ -11,7 +11,7 @@ import pytest
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.grouping import campaign_of, chosen, folded
-from ticktrail.text.countries import country_of
+from ticktrail.text.phone_numbers import country_of
 
 RIYADH, BERLIN, KATHMANDU = (ZoneInfo(name) for name in ("Asia/Riyadh", "Europe/Berlin", "Asia/Kathmandu"))
 

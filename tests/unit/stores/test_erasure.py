@@ -3,48 +3,47 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.spellings import spellings
 
 from ticktrail.messages.model import StatusEvent
-from ticktrail.stores.erasure import ErasureFilter, number_in, person, tombstone, wamid_start
+from ticktrail.stores.erasure import ErasureFilter, TextEraser, number_in, tombstone, wamid_start
+from ticktrail.text.phone_numbers import person_id
 
 SALT = "00112233445566778899aabbccddeeff"
 WHO = "966500000001"
 
 
-@pytest.mark.parametrize(
-    ("typed", "name"),
-    [
-        ("966500000001", WHO),
-        ("+966 50 000 0001", WHO),
-        ("00966 (50) 000-0001", WHO),
-        ("\u202a+966\u00a050\u00a0000\u00a00001\u202c", WHO),
-        ("٩٦٦٥٠٠٠٠٠٠٠١", WHO),
-        ("966500000001@s.whatsapp.net", WHO),
-        ("whatsapp:+966500000001", WHO),
-        (" SA.9001 ", "SA.9001"),
-        ("group-7", "group-7"),
-        ("120363000000000001@g.us", "120363000000000001@g.us"),
-        ("", None),
-        ("  ", None),
-        (None, None),
-    ],
-)
-def test_a_person_has_one_name_however_it_is_typed(typed: str | None, name: str | None) -> None:
-    """Numbers become their digits; ids that are no numbers, groups among them, stay as they are."""
-    assert person(typed) == name
-
-
 @given(st.text())
-def test_naming_is_done_once(text: str) -> None:
-    """A name's name is itself, and no text is too odd to be asked about."""
-    name = person(text)
-    assert person(name) == name
+def test_no_text_is_too_odd_to_be_checked(text: str) -> None:
+    """Checking a text against tombstones, and reading a number from a message id, raise nothing."""
     ErasureFilter([tombstone(SALT, WHO)]).is_forgotten(text)
     number_in(f"wamid.{text}")
+
+
+@pytest.mark.parametrize("typed", spellings(WHO))
+def test_texts_lose_every_spelling_of_a_person(typed: str) -> None:
+    """Errors, reasons and notes keep their words and lose the number; another number stays."""
+    erased = TextEraser([WHO]).erase({"error": [f"refused: {typed} (and 966500000002)"]})
+    assert person_id(WHO) not in re.sub(r"\D", "", erased["error"][0].replace("966500000002", ""))
+    assert erased["error"][0].startswith("refused: ")
+    assert erased["error"][0].endswith(" (and 966500000002)")
+
+
+def test_texts_lose_message_ids_that_hold_the_number() -> None:
+    """The number stands in a wamid as base64; a record of a message to the person goes whole."""
+    eraser = TextEraser([WHO, "SA.9001"], ["wamid.theirs"])
+    held = "wamid." + base64.b64encode(b"\x1c\x18\x0c" + WHO.encode() + b"\x15\x02").decode()
+    assert eraser.erase(f"{held} and wamid.theirs, not wamid.other") == "[erased] and [erased], not wamid.other"
+    assert eraser.erase("SA.9001 and SA.90011") == "[erased] and SA.90011"
+    assert eraser.erase({"refused": [{"messageId": held}, {"messageId": "wamid.other"}], "count": 2}) == {
+        "refused": [{"messageId": "wamid.other"}],
+        "count": 2,
+    }
 
 
 @given(st.text("0123456789", min_size=1, max_size=20), st.binary(max_size=24))

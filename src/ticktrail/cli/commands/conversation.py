@@ -40,22 +40,23 @@ def conversation(
     from ticktrail.messages.conversation import Turn, joined, turns_of
     from ticktrail.messages.filters import MessageFilter
     from ticktrail.output.conversation import write_thread
-    from ticktrail.stores.erasure import person
+    from ticktrail.queries.people import find_person
+    from ticktrail.text.phone_numbers import Person
 
     settings = read_settings(store)
     shown_as = form_of(form)
     most = limit or (50 if shown_as == "table" else None)
     since_timestamp = moment(since, settings)
-    name = person(wa_id) or wa_id
     with existing_ledger(settings) as ledger:
+        names = find_person(ledger, wa_id, settings)
         # All of them: the store's newest are those with the newest status, a thread goes by when things were said.
-        chosen = MessageFilter(conversation_id=name, since_timestamp=since_timestamp)
+        chosen = MessageFilter(person=Person(names), since_timestamp=since_timestamp)
         messages = {message.message_id: message for message in ledger.messages(chosen)}
         turns: list[Turn] = []
         conversations = open_conversations(settings)
         if conversations is not None:
             try:
-                found = itertools.chain.from_iterable(map(turns_of, conversations.of([name])))
+                found = itertools.chain.from_iterable(map(turns_of, conversations.of(names)))
                 turns = list(itertools.islice(found, most))
             finally:
                 conversations.close()
@@ -69,7 +70,7 @@ def conversation(
         thread = thread[-most:] if most else thread
         if not thread:
             raise NotFoundError(
-                f"Nothing is known of a conversation with {name}{' since then' if since else ''}.",
+                f"No messages found for {names[0]}{' since then' if since else ''}.",
                 remedy="Type: ticktrail sync, then ask again.",
             )
         known = failure_codes(settings)

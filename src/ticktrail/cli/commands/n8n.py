@@ -55,10 +55,12 @@ def list_newest(
     """Look straight into n8n: the newest messages in the newest executions."""
     from ticktrail.output.messages import write_messages
     from ticktrail.output.sync import counts_line
+    from ticktrail.settings.user_file import question_settings
     from ticktrail.sync import scan
-    from ticktrail.text.phone_numbers import recipient
+    from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
+    person = None if wa_id is None else parse_person(wa_id, question_settings(settings).region)
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
         with watched() as progress:
@@ -68,7 +70,7 @@ def list_newest(
                 since_timestamp=moment(since, settings),
                 progress=progress,
             )
-        chosen = found.messages(conversation_id=recipient(wa_id) if wa_id else None, limit=limit)
+        chosen = found.messages(person=person, limit=limit)
         shown_as = form_of(form)
         known = failure_codes(settings) if shown_as == "table" else None
         write_messages(chosen, shown_as, settings.timezone, sys.stdout, known)
@@ -95,17 +97,19 @@ def track(
     """Look straight into n8n for one message and print its whole history."""
     from ticktrail.output.documents import write_documents
     from ticktrail.output.sync import counts_line
+    from ticktrail.settings.user_file import question_settings
     from ticktrail.sync import scan
-    from ticktrail.text.phone_numbers import recipient
+    from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
+    person = parse_person(wa_id, question_settings(settings).region)
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
         with watched() as progress:
             found = scan.newest(
                 sources, executions=executions, since_timestamp=moment(since, settings), progress=progress
             )
-        answer, tracked = found.track(recipient(wa_id), message_id)
+        answer, tracked = found.track(person, message_id)
         say(f"Scanned {counts_line(found.read_counts)}.")
         say_problems(found.read_counts, verbose=verbose)
         if tracked is not None:

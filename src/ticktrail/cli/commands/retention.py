@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,21 +35,20 @@ def forget(
     store: StoreOption = None,
 ) -> None:
     """Erase a person from the store, for good: no later sync, import or copy brings them back."""
-    from ticktrail.stores.erasure import person
+    from ticktrail.queries.people import find_person, ids_to_erase
     from ticktrail.text.formatting import plural
 
-    if not person(wa_id):
-        raise ConfigurationError("WA_ID is empty.", remedy="Give a number, such as +966 50 000 0037.")
     settings = read_settings(store)
     with existing_ledger(settings) as ledger, _conversations(settings) as conversations:
-        found = ledger.retention.inventory(wa_id)
-        print(*_holdings_text(found, ledger), sep="\n")
+        names = ids_to_erase(find_person(ledger, wa_id, settings), settings)
+        found = ledger.retention.inventory(*names)
+        print(*_holdings_text(found, names, ledger), sep="\n")
         if dry_run:
             print("Nothing was erased.")
             return
         question = "Erase all of it, for good?" if found.any else "Keep them out of this store from now on?"
         _confirm(question, yes=yes)
-        gone = ledger.retention.forget(wa_id, at=datetime.now(UTC))
+        gone = ledger.retention.forget(*names, at=datetime.now(UTC))
         if gone.any:
             print(f"Erased {_what(gone)}.")
         print("A salted hash of their id stays, so that no sync, import or copy brings them back.")
@@ -205,16 +204,17 @@ def backup(
         print(f"To use it: ticktrail messages --store {file}")
 
 
-def _holdings_text(found: Inventory, ledger: Store) -> list[str]:
+def _holdings_text(found: Inventory, asked: Sequence[str], ledger: Store) -> list[str]:
     from ticktrail.text.formatting import plural
     from ticktrail.text.sanitizing import one_line
 
-    names = [one_line(name, 60) for name in found.names]
-    also = f" (also known as {', '.join(names[1:])})" if names[1:] else ""
+    name = one_line(found.names[0], 60)
+    others = [one_line(other, 60) for other in found.names if other not in asked]
+    also = f" (also known as {', '.join(others)})" if others else ""
     if not found.any:
         was = "They were forgotten before." if found.before else "Is the number right, with its country code?"
-        return [f"{ledger.location} holds nothing of {names[0]}{also}. {was}"]
-    lines = [f"{ledger.location} holds of {names[0]}{also}:"]
+        return [f"{ledger.location} holds nothing of {name}{also}. {was}"]
+    lines = [f"{ledger.location} holds of {name}{also}:"]
     if found.messages:
         lines.append(f"  {plural(found.messages, 'message')} with {plural(found.statuses, 'status')}")
     if found.group_messages:
@@ -222,8 +222,8 @@ def _holdings_text(found: Inventory, ledger: Store) -> list[str]:
         lines.append(f"  {plural(found.group_statuses, 'status')} of theirs in {groups} to groups")
     if found.sends:
         lines.append(f"  {plural(found.sends, 'record')} of sending to them")
-    if found.runs:
-        lines.append(f"  {plural(found.runs, 'record')} of a sync that names a message to them")
+    if found.records:
+        lines.append(f"  {plural(found.records, 'record')} of syncs and alerts that name them")
     return lines
 
 
@@ -234,7 +234,7 @@ def _what(gone: Inventory) -> str:
         (gone.messages, "message", ""),
         (gone.statuses + gone.group_statuses, "status", ""),
         (gone.sends, "record", " of sending"),
-        (gone.runs, "record", " of a sync"),
+        (gone.records, "record", " of syncs and alerts"),
     )
     return ", ".join(plural(count, noun) + more for count, noun, more in parts if count)
 

@@ -1,17 +1,23 @@
-"""One person in a ledger in MongoDB: the queries that find them, and the operations that erase them."""
+"""One person in a MongoDB store: the queries that find them, and the operations that erase them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pymongo import DeleteOne, UpdateOne
+import msgspec
+from pymongo import DeleteOne, ReadPreference, UpdateOne
+from pymongo.database import Database
 
 from ticktrail.messages.merge import Gathered
 from ticktrail.messages.model import Attributes, Message
-from ticktrail.stores.erasure import wamid_start
+from ticktrail.stores.erasure import TextEraser, wamid_start
 from ticktrail.stores.mongodb import merging as mongodb_upsert
+from ticktrail.stores.mongodb.alert_state import ALERTS
 from ticktrail.stores.mongodb.filters import Query
+from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
+from ticktrail.text.phone_numbers import number_pattern
 
 
 def went_to(names: Sequence[str]) -> Query:
@@ -25,11 +31,10 @@ def concerning(names: Sequence[str]) -> Query:
 
 
 def sent_to(names: Sequence[str]) -> Query:
-    """The sends that may have gone to one of these; some others may be among them."""
+    """Return a query for the sends that went to one of these; it may find a few others."""
     wanted: list[Query] = []
     for name in names:
-        spelled = _spelling(name)
-        wanted += [{"input": spelled}, {"conversation_id": spelled}]
+        wanted += [{"input": _spelling(name)}, {"conversation_id": _spelling(name)}]
         start = wamid_start(name)
         if start is not None:
             wanted.append({"_id": _beginning(start)})
@@ -37,22 +42,21 @@ def sent_to(names: Sequence[str]) -> Query:
 
 
 def _own(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Conditions of which one holds for a message that went to one of these."""
-    written: list[Any] = [text for name in names for text in (name, f"+{name}")]
-    # An earlier tool may have kept numbers as numbers.
-    written += [int(name) for name in names if name.isdigit() and len(name) <= 18]
+    """Return conditions of which at least one holds for a message that went to one of these."""
     starts = [start for start in map(wamid_start, names) if start is not None]
+    # An earlier tool may have kept numbers as numbers.
+    numbers = [int(name) for name in names if name.isdigit() and len(name) <= 18]
     return [
-        {"conversation_id": {"$in": written}},
-        {"recipientUserId": {"$in": written}},
+        {"conversation_id": {"$in": numbers}},
+        *({field: _spelling(name)} for field in ("conversation_id", "recipientUserId") for name in names),
         *({"messageId": _beginning(start)} for start in starts),
     ]
 
 
 def _naming(names: Sequence[str]) -> list[dict[str, Any]]:
-    """Conditions of which one holds for a message with a status that names one of these."""
-    written = [text for name in names for text in (name, f"+{name}")]
-    return [{f"statusHistory.{field}": {"$in": written}} for field in ("participant", "conversation_id", "waId")]
+    """Return conditions of which at least one holds for a message with a status that names one of these."""
+    fields = ("participant", "conversation_id", "waId")
+    return [{f"statusHistory.{field}": _spelling(name)} for field in fields for name in names]
 
 
 def _beginning(start: str) -> dict[str, str]:
@@ -60,10 +64,8 @@ def _beginning(start: str) -> dict[str, str]:
 
 
 def _spelling(name: str) -> Any:
-    """How a person may be written by whoever sent to them: a number with anything between its digits."""
-    if not name.isascii() or not name.isdigit():
-        return name
-    return {"$regex": r"^\D*(00)?" + r"\D*".join(name) + r"\D*$"}
+    """Return a condition for a person's id in any spelling; it may find a few others."""
+    return {"$regex": number_pattern(name) if name.isascii() and name.isdigit() else re.escape(name)}
 
 
 def erasure(
@@ -84,3 +86,28 @@ def erasure(
     nothing = Gathered({}, Attributes())
     first = mongodb_upsert.news_stage(message.message_id, nothing, at=message.last_scanned_at, only_growth=False)
     yield UpdateOne(this, [first, *mongodb_upsert.merge_stages(timezone)])
+
+
+def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
+    """Erase a person from errors of runs, reasons of pending executions, and alerts. Return how many name them."""
+    count = 0
+    for name, fields, is_json in _TEXTS:
+        documents = database[name].with_options(read_preference=ReadPreference.PRIMARY)
+        for found in documents.find({}, dict.fromkeys(fields, True)):
+            for field in fields:
+                text = found.get(field)
+                if not isinstance(text, str):
+                    continue
+                value = msgspec.json.decode(text) if is_json else text
+                left = eraser.erase(value)
+                if left == value:
+                    continue
+                count += 1
+                if erase:
+                    new = msgspec.json.encode(left).decode() if is_json else left
+                    documents.update_one({"_id": found["_id"], field: text}, {"$set": {field: new}})
+    return count
+
+
+_TEXTS = ((RUNS, ("record",), True), (COVERAGE, ("record",), True), (ALERTS, ("title", "note"), False))
+"""Collections and fields with texts for operators, and whether they are JSON."""

@@ -22,17 +22,17 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.messages.document import from_document
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
-from ticktrail.stores.erasure import ErasureFilter, is_group, names_in_send, names_of, person, tombstone, without
+from ticktrail.stores.erasure import ErasureFilter, TextEraser, is_group, names_in_send, names_of, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.copying import import_messages
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
-from ticktrail.stores.mongodb.person import concerning, erasure, sent_to, went_to
+from ticktrail.stores.mongodb.person import concerning, erase_in_texts, erasure, sent_to, went_to
 from ticktrail.stores.results import WriteReport
-from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
-from ticktrail.stores.sync_state import SyncState
+from ticktrail.stores.retention import Inventory, Pruned, linked
+from ticktrail.text.phone_numbers import person_id
 
 CARE = "ticktrail_care"
 
@@ -53,14 +53,12 @@ class MongoRetention:
         collections: tuple[str, str],
         database: Callable[[], Database[dict[str, Any]]],
         prepare: Callable[[], Any],
-        books: SyncState,
     ) -> None:
         self._address = address
         self._names = collections
         self._ledger = collections[0]
         self._database = database
         self._prepare = prepare
-        self._sync_state = books
         self._lock = threading.Lock()
         self._guard = ErasureFilter()
 
@@ -127,15 +125,15 @@ class MongoRetention:
 
     # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def inventory(self, who: str) -> Inventory:
-        """What there is of a person."""
-        before = self.erasure_filter(at=datetime.now(UTC)).is_forgotten(who)
+    def inventory(self, who: str, *others: str) -> Inventory:
+        """Count what there is of a person."""
+        before = any(map(self.erasure_filter(at=datetime.now(UTC)).is_forgotten, (who, *others)))
         with explained(self._address):
-            return self._counted(who, before=before, erase=False)
+            return self._counted([who, *others], before=before, erase=False)
 
-    def forget(self, who: str, *, at: datetime) -> Inventory:
+    def forget(self, who: str, *others: str, at: datetime) -> Inventory:
         """Erase a person: tombstones first, so that what is erased stays away."""
-        before = self.erasure_filter(at=at).is_forgotten(who)
+        before = any(map(self.erasure_filter(at=at).is_forgotten, (who, *others)))
         with explained(self._address):
             self._prepare()
             self._change_state({})
@@ -143,9 +141,9 @@ class MongoRetention:
                 {"_id": f"state|{self._ledger}", "salt": {"$exists": False}}, {"$set": {"salt": secrets.token_hex(16)}}
             )
             salt = self._state()["salt"]
-            names = linked([who], self._others)
+            names = linked([who, *others], self._others)
             self._put_tombstones([tombstone(salt, name) for name in names], at)
-            return self._counted(who, before=before, erase=True)
+            return self._counted([who, *others], before=before, erase=True)
 
     def clear_traces(self) -> bool:
         """Nothing: what a server's files hold of deleted documents is the server's affair."""
@@ -165,8 +163,8 @@ class MongoRetention:
         )
         self._change_state({})
 
-    def _counted(self, who: str, *, before: bool, erase: bool) -> Inventory:
-        names = linked([who], self._others)
+    def _counted(self, who: Sequence[str], *, before: bool, erase: bool) -> Inventory:
+        names = linked(who, self._others)
         theirs = set(names)
         gone: list[str] = []
         keys: list[str] = []
@@ -174,7 +172,7 @@ class MongoRetention:
         counts = {"statuses": 0, "group_messages": 0, "group_statuses": 0}
 
         def rest(message: Message) -> Message | None:
-            left = without(message, lambda text: person(text) in theirs)
+            left = without(message, lambda text: person_id(text) in theirs)
             if left is message and message.message_id in told and not is_group(message):
                 left = None
             if left is None:
@@ -200,7 +198,7 @@ class MongoRetention:
             names=names,
             messages=len(gone),
             sends=len(keys),
-            runs=clean_runs(self._sync_state, names, gone, erase=erase),
+            records=erase_in_texts(self._database(), TextEraser(names, gone), erase=erase),
             before=before,
             message_ids=tuple(gone),
             **counts,

@@ -65,9 +65,7 @@ class MongoStore:
         self.timezone = options.timezone
         self.sync_state = MongoSyncState(self._address, self._status_collection, self._database, self.prepare)
         names = (self._status_collection, self._sends_collection)
-        self.retention = MongoRetention(
-            self._address, names, self._database, lambda: self._writer or self._prepared(), self.sync_state
-        )
+        self.retention = MongoRetention(self._address, names, self._database, lambda: self._writer or self._prepared())
         self.alert_state = MongoAlertState(self._address, self._status_collection, self._database)
 
     def __repr__(self) -> str:

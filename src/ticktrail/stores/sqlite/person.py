@@ -1,4 +1,4 @@
-"""Everything that a SQLite ledger holds of one person: found in a few scans, for it is asked rarely."""
+"""Everything that a SQLite store holds of one person. Found with full scans, because it is asked rarely."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from ticktrail.messages.model import Message, Send
-from ticktrail.stores.erasure import is_group, names_in_send, names_of, number_in, person, wamid_start, without
+from ticktrail.stores.erasure import TextEraser, is_group, names_in_send, names_of, number_in, wamid_start, without
 from ticktrail.stores.retention import linked
-from ticktrail.stores.sqlite.lookup import find_messages, find_sends
+from ticktrail.stores.sqlite.lookup import find_messages, find_sends, marks
 from ticktrail.stores.sqlite.rows import bindable
+from ticktrail.text.phone_numbers import person_id
 
 
 class Found(NamedTuple):
-    """What there is of a person: rows by number, and the messages as they are without the person."""
+    """Records of a person by row id, and what is left of each message without the person."""
 
     names: tuple[str, ...]
     messages: dict[int, Message]
@@ -22,10 +25,10 @@ class Found(NamedTuple):
     sends: dict[int, Send]
 
 
-def find_person(connection: sqlite3.Connection, who: str) -> Found:
-    """Everything of a person. Reads all sends and all statuses of groups: it is asked rarely."""
-    connection.create_function("person", 1, person, deterministic=True)
-    names = linked([who], lambda known: _others(connection, known))
+def find_person(connection: sqlite3.Connection, who: Sequence[str]) -> Found:
+    """Find everything of a person who is known by these ids."""
+    connection.create_function("person_id", 1, _person_id, deterministic=True)
+    names = linked(who, lambda known: _others(connection, known))
     theirs = set(names)
     sends = find_sends(connection, "id", _send_numbers(connection, names))
     messages = find_messages(connection, "id", sorted(_message_numbers(connection, names)))
@@ -33,7 +36,7 @@ def find_person(connection: sqlite3.Connection, who: str) -> Found:
     messages |= find_messages(connection, "message_id", told)
     left: dict[int, Message | None] = {}
     for number, message in messages.items():
-        rest = without(message, lambda text: person(text) in theirs)
+        rest = without(message, lambda text: person_id(text) in theirs)
         if rest is not message:
             left[number] = rest
         elif not is_group(message) and message.message_id in told:
@@ -55,16 +58,13 @@ def _others(connection: sqlite3.Connection, names: Sequence[str]) -> set[str]:
 
 
 def _own_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[int]:
-    """Rows of messages that went to one of these."""
+    """Row ids of messages that went to one of these."""
     numbers: set[int] = set()
+    for column in ("conversation_id", "recipient_user_id"):
+        for spelling in _spellings(connection, "message", column, names):
+            rows = connection.execute(f"SELECT id FROM message WHERE {column} = ?", (spelling,))  # noqa: S608
+            numbers.update(number for (number,) in rows)
     for name in names:
-        written = [bindable(text) for text in (name, f"+{name}")]
-        rows = connection.execute(
-            "SELECT id FROM message WHERE conversation_id IN (?, ?)"
-            " UNION SELECT id FROM message WHERE recipient_user_id IN (?, ?)",
-            (*written, *written),
-        )
-        numbers.update(number for (number,) in rows)
         start = wamid_start(name)
         if start is not None:
             rows = connection.execute(
@@ -74,28 +74,66 @@ def _own_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[in
     return numbers
 
 
+def _spellings(connection: sqlite3.Connection, table: str, column: str, names: Sequence[str]) -> list[str | bytes]:
+    """Return the stored values of a column that mean one of these people."""
+    values = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
+    return [value for (value,) in values if _person_id(value) in names]
+
+
 def _message_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[int]:
-    """Rows of messages that went to one of these, or name them in a status."""
+    """Row ids of messages that went to one of these, or name them in a status."""
     numbers = _own_numbers(connection, names)
-    for name in names:
-        rows = connection.execute(
-            "SELECT message FROM event WHERE conversation_id IN (?, ?)"
-            """ OR (details LIKE '%"participant"%' AND person(json_extract(details, '$.participant')) = ?)""",
-            (bindable(name), bindable(f"+{name}"), bindable(name)),
-        )
-        numbers.update(number for (number,) in rows)
+    theirs = [bindable(name) for name in names]
+    rows = connection.execute(
+        f"SELECT message FROM event WHERE person_id(conversation_id) IN ({marks(len(theirs))})"  # noqa: S608
+        """ OR (details LIKE '%"participant"%'"""
+        f" AND person_id(json_extract(details, '$.participant')) IN ({marks(len(theirs))}))",
+        (*theirs, *theirs),
+    )
+    numbers.update(number for (number,) in rows)
     return numbers
 
 
 def _send_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> list[int]:
     numbers: set[int] = set()
+    for column in ("input", "conversation_id"):
+        for spelling in _spellings(connection, "send", column, names):
+            rows = connection.execute(f"SELECT id FROM send WHERE {column} = ?", (spelling,))  # noqa: S608
+            numbers.update(number for (number,) in rows)
     for name in names:
-        rows = connection.execute(
-            "SELECT id FROM send WHERE person(input) = ? OR person(conversation_id) = ?", (bindable(name),) * 2
-        )
-        numbers.update(number for (number,) in rows)
         start = wamid_start(name)
         if start is not None:
             rows = connection.execute("SELECT id, key FROM send WHERE key >= ? AND key < ?", (start, f"{start}\x7f"))
             numbers.update(number for number, key in rows if number_in(key) == name)
     return sorted(numbers)
+
+
+def erase_in_texts(connection: sqlite3.Connection, eraser: TextEraser, *, erase: bool) -> int:
+    """Erase a person from errors of runs, reasons of pending executions, and alerts. Return how many name them."""
+    count = 0
+    for table, column, is_json in _TEXTS:
+        rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
+        for (text,) in rows.fetchall():
+            value = msgspec.json.decode(text) if is_json else text
+            left = eraser.erase(value)
+            if left == value:
+                continue
+            count += 1
+            if erase:
+                new = msgspec.json.encode(left).decode() if is_json else left
+                connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, text))  # noqa: S608
+    return count
+
+
+_TEXTS = (
+    ("run", "record", True),
+    ("open_execution", "record", True),
+    ("coverage_facts", "facts", True),
+    ("alert", "title", False),
+    ("alert", "note", False),
+)
+"""Tables and columns with texts for operators, and whether they are JSON."""
+
+
+def _person_id(value: object) -> str | None:
+    return person_id(value) if isinstance(value, str) else None

@@ -16,13 +16,13 @@ from pathlib import Path
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.merge import entry_key, join_messages
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
-from ticktrail.stores.erasure import ErasureFilter, tombstone, without
+from ticktrail.stores.erasure import ErasureFilter, TextEraser, tombstone, without
 from ticktrail.stores.results import Refusal, WriteReport
-from ticktrail.stores.retention import Inventory, Pruned, clean_runs, linked
+from ticktrail.stores.retention import Inventory, Pruned, linked
 from ticktrail.stores.sqlite.backup import back_up
 from ticktrail.stores.sqlite.connection import explained, primary_code, savepoint, transaction, truncate_log
 from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
-from ticktrail.stores.sqlite.person import Found, find_person
+from ticktrail.stores.sqlite.person import Found, erase_in_texts, find_person
 from ticktrail.stores.sqlite.rows import (
     UPDATE_ATTRIBUTES,
     UPDATE_STANDING,
@@ -33,7 +33,6 @@ from ticktrail.stores.sqlite.rows import (
     to_milliseconds,
 )
 from ticktrail.stores.sqlite.writing import UNSTORABLE, Taken, put_messages, reason_of
-from ticktrail.stores.sync_state import SyncState
 
 _PRUNED_AT_ONCE = 500
 _PAUSE_SECONDS = 0.01
@@ -50,13 +49,11 @@ class SqliteRetention:
         location: str,
         reader: Callable[[], sqlite3.Connection | None],
         writer: Callable[[], sqlite3.Connection],
-        books: SyncState,
     ) -> None:
         self._path = path
         self._location = location
         self._reader = reader
         self._writer = writer
-        self._sync_state = books
         self._guard = ErasureFilter()
 
     # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -86,29 +83,31 @@ class SqliteRetention:
 
     # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def inventory(self, who: str) -> Inventory:
-        """What there is of a person."""
+    def inventory(self, who: str, *others: str) -> Inventory:
+        """Count what there is of a person."""
         with explained(self._location):
             connection = self._reader()
             if connection is None:
-                return Inventory(names=linked([who], lambda _names: set()))
+                return Inventory(names=linked([who, *others], lambda _names: set()))
             with transaction(connection, "DEFERRED"):
-                found = find_person(connection, who)
-                before = self._current_guard(connection).is_forgotten(who)
-        return self._counted(found, before=before, erase=False)
+                found = find_person(connection, [who, *others])
+                return self._inventory(connection, found, before=self._is_forgotten(connection, found), erase=False)
 
-    def forget(self, who: str, *, at: datetime) -> Inventory:
+    def forget(self, who: str, *others: str, at: datetime) -> Inventory:
         """Erase a person."""
         with explained(self._location):
             connection = self._writer()
             connection.execute("PRAGMA secure_delete = 1")
             with transaction(connection):
-                before = self._current_guard(connection).is_forgotten(who)
-                found = find_person(connection, who)
+                found = find_person(connection, [who, *others])
+                before = self._is_forgotten(connection, found)
                 salt = str(_value(connection, "salt"))
                 _put_tombstones(connection, [tombstone(salt, name) for name in found.names], at)
                 _erase(connection, found)
-        return self._counted(found, before=before, erase=True)
+                return self._inventory(connection, found, before=before, erase=True)
+
+    def _is_forgotten(self, connection: sqlite3.Connection, found: Found) -> bool:
+        return any(map(self._current_guard(connection).is_forgotten, found.names))
 
     def clear_traces(self) -> bool:
         """Rebuild the file, so that it has no free pages, and empty the log."""
@@ -130,7 +129,8 @@ class SqliteRetention:
                     return False
         return True
 
-    def _counted(self, found: Found, *, before: bool, erase: bool) -> Inventory:
+    def _inventory(self, connection: sqlite3.Connection, found: Found, *, before: bool, erase: bool) -> Inventory:
+        """Count what was found of a person, and erase them from texts too."""
         gone = [found.messages[number] for number, left in found.left.items() if left is None]
         trimmed = [(found.messages[number], left) for number, left in found.left.items() if left is not None]
         ids = tuple(message.message_id for message in gone)
@@ -141,7 +141,7 @@ class SqliteRetention:
             group_messages=len(trimmed),
             group_statuses=sum(len(message.history) - len(left.history) for message, left in trimmed),
             sends=len(found.sends),
-            runs=clean_runs(self._sync_state, found.names, ids, erase=erase),
+            records=erase_in_texts(connection, TextEraser(found.names, ids), erase=erase),
             before=before,
             message_ids=ids,
         )

@@ -70,7 +70,7 @@ class SqliteStore:
         self.location = MEMORY if self._path is None else str(self._path)
         self.timezone = options.timezone
         self.sync_state = SqliteSyncState(self.location, self._reader, self._writer)
-        self.retention = SqliteRetention(self._path, self.location, self._reader, self._writer, self.sync_state)
+        self.retention = SqliteRetention(self._path, self.location, self._reader, self._writer)
         self.alert_state = SqliteAlertState(self.location, self._reader, self._writer)
 
     def exists(self) -> bool:

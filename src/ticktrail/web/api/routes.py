@@ -27,7 +27,7 @@ from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import question_settings
 from ticktrail.stores import Store
 from ticktrail.stores.sync_state import Run
-from ticktrail.text.phone_numbers import person
+from ticktrail.text.phone_numbers import parse_person
 from ticktrail.web import masking
 from ticktrail.web.api.pages import MAX_BYTES, HiddenCursors, Page, conversation_page, message_page, send_page
 from ticktrail.web.api.parameters import FiguresOf, Last, Listing, SendListing, Text, Thread
@@ -85,7 +85,7 @@ class Api:
         _only_full(role, "wa_id")
         place = self._cursor(asked.after, role)
         chosen = MessageFilter(
-            person=person(wa_id, question_settings(self._settings).region),
+            person=parse_person(wa_id, question_settings(self._settings).region),
             order=asked.sort,
             after=Cursor.read(place) if place else None,
         )

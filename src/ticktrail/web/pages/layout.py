@@ -13,7 +13,7 @@ from nicegui.element import Element
 
 from ticktrail.errors import TicktrailError
 from ticktrail.queries.completeness import read_completeness
-from ticktrail.text import phone_numbers as phone
+from ticktrail.text.phone_numbers import parse_person
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.completeness_summary import judge
@@ -74,7 +74,7 @@ def _search(visitor: Visitor) -> None:
     def find() -> None:
         typed = (field.value or "").strip()[:_LONGEST_TYPED]
         try:
-            phone.person(typed, visitor.site.region)
+            parse_person(typed, visitor.site.region)
         except TicktrailError:
             typed = ""
         if not typed:

@@ -17,8 +17,8 @@ from ticktrail.messages.model import Message
 from ticktrail.queries import conversation as threads
 from ticktrail.queries import lists as questions
 from ticktrail.stores import Store
-from ticktrail.text import phone_numbers as phone
 from ticktrail.text.formatting import plural
+from ticktrail.text.phone_numbers import parse_person
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import message_rows as rows
@@ -34,7 +34,7 @@ async def find(visitor: Visitor, token: str) -> None:
     site = visitor.site
     typed = _opened(visitor, token)
     refuse_search(visitor)
-    wanted = phone.person(typed, site.region)
+    wanted = parse_person(typed, site.region)
     found = await site.ledger.ask(lambda store: questions.find_people(store, wanted))
     if len(found.people) == 1:
         address = visitor.person(found.people[0][0])

@@ -11,7 +11,7 @@ from ticktrail.messages.filters import SendFilter
 from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
 from ticktrail.text.formatting import plural
-from ticktrail.text.phone_numbers import recipient
+from ticktrail.text.phone_numbers import person_id
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import form_fields as fields
 from ticktrail.web.pages import layout as frame
@@ -91,7 +91,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> None:
     site = visitor.site
     at = None if send.sent_at is None else int(send.sent_at.timestamp())
     # Meta's id of the recipient, else what the workflow wrote, which may be spelled in any way.
-    who, template = send.conversation_id or recipient(send.input or ""), send.template
+    who, template = send.conversation_id or person_id(send.input), send.template
     with parts.box("send", tag="tr"):
         with parts.box("when", tag="td"):
             address = visitor.message(message.message_id) if message is not None else None
