@@ -7,6 +7,7 @@
     ├── RetriableError         wait: the next run continues where this ended  (exit 1)
     │   ├── SourceUnavailableError   n8n did not answer, or not as n8n
     │   └── StoreUnavailableError    the store did not answer
+    │       └── StoreReplacedError   the store file was deleted or replaced while it was open
     └── FatalError             stop: going on would not be safe               (exit 1)
         ├── SourceRefusedError       n8n refused: key, scope, workflow, prefix
         └── StoreRefusedError        the store refused: rights, indexes, version
@@ -59,6 +60,10 @@ class SourceUnavailableError(RetriableError):
 
 class StoreUnavailableError(RetriableError):
     """The store could not be reached or went away in the middle of the work."""
+
+
+class StoreReplacedError(StoreUnavailableError):
+    """The store file was deleted or replaced while it was open: the next use opens the file at its path."""
 
 
 class FatalError(TicktrailError):

@@ -16,7 +16,7 @@ import pytest
 from tests.support.invented_messages import BEGIN, execution, life, status_object
 from tests.support.n8n_server import QUICK, N8nRequest, N8nServer
 
-from ticktrail.errors import SourceUnavailableError, StoreUnavailableError
+from ticktrail.errors import SourceUnavailableError, StoreReplacedError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Extraction, Outcome
 from ticktrail.sources.n8n_api.api import N8nApi
@@ -396,6 +396,22 @@ def _delete_all_messages(store: Store, tmp_path: Path) -> None:
         connection.execute("DELETE FROM event")
         connection.execute("DELETE FROM message")
     connection.close()
+
+
+def test_a_store_file_that_is_deleted_under_a_watch_is_filled_again(desk: Desk, tmp_path: Path) -> None:
+    """The round in which it happens fails; the next one reads everything that n8n still holds into the new file."""
+    if not desk.store.location.startswith(str(tmp_path)):
+        pytest.skip("MongoDB's files are the server's own")
+    desk.n8n.add(*times(40))
+    desk.sync()
+    for name in tmp_path.glob("ledger.db*"):
+        name.unlink()
+    desk.n8n.add(*times(5, begin=41))
+    with pytest.raises(StoreReplacedError):
+        desk.sync(after=MINUTE)
+    assert not (tmp_path / "ledger.db").exists()
+    report = desk.sync(after=MINUTE)
+    assert (report.written.inserted, len(desk.standings())) == (45, 45)
 
 
 def test_when_extraction_learns_something_what_n8n_still_holds_is_read_again(

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer
 
-from ticktrail.errors import ConfigurationError, SourceRefusedError, SourceUnavailableError
+from ticktrail.errors import ConfigurationError, SourceRefusedError, SourceUnavailableError, StoreReplacedError
 from ticktrail.settings.secret import Secret
 from ticktrail.sync.heartbeat import beat
 from ticktrail.sync.lease_owner import is_gone, new_holder
@@ -49,7 +49,7 @@ def test_an_outage_is_said_once_and_so_is_its_end() -> None:
     cycles = Cycles(None, away, away, refused, away, None, None)
     cycles.run()
     assert cycles.count == 7
-    assert cycles.said[:2] == ["n8n is away. Wait.", "Trying again until it works; what was read is safe."]
+    assert cycles.said[:2] == ["n8n is away. Wait.", "Trying again until it works; everything read so far is stored."]
     assert [line for line in cycles.said[2:] if not line.startswith("It works again, after ")] == []
     assert len(cycles.said) == 3
 
@@ -60,6 +60,15 @@ def test_pauses_grow_while_something_is_away() -> None:
     began = time.monotonic()
     cycles.run(interval=0.02)
     assert time.monotonic() - began >= 0.9 * 0.02 * (2 + 4 + 8 + 16)
+
+
+def test_after_a_replaced_store_the_next_cycle_follows_at_once() -> None:
+    """It opens the new file; if that fails too, pauses grow as ever."""
+    cycles = Cycles(StoreReplacedError("The store file was deleted."), None)
+    began = time.monotonic()
+    cycles.run(interval=60)
+    assert (cycles.count, time.monotonic() - began < 30) == (2, True)
+    assert cycles.said[0] == "The store file was deleted."
 
 
 def test_settings_that_are_wrong_end_a_watch() -> None:

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Callable
 from datetime import datetime
 
 from ticktrail.stores.alert_state import AlertRecord, Told
-from ticktrail.stores.sqlite.connection import explained, transaction
+from ticktrail.stores.sqlite.connection import transaction
+from ticktrail.stores.sqlite.database import Database
+from ticktrail.stores.sqlite.errors import explained
 from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
 
 
 class SqliteAlertState:
     """Two tables. ``reader`` gives None where there is no ledger; ``writer`` makes one."""
 
-    def __init__(
-        self, location: str, reader: Callable[[], sqlite3.Connection | None], writer: Callable[[], sqlite3.Connection]
-    ) -> None:
-        self._location = location
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def all(self) -> list[AlertRecord]:
         """Everything that is remembered, by key."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
                 return []
             with transaction(connection, "DEFERRED"):
@@ -55,20 +51,17 @@ class SqliteAlertState:
     def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
         """An alert fires."""
         now = to_milliseconds(at)
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                continued = connection.execute(
-                    "UPDATE alert SET title = ?, last_seen_at = MAX(last_seen_at, ?) "
-                    "WHERE key = ? AND resolved_at IS NULL",
-                    (bindable(title), now, key),
-                ).rowcount
-                if not continued:
-                    connection.execute("DELETE FROM alert_notice WHERE key = ?", (key,))
-                    connection.execute(
-                        "REPLACE INTO alert (key, kind, title, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?)",
-                        (key, kind, bindable(title), now, now),
-                    )
+        with self._database.writing() as connection:
+            continued = connection.execute(
+                "UPDATE alert SET title = ?, last_seen_at = MAX(last_seen_at, ?) WHERE key = ? AND resolved_at IS NULL",
+                (bindable(title), now, key),
+            ).rowcount
+            if not continued:
+                connection.execute("DELETE FROM alert_notice WHERE key = ?", (key,))
+                connection.execute(
+                    "REPLACE INTO alert (key, kind, title, first_seen_at, last_seen_at) VALUES (?, ?, ?, ?, ?)",
+                    (key, kind, bindable(title), now, now),
+                )
 
     def resolve(self, key: str, *, at: datetime) -> None:
         """An alert is over."""
@@ -77,18 +70,16 @@ class SqliteAlertState:
     def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
         """A channel was told."""
         now = to_milliseconds(at)
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                if over:
-                    connection.execute(
-                        "UPDATE alert_notice SET over_at = ? WHERE key = ? AND channel = ?", (now, key, channel)
-                    )
-                    return
+        with self._database.writing() as connection:
+            if over:
                 connection.execute(
-                    "REPLACE INTO alert_notice (key, channel, told_at) SELECT key, ?, ? FROM alert WHERE key = ?",
-                    (channel, now, key),
+                    "UPDATE alert_notice SET over_at = ? WHERE key = ? AND channel = ?", (now, key, channel)
                 )
+                return
+            connection.execute(
+                "REPLACE INTO alert_notice (key, channel, told_at) SELECT key, ?, ? FROM alert WHERE key = ?",
+                (channel, now, key),
+            )
 
     def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
         """Somebody knows of a firing alert."""
@@ -112,20 +103,16 @@ class SqliteAlertState:
     def forget(self, *, resolved_before: datetime) -> None:
         """Forget alerts that were over before then."""
         long_ago = (to_milliseconds(resolved_before),)
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                connection.execute(
-                    "DELETE FROM alert_notice WHERE key IN (SELECT key FROM alert WHERE resolved_at < ?)", long_ago
-                )
-                connection.execute("DELETE FROM alert WHERE resolved_at < ?", long_ago)
+        with self._database.writing() as connection:
+            connection.execute(
+                "DELETE FROM alert_notice WHERE key IN (SELECT key FROM alert WHERE resolved_at < ?)", long_ago
+            )
+            connection.execute("DELETE FROM alert WHERE resolved_at < ?", long_ago)
 
     def _do(self, statement: str, parameters: tuple[object, ...]) -> int:
         """Carry out one statement. Returns how many rows it changed."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                return connection.execute(statement, parameters).rowcount
+        with self._database.writing() as connection:
+            return connection.execute(statement, parameters).rowcount
 
 
 def _instant(milliseconds: int | None) -> datetime | None:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.stores.results import StoreState
-from ticktrail.stores.sqlite.connection import explained, open_to_write, refuse_directory
+from ticktrail.stores.sqlite.connection import open_to_write, refuse_directory
+from ticktrail.stores.sqlite.errors import explained
 from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, applied_number, refuse_newer
 
 _LOCK_WAIT_MILLISECONDS = 3_000

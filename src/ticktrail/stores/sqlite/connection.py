@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import random
 import re
@@ -13,12 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes
 
-from ticktrail.errors import ConfigurationError, SettingsError, StoreRefusedError, StoreUnavailableError, TicktrailError
+from ticktrail.errors import ConfigurationError, SettingsError
+from ticktrail.stores.sqlite.errors import BUSY_SECONDS, primary_code
 
 MEMORY = ":memory:"
-
-BUSY_SECONDS = 30.0
-"""How long one writer waits for the others before it gives up."""
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """A write-ahead log larger than this is folded into the file and emptied (with a steady reader it reached 0.9 GB)."""
@@ -153,20 +150,6 @@ def truncate_log(connection: sqlite3.Connection) -> bool:
     return not busy
 
 
-@contextlib.contextmanager
-def explained(location: str) -> Iterator[None]:
-    """Turn what SQLite and the file system raise in the block into Ticktrail's errors.
-
-    What says that Ticktrail itself is wrong (ProgrammingError, InterfaceError) is left as it is.
-    """
-    try:
-        yield
-    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):
-        raise
-    except (sqlite3.Error, OSError) as error:
-        raise _explanation(error, location) from error
-
-
 def refuse_directory(path: Path) -> None:
     """Raise SettingsError when a folder stands where the file should."""
     if path.is_dir():
@@ -206,68 +189,3 @@ def _patiently(connection: sqlite3.Connection, statement: str) -> None:
             time.sleep(random.uniform(0.0005, 0.005))  # noqa: S311 - only to keep waiting processes apart
         else:
             return
-
-
-def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's error code without its refinements."""
-    # An error Python itself raises for SQLite carries no code.
-    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-
-
-def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailError:
-    if isinstance(error, OSError):
-        return _explain_file_system(error, location)
-    code = primary_code(error)
-    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL}:
-        return StoreUnavailableError(
-            f"{location} stayed locked by another program for {BUSY_SECONDS:.0f} seconds. Nothing was lost.",
-            remedy="Wait for the other program to end (another sync, a backup, a database browser), then run again.",
-        )
-    if code == sqlite3.SQLITE_FULL:
-        return StoreUnavailableError(
-            f"The disk that holds {location} is full. What was stored before is safe.",
-            remedy="Make room on that disk, then run again.",
-        )
-    if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
-        return StoreRefusedError(
-            f"{location} or its folder is read-only here; even to read, SQLite keeps -wal and -shm files there.",
-            remedy="Give this user the right to write to the file and to its folder, or choose another store.",
-        )
-    if code == sqlite3.SQLITE_CANTOPEN:
-        return StoreRefusedError(
-            f"{location} cannot be opened: this user may not read it, or may not write to its folder.",
-            remedy="Give this user the right to write to the folder too: SQLite keeps -wal and -shm files there.",
-        )
-    if code == sqlite3.SQLITE_NOTADB:
-        return StoreRefusedError(
-            f"{location} is not a SQLite database: nothing in it was touched.",
-            remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
-        )
-    if code == sqlite3.SQLITE_CORRUPT:
-        return StoreRefusedError(
-            f"{location} is damaged: {error}.",
-            remedy="Move it aside, restore a backup, and run ticktrail sync --full to read again what n8n still holds.",
-        )
-    if code == sqlite3.SQLITE_IOERR:
-        return StoreUnavailableError(
-            f"{location} could not be read or written: {error}. What was stored before is safe.",
-            remedy="Check the disk, and that the file does not lie on a network share; then run again.",
-        )
-    return StoreRefusedError(f"SQLite refused to work on {location}: {error}.")
-
-
-def _explain_file_system(error: OSError, location: str) -> TicktrailError:
-    reason = error.strerror or type(error).__name__
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return StoreUnavailableError(
-            f"The disk that should hold {location} is full.", remedy="Make room on that disk, then run again."
-        )
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
-        return StoreRefusedError(
-            f"{location} cannot be reached or created: {reason}.",
-            remedy="Give this user the right to write to that folder, or choose another store.",
-        )
-    return ConfigurationError(
-        f"{location} cannot be a file: {reason}.",
-        remedy="Give a path whose folders are folders, such as ~/ticktrail.db.",
-    )

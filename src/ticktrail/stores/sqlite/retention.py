@@ -7,20 +7,23 @@ gone when :meth:`SqliteRetention.clear_traces` has rebuilt the file.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from ticktrail.errors import ConfigurationError
+from ticktrail.errors import ConfigurationError, StoreUnavailableError
 from ticktrail.messages.merge import entry_key, join_messages
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.stores.erasure import ErasureFilter, TextEraser, tombstone, without
 from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
 from ticktrail.stores.sqlite.backup import back_up
-from ticktrail.stores.sqlite.connection import explained, primary_code, savepoint, transaction, truncate_log
+from ticktrail.stores.sqlite.connection import savepoint, transaction, truncate_log
+from ticktrail.stores.sqlite.database import Database
+from ticktrail.stores.sqlite.errors import explained, primary_code
 from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite.person import Found, erase_in_texts, find_person
 from ticktrail.stores.sqlite.rows import (
@@ -33,6 +36,7 @@ from ticktrail.stores.sqlite.rows import (
     to_milliseconds,
 )
 from ticktrail.stores.sqlite.writing import UNSTORABLE, Taken, put_messages, reason_of
+from ticktrail.text.formatting import size_text
 
 _PRUNED_AT_ONCE = 500
 _PAUSE_SECONDS = 0.01
@@ -41,52 +45,45 @@ _CLEARING_SECONDS = 10.0
 
 
 class SqliteRetention:
-    """``reader`` gives None where there is no ledger; ``writer`` makes one."""
+    """Retention of a SQLite store; :class:`ticktrail.stores.retention.Retention` documents every method."""
 
-    def __init__(
-        self,
-        path: Path | None,
-        location: str,
-        reader: Callable[[], sqlite3.Connection | None],
-        writer: Callable[[], sqlite3.Connection],
-    ) -> None:
-        self._path = path
-        self._location = location
-        self._reader = reader
-        self._writer = writer
-        self._guard = ErasureFilter()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._filter = ErasureFilter()
+        self._filter_opening = 0
 
     # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def erasure_filter(self, *, at: datetime) -> ErasureFilter:
         """What the ledger leaves out."""
         del at  # a mark in a file does not move by itself
-        with explained(self._location):
-            connection = self._reader()
-            return ErasureFilter() if connection is None else self._current_guard(connection)
+        with explained(self._database.location):
+            connection = self._database.reader()
+            return ErasureFilter() if connection is None else self._current_filter(connection)
 
     def accepted(
         self, connection: sqlite3.Connection, events: Sequence[StatusEvent], sends: Sequence[Send]
     ) -> tuple[Sequence[StatusEvent], Sequence[Send], int]:
         """What of a batch is to be written, and how many things are not; inside the transaction that writes."""
-        kept, kept_sends = self._current_guard(connection).accepted(events, sends)
+        kept, kept_sends = self._current_filter(connection).accepted(events, sends)
         return kept, kept_sends, len(events) + len(sends) - len(kept) - len(kept_sends)
 
-    def _current_guard(self, connection: sqlite3.Connection) -> ErasureFilter:
+    def _current_filter(self, connection: sqlite3.Connection) -> ErasureFilter:
         mark = _value(connection, "kept_since")
-        # Tombstones are only ever added.
+        # Within one file tombstones are only ever added.
         newest = connection.execute("SELECT MAX(id) FROM forgotten").fetchone()[0] or 0
-        if newest != self._guard.version:
+        if newest != self._filter.version or self._filter_opening != self._database.openings:
             rows = connection.execute("SELECT tombstone FROM forgotten").fetchall()
-            self._guard = ErasureFilter((text for (text,) in rows), version=newest)
-        return self._guard if mark == self._guard.kept_since else self._guard.at(mark)
+            self._filter = ErasureFilter((text for (text,) in rows), version=newest)
+            self._filter_opening = self._database.openings
+        return self._filter if mark == self._filter.kept_since else self._filter.at(mark)
 
     # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def inventory(self, who: str, *others: str) -> Inventory:
         """Count what there is of a person."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
                 return Inventory(names=linked([who, *others], lambda _names: set()))
             with transaction(connection, "DEFERRED"):
@@ -95,33 +92,37 @@ class SqliteRetention:
 
     def forget(self, who: str, *others: str, at: datetime) -> Inventory:
         """Erase a person."""
-        with explained(self._location):
-            connection = self._writer()
-            connection.execute("PRAGMA secure_delete = 1")
-            with transaction(connection):
-                found = find_person(connection, [who, *others])
-                before = self._is_forgotten(connection, found)
-                salt = str(_value(connection, "salt"))
-                _put_tombstones(connection, [tombstone(salt, name) for name in found.names], at)
-                _erase(connection, found)
-                return self._inventory(connection, found, before=before, erase=True)
+        with self._database.writing(overwrite=True) as connection:
+            found = find_person(connection, [who, *others])
+            before = self._is_forgotten(connection, found)
+            salt = str(_value(connection, "salt"))
+            _put_tombstones(connection, [tombstone(salt, name) for name in found.names], at)
+            _erase(connection, found)
+            return self._inventory(connection, found, before=before, erase=True)
 
     def _is_forgotten(self, connection: sqlite3.Connection, found: Found) -> bool:
-        return any(map(self._current_guard(connection).is_forgotten, found.names))
+        return any(map(self._current_filter(connection).is_forgotten, found.names))
 
     def clear_traces(self) -> bool:
-        """Rebuild the file, so that it has no free pages, and empty the log."""
-        if self._path is None:
+        """Rebuild the file, so that it has no free pages, and empty the log.
+
+        Raises:
+            StoreUnavailableError: the disk has no room for a second copy of the file.
+        """
+        path = self._database.path
+        if path is None:
             return True
-        with explained(self._location):
-            connection = self._writer()
+        with explained(self._database.location):
+            connection = self._database.writer()
             deadline = time.monotonic() + _CLEARING_SECONDS
             while True:
                 try:
                     connection.execute("VACUUM")
                     break
                 except sqlite3.OperationalError as error:
-                    # Another writer, or no room on the disk for a second copy.
+                    if primary_code(error) == sqlite3.SQLITE_FULL:
+                        raise _no_room(path) from error
+                    # Another connection is writing.
                     if primary_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                         return False
             while not truncate_log(connection):
@@ -154,18 +155,16 @@ class SqliteRetention:
 
     def keep_since(self, timestamp: int | None) -> None:
         """Set the mark, or take it away."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                if timestamp is None:
-                    connection.execute("DELETE FROM care WHERE name = 'kept_since'")
-                elif timestamp > (_value(connection, "kept_since") or 0):
-                    connection.execute("REPLACE INTO care VALUES ('kept_since', ?)", (timestamp,))
+        with self._database.writing() as connection:
+            if timestamp is None:
+                connection.execute("DELETE FROM care WHERE name = 'kept_since'")
+            elif timestamp > (_value(connection, "kept_since") or 0):
+                connection.execute("REPLACE INTO care VALUES ('kept_since', ?)", (timestamp,))
 
     def older(self, timestamp: int) -> Pruned:
         """How many messages and sends are older."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
                 return Pruned()
             messages, sends = connection.execute(
@@ -178,21 +177,18 @@ class SqliteRetention:
     def prune(self, timestamp: int) -> Iterator[Pruned]:
         """Remove what is older, in a transaction for each few hundred messages."""
         while True:
-            with explained(self._location):
-                connection = self._writer()
-                connection.execute("PRAGMA secure_delete = 1")
-                with transaction(connection):
-                    rows = connection.execute(
-                        f"SELECT id, message_id FROM message WHERE {_OLD_MESSAGE} LIMIT ?",  # noqa: S608
-                        (timestamp, _PRUNED_AT_ONCE),
-                    ).fetchall()
-                    sends = connection.executemany("DELETE FROM send WHERE key = ?", [row[1:] for row in rows]).rowcount
-                    _delete_messages(connection, [row[0] for row in rows])
-                    sends = max(sends, 0)
-                    sends += connection.execute(
-                        f"DELETE FROM send WHERE id IN (SELECT id FROM send WHERE {_OLD_SEND} LIMIT ?)",  # noqa: S608
-                        (timestamp * 1000, _PRUNED_AT_ONCE),
-                    ).rowcount
+            with self._database.writing(overwrite=True) as connection:
+                rows = connection.execute(
+                    f"SELECT id, message_id FROM message WHERE {_OLD_MESSAGE} LIMIT ?",  # noqa: S608
+                    (timestamp, _PRUNED_AT_ONCE),
+                ).fetchall()
+                sends = connection.executemany("DELETE FROM send WHERE key = ?", [row[1:] for row in rows]).rowcount
+                _delete_messages(connection, [row[0] for row in rows])
+                sends = max(sends, 0)
+                sends += connection.execute(
+                    f"DELETE FROM send WHERE id IN (SELECT id FROM send WHERE {_OLD_SEND} LIMIT ?)",  # noqa: S608
+                    (timestamp * 1000, _PRUNED_AT_ONCE),
+                ).rowcount
             if not rows and not sends:
                 return
             yield Pruned(len(rows), sends)
@@ -207,7 +203,7 @@ class SqliteRetention:
         """Refuse: a file deletes nothing by itself."""
         if seconds is not None:
             raise ConfigurationError(
-                f"--ttl is for MongoDB: nothing runs in {self._location} that could delete by itself.",
+                f"--ttl is for MongoDB: nothing runs in {self._database.location} that could delete by itself.",
                 remedy="Put into your schedule: ticktrail prune --older-than 180d --yes",
             )
 
@@ -215,8 +211,8 @@ class SqliteRetention:
 
     def tombstones(self) -> frozenset[str]:
         """All of them."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             rows = [] if connection is None else connection.execute("SELECT tombstone FROM forgotten").fetchall()
         return frozenset(text for (text,) in rows)
 
@@ -226,42 +222,37 @@ class SqliteRetention:
         if not new:
             return 0
         erased = 0
-        with explained(self._location):
-            connection = self._writer()
-            connection.execute("PRAGMA secure_delete = 1")
-            with transaction(connection):
-                _put_tombstones(connection, sorted(new), at)
-                guard = ErasureFilter(new)
-                for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM message")]):
-                    messages = find_messages(connection, "id", numbers)
-                    left = {number: without(message, guard.is_forgotten) for number, message in messages.items()}
-                    changed = {number: kept for number, kept in left.items() if kept is not messages[number]}
-                    erased += _put_left(connection, changed)
-                for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM send")]):
-                    sends = find_sends(connection, "id", numbers)
-                    gone = [(number,) for number, send in sends.items() if not guard.accepts_send(send)]
-                    connection.executemany("DELETE FROM send WHERE id = ?", gone)
-                    erased += len(gone)
+        with self._database.writing(overwrite=True) as connection:
+            _put_tombstones(connection, sorted(new), at)
+            erasure_filter = ErasureFilter(new)
+            for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM message")]):
+                messages = find_messages(connection, "id", numbers)
+                left = {number: without(message, erasure_filter.is_forgotten) for number, message in messages.items()}
+                changed = {number: kept for number, kept in left.items() if kept is not messages[number]}
+                erased += _put_left(connection, changed)
+            for numbers in _portions([row[0] for row in connection.execute("SELECT id FROM send")]):
+                sends = find_sends(connection, "id", numbers)
+                gone = [(number,) for number, send in sends.items() if not erasure_filter.accepts_send(send)]
+                connection.executemany("DELETE FROM send WHERE id = ?", gone)
+                erased += len(gone)
         return erased
 
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:
         """Merge whole messages in one transaction."""
         report = WriteReport()
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                guard = self._current_guard(connection)
-                left = [(message, guard.left_of(message)) for message in messages]
-                wanted = [kept for _, kept in left if kept is not None]
-                out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
-                ids = [bindable(message.message_id) for message in wanted]
-                found = find_messages(connection, "message_id", ids)
-                stored = {message.message_id: (number, message) for number, message in found.items()}
-                joined: list[Taken] = []
-                for message in wanted:
-                    number, known = stored.get(message.message_id, (None, None))
-                    joined.append((number, known, message if known is None else join_messages(known, message)))
-                refused = _put(connection, [one for one in joined if one[1] != one[2]])
+        with self._database.writing() as connection:
+            guard = self._current_filter(connection)
+            left = [(message, guard.left_of(message)) for message in messages]
+            wanted = [kept for _, kept in left if kept is not None]
+            out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
+            ids = [bindable(message.message_id) for message in wanted]
+            found = find_messages(connection, "message_id", ids)
+            stored = {message.message_id: (number, message) for number, message in found.items()}
+            joined: list[Taken] = []
+            for message in wanted:
+                number, known = stored.get(message.message_id, (None, None))
+                joined.append((number, known, message if known is None else join_messages(known, message)))
+            refused = _put(connection, [one for one in joined if one[1] != one[2]])
         for _, known, message in joined:
             if message.message_id in refused:
                 continue
@@ -277,11 +268,20 @@ class SqliteRetention:
 
     def backup(self, target: Path) -> int:
         """Copy the file by SQLite's own means."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
-                raise ConfigurationError(f"There is no ledger at {self._location} to copy.")
+                raise ConfigurationError(f"There is no ledger at {self._database.location} to copy.")
             return back_up(connection, target)
+
+
+def _no_room(path: Path) -> StoreUnavailableError:
+    needed, free = path.stat().st_size, shutil.disk_usage(path.parent).free
+    return StoreUnavailableError(
+        f"Rebuilding {path} takes up to {size_text(2 * needed)} for a while, and the disk that holds it has "
+        f"{size_text(free)} free. What was deleted may still be readable in free space of the file.",
+        remedy=f"Make room on the disk of {path.parent}, and in the folder for temporary files; then run again.",
+    )
 
 
 _MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"

@@ -27,22 +27,13 @@ from ticktrail.stores.results import StoreState, WriteReport
 from ticktrail.stores.sqlite.alert_state import SqliteAlertState
 from ticktrail.stores.sqlite.causes import message_causes, send_causes
 from ticktrail.stores.sqlite.check import probe
-from ticktrail.stores.sqlite.connection import (
-    MEMORY,
-    WAL_LIMIT_BYTES,
-    explained,
-    make_durable,
-    open_to_read,
-    open_to_write,
-    path_of,
-    transaction,
-    truncate_log,
-)
+from ticktrail.stores.sqlite.connection import WAL_LIMIT_BYTES, path_of, transaction, truncate_log
+from ticktrail.stores.sqlite.database import Database
+from ticktrail.stores.sqlite.errors import explained
 from ticktrail.stores.sqlite.filters import count_messages, message_numbers, send_numbers
 from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
 from ticktrail.stores.sqlite.retention import SqliteRetention
 from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
-from ticktrail.stores.sqlite.schema import applied_number, migrate, refuse_newer, refuse_older
 from ticktrail.stores.sqlite.statistics import count_groups
 from ticktrail.stores.sqlite.sync_state import SqliteSyncState
 from ticktrail.stores.sqlite.writing import UNSTORABLE, write_apart, write_together
@@ -63,25 +54,23 @@ class SqliteStore:
     """
 
     def __init__(self, url: str, options: StoreOptions) -> None:
-        self._path = path_of(url)
-        self._reading: sqlite3.Connection | None = None
-        self._writing: sqlite3.Connection | None = None
+        self.database = Database(path_of(url))
         self._truncate_beyond = WAL_LIMIT_BYTES
-        self.location = MEMORY if self._path is None else str(self._path)
+        self.location = self.database.location
         self.timezone = options.timezone
-        self.sync_state = SqliteSyncState(self.location, self._reader, self._writer)
-        self.retention = SqliteRetention(self._path, self.location, self._reader, self._writer)
-        self.alert_state = SqliteAlertState(self.location, self._reader, self._writer)
+        self.sync_state = SqliteSyncState(self.database)
+        self.retention = SqliteRetention(self.database)
+        self.alert_state = SqliteAlertState(self.database)
 
     def exists(self) -> bool:
         """Whether the place holds a ledger already. Never creates anything."""
         with explained(self.location):
-            return self._writing is not None or self._look() > 0
+            return self.database.exists()
 
     def prepare(self) -> None:
         """Create what is missing: the folder, the file, its tables and indexes."""
         with explained(self.location):
-            self._writer()
+            self.database.writer()
 
     def write(
         self,
@@ -97,22 +86,20 @@ class SqliteStore:
         """
         at = to_instant(to_milliseconds(at))
         with explained(self.location):
-            connection = self._writer()
             try:
-                with transaction(connection):
+                with self.database.transaction() as connection:
                     events, sends, left_out = self.retention.accepted(connection, events, sends)
                     report = write_together(connection, events, sends, at=at, instance=instance)
             except UNSTORABLE:
-                with transaction(connection):
+                with self.database.transaction() as connection:
                     report = write_apart(connection, events, sends, at=at, instance=instance)
-            report += WriteReport(left_out=left_out)
         self._keep_log_small(connection)
-        return report
+        return report + WriteReport(left_out=left_out)
 
     def get(self, message_ids: Collection[str]) -> dict[str, Message]:
         """The stored messages among these ids, by id."""
         with explained(self.location):
-            connection = self._reader()
+            connection = self.database.reader()
             if connection is None:
                 return {}
             with transaction(connection, "DEFERRED"):
@@ -140,7 +127,7 @@ class SqliteStore:
     def count(self, chosen: MessageFilter) -> int:
         """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         with explained(self.location):
-            connection = self._reader()
+            connection = self.database.reader()
             return 0 if connection is None else count_messages(connection, chosen)
 
     def statistics(
@@ -154,7 +141,7 @@ class SqliteStore:
     ) -> Iterator[Group]:
         """Raw counts of the messages a filter chooses, by group."""
         with explained(self.location):
-            connection, zone = self._reader(), self.timezone
+            connection, zone = self.database.reader(), self.timezone
             yield from count_groups(
                 connection, chosen, by, young_since=young_since, details=details, across=across, zone=zone
             )
@@ -170,23 +157,20 @@ class SqliteStore:
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
         """What the messages a filter chooses have in common."""
         with explained(self.location):
-            yield from message_causes(self._reader(), chosen)
+            yield from message_causes(self.database.reader(), chosen)
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
         """What the attempts to send that a filter chooses have in common."""
         with explained(self.location):
-            yield from send_causes(self._reader(), chosen)
+            yield from send_causes(self.database.reader(), chosen)
 
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
-        return probe(self._path, self.location)
+        return probe(self.database.path, self.location)
 
     def close(self) -> None:
-        """Let go of the file."""
-        for connection in (self._reading, self._writing):
-            if connection is not None:
-                connection.close()
-        self._reading = self._writing = None
+        """Close the file."""
+        self.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -195,43 +179,6 @@ class SqliteStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _look(self) -> int:
-        """The schema number of the file, opened for reading when it is there; 0 when there is no ledger."""
-        with contextlib.ExitStack() as undo:
-            if self._reading is None:
-                self._reading = None if self._path is None else open_to_read(self._path)
-            if self._reading is None:
-                return 0
-            undo.callback(self.close)
-            number = applied_number(self._reading, self.location)
-            refuse_newer(number, self.location)
-            if number > 0:
-                undo.pop_all()
-            return number
-
-    def _reader(self) -> sqlite3.Connection | None:
-        """A connection to read with; None when there is no ledger in the place."""
-        if self._writing is not None:
-            return self._writing
-        number = self._look()
-        if number:
-            refuse_older(number, self.location)
-        return self._reading
-
-    def _writer(self) -> sqlite3.Connection:
-        """A connection to write with; the first one creates what is missing."""
-        if self._writing is None:
-            with contextlib.ExitStack() as undo:
-                connection = open_to_write(self._path)
-                undo.callback(connection.close)
-                refuse_newer(applied_number(connection, self.location), self.location)
-                make_durable(connection)
-                migrate(connection, self.location)
-                undo.pop_all()
-            self.close()
-            self._writing = connection
-        return self._writing
 
     def _in_portions(
         self,
@@ -244,15 +191,15 @@ class SqliteStore:
         """
         numbers, keys = array("q"), array("q")
         with explained(self.location):
-            connection = self._reader()
+            connection = self.database.reader()
             for number, key in () if connection is None else choose(connection):
                 numbers.append(number)
                 keys.append(_UNKNOWN if key is None else key)
         for start in range(0, len(numbers), CHUNK):
             portion = numbers[start : start + CHUNK]
             with explained(self.location):
-                # MessageQuery anew: a write between two portions changes the connection.
-                connection = self._reader()
+                # Asked for each portion: a write in between opens another connection.
+                connection = self.database.reader()
                 if connection is None:
                     return
                 with transaction(connection, "DEFERRED"):
@@ -266,10 +213,10 @@ class SqliteStore:
 
         The batch is stored by now, so nothing that fails here is the caller's concern.
         """
-        if self._path is None:
+        if self.database.path is None:
             return
         with contextlib.suppress(OSError, sqlite3.OperationalError):
-            size = Path(f"{self._path}-wal").stat().st_size
+            size = Path(f"{self.database.path}-wal").stat().st_size
             if size > self._truncate_beyond:
                 emptied = truncate_log(connection)
                 self._truncate_beyond = WAL_LIMIT_BYTES if emptied else size + WAL_LIMIT_BYTES

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
 
 from ticktrail.stores.coverage import BLOCK, Block, Change, Coverage, Facts, PendingExecution, merge_blocks
-from ticktrail.stores.sqlite.connection import explained, transaction
+from ticktrail.stores.sqlite.connection import transaction
+from ticktrail.stores.sqlite.database import Database
+from ticktrail.stores.sqlite.errors import explained
 from ticktrail.stores.sqlite.rows import to_instant, to_milliseconds
 from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
-_Connect = Callable[[], sqlite3.Connection | None]
 _encode = msgspec.json.Encoder().encode
 
 
 class SqliteSyncState:
     """The tables beside the messages'. ``reader`` gives None where there is no ledger; ``writer`` makes one."""
 
-    def __init__(self, location: str, reader: _Connect, writer: Callable[[], sqlite3.Connection]) -> None:
-        self._location = location
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def identity(self) -> str:
         """The file's own random name, given when it was made."""
-        with explained(self._location):
-            connection = self._reader() or self._writer()
+        with explained(self._database.location):
+            connection = self._database.reader() or self._database.writer()
             return str(connection.execute("SELECT id FROM identity").fetchone()[0])
 
     def load_coverage(self, scope: str) -> Coverage:
         """The coverage of a scope."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
                 return Coverage()
             with transaction(connection, "DEFERRED"):
@@ -54,31 +52,27 @@ class SqliteSyncState:
 
     def save_coverage(self, scope: str, change: Change) -> None:
         """Add a change in one transaction, whose lock makes reading a block and writing it one step."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                for number, block in change.processed.items():
-                    _add_bits(connection, scope, number, block)
-                connection.executemany(
-                    "REPLACE INTO open_execution VALUES (?, ?, ?)",
-                    [(scope, record.execution_id, _encode(record).decode()) for record in change.pending],
-                )
-                connection.executemany(
-                    "DELETE FROM open_execution WHERE scope = ? AND execution_id = ?",
-                    [(scope, execution_id) for execution_id in change.resolved],
-                )
-                if change.facts is not None:
-                    facts = _encode(change.facts).decode()
-                    connection.execute("REPLACE INTO coverage_facts VALUES (?, ?)", (scope, facts))
-                if change.forgotten_below is not None:
-                    connection.execute(
-                        "DELETE FROM settled WHERE scope = ? AND block < ?", (scope, change.forgotten_below)
-                    )
+        with self._database.writing() as connection:
+            for number, block in change.processed.items():
+                _add_bits(connection, scope, number, block)
+            connection.executemany(
+                "REPLACE INTO open_execution VALUES (?, ?, ?)",
+                [(scope, record.execution_id, _encode(record).decode()) for record in change.pending],
+            )
+            connection.executemany(
+                "DELETE FROM open_execution WHERE scope = ? AND execution_id = ?",
+                [(scope, execution_id) for execution_id in change.resolved],
+            )
+            if change.facts is not None:
+                facts = _encode(change.facts).decode()
+                connection.execute("REPLACE INTO coverage_facts VALUES (?, ?)", (scope, facts))
+            if change.forgotten_below is not None:
+                connection.execute("DELETE FROM settled WHERE scope = ? AND block < ?", (scope, change.forgotten_below))
 
     def facts(self) -> dict[str, Facts]:
         """What is remembered of the walks of every scope."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             rows = (
                 [] if connection is None else connection.execute("SELECT scope, facts FROM coverage_facts").fetchall()
             )
@@ -86,56 +80,48 @@ class SqliteSyncState:
 
     def drop_coverage(self, scope: str) -> None:
         """Forget everything of a scope."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                for table in ("settled", "open_execution", "coverage_facts"):
-                    connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608 - constants
+        with self._database.writing() as connection:
+            for table in ("settled", "open_execution", "coverage_facts"):
+                connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608 - constants
 
     def take_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> str:
         """Take or renew a lease."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                row = connection.execute("SELECT holder, until FROM lease WHERE name = ?", (name,)).fetchone()
-                if row is not None and row[0] != holder and row[1] > to_milliseconds(now):
-                    if row[1] > to_milliseconds(until):
-                        connection.execute("UPDATE lease SET until = ? WHERE name = ?", (to_milliseconds(until), name))
-                    return str(row[0])
-                connection.execute("REPLACE INTO lease VALUES (?, ?, ?)", (name, holder, to_milliseconds(until)))
+        with self._database.writing() as connection:
+            row = connection.execute("SELECT holder, until FROM lease WHERE name = ?", (name,)).fetchone()
+            if row is not None and row[0] != holder and row[1] > to_milliseconds(now):
+                if row[1] > to_milliseconds(until):
+                    connection.execute("UPDATE lease SET until = ? WHERE name = ?", (to_milliseconds(until), name))
+                return str(row[0])
+            connection.execute("REPLACE INTO lease VALUES (?, ?, ?)", (name, holder, to_milliseconds(until)))
         return holder
 
     def drop_lease(self, name: str, *, holder: str) -> None:
         """Give a lease back."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                connection.execute("DELETE FROM lease WHERE name = ? AND holder = ?", (name, holder))
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM lease WHERE name = ? AND holder = ?", (name, holder))
 
     def leases(self) -> list[LeaseRecord]:
         """Return all leases, by name."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             rows = [] if connection is None else connection.execute("SELECT name, holder, until FROM lease").fetchall()
         return [LeaseRecord(name=name, holder=holder, until=to_instant(until)) for name, holder, until in sorted(rows)]
 
     def add_run(self, run: Run) -> None:
         """Keep a run."""
-        with explained(self._location):
-            connection = self._writer()
-            with transaction(connection):
-                row = (run.run_id, to_milliseconds(run.began_at), _encode(run).decode())
-                connection.execute("REPLACE INTO run VALUES (?, ?, ?)", row)
-                connection.execute(
-                    "DELETE FROM run WHERE run_id IN"
-                    " (SELECT run_id FROM run ORDER BY began_at DESC, run_id DESC LIMIT -1 OFFSET ?)",
-                    (KEPT_RUNS,),
-                )
+        with self._database.writing() as connection:
+            row = (run.run_id, to_milliseconds(run.began_at), _encode(run).decode())
+            connection.execute("REPLACE INTO run VALUES (?, ?, ?)", row)
+            connection.execute(
+                "DELETE FROM run WHERE run_id IN"
+                " (SELECT run_id FROM run ORDER BY began_at DESC, run_id DESC LIMIT -1 OFFSET ?)",
+                (KEPT_RUNS,),
+            )
 
     def runs(self, limit: int | None = None) -> list[Run]:
         """The runs that are kept, newest first."""
-        with explained(self._location):
-            connection = self._reader()
+        with explained(self._database.location):
+            connection = self._database.reader()
             if connection is None:
                 return []
             rows = connection.execute(

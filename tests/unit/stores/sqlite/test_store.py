@@ -56,8 +56,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 def writing(store: SqliteStore) -> sqlite3.Connection:
     """The store's own connection."""
-    assert store._writing is not None
-    return store._writing
+    return store.database.writer()
 
 
 # ── Paths ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -142,10 +141,10 @@ def test_reading_leaves_nothing_beside_the_file(store: SqliteStore, path: Path) 
 def test_a_reader_cannot_write(store: SqliteStore, path: Path) -> None:
     """The connection that questions use refuses to change anything."""
     with SqliteStore(str(path), OPTIONS) as reader:
-        reader.count(MessageFilter())
-        assert reader._reading is not None
+        connection = reader.database.reader()
+        assert connection is not None
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
-            reader._reading.execute("DELETE FROM message")
+            connection.execute("DELETE FROM message")
 
 
 # ── Columns ─────────────────────────────────────────────────────────────────────────────────────────────────────────
