@@ -29,7 +29,7 @@ from tests.support.spellings import spellings
 from ticktrail.messages.model import HistoryEntry, Send, SentBy, StatusEvent
 from ticktrail.stores import Store
 from ticktrail.stores.copying import copy
-from ticktrail.stores.coverage import Change, Facts, Kind, Lost, Open
+from ticktrail.stores.coverage import Change, Facts, LostExecution, PendingExecution, PendingKind
 from ticktrail.stores.sync_state import Run
 
 OpenAgain = Callable[[], Store]
@@ -227,11 +227,16 @@ def test_texts_kept_for_operators_do_not_name_a_forgotten_person(store: Store, s
         store.sync_state.add_run(
             Run(run_id=str(number), scope="s", began_at=AT, seconds=1.0, error=reason, report=report)
         )
-        pending = Open(
-            execution_id=number, kind=Kind.REFUSED, first_met_at=AT, look_again_at=AT, reason=reason, started_at=started
+        pending = PendingExecution(
+            execution_id=number,
+            kind=PendingKind.REFUSED,
+            first_met_at=AT,
+            look_again_at=AT,
+            reason=reason,
+            started_at=started,
         )
-        lost = (Lost(execution_id=number, reason=reason, started_at=started, found_at=AT),)
-        store.sync_state.save_coverage(f"scope-{number}", Change(opened=(pending,), facts=Facts(lost=lost)))
+        lost = (LostExecution(execution_id=number, reason=reason, started_at=started, found_at=AT),)
+        store.sync_state.save_coverage(f"scope-{number}", Change(pending=(pending,), facts=Facts(lost=lost)))
         store.alert_state.see(f"alert-{number}", "kind", reason, at=AT)
         store.alert_state.acknowledge(f"alert-{number}", at=AT, note=reason)
 
