@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -19,7 +20,9 @@ from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.output.documents import to_json
 from ticktrail.queries.completeness import read_completeness, workflow_document
+from ticktrail.queries.condition import Condition
 from ticktrail.queries.conversation import Texts
+from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.queries.filter_parsing import parameter_name, parse_message_filter, parse_send_filter
 from ticktrail.queries.statistics import compute_statistics, statistics_document
 from ticktrail.settings.naming import read_naming
@@ -39,7 +42,7 @@ from ticktrail.web.store_pool import StorePool
 PREFIX = "/api/v1"
 
 _ANSWERED = "What n8n handed to Meta's API, and what it answered, newest first."
-_FOR_ALL = "For viewers numbers and message ids are masking."
+_FOR_ALL = "Phone numbers and message ids are masked for viewers."
 
 
 class Api:
@@ -54,9 +57,7 @@ class Api:
 
     async def messages(self, asked: Listing, role: Role | None) -> Response:
         """A page of messages."""
-        if asked.wa_id is not None:
-            _only_full(role, "wa_id")
-        chosen = self._chosen(asked, after=self._cursor(asked.after, role))
+        chosen = self._chosen(asked, role, after=self._cursor(asked.after, role))
         page = await self._pool.ask(lambda store: self._page(store, chosen, asked.limit, role))
         return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
@@ -75,6 +76,7 @@ class Api:
     async def sends(self, asked: SendListing, role: Role | None) -> Response:
         """A page of sends."""
         given = {**asked.given(), "after": self._cursor(asked.after, role)}
+        _refuse_revealing(SEND_CONDITIONS, given, role)
         chosen = parse_send_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
         salt = None if role is Role.FULL else self._salt
         page = await self._pool.ask(lambda store: send_page(store, chosen, asked.limit, salt=salt, max_bytes=MAX_BYTES))
@@ -106,9 +108,7 @@ class Api:
 
     async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
         """Figures."""
-        if asked.wa_id is not None:
-            _only_full(role, "wa_id")
-        chosen = self._chosen(asked)
+        chosen = self._chosen(asked, role)
         naming = read_naming(self._settings.config_file)
 
         def count(store: Store) -> bytes:
@@ -152,8 +152,11 @@ class Api:
             del document["store"]
         return _json(_encoded(document))
 
-    def _chosen(self, asked: Listing | FiguresOf, **more: Any) -> MessageFilter:
+    def _chosen(self, asked: Listing | FiguresOf, role: Role | None, **more: Any) -> MessageFilter:
         given = {**asked.given(), **more}
+        if asked.wa_id is not None:
+            _only_full(role, "wa_id")
+        _refuse_revealing(MESSAGE_CONDITIONS, given, role)
         return parse_message_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
 
     def _page(self, store: Store, chosen: MessageFilter, limit: int, role: Role | None) -> Page:
@@ -272,6 +275,17 @@ def _only_full(role: Role | None, name: str) -> None:
             "Viewers cannot look for a person.",
             name=name,
             remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's.",
+        )
+
+
+def _refuse_revealing(conditions: tuple[Condition[Any], ...], given: Mapping[str, Any], role: Role | None) -> None:
+    name = None if role is Role.FULL else masking.revealing_condition(conditions, given)
+    if name is not None:
+        raise Problem(
+            403,
+            f"{name}: viewers cannot filter by a value that contains a phone number or a message id.",
+            name=name,
+            remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's token.",
         )
 
 
