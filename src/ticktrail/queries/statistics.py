@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import grouping, rates
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import DAY_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.grouping import WITH_DETAILS, Chosen
@@ -140,7 +141,7 @@ def sparklines(
         for group in store.statistics(chosen, by, young_since=0, across=across):
             key = group.key
             if by is Grouping.CAMPAIGN and naming.campaign_key:
-                key = grouping.campaign_of(key, naming.campaign_key)
+                key = campaign_of(None if key is None else str(key), naming.campaign_key)
             if key in found:
                 found[key].append(msgspec.structs.replace(group, key=group.across))
         return found
