@@ -27,8 +27,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "web", "receiver"}),
     frozenset({"__main__", ""}),
 )
-# `ticktrail serve` and `run` start the web server, so this one command module may load it.
-EXCEPTIONS = {("cli/commands/serve.py", "web")}
+# The commands that start a server may load it.
+EXCEPTIONS = {("cli/commands/serve.py", "web"), ("cli/commands/receive.py", "receiver")}
 LEVEL = {package: level for level, layer in enumerate(LAYERS) for package in layer}
 
 PURE = ("text", "messages", "extraction")

@@ -217,4 +217,3 @@ class Deliverer:
     def _fine(self, name: str) -> None:
         if self.problems.pop(name, None) is not None:
             log.info("Webhooks leave the journal again (%s).", name)
-

@@ -142,7 +142,8 @@ class Journal:
 
     def to_store(self, limit: int) -> list[Webhook]:
         """The oldest webhooks whose statuses are not stored yet."""
-        return self._webhooks(f"SELECT {_COLUMNS} FROM webhook WHERE storing = 1 ORDER BY id LIMIT ?", (limit,))
+        statement = f"SELECT {_COLUMNS} FROM webhook WHERE storing = 1 ORDER BY id LIMIT ?"  # noqa: S608 - a constant
+        return self._webhooks(statement, (limit,))
 
     def next_to_forward(self, now: float, busy: Iterable[str], limit: int) -> list[Webhook]:
         """The first waiting webhook of each number that is due, numbers in ``busy`` left out.

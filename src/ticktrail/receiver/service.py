@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Self
 
 import httpx2
@@ -17,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from ticktrail.errors import FatalError
-from ticktrail.receiver.app import JournalWriter, ReceiverApp, Rules
+from ticktrail.receiver.app import JournalWriter, ReceiverApp, Rules, Verify
 from ticktrail.receiver.forwarding import Deliverer
 from ticktrail.receiver.journal import Journal, JournalState
 from ticktrail.settings.settings import Settings
@@ -30,11 +29,6 @@ _STOP_SECONDS = 5
 _MOST_CONNECTIONS = 2_000
 _KEEP_ALIVE_SECONDS = 30
 _VERIFY_SECONDS = 10
-
-
-def journal_path(settings: Settings) -> Path:
-    """Where the journal is: ``TICKTRAIL_JOURNAL``, else beside the SQLite store, else in the data folder."""
-    return settings.receiver.journal
 
 
 class Receiver:
@@ -69,7 +63,7 @@ class Receiver:
             TicktrailError: the journal cannot be opened, or the server did not start.
         """
         chosen = self._settings.receiver
-        journal = self._stack.enter_context(Journal(journal_path(self._settings)))
+        journal = self._stack.enter_context(Journal(chosen.journal))
         deliverer = Deliverer(
             journal,
             open_store=self._open_store,
@@ -133,7 +127,7 @@ class Receiver:
         self._stack.close()
 
 
-def _verifier(forward_url: str) -> Callable[[str], object]:
+def _verifier(forward_url: str) -> Verify:
     async def verify(path: str) -> tuple[int, bytes, str]:
         try:
             async with httpx2.AsyncClient(timeout=_VERIFY_SECONDS, follow_redirects=False) as client:
@@ -178,6 +172,10 @@ class _JournalCollector(Collector):
             ("waiting_to_store", state.to_store, "Webhooks whose statuses wait for the store"),
             ("waiting_to_forward", state.to_forward, "Webhooks that wait for n8n"),
             ("failed", state.failed, "Webhooks that were given up"),
-            ("oldest_waiting_timestamp_seconds", state.oldest_at or 0, "Reception of the oldest waiting webhook, else 0"),
+            (
+                "oldest_waiting_timestamp_seconds",
+                state.oldest_at or 0,
+                "Reception of the oldest waiting webhook, else 0",
+            ),
         ):
             yield GaugeMetricFamily(f"ticktrail_receiver_{name}", help_text, value=value)
