@@ -58,14 +58,12 @@ def _holders(envelope: object) -> tuple[Holder, ...]:
 def _values(envelope: object) -> list[tuple[object, dict[str, Any]]]:
     """Field and value of every change of an envelope, malformed ones left out."""
     entries = envelope.get("entry") if isinstance(envelope, dict) else None
-    changes = [
-        change
-        for entry in (entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
-        for change in (entry.get("changes") if isinstance(entry.get("changes"), list) else ())
-        if isinstance(change, dict)
-    ]
+    changes = [change for entry in _objects(entries) for change in _objects(entry.get("changes"))]
     return [(change.get("field"), change["value"]) for change in changes if isinstance(change.get("value"), dict)]
+
+
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []
 
 
 def _number(values: list[tuple[object, dict[str, Any]]]) -> str:

@@ -91,7 +91,7 @@ class Receiver:
     def _serve(self, app: ReceiverApp) -> None:
         self._server = uvicorn.Server(
             uvicorn.Config(
-                app,  # type: ignore[arg-type]  # our scope type is wider than asgiref's
+                app,
                 log_level="warning",
                 access_log=False,
                 server_header=False,
@@ -175,7 +175,7 @@ class _JournalCollector(Collector):
             (
                 "oldest_waiting_timestamp_seconds",
                 state.oldest_at or 0,
-                "Reception of the oldest waiting webhook, else 0",
+                "Time of the oldest waiting webhook, else 0",
             ),
         ):
             yield GaugeMetricFamily(f"ticktrail_receiver_{name}", help_text, value=value)

@@ -319,7 +319,7 @@ class _Loader:
             verify_token=self._read("WHATSAPP_VERIFY_TOKEN", values.parse_verify_token),
             forward_url=self._read("TICKTRAIL_FORWARD_URL", values.parse_forward_url),
             forward=self._read("TICKTRAIL_FORWARD", values.parse_forward) or defaults.forward,
-            host=self._read("TICKTRAIL_RECEIVE_HOST", values.unquoted) or defaults.host,
+            host=self._read("TICKTRAIL_RECEIVE_HOST", str.strip) or defaults.host,
             port=self._read("TICKTRAIL_RECEIVE_PORT", values.parse_port) or defaults.port,
             journal=journal or values.default_journal(store_url.reveal(), self._directory),
         )
