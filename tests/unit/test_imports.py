@@ -15,7 +15,7 @@ PACKAGE = Path(ticktrail.__file__).parent
 
 # From the bottom up. A package imports itself and the layers below its own, never a package of its own layer.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_version", "errors"}),
+    frozenset({"errors"}),
     frozenset({"text"}),
     frozenset({"messages"}),
     frozenset({"extraction", "settings"}),

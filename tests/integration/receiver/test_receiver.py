@@ -158,7 +158,7 @@ def test_a_webhook_is_tried_again_in_order(
 
 
 def test_n8n_that_starts_no_execution_is_counted(tmp_path: Path, n8n: FakeN8n) -> None:
-    """ "Webhook call received" is final, and counted: the trigger's secret or filter is wrong."""
+    """The answer *Webhook call received* is final, and counted: the trigger's secret or filter is wrong."""
     n8n.answer(200, {"message": "Webhook call received"}, {"content-type": "application/json"})
     with receiving(settings_of(tmp_path, n8n.address)) as client:
         assert post(client, envelope(message_value())) == 200
@@ -170,11 +170,12 @@ def test_verification_is_answered_by_n8n_or_with_the_token(tmp_path: Path, n8n: 
     n8n.answer(
         200, b"4711", {"content-type": "text/plain"}, times=None, when=lambda request: "hub.mode" in request.query
     )
+    token = {"WHATSAPP_VERIFY_TOKEN": "a-verify-token"}
     asked = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": "a-verify-token"}
     with receiving(settings_of(tmp_path, n8n.address)) as client:
         assert client.get(PATH, params=asked).text == "4711"
     assert [request.query["hub.challenge"] for request in n8n.requests] == ["4711"]
-    with receiving(settings_of(tmp_path, None, WHATSAPP_VERIFY_TOKEN="a-verify-token")) as client:
+    with receiving(settings_of(tmp_path, None, **token)) as client:
         assert client.get(PATH, params=asked).text == "4711"
         assert client.get(PATH, params={**asked, "hub.verify_token": "wrong"}).status_code == 403
 
