@@ -103,7 +103,8 @@ def test_the_verdict_comes_first_and_each_cause_has_a_block(ticktrail: Ticktrail
     """What it is, to how many, since when, what to do, where to look; exit code 4; no recipient's number."""
     done = ticktrail("alerts", "--store", bad_day)
     assert (done.returncode, done.stderr) == (4, "")
-    assert done.stdout.startswith("2 things need you.\n\n✗ Access token has expired (190)\n")
+    assert done.stdout.startswith("2 open alerts.\n")
+    assert "\n\n✗ Access token has expired (190)\n" in done.stdout
     assert "2 sends to 1 person were refused" in done.stdout
     assert "Message undeliverable (131026), from +1 55 ••• ••01" in done.stdout
     assert "ticktrail messages --undelivered --error 131026 --number 106540352242922 --since" in done.stdout
@@ -121,11 +122,15 @@ def test_the_command_behind_an_alert_lists_what_it_counted(ticktrail: Ticktrail,
         assert len(listed.stdout.splitlines()) == alert["messages"], alert["command"]
 
 
-def test_nothing_needs_you(ticktrail: Ticktrail, bad_day: str, home: Path) -> None:
+def test_no_open_alerts_says_what_was_checked(ticktrail: Ticktrail, bad_day: str, home: Path) -> None:
     """Switched off by code: exit code 0."""
     (home / "ticktrail.toml").write_text('[alerts]\noff = [190, "failing"]\n', encoding="utf-8")
     done = ticktrail("alerts", "--store", bad_day)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing needs you.\n", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    first, checked = done.stdout.splitlines()
+    assert first == "No open alerts."
+    assert checked.startswith("Checked ")
+    assert checked.endswith("No sync with n8n has run.")
 
 
 def test_what_you_know_of_counts_no_more(ticktrail: Ticktrail, bad_day: str) -> None:
@@ -133,16 +138,16 @@ def test_what_you_know_of_counts_no_more(ticktrail: Ticktrail, bad_day: str) -> 
     assert ticktrail("alerts", "--store", bad_day, "--ack", "190", "--note", "Sara is on it").returncode == 0
     done = ticktrail("alerts", "--store", bad_day)
     assert done.returncode == 4
-    assert done.stdout.startswith("1 thing needs you. You know of 1 other.")
+    assert done.stdout.startswith("1 open alert, 1 acknowledged.")
     assert "Sara is on it" in done.stdout.split("131026")[-1]
     document = json.loads(ticktrail("alerts", "--store", bad_day, "--format", "json").stdout)
     assert (document["needsYou"], len(document["alerts"])) == (1, 2)
     other = next(alert["key"] for alert in document["alerts"] if "acknowledgedAt" not in alert)
     ticktrail("alerts", "--store", bad_day, "--ack", other)
     done = ticktrail("alerts", "--store", bad_day)
-    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "Nothing new needs you.")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "No open alerts, 2 acknowledged.")
     assert ticktrail("alerts", "--store", bad_day, "--unack", other).returncode == 0
-    assert ticktrail("alerts", "--store", bad_day).stdout.startswith("1 thing needs you. You know of 1 other.")
+    assert ticktrail("alerts", "--store", bad_day).stdout.startswith("1 open alert, 1 acknowledged.")
     again = ticktrail("alerts", "--store", bad_day, "--unack", other)
     assert (again.returncode, "is acknowledged" in again.stderr) == (3, True)
     missing = ticktrail("alerts", "--store", bad_day, "--ack", "nonsense")
@@ -156,7 +161,7 @@ def test_channels_are_told_once(ticktrail: Ticktrail, bad_day: str, home: Path, 
     receiver.answer(500, times=1)
     first = ticktrail("alerts", "--store", bad_day, "--notify", HOOK_SECRET=SECRET)
     assert first.returncode == 4
-    assert "n8n (http://127.0.0.1/…) answered with 500. The next run tries again." in first.stderr
+    assert "n8n (http://127.0.0.1/…) answered with 500. The next run retries." in first.stderr
     assert "hidden" not in first.stderr
     for _ in range(2):
         ticktrail("alerts", "--store", bad_day, "--notify", HOOK_SECRET=SECRET)

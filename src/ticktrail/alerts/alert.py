@@ -23,6 +23,7 @@ class Kind(enum.StrEnum):
     """What sort of thing it is; ``off`` in the settings may name one."""
 
     FAILING = "failing"
+    UNCONFIRMED = "unconfirmed"
     STUCK = "stuck"
     DELIVERY = "delivery"
     SILENCE = "silence"
@@ -33,7 +34,7 @@ class Kind(enum.StrEnum):
     KEY = "key"
 
 
-ABOUT_MESSAGES = frozenset({Kind.FAILING, Kind.STUCK, Kind.DELIVERY, Kind.SILENCE})
+ABOUT_MESSAGES = frozenset({Kind.FAILING, Kind.UNCONFIRMED, Kind.STUCK, Kind.DELIVERY, Kind.SILENCE})
 """What only a ledger that is up to date can tell: while no sync comes through, such an alert is not over."""
 
 Urgency = Literal["urgent", "warning"]

@@ -1,4 +1,4 @@
-"""A day or a week in ten lines: counts → sentences. Pure; the figures are those of :mod:`ticktrail.messages.rates`."""
+"""The report of a day or a week in ten lines."""
 
 from __future__ import annotations
 
@@ -9,13 +9,21 @@ from typing import Any, Literal
 import msgspec
 
 from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Alert
+from ticktrail.alerts.documents import headline
+from ticktrail.alerts.facts import delivered_within, timed, workflows
 from ticktrail.alerts.failures import one_title
-from ticktrail.alerts.rules import delivered_within, timed
+from ticktrail.alerts.notifications import unacknowledged
+from ticktrail.alerts.service import find_alerts
+from ticktrail.alerts.settings import AlertSettings
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_causes import CauseCount
-from ticktrail.messages.rates import Share, details_document, document, duration, figures
+from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
+from ticktrail.messages.rates import Share, accepted_text, details_document, document, duration, figures
 from ticktrail.queries.completeness import WorkflowCompleteness
+from ticktrail.queries.statistics import compute_statistics, young_from
+from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store
 from ticktrail.text.formatting import outside, people_text, plural, span, when
 
 PeriodName = Literal["day", "week"]
@@ -23,7 +31,7 @@ PeriodName = Literal["day", "week"]
 _TOP = 3
 
 
-class Period(msgspec.Struct, frozen=True):
+class ReportPeriod(msgspec.Struct, frozen=True):
     """Whole days of a zone: yesterday, or the seven days before today. Unix seconds, the end exclusive."""
 
     name: PeriodName
@@ -42,68 +50,97 @@ class Period(msgspec.Struct, frozen=True):
         return f"The week from {first.day}{month} to {last.day} {last:%b %Y}"
 
 
-def period_of(name: PeriodName, now: datetime, zone: tzinfo) -> Period:
-    """The last complete day or seven days before today."""
+def period_of(name: PeriodName, now: datetime, zone: tzinfo) -> ReportPeriod:
+    """Return yesterday, or the seven days before today."""
     today = now.astimezone(zone).date()
     # On the wall clock: a day is not always 24 hours.
     first = today - timedelta(days=1 if name == "day" else 7)
     since, until = (int(datetime.combine(day, time(), zone).timestamp()) for day in (first, today))
-    return Period(name, since, until, zone)
+    return ReportPeriod(name, since, until, zone)
 
 
-def week_before(period: Period) -> Period:
-    """The same days one week earlier."""
+def week_before(period: ReportPeriod) -> ReportPeriod:
+    """Return the same days one week earlier."""
     since, until = (
         int((datetime.fromtimestamp(moment, period.zone) - timedelta(days=7)).timestamp())
         for moment in (period.since, period.until)
     )
-    return Period(period.name, since, until, period.zone)
+    return ReportPeriod(period.name, since, until, period.zone)
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What happened in a period.
+class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of a period.
 
     Attributes:
         before: the counts of the same days one week earlier.
+        sends_known: sends of the period were read.
         never: statuses that the trigger never passes.
         errors: failed messages by code.
-        refused: what Meta refused to send, by cause.
+        refused: sends that Meta refused, by cause.
         workflows: how complete the store is.
-        needing: alerts that nobody has acknowledged, of now.
+        alerts: open alerts that are not acknowledged; ``checked``: what was checked to find them.
     """
 
-    period: Period
+    period: ReportPeriod
     now: datetime
     counts: Counts
     before: Counts
+    sends_known: bool = False
     never: frozenset[str] = frozenset()
     errors: Sequence[Group] = ()
     refused: Sequence[CauseCount] = ()
     workflows: Sequence[WorkflowCompleteness] = ()
-    needing: Sequence[Alert] = ()
+    alerts: Sequence[Alert] = ()
+    checked: str = ""
 
 
-def lines_of(found: Summary, catalogue: Catalogue) -> list[str]:
-    """The report, a line each."""
+def read_report(
+    settings: Settings, own: AlertSettings, store: Store, period: ReportPeriod, now: datetime
+) -> DailyReport:
+    """Return the figures of a period, and the alerts that are open now."""
+    chosen, earlier = (
+        MessageFilter(since_timestamp=one.since, until_timestamp=one.until) for one in (period, week_before(period))
+    )
+    found = compute_statistics(store, settings, chosen, Grouping.ERROR, naming=own.naming, now=now)
+    (before,) = store.statistics(earlier, young_since=young_from(now), details=True)
+    groups = found.groups
+    errors = [] if groups is None else [*groups.shown, Group(key=None, counts=groups.nameless)]
+    open_alerts = find_alerts(settings, own, store, now)
+    return DailyReport(
+        period=period,
+        now=now,
+        counts=found.totals,
+        before=before.counts,
+        sends_known=bool(found.sends_known),
+        never=found.never,
+        errors=[group for group in errors if group.counts.failed],
+        refused=list(store.send_causes(SendFilter(since_timestamp=period.since, until_timestamp=period.until))),
+        workflows=workflows(store, settings),
+        alerts=unacknowledged(open_alerts.alerts, store.alert_state.all()),
+        checked=open_alerts.checked,
+    )
+
+
+def report_lines(found: DailyReport, catalogue: Catalogue) -> list[str]:
+    """Return the report, one line each."""
     made = figures(found.counts, found.never)
     counts = found.counts
-    final = f" {plural(counts.not_final, 'message')} younger than 24 h: not final." if counts.not_final else ""
     return [
-        f"sent: {counts.sent:,}.{_beside(counts)}{final}",
+        f"accepted: {'; '.join([accepted_text(counts, sends_known=found.sends_known), *_beside(counts)])}",
         _line("delivered", made.delivered, "sent", ""),
         _line("read", made.read, "delivered", "≥ "),
-        f"compared with a week before: {_compared(found)}",
+        f"a week before: {_compared(found)}",
         f"failed: {_failed(found, catalogue, made.failed)}",
-        f"on the way: {counts.on_the_way:,}",
+        f"pending: {counts.on_the_way:,}",
         f"time to deliver: {_times(made.percentiles, counts)}",
         f"refused by Meta before sending: {_refused(found, catalogue)}",
         f"completeness: {_completeness(found)}",
-        f"now: {_needing(found.needing)}",
+        f"now: {_alerts(found)}",
     ]
 
 
-def summary_document(found: Summary, lines: Sequence[str]) -> dict[str, Any]:
-    """The report for programs: every count, and the lines."""
+def daily_report_document(found: DailyReport, lines: Sequence[str]) -> dict[str, Any]:
+    """Return the report for programs: every count, and the lines."""
     made = figures(found.counts, found.never)
     period = found.period
     refused = [one for one in found.refused if one.failed]
@@ -119,15 +156,18 @@ def summary_document(found: Summary, lines: Sequence[str]) -> dict[str, Any]:
             for group in _worst(found.errors)
         ],
         "refusedSends": sum(one.count for one in refused),
-        "needsYou": [{"key": alert.key, "title": alert.title} for alert in found.needing],
+        "needsYou": [{"key": alert.key, "title": alert.title} for alert in found.alerts],
         "lines": list(lines),
     }
 
 
-def _beside(counts: Counts) -> str:
-    """What stays out of the rates."""
-    told = [f"{count:,} {words}" for count, words in ((counts.groups, "to groups"), (counts.tests, "tests")) if count]
-    return f" Beside them {' and '.join(told)}." if told else ""
+def _beside(counts: Counts) -> list[str]:
+    """Return what is not in the rates, and what is provisional."""
+    left_out = [
+        f"{count:,} {words}" for count, words in ((counts.groups, "to groups"), (counts.tests, "tests")) if count
+    ]
+    told = [f"not counted: {' and '.join(left_out)}"] if left_out else []
+    return [*told, f"{counts.not_final:,} younger than 24 h (provisional)"] if counts.not_final else told
 
 
 def _line(name: str, share: Share, of: str, sign: str) -> str:
@@ -137,23 +177,23 @@ def _line(name: str, share: Share, of: str, sign: str) -> str:
     return f"{name}: {sign}{share.percent} ({parts})" if share.percent else f"{name}: {sign}{parts}"
 
 
-def _compared(found: Summary) -> str:
-    """Delivered at the same age, now and a week before."""
+def _compared(found: DailyReport) -> str:
+    """Compare what was delivered at the same age, then and now."""
     age = min(int(found.now.timestamp()) - found.period.until, DAY_SECONDS)
     if age < HOUR_SECONDS:
-        return "too early to tell"
+        return "too early to compare"
     shares = [Share(delivered_within(counts, age), timed(counts)) for counts in (found.counts, found.before)]
     if not all(share.percent for share in shares):
         sent, before = (share.whole for share in shares)
-        return f"{sent:,} sent, then {before:,}; too few for a percentage"
+        return f"{before:,} sent, now {sent:,}; too few for a percentage"
     this, before_that = shares
     return (
-        f"of known times, delivered within {span(age)}: {this.percent} ({this.part:,} of {this.whole:,}), "
-        f"then {before_that.percent} ({before_that.part:,} of {before_that.whole:,})"
+        f"{before_that.percent} ({before_that.part:,} of {before_that.whole:,}) delivered within {span(age)}, "
+        f"now {this.percent} ({this.part:,} of {this.whole:,}), of messages with known times"
     )
 
 
-def _failed(found: Summary, catalogue: Catalogue, share: Share) -> str:
+def _failed(found: DailyReport, catalogue: Catalogue, share: Share) -> str:
     if share.missing is not None:
         return f"{share.percent} ({share.missing})"
     told = f"{share.part:,}" + (f" ({share.percent} of {share.whole:,})" if share.percent and share.part else "")
@@ -173,13 +213,12 @@ def _worst(errors: Sequence[Group]) -> list[Group]:
 
 def _times(percentiles: Any, counts: Counts) -> str:
     if not percentiles:
-        return "too few messages to tell"
-    half, most, nearly = (duration(percentiles[percent]) for percent in (50, 90, 99))
-    waiting = counts.on_the_way + counts.failed
-    return f"half within {half}, 90 % within {most}, 99 % within {nearly}; {waiting:,} not delivered"
+        return "too few messages"
+    median, p90, p99 = (duration(percentiles[percent]) for percent in (50, 90, 99))
+    return f"median {median}, p90 {p90}, p99 {p99}; {counts.on_the_way + counts.failed:,} not delivered"
 
 
-def _refused(found: Summary, catalogue: Catalogue) -> str:
+def _refused(found: DailyReport, catalogue: Catalogue) -> str:
     by_code: dict[str | None, list[CauseCount]] = {}
     for one in found.refused:
         if one.failed:
@@ -195,7 +234,7 @@ def _refused(found: Summary, catalogue: Catalogue) -> str:
     return "; ".join([f"{sum(count for count, _, _ in sums):,}", *told])
 
 
-def _completeness(found: Summary) -> str:
+def _completeness(found: DailyReport) -> str:
     """Return how complete the store is, and what the figures may lack."""
     if not found.workflows:
         return "no sync with n8n has run"
@@ -217,12 +256,13 @@ def _completeness(found: Summary) -> str:
     return "; ".join(told)
 
 
-def _needing(alerts: Sequence[Alert]) -> str:
-    if not alerts:
-        return "nothing needs you"
-    shown = "; ".join(outside(alert.title, 80) for alert in alerts[:_TOP])
-    more = f" and {len(alerts) - _TOP:,} more" if len(alerts) > _TOP else ""
-    return f"{plural(len(alerts), 'thing')} {'needs' if len(alerts) == 1 else 'need'} you: {shown}{more}"
+def _alerts(found: DailyReport) -> str:
+    text = headline(len(found.alerts))
+    if not found.alerts:
+        return f"{text}. {found.checked}".strip()
+    shown = "; ".join(outside(alert.title, 80) for alert in found.alerts[:_TOP])
+    more = f" and {len(found.alerts) - _TOP:,} more" if len(found.alerts) > _TOP else ""
+    return f"{text}: {shown}{more}"
 
 
 def _iso(timestamp: int, zone: tzinfo) -> str:

@@ -13,27 +13,30 @@ from ticktrail.stores.alert_state import AlertRecord
 from ticktrail.text.formatting import plural
 
 
-def verdict(count: int, known: int = 0) -> str:
-    """The first line, such as ``2 things need you.``."""
-    if count:
-        text = f"{plural(count, 'thing')} {'needs' if count == 1 else 'need'} you."
-    else:
-        text = "Nothing needs you." if not known else "Nothing new needs you."
-    return f"{text} You know of {plural(known, 'other')}." if known and count else text
+def headline(count: int, acknowledged: int = 0) -> str:
+    """Return the first line: ``3 open alerts``, ``No open alerts, 1 acknowledged``."""
+    text = plural(count, "open alert") if count else "No open alerts"
+    return f"{text}, {acknowledged:,} acknowledged" if acknowledged else text
 
 
 def alerts_document(
-    alerts: Sequence[Alert], remembered: Sequence[AlertRecord], location: str, zone: tzinfo
+    alerts: Sequence[Alert], remembered: Sequence[AlertRecord], location: str, zone: tzinfo, *, checked: str
 ) -> dict[str, Any]:
-    """All alerts, for programs."""
+    """Return all alerts, for programs."""
     by_key = {one.key: one for one in remembered if one.resolved_at is None}
     documents = [alert_document(alert, zone, by_key.get(alert.key)) for alert in alerts]
     count = sum("acknowledgedAt" not in document for document in documents)
-    return {"store": location, "verdict": verdict(count, len(alerts) - count), "needsYou": count, "alerts": documents}
+    return {
+        "store": location,
+        "verdict": headline(count, len(alerts) - count),
+        "checked": checked,
+        "needsYou": count,
+        "alerts": documents,
+    }
 
 
 def alert_document(alert: Alert, zone: tzinfo, one: AlertRecord | None = None) -> dict[str, Any]:
-    """One alert, for programs; what is not known of it is left out."""
+    """Return one alert, for programs; unknown fields are left out."""
     since = None if alert.since_timestamp is None else datetime.fromtimestamp(alert.since_timestamp, UTC)
     document = {
         "key": alert.key,
@@ -56,7 +59,7 @@ def alert_document(alert: Alert, zone: tzinfo, one: AlertRecord | None = None) -
 
 
 def body_of(alert: Alert, zone: tzinfo) -> str:
-    """What a message to a person says below the title."""
+    """Return what a notice to a person says below the title."""
     lines = [alert.says, alert.remedy]
     if alert.listing is not None:
         lines.append(command_of(alert.listing, zone))
@@ -64,7 +67,7 @@ def body_of(alert: Alert, zone: tzinfo) -> str:
 
 
 def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
-    """The command line that shows what is behind an alert."""
+    """Return the command line that lists the messages or sends of an alert."""
     words: list[str | None] = ["ticktrail"]
     options: Mapping[str, str | None]
     if isinstance(listing, SendFilter):
@@ -73,7 +76,7 @@ def command_of(listing: MessageFilter | SendFilter, zone: tzinfo) -> str:
         options = {"--template": listing.template, "--workflow": listing.workflow_id}
     else:
         words.append("messages")
-        # A code stays with a message that arrived all the same, so the code alone would show too many.
+        # A message that arrived in the end keeps its code, so the code alone would list too many.
         if listing.failure_codes or listing.not_statuses:
             words.append("--undelivered")
         else:

@@ -3,35 +3,113 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from ticktrail.alerts.alert import DAY_SECONDS, Rules
+from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Rules
 from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import (
-    DELIVERED_WITHIN,
-    STUCK_UNTIL,
-    WEEK,
-    AlertFacts,
-    Delivery,
-    UndeliveredByNumber,
-    delivered_within,
-    is_stuck,
-    timed,
-)
 from ticktrail.health.checks import Finding, judge_key
-from ticktrail.messages.counts import QUARTER_SECONDS, Group
+from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
 from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
+STUCK_UNTIL = 30 * DAY_SECONDS
+"""WhatsApp drops a message that could not be delivered for thirty days (Meta's page on statuses)."""
+
+WEEK = 7 * DAY_SECONDS
+
+DELIVERED_WITHIN = 3_600
+"""Seconds: messages that are compared had so long to be delivered, both times."""
+
+FEWEST_SENDS = 3
+"""So many accepted messages without a single status are no accident."""
+
+MOST_WITHOUT_ALERT = 3
+"""So many accepted messages of one workflow and template may stay without a status, without an alert."""
+
+CONFIRMED_WITHIN = HOUR_SECONDS
+"""Seconds: WhatsApp reports the first status of a message within seconds, and n8n may be slow."""
+
 _PAUSES_OF = 14 * DAY_SECONDS
 _ENOUGH_DAYS = 7 * DAY_SECONDS
 _ENOUGH_MESSAGES = 100
 _MOST_UNANSWERED = 1_000
+
+
+class UndeliveredByNumber(msgspec.Struct, frozen=True, kw_only=True):
+    """Messages from one sending number that are old enough to have arrived.
+
+    Attributes:
+        ripe: those sent in the window that ended ``stuck_after`` ago.
+        stuck: all with one tick that are older than that, up to thirty days.
+        people: to whom those of the window went that still have one tick; None where that was not counted.
+    """
+
+    number: str | None
+    label: str | None = None
+    ripe: Counts = Counts()
+    stuck: int = 0
+    people: int | None = None
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """From one sending number: delivered within an hour, of those that had the hour; now and a week before."""
+
+    number: str | None
+    label: str | None = None
+    delivered: int
+    sent: int
+    delivered_before: int
+    sent_before: int
+
+
+class UnconfirmedSends(msgspec.Struct, frozen=True, kw_only=True):
+    """Accepted sends of one workflow and template in the last seven days that no status confirmed for over an hour.
+
+    Attributes:
+        confirmed: messages of the same workflow and template with a status.
+        number: the sending number, where all messages of this workflow with a status came from one.
+    """
+
+    workflow_id: str | None
+    template: str | None
+    count: int
+    confirmed: int = 0
+    number: str | None = None
+    label: str | None = None
+
+
+class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the rules look at.
+
+    Attributes:
+        failures: of the window that ends now; ``failures_before``: of the one before it.
+        unconfirmed: accepted sends that no status confirmed; ``unconfirmed_until``: the sends before then were counted.
+        delivered_passes: whether a delivery was ever reported: else one tick says nothing.
+        last_status_timestamp: of the newest status; None when there is none.
+        unanswered: sends accepted since then, at least ``silence_after`` ago, that no status confirmed.
+        longest_pause: between two messages of the last fourteen days, in seconds; None where too little is known.
+        key: when the API key runs out, where one is set.
+    """
+
+    at: Moment
+    failures: Failures = Failures()
+    failures_before: Failures = Failures()
+    unconfirmed: Sequence[UnconfirmedSends] = ()
+    unconfirmed_until: int = 0
+    standings: Sequence[UndeliveredByNumber] = ()
+    deliveries: Sequence[Delivery] = ()
+    delivered_passes: bool = True
+    last_status_timestamp: int | None = None
+    unanswered: int = 0
+    longest_pause: int | None = None
+    workflows: Sequence[WorkflowCompleteness] = ()
+    key: Finding | None = None
 
 
 def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, now: datetime) -> AlertFacts:
@@ -40,17 +118,21 @@ def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, n
     newest = next(ledger.messages(MessageFilter(limit=1)), None)
     last = None if newest is None else newest.state.latest_timestamp
     last = None if last is None else min(last, moment)
+    unanswered, synced = _unanswered(ledger, rules, last, moment), workflows(ledger, settings)
+    until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
     return AlertFacts(
         at=Moment(now, settings.timezone, naming.numbers),
         failures=_failures(ledger, moment - window, None),
         failures_before=_failures(ledger, moment - 2 * window, moment - window),
+        unconfirmed=_unconfirmed(ledger, moment - WEEK, until),
+        unconfirmed_until=until,
         standings=_standings(ledger, rules, moment),
         deliveries=_deliveries(ledger, rules, moment),
         delivered_passes=next(ledger.messages(MessageFilter(statuses=("delivered",), limit=1)), None) is not None,
         last_status_timestamp=last,
-        unanswered=_unanswered(ledger, rules, last, moment),
+        unanswered=unanswered,
         longest_pause=None if last is None else _longest_pause(ledger, last),
-        workflows=workflows(ledger, settings),
+        workflows=synced,
         key=_key(settings, now),
     )
 
@@ -59,6 +141,49 @@ def workflows(store: Store, settings: Settings) -> tuple[WorkflowCompleteness, .
     """Return how complete each synced workflow is; none where the store was never fed by a sync."""
     known = read_completeness(store, settings)
     return known.workflows if any(one.scope for one in known.workflows) or known.runs else ()
+
+
+def _confirmed_until(workflows: Sequence[WorkflowCompleteness], now: int, last_status: int | None) -> int:
+    """Return the time before which every accepted send should have a status.
+
+    An hour ago, and not later than the last sync. Where statuses stopped coming, which is an alert of its own, not
+    later than the last status.
+    """
+    moments = [now - CONFIRMED_WITHIN]
+    if workflows:
+        moments += [0 if one.checked_at is None else int(one.checked_at.timestamp()) for one in workflows]
+        moments.append(0 if last_status is None else last_status)
+    return min(moments)
+
+
+def _unconfirmed(store: Store, since: int, until: int) -> list[UnconfirmedSends]:
+    sends = SendFilter(unconfirmed=True, since_timestamp=since, until_timestamp=until)
+    groups = list(store.unconfirmed(sends, Grouping.SENDER, overdue_before=until, across=Grouping.TEMPLATE))
+    if all(group.counts.unconfirmed <= MOST_WITHOUT_ALERT for group in groups):
+        return []
+    messages = MessageFilter(since_timestamp=since, until_timestamp=until)
+    confirmed = {
+        (group.key, group.across): group.counts.messages
+        for group in store.statistics(messages, Grouping.SENDER, young_since=0, across=Grouping.TEMPLATE)
+    }
+    labels = {group.key: group.label for group in store.statistics(messages, Grouping.NUMBER, young_since=0)}
+    numbers: dict[Key, list[Key]] = {}
+    for group in store.statistics(messages, Grouping.SENDER, young_since=0, across=Grouping.NUMBER):
+        numbers.setdefault(group.key, []).append(group.across)
+    found = []
+    for group in groups:
+        (number, *others) = numbers.get(group.key, [None])
+        found.append(
+            UnconfirmedSends(
+                workflow_id=None if group.key is None else str(group.key),
+                template=None if group.across is None else str(group.across),
+                count=group.counts.unconfirmed,
+                confirmed=confirmed.get((group.key, group.across), 0),
+                number=None if number is None or others else str(number),
+                label=labels.get(number),
+            )
+        )
+    return found
 
 
 def _failures(ledger: Store, since: int, until: int | None) -> Failures:
@@ -152,6 +277,21 @@ def _longest_pause(ledger: Store, last: int) -> int | None:
     if messages < _ENOUGH_MESSAGES or (quarters[-1] - quarters[0]) * QUARTER_SECONDS < _ENOUGH_DAYS:
         return None
     return max((later - earlier) * QUARTER_SECONDS for earlier, later in itertools.pairwise(quarters))
+
+
+def is_stuck(ripe: Counts, rules: Rules) -> bool:
+    """Whether too many of the messages that are old enough to have arrived have one tick."""
+    return ripe.sent >= rules.at_least and ripe.on_the_way >= rules.stuck_rate * ripe.sent
+
+
+def delivered_within(counts: Counts, seconds: int) -> int:
+    """How many messages were delivered within so many seconds of being sent; a day at most is told to the second."""
+    return sum(count for taken, count in counts.delays.items() if taken <= seconds)
+
+
+def timed(counts: Counts) -> int:
+    """Messages sent, less those that arrived nobody knows how fast."""
+    return counts.sent - (counts.delivered - sum(counts.delays.values()))
 
 
 def _key(settings: Settings, now: datetime) -> Finding | None:

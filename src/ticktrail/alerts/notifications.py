@@ -1,7 +1,7 @@
-"""Who is told what, and what the store remembers of it: each alert once on each channel, and its end.
+"""Notifications: each alert once on each channel, and once more when it is resolved. The store remembers both.
 
-One process tells at a time (a lease). What a channel did not take is tried again by the next run. A run that is killed
-between telling and remembering tells again, under the same id: at least once, and once but for that.
+One process sends at a time (a lease). The next run retries what a channel did not accept. A run that is killed after
+sending and before remembering sends again under the same id: at least once, and exactly once except for that.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord
 
 SETTLE = timedelta(minutes=10)
-"""An alert that was not found for so long is over; one that comes and goes is not told each time."""
+"""An alert that does not fire for so long is resolved; one that flaps is not sent each time."""
 
 KEPT = timedelta(days=90)
-"""What was over so long ago is forgotten."""
+"""Alerts that were resolved so long ago are forgotten."""
 
 _LEASE = timedelta(minutes=5)
 
-_PATIENCE = 2
+_FAILURES_IN_A_ROW = 2
 
 Deliver = Callable[[Channel, Notice], str | None]
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What telling came to.
+    """Which channels were notified.
 
     Attributes:
         told: channel and event, in order.
-        problems: of channels that did not take something, a sentence each.
-        held: how many notices wait for the end of quiet hours.
-        busy: another process was telling, this one left it to that.
+        problems: why a channel did not accept a notice, one sentence each.
+        held: number of notices that wait for the end of quiet hours.
+        busy: another process was sending, so this one did not.
     """
 
     told: tuple[tuple[str, str], ...] = ()
@@ -59,7 +59,7 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotificationContext(msgspec.Struct, frozen=True, kw_only=True):
-    """When telling happens, how people there tell the time, whose n8n it is, and who tells."""
+    """The time, the time zone, the label of the n8n, and the process that sends."""
 
     now: datetime
     zone: tzinfo
@@ -68,7 +68,7 @@ class NotificationContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Due(msgspec.Struct, frozen=True):
-    """One notice that one channel should get; ``over`` for the end of an alert."""
+    """One notice that one channel should receive; ``over`` for a resolved alert."""
 
     key: str
     notice: Notice
@@ -76,51 +76,51 @@ class _Due(msgspec.Struct, frozen=True):
     over: bool = False
 
 
-def tell(
+def send_due(
     alerts: Sequence[Alert],
-    ledger: Store,
+    store: Store,
     channels: Sequence[Channel],
     rules: Rules,
-    occasion: NotificationContext,
+    context: NotificationContext,
     deliver: Deliver,
 ) -> DeliveryReport:
-    """Remember what fires and what is over, and tell every channel what it has not heard yet."""
-    lease = f"alerts {ledger.sync_state.identity()}"
+    """Remember which alerts fire and which are resolved, and send every channel what it has not received yet."""
+    lease = f"alerts {store.sync_state.identity()}"
 
     def is_ours() -> bool:
-        # The machine's own time: a channel may take long.
+        # The machine's own time, because a channel may take long.
         moment = datetime.now(UTC)
         return (
-            ledger.sync_state.take_lease(lease, holder=occasion.holder, now=moment, until=moment + _LEASE)
-            == occasion.holder
+            store.sync_state.take_lease(lease, holder=context.holder, now=moment, until=moment + _LEASE)
+            == context.holder
         )
 
     if not is_ours():
         return DeliveryReport(busy=True)
     try:
-        remember(alerts, ledger, now=occasion.now)
-        remembered = ledger.alert_state.all()
-        telling = DeliveryReport()
+        remember(alerts, store, now=context.now)
+        remembered = store.alert_state.all()
+        report = DeliveryReport()
         for channel in channels:
-            due = _due(alerts, remembered, channel, rules, occasion)
-            telling += _tell_one(channel, due, ledger, rules, occasion, deliver=deliver, is_ours=is_ours)
-        return telling
+            due = _due(alerts, remembered, channel, rules, context)
+            report += _send_to(channel, due, store, rules, context, deliver=deliver, is_ours=is_ours)
+        return report
     finally:
-        ledger.sync_state.drop_lease(lease, holder=occasion.holder)
+        store.sync_state.drop_lease(lease, holder=context.holder)
 
 
-def _tell_one(
+def _send_to(
     channel: Channel,
     notices: Iterable[_Due],
-    ledger: Store,
+    store: Store,
     rules: Rules,
-    occasion: NotificationContext,
+    context: NotificationContext,
     *,
     deliver: Deliver,
     is_ours: Callable[[], bool],
 ) -> DeliveryReport:
-    """Tell one channel what it should hear. Two failures in a row, and the rest waits for the next run."""
-    quiet = rules.is_quiet(occasion.now.astimezone(occasion.zone))
+    """Send one channel its notices. After two failures in a row the rest waits for the next run."""
+    quiet = rules.is_quiet(context.now.astimezone(context.zone))
     told: list[tuple[str, str]] = []
     problems: list[str] = []
     held = in_a_row = 0
@@ -128,7 +128,7 @@ def _tell_one(
         if quiet and not due.urgent:
             held += 1
             continue
-        if in_a_row == _PATIENCE:
+        if in_a_row == _FAILURES_IN_A_ROW:
             break
         if not is_ours():
             return DeliveryReport(told=tuple(told), problems=tuple(problems), held=held, busy=True)
@@ -138,14 +138,14 @@ def _tell_one(
             problems.append(problem)
             continue
         in_a_row = 0
-        ledger.alert_state.tell(due.key, channel.name, at=occasion.now, over=due.over)
+        store.alert_state.tell(due.key, channel.name, at=context.now, over=due.over)
         told.append((channel.name, due.notice.event))
     return DeliveryReport(told=tuple(told), problems=tuple(dict.fromkeys(problems)), held=held)
 
 
-def remember(alerts: Sequence[Alert], ledger: Store, *, now: datetime) -> None:
-    """Note in the store what fires, and what fires no more."""
-    memory = ledger.alert_state
+def remember(alerts: Sequence[Alert], store: Store, *, now: datetime) -> None:
+    """Remember in the store which alerts fire, and which are resolved."""
+    memory = store.alert_state
     for alert in alerts:
         memory.see(alert.key, alert.kind.value, alert.title, at=now)
     firing = {alert.key for alert in alerts}
@@ -156,25 +156,25 @@ def remember(alerts: Sequence[Alert], ledger: Store, *, now: datetime) -> None:
     memory.forget(resolved_before=now - KEPT)
 
 
-def follow_acknowledged(alerts: Sequence[Alert], ledger: Store, *, now: datetime) -> None:
-    """Let what somebody acknowledged end with its cause, where nobody is told of alerts and so nothing else notes it.
+def follow_acknowledged(alerts: Sequence[Alert], store: Store, *, now: datetime) -> None:
+    """Resolve acknowledged alerts that no longer fire; without channels nothing else would.
 
-    A ledger that cannot be written to, or is busy, is left as it is: somebody only wanted to read.
+    Errors of the store are ignored: the caller only wanted to read.
     """
     firing = {alert.key: alert for alert in alerts}
     with contextlib.suppress(TicktrailError):
-        for one in ledger.alert_state.all():
+        for one in store.alert_state.all():
             if one.resolved_at is not None or one.acknowledged_at is None:
                 continue
             alert, age = firing.get(one.key), now - one.last_seen_at
             if alert is not None and age >= SETTLE / 2:
-                ledger.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
+                store.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
             elif alert is None and age >= SETTLE and may_be_over(one.kind, alerts):
-                ledger.alert_state.resolve(one.key, at=now)
+                store.alert_state.resolve(one.key, at=now)
 
 
-def needing(alerts: Sequence[Alert], remembered: Sequence[AlertRecord]) -> list[Alert]:
-    """The alerts that nobody has acknowledged."""
+def unacknowledged(alerts: Sequence[Alert], remembered: Sequence[AlertRecord]) -> list[Alert]:
+    """Return the alerts that are not acknowledged."""
     known = {one.key for one in remembered if one.acknowledged_at is not None and one.resolved_at is None}
     return [alert for alert in alerts if alert.key not in known]
 
@@ -184,65 +184,65 @@ def _due(
     remembered: Sequence[AlertRecord],
     channel: Channel,
     rules: Rules,
-    occasion: NotificationContext,
+    context: NotificationContext,
 ) -> Iterator[_Due]:
-    """What a channel has not heard yet: what fires in the order of the alerts, then what is over."""
+    """Yield what a channel has not received yet: alerts that fire in their order, then resolved ones."""
     by_key = {one.key: one for one in remembered}
-    for alert in needing(alerts, remembered):
+    for alert in unacknowledged(alerts, remembered):
         one = by_key.get(alert.key)
         if one is None:
             continue
         told = one.told.get(channel.name)
         event = "alert.firing"
         if told is not None:
-            if rules.remind_after is None or (occasion.now - told.told_at).total_seconds() < rules.remind_after:
+            if rules.remind_after is None or (context.now - told.told_at).total_seconds() < rules.remind_after:
                 continue
             event = "alert.reminder"
-        yield _Due(alert.key, firing_notice(alert, one, event, occasion), urgent=alert.urgency == "urgent")
+        yield _Due(alert.key, firing_notice(alert, one, event, context), urgent=alert.urgency == "urgent")
     for one in remembered:
         told = one.told.get(channel.name)
-        # A gap never closes, and what was switched off is not over.
+        # A gap never closes, and an alert that was switched off is not resolved.
         switched_off = {one.key, one.kind, one.key.rsplit("-", 1)[0]} & rules.off
         if one.resolved_at is None or told is None or told.over_at is not None or switched_off:
             continue
         if one.kind != Kind.GAP:
-            yield _Due(one.key, over_notice(one, one.resolved_at, occasion), urgent=False, over=True)
+            yield _Due(one.key, resolved_notice(one, one.resolved_at, context), urgent=False, over=True)
 
 
-def firing_notice(alert: Alert, one: AlertRecord, event: str, occasion: NotificationContext) -> Notice:
-    """That an alert fires, or still does."""
+def firing_notice(alert: Alert, one: AlertRecord, event: str, context: NotificationContext) -> Notice:
+    """Return the notice that an alert fires, or still does."""
     still = "Still: " if event == "alert.reminder" else ""
     first = int(one.first_seen_at.timestamp())
-    # A reminder is another notice each time; the first one has the same id however often it is tried.
+    # Each reminder has its own id; the first notice keeps its id however often it is retried.
     last_told = f"-{max(int(told.told_at.timestamp()) for told in one.told.values())}" if still else ""
     return Notice(
         event=event,
         notice_id=safe_id(f"{alert.key}-{first}-{event}{last_told}"),
-        title=f"{_prefix(occasion.instance)}{still}{alert.title}",
-        body=body_of(alert, occasion.zone),
+        title=f"{_prefix(context.instance)}{still}{alert.title}",
+        body=body_of(alert, context.zone),
         tone="failure" if alert.urgency == "urgent" else "warning",
-        document={"instance": occasion.instance, "alert": alert_document(alert, occasion.zone, one)},
+        document={"instance": context.instance, "alert": alert_document(alert, context.zone, one)},
     )
 
 
-def over_notice(one: AlertRecord, over_at: datetime, occasion: NotificationContext) -> Notice:
-    """That an alert is over."""
-    begin, end = (f"{moment.astimezone(occasion.zone):%d %b %H:%M}" for moment in (one.first_seen_at, over_at))
+def resolved_notice(one: AlertRecord, over_at: datetime, context: NotificationContext) -> Notice:
+    """Return the notice that an alert is resolved."""
+    begin, end = (f"{moment.astimezone(context.zone):%d %b %H:%M}" for moment in (one.first_seen_at, over_at))
     first = int(one.first_seen_at.timestamp())
     return Notice(
         event="alert.resolved",
         notice_id=safe_id(f"{one.key}-{first}-alert.resolved"),
-        title=f"{_prefix(occasion.instance)}Over: {one.title}",
-        body=f"This needed you from {begin} to {end}, and does no more.",
+        title=f"{_prefix(context.instance)}Resolved: {one.title}",
+        body=f"Open from {begin} to {end}.",
         tone="success",
         document={
-            "instance": occasion.instance,
+            "instance": context.instance,
             "alert": {
                 "key": one.key,
                 "kind": one.kind,
                 "title": one.title,
-                "firstSeenAt": one.first_seen_at.astimezone(occasion.zone).isoformat(timespec="seconds"),
-                "resolvedAt": over_at.astimezone(occasion.zone).isoformat(timespec="seconds"),
+                "firstSeenAt": one.first_seen_at.astimezone(context.zone).isoformat(timespec="seconds"),
+                "resolvedAt": over_at.astimezone(context.zone).isoformat(timespec="seconds"),
             },
         },
     )

@@ -11,85 +11,28 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-import msgspec
-
-from ticktrail.alerts.alert import ABOUT_MESSAGES, DAY_SECONDS, Alert, Kind, Rules, key_of
-from ticktrail.alerts.failures import Failures, Moment, failing, number_name
-from ticktrail.health.checks import Finding, Verdict
-from ticktrail.messages.counts import Counts
+from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, Kind, Rules, key_of
+from ticktrail.alerts.facts import (
+    DELIVERED_WITHIN,
+    FEWEST_SENDS,
+    MOST_WITHOUT_ALERT,
+    WEEK,
+    AlertFacts,
+    Delivery,
+    is_stuck,
+)
+from ticktrail.alerts.failures import failing, number_name
+from ticktrail.health.checks import Verdict
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.queries.completeness import WorkflowCompleteness, counted, reason_text
+from ticktrail.queries.completeness import counted, reason_text
 from ticktrail.text.formatting import outside, plural, span, when
-
-STUCK_UNTIL = 30 * DAY_SECONDS
-"""WhatsApp drops a message that could not be delivered for thirty days (Meta's page on statuses)."""
-
-WEEK = 7 * DAY_SECONDS
 
 LATELY = WEEK
 """A gap found so long ago is no news."""
 
-DELIVERED_WITHIN = 3_600
-"""Seconds: messages that are compared had so long to be delivered, both times."""
-
-FEWEST_SENDS = 3
-"""So many accepted messages without a single status are no accident."""
-
 _SURE = 3.0
 """Standard deviations by which two shares differ before it is more than chance."""
-
-
-class UndeliveredByNumber(msgspec.Struct, frozen=True, kw_only=True):
-    """Messages from one sending number that are old enough to have arrived.
-
-    Attributes:
-        ripe: those sent in the window that ended ``stuck_after`` ago.
-        stuck: all with one tick that are older than that, up to thirty days.
-        people: to whom those of the window went that still have one tick; None where that was not counted.
-    """
-
-    number: str | None
-    label: str | None = None
-    ripe: Counts = Counts()
-    stuck: int = 0
-    people: int | None = None
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """From one sending number: delivered within an hour, of those that had the hour; now and a week before."""
-
-    number: str | None
-    label: str | None = None
-    delivered: int
-    sent: int
-    delivered_before: int
-    sent_before: int
-
-
-class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the rules look at.
-
-    Attributes:
-        failures: of the window that ends now; ``failures_before``: of the one before it.
-        delivered_passes: whether a delivery was ever reported: else one tick says nothing.
-        last_status_timestamp: of the newest status; None when there is none.
-        unanswered: sends accepted since then, at least ``silence_after`` ago, that no status confirmed.
-        longest_pause: between two messages of the last fourteen days, in seconds; None where too little is known.
-        key: when the API key runs out, where one is set.
-    """
-
-    at: Moment
-    failures: Failures = Failures()
-    failures_before: Failures = Failures()
-    standings: Sequence[UndeliveredByNumber] = ()
-    deliveries: Sequence[Delivery] = ()
-    delivered_passes: bool = True
-    last_status_timestamp: int | None = None
-    unanswered: int = 0
-    longest_pause: int | None = None
-    workflows: Sequence[WorkflowCompleteness] = ()
-    key: Finding | None = None
 
 
 def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
@@ -97,6 +40,7 @@ def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
     late = list(_late(facts))
     found = [
         *failing(facts.failures, facts.failures_before, rules, catalogue, facts.at),
+        *_unconfirmed(facts),
         *_stuck(facts, rules),
         *_delivery(facts, rules),
         # Without a sync there are no statuses: that is one cause, not two.
@@ -113,6 +57,60 @@ def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
 def may_be_over(kind: str, firing: Sequence[Alert]) -> bool:
     """Whether an alert that is not found any more is over, or only cannot be told because no sync comes through."""
     return kind not in ABOUT_MESSAGES or not any(alert.kind is Kind.SYNC for alert in firing)
+
+
+def checked_text(facts: AlertFacts, rules: Rules) -> str:
+    """Return what was checked, or that there was nothing to check: what "no open alerts" rests on."""
+    messages, sends = (sum(one.count for one in part) for part in (facts.failures.messages, facts.failures.sends))
+    window = span(rules.window)
+    checked = f"No message was sent in the last {window}."
+    if messages or sends:
+        checked = (
+            f"Checked {plural(messages, 'message')} with a status and {plural(sends, 'send')} of the last {window}."
+        )
+    if not facts.workflows:
+        return f"{checked} No sync with n8n has run."
+    moments = [one.checked_at for one in facts.workflows]
+    known = [moment for moment in moments if moment is not None]
+    if len(known) < len(moments):
+        return f"{checked} {plural(len(moments) - len(known), 'workflow')} not synced yet."
+    until = when(int(min(known).timestamp()), facts.at.now, facts.at.zone)
+    return f"{checked} {plural(len(known), 'workflow')} synced up to {until}."
+
+
+def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
+    since = int(facts.at.now.timestamp()) - WEEK
+    for one in facts.unconfirmed:
+        if one.count <= MOST_WITHOUT_ALERT:
+            continue
+        subjects = [f"template {outside(one.template)}"] if one.template else []
+        subjects += [f"workflow {outside(one.workflow_id)}"] if one.workflow_id else []
+        yield Alert(
+            key=key_of(Kind.UNCONFIRMED, one.workflow_id, one.template),
+            kind=Kind.UNCONFIRMED,
+            urgency="urgent",
+            title=", ".join(["Accepted messages without any status", *subjects]) + _from(one.number, one.label, facts),
+            says=(
+                f"{one.count:,} of {plural(one.count + one.confirmed, 'message')} that WhatsApp accepted in the last "
+                f"{span(WEEK)} have had no status for over an hour: WhatsApp dropped them, or their "
+                "statuses do not reach Ticktrail."
+            ),
+            remedy=(
+                "If other messages of this number get statuses, WhatsApp dropped these: check the recipients (user ids "
+                "where numbers belong?), the account's quality and limits in WhatsApp Manager, and ask Meta's support "
+                "with the message ids. Else check that the statuses of this number reach a synced workflow: "
+                "ticktrail doctor"
+            ),
+            messages=one.count,
+            since_timestamp=since,
+            listing=SendFilter(
+                unconfirmed=True,
+                since_timestamp=since,
+                until_timestamp=facts.unconfirmed_until,
+                workflow_id=one.workflow_id,
+                template=one.template,
+            ),
+        )
 
 
 def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
@@ -148,11 +146,6 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
                 until_timestamp=now - rules.stuck_after,
             ),
         )
-
-
-def is_stuck(ripe: Counts, rules: Rules) -> bool:
-    """Whether too many of the messages that are old enough to have arrived have one tick."""
-    return ripe.sent >= rules.at_least and ripe.on_the_way >= rules.stuck_rate * ripe.sent
 
 
 def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
@@ -195,16 +188,6 @@ def _more_than_chance(one: Delivery) -> bool:
     deviation = math.sqrt(together * (1 - together) * (1 / one.sent + 1 / one.sent_before))
     difference = one.delivered_before / one.sent_before - one.delivered / one.sent
     return difference >= _SURE * deviation
-
-
-def delivered_within(counts: Counts, seconds: int) -> int:
-    """How many messages were delivered within so many seconds of being sent; a day at most is told to the second."""
-    return sum(count for taken, count in counts.delays.items() if taken <= seconds)
-
-
-def timed(counts: Counts) -> int:
-    """Messages sent, less those that arrived nobody knows how fast."""
-    return counts.sent - (counts.delivered - sum(counts.delays.values()))
 
 
 def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:

@@ -1,4 +1,4 @@
-"""The whole path of alerts: facts out of the ledger, judged, shown or told. What commands and the watch call."""
+"""Find, acknowledge and send alerts: what the commands, the sync loop and the pages call."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from ticktrail.alerts.notifications import (
     DeliveryReport,
     NotificationContext,
     follow_acknowledged,
-    needing,
-    tell,
+    send_due,
 )
-from ticktrail.alerts.rules import judge
+from ticktrail.alerts.rules import checked_text, judge
 from ticktrail.alerts.settings import AlertSettings, read_alert_settings
 from ticktrail.errors import NotFoundError
 from ticktrail.settings.settings import Settings
@@ -26,64 +25,69 @@ from ticktrail.stores import Store
 from ticktrail.sync.lease_owner import new_holder
 
 
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check came to: all that fires, what of it nobody has acknowledged, and what telling came to."""
+class OpenAlerts(msgspec.Struct, frozen=True, kw_only=True):
+    """The alerts that fire now, and what was checked to find them, in a sentence or two."""
 
     alerts: tuple[Alert, ...]
-    needing: tuple[Alert, ...]
-    telling: DeliveryReport
+    checked: str
 
 
-def find_alerts(settings: Settings, own: AlertSettings, ledger: Store, now: datetime) -> list[Alert]:
-    """Everything in a ledger that needs somebody at this moment. What is over is no longer acknowledged."""
-    found = judge(gather(ledger, settings, own.rules, own.naming, now=now), own.rules, own.catalogue)
-    follow_acknowledged(found, ledger, now=now)
-    return found
+class NotificationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """The alerts that fire now, and which channels were notified."""
+
+    found: OpenAlerts
+    delivery: DeliveryReport
+
+
+def find_alerts(settings: Settings, own: AlertSettings, store: Store, now: datetime) -> OpenAlerts:
+    """Return the alerts that fire now. Acknowledgements of alerts that are resolved end."""
+    facts = gather(store, settings, own.rules, own.naming, now=now)
+    alerts = judge(facts, own.rules, own.catalogue)
+    follow_acknowledged(alerts, store, now=now)
+    return OpenAlerts(alerts=tuple(alerts), checked=checked_text(facts, own.rules))
 
 
 def acknowledge(
-    settings: Settings, own: AlertSettings, ledger: Store, key: str, now: datetime, *, note: str | None = None
+    settings: Settings, own: AlertSettings, store: Store, key: str, now: datetime, *, note: str | None = None
 ) -> Alert:
-    """Note that somebody knows of what fires: it counts no more until it is over. Returns the alert.
+    """Acknowledge an alert until it is resolved. Returns the alert.
 
     Raises:
-        NotFoundError: nothing with this key fires.
+        NotFoundError: no alert with this key fires.
     """
-    alert = next((one for one in find_alerts(settings, own, ledger, now) if one.key == key), None)
+    alert = next((one for one in find_alerts(settings, own, store, now).alerts if one.key == key), None)
     if alert is not None:
-        ledger.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
-    # It may have ended in between, as another process sees it.
-    if alert is None or not ledger.alert_state.acknowledge(key, at=now, note=note):
+        store.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
+    # Another process may have noted in between that it is resolved.
+    if alert is None or not store.alert_state.acknowledge(key, at=now, note=note):
         raise NotFoundError(
-            f"No alert with the key {key[:80]!a} fires now.",
-            remedy="Type: ticktrail alerts, which prints each one's key.",
+            f"There is no open alert with the key {key[:80]!a}.", remedy="List the open alerts: ticktrail alerts"
         )
     return alert
 
 
-def check_alerts(
-    settings: Settings, ledger: Store, now: datetime, environ: Mapping[str, str], *, carry: Deliver = deliver
-) -> Checked:
-    """Find what needs somebody, and tell every channel of the settings what it has not heard yet.
+def notify(
+    settings: Settings, store: Store, now: datetime, environ: Mapping[str, str], *, carry: Deliver = deliver
+) -> NotificationResult:
+    """Find the alerts that fire now, and send every channel of the settings what it has not received yet.
 
     Raises:
         ConfigurationError: ``ticktrail.toml`` is malformed.
     """
     own = read_alert_settings(settings.config_file, environ)
-    alerts = find_alerts(settings, own, ledger, now)
-    occasion = NotificationContext(now=now, zone=settings.timezone, holder=new_holder(), instance=settings.instance)
-    telling = tell(alerts, ledger, own.channels, own.rules, occasion, carry)
-    remembered = ledger.alert_state.all()
-    return Checked(alerts=tuple(alerts), needing=tuple(needing(alerts, remembered)), telling=telling)
+    found = find_alerts(settings, own, store, now)
+    context = NotificationContext(now=now, zone=settings.timezone, holder=new_holder(), instance=settings.instance)
+    delivery = send_due(found.alerts, store, own.channels, own.rules, context, carry)
+    return NotificationResult(found=found, delivery=delivery)
 
 
 def send_test(own: AlertSettings, now: datetime) -> list[tuple[str, str | None]]:
-    """Tell every channel that this is a test. Returns each one's name, and what went wrong if something did."""
+    """Send a test to every channel. Returns each channel's name, and the problem or None."""
     notice = Notice(
         event="test",
         notice_id=safe_id(f"test-{int(now.timestamp())}"),
-        title="Ticktrail: a test",
-        body="If you read this, alerts will reach you here.",
+        title="Ticktrail: test",
+        body="If you can read this, alerts will reach you here.",
         document={},
     )
     return [(channel.name, deliver(channel, notice)) for channel in own.channels]
@@ -92,7 +96,7 @@ def send_test(own: AlertSettings, now: datetime) -> list[tuple[str, str | None]]
 def send_report(
     own: AlertSettings, title: str, lines: Sequence[str], document: dict[str, object], name: str
 ) -> list[tuple[str, str | None]]:
-    """Send a report to every channel. Returns as :func:`send_test`."""
+    """Send a report to every channel. Returns the same as :func:`send_test`."""
     notice = Notice(
         event="report", notice_id=safe_id(name), title=title, body="\n".join(lines), document={"report": document}
     )

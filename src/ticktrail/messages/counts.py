@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import ARRIVED, FAILED, MessageState
 
 QUARTER_SECONDS = 900
@@ -140,10 +141,12 @@ Price = tuple[str | None, bool | None]
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """How many messages are what. Two of them can be added.
 
-    Messages to groups and Meta's test messages are in ``groups`` and ``tests`` and nowhere else.
+    Messages to groups and Meta's test messages are in ``groups`` and ``tests`` and nowhere else. Every message that
+    WhatsApp accepted is in exactly one of ``messages``, ``unconfirmed`` and ``awaiting``.
 
     Attributes:
-        messages: ``delivered + on_the_way + failed + other``.
+        messages: with a status: ``delivered + on_the_way + failed + other``.
+        unconfirmed: accepted by WhatsApp, without any status for more than an hour; ``awaiting``: not that long.
         read: of those delivered.
         other: stand at something that says nothing of delivery (``deleted``, ``warning``, what Meta invents).
         conflicts: delivered, although an error was reported as well.
@@ -155,6 +158,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     messages: int = 0
+    unconfirmed: int = 0
+    awaiting: int = 0
     delivered: int = 0
     read: int = 0
     failed: int = 0
@@ -171,6 +176,11 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     tests: int = 0
     prices: Mapping[Price, int] = {}
     delays: Mapping[int, int] = {}
+
+    @property
+    def accepted(self) -> int:
+        """Accepted by WhatsApp: with a status, or known from the send alone."""
+        return self.messages + self.unconfirmed + self.awaiting
 
     @property
     def sent(self) -> int:
@@ -238,6 +248,32 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
                 delays[seconds] = delays.get(seconds, 0) + messages
         counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
         yield Group(key=key, counts=counts, label=known_as, across=across)
+
+
+UnconfirmedRow = tuple[Key, Key, str | None, int, int, int]
+"""Key, key across, label, audience, how many sends are overdue, how many there are."""
+
+
+def unconfirmed_groups(rows: Iterable[UnconfirmedRow], by: Grouping | None) -> Iterator[Group]:
+    """Yield the groups of sends that a database counted; without ``by`` exactly one, which counts groups' messages too.
+
+    Rows come with equal keys side by side.
+    """
+    if by is None:
+        totals = Counts()
+        for _, _, _, to_whom, overdue, sends in rows:
+            totals += (
+                Counts(unconfirmed=overdue, awaiting=sends - overdue) if to_whom == PEOPLE else Counts(groups=sends)
+            )
+        yield Group(key=None, counts=totals)
+        return
+    for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
+        people = [row for row in alike if row[3] == PEOPLE]
+        overdue = sum(row[4] for row in people)
+        if people:
+            counts = Counts(unconfirmed=overdue, awaiting=sum(row[5] for row in people) - overdue)
+            label = people[0][2] if by is Grouping.COUNTRY else None
+            yield Group(key=key, counts=counts, label=label, across=across)
 
 
 @functools.cache

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, standing
-from ticktrail.messages.model import NEVER, RECEIVED, Attributes, HistoryEntry, Message, SentBy, Template
+from ticktrail.messages.model import NEVER, Attributes, HistoryEntry, Message, SentBy, Template
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 """Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in
@@ -32,7 +32,7 @@ def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
 def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:
     """The document of one message, without ``_id``; its dates carry the zone."""
     state, known = message.state, message.attributes
-    several_workflows = len({entry.workflow_id for entry in message.history if entry.execution_id != RECEIVED}) > 1
+    several_workflows = len({entry.workflow_id for entry in message.history}) > 1
     document: dict[str, Any] = {
         "messageId": message.message_id,
         "conversation_id": known.conversation_id,
@@ -40,7 +40,7 @@ def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:
         "latestTimestamp": state.latest_timestamp,
         "latestTimestampFormatted": format_timestamp(state.latest_timestamp, zone),
         "statusHistory": [entry_to_document(entry, zone, with_workflow=several_workflows) for entry in message.history],
-        "workflowId": state.workflow_id or None,
+        "workflowId": state.workflow_id,
         "statusCount": len(message.history),
         "firstSeenAt": message.first_seen_at.astimezone(zone),
         "lastUpdatedAt": message.last_updated_at.astimezone(zone),
@@ -89,7 +89,7 @@ def entry_to_document(entry: HistoryEntry, zone: tzinfo, *, with_workflow: bool)
         "errors": list(entry.errors) if entry.errors is not None else None,
         "pricing": entry.pricing,
         "timestampSource": entry.timestamp_source,
-        "workflowId": (entry.workflow_id or None) if with_workflow else None,
+        "workflowId": entry.workflow_id if with_workflow else None,
     }
     document.update((name, value) for name, value in optional.items() if value is not None)
     return document
@@ -139,15 +139,14 @@ def _entry(stored: object, workflow_id: str) -> HistoryEntry | None:
     timestamp = stored.get("timestamp")
     errors = stored.get("errors")
     pricing = stored.get("pricing")
-    execution_id = _text(stored.get("executionId")) or ""
     return HistoryEntry(
         status=stored["status"].lower(),
         timestamp=int(timestamp) if isinstance(timestamp, (int, float)) else None,
         timestamp_source=_text(stored.get("timestampSource")),
-        execution_id=execution_id,
+        execution_id=_text(stored.get("executionId")) or "",
         conversation_id=_text(stored.get("conversation_id")) or _text(stored.get("waId")),
         participant=_text(stored.get("participant")),
-        workflow_id="" if execution_id == RECEIVED else _text(stored.get("workflowId")) or workflow_id,
+        workflow_id=_text(stored.get("workflowId")) or workflow_id,
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
         pricing=pricing if isinstance(pricing, dict) else None,
     )

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.text.phone_numbers import country_of
@@ -53,7 +52,7 @@ def folded(
     if by is Grouping.COUNTRY:
         return _joined((country_of(group.label), None, group.counts) for group in groups)
     if by is Grouping.CAMPAIGN and campaign_key:
-        return _joined((campaign_of(_text(group.key), campaign_key), None, group.counts) for group in groups)
+        return _joined((campaign_of(group.key, campaign_key), None, group.counts) for group in groups)
     if by is Grouping.NUMBER and names:
         return (
             msgspec.structs.replace(
@@ -64,8 +63,28 @@ def folded(
     return iter(groups)
 
 
-def _text(key: str | int | None) -> str | None:
-    return None if key is None else str(key)
+def campaign_of(label: str | int | None, key: str) -> str | None:
+    """The campaign that a label names: the value of a key where the label is a JSON object, else the label itself."""
+    if label is None:
+        return None
+    text = str(label)
+    if not text.lstrip().startswith("{"):
+        return text
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    value = found.get(key) if isinstance(found, dict) else None
+    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "" else None
+
+
+def with_sends(groups: Iterable[Group], sends: Iterable[Group]) -> Iterator[Group]:
+    """Add the counts of unconfirmed sends to the groups of messages with the same keys, before they are folded."""
+    waiting = {group.key: group for group in sends}
+    for group in groups:
+        known = waiting.pop(group.key, None)
+        yield group if known is None else msgspec.structs.replace(group, counts=group.counts + known.counts)
+    yield from waiting.values()
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -82,7 +101,8 @@ class Chosen(msgspec.Struct, frozen=True):
 def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
     """The groups to show: the worst first, of times the latest and in order.
 
-    Worst is what kept most messages from arriving, of errors what kept them from most people; of equals the largest.
+    Worst is what kept most messages from arriving (failed, or accepted without any status), of errors what kept them
+    from most people; of equals the largest.
     Memory holds no more than ``limit`` groups, however many there are.
     """
     named, nameless = 0, Counts()
@@ -101,7 +121,8 @@ def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
 
 
 def _order(group: Group) -> tuple[int, int, str]:
-    return (-(group.counts.failed if group.people is None else group.people), -group.counts.messages, str(group.key))
+    lost = group.counts.failed + group.counts.unconfirmed if group.people is None else group.people
+    return (-lost, -group.counts.accepted, str(group.key))
 
 
 def _joined(renamed: Iterable[tuple[str | None, str | None, Counts]]) -> Iterator[Group]:

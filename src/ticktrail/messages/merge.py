@@ -26,7 +26,6 @@ from ticktrail.messages.model import (
     MADE_UP,
     NEVER,
     RANK,
-    RECEIVED,
     Attributes,
     Failure,
     HistoryEntry,
@@ -54,26 +53,9 @@ def entry_key(entry: HistoryEntry | StatusEvent) -> str:
 
     A made-up time is no part of it: n8n up to 2.15 overwrites an execution's start when it resumes.
     """
-    status, moment, participant = _identity(entry)
-    return KEY_SEPARATOR.join((status, moment, entry.execution_id, participant))
-
-
-def _identity(entry: HistoryEntry | StatusEvent) -> tuple[str, str, str]:
     made_up = entry.timestamp is None or entry.timestamp_source == MADE_UP
-    return entry.status, "" if made_up else str(entry.timestamp), entry.participant or ""
-
-
-def drop_received_copies(entries: dict[str, HistoryEntry]) -> dict[str, HistoryEntry]:
-    """Remove entries received directly from Meta whose status n8n reported too: both are one, n8n's id wins.
-
-    An n8n entry is never removed, so applying this after each union gives the same set in any order.
-    """
-    received = [key for key, entry in entries.items() if entry.execution_id == RECEIVED]
-    if not received:
-        return entries
-    executed = {_identity(entry) for entry in entries.values() if entry.execution_id != RECEIVED}
-    copies = {key for key in received if _identity(entries[key]) in executed}
-    return {key: entry for key, entry in entries.items() if key not in copies} if copies else entries
+    moment = "" if made_up else str(entry.timestamp)
+    return KEY_SEPARATOR.join((entry.status, moment, entry.execution_id, entry.participant or ""))
 
 
 def bson_order(value: Any) -> tuple[Any, ...]:
@@ -151,7 +133,7 @@ def merge_gathered(one: Gathered, other: Gathered) -> Gathered:
     for key, entry in other.entries.items():
         known = entries.get(key)
         entries[key] = entry if known is None else merge_entries(known, entry)
-    return Gathered(drop_received_copies(entries), merge_attributes(one.attributes, other.attributes))
+    return Gathered(entries, merge_attributes(one.attributes, other.attributes))
 
 
 def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dict[str, Gathered]:
@@ -186,10 +168,6 @@ def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dic
         known.entries[key] = entry if twin is None else merge_entries(twin, entry)
         if attributes != known.attributes:
             gathered[event.message_id] = Gathered(known.entries, merge_attributes(known.attributes, attributes))
-    for message_id, told in gathered.items():
-        entries = drop_received_copies(told.entries)
-        if entries is not told.entries:
-            gathered[message_id] = Gathered(entries, told.attributes)
     return gathered
 
 

@@ -121,6 +121,20 @@ def figures(counts: Counts, never: Collection[str] = ()) -> Figures:
     )
 
 
+def accepted_text(counts: Counts, *, sends_known: bool) -> str:
+    """``1,268 = 1,240 with a status + 28 without any for over 1 h``: what WhatsApp accepted, and its parts.
+
+    Args:
+        sends_known: sends were read, so that those without a status are known.
+    """
+    if not sends_known:
+        return f"{counts.messages:,} with a status; others are unknown, because no sending workflow was synced"
+    parts = [f"{counts.messages:,} with a status", f"{counts.unconfirmed:,} without any for over 1 h"]
+    if counts.awaiting:
+        parts.append(f"{counts.awaiting:,} accepted within the last hour")
+    return f"{counts.accepted:,} = {' + '.join(parts)}"
+
+
 def percentile(histogram: Mapping[int, int], percent: int) -> int:
     """The least value that at least so many percent of a non-empty histogram's are not above (nearest rank, exact)."""
     wanted = -(-sum(histogram.values()) * percent // 100)
@@ -160,7 +174,10 @@ def document(made: Figures) -> dict[str, Any]:
     """Figures for programs: every count, and each rate or null where there is none to tell."""
     counts = made.counts
     return {
+        "accepted": counts.accepted,
         "messages": counts.messages,
+        "withoutStatus": counts.unconfirmed,
+        "awaitingStatus": counts.awaiting,
         "sent": counts.sent,
         "delivered": counts.delivered,
         "deliveryRate": _rounded(made.delivered),

@@ -9,8 +9,8 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-from ticktrail.alerts.alert import Alert
-from ticktrail.alerts.documents import command_of, verdict
+from ticktrail.alerts.documents import command_of, headline
+from ticktrail.alerts.service import OpenAlerts
 from ticktrail.output.documents import can_show
 from ticktrail.output.terminal import console
 from ticktrail.stores.alert_state import AlertRecord
@@ -19,15 +19,16 @@ from ticktrail.text.sanitizing import one_line
 
 
 def write_alerts(
-    alerts: Sequence[Alert], remembered: Sequence[AlertRecord], *, now: datetime, zone: tzinfo, stream: TextIO
+    found: OpenAlerts, remembered: Sequence[AlertRecord], *, now: datetime, zone: tzinfo, stream: TextIO
 ) -> None:
-    """The verdict, then a block for each cause; acknowledged ones last."""
+    """Write how many alerts are open and what was checked, then a block for each alert; acknowledged ones last."""
     out = console(stream)
     marks = {"urgent": "✗", "warning": "!"} if can_show(stream, "✗✓") else {"urgent": "x", "warning": "!"}
     known = {one.key: one for one in remembered if one.acknowledged_at is not None and one.resolved_at is None}
-    ordered = sorted(alerts, key=lambda alert: alert.key in known)
-    count = sum(alert.key not in known for alert in alerts)
-    out.print(Text(verdict(count, len(alerts) - count), style="bold"))
+    ordered = sorted(found.alerts, key=lambda alert: alert.key in known)
+    count = sum(alert.key not in known for alert in found.alerts)
+    out.print(Text(f"{headline(count, len(found.alerts) - count)}.", style="bold"))
+    out.print(Text(found.checked, style="dim"))
     for alert in ordered:
         one = known.get(alert.key)
         style = "dim" if one else "bold red" if alert.urgency == "urgent" else "yellow"
@@ -43,12 +44,12 @@ def write_alerts(
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one_line(one.note)}" if one.note else ""
-            last = f"key {alert.key}, known since {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+            last = f"key {alert.key}, acknowledged {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
         _print_indented(out, Text(last, style="dim"))
 
 
 def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
-    """A report: its title, and the lines with what they are about in front."""
+    """Write a report: its title, and its lines with their labels."""
     out = console(stream)
     out.print(Text(title, style="bold"))
     for line in lines:
@@ -57,7 +58,7 @@ def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
 
 
 def _simple(text: str, stream: TextIO) -> str:
-    """The text in characters that a stream can show, as far as we put them there."""
+    """Replace our own signs that a stream cannot show."""
     if can_show(stream, "—≥•…“”"):
         return text
     for fancy, simple in (("—", "-"), ("≥", ">="), ("•", "*"), ("…", "..."), ("“", '"'), ("”", '"')):

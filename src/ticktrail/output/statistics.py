@@ -52,13 +52,13 @@ def write_report(report: Statistics, stream: TextIO) -> None:
     """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
     writer = _Writer(stream)
     writer.heading(report)
-    writer.totals(stats.figures(report.totals, report.never), report.by)
+    writer.totals(stats.figures(report.totals, report.never), report.by, sends_known=report.sends_known)
     writer.lines(teaching.never_passed(report.never))
     writer.lines(report.missing)
     if report.by is not None and report.groups is not None:
         writer.line()
         if not report.groups.named:
-            writer.lines(teaching.empty_grouping(report.by, messages=report.totals.messages))
+            writer.lines(teaching.empty_grouping(report.by, messages=report.totals.accepted))
         else:
             writer.groups(report, report.by, report.groups)
 
@@ -115,10 +115,12 @@ class _Writer:
             period = "Messages sent" + (f" from {since}" if since else "") + (f" until {until}" if until else "")
         self.line(f"{period} · {report.zone} · {report.location}", "dim")
 
-    def totals(self, made: Figures, by: Grouping | None) -> None:
+    def totals(self, made: Figures, by: Grouping | None, *, sends_known: bool | None) -> None:
         counts = made.counts
         rest = f"; {counts.on_the_way:,} still on the way, {counts.failed:,} failed"
         self.composition(counts)
+        if sends_known is not None:
+            self.fact("accepted", stats.accepted_text(counts, sends_known=sends_known))
         self.fact("delivered", _sentence(made.delivered, "sent", rest))
         self.fact("read", _sentence(made.read, "delivered", "", at_least=True))
         self.fact("failed", _sentence(made.failed, "sent", ""))
@@ -170,7 +172,7 @@ class _Writer:
         if by in TIMES and len(found.shown) > 2:
             self.lines_of_time(found.shown)
         nameless = found.nameless
-        if nameless.messages:
+        if nameless.accepted:
             made.append((Text(_NAMELESS[by], style="dim"), stats.figures(nameless, report.never)))
         if by is Grouping.ERROR:
             self.failures([*found.shown, Group(key=None, counts=nameless)])
@@ -207,6 +209,9 @@ class _Writer:
         table.add_column(self._shown("read ≥"), justify="right", no_wrap=True)
         table.add_column("failed", justify="right", no_wrap=True)
         table.add_column("on the way", justify="right", no_wrap=True)
+        with_unconfirmed = any(figures.counts.unconfirmed for _, figures in made)
+        if with_unconfirmed:
+            table.add_column("no status", justify="right", no_wrap=True)
         with_times = wide and by in WITH_DETAILS
         if with_times:
             table.add_column("half within", justify="right", no_wrap=True)
@@ -223,6 +228,8 @@ class _Writer:
                 Text(f"{counts.failed:,}" if counts.failed else "", style="red"),
                 f"{counts.on_the_way:,}" if counts.on_the_way else "",
             ]
+            if with_unconfirmed:
+                row.append(Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"))
             if with_times:
                 half = figures.percentiles.get(50)
                 row.append("" if half is None else stats.duration(half))

@@ -10,9 +10,8 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import grouping, rates
-from ticktrail.messages.campaign import campaign_of
-from ticktrail.messages.counts import DAY_SECONDS, Counts, Group, Key
-from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group, Key
+from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.grouping import WITH_DETAILS, Chosen
 from ticktrail.queries import hints
 from ticktrail.queries.completeness import missing_data, read_completeness, statuses_never_passed
@@ -33,6 +32,8 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         since_timestamp: Unix seconds, as asked; ``until_timestamp`` likewise.
         as_of: Unix seconds; messages younger than a day then are provisional.
+        sends_known: sends of this period were read, so that those without a status are known; None where the filter
+            has a condition that no send can be checked for.
         never: statuses that the trigger never passes.
         missing: what the statistics may lack, one sentence each.
         change: the delivery rate less that of the period before, both final; None for too few messages, and where no
@@ -45,6 +46,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     since_timestamp: int | None = None
     until_timestamp: int | None = None
     as_of: int = 0
+    sends_known: bool | None = None
     never: frozenset[str] = frozenset()
     by: Grouping | None = None
     groups: Chosen | None = None
@@ -79,7 +81,12 @@ def compute_statistics(
         compare: compare delivery rates with the period before, of the same length and age.
     """
     young_since = young_from(now)
-    (totals,) = store.statistics(chosen, young_since=young_since, details=True)
+    totals = _totals(store, chosen, young_since, details=True)
+    sends, sends_known = matching_sends(chosen), None
+    if sends is not None:
+        (unconfirmed,) = store.unconfirmed(sends, overdue_before=overdue_before(now))
+        totals += unconfirmed.counts
+        sends_known = next(store.sends(msgspec.structs.replace(sends, refused=False, limit=1)), None) is not None
     groups = None
     if by is not None:
         groups = grouping.chosen(iterate_groups(store, chosen, by, naming=naming, now=now), by, limit)
@@ -87,13 +94,13 @@ def compute_statistics(
     changes: dict[Key, float | None] = {}
     spans = _compared_spans(chosen, now) if compare else None
     if spans is not None:
-        change = _change(totals.counts, *(_totals(store, span, young_since) for span in spans))
+        change = _change(totals, *(_totals(store, span, young_since) for span in spans))
         if by is not None and groups is not None and by not in grouping.TIMES:
             wanted = {group.key for group in groups.shown}
             young, earlier = (
                 {
                     group.key: group.counts
-                    for group in iterate_groups(store, span, by, naming=naming, now=now, details=False)
+                    for group in iterate_groups(store, span, by, naming=naming, now=now, change_only=True)
                     if group.key in wanted
                 }
                 for span in spans
@@ -105,11 +112,12 @@ def compute_statistics(
     return Statistics(
         location=store.location,
         zone=store.timezone,
-        totals=totals.counts,
+        totals=totals,
         since_timestamp=chosen.since_timestamp,
         until_timestamp=chosen.until_timestamp,
         as_of=int(now.timestamp()),
-        never=statuses_never_passed(store, totals.counts, chosen),
+        sends_known=sends_known,
+        never=statuses_never_passed(store, totals, chosen),
         by=by,
         groups=groups,
         change=change,
@@ -119,15 +127,18 @@ def compute_statistics(
 
 
 def iterate_groups(
-    store: Store, chosen: MessageFilter, by: Grouping, *, naming: Naming, now: datetime, details: bool | None = None
+    store: Store, chosen: MessageFilter, by: Grouping, *, naming: Naming, now: datetime, change_only: bool = False
 ) -> Iterator[Group]:
     """Yield the groups of the messages a filter chooses under the names people know them by, as they are counted.
 
     Args:
-        details: count the times to deliver too; None for the groupings that show them.
+        change_only: count what delivery rates need, and no more.
     """
-    with_details = by in WITH_DETAILS if details is None else details
+    with_details = by in WITH_DETAILS and not change_only
     counted = store.statistics(chosen, by, young_since=young_from(now), details=with_details)
+    sends = None if change_only or by is Grouping.ERROR else matching_sends(chosen)
+    if sends is not None:
+        counted = grouping.with_sends(counted, store.unconfirmed(sends, by, overdue_before=overdue_before(now)))
     return grouping.folded(counted, by, zone=store.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
 
 
@@ -141,7 +152,7 @@ def sparklines(
         for group in store.statistics(chosen, by, young_since=0, across=across):
             key = group.key
             if by is Grouping.CAMPAIGN and naming.campaign_key:
-                key = campaign_of(None if key is None else str(key), naming.campaign_key)
+                key = grouping.campaign_of(key, naming.campaign_key)
             if key in found:
                 found[key].append(msgspec.structs.replace(group, key=group.across))
         return found
@@ -155,6 +166,27 @@ def young_from(now: datetime) -> int:
     return int(now.timestamp()) - DAY_SECONDS
 
 
+def overdue_before(now: datetime) -> int:
+    """Return the Unix time before which a send should have a status: an hour ago."""
+    return int(now.timestamp()) - HOUR_SECONDS
+
+
+def matching_sends(chosen: MessageFilter) -> SendFilter | None:
+    """Return the filter of the sends that a filter of messages chooses; None where sends lack what it asks for."""
+    known = {
+        "since_timestamp": chosen.since_timestamp,
+        "until_timestamp": chosen.until_timestamp,
+        "template": chosen.template,
+        "template_language": chosen.template_language,
+        "workflow_id": chosen.sending_workflow_id,
+    }
+    others = msgspec.structs.replace(
+        chosen, **{"sending_workflow_id" if name == "workflow_id" else name: None for name in known},
+        people_only=False, order="newest", after=None, limit=None,
+    )  # fmt: skip
+    return SendFilter(**known) if others == MessageFilter() else None  # type: ignore[arg-type]
+
+
 def statistics_document(found: Statistics) -> dict[str, Any]:
     """Return totals and groups with every count, for programs."""
     totals = rates.figures(found.totals, found.never)
@@ -164,6 +196,7 @@ def statistics_document(found: Statistics) -> dict[str, Any]:
         "since": _instant(found.since_timestamp, found.zone),
         "until": _instant(found.until_timestamp, found.zone),
         "neverPassed": sorted(found.never),
+        "sendsKnown": found.sends_known,
         "unseen": list(found.missing),
         "totals": {**rates.document(totals), **rates.details_document(totals)},
     }
@@ -175,7 +208,7 @@ def statistics_document(found: Statistics) -> dict[str, Any]:
             nameless = Group(key=None, counts=found.groups.nameless)
             made["groups"].append(group_document(nameless, found.by, found.never))
         if not found.groups.named:
-            made["hint"] = " ".join(hints.empty_grouping(found.by, messages=found.totals.messages))
+            made["hint"] = " ".join(hints.empty_grouping(found.by, messages=found.totals.accepted))
     return made
 
 
@@ -218,8 +251,8 @@ def _compared_spans(chosen: MessageFilter, now: datetime) -> tuple[MessageFilter
     )
 
 
-def _totals(store: Store, chosen: MessageFilter, young_since: int) -> Counts:
-    (totals,) = store.statistics(chosen, young_since=young_since)
+def _totals(store: Store, chosen: MessageFilter, young_since: int, *, details: bool = False) -> Counts:
+    (totals,) = store.statistics(chosen, young_since=young_since, details=details)
     return totals.counts
 
 

@@ -128,6 +128,25 @@ class Store(Protocol):
         """The send records a filter chooses, newest first, unknown times last, ties by key, in flat memory."""
         ...
 
+    def unconfirmed(
+        self,
+        chosen: SendFilter = EVERY_SEND,
+        by: Grouping | None = None,
+        *,
+        overdue_before: int,
+        across: Grouping | None = None,
+    ) -> Iterator[Group]:
+        """Count the sends that WhatsApp accepted and no status confirmed, each message id once.
+
+        Only ``unconfirmed``, ``awaiting`` and ``groups`` of the counts are set. Groups have the keys that
+        :meth:`statistics` gives, so that both can be added; a send has no campaign, category, number or receiving
+        workflow, and belongs to none of these groups. Without ``by`` there is exactly one group.
+
+        Args:
+            overdue_before: Unix seconds; sends of then and later may still get their first status.
+        """
+        ...
+
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
         """What the messages a filter chooses have in common, failed ones and others, each combination once.
 

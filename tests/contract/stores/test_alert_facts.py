@@ -181,8 +181,8 @@ def test_how_the_reading_goes(store: Store) -> None:
     told = alerts(store, N8N_BASE_URL="https://n8n.example.com", WORKFLOW_ID_WHATSAPP="wf")
     assert {alert.kind for alert in told} == {Kind.SYNC, Kind.WITHHELD}
     by_kind = {alert.kind: alert for alert in told}
-    assert by_kind[Kind.SYNC].says.startswith("Complete up to 15:00; no sync has come through for 5 h.")
-    assert by_kind[Kind.SYNC].says.endswith("The last one ended with: n8n refused the key.")
+    assert by_kind[Kind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 h.")
+    assert by_kind[Kind.SYNC].says.endswith("The last sync failed: n8n refused the key.")
     assert by_kind[Kind.WITHHELD].says == "2 redacted. They may hold statuses."
     # Somewhere else, where nothing is set, what was read last stands for all.
     assert {alert.key for alert in alerts(store)} == {alert.key for alert in told}

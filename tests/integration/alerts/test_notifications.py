@@ -20,7 +20,7 @@ from tests.support.faulty_server import Answer, FaultyServer, Request
 
 from ticktrail.alerts.alert import Alert, Kind, Rules
 from ticktrail.alerts.channels import Notice, deliver
-from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, tell
+from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, send_due
 from ticktrail.alerts.settings import Channel, read_alert_settings
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.settings.secret import Secret
@@ -102,7 +102,7 @@ def alert(key: str = "131042", **more: Any) -> Alert:
 def told(ledger: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> DeliveryReport:
     """One run that finds these alerts."""
     occasion = NotificationContext(now=at, zone=ZONE, holder=new_holder(), instance="shop")
-    return tell(alerts, ledger, channels, Rules(**rules), occasion, deliver)
+    return send_due(alerts, ledger, channels, Rules(**rules), occasion, deliver)
 
 
 def test_a_webhook_gets_signed_json(ledger: Store, receiver: Receiver) -> None:
@@ -227,8 +227,8 @@ def test_the_end_is_told_to_those_who_heard_of_the_beginning(ledger: Store, rece
         assert late.requests == []
     assert receiver.events() == ["alert.firing", "alert.resolved"]
     over = receiver.bodies()[-1]
-    assert over["title"] == "[shop] Over: Payment issue (131042)"
-    assert over["text"] == "This needed you from 22 Nov 12:00 to 22 Nov 12:10, and does no more."
+    assert over["title"] == "[shop] Resolved: Payment issue (131042)"
+    assert over["text"] == "Open from 22 Nov 12:00 to 22 Nov 12:10."
     assert over["alert"]["resolvedAt"] == "2026-11-22T12:10:00+03:00"
 
 

@@ -8,7 +8,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.alerts.alert import Alert, Kind
-from ticktrail.alerts.daily_report import PeriodName, Summary, lines_of, period_of, summary_document, week_before
+from ticktrail.alerts.daily_report import (
+    DailyReport,
+    PeriodName,
+    daily_report_document,
+    period_of,
+    report_lines,
+    week_before,
+)
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount
@@ -64,12 +71,13 @@ def counts(delivered: int, slow: int, failed: int, waiting: int) -> Counts:
         delivered_reported=delivered,
         delays={4: delivered, 9 * 3_600: slow},
         groups=3,
+        unconfirmed=8,
     )
 
 
-def bad_day() -> Summary:
+def bad_day() -> DailyReport:
     """A day with a bit of everything."""
-    return Summary(
+    return DailyReport(
         period=period_of("day", NOW, RIYADH),
         now=NOW,
         counts=counts(80, 4, 10, 6),
@@ -94,39 +102,42 @@ def bad_day() -> Summary:
                 ),
             )
         ],
-        needing=[Alert(key="190", kind=Kind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
+        sends_known=True,
+        alerts=[Alert(key="190", kind=Kind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
     )
 
 
 def test_ten_lines() -> None:
     """Every figure with its parts; slow deliveries count in the day, and not at the age that is compared."""
     found = bad_day()
-    assert lines_of(found, packaged()) == [
-        "sent: 100. Beside them 3 to groups.",
+    assert report_lines(found, packaged()) == [
+        "accepted: 108 = 100 with a status + 8 without any for over 1 h; not counted: 3 to groups",
         "delivered: 84.0 % (84 of 100 sent)",
         "read: ≥ 47.6 % (40 of 84 delivered)",
         (
-            "compared with a week before: of known times, delivered within 8 h: "
-            "80.0 % (80 of 100), then 95.0 % (95 of 100)"
+            "a week before: 95.0 % (95 of 100) delivered within 8 h, now 80.0 % (80 of 100), "
+            "of messages with known times"
         ),
         "failed: 10 (10.0 % of 100); 9 Message undeliverable (131026), to 8 people; 1 No reason given, to 1 person",
-        "on the way: 6",
-        "time to deliver: half within 4 s, 90 % within 4 s, 99 % within 9 h; 16 not delivered",
+        "pending: 6",
+        "time to deliver: median 4 s, p90 4 s, p99 9 h; 16 not delivered",
         "refused by Meta before sending: 3; 3 Access token has expired (190)",
         "completeness: complete up to 07:59; 2 executions withheld by n8n; data of 1 execution refused by the store",
-        "now: 1 thing needs you: Token (190)",
+        "now: 1 open alert: Token (190)",
     ]
-    document = summary_document(found, [])
+    document = daily_report_document(found, [])
     assert (document["totals"]["delivered"], document["refusedSends"]) == (84, 3)
     assert [error["failed"] for error in document["errors"]] == [9, 1]
 
 
 def test_a_day_without_messages() -> None:
     """No percentage out of nothing, and it is said that no sync feeds the ledger."""
-    empty = Summary(period=period_of("day", NOW, RIYADH), now=NOW, counts=Counts(), before=Counts())
-    told = lines_of(empty, packaged())
+    empty = DailyReport(
+        period=period_of("day", NOW, RIYADH), now=NOW, counts=Counts(), before=Counts(), checked="No sync has run."
+    )
+    told = report_lines(empty, packaged())
     assert len(told) == 10
-    assert not any("%" in line for line in told if not line.startswith("compared"))
-    assert told[0] == "sent: 0."
-    assert told[-2:] == ["completeness: no sync with n8n has run", "now: nothing needs you"]
+    assert not any("%" in line for line in told if not line.startswith("a week before"))
+    assert told[0].startswith("accepted: 0 with a status; others are unknown")
+    assert told[-2:] == ["completeness: no sync with n8n has run", "now: No open alerts. No sync has run."]
     assert "too few for a percentage" in told[3]

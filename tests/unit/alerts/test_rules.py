@@ -12,8 +12,9 @@ import pytest
 
 from ticktrail.alerts.alert import Alert, Kind, Rules, key_of
 from ticktrail.alerts.documents import command_of
+from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
 from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import AlertFacts, Delivery, UndeliveredByNumber, judge, may_be_over
+from ticktrail.alerts.rules import judge, may_be_over
 from ticktrail.health.checks import Finding, Verdict
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged

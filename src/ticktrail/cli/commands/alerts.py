@@ -17,7 +17,6 @@ from ticktrail.cli.options import ReportFormat, ReportOption, StoreOption, exist
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
 if TYPE_CHECKING:
-    from ticktrail.alerts.daily_report import Period, Summary
     from ticktrail.alerts.notifications import DeliveryReport
     from ticktrail.alerts.settings import AlertSettings
     from ticktrail.settings.settings import Settings
@@ -83,7 +82,7 @@ def report(
     form: ReportOption = ReportFormat.text,
 ) -> None:
     """Yesterday, or the last seven days, in ten lines."""
-    from ticktrail.alerts.daily_report import lines_of, period_of, summary_document
+    from ticktrail.alerts.daily_report import daily_report_document, period_of, read_report, report_lines
     from ticktrail.alerts.service import send_report
     from ticktrail.alerts.settings import read_alert_settings
     from ticktrail.output.alerts import write_lines
@@ -96,9 +95,9 @@ def report(
     now = datetime.now(UTC)
     asked = period_of(period, now, settings.timezone)
     with existing_ledger(settings) as ledger:
-        found = _summary(settings, own, ledger, asked, now)
-    lines = lines_of(found, own.catalogue)
-    document = summary_document(found, lines)
+        found = read_report(settings, own, ledger, asked, now)
+    lines = report_lines(found, own.catalogue)
+    document = daily_report_document(found, lines)
     if form is ReportFormat.json:
         print(to_json(document, indent=2))
     else:
@@ -112,46 +111,48 @@ def report(
 
 def _show(settings: Settings, own: AlertSettings, form: ReportFormat, *, notify: bool) -> None:
     from ticktrail.alerts.documents import alerts_document
-    from ticktrail.alerts.notifications import needing
-    from ticktrail.alerts.service import check_alerts, find_alerts
+    from ticktrail.alerts.notifications import unacknowledged
+    from ticktrail.alerts.service import find_alerts
+    from ticktrail.alerts.service import notify as notify_channels
     from ticktrail.output.alerts import write_alerts
     from ticktrail.output.documents import to_json
 
     now = datetime.now(UTC)
-    telling = None
+    delivery = None
     with existing_ledger(settings) as ledger:
         if notify:
-            checked = check_alerts(settings, ledger, now, os.environ)
-            found, telling = list(checked.alerts), checked.telling
+            result = notify_channels(settings, ledger, now, os.environ)
+            found, delivery = result.found, result.delivery
         else:
             found = find_alerts(settings, own, ledger, now)
         remembered = ledger.alert_state.all()
         location = ledger.location
     if form is ReportFormat.json:
-        print(to_json(alerts_document(found, remembered, location, settings.timezone), indent=2))
+        document = alerts_document(found.alerts, remembered, location, settings.timezone, checked=found.checked)
+        print(to_json(document, indent=2))
     else:
         write_alerts(found, remembered, now=now, zone=settings.timezone, stream=sys.stdout)
-    if telling is not None:
-        say_telling(telling)
-    if needing(found, remembered):
+    if delivery is not None:
+        say_delivery(delivery)
+    if unacknowledged(found.alerts, remembered):
         raise typer.Exit(4)
-    if telling is not None and telling.problems:
+    if delivery is not None and delivery.problems:
         raise typer.Exit(1)
 
 
-def say_telling(telling: DeliveryReport) -> None:
-    """What became of notices, on stderr."""
+def say_delivery(delivery: DeliveryReport) -> None:
+    """Say on stderr which channels were notified."""
     from ticktrail.text.formatting import plural
 
-    if telling.busy:
-        say("Another run is telling the channels just now: left it to that one.")
-    for problem in telling.problems:
-        say(f"{problem} The next run tries again.")
-    if telling.told:
-        names = ", ".join(dict.fromkeys(name for name, _ in telling.told))
-        say(f"{plural(len(telling.told), 'notice')} sent ({names})")
-    if telling.held:
-        say(f"{plural(telling.held, 'notice')} held back until quiet hours are over")
+    if delivery.busy:
+        say("Another process is sending notices now, so this one did not.")
+    for problem in delivery.problems:
+        say(f"{problem} The next run retries.")
+    if delivery.told:
+        names = ", ".join(dict.fromkeys(name for name, _ in delivery.told))
+        say(f"{plural(len(delivery.told), 'notice')} sent ({names})")
+    if delivery.held:
+        say(f"{plural(delivery.held, 'notice')} held until quiet hours end")
 
 
 class AlertWatch:
@@ -179,7 +180,7 @@ class AlertWatch:
 
     def _check(self, settings: Settings, ledger: Store) -> None:
         """Check, unless it was done a moment ago. Troubles with channels are said once."""
-        from ticktrail.alerts.service import check_alerts
+        from ticktrail.alerts.service import notify
         from ticktrail.alerts.settings import read_alert_settings
 
         if time.monotonic() - self._checked < _CHECK_SECONDS:
@@ -188,10 +189,10 @@ class AlertWatch:
         _need_channels(read_alert_settings(settings.config_file, os.environ), settings)
         if not ledger.exists():
             return
-        telling = check_alerts(settings, ledger, datetime.now(UTC), os.environ).telling
-        new = tuple(problem for problem in telling.problems if problem not in self._problems)
-        self._problems = frozenset(telling.problems)
-        say_telling(msgspec.structs.replace(telling, problems=new, held=0, busy=False))
+        delivery = notify(settings, ledger, datetime.now(UTC), os.environ).delivery
+        new = tuple(problem for problem in delivery.problems if problem not in self._problems)
+        self._problems = frozenset(delivery.problems)
+        say_delivery(msgspec.structs.replace(delivery, problems=new, held=0, busy=False))
 
 
 def _test(own: AlertSettings) -> None:
@@ -213,7 +214,7 @@ def _acknowledge(settings: Settings, own: AlertSettings, key: str, note: str | N
 
     with existing_ledger(settings) as ledger:
         alert = acknowledge(settings, own, ledger, key, datetime.now(UTC), note=note)
-    say(f"Known: {alert.title}. It counts no more until it is over.")
+    say(f"Acknowledged until resolved: {alert.title}")
 
 
 def _take_back(settings: Settings, key: str) -> None:
@@ -221,9 +222,9 @@ def _take_back(settings: Settings, key: str) -> None:
         if not ledger.alert_state.take_back(key):
             raise NotFoundError(
                 f"No alert with the key {key[:80]!a} is acknowledged.",
-                remedy="Type: ticktrail alerts --format json, which says what is.",
+                remedy="List the alerts with their state: ticktrail alerts --format json",
             )
-    say("Taken back: it counts again.")
+    say("No longer acknowledged.")
 
 
 def _need_channels(own: AlertSettings, settings: Settings) -> None:
@@ -233,34 +234,4 @@ def _need_channels(own: AlertSettings, settings: Settings) -> None:
     raise ConfigurationError(
         f"There is no channel to tell in {file}.",
         remedy='Write [[channels]] and below it webhook = "https://…", or url = "slack://…" for Apprise.',
-    )
-
-
-def _summary(settings: Settings, own: AlertSettings, ledger: Store, asked: Period, now: datetime) -> Summary:
-    from ticktrail.alerts.daily_report import Summary, week_before
-    from ticktrail.alerts.facts import workflows
-    from ticktrail.alerts.notifications import needing
-    from ticktrail.alerts.service import find_alerts
-    from ticktrail.messages.counts import DAY_SECONDS
-    from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
-    from ticktrail.queries.completeness import statuses_never_passed
-
-    young_since = int(now.timestamp()) - DAY_SECONDS
-    wanted, earlier = (
-        MessageFilter(since_timestamp=one.since, until_timestamp=one.until) for one in (asked, week_before(asked))
-    )
-    (totals,), (before,) = (
-        list(ledger.statistics(one, young_since=young_since, details=True)) for one in (wanted, earlier)
-    )
-    refused = ledger.send_causes(SendFilter(since_timestamp=asked.since, until_timestamp=asked.until))
-    return Summary(
-        period=asked,
-        now=now,
-        counts=totals.counts,
-        before=before.counts,
-        never=statuses_never_passed(ledger, totals.counts, wanted),
-        errors=list(ledger.statistics(wanted, Grouping.ERROR, young_since=young_since)),
-        refused=list(refused),
-        workflows=workflows(ledger, settings),
-        needing=needing(find_alerts(settings, own, ledger, now), ledger.alert_state.all()),
     )

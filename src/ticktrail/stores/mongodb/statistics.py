@@ -25,7 +25,7 @@ from ticktrail.stores.mongodb.expressions import (
     in_turn,
     or_else,
 )
-from ticktrail.stores.mongodb.filters import Query, exact_query, time_of_history
+from ticktrail.stores.mongodb.filters import query_of, time_of_history
 
 _COUNTRY_DIGITS = 7
 """As in sqlite_stats: numbers that begin with these are in one country."""
@@ -43,23 +43,22 @@ def count_groups(
     across: Grouping | None = None,
 ) -> Iterator[Group]:
     """What :meth:`ticktrail.stores.Store.statistics` promises."""
-    wanted = exact_query(collection, chosen)
-    pipeline = figures_pipeline(wanted, by, young_since=young_since, details=details, across=across)
+    pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details, across=across)
     with collection.aggregate(pipeline, allowDiskUse=True) as found:
         groups = counts.grouped(map(_row, found), prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
         elif by is Grouping.ERROR and across is None:
-            people = _people_by_error(collection, wanted)
+            people = _people_by_error(collection, chosen)
             yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in groups)
         else:
             yield from groups
 
 
-def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> dict[str | int | None, int]:
+def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilter) -> dict[str | int | None, int]:
     """How many recipients each error kept a message from."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": wanted},
+        {"$match": query_of(chosen)},
         {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
         {
             "$project": {
@@ -78,7 +77,7 @@ def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> d
 
 
 def figures_pipeline(
-    wanted: Query,
+    chosen: MessageFilter,
     by: Grouping | None,
     *,
     young_since: int,
@@ -98,7 +97,7 @@ def figures_pipeline(
         if by is None:
             told_apart |= {"category": _category(), "billable": _billable()}
     young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
-    stages: list[dict[str, Any]] = [{"$match": wanted}]
+    stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
     if Grouping.ERROR in (by, across):
         stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
     stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in told_apart.items()},
@@ -139,7 +138,6 @@ def _key(by: Grouping) -> Expression:
     if by in _TIMES:
         time = message_time()
         return either({"$eq": [time, None]}, None, {"$floor": {"$divide": [time, counts.QUARTER_SECONDS]}})
-    number = as_text("$conversation_id")
     keys: dict[Grouping, Expression] = {
         Grouping.USER: person(),
         Grouping.ERROR: failure_code(),
@@ -147,23 +145,28 @@ def _key(by: Grouping) -> Expression:
         Grouping.TEMPLATE: as_text("$template.name"),
         Grouping.CAMPAIGN: as_text("$callbackData"),
         Grouping.NUMBER: sending_number(),
-        Grouping.COUNTRY: in_turn(
-            [{"person": number}],
-            either(
-                {
-                    "$or": [
-                        {"$eq": ["$$person", None]},
-                        {"$regexMatch": {"input": or_else("$$person", ""), "regex": "[^0-9]"}},
-                    ]
-                },
-                None,
-                {"$substrCP": [or_else("$$person", ""), 0, _COUNTRY_DIGITS]},
-            ),
-        ),
+        Grouping.COUNTRY: country_key(),
         Grouping.WORKFLOW: as_text("$workflowId"),
         Grouping.SENDER: as_text("$sentBy.workflowId"),
     }
     return keys[by]
+
+
+def country_key() -> Expression:
+    """The first digits of the recipient's number; None for what is no number."""
+    return in_turn(
+        [{"person": as_text("$conversation_id")}],
+        either(
+            {
+                "$or": [
+                    {"$eq": ["$$person", None]},
+                    {"$regexMatch": {"input": or_else("$$person", ""), "regex": "[^0-9]"}},
+                ]
+            },
+            None,
+            {"$substrCP": [or_else("$$person", ""), 0, _COUNTRY_DIGITS]},
+        ),
+    )
 
 
 def person() -> Expression:

@@ -36,6 +36,7 @@ from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_
 from ticktrail.stores.mongodb.retention import MongoRetention
 from ticktrail.stores.mongodb.statistics import count_groups
 from ticktrail.stores.mongodb.sync_state import MongoSyncState
+from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import BATCH, Writer, truncated
 from ticktrail.stores.pages import MessagePage
 from ticktrail.stores.results import StoreState, WriteReport
@@ -153,6 +154,20 @@ class MongoStore:
             stages = mongodb_sends.stages_of(chosen, self._status_collection)
             with self._sends().aggregate(stages, allowDiskUse=True) as found:
                 yield from filter(None, map(mongodb_sends.from_document, found))
+
+    def unconfirmed(
+        self,
+        chosen: SendFilter = EVERY_SEND,
+        by: Grouping | None = None,
+        *,
+        overdue_before: int,
+        across: Grouping | None = None,
+    ) -> Iterator[Group]:
+        """Count the accepted sends that no status confirmed, by group."""
+        with explained(self._address):
+            yield from count_unconfirmed(
+                self._sends(), self._status_collection, chosen, by, overdue_before=overdue_before, across=across
+            )
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
         """What the messages a filter chooses have in common."""

@@ -36,6 +36,7 @@ from ticktrail.stores.sqlite.retention import SqliteRetention
 from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
 from ticktrail.stores.sqlite.statistics import count_groups
 from ticktrail.stores.sqlite.sync_state import SqliteSyncState
+from ticktrail.stores.sqlite.unconfirmed import count_unconfirmed
 from ticktrail.stores.sqlite.writing import UNSTORABLE, write_apart, write_together
 
 _Record = TypeVar("_Record", Message, Send)
@@ -153,6 +154,20 @@ class SqliteStore:
             lambda connection, portion: find_sends(connection, "id", portion),
         )
         return (send for _, send in found)
+
+    def unconfirmed(
+        self,
+        chosen: SendFilter = EVERY_SEND,
+        by: Grouping | None = None,
+        *,
+        overdue_before: int,
+        across: Grouping | None = None,
+    ) -> Iterator[Group]:
+        """Count the accepted sends that no status confirmed, by group."""
+        with explained(self.location):
+            yield from count_unconfirmed(
+                self.database.reader(), chosen, by, overdue_before=overdue_before, across=across
+            )
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
         """What the messages a filter chooses have in common."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from ticktrail import __version__
 from ticktrail.alerts.documents import alerts_document
-from ticktrail.alerts.service import find_alerts
+from ticktrail.alerts.service import OpenAlerts, find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.errors import NotFoundError
 from ticktrail.messages.document import to_document
@@ -126,8 +126,17 @@ class Api:
 
         def find(store: Store) -> bytes:
             own = read_alert_settings(self._settings.config_file, os.environ)
-            found = find_alerts(self._settings, own, store, datetime.now(UTC)) if store.exists() else []
-            document = alerts_document(found, store.alert_state.all(), store.location, self._settings.timezone)
+            if store.exists():
+                found = find_alerts(self._settings, own, store, datetime.now(UTC))
+            else:
+                found = OpenAlerts(alerts=(), checked="No sync has run yet.")
+            document = alerts_document(
+                found.alerts,
+                store.alert_state.all(),
+                store.location,
+                self._settings.timezone,
+                checked=found.checked,
+            )
             if role is not Role.FULL:
                 document = masking.alerts(document, self._salt, (store.location, n8n.base_url, n8n.editor_url))
             return _encoded(document)

@@ -96,7 +96,21 @@ _SEND = _object(
 _NEXT: Schema = {"type": ["string", "null"], "description": "For after; null at the end."}
 
 _FIGURES = {
-    **dict.fromkeys(("messages", "sent", "delivered", "read", "failed", "onTheWay", "other"), _NUMBER),
+    **dict.fromkeys(
+        (
+            "accepted",
+            "messages",
+            "withoutStatus",
+            "awaitingStatus",
+            "sent",
+            "delivered",
+            "read",
+            "failed",
+            "onTheWay",
+            "other",
+        ),
+        _NUMBER,
+    ),
     **dict.fromkeys(("deliveryRate", "readRateAtLeast", "failureRate"), _RATE),
     **dict.fromkeys(("conflicts", "notFinal"), _NUMBER),
 }
@@ -107,8 +121,12 @@ _STATS = _object(
         "since": _or_null(_INSTANT),
         "until": _or_null(_INSTANT),
         "neverPassed": {**_list(_TEXT), "description": "Statuses that the trigger never passes."},
+        "sendsKnown": {**_or_null(_TRUTH), "description": "Sends of this period were read; null under other filters."},
         "unseen": _list(_TEXT),
-        "totals": {**_object(_FIGURES), "description": "delivered, onTheWay and failed add up to sent."},
+        "totals": {
+            **_object(_FIGURES),
+            "description": "messages, withoutStatus and awaitingStatus add up to accepted.",
+        },
     },
     {"store": _TEXT, "by": _TEXT, "groupCount": _NUMBER, "groups": _list(_object(_FIGURES)), "hint": _TEXT},
 )
@@ -118,7 +136,9 @@ _FOLLOWED = _object(
         "workflowId": _TEXT,
         "checkedAt": {**_or_null(_INSTANT), "description": "Complete up to then, but for what n8n hides."},
         "fullAt": _or_null(_INSTANT),
-        "notShown": {**_NUMBER, "description": "Executions that n8n would not show so far."},
+        "notShown": {**_NUMBER, "description": "Executions that n8n withheld."},
+        "pending": {**_NUMBER, "description": "Executions that can still change."},
+        "refused": {**_NUMBER, "description": "Executions with data that the store refused."},
         "gaps": {**_list(_ANYTHING), "description": "Stretches of which nothing is known."},
         "lostCount": _NUMBER,
     }
@@ -170,7 +190,9 @@ SCHEMAS: dict[str, Schema] = {
         },
         {"store": _TEXT},
     ),
-    "Alerts": _object({"verdict": _TEXT, "needsYou": _NUMBER, "alerts": _list(ref("Alert"))}, {"store": _TEXT}),
+    "Alerts": _object(
+        {"verdict": _TEXT, "checked": _TEXT, "needsYou": _NUMBER, "alerts": _list(ref("Alert"))}, {"store": _TEXT}
+    ),
     "Alert": _object(
         {"key": _TEXT, "kind": _TEXT, "urgency": _TEXT, "title": _TEXT, "says": _TEXT, "remedy": _TEXT},
         {

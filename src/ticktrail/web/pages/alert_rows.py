@@ -43,7 +43,7 @@ def needs_you(store: Store, settings: Settings, *, now: datetime) -> list[Need] 
     """
     if not store.exists():
         return None
-    found = find_alerts(settings, _own(settings), store, now)
+    found = find_alerts(settings, _own(settings), store, now).alerts
     if not found and next(store.messages(MessageFilter(limit=1)), None) is None:
         return None
     return [

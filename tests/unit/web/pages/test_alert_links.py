@@ -11,8 +11,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ticktrail.alerts.alert import Rules
+from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
 from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import AlertFacts, Delivery, UndeliveredByNumber, judge
+from ticktrail.alerts.rules import judge
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged

@@ -162,7 +162,7 @@ def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path:
         _bad_day(store)
         found = needs_you(store, settings, now=NOW) or []
         own = read_alert_settings(None, {})
-        assert [need.alert for need in found] == find_alerts(settings, own, store, NOW)
+        assert [need.alert for need in found] == list(find_alerts(settings, own, store, NOW).alerts)
         by_title = {need.alert.title.partition(",")[0].partition(" from ")[0]: need for need in found}
         assert {title: need.listed for title, need in by_title.items()} == {
             f"{packaged().lookup(131031).title} (131031)": 1,
