@@ -7,6 +7,7 @@ entries with ``waId``, in any order, some repeated) are read as what they mean.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any
@@ -20,6 +21,9 @@ MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 
 _LAST_FORMATTABLE_TIMESTAMP = 253_402_214_400
 """9999-12-31: later than this no calendar goes, whatever the zone."""
+
+
+_TOO_LARGE = 2**63
 
 
 def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
@@ -97,11 +101,11 @@ def entry_to_document(entry: HistoryEntry, zone: tzinfo, *, with_workflow: bool)
 
 def from_document(document: Mapping[str, Any]) -> Message | None:
     """The message a stored document means, an older tool's included; None when there is no status in it."""
-    workflow_id = _text(document.get("workflowId")) or ""
+    workflow_id = text_of(document.get("workflowId")) or ""
     entries: dict[str, HistoryEntry] = {}
     history = document.get("statusHistory")
     for stored in history if isinstance(history, list) else ():
-        entry = _entry(stored, workflow_id)
+        entry = entry_from_document(stored, workflow_id)
         if entry is not None:
             key = entry_key(entry)
             entries[key] = merge_entries(entries[key], entry) if key in entries else entry
@@ -111,12 +115,12 @@ def from_document(document: Mapping[str, Any]) -> Message | None:
     gathered = Gathered(
         entries,
         Attributes(
-            conversation_id=_text(document.get("conversation_id")),
-            phone_number_id=_text(document.get("phoneNumberId")),
-            display_phone_number=_text(document.get("displayPhoneNumber")),
-            recipient_user_id=_text(document.get("recipientUserId")),
-            callback_data=_text(document.get("callbackData")),
-            instance=_text(document.get("instance")),
+            conversation_id=text_of(document.get("conversation_id")),
+            phone_number_id=text_of(document.get("phoneNumberId")),
+            display_phone_number=text_of(document.get("displayPhoneNumber")),
+            recipient_user_id=text_of(document.get("recipientUserId")),
+            callback_data=text_of(document.get("callbackData")),
+            instance=text_of(document.get("instance")),
         ),
     )
     ordered = sort_history(gathered.entries)
@@ -133,29 +137,41 @@ def from_document(document: Mapping[str, Any]) -> Message | None:
     )
 
 
-def _entry(stored: object, workflow_id: str) -> HistoryEntry | None:
+def entry_from_document(stored: object, workflow_id: str) -> HistoryEntry | None:
+    """The status a stored history entry means; None when it is none. ``workflow_id`` is the document's."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get("status"), str):
         return None
-    timestamp = stored.get("timestamp")
     errors = stored.get("errors")
     pricing = stored.get("pricing")
+    # An empty one was written because other entries have one: it does not mean the document's.
+    no_workflow = stored.get("workflowId") == ""
     return HistoryEntry(
         status=stored["status"].lower(),
-        timestamp=int(timestamp) if isinstance(timestamp, (int, float)) else None,
-        timestamp_source=_text(stored.get("timestampSource")),
-        execution_id=_text(stored.get("executionId")) or "",
-        conversation_id=_text(stored.get("conversation_id")) or _text(stored.get("waId")),
-        participant=_text(stored.get("participant")),
-        workflow_id=_text(stored.get("workflowId")) or workflow_id,
+        timestamp=_whole_number(stored.get("timestamp")),
+        timestamp_source=text_of(stored.get("timestampSource")),
+        execution_id=text_of(stored.get("executionId")) or "",
+        conversation_id=text_of(stored.get("conversation_id")) or text_of(stored.get("waId")),
+        participant=text_of(stored.get("participant")),
+        workflow_id="" if no_workflow else text_of(stored.get("workflowId")) or workflow_id,
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
         pricing=pricing if isinstance(pricing, dict) else None,
     )
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """A stored value as text, None when it is missing or empty. An id kept as a double is written as a whole number."""
     if value is None or isinstance(value, str):
         return value or None
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return str(value)
+
+
+def _whole_number(value: object) -> int | None:
+    """A stored number of 64 bits as an integer; None for anything else, infinity and NaN included."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if math.isfinite(value) and abs(value) < _TOO_LARGE else None
 
 
 def _instant(value: object) -> datetime:
@@ -167,11 +183,11 @@ def _instant(value: object) -> datetime:
 def _template(value: object) -> Template | None:
     if not isinstance(value, Mapping) or not isinstance(value.get("name"), str):
         return None
-    return Template(value["name"], _text(value.get("language")))
+    return Template(value["name"], text_of(value.get("language")))
 
 
 def _sent_by(value: object) -> SentBy | None:
     if not isinstance(value, Mapping):
         return None
-    workflow_id, node, execution_id = (_text(value.get(name)) or "" for name in ("workflowId", "node", "executionId"))
+    workflow_id, node, execution_id = (text_of(value.get(name)) or "" for name in ("workflowId", "node", "executionId"))
     return SentBy(workflow_id, node, execution_id)

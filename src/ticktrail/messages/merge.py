@@ -267,15 +267,20 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
         )
     before = Gathered({entry_key(entry): entry for entry in stored.history}, stored.attributes)
     after = merge_gathered(before, news)
-    unchanged = after.entries == before.entries
+    # By identity: to Python 1, 1.0 and True are equal.
+    unchanged = len(after.entries) == len(before.entries) and all(
+        entry is before.entries[key] for key, entry in after.entries.items()
+    )
     history = stored.history if unchanged else sort_history(after.entries)
+    first_seen = at if stored.first_seen_at == NEVER else min(stored.first_seen_at, at)
+    updated = first_seen if stored.last_updated_at == NEVER else stored.last_updated_at
     return msgspec.structs.replace(
         stored,
         history=history,
         attributes=after.attributes,
         state=stored.state if unchanged else standing(history),
-        first_seen_at=at if stored.first_seen_at == NEVER else min(stored.first_seen_at, at),
-        last_updated_at=at if len(after.entries) > len(before.entries) else stored.last_updated_at,
+        first_seen_at=first_seen,
+        last_updated_at=at if len(after.entries) > len(before.entries) else updated,
         last_scanned_at=max(stored.last_scanned_at, at),
     )
 

@@ -46,6 +46,9 @@ _PASSING = frozenset({6, 7, 43, 50, 64, 89, 91, 100, 112, 117, 189, 262, 9001, 1
 The manual's list of error codes; the driver retries most of them once by itself.
 """
 
+_PASSING_NAMES = frozenset({"QueryKilledError"})
+"""MongoDB 9.0: an index became a multikey index while a query ran. Its manual gives no number."""
+
 _ABOUT_VALUES = {
     2: "MongoDB cannot store a value in it",
     15: "its details are nested too deeply",
@@ -68,6 +71,18 @@ _TOO_OLD = "Ticktrail needs MongoDB 6.0 or newer, genuine or fully compatible: u
 def about_values(code: int | None) -> str | None:
     """Why a server refused a document, when the error is about the document itself; else None."""
     return None if code is None else _ABOUT_VALUES.get(code)
+
+
+def is_passing(code: int | None) -> bool:
+    """Whether an error is about the moment: an election, a lost connection, a time limit, a conflict of writers."""
+    return code in _PASSING
+
+
+def passes(error: PyMongoError) -> bool:
+    """Whether trying again soon may help."""
+    if isinstance(error, OperationFailure):
+        return is_passing(error.code) or (error.details or {}).get("codeName") in _PASSING_NAMES
+    return isinstance(error, ConnectionFailure)
 
 
 def is_systemic(code: int | None) -> bool:

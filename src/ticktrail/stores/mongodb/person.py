@@ -1,19 +1,16 @@
-"""One person in a MongoDB store: the queries that find them, and the operations that erase them."""
+"""Queries that find the messages and sends of one person, and the erasing of a person from texts."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from pymongo import DeleteOne, ReadPreference, UpdateOne
+from pymongo import ReadPreference
 from pymongo.database import Database
 
-from ticktrail.messages.merge import Gathered
-from ticktrail.messages.model import Attributes, Message
 from ticktrail.stores.erasure import TextEraser, wamid_start
-from ticktrail.stores.mongodb import merging as mongodb_upsert
 from ticktrail.stores.mongodb.alert_state import ALERTS
 from ticktrail.stores.mongodb.filters import Query
 from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
@@ -66,26 +63,6 @@ def _beginning(start: str) -> dict[str, str]:
 def _spelling(name: str) -> Any:
     """Return a condition for a person's id in any spelling; it may find a few others."""
     return {"$regex": number_pattern(name) if name.isascii() and name.isdigit() else re.escape(name)}
-
-
-def erasure(
-    found: dict[str, Any], message: Message | None, left: Message | None, timezone: str
-) -> Iterator[UpdateOne | DeleteOne]:
-    """The operations that leave of a stored message what is left of it, each atomic."""
-    this = {"_id": found["_id"]}
-    if left is None or message is None:
-        yield DeleteOne(this)
-        return
-    kept = {entry.participant for entry in left.history}
-    members = [entry.participant for entry in message.history if entry.participant and entry.participant not in kept]
-    update: dict[str, Any] = {"$pull": {"statusHistory": {"participant": {"$in": members}}}}
-    if left.attributes.recipient_user_id is None and message.attributes.recipient_user_id is not None:
-        update["$unset"] = {"recipientUserId": ""}
-    yield UpdateOne(this, update)
-    # Everything that follows from the history follows anew, from what it is by then.
-    nothing = Gathered({}, Attributes())
-    first = mongodb_upsert.news_stage(message.message_id, nothing, at=message.last_scanned_at, only_growth=False)
-    yield UpdateOne(this, [first, *mongodb_upsert.merge_stages(timezone)])
 
 
 def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:

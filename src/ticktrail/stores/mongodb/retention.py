@@ -12,9 +12,9 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pymongo import DeleteOne, ReadPreference, UpdateOne
+from pymongo import ReadPreference, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
@@ -24,12 +24,13 @@ from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.stores.erasure import ErasureFilter, TextEraser, is_group, names_in_send, names_of, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
-from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.bulk import Decision, Documents, swap
 from ticktrail.stores.mongodb.connection import Address
-from ticktrail.stores.mongodb.copying import import_messages
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
-from ticktrail.stores.mongodb.person import concerning, erase_in_texts, erasure, sent_to, went_to
+from ticktrail.stores.mongodb.merging import change
+from ticktrail.stores.mongodb.person import concerning, erase_in_texts, sent_to, went_to
+from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
 from ticktrail.text.phone_numbers import person_id
@@ -41,6 +42,7 @@ _TTL_INDEX = "ticktrail_ttl"
 _NAMESPACE_NOT_FOUND = 26
 _NO_INDEX = 27
 
+_T = TypeVar("_T")
 _Write = Callable[[Sequence[StatusEvent], Sequence[Send]], WriteReport]
 
 
@@ -52,7 +54,7 @@ class MongoRetention:
         address: Address,
         collections: tuple[str, str],
         database: Callable[[], Database[dict[str, Any]]],
-        prepare: Callable[[], Any],
+        prepare: Callable[[], Writer],
     ) -> None:
         self._address = address
         self._names = collections
@@ -173,23 +175,24 @@ class MongoRetention:
 
         def rest(message: Message) -> Message | None:
             left = without(message, lambda text: person_id(text) in theirs)
-            if left is message and message.message_id in told and not is_group(message):
-                left = None
+            is_theirs = message.message_id in told and not is_group(message)
+            return None if left is message and is_theirs else left
+
+        def count(message: Message, left: Message | None) -> None:
             if left is None:
                 gone.append(message.message_id)
                 counts["statuses"] += len(message.history)
-            elif left is not message:
+            else:
                 counts["group_messages"] += 1
                 counts["group_statuses"] += len(message.history) - len(left.history)
-            return left
 
         for send in self._sends_to(names):
             keys.append(send.key)
             if send.message_id is not None:
                 told.append(send.message_id)
-        self._erase_where(concerning(names), rest, erase=erase)
+        self._erase_where(concerning(names), rest, count, erase=erase)
         for ids in _portions(sorted(set(told) - set(gone))):
-            self._erase_where({"messageId": {"$in": ids}}, rest, erase=erase)
+            self._erase_where({"messageId": {"$in": ids}}, rest, count, erase=erase)
         for ids in _portions(sorted(set(gone) - set(keys))):
             keys += [found["_id"] for found in self._sends().find({"_id": {"$in": ids}}, {"_id": True})]
         for ids in _portions(keys) if erase else ():
@@ -222,24 +225,47 @@ class MongoRetention:
                 yield send
 
     def _erase_where(
-        self, wanted: dict[str, Any], rest: Callable[[Message], Message | None], *, erase: bool = True
+        self,
+        wanted: dict[str, Any],
+        rest: Callable[[Message], Message | None],
+        count: Callable[[Message, Message | None], None] = lambda _message, _left: None,
+        *,
+        erase: bool = True,
     ) -> int:
-        """Replace the messages that a query finds by what is left of each. Returns how many that were."""
+        """Replace the messages that a query finds by what is left of each. Returns how many that were.
+
+        Args:
+            rest: may be called again for a message that another writer changed meanwhile.
+            count: called once for each message that something is taken out of.
+        """
         changed = 0
-        operations: list[UpdateOne | DeleteOne] = []
+        gone: list[Any] = []
+        shortened: list[str] = []
         for found in self._statuses().find(wanted):
             message = from_document(found)
             left = None if message is None else rest(message)
-            if left is message:
+            if message is None or left is message:
                 continue
             changed += 1
-            operations += erasure(found, message, left, str(self._zone()))
-            if erase and len(operations) >= _AT_ONCE:
-                self._statuses().bulk_write(operations)
-                operations = []
-        if erase and operations:
-            self._statuses().bulk_write(operations)
+            count(message, left)
+            if left is None:
+                gone.append(found["_id"])
+            else:
+                shortened.append(message.message_id)
+        if erase:
+            for ids in _portions_of(gone):
+                self._statuses().delete_many({"_id": {"$in": ids}})
+            for message_ids in _portions_of(shortened):
+                self._shorten(message_ids, rest)
         return changed
+
+    def _shorten(self, message_ids: Sequence[str], rest: Callable[[Message], Message | None]) -> None:
+        def decide(_message_id: str, stored: dict[str, Any] | None) -> Decision:
+            message = None if stored is None else from_document(stored)
+            left = None if message is None else rest(message)
+            return None if stored is None or left is None else change(stored, message, left, self._zone())
+
+        swap(self._statuses(), message_ids, decide, self._address, key_field="messageId")
 
     # ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────
 
@@ -326,8 +352,7 @@ class MongoRetention:
         wanted = [kept for _, kept in left if kept is not None]
         out = sum(len(message.history) - (len(kept.history) if kept else 0) for message, kept in left)
         with explained(self._address):
-            self._prepare()
-            report = import_messages(self._statuses(), self._sends(), wanted, self._address, self._zone())
+            report = self._prepare().import_messages(wanted)
         after = self.erasure_filter(at=at)
         if after.version != before.version:
             self._clean(after, [message.message_id for message in wanted], ())
@@ -385,8 +410,8 @@ def _portions(items: Sequence[str]) -> Iterator[list[str]]:
     return _portions_of(iter(items))
 
 
-def _portions_of(items: Iterable[str]) -> Iterator[list[str]]:
-    portion: list[str] = []
+def _portions_of(items: Iterable[_T]) -> Iterator[list[_T]]:
+    portion: list[_T] = []
     for item in items:
         portion.append(item)
         if len(portion) == _AT_ONCE:

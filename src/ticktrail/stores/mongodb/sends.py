@@ -1,26 +1,25 @@
-"""One send as a document, back, and the law of :func:`ticktrail.messages.merge.merge_sends` as an update.
-
-What the update is told goes under ``$literal``, as in :mod:`ticktrail.stores.mongodb.merging`.
-"""
+"""One send as a document and back, what is written when copies of it are merged, and the queries of sends."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from bson.int64 import Int64
 
 from ticktrail.messages.filters import SendCursor, SendFilter
+from ticktrail.messages.merge import merge_sends
 from ticktrail.messages.model import Send, SentBy, Template
-from ticktrail.stores.mongodb.expressions import Expression, either, has_type, or_absent, or_else
+from ticktrail.stores.mongodb.bulk import Decision, Insert, Update
 from ticktrail.stores.mongodb.filters import moment, storable, whole_number
+from ticktrail.stores.mongodb.merging import is_same
 
-_ORIGINAL = ("messageId", "rejected", "sentBy", "sentAt", "template")
-"""Fields that the original of several copies decides together."""
-
-_GREATER = ("status", "conversation_id", "input", "errors", "instance")
-"""Fields that are settled one by one."""
+_FIELDS = (
+    *("messageId", "conversation_id", "input", "status", "template", "sentBy", "sentAt", "rejected", "errors"),
+    "instance",
+)
+"""Fields of a send's document; whatever else is in one stays."""
 
 
 def to_document(send: Send) -> dict[str, Any]:
@@ -61,6 +60,20 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
         instance=_text(document.get("instance")),
     )
+
+
+def decide(send: Send, stored: Mapping[str, Any] | None) -> Decision:
+    """What to write so that a stored send, if there is one, also says what this copy of it says."""
+    if stored is None:
+        return Insert({"_id": send.key, **to_document(send)})
+    before = from_document(stored)
+    merged = send if before is None else merge_sends(before, send)
+    if merged is before:
+        return None
+    document = to_document(merged)
+    removed = [name for name in _FIELDS if name in stored and name not in document]
+    fields = {name: value for name, value in document.items() if name not in stored or not is_same(stored[name], value)}
+    return Update(fields=fields, removed=removed) if fields or removed else None
 
 
 def matching(wanted: SendFilter) -> dict[str, Any]:
@@ -115,66 +128,6 @@ def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]
         }
         stages += [{"$lookup": statuses}, {"$match": {"confirmed": []}}, {"$project": {"confirmed": False}}]
     return stages if wanted.limit is None else [*stages, {"$limit": Int64(wanted.limit)}]
-
-
-def news_stage(send: Send) -> dict[str, Expression]:
-    """The first stage: the stored send as ``old``, and what is said of it now."""
-    document = to_document(send)
-    return {
-        "$replaceWith": {
-            "old": "$$ROOT",
-            "news": {
-                "$literal": {
-                    "order": _order(send),
-                    "original": {name: document[name] for name in _ORIGINAL if name in document},
-                    "others": {name: document[name] for name in _GREATER if name in document},
-                }
-            },
-        }
-    }
-
-
-def merge_stages() -> list[dict[str, Expression]]:
-    """The stages after :func:`news_stage`; they are the same for every send."""
-    stored = {name: f"$old.{name}" for name in _ORIGINAL}
-    ours = {"$and": [has_type("$old.sentBy", "object"), {"$lte": [_stored_order(), "$news.order"]}]}
-    greater = {name: or_absent({"$max": [f"$old.{name}", f"$news.others.{name}"]}) for name in _GREATER}
-    kept = {
-        "$filter": {
-            "input": {"$objectToArray": "$old"},
-            "cond": {"$not": [{"$in": ["$$this.k", [*_ORIGINAL, *_GREATER]]}]},
-        }
-    }
-    return [
-        {"$replaceWith": {"$mergeObjects": [{"$arrayToObject": kept}, either(ours, stored, "$news.original"), greater]}}
-    ]
-
-
-def _order(send: Send) -> list[Any]:
-    """:func:`ticktrail.messages.merge.send_order` as BSON compares arrays: element by element."""
-    template, sender = send.template, send.sent_by
-    return [
-        1 if send.sent_at is None else 0,
-        None if send.sent_at is None else send.sent_at.astimezone(UTC),
-        sender.execution_id,
-        sender.node,
-        sender.workflow_id,
-        1 if template is None else 0,
-        "" if template is None else template.name,
-        "" if template is None else template.language or "",
-    ]
-
-
-def _stored_order() -> Expression:
-    """:func:`_order` of the stored send."""
-    return [
-        either(has_type("$old.sentAt", "date"), 0, 1),
-        or_else("$old.sentAt", None),
-        *(or_else(f"$old.sentBy.{name}", "") for name in ("executionId", "node", "workflowId")),
-        either(has_type("$old.template.name", "string"), 0, 1),
-        or_else("$old.template.name", ""),
-        or_else("$old.template.language", ""),
-    ]
 
 
 def _text(value: object) -> str | None:

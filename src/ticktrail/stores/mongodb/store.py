@@ -26,7 +26,7 @@ from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.alert_state import MongoAlertState
-from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.bulk import REVISION, Documents, parts
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
@@ -37,12 +37,15 @@ from ticktrail.stores.mongodb.retention import MongoRetention
 from ticktrail.stores.mongodb.statistics import count_groups
 from ticktrail.stores.mongodb.sync_state import MongoSyncState
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
-from ticktrail.stores.mongodb.writing import BATCH, Writer, truncated
+from ticktrail.stores.mongodb.writing import Writer, truncated
 from ticktrail.stores.pages import MessagePage
 from ticktrail.stores.results import StoreState, WriteReport
 
 _FIRST_WIRE_VERSION = 17
 """MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
+
+
+_PUBLIC = {"_id": False, REVISION: False}
 
 
 class MongoStore:
@@ -109,13 +112,13 @@ class MongoStore:
         return {message_id: message for message_id, message in found.items() if message is not None}
 
     def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        """As :meth:`get`, but each as it stands in the collection, less its ``_id``."""
+        """As :meth:`get`, but each as it is in the collection, less ``_id`` and ``revision``."""
         ids = storable(message_ids)
         found: dict[str, dict[str, Any]] = {}
         with explained(self._address):
-            for start in range(0, len(ids), BATCH):
-                among = {**IS_MESSAGE, "messageId": {"$in": ids[start : start + BATCH]}}
-                found |= {stored["messageId"]: stored for stored in self._statuses().find(among, {"_id": False})}
+            for some in parts(ids):
+                among = {**IS_MESSAGE, "messageId": {"$in": some}}
+                found |= {stored["messageId"]: stored for stored in self._statuses().find(among, _PUBLIC)}
         return found
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
@@ -206,7 +209,7 @@ class MongoStore:
             for part in parts_of(chosen):
                 if left <= 0:
                     return
-                found = self._statuses().find(part, {"_id": False}, limit=limit and left)
+                found = self._statuses().find(part, _PUBLIC, limit=limit and left)
                 for document in _streamed(found, SORTING[chosen.order]):
                     if is_meant(document, chosen):
                         yield document

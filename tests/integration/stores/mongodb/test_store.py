@@ -20,12 +20,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener
 
-from ticktrail.errors import StoreRefusedError
+from ticktrail.errors import StoreRefusedError, StoreUnavailableError
 from ticktrail.messages.document import to_document
 from ticktrail.messages.filters import UNREAD, MessageFilter
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.mongodb import bulk
 from ticktrail.stores.mongodb import connection as mongodb_connection
 from ticktrail.stores.mongodb import writing as mongodb_write
 from ticktrail.stores.opening import open_store
@@ -138,11 +139,12 @@ def test_the_unique_index_is_there_before_the_first_write(
     """And before the other indexes: a writer that comes while those are built relies on it."""
     with open_store(mongodb_server, options) as store:
         store.write([event("sent")], at=AT)
-    names = [name for name, _ in commands if name in {"createIndexes", "update"}]
+    names = [name for name, _ in commands if name in {"createIndexes", "insert", "update"}]
     assert names[0] == "createIndexes"
+    assert "insert" in names
     first = next(command for name, command in commands if name == "createIndexes")
     assert [index["key"] for index in first["indexes"]] == [{"messageId": 1}]
-    assert "update" not in names[: len(names) - names[::-1].index("createIndexes")]
+    assert set(names[: len(names) - names[::-1].index("createIndexes")]) == {"createIndexes"}
 
 
 def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, ledger: Database[Document]) -> None:
@@ -262,31 +264,40 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Document]]:
     return recorder.commands
 
 
-def test_every_write_is_an_update_of_one_message(
+OPERATORS = {"$set", "$unset", "$max", "$in", "$eq"}
+"""All that a server must understand to be written to; see docs/mongodb.md."""
+
+
+def operators(value: Any) -> set[str]:
+    """Every name with a dollar in a statement."""
+    if isinstance(value, list):
+        return set().union(*map(operators, value))
+    if not isinstance(value, Mapping):
+        return set()
+    return {name for name in value if name.startswith("$")} | set().union(*map(operators, value.values()))
+
+
+def test_writes_are_inserts_and_guarded_updates_with_plain_operators(
     mongodb_server: str, options: StoreOptions, ledger: Database[Document], commands: list[tuple[str, Document]]
 ) -> None:
-    """New, grown, unchanged, lent to: each names one message id (a send its key) and nothing else."""
+    """New, grown, unchanged, lent to: no pipeline, no upsert; an update names the revision that was read."""
     with open_store(mongodb_server, options) as store:
         store.write([event("sent"), event("sent", message_id="wamid.other")], [accepted("hello")], at=AT)
         store.write([event("sent"), event("read", message_id="wamid.other")], [accepted("hello")], at=LATER)
         store.write([], [accepted("earlier", sent_at=AT - timedelta(hours=1))], at=LATER)
-    writes = [
-        (name, command) for name, command in commands if name not in {"find", "listIndexes", "createIndexes", "hello"}
-    ]
-    assert {name for name, _ in writes} <= {"update", "endSessions"}
-    statements = [
-        (command["update"], one) for name, command in writes if name == "update" for one in command["updates"]
-    ]
-    assert len(statements) >= 9
-    for collection, statement in statements:
-        key = "messageId" if collection == "message_statuses" else "_id"
-        assert list(statement["q"]) == [key]
-        assert isinstance(statement["q"][key], str)
-        assert not statement.get("multi")
-        lending = isinstance(statement["u"], Mapping) and "$set" in statement["u"]
-        assert statement.get("upsert", False) is not lending
-    pipelines = [one["u"] for _, one in statements if isinstance(one["u"], list)]
-    assert len(pipelines) >= 4
+    names = {"find", "listIndexes", "createIndexes", "hello", "endSessions", "listCollections"}
+    writes = [(name, command) for name, command in commands if name not in names]
+    assert {name for name, _ in writes} == {"insert", "update"}
+    statements = [one for name, command in writes if name == "update" for one in command["updates"]]
+    touches = [one for one in statements if one.get("multi")]
+    assert [list(one["u"]) for one in touches] == [["$max"]]
+    guarded = [one for one in statements if not one.get("multi")]
+    assert len(guarded) == 4
+    for statement in guarded:
+        assert {"_id", "revision"} <= set(statement["q"])
+        assert statement["u"]["$set"]["revision"] == statement["q"]["revision"]["$eq"] + 1
+    assert not any(one.get("upsert") or isinstance(one["u"], list) for one in statements)
+    assert operators([dict(one) for one in statements]) <= OPERATORS
 
 
 NASTY = ("$$ROOT", "$", "$messageId", "$$REMOVE", "a.b", "", "\x00", "{$ne: 1}")
@@ -326,11 +337,13 @@ def test_of_made_up_times_the_least_stays(store: Store) -> None:
 
 
 def test_no_helper_is_left_in_a_document(store: Store, ledger: Database[Document]) -> None:
-    """After a merge on the server the document has the documented fields, as Python would have written it."""
+    """After merges the document has the documented fields, and how often it was written."""
     events = [event("sent"), event("delivered", NOON + 30), event("read", NOON + 60, workflow_id="other")]
     for told in events:
         store.write([told], at=AT, instance="shop")
     stored = ledger["message_statuses"].find_one({}, {"_id": False})
+    assert stored is not None
+    assert stored.pop("revision") == 3
     expected = to_document(merge_message(None, WAMID, gather(events, instance="shop")[WAMID], at=AT), ZONE)
     assert stored == expected
     assert [list(entry) for entry in stored["statusHistory"]] == [list(entry) for entry in expected["statusHistory"]]
@@ -350,34 +363,88 @@ def test_a_document_that_would_grow_too_large_costs_itself_only(store: Store) ->
 # ── Counts and races ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize(
-    "look",
-    [{}, {WAMID: set()}, {WAMID: {"another key"}}],
-    ids=["as if the message came since", "as if its entries came since", "as if another entry was gone since"],
-)
-def test_what_was_read_before_never_decides_what_is_written(
-    store: Store, monkeypatch: pytest.MonkeyPatch, look: dict[str, set[str]]
+@pytest.fixture
+def stale(monkeypatch: pytest.MonkeyPatch) -> Callable[[Document | None], None]:
+    """Makes the next look at stored messages find this document, or none, whatever is stored by then."""
+    looks: list[Document | None] = []
+    fresh: Callable[..., dict[str, Document]] = bulk._Swap._stored
+
+    def look(self: Any, keys: Any) -> dict[str, Document]:
+        found = fresh(self, keys)
+        if looks:
+            document = looks.pop()
+            found.pop(WAMID, None)
+            if document is not None:
+                found[WAMID] = document
+        return found
+
+    monkeypatch.setattr(bulk._Swap, "_stored", look)
+    return looks.append
+
+
+def test_what_another_writer_did_since_the_look_is_never_undone(
+    store: Store, ledger: Database[Document], stale: Callable[[Document | None], None]
 ) -> None:
-    """However wrong the look at the stored keys was: same document, true counts."""
+    """The message was not there, or stood otherwise, when it was read: same document, true counts."""
+    stale(None)
     store.write([event("sent")], at=AT)
-    monkeypatch.setattr(mongodb_write.Writer, "_known_keys", lambda *_: look)
+    stale(None)
     assert counts(store.write([event("sent", pricing={"category": "utility"})], at=LATER)) == (0, 0, 1, 0)
-    stored = store.documents([WAMID])[WAMID]
-    assert (stored["lastUpdatedAt"], stored["lastScannedAt"]) == (AT, LATER)
-    assert stored["pricing"] == {"category": "utility"}
+    before = ledger["message_statuses"].find_one({"messageId": WAMID})
+    store.write([event("read", NOON + 60)], at=LATER)
+    stale(before)
     other = event("sent", message_id="wamid.other")
-    assert counts(store.write([event("sent"), event("read", NOON + 60), other], at=LATER)) == (1, 1, 0, 0)
-    mixed = [event("delivered", NOON + 30), event("sent", message_id="wamid.other", callback_data="campaign")]
-    assert counts(store.write(mixed, at=LATER)) == (0, 1, 1, 0)
-    assert store.documents(["wamid.other"])["wamid.other"]["callbackData"] == "campaign"
+    assert counts(store.write([event("read", NOON + 60), other], at=LATER)) == (1, 0, 1, 0)
+    stale(before)
+    assert counts(store.write([event("delivered", NOON + 30), other], at=LATER)) == (0, 1, 1, 0)
+    stored = store.documents([WAMID])[WAMID]
+    assert [entry["status"] for entry in stored["statusHistory"]] == ["sent", "delivered", "read"]
+    assert stored["pricing"] == {"category": "utility"}
+    assert stored["lastScannedAt"] == LATER
 
 
-def test_a_message_that_was_forgotten_since_is_inserted_again(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The look found its entries, then it was deleted: it is neither lost nor counted as unchanged."""
-    keys = {WAMID: set(gather([event("sent")])[WAMID].entries)}
-    monkeypatch.setattr(mongodb_write.Writer, "_known_keys", lambda *_: keys)
-    assert counts(store.write([event("sent")], at=AT)) == (1, 0, 0, 0)
-    assert store.get([WAMID])[WAMID].state.latest_status == "sent"
+def test_a_message_that_was_deleted_since_the_look_is_inserted(
+    store: Store, ledger: Database[Document], stale: Callable[[Document | None], None]
+) -> None:
+    """Also where another one with its id and revision took its place: nothing of that is lost either."""
+    store.write([event("sent")], at=AT)
+    before = ledger["message_statuses"].find_one({"messageId": WAMID})
+    ledger["message_statuses"].delete_many({})
+    stale(before)
+    assert counts(store.write([event("read", NOON + 60)], at=AT)) == (1, 0, 0, 0)
+    assert len(store.get([WAMID])[WAMID].history) == 1
+    ledger["message_statuses"].delete_many({})
+    store.write([event("delivered", NOON + 30)], at=AT)
+    stale(before)
+    assert counts(store.write([event("read", NOON + 60)], at=AT)) == (0, 1, 0, 0)
+    assert [entry.status for entry in store.get([WAMID])[WAMID].history] == ["delivered", "read"]
+
+
+def test_a_scan_never_moves_back(store: Store, stale: Callable[[Document | None], None]) -> None:
+    """A later scan met the message between our look and our write; its time stays."""
+    store.write([event("sent")], at=AT)
+    store.write([event("sent")], at=LATER)
+    assert counts(store.write([event("read", NOON + 60)], at=AT)) == (0, 1, 0, 0)
+    assert store.documents([WAMID])[WAMID]["lastScannedAt"] == LATER
+
+
+def test_writers_that_always_come_first_are_reported(
+    store: Store, ledger: Database[Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many lost races the write stops with what is safe, instead of going on for ever."""
+    store.write([event("sent")], at=AT)
+    fresh: Callable[..., dict[str, Document]] = bulk._Swap._stored
+
+    def look(self: Any, keys: Any) -> dict[str, Document]:
+        found = fresh(self, keys)
+        ledger["message_statuses"].update_many({}, {"$inc": {"revision": 1}})
+        return found
+
+    monkeypatch.setattr(bulk._Swap, "_stored", look)
+    monkeypatch.setattr(bulk.time, "sleep", lambda _: None)
+    with pytest.raises(StoreUnavailableError, match="kept changing 1 document") as caught:
+        store.write([event("read", NOON + 60)], at=LATER)
+    assert "Nothing is lost" in caught.value.remedy
 
 
 PROCESS = """
@@ -414,7 +481,7 @@ def test_processes_that_write_the_same_at_once_end_in_the_law_and_count_each_cha
         for second, template in enumerate(("original", "copied", None))
     ]
     running = []
-    for seed in range(3):
+    for seed in range(8):
         writes: list[tuple[list[StatusEvent], list[Send]]] = [
             *(([told], []) for told in events),
             *(([], [copy]) for copy in copies),
@@ -439,7 +506,7 @@ def test_processes_that_write_the_same_at_once_end_in_the_law_and_count_each_cha
         assert process.wait(timeout=60) == 0
     inserted, updated, unchanged, refused, sends = map(sum, zip(*totals, strict=True))
     assert (inserted, updated, refused, sends) == (len(names), len(events) - len(names), 0, len(names))
-    assert unchanged == 2 * len(events)
+    assert unchanged == 7 * len(events)
     fold = gather(events)
     stored = store.documents(names)
     for name in names:
@@ -453,17 +520,17 @@ def test_a_send_that_changes_while_it_is_lent_is_lent_again(
 ) -> None:
     """An earlier copy comes and is lent between our look and our write: the message ends with its template."""
     store.write([event("sent")], at=AT)
-    plain: Callable[..., Any] = mongodb_write.run
+    plain: Callable[..., Any] = mongodb_write.swap
     interrupted: list[str] = []
 
-    def interrupting(collection: Any, operations: Any, address: Any) -> Any:
-        if operations and collection.name == "message_statuses" and not interrupted:
+    def interrupting(collection: Any, keys: Any, *more: Any, **named: Any) -> Any:
+        if keys and collection.name == "message_statuses" and not interrupted:
             interrupted.append("once")
             with open_store(mongodb_server, options) as other:
                 other.write([], [accepted("original", sent_at=AT - timedelta(hours=1))], at=AT)
-        return plain(collection, operations, address)
+        return plain(collection, keys, *more, **named)
 
-    monkeypatch.setattr(mongodb_write, "run", interrupting)
+    monkeypatch.setattr(mongodb_write, "swap", interrupting)
     store.write([], [accepted("copied")], at=LATER)
     assert interrupted
     assert store.get([WAMID])[WAMID].template == Template("original", "en_US")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pymongo import UpdateOne
 from pymongo.errors import (
     AutoReconnect,
-    BulkWriteError,
     ConfigurationError,
     ExecutionTimeout,
     InvalidOperation,
@@ -20,7 +18,6 @@ from pymongo.errors import (
 
 import ticktrail.errors
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError, TicktrailError
-from ticktrail.stores.mongodb.bulk import run
 from ticktrail.stores.mongodb.connection import address_of
 from ticktrail.stores.mongodb.errors import explained, reason_of, translated
 
@@ -100,92 +97,3 @@ def test_a_reason_repeats_nothing_of_the_value(error: BaseException, word: str) 
     """It says what kind of value cannot be stored."""
     assert word in reason_of(error)
     assert "966500000001" not in reason_of(error)
-
-
-class ScriptedCollection:
-    """Answers each bulk with the next of a list: a result, or an error to raise."""
-
-    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
-        self.answers = list(answers)
-        self.sent: list[int] = []
-
-    def bulk_write(self, operations: list[UpdateOne], *, ordered: bool) -> Any:
-        """As :meth:`pymongo.collection.Collection.bulk_write`."""
-        assert not ordered
-        self.sent.append(len(operations))
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        if answer.get("writeErrors") or answer.get("writeConcernErrors"):
-            raise BulkWriteError(answer)
-        return type("Result", (), {"bulk_api_result": answer})()
-
-
-def failed(*failures: tuple[int, int], **more: Any) -> dict[str, Any]:
-    """A bulk's result in which operations (by place) failed with a code."""
-    errors = [{"index": place, "code": code, "errmsg": "about 966500000001"} for place, code in failures]
-    return {"writeErrors": errors, "writeConcernErrors": [], "upserted": [], "nModified": 0, **more}
-
-
-OPERATIONS = {key: UpdateOne({"messageId": key}, {"$set": {"a": 1}}) for key in ("one", "two", "three")}
-
-
-def test_an_upsert_that_lost_a_race_is_sent_again_and_alone() -> None:
-    """The second time it finds what the other writer made."""
-    collection = ScriptedCollection(
-        failed((1, 11000), nModified=1, upserted=[{"index": 2, "_id": 1}]), failed(nModified=1)
-    )
-    outcome = run(collection, OPERATIONS, FAR)  # type: ignore[arg-type]
-    assert (outcome.modified, outcome.inserted, outcome.refused) == (2, {"three"}, {})
-    assert collection.sent == [3, 1]
-
-
-def test_another_unique_index_refuses_the_message_in_the_end() -> None:
-    """A duplicate that stays one is no race."""
-    collection = ScriptedCollection(failed((0, 11000)), *[failed((0, 11000))] * 9)
-    outcome = run(collection, OPERATIONS, FAR)  # type: ignore[arg-type]
-    assert list(outcome.refused) == ["one"]
-    assert len(collection.sent) == 5
-
-
-def test_what_is_about_one_document_costs_that_document() -> None:
-    """Too large, refused by a validation rule, or a code we do not know: the others are stored."""
-    collection = ScriptedCollection(failed((0, 17419), (1, 121), nModified=1))
-    assert set(run(collection, OPERATIONS, FAR).refused) == {"one", "two"}  # type: ignore[arg-type]
-    collection = ScriptedCollection(failed((2, 4242), nModified=2))
-    assert run(collection, OPERATIONS, FAR).refused == {"three": "MongoDB refused it (error 4242)"}  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind"),
-    [
-        (failed((0, 40324)), StoreRefusedError),
-        (failed((1, 13)), StoreRefusedError),
-        (failed((0, 4242), (1, 4242), (2, 4242)), StoreRefusedError),
-        (
-            failed(writeConcernErrors=[{"code": 64, "errmsg": "waiting for replication timed out"}]),
-            StoreUnavailableError,
-        ),
-        (failed((0, 10107)), StoreUnavailableError),
-    ],
-)
-def test_what_is_no_documents_fault_is_raised(answer: dict[str, Any], kind: type[Exception]) -> None:
-    """Else a server that cannot do it at all would seem to refuse a thousand messages."""
-    with pytest.raises(kind):
-        run(ScriptedCollection(answer), OPERATIONS, FAR)  # type: ignore[arg-type]
-
-
-def test_a_request_that_is_refused_for_one_document_is_halved() -> None:
-    """Until the document is found that the server cannot even read."""
-    unreadable = OperationFailure("nested too deeply", 15)
-    collection = ScriptedCollection(unreadable, failed(nModified=1), unreadable, unreadable, failed(nModified=1))
-    outcome = run(collection, OPERATIONS, FAR)  # type: ignore[arg-type]
-    assert (outcome.modified, list(outcome.refused), collection.sent) == (2, ["two"], [3, 1, 2, 1, 1])
-
-
-def test_a_request_that_is_refused_for_its_sender_is_raised() -> None:
-    """It is not tried message by message."""
-    collection = ScriptedCollection(OperationFailure("not authorized", 13))
-    with pytest.raises(OperationFailure):
-        run(collection, OPERATIONS, FAR)  # type: ignore[arg-type]
-    assert collection.sent == [3]

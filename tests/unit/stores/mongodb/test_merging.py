@@ -1,169 +1,137 @@
-"""The update that merges, as data: what it is made of, and that nothing from outside is taken for an expression."""
+"""What a merge writes into a stored document: Ticktrail's fields, and nothing of what others added."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import bson
 import pytest
+from bson.int64 import Int64
+from tests.support.records import AT, LATER, NOON, WAMID, WHO, event
 
-from ticktrail.messages import document
-from ticktrail.messages.filters import MessageFilter
-from ticktrail.messages.merge import gather
-from ticktrail.messages.model import ARRIVED, FAILED, RANK, Send, SentBy, StatusEvent, Template
-from ticktrail.stores.mongodb import expressions as mongodb_expressions
-from ticktrail.stores.mongodb import merging as mongodb_upsert
-from ticktrail.stores.mongodb import sends as mongodb_sends
-from ticktrail.stores.mongodb.filters import query_of
+from ticktrail.messages.document import from_document, to_document
+from ticktrail.messages.merge import gather, merge_message
+from ticktrail.messages.model import StatusEvent
+from ticktrail.stores.mongodb.bulk import Decision, Insert, Update
+from ticktrail.stores.mongodb.merging import change, insertion
 
-AT = datetime(2026, 11, 22, 10, tzinfo=UTC)
-OUTSIDE = "$$ROOT from outside"
-
-AGREED = frozenset(
-    re.findall(
-        r"\$\w+",
-        """
-        $add $and $arrayElemAt $arrayToObject $concat $concatArrays $cond $convert $dateToString $eq $filter $gt $gte
-        $ifNull $in $indexOfArray $isArray $let $literal $lt $lte $map $max $mergeObjects $min $multiply $ne $not
-        $objectToArray $or $range $reduce $setIntersection $setUnion $size $slice $sortArray $subtract $switch $toDate
-        $toLower $toString $type $zip
-        """,
-    )
-)
-"""Operators of expressions that MongoDB 6.0 documents and SecantusDB carries out alike, as far as we use them.
-
-Put another one in only after trying it on both: ``$unsetField`` for one is not in SecantusDB.
-"""
-
-STAGES = frozenset({"$replaceWith"})
-VARIABLES = frozenset({"$$ROOT", "$$REMOVE"})
-LISTS = frozenset(
-    f"$${name}"
-    for name in (
-        *("stored", "all", "keys", "starts", "history", "copies", "texts", "own"),
-        *("attributes", "reported", "failed", "arrived", "workflows", "milestones", "values"),
-    )
-)
-"""What is an array in our updates: a path through it gives an array in MongoDB and nothing in SecantusDB."""
+Document = dict[str, Any]
 
 
-def outside_event(**more: Any) -> StatusEvent:
-    """A status every text of which looks like an expression."""
-    facts: dict[str, Any] = {
-        "message_id": OUTSIDE,
-        "status": "$status",
-        "execution_id": OUTSIDE,
-        "workflow_id": OUTSIDE,
-        "timestamp": 1_767_258_000,
-        "conversation_id": OUTSIDE,
-        "participant": OUTSIDE,
-        "errors": ({"$add": [OUTSIDE]},),
-        "pricing": {"$literal": OUTSIDE, "a.b": OUTSIDE},
-        "callback_data": OUTSIDE,
-        "recipient_user_id": OUTSIDE,
-        "phone_number_id": OUTSIDE,
-        "display_phone_number": OUTSIDE,
+def stored(*events: StatusEvent) -> Document:
+    """The document of these events as Ticktrail stored it."""
+    message = merge_message(None, WAMID, gather(events)[WAMID], at=AT)
+    return {"_id": 1, **to_document(message, UTC), "revision": 4}
+
+
+def merge(document: Document, *events: StatusEvent, at: datetime = LATER) -> Decision:
+    """What is written when these events are merged into a document."""
+    before = from_document(document)
+    merged = merge_message(before, WAMID, gather(events)[WAMID], at=at)
+    return change(document, before, merged, UTC)
+
+
+def test_a_new_message_is_inserted_whole() -> None:
+    """With every field of its document."""
+    message = merge_message(None, WAMID, gather([event("sent")])[WAMID], at=AT)
+    decision = insertion(message, UTC)
+    assert isinstance(decision, Insert)
+    assert decision.document == to_document(message, UTC)
+
+
+def test_no_news_writes_nothing() -> None:
+    """The last scan is written for all unchanged messages at once."""
+    assert merge(stored(event("sent")), event("sent")) is None
+    assert merge(stored(event("sent")), event("sent"), at=AT - timedelta(days=1)) is not None, "first seen earlier"
+
+
+def test_a_new_status_writes_what_follows_from_it_only() -> None:
+    """Other fields are not sent, so a change of theirs by another program is not undone."""
+    decision = merge(stored(event("sent")), event("read", NOON + 60))
+    assert isinstance(decision, Update)
+    assert set(decision.fields) == {
+        *("latestStatus", "latestTimestamp", "latestTimestampFormatted", "statusHistory", "statusCount"),
+        *("lastUpdatedAt", "readTimestamp"),
     }
-    return StatusEvent(**{**facts, **more})
+    assert (decision.removed, decision.maximum, decision.grew) == ([], {"lastScannedAt": LATER}, True)
 
 
-def outside_send() -> Send:
-    """A send every text of which looks like an expression."""
-    return Send(
-        key=OUTSIDE,
-        message_id=OUTSIDE,
-        sent_by=SentBy(OUTSIDE, OUTSIDE, OUTSIDE),
-        status=OUTSIDE,
-        conversation_id=OUTSIDE,
-        input=OUTSIDE,
-        template=Template(OUTSIDE, OUTSIDE),
-        errors=({"$add": OUTSIDE},),
-        instance=OUTSIDE,
-    )
+def test_a_fact_that_was_learned_changes_no_history() -> None:
+    """It is a change that did not grow the history."""
+    decision = merge(stored(event("sent")), event("sent", callback_data="campaign"))
+    assert isinstance(decision, Update)
+    assert (decision.fields, decision.grew) == ({"callbackData": "campaign"}, False)
 
 
-def updates() -> list[list[dict[str, Any]]]:
-    """The pipelines we send."""
-    news = gather([outside_event()], instance=OUTSIDE)[OUTSIDE]
-    first = mongodb_upsert.news_stage(OUTSIDE, news, at=AT, only_growth=True)
-    return [
-        [first, *mongodb_upsert.merge_stages("Asia/Riyadh")],
-        [mongodb_sends.news_stage(outside_send()), *mongodb_sends.merge_stages()],
-    ]
+def test_what_others_added_stays() -> None:
+    """In the document because it is not sent, in an entry because it is sent with it; copies settle by content."""
+    document = stored(event("sent"), event("delivered", NOON + 1))
+    sent = document["statusHistory"][0]
+    document |= {"note": "by hand", "template": "odd", "sentBy": 7}
+    document["statusHistory"][0] = {**sent, "seenBy": ["ana"], "pricing": "free", "errors": "none", "messageId": "x"}
+    for copies in ([{**sent, "seenBy": 1}, {**sent, "more": None}], [{**sent, "more": None}, {**sent, "seenBy": 1}]):
+        decision = merge({**document, "statusHistory": [*document["statusHistory"], *copies]}, event("read", NOON + 2))
+        assert isinstance(decision, Update)
+        assert not {"note", "template", "sentBy"} & {*decision.fields, *decision.removed}
+        (first, second, third) = decision.fields["statusHistory"]
+        assert first["seenBy"] in (["ana"], 1)
+        assert (first["more"], first["pricing"], first["errors"]) == (None, "free", "none")
+        assert not {"messageId", "seenBy"} & {*second, *third}
 
 
-def walked(value: Any) -> Iterator[tuple[str, str]]:
-    """Every operator and every text of an expression, told apart; what is under ``$literal`` is neither."""
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if name.startswith("$"):
-                yield "operator", name
-            if name != "$literal":
-                yield from walked(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from walked(inner)
-    elif isinstance(value, str):
-        yield "text", value
+def test_a_number_of_another_type_is_a_change() -> None:
+    """1 and 1.0 are equal to Python; which of two is stored must not depend on arrival."""
+    one, other = event("sent", pricing={"cost": 1}), event("sent", pricing={"cost": 1.0})
+    for first, second in ((one, other), (other, one)):
+        document = stored(first)
+        decision = merge(document, second)
+        fields = decision.fields if isinstance(decision, Update) else {}
+        assert repr(fields.get("pricing", document["pricing"])) == "{'cost': 1.0}"
 
 
-def test_only_operators_that_both_servers_agree_on_are_used() -> None:
-    """In the updates and in the one expression a query has."""
-    for pipeline in updates():
-        assert {name for stage in pipeline for name in stage} <= STAGES
-        inside = [walked(stage[name]) for stage in pipeline for name in stage]
-        assert {name for parts in inside for kind, name in parts if kind == "operator"} <= AGREED
-    asked = query_of(MessageFilter(since_timestamp=1, until_timestamp=2))
-    (expression,) = [clause["$expr"] for part in asked["$and"] for clause in part.get("$or", ()) if "$expr" in clause]
-    assert {name for kind, name in walked(expression) if kind == "operator"} <= AGREED
+def test_derived_fields_that_no_longer_hold_are_removed() -> None:
+    """An older tool's failure, or a person's recipientUserId after an erasure."""
+    document = stored(event("sent")) | {"failure": {"code": 1}, "conflict": True, "instance": ""}
+    decision = merge(document, event("sent"))
+    assert isinstance(decision, Update)
+    assert decision.removed == ["instance", "conflict", "failure"]
+    assert decision.fields == {}
 
 
-def test_no_path_goes_through_an_array() -> None:
-    """MongoDB maps such a path over the array, SecantusDB gives nothing."""
-    for pipeline in updates():
-        texts = {text for kind, text in walked(pipeline) if kind == "text"}
-        paths = {text for text in texts if text.startswith("$")}
-        assert paths
-        assert not {path for path in paths if path.split(".")[0] in LISTS and "." in path}
-        assert not {path for path in paths if path.startswith(("$old.statusHistory.", "$news.entries."))}
-        assert {path for path in paths if path.startswith("$$") and path.isupper()} <= VARIABLES
+@pytest.mark.parametrize("scanned", ["2026-01-01", None, 7])
+def test_a_scan_that_is_no_date_is_replaced(scanned: object) -> None:
+    """$max would keep some of them."""
+    decision = merge(stored(event("sent")) | {"lastScannedAt": scanned}, event("sent"))
+    assert isinstance(decision, Update)
+    assert (decision.fields, decision.maximum) == ({"lastScannedAt": LATER}, {})
 
 
-def test_what_comes_from_outside_stands_under_literal_only() -> None:
-    """Anywhere else a text that begins with a dollar would be evaluated."""
-    for pipeline in updates():
-        assert OUTSIDE in str(pipeline)
-        assert not [text for _, text in walked(pipeline) if text in {OUTSIDE, "$status"}]
+ODD_TIMES = [float("nan"), float("inf"), float("-inf"), 1e300, "yesterday", True, {"a": 1}]
 
 
-def test_every_stage_can_be_encoded_and_most_of_it_is_the_same_for_all() -> None:
-    """What differs from message to message is under a tenth, so a batch can be compressed."""
-    first, *rest = updates()[0]
-    constant = len(bson.encode({"stages": rest}))
-    assert constant < 13_000
-    assert len(bson.encode(first)) < constant / 5
+@pytest.mark.parametrize("odd", ODD_TIMES, ids=map(str, ODD_TIMES))
+def test_a_time_that_is_no_number_is_no_time(odd: object) -> None:
+    """One such value in an older document neither stops reading nor merging."""
+    document = stored(event("sent"))
+    document["statusHistory"] = [{"status": "sent", "timestamp": odd, "executionId": "1", "waId": WHO}]
+    message = from_document(document)
+    assert message is not None
+    assert message.history[0].timestamp is None
+    assert isinstance(merge(document, event("read")), Update)
 
 
-def test_ranks_tell_failed_from_arrived() -> None:
-    """The update goes by the rank where the law goes by the status."""
-    failed = RANK["failed"]
-    assert {status for status, rank in RANK.items() if rank == failed} == FAILED
-    assert {status for status, rank in RANK.items() if rank > failed} == ARRIVED
+def test_ids_kept_as_numbers_read_as_ids() -> None:
+    """966500000001.0 is 966500000001, as a double and as a 64-bit integer."""
+    for number in (966500000001.0, Int64(966500000001)):
+        message = from_document(stored(event("sent")) | {"conversation_id": number})
+        assert message is not None
+        assert message.attributes.conversation_id == "966500000001"
 
 
-def test_the_calendar_ends_where_the_documents_does() -> None:
-    """The server formats the same times that Python formats."""
-    assert mongodb_expressions._LAST_FORMATTABLE_TIMESTAMP == document._LAST_FORMATTABLE_TIMESTAMP
-
-
-@pytest.mark.parametrize("status", [*RANK, "deleted"])
-def test_a_new_message_is_stored_whole_but_never_over_one_that_is_there(status: str) -> None:
-    """One ``$setOnInsert``; the message id comes from the filter."""
-    news = gather([outside_event(status=status)])[OUTSIDE]
-    update = mongodb_upsert.insertion(OUTSIDE, news, at=AT, zone=UTC)
-    assert list(update) == ["$setOnInsert"]
-    assert "messageId" not in update["$setOnInsert"]
-    assert update["$setOnInsert"]["latestStatus"] == status
+def test_an_entry_with_an_empty_workflow_is_of_none() -> None:
+    """It is written beside entries that have one; the document's workflow is not meant."""
+    document = stored(event("sent", workflow_id=""), event("read", workflow_id="orders"))
+    assert [entry["workflowId"] for entry in document["statusHistory"]] == ["", "orders"]
+    message = from_document(document)
+    assert message is not None
+    assert [entry.workflow_id for entry in message.history] == ["", "orders"]
