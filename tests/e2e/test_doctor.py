@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ticktrail.cli.options import open_configured_store
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.doctor import examine
 
 from . import situations, workflows
@@ -25,9 +25,9 @@ def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, 
     }
 
 
-def needing(found: dict[str, Finding]) -> dict[str, Verdict]:
+def needing(found: dict[str, Finding]) -> dict[str, Severity]:
     """Name and verdict of what needs somebody."""
-    return {name: one.verdict for name, one in found.items() if one.needs_you}
+    return {name: one.severity for name, one in found.items() if one.needs_attention}
 
 
 def test_a_workflow_in_order(n8n: N8n, tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_workflow_in_order(n8n: N8n, tmp_path: Path) -> None:
     situation = situations.triggered(n8n)
     found = look(n8n, tmp_path, situation.workflow_id)
     assert needing(found) == {}
-    assert found["key expiry"].verdict is Verdict.OK
+    assert found["key expiry"].severity is Severity.OK
     assert "passes every status" in found["trigger"].says
 
 
@@ -43,25 +43,25 @@ def test_triggers_that_leave_statuses_out(n8n: N8n, tmp_path: Path) -> None:
     """The filter of a published WhatsApp Trigger is read from the version that runs; so is being inactive."""
     workflow_id = n8n.installed(workflows.whatsapp_trigger(("read",))).id
     found = look(n8n, tmp_path, workflow_id)
-    assert needing(found) == {"trigger": Verdict.WARNING, "executions": Verdict.WARNING}
+    assert needing(found) == {"trigger": Severity.WARNING, "executions": Severity.WARNING}
     assert "sent, delivered and failed never come" in found["trigger"].says
     n8n.deactivate(workflow_id)
-    assert needing(look(n8n, tmp_path, workflow_id))["workflow"] is Verdict.FAULT
+    assert needing(look(n8n, tmp_path, workflow_id))["workflow"] is Severity.FAULT
 
 
 def test_executions_that_are_not_kept(n8n: N8n, tmp_path: Path) -> None:
     """The workflow's own setting not to save successes is found."""
     workflow_id = n8n.installed(workflows.not_saved()).id
-    assert needing(look(n8n, tmp_path, workflow_id))["saving"] is Verdict.FAULT
+    assert needing(look(n8n, tmp_path, workflow_id))["saving"] is Severity.FAULT
 
 
 def test_wrong_ways_in(n8n: N8n, tmp_path: Path) -> None:
     """A wrong key, a wrong prefix, a wrong path and an unknown workflow are told apart."""
     workflow_id = situations.triggered(n8n).workflow_id
-    assert needing(look(n8n, tmp_path, workflow_id, N8N_API_KEY="n8n_api_0123456789abcdef")) == {"key": Verdict.FAULT}
-    assert needing(look(n8n, tmp_path, "NotThereAtAll000")) == {"workflow": Verdict.FAULT}
+    assert needing(look(n8n, tmp_path, workflow_id, N8N_API_KEY="n8n_api_0123456789abcdef")) == {"key": Severity.FAULT}
+    assert needing(look(n8n, tmp_path, "NotThereAtAll000")) == {"workflow": Severity.FAULT}
     found = look(n8n, tmp_path, workflow_id, N8N_API_PREFIX="/rest-api/v1")
-    assert needing(found) == {"n8n": Verdict.FAULT}
+    assert needing(found) == {"n8n": Severity.FAULT}
     assert "Take N8N_API_PREFIX out" in found["n8n"].remedy
     found = look(n8n, tmp_path, workflow_id, N8N_BASE_URL=f"{n8n.base_url}/automation")
     assert f"Set N8N_BASE_URL={n8n.base_url}" in found["n8n"].remedy

@@ -19,7 +19,7 @@ HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
 
-class Kind(enum.StrEnum):
+class AlertKind(enum.StrEnum):
     """What sort of thing it is; ``off`` in the settings may name one."""
 
     FAILING = "failing"
@@ -34,7 +34,9 @@ class Kind(enum.StrEnum):
     KEY = "key"
 
 
-ABOUT_MESSAGES = frozenset({Kind.FAILING, Kind.UNCONFIRMED, Kind.STUCK, Kind.DELIVERY, Kind.SILENCE})
+ABOUT_MESSAGES = frozenset(
+    {AlertKind.FAILING, AlertKind.UNCONFIRMED, AlertKind.STUCK, AlertKind.DELIVERY, AlertKind.SILENCE}
+)
 """What only a ledger that is up to date can tell: while no sync comes through, such an alert is not over."""
 
 Urgency = Literal["urgent", "warning"]
@@ -57,7 +59,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     key: str
-    kind: Kind
+    kind: AlertKind
     urgency: Urgency
     title: str
     says: str

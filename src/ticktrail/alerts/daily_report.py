@@ -19,7 +19,14 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
-from ticktrail.messages.rates import Share, accepted_text, details_document, document, duration, figures
+from ticktrail.messages.rates import (
+    Share,
+    accepted_text,
+    compute_rates,
+    duration,
+    rate_details_document,
+    rates_document,
+)
 from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.queries.statistics import compute_statistics, young_from
 from ticktrail.settings.settings import Settings
@@ -123,7 +130,7 @@ def read_report(
 
 def report_lines(found: DailyReport, catalogue: Catalogue) -> list[str]:
     """Return the report, one line each."""
-    made = figures(found.counts, found.never)
+    made = compute_rates(found.counts, found.never)
     counts = found.counts
     return [
         f"accepted: {'; '.join([accepted_text(counts, sends_known=found.sends_known), *_beside(counts)])}",
@@ -141,7 +148,7 @@ def report_lines(found: DailyReport, catalogue: Catalogue) -> list[str]:
 
 def daily_report_document(found: DailyReport, lines: Sequence[str]) -> dict[str, Any]:
     """Return the report for programs: every count, and the lines."""
-    made = figures(found.counts, found.never)
+    made = compute_rates(found.counts, found.never)
     period = found.period
     refused = [one for one in found.refused if one.failed]
     return {
@@ -149,8 +156,8 @@ def daily_report_document(found: DailyReport, lines: Sequence[str]) -> dict[str,
         "title": period.title,
         "since": _iso(period.since, period.zone),
         "until": _iso(period.until, period.zone),
-        "totals": {**document(made), **details_document(made)},
-        "weekBefore": document(figures(found.before)),
+        "totals": {**rates_document(made), **rate_details_document(made)},
+        "weekBefore": rates_document(compute_rates(found.before)),
         "errors": [
             {"code": group.key, "title": group.label, "failed": group.counts.failed, "people": group.people}
             for group in _worst(found.errors)

@@ -9,8 +9,8 @@ from datetime import datetime
 import msgspec
 
 from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Rules
-from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.health.checks import Finding, judge_key
+from ticktrail.alerts.failures import AlertContext, Failures
+from ticktrail.health.checks import Finding, check_key_expiry
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
@@ -97,7 +97,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
         key: when the API key runs out, where one is set.
     """
 
-    at: Moment
+    at: AlertContext
     failures: Failures = Failures()
     failures_before: Failures = Failures()
     unconfirmed: Sequence[UnconfirmedSends] = ()
@@ -112,7 +112,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     key: Finding | None = None
 
 
-def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, now: datetime) -> AlertFacts:
+def read_facts(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, now: datetime) -> AlertFacts:
     """The facts of this moment."""
     moment, window = int(now.timestamp()), rules.window
     newest = next(ledger.messages(MessageFilter(limit=1)), None)
@@ -121,7 +121,7 @@ def gather(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, n
     unanswered, synced = _unanswered(ledger, rules, last, moment), workflows(ledger, settings)
     until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
     return AlertFacts(
-        at=Moment(now, settings.timezone, naming.numbers),
+        at=AlertContext(now, settings.timezone, naming.numbers),
         failures=_failures(ledger, moment - window, None),
         failures_before=_failures(ledger, moment - 2 * window, moment - window),
         unconfirmed=_unconfirmed(ledger, moment - WEEK, until),
@@ -299,4 +299,4 @@ def _key(settings: Settings, now: datetime) -> Finding | None:
     if key is None:
         return None
     page = f"{settings.n8n.editor_url}/settings/api" if settings.n8n.editor_url else "Settings > n8n API"
-    return judge_key(key.reveal(), now, page=page)
+    return check_key_expiry(key.reveal(), now, page=page)

@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from ticktrail.alerts.alert import HOUR_SECONDS, Alert, Kind, Rules, key_of
+from ticktrail.alerts.alert import HOUR_SECONDS, Alert, AlertKind, Rules, key_of
 from ticktrail.messages.error_codes import Catalogue, FailureCode, plain_code
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
@@ -76,7 +76,7 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
         return max((t for one in (*self.messages, *self.sends) if (t := one.last_timestamp) is not None), default=None)
 
 
-class Moment(msgspec.Struct, frozen=True):
+class AlertContext(msgspec.Struct, frozen=True):
     """When it is, and how people here tell the time and call their numbers."""
 
     now: datetime
@@ -84,7 +84,9 @@ class Moment(msgspec.Struct, frozen=True):
     numbers: Mapping[str, str] = {}
 
 
-def failing(found: Failures, before: Failures, rules: Rules, catalogue: Catalogue, at: Moment) -> list[Alert]:
+def failure_alerts(
+    found: Failures, before: Failures, rules: Rules, catalogue: Catalogue, at: AlertContext
+) -> list[Alert]:
     """The alerts of failed messages and refused sends.
 
     Args:
@@ -155,7 +157,7 @@ def _alert(
     found: Failures,
     entry: FailureCode,
     rules: Rules,
-    at: Moment,
+    at: AlertContext,
     *,
     before: int,
     whole: int,
@@ -169,7 +171,7 @@ def _alert(
     title = one_title(entry, [one.title for one in (*failed.messages, *failed.sends)], cause.code)
     return Alert(
         key=key_of(cause.code or "none", cause.template, cause.workflow_id, cause.number),
-        kind=Kind.FAILING,
+        kind=AlertKind.FAILING,
         urgency="urgent" if at_once else "warning",
         title=", ".join([title, *_subjects(cause, failed, at.numbers)]),
         says=says,

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
-from ticktrail.alerts.alert import Alert, Kind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind, Rules
 from ticktrail.alerts.channels import Notice, safe_id
 from ticktrail.alerts.documents import alert_document, body_of
 from ticktrail.alerts.rules import may_be_over
@@ -205,7 +205,7 @@ def _due(
         switched_off = {one.key, one.kind, one.key.rsplit("-", 1)[0]} & rules.off
         if one.resolved_at is None or told is None or told.over_at is not None or switched_off:
             continue
-        if one.kind != Kind.GAP:
+        if one.kind != AlertKind.GAP:
             yield _Due(one.key, resolved_notice(one, one.resolved_at, context), urgent=False, over=True)
 
 

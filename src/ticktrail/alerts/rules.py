@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, Kind, Rules, key_of
+from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, AlertKind, Rules, key_of
 from ticktrail.alerts.facts import (
     DELIVERED_WITHIN,
     FEWEST_SENDS,
@@ -21,8 +21,8 @@ from ticktrail.alerts.facts import (
     Delivery,
     is_stuck,
 )
-from ticktrail.alerts.failures import failing, number_name
-from ticktrail.health.checks import Verdict
+from ticktrail.alerts.failures import failure_alerts, number_name
+from ticktrail.health.checks import Severity
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import counted, reason_text
@@ -35,11 +35,11 @@ _SURE = 3.0
 """Standard deviations by which two shares differ before it is more than chance."""
 
 
-def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
+def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
     """Everything that needs somebody, the most urgent first, then what concerns most messages."""
     late = list(_late(facts))
     found = [
-        *failing(facts.failures, facts.failures_before, rules, catalogue, facts.at),
+        *failure_alerts(facts.failures, facts.failures_before, rules, catalogue, facts.at),
         *_unconfirmed(facts),
         *_stuck(facts, rules),
         *_delivery(facts, rules),
@@ -56,7 +56,7 @@ def judge(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
 
 def may_be_over(kind: str, firing: Sequence[Alert]) -> bool:
     """Whether an alert that is not found any more is over, or only cannot be told because no sync comes through."""
-    return kind not in ABOUT_MESSAGES or not any(alert.kind is Kind.SYNC for alert in firing)
+    return kind not in ABOUT_MESSAGES or not any(alert.kind is AlertKind.SYNC for alert in firing)
 
 
 def checked_text(facts: AlertFacts, rules: Rules) -> str:
@@ -86,8 +86,8 @@ def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
         subjects = [f"template {outside(one.template)}"] if one.template else []
         subjects += [f"workflow {outside(one.workflow_id)}"] if one.workflow_id else []
         yield Alert(
-            key=key_of(Kind.UNCONFIRMED, one.workflow_id, one.template),
-            kind=Kind.UNCONFIRMED,
+            key=key_of(AlertKind.UNCONFIRMED, one.workflow_id, one.template),
+            kind=AlertKind.UNCONFIRMED,
             urgency="urgent",
             title=", ".join(["Accepted messages without any status", *subjects]) + _from(one.number, one.label, facts),
             says=(
@@ -123,8 +123,8 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
         waiting, sent = one.ripe.on_the_way, one.ripe.sent
         after = span(rules.stuck_after)
         yield Alert(
-            key=key_of(Kind.STUCK, one.number),
-            kind=Kind.STUCK,
+            key=key_of(AlertKind.STUCK, one.number),
+            kind=AlertKind.STUCK,
             urgency="warning",
             title=f"One tick for more than {after}{_from(one.number, one.label, facts)}",
             says=(
@@ -159,8 +159,8 @@ def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             continue
         since = now - DELIVERED_WITHIN - rules.window
         yield Alert(
-            key=key_of(Kind.DELIVERY, one.number),
-            kind=Kind.DELIVERY,
+            key=key_of(AlertKind.DELIVERY, one.number),
+            kind=AlertKind.DELIVERY,
             urgency="warning",
             title=f"Fewer messages are delivered{_from(one.number, one.label, facts)}",
             says=(
@@ -211,8 +211,8 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     else:
         return
     yield Alert(
-        key=key_of(Kind.SILENCE),
-        kind=Kind.SILENCE,
+        key=key_of(AlertKind.SILENCE),
+        kind=AlertKind.SILENCE,
         urgency="urgent",
         title="Statuses have stopped coming",
         says=says,
@@ -239,8 +239,8 @@ def _late(facts: AlertFacts) -> Iterator[Alert]:
         if one.error:
             says += f" The last sync failed: {outside(one.error, 200)}"
         yield Alert(
-            key=key_of(Kind.SYNC, one.workflow_id),
-            kind=Kind.SYNC,
+            key=key_of(AlertKind.SYNC, one.workflow_id),
+            kind=AlertKind.SYNC,
             urgency="urgent",
             title=f"Syncs are late, workflow {outside(one.workflow_id)}",
             says=says,
@@ -255,8 +255,8 @@ def _withheld(facts: AlertFacts) -> Iterator[Alert]:
         if one.withheld:
             reasons = counted(Counter(outside(reason_text(record.reason)) for record in one.withheld))
             yield Alert(
-                key=key_of(Kind.WITHHELD, one.workflow_id),
-                kind=Kind.WITHHELD,
+                key=key_of(AlertKind.WITHHELD, one.workflow_id),
+                kind=AlertKind.WITHHELD,
                 urgency="warning",
                 title=f"n8n withheld {plural(len(one.withheld), 'execution')}, {workflow}",
                 says=f"{reasons}. {'It' if len(one.withheld) == 1 else 'They'} may hold statuses.",
@@ -265,8 +265,8 @@ def _withheld(facts: AlertFacts) -> Iterator[Alert]:
         if one.refused:
             reasons = counted(Counter(outside(record.reason or "no reason given", 80) for record in one.refused))
             yield Alert(
-                key=key_of(Kind.REFUSED, one.workflow_id),
-                kind=Kind.REFUSED,
+                key=key_of(AlertKind.REFUSED, one.workflow_id),
+                kind=AlertKind.REFUSED,
                 urgency="warning",
                 title=f"The store refused data of {plural(len(one.refused), 'execution')}, {workflow}",
                 says=f"{reasons}. These statuses are not stored.",
@@ -288,8 +288,8 @@ def _gaps(facts: AlertFacts) -> Iterator[Alert]:
             ]
             between = " to ".join(bounds) if len(bounds) == 2 else f"execution {gap.after_id} to {gap.before_id}"
             yield Alert(
-                key=key_of(Kind.GAP, one.workflow_id, gap.after_id, gap.before_id),
-                kind=Kind.GAP,
+                key=key_of(AlertKind.GAP, one.workflow_id, gap.after_id, gap.before_id),
+                kind=AlertKind.GAP,
                 urgency="warning",
                 title=f"Statuses are missing, {workflow}",
                 says=f"Nothing known from {between}: n8n deleted these executions before they were read.",
@@ -298,8 +298,8 @@ def _gaps(facts: AlertFacts) -> Iterator[Alert]:
         lost = [each for each in one.facts.lost if (at.now - each.found_at).total_seconds() <= LATELY]
         if lost:
             yield Alert(
-                key=key_of(Kind.GAP, one.workflow_id, "lost"),
-                kind=Kind.GAP,
+                key=key_of(AlertKind.GAP, one.workflow_id, "lost"),
+                kind=AlertKind.GAP,
                 urgency="warning",
                 title=f"Statuses may be missing, {workflow}",
                 says=f"n8n deleted {plural(len(lost), 'execution')} before it ever showed what was in them.",
@@ -308,11 +308,11 @@ def _gaps(facts: AlertFacts) -> Iterator[Alert]:
 
 
 def _key(facts: AlertFacts) -> Iterator[Alert]:
-    if facts.key is not None and facts.key.needs_you:
+    if facts.key is not None and facts.key.needs_attention:
         yield Alert(
-            key=key_of(Kind.KEY),
-            kind=Kind.KEY,
-            urgency="urgent" if facts.key.verdict is Verdict.FAULT else "warning",
+            key=key_of(AlertKind.KEY),
+            kind=AlertKind.KEY,
+            urgency="urgent" if facts.key.severity is Severity.FAULT else "warning",
             title="n8n's API key",
             says=facts.key.says,
             remedy=facts.key.remedy,

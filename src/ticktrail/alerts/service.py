@@ -9,7 +9,7 @@ import msgspec
 
 from ticktrail.alerts.alert import Alert
 from ticktrail.alerts.channels import Notice, deliver, safe_id
-from ticktrail.alerts.facts import gather
+from ticktrail.alerts.facts import read_facts
 from ticktrail.alerts.notifications import (
     Deliver,
     DeliveryReport,
@@ -17,7 +17,7 @@ from ticktrail.alerts.notifications import (
     follow_acknowledged,
     send_due,
 )
-from ticktrail.alerts.rules import checked_text, judge
+from ticktrail.alerts.rules import checked_text, evaluate_rules
 from ticktrail.alerts.settings import AlertSettings, read_alert_settings
 from ticktrail.errors import NotFoundError
 from ticktrail.settings.settings import Settings
@@ -41,8 +41,8 @@ class NotificationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_alerts(settings: Settings, own: AlertSettings, store: Store, now: datetime) -> OpenAlerts:
     """Return the alerts that fire now. Acknowledgements of alerts that are resolved end."""
-    facts = gather(store, settings, own.rules, own.naming, now=now)
-    alerts = judge(facts, own.rules, own.catalogue)
+    facts = read_facts(store, settings, own.rules, own.naming, now=now)
+    alerts = evaluate_rules(facts, own.rules, own.catalogue)
     follow_acknowledged(alerts, store, now=now)
     return OpenAlerts(alerts=tuple(alerts), checked=checked_text(facts, own.rules))
 

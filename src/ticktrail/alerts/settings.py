@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ticktrail.alerts.alert import Kind, Rules
+from ticktrail.alerts.alert import AlertKind, Rules
 from ticktrail.errors import ConfigurationError, SettingsError
 from ticktrail.messages.error_codes import TABLE, Catalogue, packaged
 from ticktrail.settings.config_file import read_config_file
@@ -147,7 +147,7 @@ def _off(value: object, where: str) -> frozenset[str]:
     if wrong is not None:
         raise SettingsError(
             f"{where} is no list of what needs no alert.",
-            remedy=f'It names kinds ({", ".join(Kind)}), failure codes and keys of alerts: ["silence", "131049"]',
+            remedy=f'It names kinds ({", ".join(AlertKind)}), failure codes and keys of alerts: ["silence", "131049"]',
         )
     return frozenset(names)
 

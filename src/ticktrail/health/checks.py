@@ -29,7 +29,7 @@ _ENOUGH = 20
 """So many executions without a single success are no accident."""
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """What a check came to. ``unknown``: it could not be made, mostly because of another fault."""
 
     OK = "ok"
@@ -49,18 +49,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    verdict: Verdict
+    severity: Severity
     says: str
     remedy: str = ""
     workflow_id: str | None = None
 
     @property
-    def needs_you(self) -> bool:
+    def needs_attention(self) -> bool:
         """Whether somebody should do something about it."""
-        return self.verdict in {Verdict.WARNING, Verdict.FAULT}
+        return self.severity in {Severity.WARNING, Severity.FAULT}
 
 
-def judge_key(api_key: str, now: datetime, *, page: str = "Settings > n8n API") -> Finding:
+def check_key_expiry(api_key: str, now: datetime, *, page: str = "Settings > n8n API") -> Finding:
     """When an API key runs out, as far as it says so itself: a JWT's ``exp`` can be read without its secret.
 
     Args:
@@ -71,23 +71,23 @@ def judge_key(api_key: str, now: datetime, *, page: str = "Settings > n8n API") 
     renew = f"Make a new key at {page}, then: ticktrail init"
     claims = _claims(api_key)
     if claims is None:
-        return _key(Verdict.OK, "The key does not say when it expires (keys of older n8n never do).")
+        return _key(Severity.OK, "The key does not say when it expires (keys of older n8n never do).")
     audience = claims.get("aud")
     if isinstance(audience, str) and audience != "public-api":
-        return _key(Verdict.FAULT, "This is a token of n8n, but not one for its public API.", renew)
+        return _key(Severity.FAULT, "This is a token of n8n, but not one for its public API.", renew)
     expires_at = _instant(claims.get("exp"))
     if expires_at is None:
-        return _key(Verdict.OK, "The key never expires.")
+        return _key(Severity.OK, "The key never expires.")
     day = f"{expires_at:%Y-%m-%d %H:%M} UTC"
     left = expires_at - now
     if left <= timedelta():
-        return _key(Verdict.FAULT, f"The key expired {_ago(-left)} ago, on {day}.", renew)
+        return _key(Severity.FAULT, f"The key expired {_ago(-left)} ago, on {day}.", renew)
     if left <= _KEY_WARNING:
-        return _key(Verdict.WARNING, f"The key expires in {_ago(left)}, on {day}. Then syncing stops.", renew)
-    return _key(Verdict.OK, f"The key is good until {day}.")
+        return _key(Severity.WARNING, f"The key expires in {_ago(left)}, on {day}. Then syncing stops.", renew)
+    return _key(Severity.OK, f"The key is good until {day}.")
 
 
-def judge_retention(
+def check_retention(
     retention_seconds: float | None,
     interval_seconds: float | None = None,
     *,
@@ -104,19 +104,19 @@ def judge_retention(
     if retention_seconds is None:
         return Finding(
             name="retention",
-            verdict=Verdict.UNKNOWN,
+            severity=Severity.UNKNOWN,
             says="How long n8n keeps executions could not be measured: it lists none that has ended, or is slow.",
             workflow_id=workflow_id,
         )
     kept = spell_seconds(retention_seconds)
     safe_seconds = retention_seconds / _SAFE_SHARE
-    verdict, remedy = Verdict.OK, ""
+    severity, remedy = Severity.OK, ""
     if whole:
         says = f"n8n still has every execution since the workflow was made, {kept} ago."
     else:
         says = f"n8n keeps executions for about {kept}. A sync every {spell_seconds(safe_seconds)} or oftener is safe."
         if interval_seconds is not None and interval_seconds > safe_seconds:
-            verdict = Verdict.WARNING
+            severity = Severity.WARNING
             says = (
                 f"n8n keeps executions for about {kept}, and a sync comes every {spell_seconds(interval_seconds)}: "
                 "if two fail, statuses are lost."
@@ -127,15 +127,15 @@ def judge_retention(
                 "(hours)."
             )
         elif interval_seconds is None and safe_seconds < 300:
-            verdict = Verdict.WARNING
+            severity = Severity.WARNING
             remedy = (
                 "Let n8n keep more: raise EXECUTIONS_DATA_PRUNE_MAX_COUNT (a number for all workflows together) "
                 "and EXECUTIONS_DATA_MAX_AGE (hours)."
             )
-    return Finding(name="retention", verdict=verdict, says=says, remedy=remedy, workflow_id=workflow_id)
+    return Finding(name="retention", severity=severity, says=says, remedy=remedy, workflow_id=workflow_id)
 
 
-def judge_clock(said: str | datetime | None, now: datetime, *, whose: str = "n8n", name: str = "clock") -> Finding:
+def check_clock(said: str | datetime | None, now: datetime, *, whose: str = "n8n", name: str = "clock") -> Finding:
     """Whether another machine's clock agrees with this one's.
 
     Args:
@@ -145,20 +145,20 @@ def judge_clock(said: str | datetime | None, now: datetime, *, whose: str = "n8n
     """
     theirs = _http_date(said) if isinstance(said, str) else said
     if theirs is None:
-        return Finding(name=name, verdict=Verdict.UNKNOWN, says=f"{whose} does not say what time it has.")
+        return Finding(name=name, severity=Severity.UNKNOWN, says=f"{whose} does not say what time it has.")
     skew = (theirs - now).total_seconds()
     if abs(skew) <= _SKEW_SECONDS:
-        return Finding(name=name, verdict=Verdict.OK, says=f"{whose} and this machine agree on the time.")
+        return Finding(name=name, severity=Severity.OK, says=f"{whose} and this machine agree on the time.")
     direction = "ahead of" if skew > 0 else "behind"
     return Finding(
         name=name,
-        verdict=Verdict.WARNING,
+        severity=Severity.WARNING,
         says=f"The clock of {whose} is {spell_seconds(abs(skew))} {direction} this machine's.",
         remedy="Let both set their clocks by NTP: times in reports, 'not final yet' and key expiry depend on them.",
     )
 
 
-def judge_silence(
+def check_executions(
     executions: int,
     with_statuses: int,
     *,
@@ -183,27 +183,27 @@ def judge_silence(
     hidden = sum((not_shown or {}).values())
     reasons = ", ".join(f"{count:,} {reason}" for reason, count in (not_shown or {}).items())
     read = f"{executions:,} {'execution' if executions == 1 else 'executions'} read, {with_statuses:,} with statuses"
-    verdict, says, remedy = Verdict.OK, f"{read}.", ""
+    severity, says, remedy = Severity.OK, f"{read}.", ""
     if executions == 0:
-        verdict, says = (Verdict.WARNING if listens else Verdict.OK), "n8n lists no execution of this workflow."
+        severity, says = (Severity.WARNING if listens else Severity.OK), "n8n lists no execution of this workflow."
         remedy = _blame(_NO_EXECUTION, known_cause=known_cause) if listens else ""
     elif hidden and not with_statuses:
-        verdict, says = Verdict.FAULT, f"{read}; {hidden:,} n8n would not show ({reasons})."
+        severity, says = Severity.FAULT, f"{read}; {hidden:,} n8n would not show ({reasons})."
         remedy = _NOT_SHOWN
     elif hidden:
-        verdict, says = Verdict.WARNING, f"{read}; {hidden:,} n8n would not show ({reasons})."
+        severity, says = Severity.WARNING, f"{read}; {hidden:,} n8n would not show ({reasons})."
         remedy = _NOT_SHOWN
     elif with_statuses == 0 and listens:
-        verdict, says = Verdict.WARNING, f"{executions:,} executions read, 0 statuses."
+        severity, says = Severity.WARNING, f"{executions:,} executions read, 0 statuses."
         remedy = _blame(_NO_STATUS, known_cause=known_cause)
     elif ended >= _ENOUGH and successes == 0:
-        verdict = Verdict.WARNING
+        severity = Severity.WARNING
         says = f"{read}; not one of them succeeded."
         remedy = (
             "Either n8n does not keep executions that succeed (EXECUTIONS_DATA_SAVE_ON_SUCCESS=none: set it to all, "
             "statuses are lost otherwise), or the workflow fails each time: open one in n8n."
         )
-    return Finding(name="executions", verdict=verdict, says=says, remedy=remedy, workflow_id=workflow_id)
+    return Finding(name="executions", severity=severity, says=says, remedy=remedy, workflow_id=workflow_id)
 
 
 _NO_EXECUTION = (
@@ -230,8 +230,8 @@ def _blame(causes: str, *, known_cause: bool) -> str:
     return f"{first} first: {causes}"
 
 
-def _key(verdict: Verdict, says: str, remedy: str = "") -> Finding:
-    return Finding(name="key expiry", verdict=verdict, says=says, remedy=remedy)
+def _key(severity: Severity, says: str, remedy: str = "") -> Finding:
+    return Finding(name="key expiry", severity=severity, says=says, remedy=remedy)
 
 
 def _ago(span: timedelta) -> str:

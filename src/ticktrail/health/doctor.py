@@ -14,7 +14,7 @@ import msgspec
 
 from ticktrail.health import settings_check as setup
 from ticktrail.health import store_check as ledger
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.settings.settings import Settings, load_sound_settings
 from ticktrail.stores import Store
 
@@ -69,7 +69,7 @@ def examine(
 
 
 def _left_out(name: str, reason: str) -> Finding:
-    return Finding(name=name, verdict=Verdict.UNKNOWN, says=f"Not looked at: {reason}.")
+    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not looked at: {reason}.")
 
 
 def _hider(settings: Settings) -> Callable[[str], str]:

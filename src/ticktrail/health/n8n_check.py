@@ -12,9 +12,9 @@ import msgspec
 
 from ticktrail.errors import TicktrailError
 from ticktrail.extraction.withheld import REASONS
-from ticktrail.health.checks import Finding, Verdict, judge_clock, judge_key, judge_retention, judge_silence
+from ticktrail.health.checks import Finding, Severity, check_clock, check_executions, check_key_expiry, check_retention
 from ticktrail.health.oldest_execution import instant_of, oldest_ended
-from ticktrail.health.workflow_checks import judge_workflow, listens, may_only_send
+from ticktrail.health.workflow_checks import check_workflow, listens, may_only_send
 from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX
 from ticktrail.settings.settings import Settings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
@@ -81,7 +81,7 @@ class _N8n:
             reached, answered = self._reach(api)
             clock = self._clock(api)
         expiry = self._expiry()
-        if any(finding.verdict is Verdict.FAULT for finding in expiry):
+        if any(finding.severity is Severity.FAULT for finding in expiry):
             # One cause, said once.
             reached = [finding for finding in reached if finding.name != "key"]
         if not answered:
@@ -99,7 +99,7 @@ class _N8n:
 
     def _reach(self, api: N8nApi) -> tuple[list[Finding], bool]:
         """Whether n8n answers and takes the key; the second is whether to go on asking."""
-        here = Finding(name="n8n", verdict=Verdict.OK, says=f"n8n answers at {self._n8n.base_url}.")
+        here = Finding(name="n8n", severity=Severity.OK, says=f"n8n answers at {self._n8n.base_url}.")
         try:
             api.check() if api.workflow_id else api.workflows()
         except UnauthorizedError as error:
@@ -113,7 +113,7 @@ class _N8n:
         except TicktrailError as error:
             return [_fault("n8n", error)], False
         says = "n8n takes the key." if self._n8n.api_key else "n8n lets us in without a key of its own."
-        return [here, Finding(name="key", verdict=Verdict.OK, says=says)], True
+        return [here, Finding(name="key", severity=Severity.OK, says=says)], True
 
     def _refused(self, error: UnauthorizedError) -> Finding:
         also = "; if the key is good, n8n's public API may be switched off (N8N_PUBLIC_API_DISABLED)."
@@ -142,23 +142,23 @@ class _N8n:
         if api.date is None:
             return []
         said, at = api.date
-        return [judge_clock(said, datetime.fromtimestamp(at, UTC))]
+        return [check_clock(said, datetime.fromtimestamp(at, UTC))]
 
     def _expiry(self) -> list[Finding]:
         if self._n8n.api_key is None:
             return []
         page = f"{self._n8n.editor_url or self._n8n.base_url}/settings/api"
-        return [judge_key(self._n8n.api_key.reveal(), datetime.now(UTC), page=page)]
+        return [check_key_expiry(self._n8n.api_key.reveal(), datetime.now(UTC), page=page)]
 
     def _scopes(self) -> list[Finding]:
         if not self._lacking:
-            return [Finding(name="scopes", verdict=Verdict.OK, says="The key may do all that is needed.")]
+            return [Finding(name="scopes", severity=Severity.OK, says="The key may do all that is needed.")]
         lacking = [scope for scope in _NEEDED if scope in self._lacking]
         harmless = lacking == ["workflow:read"]
         return [
             Finding(
                 name="scopes",
-                verdict=Verdict.WARNING if harmless else Verdict.FAULT,
+                severity=Severity.WARNING if harmless else Severity.FAULT,
                 says=" ".join(f"The key lacks {scope}: {_LOST_WITHOUT[scope]}." for scope in lacking),
                 remedy=(
                     f"Make a key with {', '.join(_NEEDED)} and workflow:list at "
@@ -173,7 +173,7 @@ class _N8n:
         with self._api(workflow_id) as api:
             try:
                 seen.workflow = api.workflow()
-                seen.findings += judge_workflow(seen.workflow, workflow_id)
+                seen.findings += check_workflow(seen.workflow, workflow_id)
             except ForbiddenError:
                 self._lacking.add("workflow:read")
                 seen.findings.append(_unknown("workflow", "for want of workflow:read", workflow_id))
@@ -222,11 +222,11 @@ class _N8n:
         oldest = oldest_ended(api, time.monotonic() + _SEARCH_SECONDS)
         now = datetime.now(UTC)
         if oldest is None:
-            return judge_retention(None, workflow_id=workflow_id)
+            return check_retention(None, workflow_id=workflow_id)
         created = instant_of(workflow.get("createdAt"))
         whole = created is not None and oldest - created <= max((now - created) / 10, timedelta(minutes=10))
         since = created if whole and created is not None else oldest
-        return judge_retention((now - since).total_seconds(), whole=whole, workflow_id=workflow_id)
+        return check_retention((now - since).total_seconds(), whole=whole, workflow_id=workflow_id)
 
     def _judge_executions(self, seen: list[_Seen]) -> None:
         """Judge silence once all workflows are read: where one hears statuses, another may just send."""
@@ -237,14 +237,14 @@ class _N8n:
             workflow = one.workflow or {}
             expected = listens(workflow) and not (some_hear and may_only_send(workflow))
             reasons = {REASONS.get(reason, reason): count for reason, count in one.read_counts.withheld.items()}
-            finding = judge_silence(
+            finding = check_executions(
                 one.read_counts.executions,
                 one.read_counts.with_statuses,
                 not_shown=reasons,
                 ended=one.ended,
                 successes=one.successes,
                 listens=expected,
-                known_cause=any(finding.needs_you for finding in one.findings),
+                known_cause=any(finding.needs_attention for finding in one.findings),
                 workflow_id=one.workflow_id,
             )
             place = next((i for i, known in enumerate(one.findings) if known.name == "retention"), len(one.findings))
@@ -252,13 +252,13 @@ class _N8n:
 
 
 def _unknown(name: str, reason: str, workflow_id: str | None = None) -> Finding:
-    return Finding(name=name, verdict=Verdict.UNKNOWN, says=f"Not looked at, {reason}.", workflow_id=workflow_id)
+    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not looked at, {reason}.", workflow_id=workflow_id)
 
 
 def _fault(name: str, error: TicktrailError, remedy: str = "", *, workflow_id: str | None = None) -> Finding:
     return Finding(
         name=name,
-        verdict=Verdict.FAULT,
+        severity=Severity.FAULT,
         # What errors say of a run that stopped is not what one asks a doctor.
         says=str(error).removesuffix(" Nothing was lost."),
         remedy=(remedy or error.remedy).replace("The next run continues.", "Look at its log, then run this again."),

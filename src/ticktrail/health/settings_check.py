@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ticktrail import __version__
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import SettingFault, Settings
 
@@ -19,31 +19,31 @@ _OLDEST_SQLITE = (3, 34, 0)
 
 def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> list[Finding]:
     """What there is to say of the settings and of this machine."""
-    findings = [_versions(), *(_finding("settings", Verdict.FAULT, str(f.error), f.error.remedy) for f in faults)]
-    findings += [_finding("settings", Verdict.WARNING, warning, "Correct it there.") for warning in settings.warnings]
+    findings = [_versions(), *(_finding("settings", Severity.FAULT, str(f.error), f.error.remedy) for f in faults)]
+    findings += [_finding("settings", Severity.WARNING, warning, "Correct it there.") for warning in settings.warnings]
     missing = _missing(settings, {fault.name for fault in faults})
     if missing:
         names = " and ".join(filter(None, [", ".join(missing[:-1]), missing[-1]]))
         findings.append(
             _finding(
                 "settings",
-                Verdict.FAULT,
+                Severity.FAULT,
                 f"{names} {'is' if len(missing) == 1 else 'are'} not set, neither in the environment nor in "
                 f"{settings.directory / '.env'}.",
                 "Type: ticktrail init",
             )
         )
     elif not faults:
-        findings.append(_finding("settings", Verdict.OK, "All that is needed is set."))
+        findings.append(_finding("settings", Severity.OK, "All that is needed is set."))
     findings += _private(settings)
     local = now.astimezone(settings.timezone)
-    findings.append(_finding("time zone", Verdict.OK, f"{settings.timezone}, where it is {local:%Y-%m-%d %H:%M} now."))
+    findings.append(_finding("time zone", Severity.OK, f"{settings.timezone}, where it is {local:%Y-%m-%d %H:%M} now."))
     heartbeat = (
         f"After each good sync {settings.heartbeat_url} is called."
         if settings.heartbeat_url
         else "TICKTRAIL_HEARTBEAT_URL is not set (it is optional): nobody is told when syncs stop coming."
     )
-    findings.append(_finding("heartbeat", Verdict.OK, heartbeat))
+    findings.append(_finding("heartbeat", Severity.OK, heartbeat))
     return findings
 
 
@@ -66,11 +66,11 @@ def _versions() -> Finding:
     if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
         return _finding(
             "versions",
-            Verdict.WARNING,
+            Severity.WARNING,
             f"{says} This SQLite is older than 3.34, the oldest that Ticktrail was tried with.",
             "Use a newer Python, or keep the messages in MongoDB.",
         )
-    return _finding("versions", Verdict.OK, says)
+    return _finding("versions", Severity.OK, says)
 
 
 def _private(settings: Settings) -> list[Finding]:
@@ -81,7 +81,7 @@ def _private(settings: Settings) -> list[Finding]:
         findings.append(
             _finding(
                 ".env",
-                Verdict.WARNING,
+                Severity.WARNING,
                 f"Every user of this machine may read {path}, which holds secrets.",
                 f"Type: chmod 600 '{path}'",
             )
@@ -91,7 +91,7 @@ def _private(settings: Settings) -> list[Finding]:
         findings.append(
             _finding(
                 "n8n address",
-                Verdict.WARNING,
+                Severity.WARNING,
                 f"{url} is not encrypted: whoever is on the way can read the key and your messages.",
                 "Let N8N_BASE_URL begin with https://.",
             )
@@ -99,5 +99,5 @@ def _private(settings: Settings) -> list[Finding]:
     return findings
 
 
-def _finding(name: str, verdict: Verdict, says: str, remedy: str = "") -> Finding:
-    return Finding(name=name, verdict=verdict, says=says, remedy=remedy)
+def _finding(name: str, severity: Severity, says: str, remedy: str = "") -> Finding:
+    return Finding(name=name, severity=severity, says=says, remedy=remedy)

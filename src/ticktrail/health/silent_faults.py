@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from ticktrail.errors import TicktrailError
-from ticktrail.health.checks import Finding, judge_key, judge_retention
-from ticktrail.health.workflow_checks import judge_workflow
+from ticktrail.health.checks import Finding, check_key_expiry, check_retention
+from ticktrail.health.workflow_checks import check_workflow
 from ticktrail.stores.coverage import Facts
 from ticktrail.sync.decisions import retention
 
@@ -38,16 +38,16 @@ def look(workflows: Iterable[Workflow], api_key: str | None, *, page: str, now: 
         page: where n8n makes keys.
         now: an aware instant.
     """
-    findings = [] if api_key is None else [judge_key(api_key, now, page=page)]
+    findings = [] if api_key is None else [check_key_expiry(api_key, now, page=page)]
     for one in workflows:
         try:
-            findings += judge_workflow(one.workflow(), one.workflow_id)
+            findings += check_workflow(one.workflow(), one.workflow_id)
         except TicktrailError:
             continue
-    yield from (finding for finding in findings if finding.needs_you)
+    yield from (finding for finding in findings if finding.needs_attention)
 
 
-def judge_interval(facts: Facts, *, interval: float, workflow_id: str, now: datetime) -> Finding | None:
+def check_sync_interval(facts: Facts, *, interval: float, workflow_id: str, now: datetime) -> Finding | None:
     """Whether syncs come often enough for what n8n was seen to keep; None when they do.
 
     Until n8n has pruned, its oldest execution is as old as the workflow, which says nothing: so only an interval that
@@ -56,8 +56,8 @@ def judge_interval(facts: Facts, *, interval: float, workflow_id: str, now: date
     kept = retention(facts, now)
     if kept is None:
         return None
-    finding = judge_retention(kept.total_seconds(), interval, workflow_id=workflow_id)
-    return finding if finding.needs_you else None
+    finding = check_retention(kept.total_seconds(), interval, workflow_id=workflow_id)
+    return finding if finding.needs_attention else None
 
 
 class Remembered:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.text.sanitizing import one_line
 
 _WHATSAPP_TRIGGER = "whatsapptrigger"
@@ -29,14 +29,14 @@ Node = Mapping[str, Any]
 _LONGEST_NAME = 60
 
 
-def judge_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
+def check_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
     """All that can be said of a workflow without looking at its executions.
 
     From n8n 2.0 on what runs is the published version, and ``nodes`` are a draft: the published ones are judged.
     """
     live, draft = _live_nodes(workflow), _nodes(workflow.get("nodes"))
     findings = [_judge_active(workflow, live), _judge_trigger(live)]
-    if findings[1].needs_you and draft != live and not _judge_trigger(draft).needs_you:
+    if findings[1].needs_attention and draft != live and not _judge_trigger(draft).needs_attention:
         findings[1] = _with(findings[1], remedy="The draft has this mended already: open the workflow and publish it.")
     settings = workflow.get("settings")
     findings += _judge_settings(settings if isinstance(settings, Mapping) else {})
@@ -65,19 +65,19 @@ def _judge_active(workflow: Workflow, nodes: list[Node]) -> Finding:
     if workflow.get("isArchived") is True:
         return _finding(
             "workflow",
-            Verdict.FAULT,
+            Severity.FAULT,
             f"The workflow {name} is archived: it hears nothing.",
             "Unarchive and activate it in n8n, or name the workflow that took its place: ticktrail init",
         )
     if workflow.get("active") is True:
-        return _finding("workflow", Verdict.OK, f"The workflow {name} is active.")
+        return _finding("workflow", Severity.OK, f"The workflow {name} is active.")
     if workflow.get("active") is None:
-        return _finding("workflow", Verdict.UNKNOWN, f"n8n does not say whether the workflow {name} is active.")
+        return _finding("workflow", Severity.UNKNOWN, f"n8n does not say whether the workflow {name} is active.")
     if not _hearing(nodes) and _sends(nodes):
-        return _finding("workflow", Verdict.OK, f"The workflow {name} is not active; as it only sends, it may be so.")
+        return _finding("workflow", Severity.OK, f"The workflow {name} is not active; as it only sends, it may be so.")
     return _finding(
         "workflow",
-        Verdict.FAULT,
+        Severity.FAULT,
         f"The workflow {name} is not active: every status that Meta sends now is lost for good.",
         "Activate (publish) it in n8n.",
     )
@@ -90,7 +90,7 @@ def _judge_trigger(nodes: list[Node]) -> Finding:
     if hearing and not enabled:
         names = ", ".join(_named(node) for node in hearing)
         return _trigger(
-            Verdict.FAULT,
+            Severity.FAULT,
             f"{names} is switched off: no status gets in." if len(hearing) == 1 else f"{names} are switched off.",
             "Enable the node in n8n (select it, press D), then save and publish.",
         )
@@ -98,27 +98,27 @@ def _judge_trigger(nodes: list[Node]) -> Finding:
         return _without_hearing(nodes)
     judged = [_judge_hearing(node) for node in enabled]
     # One trigger that passes everything is enough: the verification's GET webhook often stands beside it.
-    best = min(judged, key=lambda finding: _RANK[finding.verdict])
+    best = min(judged, key=lambda finding: _RANK[finding.severity])
     whatsapp = next((one for one, node in zip(judged, enabled, strict=True) if _kind(node) == _WHATSAPP_TRIGGER), None)
-    return whatsapp if whatsapp is not None and whatsapp.needs_you else best
+    return whatsapp if whatsapp is not None and whatsapp.needs_attention else best
 
 
-_RANK = {Verdict.OK: 0, Verdict.UNKNOWN: 1, Verdict.WARNING: 2, Verdict.FAULT: 3}
+_RANK = {Severity.OK: 0, Severity.UNKNOWN: 1, Severity.WARNING: 2, Severity.FAULT: 3}
 
 
 def _without_hearing(nodes: list[Node]) -> Finding:
     triggers = [node for node in nodes if _is_trigger(node) and node.get("disabled") is not True]
     if _sends(nodes):
-        return _trigger(Verdict.OK, "It only sends (no WhatsApp Trigger, no Webhook node): its sends are read.")
+        return _trigger(Severity.OK, "It only sends (no WhatsApp Trigger, no Webhook node): its sends are read.")
     if triggers:
         return _trigger(
-            Verdict.WARNING,
+            Severity.WARNING,
             f"It has no WhatsApp Trigger and no Webhook node, only {_named(triggers[0])}: statuses get in only if "
             "that passes Meta's webhook on.",
             "If it does not, set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
         )
     return _trigger(
-        Verdict.FAULT,
+        Severity.FAULT,
         "It has no WhatsApp Trigger and no Webhook node: no status can get in.",
         "Set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
     )
@@ -130,7 +130,7 @@ def _judge_hearing(node: Node) -> Finding:
         return _judge_whatsapp_trigger(node)
     if kind == _WEBHOOK:
         return _judge_webhook(node)
-    return _trigger(Verdict.OK, f"{_named(node)} hears Meta's webhook.")
+    return _trigger(Severity.OK, f"{_named(node)} hears Meta's webhook.")
 
 
 def _judge_whatsapp_trigger(node: Node) -> Finding:
@@ -143,25 +143,27 @@ def _judge_whatsapp_trigger(node: Node) -> Finding:
     updates, options = parameters.get("updates"), _options(parameters)
     if isinstance(updates, list) and "messages" not in updates:
         return _trigger(
-            Verdict.FAULT,
+            Severity.FAULT,
             f"{named} is not subscribed to messages: Meta sends it no status.",
             "Add 'Messages' to its Trigger On, save, and deactivate and activate the workflow so that it subscribes.",
         )
     chosen = options.get("messageStatusUpdates")
     if chosen is None or chosen == "all" or (isinstance(chosen, list) and "all" in chosen):
-        return _trigger(Verdict.OK, f"{named} passes every status.")
+        return _trigger(Severity.OK, f"{named} passes every status.")
     mend = "In its options set Receive Message Status Updates to All, then save and publish."
     if not isinstance(chosen, list):
-        return _trigger(Verdict.UNKNOWN, f"{named} chooses statuses by an expression: what it leaves out is not known.")
+        return _trigger(
+            Severity.UNKNOWN, f"{named} chooses statuses by an expression: what it leaves out is not known."
+        )
     kept = [status for status in chosen if isinstance(status, str)]
     if not kept:
-        return _trigger(Verdict.FAULT, f"{named} passes no status at all.", mend)
+        return _trigger(Severity.FAULT, f"{named} passes no status at all.", mend)
     lost = [status for status in _STATUSES if status not in kept]
     if not lost:
-        return _trigger(Verdict.OK, f"{named} passes {_listed(kept)}.")
+        return _trigger(Severity.OK, f"{named} passes {_listed(kept)}.")
     consequence = "messages that failed go unseen" if lost == ["failed"] else "rates will be wrong"
     return _trigger(
-        Verdict.WARNING,
+        Severity.WARNING,
         f"{named} passes only {_listed(kept)}: {_listed(lost)} never {'come' if len(lost) > 1 else 'comes'}, "
         f"and {consequence}.",
         mend,
@@ -175,18 +177,18 @@ def _judge_webhook(node: Node) -> Finding:
     methods = method if isinstance(method, list) else [method]
     if "POST" not in methods and not any(str(one).startswith("=") for one in methods):
         return _trigger(
-            Verdict.FAULT,
+            Severity.FAULT,
             f"{named} accepts only {_listed([one_line(str(one), _LONGEST_NAME) for one in methods])}, "
             "but Meta sends statuses by POST.",
             "Add a Webhook node with the method POST at the same path, or let this one take both.",
         )
     if _options(parameters).get("binaryData") is True:
         return _trigger(
-            Verdict.FAULT,
+            Severity.FAULT,
             f"{named} keeps the body as a file (option Binary Data), which n8n's API does not hand out.",
             "Take the option Binary Data off the node; Raw Body may stay.",
         )
-    return _trigger(Verdict.OK, f"{named} hears Meta's webhook.")
+    return _trigger(Severity.OK, f"{named} hears Meta's webhook.")
 
 
 def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
@@ -195,7 +197,7 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
         findings.append(
             _finding(
                 "saving",
-                Verdict.FAULT,
+                Severity.FAULT,
                 "n8n does not keep this workflow's executions that succeed: their statuses are lost.",
                 "In the workflow's settings set Save successful production executions to Save.",
             )
@@ -204,18 +206,18 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
         findings.append(
             _finding(
                 "saving",
-                Verdict.WARNING,
+                Severity.WARNING,
                 "n8n does not keep this workflow's executions that fail: the statuses in them are lost.",
                 "In the workflow's settings set Save failed production executions to Save.",
             )
         )
     else:
-        findings.append(_finding("saving", Verdict.OK, "The workflow's settings keep its executions."))
+        findings.append(_finding("saving", Severity.OK, "The workflow's settings keep its executions."))
     if settings.get("engineType") == "v2":
         findings.append(
             _finding(
                 "engine",
-                Verdict.FAULT,
+                Severity.FAULT,
                 "The workflow runs on n8n's engine v2, whose executions n8n's public API does not show.",
                 "Set the workflow back to the usual engine.",
             )
@@ -225,7 +227,7 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
         findings.append(
             _finding(
                 "redaction",
-                Verdict.FAULT,
+                Severity.FAULT,
                 f"n8n blanks the data of this workflow's executions (redaction policy {one_line(str(policy), 20)}).",
                 "Take the redaction off in the workflow's settings; what it blanked so far cannot be read.",
             )
@@ -284,18 +286,18 @@ def _listed(words: list[str]) -> str:
     return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
-def _trigger(verdict: Verdict, says: str, remedy: str = "") -> Finding:
-    return _finding("trigger", verdict, says, remedy)
+def _trigger(severity: Severity, says: str, remedy: str = "") -> Finding:
+    return _finding("trigger", severity, says, remedy)
 
 
-def _finding(name: str, verdict: Verdict, says: str, remedy: str = "") -> Finding:
-    return Finding(name=name, verdict=verdict, says=says, remedy=remedy)
+def _finding(name: str, severity: Severity, says: str, remedy: str = "") -> Finding:
+    return Finding(name=name, severity=severity, says=says, remedy=remedy)
 
 
 def _with(finding: Finding, *, remedy: str | None = None, workflow_id: str | None = None) -> Finding:
     return Finding(
         name=finding.name,
-        verdict=finding.verdict,
+        severity=finding.severity,
         says=finding.says,
         remedy=finding.remedy if remedy is None else remedy,
         workflow_id=workflow_id or finding.workflow_id,

@@ -57,7 +57,7 @@ class Share(msgspec.Struct, frozen=True):
         return f"{rate * 100:.1f} %"
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """What counts come to.
 
     Attributes:
@@ -93,7 +93,7 @@ def never_passed(counts: Counts, seen_elsewhere: Collection[str] = ()) -> frozen
     return frozenset(name for name, holds in absent.items() if holds) - frozenset(seen_elsewhere)
 
 
-def figures(counts: Counts, never: Collection[str] = ()) -> Figures:
+def compute_rates(counts: Counts, never: Collection[str] = ()) -> Rates:
     """The figures of these counts.
 
     Args:
@@ -106,7 +106,7 @@ def figures(counts: Counts, never: Collection[str] = ()) -> Figures:
 
     measured = sum(counts.delays.values())
     enough = measured >= FEWEST
-    return Figures(
+    return Rates(
         counts=counts,
         # Without "sent", messages on the way would be missing from the whole; without "delivered", the unread ones.
         delivered=Share(counts.delivered, counts.sent, missing("sent", "delivered")),
@@ -170,8 +170,8 @@ def billing(prices: Mapping[tuple[str | None, bool | None], int]) -> dict[str | 
     return dict(sorted(found.items(), key=lambda item: (item[0] is None, -sum(item[1].values()), item[0] or "")))
 
 
-def document(made: Figures) -> dict[str, Any]:
-    """Figures for programs: every count, and each rate or null where there is none to tell."""
+def rates_document(made: Rates) -> dict[str, Any]:
+    """Rates for programs: every count, and each rate or null where there is none to tell."""
     counts = made.counts
     return {
         "accepted": counts.accepted,
@@ -192,8 +192,8 @@ def document(made: Figures) -> dict[str, Any]:
     }
 
 
-def details_document(made: Figures) -> dict[str, Any]:
-    """What :func:`document` leaves out, for totals: times, reading, billing, and what stays out of the rates."""
+def rate_details_document(made: Rates) -> dict[str, Any]:
+    """What :func:`rates_document` leaves out, for totals: times, reading, billing, and what stays out of the rates."""
     counts = made.counts
     return {
         "timeToDeliver": {

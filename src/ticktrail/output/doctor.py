@@ -9,13 +9,13 @@ from typing import Any, TextIO
 
 from rich.text import Text
 
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.output.documents import can_show
 from ticktrail.output.terminal import console
 
-_MARKS = {Verdict.OK: "✓", Verdict.WARNING: "!", Verdict.FAULT: "✗", Verdict.UNKNOWN: "?"}
-_ASCII_MARKS = {Verdict.OK: "v", Verdict.WARNING: "!", Verdict.FAULT: "x", Verdict.UNKNOWN: "?"}
-_STYLES = {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.FAULT: "bold red", Verdict.UNKNOWN: "dim"}
+_MARKS = {Severity.OK: "✓", Severity.WARNING: "!", Severity.FAULT: "✗", Severity.UNKNOWN: "?"}
+_ASCII_MARKS = {Severity.OK: "v", Severity.WARNING: "!", Severity.FAULT: "x", Severity.UNKNOWN: "?"}
+_STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAULT: "bold red", Severity.UNKNOWN: "dim"}
 _IN_ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "“": '"', "”": '"', "’": "'"})  # noqa: RUF001
 
 _NARROWEST = 40
@@ -23,8 +23,8 @@ _NARROWEST = 40
 
 def verdict_of(findings: Sequence[Finding]) -> str:
     """The whole in one sentence."""
-    needing = sum(finding.needs_you for finding in findings)
-    unknown = sum(finding.verdict is Verdict.UNKNOWN for finding in findings)
+    needing = sum(finding.needs_attention for finding in findings)
+    unknown = sum(finding.severity is Severity.UNKNOWN for finding in findings)
     unseen = f"{unknown} {'thing' if unknown == 1 else 'things'} could not be looked at"
     if needing:
         return f"{needing} {'thing needs' if needing == 1 else 'things need'} you{f'; {unseen}' if unknown else ''}."
@@ -42,7 +42,7 @@ def write_text(findings: Sequence[Finding], stream: TextIO) -> None:
     marks = _MARKS if fancy else _ASCII_MARKS
     width = max(out.width - names - 5, _NARROWEST)
     for finding in findings:
-        head = Text.assemble((marks[finding.verdict], _STYLES[finding.verdict]), f"  {finding.name:<{names}}  ")
+        head = Text.assemble((marks[finding.severity], _STYLES[finding.severity]), f"  {finding.name:<{names}}  ")
         for line in _wrapped(_shown(finding.says, fancy=fancy), width):
             print_line(Text.assemble(head, line))
             head = Text(" " * (names + 5))
@@ -58,12 +58,12 @@ def _wrapped(text: str, width: int) -> list[str]:
 def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "inOrder": not any(finding.needs_you for finding in findings),
+        "inOrder": not any(finding.needs_attention for finding in findings),
         "verdict": verdict_of(findings),
         "checks": [
             {
                 "name": finding.name,
-                "verdict": finding.verdict.value,
+                "verdict": finding.severity.value,
                 "says": finding.says,
                 "remedy": finding.remedy or None,
                 "workflowId": finding.workflow_id,

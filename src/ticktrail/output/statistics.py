@@ -1,4 +1,4 @@
-"""Figures → text for people, JSON, JSON Lines and CSV for programs. Opens nothing, knows no store."""
+"""Rates → text for people, JSON, JSON Lines and CSV for programs. Opens nothing, knows no store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ticktrail.messages import rates as stats
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.messages.grouping import TIMES, WITH_DETAILS, Chosen
-from ticktrail.messages.rates import Figures, Share
+from ticktrail.messages.rates import Rates, Share
 from ticktrail.output.charts import bar, parts, sparkline, thinned
 from ticktrail.output.documents import can_show, to_json
 from ticktrail.output.messages import harmless
@@ -52,7 +52,7 @@ def write_report(report: Statistics, stream: TextIO) -> None:
     """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
     writer = _Writer(stream)
     writer.heading(report)
-    writer.totals(stats.figures(report.totals, report.never), report.by, sends_known=report.sends_known)
+    writer.totals(stats.compute_rates(report.totals, report.never), report.by, sends_known=report.sends_known)
     writer.lines(teaching.never_passed(report.never))
     writer.lines(report.missing)
     if report.by is not None and report.groups is not None:
@@ -115,7 +115,7 @@ class _Writer:
             period = "Messages sent" + (f" from {since}" if since else "") + (f" until {until}" if until else "")
         self.line(f"{period} · {report.zone} · {report.location}", "dim")
 
-    def totals(self, made: Figures, by: Grouping | None, *, sends_known: bool | None) -> None:
+    def totals(self, made: Rates, by: Grouping | None, *, sends_known: bool | None) -> None:
         counts = made.counts
         rest = f"; {counts.on_the_way:,} still on the way, {counts.failed:,} failed"
         self.composition(counts)
@@ -168,12 +168,14 @@ class _Writer:
 
     def groups(self, report: Statistics, by: Grouping, found: Chosen) -> None:
         twice = {hour for hour, times in Counter(str(group.key)[:16] for group in found.shown).items() if times > 1}
-        made = [(self._name(group, by, twice), stats.figures(group.counts, report.never)) for group in found.shown]
+        made = [
+            (self._name(group, by, twice), stats.compute_rates(group.counts, report.never)) for group in found.shown
+        ]
         if by in TIMES and len(found.shown) > 2:
             self.lines_of_time(found.shown)
         nameless = found.nameless
         if nameless.accepted:
-            made.append((Text(_NAMELESS[by], style="dim"), stats.figures(nameless, report.never)))
+            made.append((Text(_NAMELESS[by], style="dim"), stats.compute_rates(nameless, report.never)))
         if by is Grouping.ERROR:
             self.failures([*found.shown, Group(key=None, counts=nameless)])
         else:
@@ -198,7 +200,7 @@ class _Writer:
             self._out.print(line.append(sparkline(values, blocks=self._blocks), style))
         self.line()
 
-    def table(self, by: Grouping, made: list[tuple[Text, Figures]]) -> None:
+    def table(self, by: Grouping, made: list[tuple[Text, Rates]]) -> None:
         wide = self._out.width >= _WIDE
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
         table.add_column(_HEADINGS.get(by, by.value))
@@ -288,7 +290,7 @@ def _cell(share: Share) -> str:
     return share.percent
 
 
-def _time_to_deliver(made: Figures) -> str:
+def _time_to_deliver(made: Rates) -> str:
     beside = f"{made.measured:,} measured; {made.not_delivered:,} not delivered"
     if made.no_times is not None:
         return f"{stats.UNKNOWN} ({made.no_times})"
@@ -298,7 +300,7 @@ def _time_to_deliver(made: Figures) -> str:
     return f"{times} ({beside})"
 
 
-def _read_within(made: Figures) -> str:
+def _read_within(made: Rates) -> str:
     hour, day = made.read_within_hour, made.read_within_day
     if hour.missing is not None:
         return f"{stats.UNKNOWN} ({hour.missing})"

@@ -189,7 +189,7 @@ def matching_sends(chosen: MessageFilter) -> SendFilter | None:
 
 def statistics_document(found: Statistics) -> dict[str, Any]:
     """Return totals and groups with every count, for programs."""
-    totals = rates.figures(found.totals, found.never)
+    totals = rates.compute_rates(found.totals, found.never)
     made: dict[str, Any] = {
         "store": found.location,
         "timezone": str(found.zone),
@@ -198,7 +198,7 @@ def statistics_document(found: Statistics) -> dict[str, Any]:
         "neverPassed": sorted(found.never),
         "sendsKnown": found.sends_known,
         "unseen": list(found.missing),
-        "totals": {**rates.document(totals), **rates.details_document(totals)},
+        "totals": {**rates.rates_document(totals), **rates.rate_details_document(totals)},
     }
     if found.by is not None and found.groups is not None:
         made["by"] = found.by.value
@@ -214,8 +214,8 @@ def statistics_document(found: Statistics) -> dict[str, Any]:
 
 def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[str, Any]:
     """Return one group for programs; a null key stands for the messages that belong to none."""
-    made = rates.figures(group.counts, never)
-    document = {by.value: group.key, "label": group.label, **rates.document(made)}
+    made = rates.compute_rates(group.counts, never)
+    document = {by.value: group.key, "label": group.label, **rates.rates_document(made)}
     if by is Grouping.ERROR:
         document["people"] = group.people
     if by in WITH_DETAILS:
@@ -263,7 +263,7 @@ def _change(whole: Counts, young: Counts, earlier: Counts) -> float | None:
         on_the_way=whole.on_the_way - young.on_the_way,
         failed=whole.failed - young.failed,
     )
-    later, before = (rates.figures(counts).delivered.rate for counts in (final, earlier))
+    later, before = (rates.compute_rates(counts).delivered.rate for counts in (final, earlier))
     return None if later is None or before is None else later - before
 
 

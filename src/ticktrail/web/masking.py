@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ticktrail.alerts.alert import Kind
+from ticktrail.alerts.alert import AlertKind
 from ticktrail.extraction.withheld import NOT_READ_REASONS, REASONS
 from ticktrail.messages.filters import STATUSES, Grouping
 from ticktrail.queries.condition import Condition
@@ -102,9 +102,9 @@ def group(document: Document, by: Grouping) -> Document:
 
 def _without_reasons(alert: Document) -> Document:
     """An alert without the words of n8n and the store, which tell why executions are missing or a sync failed."""
-    if alert["kind"] in {Kind.WITHHELD, Kind.REFUSED}:
+    if alert["kind"] in {AlertKind.WITHHELD, AlertKind.REFUSED}:
         return {**alert, "says": "Viewers do not see the reasons."}
-    if alert["kind"] == Kind.SYNC:
+    if alert["kind"] == AlertKind.SYNC:
         return {**alert, "says": alert["says"].partition(" The last sync failed:")[0]}
     return alert
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ticktrail.alerts.alert import Alert, Kind, Rules
-from ticktrail.alerts.facts import gather
-from ticktrail.alerts.rules import judge
+from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.facts import read_facts
+from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.settings.naming import Naming
@@ -31,8 +31,8 @@ def settings(**environ: str) -> Settings:
 
 def alerts(store: Store, **environ: str) -> list[Alert]:
     """What needs somebody, by the usual rules."""
-    facts = gather(store, settings(**environ), Rules(), Naming(), now=NOW)
-    return judge(facts, Rules(), packaged())
+    facts = read_facts(store, settings(**environ), Rules(), Naming(), now=NOW)
+    return evaluate_rules(facts, Rules(), packaged())
 
 
 def life(number: int, sent: int, *later: tuple[str, int], code: int | None = None, **more: Any) -> list[StatusEvent]:
@@ -119,7 +119,7 @@ def test_messages_that_hang_are_told_of_the_day_before(store: Store) -> None:
     for number in range(40, 49):
         events += life(number, SECONDS - 600)
     store.write([*events, *life(60, SECONDS - 31 * DAY)], at=NOW)
-    (alert,) = [one for one in alerts(store) if one.kind is Kind.STUCK]
+    (alert,) = [one for one in alerts(store) if one.kind is AlertKind.STUCK]
     assert alert.messages == 5
     assert "In the last 30 days: 8." in alert.says
     assert store.count(alert.listing) == alert.messages  # type: ignore[arg-type]
@@ -134,7 +134,7 @@ def test_delivery_is_compared_at_the_same_age(store: Store) -> None:
         events += life(number + 100, SECONDS - 7 * DAY - 5 * HOUR, before)
         events += life(number + 200, SECONDS - 7 * DAY - 5 * HOUR, ("read", 9))
     store.write(events, at=NOW)
-    (alert,) = [one for one in alerts(store) if one.kind is Kind.DELIVERY]
+    (alert,) = [one for one in alerts(store) if one.kind is AlertKind.DELIVERY]
     assert "50.0 % (15 of 30)" in alert.says
     assert "90.0 % (27 of 30)" in alert.says
 
@@ -152,7 +152,7 @@ def test_accepted_and_never_heard_of(store: Store) -> None:
     store.write(life(1, SECONDS - 6 * HOUR, ("delivered", 1)), sends, at=NOW)
     note(store, checked_at=NOW)
     (alert,) = alerts(store)
-    assert (alert.kind, alert.messages) == (Kind.SILENCE, 3)
+    assert (alert.kind, alert.messages) == (AlertKind.SILENCE, 3)
 
 
 def test_a_pause_longer_than_the_longest(store: Store) -> None:
@@ -166,7 +166,7 @@ def test_a_pause_longer_than_the_longest(store: Store) -> None:
     note(store, checked_at=NOW)
     (alert,) = alerts(store)
     assert alert.says == "No status has come for 13 h. The longest pause in the fourteen days before was 8 h."
-    facts = gather(store, settings(), Rules(), Naming(), now=NOW)
+    facts = read_facts(store, settings(), Rules(), Naming(), now=NOW)
     assert facts.longest_pause == 8 * HOUR
 
 
@@ -179,11 +179,11 @@ def test_how_the_reading_goes(store: Store) -> None:
     began_at = NOW - timedelta(hours=4)
     store.sync_state.add_run(Run(run_id="1", scope=scope, began_at=began_at, seconds=1.0, error="n8n refused the key."))
     told = alerts(store, N8N_BASE_URL="https://n8n.example.com", WORKFLOW_ID_WHATSAPP="wf")
-    assert {alert.kind for alert in told} == {Kind.SYNC, Kind.WITHHELD}
+    assert {alert.kind for alert in told} == {AlertKind.SYNC, AlertKind.WITHHELD}
     by_kind = {alert.kind: alert for alert in told}
-    assert by_kind[Kind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 h.")
-    assert by_kind[Kind.SYNC].says.endswith("The last sync failed: n8n refused the key.")
-    assert by_kind[Kind.WITHHELD].says == "2 redacted. They may hold statuses."
+    assert by_kind[AlertKind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 h.")
+    assert by_kind[AlertKind.SYNC].says.endswith("The last sync failed: n8n refused the key.")
+    assert by_kind[AlertKind.WITHHELD].says == "2 redacted. They may hold statuses."
     # Somewhere else, where nothing is set, what was read last stands for all.
     assert {alert.key for alert in alerts(store)} == {alert.key for alert in told}
 

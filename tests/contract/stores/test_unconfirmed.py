@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from tests.support.records import AT
 
-from ticktrail.alerts.alert import Alert, Kind, Rules
-from ticktrail.alerts.facts import gather
-from ticktrail.alerts.rules import judge
+from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.facts import read_facts
+from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
@@ -61,8 +61,8 @@ def statistics(store: Store, chosen: MessageFilter | None = None, by: Grouping |
 
 def alerts(store: Store) -> list[Alert]:
     """The alerts about unconfirmed sends."""
-    found = judge(gather(store, SETTINGS, Rules(), Naming(), now=NOW), Rules(), packaged())
-    return [alert for alert in found if alert.kind is Kind.UNCONFIRMED]
+    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), Naming(), now=NOW), Rules(), packaged())
+    return [alert for alert in found if alert.kind is AlertKind.UNCONFIRMED]
 
 
 @pytest.mark.parametrize("seed", range(4))

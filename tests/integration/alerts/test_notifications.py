@@ -18,7 +18,7 @@ import msgspec
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 
-from ticktrail.alerts.alert import Alert, Kind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind, Rules
 from ticktrail.alerts.channels import Notice, deliver
 from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, send_due
 from ticktrail.alerts.settings import Channel, read_alert_settings
@@ -87,7 +87,7 @@ def alert(key: str = "131042", **more: Any) -> Alert:
     """Something that needs somebody."""
     usual = Alert(
         key=key,
-        kind=Kind.FAILING,
+        kind=AlertKind.FAILING,
         urgency="urgent",
         title="Payment issue (131042)",
         says="3 messages to 2 people failed.",
@@ -254,7 +254,7 @@ def test_an_end_that_was_not_taken_is_told_again(ledger: Store, receiver: Receiv
 def test_nothing_is_over_while_no_sync_comes_through(ledger: Store, receiver: Receiver) -> None:
     """What is about messages waits until the ledger is up to date again."""
     channel = webhook(receiver)
-    late = alert("sync-a", kind=Kind.SYNC)
+    late = alert("sync-a", kind=AlertKind.SYNC)
     told(ledger, [channel], alert())
     told(ledger, [channel], late, at=NOON + 60 * MINUTE)
     assert receiver.events() == ["alert.firing", "alert.firing"]
@@ -265,7 +265,7 @@ def test_nothing_is_over_while_no_sync_comes_through(ledger: Store, receiver: Re
 def test_gaps_and_what_was_switched_off_have_no_end(ledger: Store, receiver: Receiver) -> None:
     """A gap never closes; a rule that was switched off says nothing of the cause."""
     channel = webhook(receiver)
-    told(ledger, [channel], alert("gap-a1b2c3", kind=Kind.GAP), alert("131026-a1b2c3"))
+    told(ledger, [channel], alert("gap-a1b2c3", kind=AlertKind.GAP), alert("131026-a1b2c3"))
     told(ledger, [channel], at=NOON + 60 * MINUTE, off=frozenset({"131026"}))
     assert receiver.events() == ["alert.firing", "alert.firing"]
 
@@ -305,7 +305,7 @@ def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(ledger
     follow_acknowledged([alert()], ledger, now=NOON + 60 * MINUTE)
     follow_acknowledged([], ledger, now=NOON + 69 * MINUTE)
     assert [one.resolved_at for one in memory.all()] == [None, None]
-    follow_acknowledged([alert("late", kind=Kind.SYNC)], ledger, now=NOON + 71 * MINUTE)
+    follow_acknowledged([alert("late", kind=AlertKind.SYNC)], ledger, now=NOON + 71 * MINUTE)
     assert [one.resolved_at for one in memory.all()] == [None, None], "no sync came through: nobody can tell"
     follow_acknowledged([], ledger, now=NOON + 71 * MINUTE)
     assert {one.key: one.resolved_at for one in memory.all()} == {"131042": NOON + 71 * MINUTE, "other": None}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.alerts.alert import Alert, Kind
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.daily_report import (
     DailyReport,
     PeriodName,
@@ -103,7 +103,7 @@ def bad_day() -> DailyReport:
             )
         ],
         sends_known=True,
-        alerts=[Alert(key="190", kind=Kind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
+        alerts=[Alert(key="190", kind=AlertKind.FAILING, urgency="urgent", title="Token (190)", says="", remedy="")],
     )
 
 

@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.alerts.alert import Alert, Kind, Rules, key_of
+from ticktrail.alerts.alert import Alert, AlertKind, Rules, key_of
 from ticktrail.alerts.documents import command_of
 from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
-from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import judge, may_be_over
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.alerts.failures import AlertContext, Failures
+from ticktrail.alerts.rules import evaluate_rules, may_be_over
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount, first_code
@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 
 SECONDS = int(NOW.timestamp())
 HOUR = 3_600
-AT = Moment(NOW, ZoneInfo("Asia/Riyadh"), {"1065": "Support"})
+AT = AlertContext(NOW, ZoneInfo("Asia/Riyadh"), {"1065": "Support"})
 UNDELIVERABLE, PAYMENT, TOKEN, NO_TEMPLATE, STOPPED = "131026", "131042", "190", "132001", "131050"
 
 
@@ -56,12 +56,12 @@ def found(*messages: CauseCount, sends: tuple[CauseCount, ...] = (), before: tup
         failures=Failures(messages=messages, sends=sends, people=people or {}),
         failures_before=Failures(messages=before),
     )
-    return judge(facts, rules or Rules(), packaged())
+    return evaluate_rules(facts, rules or Rules(), packaged())
 
 
 def about(**facts: Any) -> list[Alert]:
     """The alerts that these facts are worth, by the usual rules."""
-    return judge(AlertFacts(at=AT, **facts), Rules(), packaged())
+    return evaluate_rules(AlertFacts(at=AT, **facts), Rules(), packaged())
 
 
 def test_nothing_needs_anybody_where_nothing_is_known() -> None:
@@ -72,7 +72,7 @@ def test_nothing_needs_anybody_where_nothing_is_known() -> None:
 def test_one_failure_of_a_code_that_counts_at_once_is_worth_an_alert() -> None:
     """It is urgent, and says how many, whom, since when, compared with before, and what the catalogue advises."""
     (alert,) = found(failed(PAYMENT, 1, people=1), fine(500, ago=3 * HOUR))
-    assert (alert.kind, alert.urgency, alert.messages, alert.people) == (Kind.FAILING, "urgent", 1, 1)
+    assert (alert.kind, alert.urgency, alert.messages, alert.people) == (AlertKind.FAILING, "urgent", 1, 1)
     assert alert.says == "1 message to 1 person failed since 19:00. In the 24 h before that: none."
     assert alert.remedy == packaged().lookup(131042).advice
     assert alert.since_timestamp == SECONDS - HOUR
@@ -247,7 +247,7 @@ def standing(on_the_way: int, sent: int) -> UndeliveredByNumber:
 def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  # noqa: FBT001
     """From a tenth on, of twenty messages on."""
     alerts = about(standings=[standing(on_the_way, sent)])
-    assert [alert.kind for alert in alerts] == ([Kind.STUCK] if fires else [])
+    assert [alert.kind for alert in alerts] == ([AlertKind.STUCK] if fires else [])
     if fires:
         assert "2 of 20 messages (10.0 %)" in alerts[0].says
         assert "In the last 30 days: 9." in alerts[0].says
@@ -279,7 +279,7 @@ def delivery(delivered: int, sent: int, before: int, sent_before: int) -> Delive
 def test_delivery_is_compared_with_a_week_before(facts: tuple[int, int, int, int], fires: bool) -> None:  # noqa: FBT001
     """Ten parts of a hundred less, twenty messages each, and more than chance makes of so few."""
     alerts = about(deliveries=[delivery(*facts)])
-    assert [alert.kind for alert in alerts] == ([Kind.DELIVERY] if fires else [])
+    assert [alert.kind for alert in alerts] == ([AlertKind.DELIVERY] if fires else [])
 
 
 def test_less_delivery_is_told_with_its_parts() -> None:
@@ -314,7 +314,7 @@ def synced(
 def test_a_late_sync(minutes: float | None, fires: bool) -> None:  # noqa: FBT001
     """Later than two hours while the usual time between syncs is unknown, or never."""
     alerts = about(workflows=[synced(minutes)])
-    assert [alert.kind for alert in alerts] == ([Kind.SYNC] if fires else [])
+    assert [alert.kind for alert in alerts] == ([AlertKind.SYNC] if fires else [])
 
 
 def test_a_late_sync_says_how_far_the_ledger_goes_and_why() -> None:
@@ -329,7 +329,7 @@ def test_a_late_sync_says_how_far_the_ledger_goes_and_why() -> None:
 def test_silence_after_messages_were_accepted(sends: int, fires: bool) -> None:  # noqa: FBT001
     """Three accepted messages without a status are no accident."""
     alerts = about(workflows=[synced()], unanswered=sends, last_status_timestamp=SECONDS - 3 * HOUR)
-    assert [alert.kind for alert in alerts] == ([Kind.SILENCE] if fires else [])
+    assert [alert.kind for alert in alerts] == ([AlertKind.SILENCE] if fires else [])
     if fires:
         assert alerts[0].says == "No status has come for 3 h, although Meta accepted 3 messages since."
         assert alerts[0].listing == SendFilter(unconfirmed=True, since_timestamp=SECONDS - 3 * HOUR)
@@ -351,7 +351,7 @@ def test_silence_longer_than_ever(hours: float, pause_hours: float | None, fires
 def test_a_late_sync_explains_silence() -> None:
     """One cause, one alert."""
     alerts = about(workflows=[synced(600)], unanswered=50, last_status_timestamp=SECONDS - 10 * HOUR)
-    assert [alert.kind for alert in alerts] == [Kind.SYNC]
+    assert [alert.kind for alert in alerts] == [AlertKind.SYNC]
     assert about(unanswered=50, last_status_timestamp=0) == []
 
 
@@ -379,7 +379,7 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
     )
     lost = LostExecution(execution_id=7, reason="redacted", started_at=None, found_at=found_at)
     alerts = about(workflows=[synced(gaps=(gap,), lost=(lost,))])
-    assert [alert.kind for alert in alerts] == [Kind.GAP] * (2 if fires else 0)
+    assert [alert.kind for alert in alerts] == [AlertKind.GAP] * (2 if fires else 0)
     if fires:
         told = {alert.says for alert in alerts}
         assert "Nothing known from 02:10 to 02:40: n8n deleted these executions before they were read." in told
@@ -390,12 +390,12 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
 
 
 @pytest.mark.parametrize(
-    ("verdict", "urgency"),
-    [(Verdict.OK, None), (Verdict.UNKNOWN, None), (Verdict.WARNING, "warning"), (Verdict.FAULT, "urgent")],
+    ("severity", "urgency"),
+    [(Severity.OK, None), (Severity.UNKNOWN, None), (Severity.WARNING, "warning"), (Severity.FAULT, "urgent")],
 )
-def test_the_key_runs_out(verdict: Verdict, urgency: str | None) -> None:
+def test_the_key_runs_out(severity: Severity, urgency: str | None) -> None:
     """What the doctor warns of is worth an alert, and urgent once it has happened."""
-    alerts = about(key=Finding(name="key expiry", verdict=verdict, says="So.", remedy="Do."))
+    alerts = about(key=Finding(name="key expiry", severity=severity, says="So.", remedy="Do."))
     assert [alert.urgency for alert in alerts] == ([] if urgency is None else [urgency])
 
 

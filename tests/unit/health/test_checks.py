@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.health.checks import Finding, Verdict, judge_clock, judge_key, judge_retention, judge_silence
+from ticktrail.health.checks import Finding, Severity, check_clock, check_executions, check_key_expiry, check_retention
 from ticktrail.text.formatting import spell_seconds
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -29,25 +29,25 @@ def jwt(**claims: Any) -> str:
 
 def expiring(delta: timedelta) -> Finding:
     """The judgement on a key that expires so long after now."""
-    return judge_key(jwt(exp=int((NOW + delta).timestamp())), NOW, page=PAGE)
+    return check_key_expiry(jwt(exp=int((NOW + delta).timestamp())), NOW, page=PAGE)
 
 
 @pytest.mark.parametrize(
-    ("delta", "verdict", "said"),
+    ("delta", "severity", "said"),
     [
-        (timedelta(days=-3), Verdict.FAULT, "expired 3 days ago, on 2026-11-19 12:00 UTC"),
-        (timedelta(), Verdict.FAULT, "expired 1 second ago"),
-        (timedelta(minutes=1), Verdict.WARNING, "in 60 seconds"),
-        (timedelta(days=7), Verdict.WARNING, "in 7 days, on 2026-11-29"),
-        (timedelta(days=7, seconds=1), Verdict.OK, "good until 2026-11-29"),
-        (timedelta(days=400), Verdict.OK, "good until 2027-12-27"),
+        (timedelta(days=-3), Severity.FAULT, "expired 3 days ago, on 2026-11-19 12:00 UTC"),
+        (timedelta(), Severity.FAULT, "expired 1 second ago"),
+        (timedelta(minutes=1), Severity.WARNING, "in 60 seconds"),
+        (timedelta(days=7), Severity.WARNING, "in 7 days, on 2026-11-29"),
+        (timedelta(days=7, seconds=1), Severity.OK, "good until 2026-11-29"),
+        (timedelta(days=400), Severity.OK, "good until 2027-12-27"),
     ],
 )
-def test_a_key_says_when_it_expires(delta: timedelta, verdict: Verdict, said: str) -> None:
+def test_a_key_says_when_it_expires(delta: timedelta, severity: Severity, said: str) -> None:
     """From seven days before its ``exp`` a key is a warning, from ``exp`` on a fault, and the remedy names the page."""
     found = expiring(delta)
-    assert (found.verdict, said in found.says) == (verdict, True), found.says
-    assert (PAGE in found.remedy) == found.needs_you
+    assert (found.severity, said in found.says) == (severity, True), found.says
+    assert (PAGE in found.remedy) == found.needs_attention
 
 
 @pytest.mark.parametrize(
@@ -60,88 +60,88 @@ def test_a_key_says_when_it_expires(delta: timedelta, verdict: Verdict, said: st
 )
 def test_a_key_that_does_not_say_is_fine(key: str) -> None:
     """Opaque keys, keys without an expiry and texts that only look like a JWT are no fault, and never an error."""
-    assert judge_key(key, NOW).verdict is Verdict.OK
+    assert check_key_expiry(key, NOW).severity is Severity.OK
 
 
 def test_a_token_for_something_else_is_told_apart() -> None:
     """n8n's tokens for other purposes (MCP) are no API keys."""
-    found = judge_key(jwt(aud="mcp-server-api"), NOW)
-    assert (found.verdict, "public API" in found.says) == (Verdict.FAULT, True)
+    found = check_key_expiry(jwt(aud="mcp-server-api"), NOW)
+    assert (found.severity, "public API" in found.says) == (Severity.FAULT, True)
 
 
 def test_no_finding_repeats_the_key() -> None:
     """Nothing of a key stands in a finding."""
     key = jwt(exp=int(NOW.timestamp()) - 5)
-    assert not any(part in repr(judge_key(key, NOW)) for part in key.split("."))
+    assert not any(part in repr(check_key_expiry(key, NOW)) for part in key.split("."))
 
 
 @pytest.mark.parametrize(
-    ("kept", "interval", "verdict"),
+    ("kept", "interval", "severity"),
     [
-        (14 * DAY, 5 * MINUTE, Verdict.OK),
-        (15 * MINUTE, 5 * MINUTE, Verdict.OK),
-        (15 * MINUTE - 1, 5 * MINUTE, Verdict.WARNING),
-        (DAY, DAY, Verdict.WARNING),
-        (14 * MINUTE, None, Verdict.WARNING),
-        (DAY, None, Verdict.OK),
-        (None, 5 * MINUTE, Verdict.UNKNOWN),
+        (14 * DAY, 5 * MINUTE, Severity.OK),
+        (15 * MINUTE, 5 * MINUTE, Severity.OK),
+        (15 * MINUTE - 1, 5 * MINUTE, Severity.WARNING),
+        (DAY, DAY, Severity.WARNING),
+        (14 * MINUTE, None, Severity.WARNING),
+        (DAY, None, Severity.OK),
+        (None, 5 * MINUTE, Severity.UNKNOWN),
     ],
 )
 def test_the_interval_is_held_against_a_third_of_what_n8n_keeps(
-    kept: float | None, interval: float | None, verdict: Verdict
+    kept: float | None, interval: float | None, severity: Severity
 ) -> None:
     """An interval beyond a third of the retention is a warning; unknown, five minutes are what people set."""
-    found = judge_retention(kept, interval, workflow_id="w")
-    assert (found.verdict, found.workflow_id) == (verdict, "w"), found.says
-    assert ("EXECUTIONS_DATA_PRUNE_MAX_COUNT" in found.remedy) == found.needs_you
+    found = check_retention(kept, interval, workflow_id="w")
+    assert (found.severity, found.workflow_id) == (severity, "w"), found.says
+    assert ("EXECUTIONS_DATA_PRUNE_MAX_COUNT" in found.remedy) == found.needs_attention
 
 
 def test_a_young_workflow_is_no_warning() -> None:
     """When n8n still has everything since the workflow was made, its short past says nothing about retention."""
-    assert judge_retention(5 * MINUTE, None, whole=True).verdict is Verdict.OK
+    assert check_retention(5 * MINUTE, None, whole=True).severity is Severity.OK
 
 
 @pytest.mark.parametrize(
-    ("said", "verdict", "words"),
+    ("said", "severity", "words"),
     [
-        ("Sun, 22 Nov 2026 12:01:00 GMT", Verdict.OK, "agree"),
-        ("Sun, 22 Nov 2026 12:01:01 GMT", Verdict.WARNING, "61 seconds ahead of"),
-        ("Sun, 22 Nov 2026 09:00:00 GMT", Verdict.WARNING, "3 hours behind"),
-        (NOW - timedelta(minutes=5), Verdict.WARNING, "5 minutes behind"),
-        ("yesterday", Verdict.UNKNOWN, "does not say"),
-        ("", Verdict.UNKNOWN, "does not say"),
-        (None, Verdict.UNKNOWN, "does not say"),
+        ("Sun, 22 Nov 2026 12:01:00 GMT", Severity.OK, "agree"),
+        ("Sun, 22 Nov 2026 12:01:01 GMT", Severity.WARNING, "61 seconds ahead of"),
+        ("Sun, 22 Nov 2026 09:00:00 GMT", Severity.WARNING, "3 hours behind"),
+        (NOW - timedelta(minutes=5), Severity.WARNING, "5 minutes behind"),
+        ("yesterday", Severity.UNKNOWN, "does not say"),
+        ("", Severity.UNKNOWN, "does not say"),
+        (None, Severity.UNKNOWN, "does not say"),
     ],
 )
-def test_clocks(said: str | datetime | None, verdict: Verdict, words: str) -> None:
+def test_clocks(said: str | datetime | None, severity: Severity, words: str) -> None:
     """More than a minute between two clocks is a warning that says which way."""
-    found = judge_clock(said, NOW)
-    assert (found.verdict, words in found.says) == (verdict, True), found.says
+    found = check_clock(said, NOW)
+    assert (found.severity, words in found.says) == (severity, True), found.says
 
 
 @pytest.mark.parametrize(
-    ("found", "verdict", "words"),
+    ("found", "severity", "words"),
     [
-        (judge_silence(200, 180, ended=200, successes=200), Verdict.OK, "200 executions read, 180 with statuses."),
-        (judge_silence(1, 1, ended=1, successes=0), Verdict.OK, "1 execution read"),
-        (judge_silence(200, 0, ended=200, successes=200), Verdict.WARNING, "200 executions read, 0 statuses."),
-        (judge_silence(200, 0, ended=200, successes=9, listens=False), Verdict.OK, "0 with statuses"),
-        (judge_silence(0, 0), Verdict.WARNING, "no execution"),
-        (judge_silence(0, 0, listens=False), Verdict.OK, "no execution"),
-        (judge_silence(50, 0, not_shown={"redacted": 50}, ended=50, successes=50), Verdict.FAULT, "(50 redacted)"),
+        (check_executions(200, 180, ended=200, successes=200), Severity.OK, "200 executions read, 180 with statuses."),
+        (check_executions(1, 1, ended=1, successes=0), Severity.OK, "1 execution read"),
+        (check_executions(200, 0, ended=200, successes=200), Severity.WARNING, "200 executions read, 0 statuses."),
+        (check_executions(200, 0, ended=200, successes=9, listens=False), Severity.OK, "0 with statuses"),
+        (check_executions(0, 0), Severity.WARNING, "no execution"),
+        (check_executions(0, 0, listens=False), Severity.OK, "no execution"),
+        (check_executions(50, 0, not_shown={"redacted": 50}, ended=50, successes=50), Severity.FAULT, "(50 redacted)"),
         (
-            judge_silence(1_050, 40, not_shown={"redacted": 2, "too large": 1}, ended=50, successes=50),
-            Verdict.WARNING,
+            check_executions(1_050, 40, not_shown={"redacted": 2, "too large": 1}, ended=50, successes=50),
+            Severity.WARNING,
             "1,050 executions read, 40 with statuses; 3 n8n would not show (2 redacted, 1 too large).",
         ),
-        (judge_silence(20, 20, ended=20, successes=0), Verdict.WARNING, "not one of them succeeded"),
-        (judge_silence(19, 19, ended=19, successes=0), Verdict.OK, "19 with statuses"),
+        (check_executions(20, 20, ended=20, successes=0), Severity.WARNING, "not one of them succeeded"),
+        (check_executions(19, 19, ended=19, successes=0), Severity.OK, "19 with statuses"),
     ],
 )
-def test_silence_is_explained(found: Finding, verdict: Verdict, words: str) -> None:
+def test_silence_is_explained(found: Finding, severity: Severity, words: str) -> None:
     """Silence is never just 'ok': it comes with its likely causes; statuses in every execution need no word more."""
-    assert (found.verdict, words in found.says) == (verdict, True), found.says
-    assert bool(found.remedy) == found.needs_you
+    assert (found.severity, words in found.says) == (severity, True), found.says
+    assert bool(found.remedy) == found.needs_attention
 
 
 @pytest.mark.parametrize(

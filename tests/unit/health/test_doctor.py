@@ -10,19 +10,19 @@ from typing import cast
 import pytest
 
 from ticktrail.errors import StoreRefusedError
-from ticktrail.health.checks import Finding, Verdict
+from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.doctor import examine
 from ticktrail.output.doctor import to_report, verdict_of, write_text
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
 
-def found(verdict: Verdict, says: str = "It is so.", remedy: str = "") -> Finding:
+def found(severity: Severity, says: str = "It is so.", remedy: str = "") -> Finding:
     """A finding."""
-    return Finding(name="thing", verdict=verdict, says=says, remedy=remedy)
+    return Finding(name="thing", severity=severity, says=says, remedy=remedy)
 
 
-OK, WARNING, FAULT, UNKNOWN = (found(verdict) for verdict in Verdict)
+OK, WARNING, FAULT, UNKNOWN = (found(severity) for severity in Severity)
 
 
 def printed(*findings: Finding) -> str:
@@ -33,7 +33,7 @@ def printed(*findings: Finding) -> str:
 
 
 @pytest.mark.parametrize(
-    ("findings", "verdict"),
+    ("findings", "severity"),
     [
         ([OK, OK], "Everything is in order."),
         ([OK, FAULT], "1 thing needs you."),
@@ -42,18 +42,18 @@ def printed(*findings: Finding) -> str:
         ([OK, UNKNOWN], "Nothing needs you, but 1 thing could not be looked at."),
     ],
 )
-def test_the_verdict(findings: list[Finding], verdict: str) -> None:
+def test_the_verdict(findings: list[Finding], severity: str) -> None:
     """Faults and warnings need somebody; what could not be looked at is said beside."""
-    assert verdict_of(findings) == verdict
-    assert printed(*findings).splitlines()[0] == verdict
-    assert to_report(findings)["verdict"] == verdict
+    assert verdict_of(findings) == severity
+    assert printed(*findings).splitlines()[0] == severity
+    assert to_report(findings)["verdict"] == severity
 
 
 def test_a_long_remedy_stays_under_its_check(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lines are wrapped with a hanging indent, no line ends in spaces, an address is never broken."""
     monkeypatch.setenv("COLUMNS", "60")
     address = "https://n8n.example.com/" + "a" * 80
-    lines = printed(found(Verdict.FAULT, "word " * 30, f"Go to {address} now.")).splitlines()[2:]
+    lines = printed(found(Severity.FAULT, "word " * 30, f"Go to {address} now.")).splitlines()[2:]
     assert lines[0].startswith("\N{BALLOT X}  thing  word")
     assert all(line.startswith(" " * 10) and line[10] != " " for line in lines[1:])
     assert all(line == line.rstrip() for line in lines)
@@ -62,8 +62,8 @@ def test_a_long_remedy_stays_under_its_check(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_a_server_said_cannot_paint_the_terminal() -> None:
     """Control characters and markup in a name are shown as blanks and as they stand."""
-    assert "\x1b" not in printed(found(Verdict.OK, "The workflow '\x1b[2J[red]x' is active."))
-    assert "[red]x" in printed(found(Verdict.OK, "The workflow '\x1b[2J[red]x' is active."))
+    assert "\x1b" not in printed(found(Severity.OK, "The workflow '\x1b[2J[red]x' is active."))
+    assert "[red]x" in printed(found(Severity.OK, "The workflow '\x1b[2J[red]x' is active."))
 
 
 def test_no_secret_gets_out_even_if_an_error_holds_one(tmp_path: Path) -> None:

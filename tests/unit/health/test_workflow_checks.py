@@ -10,10 +10,10 @@ import pytest
 from tests.e2e import workflows
 from tests.support.recordings import recording
 
-from ticktrail.health.checks import Finding, Verdict
-from ticktrail.health.workflow_checks import judge_workflow, listens, may_only_send
+from ticktrail.health.checks import Finding, Severity
+from ticktrail.health.workflow_checks import check_workflow, listens, may_only_send
 
-OK, WARNING, FAULT, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.FAULT, Verdict.UNKNOWN
+OK, WARNING, FAULT, UNKNOWN = Severity.OK, Severity.WARNING, Severity.FAULT, Severity.UNKNOWN
 
 
 def recorded(options: Any = None, *, live: bool = True, **changes: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def made(workflow: workflows.Workflow, **changes: Any) -> dict[str, Any]:
 
 def findings(workflow: dict[str, Any]) -> dict[str, Finding]:
     """What is found, by name."""
-    return {finding.name: finding for finding in judge_workflow(workflow, "w")}
+    return {finding.name: finding for finding in check_workflow(workflow, "w")}
 
 
 def trigger(workflow: dict[str, Any]) -> Finding:
@@ -57,8 +57,8 @@ def with_node(workflow: dict[str, Any], **changes: Any) -> dict[str, Any]:
 )
 def test_a_workflow_as_it_should_be(workflow: dict[str, Any]) -> None:
     """The recorded workflow and the lab's are in order, and every finding names the workflow it is about."""
-    found = judge_workflow(workflow, "w")
-    assert [(one.name, one.verdict, one.workflow_id) for one in found] == [
+    found = check_workflow(workflow, "w")
+    assert [(one.name, one.severity, one.workflow_id) for one in found] == [
         ("workflow", OK, "w"),
         ("trigger", OK, "w"),
         ("saving", OK, "w"),
@@ -66,7 +66,7 @@ def test_a_workflow_as_it_should_be(workflow: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "verdict", "said"),
+    ("changes", "severity", "said"),
     [
         ({"active": False}, FAULT, "not active"),
         ({"active": False, "isArchived": True}, FAULT, "archived"),
@@ -74,14 +74,14 @@ def test_a_workflow_as_it_should_be(workflow: dict[str, Any]) -> None:
         ({"active": None}, UNKNOWN, "does not say"),
     ],
 )
-def test_a_workflow_that_does_not_run(changes: dict[str, Any], verdict: Verdict, said: str) -> None:
+def test_a_workflow_that_does_not_run(changes: dict[str, Any], severity: Severity, said: str) -> None:
     """Not active or archived is a fault: what Meta sends now is lost for good."""
     found = findings(recorded(**changes))["workflow"]
-    assert (found.verdict, said in found.says) == (verdict, True)
+    assert (found.severity, said in found.says) == (severity, True)
 
 
 @pytest.mark.parametrize(
-    ("options", "verdict", "said"),
+    ("options", "severity", "said"),
     [
         ({}, OK, "every status"),
         ({"messageStatusUpdates": "all"}, OK, "every status"),
@@ -103,11 +103,11 @@ def test_a_workflow_that_does_not_run(changes: dict[str, Any], verdict: Verdict,
         ("nonsense", OK, "every status"),
     ],
 )
-def test_what_the_whatsapp_trigger_leaves_out(options: Any, verdict: Verdict, said: str) -> None:
+def test_what_the_whatsapp_trigger_leaves_out(options: Any, severity: Severity, said: str) -> None:
     """The trigger's own filter: which statuses never come is named, and what follows from it."""
     found = trigger(recorded(options))
-    assert (found.verdict, said in found.says) == (verdict, True), found.says
-    assert found.needs_you == bool(found.remedy)
+    assert (found.severity, said in found.says) == (severity, True), found.says
+    assert found.needs_attention == bool(found.remedy)
 
 
 def test_what_is_published_counts() -> None:
@@ -115,26 +115,26 @@ def test_what_is_published_counts() -> None:
     workflow = recorded({"messageStatusUpdates": []})
     workflow["nodes"][0]["parameters"]["options"] = {}
     found = trigger(workflow)
-    assert (found.verdict, "publish" in found.remedy) == (FAULT, True)
-    assert trigger(recorded({"messageStatusUpdates": []}, live=False)).verdict is OK
+    assert (found.severity, "publish" in found.remedy) == (FAULT, True)
+    assert trigger(recorded({"messageStatusUpdates": []}, live=False)).severity is OK
 
 
 def test_a_trigger_that_is_not_subscribed() -> None:
     """A WhatsApp Trigger without ``messages`` among its updates hears no status."""
     workflow = made(workflows.whatsapp_trigger())
     workflow["nodes"][0]["parameters"]["updates"] = ["account_update"]
-    assert trigger(workflow).verdict is FAULT
+    assert trigger(workflow).severity is FAULT
 
 
 @pytest.mark.parametrize("workflow", [workflows.whatsapp_trigger(), workflows.webhook()], ids=["whatsapp", "webhook"])
 def test_a_trigger_that_is_switched_off(workflow: workflows.Workflow) -> None:
     """A disabled trigger node is a fault, although the workflow is active."""
     found = trigger(with_node(made(workflow), disabled=True))
-    assert (found.verdict, "switched off" in found.says) == (FAULT, True)
+    assert (found.severity, "switched off" in found.says) == (FAULT, True)
 
 
 @pytest.mark.parametrize(
-    ("parameters", "verdict", "said"),
+    ("parameters", "severity", "said"),
     [
         ({"path": "wa"}, FAULT, "accepts only GET"),
         ({"path": "wa", "httpMethod": "POST"}, OK, "hears"),
@@ -145,10 +145,10 @@ def test_a_trigger_that_is_switched_off(workflow: workflows.Workflow) -> None:
         ({"path": "wa", "httpMethod": "POST", "options": {"rawBody": True}}, OK, "hears"),
     ],
 )
-def test_what_a_webhook_node_takes(parameters: dict[str, Any], verdict: Verdict, said: str) -> None:
+def test_what_a_webhook_node_takes(parameters: dict[str, Any], severity: Severity, said: str) -> None:
     """Meta posts, and the body must not be kept as a file."""
     found = trigger(with_node(made(workflows.webhook()), parameters=parameters))
-    assert (found.verdict, said in found.says) == (verdict, True), found.says
+    assert (found.severity, said in found.says) == (severity, True), found.says
 
 
 def test_the_webhook_of_the_verification_is_no_fault() -> None:
@@ -156,7 +156,7 @@ def test_the_webhook_of_the_verification_is_no_fault() -> None:
     workflow = made(workflows.webhook())
     verification = {"name": "Verify", "type": "n8n-nodes-base.webhook", "parameters": {"path": "wa"}}
     workflow["nodes"].insert(0, verification)
-    assert trigger(workflow).verdict is OK
+    assert trigger(workflow).severity is OK
 
 
 def test_workflows_that_hear_nothing() -> None:
@@ -165,16 +165,16 @@ def test_workflows_that_hear_nothing() -> None:
     schedule = {"name": "Every hour", "type": "n8n-nodes-base.scheduleTrigger", "parameters": {}}
     done = {"name": "Done", "type": "n8n-nodes-base.noOp", "parameters": {}}
     sender = {"name": "Campaign", "active": False, "nodes": [schedule, send]}
-    assert [finding.verdict for finding in judge_workflow(sender, "w")] == [OK, OK, OK]
+    assert [finding.severity for finding in check_workflow(sender, "w")] == [OK, OK, OK]
     assert (listens(sender), may_only_send(sender)) == (False, True)
-    assert trigger({"name": "x", "active": True, "nodes": [schedule, done]}).verdict is WARNING
-    assert trigger({"name": "x", "active": True, "nodes": [done]}).verdict is FAULT
+    assert trigger({"name": "x", "active": True, "nodes": [schedule, done]}).severity is WARNING
+    assert trigger({"name": "x", "active": True, "nodes": [done]}).severity is FAULT
     http = made(workflows.send_http_request())
     assert (listens(http), may_only_send(http), may_only_send(recorded())) == (True, True, False)
 
 
 @pytest.mark.parametrize(
-    ("settings", "name", "verdict"),
+    ("settings", "name", "severity"),
     [
         ({"saveDataSuccessExecution": "none"}, "saving", FAULT),
         ({"saveDataErrorExecution": "none"}, "saving", WARNING),
@@ -185,9 +185,9 @@ def test_workflows_that_hear_nothing() -> None:
         ({"redactionPolicy": "non-manual"}, "redaction", FAULT),
     ],
 )
-def test_settings_that_keep_executions_from_us(settings: dict[str, Any], name: str, verdict: Verdict) -> None:
+def test_settings_that_keep_executions_from_us(settings: dict[str, Any], name: str, severity: Severity) -> None:
     """Not saved, run elsewhere, or blanked: each has its finding."""
-    assert findings(made(workflows.webhook(settings=settings)))[name].verdict is verdict
+    assert findings(made(workflows.webhook(settings=settings)))[name].severity is severity
 
 
 @pytest.mark.parametrize(
@@ -212,6 +212,6 @@ def test_settings_that_do_no_harm(settings: dict[str, Any]) -> None:
 )
 def test_any_shape_is_judged(workflow: dict[str, Any]) -> None:
     """Whatever n8n answers, there are findings and no error, in printable words of bearable length."""
-    for finding in judge_workflow(workflow, "w"):
+    for finding in check_workflow(workflow, "w"):
         assert finding.says.isprintable()
         assert len(finding.says) < 400

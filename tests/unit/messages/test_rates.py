@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from ticktrail.messages.counts import Counts
-from ticktrail.messages.rates import Share, billing, document, duration, figures, never_passed, percentile
+from ticktrail.messages.rates import Share, billing, compute_rates, duration, never_passed, percentile, rates_document
 
 PRODUCT = Counts(
     messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,
@@ -19,12 +19,12 @@ PRODUCT = Counts(
 
 def test_the_parts_add_up() -> None:
     """Sent is delivered, on the way and failed; what says nothing of delivery is in no rate."""
-    made = figures(PRODUCT)
+    made = compute_rates(PRODUCT)
     assert PRODUCT.sent == 1_240
     assert (made.delivered.percent, made.read.percent, made.failed.percent) == ("97.1 %", "63.2 %", "1.9 %")
     assert (made.read_within_hour.rate, made.read_within_day.rate) == (0.4, 0.6)
     assert (made.percentiles, made.measured, made.not_delivered) == ({50: 1, 90: 1, 99: 2}, 1_000, 36)
-    told = document(made)
+    told = rates_document(made)
     assert told["delivered"] + told["onTheWay"] + told["failed"] == told["sent"]
     assert told["sent"] + told["other"] == told["messages"]
 
@@ -64,12 +64,12 @@ def test_what_the_trigger_never_passes_has_no_rate_but_a_reason() -> None:
     only_read = Counts(messages=50, delivered=50, read=50)
     never = never_passed(only_read)
     assert never == {"sent", "delivered", "failed"}
-    made = figures(only_read, never)
+    made = compute_rates(only_read, never)
     shares = (made.delivered, made.read, made.failed, made.read_within_hour)
     assert [(share.percent, share.rate) for share in shares] == [("—", None)] * 4
     assert made.delivered.missing == "no message ever came with “sent” or “delivered”"
     assert made.no_times == "no message ever came with “sent” or “delivered”"
-    assert document(made)["deliveryRate"] is None
+    assert rates_document(made)["deliveryRate"] is None
 
 
 def test_few_messages_prove_nothing_about_the_trigger() -> None:
@@ -79,7 +79,7 @@ def test_few_messages_prove_nothing_about_the_trigger() -> None:
     many = Counts(messages=20, delivered=20, sent_reported=20, delivered_reported=20)
     assert never_passed(many) == {"read", "failed"}
     assert never_passed(many, seen_elsewhere={"read", "failed"}) == frozenset()
-    assert figures(many).read.percent == "0.0 %"
+    assert compute_rates(many).read.percent == "0.0 %"
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text)
         write_documents([to_report(findings)], "jsonl", sys.stdout)
     else:
         write_text(findings, sys.stdout)
-    if any(finding.needs_you for finding in findings):
+    if any(finding.needs_attention for finding in findings):
         raise typer.Exit(4)
 
 

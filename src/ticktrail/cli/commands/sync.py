@@ -231,7 +231,7 @@ def _round(
 
 def _silence(station: SyncConnections, interval: float) -> Iterator[Finding]:
     """What looks like a quiet day and is none."""
-    from ticktrail.health.silent_faults import judge_interval, look
+    from ticktrail.health.silent_faults import check_sync_interval, look
     from ticktrail.sync.incremental import scope_of
 
     n8n, now = station.settings.n8n, datetime.now(UTC)
@@ -240,7 +240,7 @@ def _silence(station: SyncConnections, interval: float) -> Iterator[Finding]:
     facts = station.ledger.sync_state.facts()
     for name in station.settings.workflow_ids:
         known = facts.get(scope_of(n8n.base_url, name, station.ledger))
-        finding = None if known is None else judge_interval(known, interval=interval, workflow_id=name, now=now)
+        finding = None if known is None else check_sync_interval(known, interval=interval, workflow_id=name, now=now)
         if finding is not None:
             yield finding
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 import msgspec
 
-from ticktrail.alerts.alert import Alert, Kind
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.service import acknowledge, find_alerts
 from ticktrail.alerts.settings import AlertSettings, read_alert_settings
 from ticktrail.messages.filters import MessageFilter
@@ -16,7 +16,7 @@ from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord
 
-OF_READING = frozenset({Kind.SYNC, Kind.WITHHELD, Kind.GAP, Kind.SILENCE})
+OF_READING = frozenset({AlertKind.SYNC, AlertKind.WITHHELD, AlertKind.GAP, AlertKind.SILENCE})
 """What the page about the ledger's trust tells more of."""
 
 LONGEST_NOTE = 300

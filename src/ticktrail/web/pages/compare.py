@@ -153,7 +153,7 @@ def choice_of(by: Grouping, group: Group, period: Period) -> UrlFilter | None:
 
 def _row(visitor: Visitor, by: Grouping, period: Period, group: Group, report: Statistics) -> Element:
     counts = group.counts
-    made, choice = stats.figures(counts, report.never), choice_of(by, group, period)
+    made, choice = stats.compute_rates(counts, report.never), choice_of(by, group, period)
 
     def cell(kind: str, count: int, rate: str = "") -> None:
         narrowed = None if choice is None else msgspec.structs.replace(choice, status=KINDS[kind])

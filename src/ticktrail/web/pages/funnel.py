@@ -108,7 +108,7 @@ def _explained() -> None:
 
 
 def _figures(visitor: Visitor, found: Statistics, period: Period) -> None:
-    counts, made = found.totals, stats.figures(found.totals, found.never)
+    counts, made = found.totals, stats.compute_rates(found.totals, found.never)
     since, until = _bounds(period)
 
     def to(kind: str) -> str | None:
@@ -142,7 +142,7 @@ def _figures(visitor: Visitor, found: Statistics, period: Period) -> None:
 
 
 def _remarks(visitor: Visitor, found: Statistics, period: Period) -> None:
-    counts, made = found.totals, stats.figures(found.totals, found.never)
+    counts, made = found.totals, stats.compute_rates(found.totals, found.never)
     since, until = _bounds(period)
     with parts.box("remarks"):
         parts.text(
@@ -210,7 +210,7 @@ def _day(visitor: Visitor, name: str, counts: Counts, found: Statistics) -> None
     site = visitor.site
     zone = site.settings.timezone
     since, until = (str(bound) for bound in day_bounds(name, zone))
-    made = stats.figures(counts, found.never)
+    made = stats.compute_rates(counts, found.never)
 
     def cell(kind: str, count: int, rate: str = "") -> None:
         choice = UrlFilter(status=KINDS[kind], since=since, until=until, people=True)

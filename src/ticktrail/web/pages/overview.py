@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from nicegui import ui
 from nicegui.element import Element
 
-from ticktrail.alerts.alert import Kind
+from ticktrail.alerts.alert import AlertKind
 from ticktrail.errors import TicktrailError
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.periods import USUAL
@@ -126,7 +126,7 @@ def _figure(need: Need) -> None:
             parts.text(nouns[count != 1], "need-noun")
         else:
             parts.text("!", "need-count", aria_hidden="true")
-        if alert.kind is Kind.FAILING and alert.messages is not None and alert.before is not None:
+        if alert.kind is AlertKind.FAILING and alert.messages is not None and alert.before is not None:
             name, said = words.trend(alert.messages, alert.before)
             parts.text(said, f"trend {name}")
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ticktrail.alerts.alert import Rules
 from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
-from ticktrail.alerts.failures import Failures, Moment
-from ticktrail.alerts.rules import judge
+from ticktrail.alerts.failures import AlertContext, Failures
+from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import packaged
@@ -151,7 +151,7 @@ def test_every_alert_has_the_address_of_its_list(
 ) -> None:
     """Whatever alert the rules make of hostile names and numbers, its address means exactly its own filter."""
     facts = AlertFacts(
-        at=Moment(NOW, ZoneInfo("Asia/Riyadh"), {}),
+        at=AlertContext(NOW, ZoneInfo("Asia/Riyadh"), {}),
         failures=Failures(messages=tuple(messages), sends=tuple(sends)),
         standings=(
             UndeliveredByNumber(number=number, ripe=Counts(messages=100, delivered=10, on_the_way=90), stuck=90),
@@ -161,7 +161,7 @@ def test_every_alert_has_the_address_of_its_list(
         unanswered=10,
         workflows=(WorkflowCompleteness(instance_url="u", workflow_id="orders", facts=Facts(checked_at=NOW)),),
     )
-    alerts = judge(facts, Rules(at_least=1, rate=0.0, window=window), packaged())
+    alerts = evaluate_rules(facts, Rules(at_least=1, rate=0.0, window=window), packaged())
     listings = [alert.listing for alert in alerts if alert.listing is not None]
     assert len(listings) >= 3  # stuck, fewer delivered, silence
     for listing in listings:
