@@ -80,14 +80,14 @@ def test_serve_answers_and_ends_cleanly(
         process.send_signal(number)
         _, said = process.communicate(timeout=20)
     assert process.returncode == 0
-    assert said == "Stopped.\n"
+    assert re.fullmatch(r"\S+ INFO    Stopped\.\n", said)
 
 
 def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> None:
     """Before the first sync it serves an empty ledger, says so, and makes no file."""
     with started(home, bare_environment, "serve", "--store", "l.db", "--port", free_port()) as (process, client):
         assert process.stderr is not None
-        assert re.match(r"There is no ledger at .*l\.db yet.* ticktrail sync ", process.stderr.readline())
+        assert re.search(r"WARNING There is no store at .*l\.db yet.* ticktrail sync", process.stderr.readline())
         assert wait_for(client, "/api/v1/messages", 200).json() == {"messages": [], "next": None}
         assert client.get("/readyz").status_code == 503
         process.terminate()
@@ -250,7 +250,7 @@ def test_run_says_what_the_dashboard_does_not_take_up(
         write(N8N_API_KEY=n8n.api_key, TICKTRAIL_TIMEZONE="Africa/Cairo")
         time.sleep(4)
         said = ended(process)
-    assert said.count("The settings have changed. Syncs go by them from now on, the dashboard after a restart.") == 1
+    assert said.count("The settings have changed. Syncs use them from now on, the dashboard after a restart.") == 1
 
 
 def test_run_goes_on_where_its_own_lease_was_left(home: Path, bare_environment: dict[str, str], n8n: N8nServer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -218,9 +219,10 @@ def test_a_watch_keeps_up_through_an_n8n_restart_and_ends_cleanly(
     text = said.read_text()
     assert process.returncode == 0
     assert text.count("Trying again") == 1
-    assert text.endswith("Stopped. Nothing was lost; the next run continues.\n")
+    assert text.endswith("INFO    Stopped. Nothing was lost; the next run continues.\n")
+    assert re.search(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S+ WARNING Trying again", text, re.MULTILINE)
     assert "Traceback" not in text
-    assert "30 executions: 30 with statuses" in output
+    assert "30 executions: 30 with statuses" in text
     assert n8n.api_key not in text + output
 
 

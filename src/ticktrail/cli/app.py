@@ -54,9 +54,9 @@ def run(arguments: list[str]) -> int:
         code: object = app(args=_with_interval(arguments), prog_name="ticktrail", standalone_mode=False)
         sys.stdout.flush()
     except TicktrailError as error:
-        say(str(error))
+        say(str(error), "error")
         if error.remedy:
-            say(error.remedy)
+            say(error.remedy, "error")
         return error.exit_code
     except TyperException as error:
         error.show() if hasattr(error, "show") else say(str(error))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -34,12 +34,21 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class LogFormat(StrEnum):
+    """How a service writes its log."""
+
+    text = "text"
+    json = "json"
+
+
 class ReportFormat(StrEnum):
     """How a report is printed."""
 
     text = "text"
     json = "json"
 
+
+MessageLevel = Literal["info", "warning", "error"]
 
 StoreOption = Annotated[
     str | None,
@@ -50,6 +59,7 @@ FormatOption = Annotated[
     typer.Option("--format", help="How to print: a table on a terminal, JSON Lines when piped, unless you say."),
 ]
 ReportOption = Annotated[ReportFormat, typer.Option("--format", help="How to print the report.")]
+LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Format of the log on stderr")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Name everything that was left out.")]
 SourceOption = Annotated[
     str,
@@ -76,16 +86,29 @@ WATCH_SECONDS = 20
 SaveOption = Annotated[bool, typer.Option("--save", help="Keep what is printed in the store.")]
 
 
-def say(text: str) -> None:
-    """Talk to the user, on stderr."""
+def _print_message(text: str, _: MessageLevel) -> None:
     print(text, file=sys.stderr)
+
+
+_write_message: Callable[[str, MessageLevel], object] = _print_message
+
+
+def send_messages_to(write: Callable[[str, MessageLevel], object]) -> None:
+    """Have messages written elsewhere from now on: a service writes them into its log."""
+    global _write_message  # noqa: PLW0603 - of the process, like stderr
+    _write_message = write
+
+
+def say(text: str, level: MessageLevel = "info") -> None:
+    """Write a message for the user: to stderr, or into the log of a service."""
+    _write_message(text, level)
 
 
 def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
     """The settings of this run; what looks like a mistake in ``.env`` is said, unless it was before."""
     settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
     for warning in () if quiet else settings.warnings:
-        say(warning)
+        say(warning, "warning")
     return settings
 
 

@@ -17,7 +17,14 @@ _REMIND_SECONDS = 3_600.0
 _JITTER = 0.1
 
 
-def watch(cycle: Callable[[], object], *, interval: float, stop: threading.Event, say: Callable[[str], object]) -> None:
+def watch(
+    cycle: Callable[[], object],
+    *,
+    interval: float,
+    stop: threading.Event,
+    say: Callable[[str], object],
+    warn: Callable[[str], object],
+) -> None:
     """Call ``cycle`` every ``interval`` seconds, plus or minus a tenth, until ``stop`` is set.
 
     After a cycle that fails the pauses double, up to :data:`LONGEST_PAUSE`. The error is printed once and then every
@@ -39,8 +46,8 @@ def watch(cycle: Callable[[], object], *, interval: float, stop: threading.Event
                 failing_since = began
             if failures == 0 or began - reported_at >= _REMIND_SECONDS:
                 reported_at = began
-                say(" ".join(filter(None, [str(error), error.remedy])))
-                say("Trying again until it works; everything read so far is stored.")
+                warn(" ".join(filter(None, [str(error), error.remedy])))
+                warn("Trying again until it works; everything read so far is stored.")
             pause = min(interval * 2 ** min(failures + 1, 10), max(LONGEST_PAUSE, interval))
             if failures == 0 and isinstance(error, StoreReplacedError):
                 pause = 0.0

@@ -20,7 +20,8 @@ _BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069-"
 
 _HIDDEN = re.compile(
     r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)"
-    r"|(?P<days>(?<![\w+-])(?:19|20)\d\d-[01]\d-[0-3]\d\.\.(?:19|20)\d\d-[01]\d-[0-3]\d(?![\w-]))"
+    r"|(?P<days>(?<![\w+-])(?:19|20)\d\d-[01]\d-[0-3]\d"
+    r"(?:\.\.(?:19|20)\d\d-[01]\d-[0-3]\d(?![\w-])|[ T][0-2]\d:[0-5]\d(?!\d)))"
     rf"|(?<!\d)\+?\d(?:[{_BETWEEN}]{{0,2}}\d){{8,}}(?!\d)"
 )
 """A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts.

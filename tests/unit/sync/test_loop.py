@@ -40,7 +40,7 @@ class Cycles:
 
     def run(self, interval: float = 0.001) -> None:
         """Watch until the outcomes are used up."""
-        watch(self, interval=interval, stop=self.stop, say=self.said.append)
+        watch(self, interval=interval, stop=self.stop, say=self.said.append, warn=self.said.append)
 
 
 def test_an_outage_is_said_once_and_so_is_its_end() -> None:

@@ -147,7 +147,7 @@ def say_delivery(delivery: DeliveryReport) -> None:
     if delivery.busy:
         say("Another process is sending notices now, so this one did not.")
     for problem in delivery.problems:
-        say(f"{problem} The next run retries.")
+        say(f"{problem} The next run retries.", "warning")
     if delivery.told:
         names = ", ".join(dict.fromkeys(name for name, _ in delivery.told))
         say(f"{plural(len(delivery.told), 'notice')} sent ({names})")

@@ -12,6 +12,8 @@ import typer
 from ticktrail.cli.commands.sync import sync_loop
 from ticktrail.cli.options import (
     WATCH_SECONDS,
+    LogFormat,
+    LogFormatOption,
     ReportFormat,
     StoreOption,
     VerboseOption,
@@ -42,19 +44,28 @@ _PORT = 8765
 
 
 @app.command()
-def serve(host: HostOption = _HOST, port: PortOption = _PORT, store: StoreOption = None) -> None:
-    """The dashboard for people, a JSON API and /metrics for programs."""
+def serve(
+    host: HostOption = _HOST,
+    port: PortOption = _PORT,
+    store: StoreOption = None,
+    log_format: LogFormatOption = LogFormat.text,
+) -> None:
+    """Serve the dashboard, JSON API and metrics."""
+    from ticktrail.cli import logs
+
+    logs.configure(log_format)
     stop = threading.Event()
     # From the beginning: in a container a signal that nobody listens for is not heard at all.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
+        logs.hide_secrets(settings)
         missing = _missing_file(settings)
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import serve as serve_until
 
         _say_where(host, port)
         if missing is not None:
-            say(f"There is no ledger at {missing} yet: what it serves is empty until ticktrail sync makes one.")
+            say(f"There is no store at {missing} yet. Create it with ticktrail sync.", "warning")
         serve_until(dashboard, listening, stop=stop)
     say("Stopped.")
 
@@ -73,10 +84,13 @@ def run(
     ] = False,
     store: StoreOption = None,
     verbose: VerboseOption = False,
+    log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """One process for a server: keeps the store up to date, tells what needs somebody, and serves the dashboard."""
+    """Sync, send alerts and serve in one process."""
     from ticktrail.alerts.settings import read_alert_settings
+    from ticktrail.cli import logs
 
+    logs.configure(log_format)
     # The watch has the main thread. When either of the two ends, for whatever reason, so does the other.
     stop = threading.Event()
     # From the beginning: in a container a signal that nobody listens for is not heard at all.
@@ -115,7 +129,7 @@ class _Dashboard:
         self._state.n8n_key = settings.n8n.api_key
         current = _without_keys(settings)
         if current not in (self._last, self._shown):
-            say("The settings have changed. Syncs go by them from now on, the dashboard after a restart.")
+            say("The settings have changed. Syncs use them from now on, the dashboard after a restart.", "warning")
         self._last = current
 
 

@@ -14,6 +14,8 @@ import typer
 
 from ticktrail.cli.connections import SyncConnections
 from ticktrail.cli.options import (
+    LogFormat,
+    LogFormatOption,
     ReportFormat,
     ReportOption,
     SourceOption,
@@ -61,6 +63,7 @@ def sync(
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
+    log_format: LogFormatOption = LogFormat.text,
 ) -> None:
     """Bring the store up to date with everything the source shows."""
     if source != "n8n" and (full or watch is not None):
@@ -74,6 +77,9 @@ def sync(
     if watch is not None and watch < _SHORTEST_INTERVAL:
         raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
     if watch is not None:
+        from ticktrail.cli import logs
+
+        logs.configure(log_format)
         sync_loop(watch, store, form, full=full, annotate=annotate, verbose=verbose, alerts=alerts)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
@@ -147,6 +153,7 @@ def sync_loop(
     Raises:
         ConfigurationError: what waiting does not mend.
     """
+    from ticktrail.cli import logs
     from ticktrail.cli.commands.alerts import AlertWatch
     from ticktrail.health.silent_faults import Remembered
     from ticktrail.sync.lease_owner import new_holder
@@ -166,6 +173,7 @@ def sync_loop(
     def cycle() -> None:
         nonlocal first
         station.refresh()
+        logs.hide_secrets(station.settings)
         if noticing is not None:
             noticing(station.settings)
         _say_once(_watching(station, interval), announced)
@@ -184,7 +192,7 @@ def sync_loop(
             _beat(station.settings)
 
     with stopping(stop, *signals), closing(station):
-        watch(cycle, interval=interval, stop=stop, say=lambda text: say(f"{_clock()} {text}"))
+        watch(cycle, interval=interval, stop=stop, say=say, warn=lambda text: say(text, "warning"))
     say("Stopped. Nothing was lost; the next run continues.")
 
 
@@ -204,7 +212,7 @@ def _say_silence(station: SyncConnections, interval: float, remembered: Remember
     """From time to time, what keeps statuses from coming although nothing failed: each thing once."""
     if remembered.is_time():
         for finding in remembered.news(_silence(station, interval)):
-            say(f"{_clock()} {finding.says} {finding.remedy}".rstrip())
+            say(f"{finding.says} {finding.remedy}".rstrip(), "warning")
 
 
 def _round(
@@ -252,10 +260,6 @@ def _say_once(text: str, said: set[str]) -> None:
         say(text)
 
 
-def _clock() -> str:
-    return f"{datetime.now(UTC).astimezone():%H:%M:%S}"
-
-
 def _beat(settings: Settings) -> None:
     if settings.heartbeat_url is None:
         return
@@ -263,7 +267,7 @@ def _beat(settings: Settings) -> None:
 
     problem = beat(settings.heartbeat_url)
     if problem is not None:
-        say(problem)
+        say(problem, "warning")
 
 
 def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
@@ -279,7 +283,7 @@ def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
 
 
 def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, verbose: bool) -> None:
-    """A watch prints a line when there is something to say."""
+    """Report a sync that stored something or met a problem."""
     from ticktrail.output.sync import news_line
     from ticktrail.sync.runs import is_news
 
@@ -290,6 +294,6 @@ def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, 
     if form is ReportFormat.json:
         _print(report, form, verbose=verbose)
     else:
-        print(f"{_clock()} {news_line(report)}")
+        say(news_line(report))
         say_problems(report.read_counts, verbose=verbose)
     sys.stdout.flush()
