@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import enum
 import hashlib
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -70,44 +68,6 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     before: int | None = None
     since_timestamp: int | None = None
     listing: MessageFilter | SendFilter | None = None
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """When something is worth an alert. Durations in seconds, rates from 0 to 1.
-
-    Attributes:
-        window: failures so young are looked at.
-        at_least: messages below which no rate means anything.
-        rate: share of messages from which a code that counts by rate is worth an alert; ``rates`` by code.
-        stuck_after: one tick for so long is long; ``stuck_rate``: a share of messages from which it is worth an alert.
-        delivery_drop: so much less delivered than a week before, in parts of all.
-        silence_after: no status for so long although messages were accepted.
-        silence_factor: no status for so many times the longest pause of the last fourteen days.
-        off: kinds, codes and keys that are never worth an alert.
-        quiet: minutes of the day in which warnings wait, from and to; None for never.
-        remind_after: tell again of what still fires after so long; None for never.
-    """
-
-    window: int = DAY_SECONDS
-    at_least: int = 20
-    rate: float = 0.1
-    rates: Mapping[str, float] = {}
-    stuck_after: int = DAY_SECONDS
-    stuck_rate: float = 0.1
-    delivery_drop: float = 0.1
-    silence_after: int = 2 * HOUR_SECONDS
-    silence_factor: float = 1.5
-    off: frozenset[str] = frozenset()
-    quiet: tuple[int, int] | None = None
-    remind_after: int | None = None
-
-    def is_quiet(self, moment: datetime) -> bool:
-        """Whether warnings wait at this moment, told in the zone of the quiet hours."""
-        if self.quiet is None:
-            return False
-        begin, end = self.quiet
-        minute = moment.hour * 60 + moment.minute
-        return begin <= minute < end if begin <= end else minute >= begin or minute < end
 
 
 def key_of(label: str, *parts: object) -> str:

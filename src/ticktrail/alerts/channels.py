@@ -18,7 +18,7 @@ import httpx2
 import msgspec
 
 from ticktrail import __version__
-from ticktrail.alerts.settings import Channel
+from ticktrail.settings.channels import Channel
 from ticktrail.settings.optional_packages import install_command
 from ticktrail.settings.secret import Secret
 

@@ -108,7 +108,7 @@ def read_report(
     chosen, earlier = (
         MessageFilter(since_timestamp=one.since, until_timestamp=one.until) for one in (period, week_before(period))
     )
-    found = compute_statistics(store, settings, chosen, Grouping.ERROR, naming=own.naming, now=now)
+    found = compute_statistics(store, settings, chosen, Grouping.ERROR, user_file=own.user_file, now=now)
     (before,) = store.statistics(earlier, young_since=young_from(now), details=True)
     groups = found.groups
     errors = [] if groups is None else [*groups.shown, Group(key=None, counts=groups.nameless)]

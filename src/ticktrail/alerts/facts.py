@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 import msgspec
 
-from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS, Rules
+from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS
 from ticktrail.alerts.failures import AlertContext, Failures
 from ticktrail.health.checks import Finding, check_key_expiry
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
-from ticktrail.settings.naming import Naming
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
@@ -112,7 +112,9 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     key: Finding | None = None
 
 
-def read_facts(ledger: Store, settings: Settings, rules: Rules, naming: Naming, *, now: datetime) -> AlertFacts:
+def read_facts(
+    ledger: Store, settings: Settings, rules: Rules, numbers: Mapping[str, str], *, now: datetime
+) -> AlertFacts:
     """The facts of this moment."""
     moment, window = int(now.timestamp()), rules.window
     newest = next(ledger.messages(MessageFilter(limit=1)), None)
@@ -121,7 +123,7 @@ def read_facts(ledger: Store, settings: Settings, rules: Rules, naming: Naming, 
     unanswered, synced = _unanswered(ledger, rules, last, moment), workflows(ledger, settings)
     until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
     return AlertFacts(
-        at=AlertContext(now, settings.timezone, naming.numbers),
+        at=AlertContext(now, settings.timezone, numbers),
         failures=_failures(ledger, moment - window, None),
         failures_before=_failures(ledger, moment - 2 * window, moment - window),
         unconfirmed=_unconfirmed(ledger, moment - WEEK, until),

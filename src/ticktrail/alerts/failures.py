@@ -11,13 +11,15 @@ from datetime import datetime, tzinfo
 
 import msgspec
 
-from ticktrail.alerts.alert import HOUR_SECONDS, Alert, AlertKind, Rules, key_of
+from ticktrail.alerts.alert import HOUR_SECONDS, Alert, AlertKind, key_of
 from ticktrail.messages.error_codes import Catalogue, FailureCode, plain_code
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.text.formatting import outside, people_text, plural, span, when
 from ticktrail.text.masking import mask_number
+from ticktrail.text.phone_numbers import own_name
 
 CALM_SECONDS = HOUR_SECONDS
 """Without a failure for so long, and with a success since: then what counts at once is over."""
@@ -230,7 +232,7 @@ def _subjects(cause: _Cause, failed: _Failed, names: Mapping[str, str]) -> list[
 
 def number_name(number: str, label: str | None, names: Mapping[str, str]) -> str:
     """A sending number as the user calls it, else masked."""
-    own = names.get(number) or names.get(label or "")
+    own = own_name(names, number, label)
     return outside(own) if own else mask_number(label or number)
 
 

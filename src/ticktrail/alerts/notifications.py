@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import msgspec
 
-from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.channels import Notice, safe_id
 from ticktrail.alerts.documents import alert_document, body_of
 from ticktrail.alerts.rules import may_be_over
-from ticktrail.alerts.settings import Channel
 from ticktrail.errors import TicktrailError
+from ticktrail.settings.alert_rules import Rules
+from ticktrail.settings.channels import Channel
 from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, AlertKind, Rules, key_of
+from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, AlertKind, key_of
 from ticktrail.alerts.facts import (
     DELIVERED_WITHIN,
     FEWEST_SENDS,
@@ -26,6 +26,7 @@ from ticktrail.health.checks import Severity
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import counted, reason_text
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.text.formatting import outside, plural, span, when
 
 LATELY = WEEK

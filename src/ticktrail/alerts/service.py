@@ -41,10 +41,11 @@ class NotificationResult(msgspec.Struct, frozen=True, kw_only=True):
 
 def find_alerts(settings: Settings, own: AlertSettings, store: Store, now: datetime) -> OpenAlerts:
     """Return the alerts that fire now. Acknowledgements of alerts that are resolved end."""
-    facts = read_facts(store, settings, own.rules, own.naming, now=now)
-    alerts = evaluate_rules(facts, own.rules, own.catalogue)
+    file = own.user_file
+    facts = read_facts(store, settings, file.rules, file.numbers, now=now)
+    alerts = evaluate_rules(facts, file.rules, file.failure_codes)
     follow_acknowledged(alerts, store, now=now)
-    return OpenAlerts(alerts=tuple(alerts), checked=checked_text(facts, own.rules))
+    return OpenAlerts(alerts=tuple(alerts), checked=checked_text(facts, file.rules))
 
 
 def acknowledge(
@@ -74,10 +75,10 @@ def notify(
     Raises:
         ConfigurationError: ``ticktrail.toml`` is malformed.
     """
-    own = read_alert_settings(settings.config_file, environ)
+    own = read_alert_settings(settings, environ)
     found = find_alerts(settings, own, store, now)
     context = NotificationContext(now=now, zone=settings.timezone, holder=new_holder(), instance=settings.instance)
-    delivery = send_due(found.alerts, store, own.channels, own.rules, context, carry)
+    delivery = send_due(found.alerts, store, own.channels, own.user_file.rules, context, carry)
     return NotificationResult(found=found, delivery=delivery)
 
 

@@ -22,7 +22,7 @@ from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.model import HistoryEntry, Message
 from ticktrail.settings.settings import Settings, load_settings
-from ticktrail.settings.user_file import question_settings
+from ticktrail.settings.user_file import dialling_region
 from ticktrail.sync.scan import Scan, newest
 from ticktrail.text.phone_numbers import parse_person
 from ticktrail.text.times import parse_moment
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _run(options: argparse.Namespace, settings: Settings) -> None:
     since = None if options.since is None else parse_moment(options.since, datetime.now(UTC), settings.timezone)
-    person = None if options.wa_id is None else parse_person(options.wa_id, question_settings(settings).region)
+    person = None if options.wa_id is None else parse_person(options.wa_id, dialling_region(settings))
     with ExitStack() as stack:
         sources = open_all(stack, "n8n", settings)
         say(f"Scanning the newest {options.limit} executions of {', '.join(settings.workflow_ids)} …")

@@ -176,9 +176,9 @@ def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
 
 def failure_codes(settings: Settings) -> Catalogue:
     """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says."""
-    from ticktrail.settings.user_file import catalogue
+    from ticktrail.settings.user_file import read_user_file
 
-    return catalogue(settings)
+    return read_user_file(settings).failure_codes
 
 
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ticktrail import __version__
+from ticktrail.errors import ConfigurationError
 from ticktrail.health.checks import Finding, Severity
+from ticktrail.settings.channels import resolve_channels
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import SettingFault, Settings
+from ticktrail.settings.user_file import read_user_file
 
 _OLDEST_SQLITE = (3, 34, 0)
 
@@ -35,7 +38,7 @@ def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> l
         )
     elif not faults:
         findings.append(_finding("settings", Severity.OK, "All that is needed is set."))
-    findings += _private(settings)
+    findings += _user_file(settings) + _private(settings)
     local = now.astimezone(settings.timezone)
     findings.append(_finding("time zone", Severity.OK, f"{settings.timezone}, where it is {local:%Y-%m-%d %H:%M} now."))
     heartbeat = (
@@ -71,6 +74,17 @@ def _versions() -> Finding:
             "Use a newer Python, or keep the messages in MongoDB.",
         )
     return _finding("versions", Severity.OK, says)
+
+
+def _user_file(settings: Settings) -> list[Finding]:
+    """Check ``ticktrail.toml``, the secrets of its channels included."""
+    if settings.config_file is None:
+        return []
+    try:
+        resolve_channels(read_user_file(settings).channels, os.environ)
+    except ConfigurationError as error:
+        return [_finding("ticktrail.toml", Severity.FAULT, str(error), error.remedy)]
+    return [_finding("ticktrail.toml", Severity.OK, f"{settings.config_file} can be used.")]
 
 
 def _private(settings: Settings) -> list[Finding]:

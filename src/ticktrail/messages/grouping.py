@@ -14,7 +14,7 @@ import msgspec
 
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
 from ticktrail.messages.filters import Grouping
-from ticktrail.text.phone_numbers import country_of
+from ticktrail.text.phone_numbers import country_of, own_name
 
 TIMES = frozenset({Grouping.DAY, Grouping.HOUR})
 
@@ -55,9 +55,7 @@ def folded(
         return _joined((campaign_of(group.key, campaign_key), None, group.counts) for group in groups)
     if by is Grouping.NUMBER and names:
         return (
-            msgspec.structs.replace(
-                group, label=names.get(str(group.key)) or names.get(group.label or "") or group.label
-            )
+            msgspec.structs.replace(group, label=own_name(names, str(group.key), group.label) or group.label)
             for group in groups
         )
     return iter(groups)

@@ -42,7 +42,7 @@ from ticktrail.queries.filter_values import (
     parse_template,
     write_moment,
 )
-from ticktrail.settings.user_file import catalogue, question_settings
+from ticktrail.settings.user_file import dialling_region, read_user_file
 from ticktrail.text.phone_numbers import parse_country, parse_person
 from ticktrail.text.times import parse_duration, parse_moment
 
@@ -171,7 +171,7 @@ def _page(cursor: type[Cursor | SendCursor]) -> tuple[Condition[Any], Condition[
 
 
 def _person(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
-    return replace(chosen, person=parse_person(text, question_settings(context.settings).region))
+    return replace(chosen, person=parse_person(text, dialling_region(context.settings)))
 
 
 def _updated_within(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
@@ -181,11 +181,11 @@ def _updated_within(chosen: MessageFilter, text: str, context: ParseContext) -> 
 
 
 def _campaign(chosen: MessageFilter, text: str, context: ParseContext) -> MessageFilter:
-    return replace(chosen, campaign=text, campaign_key=question_settings(context.settings).campaign_key)
+    return replace(chosen, campaign=text, campaign_key=read_user_file(context.settings).campaign_key)
 
 
 def _retryable(chosen: MessageFilter, _: object, context: ParseContext) -> MessageFilter:
-    codes = retryable_codes(catalogue(context.settings))
+    codes = retryable_codes(read_user_file(context.settings).failure_codes)
     return chosen.retryable(tuple(code for code in codes if isinstance(code, int)))
 
 

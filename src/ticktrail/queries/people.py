@@ -5,7 +5,7 @@ from __future__ import annotations
 from ticktrail.errors import ConfigurationError
 from ticktrail.queries.lists import find_people
 from ticktrail.settings.settings import Settings
-from ticktrail.settings.user_file import question_settings
+from ticktrail.settings.user_file import dialling_region
 from ticktrail.stores import Store
 from ticktrail.text.phone_numbers import national_digits, parse_person
 
@@ -16,7 +16,7 @@ def find_person(store: Store, text: str, settings: Settings) -> tuple[str, ...]:
     Raises:
         ConfigurationError: the text is empty or too short, or several numbers in the store end in these digits.
     """
-    person = parse_person(text, question_settings(settings).region)
+    person = parse_person(text, dialling_region(settings))
     if person.suffix is None:
         return person.ids
     numbers = [number for number, _ in find_people(store, person).people]
@@ -30,6 +30,6 @@ def find_person(store: Store, text: str, settings: Settings) -> tuple[str, ...]:
 
 def ids_to_erase(ids: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """Add each number as it is dialled within the user's country: workflows send to such numbers too."""
-    region = question_settings(settings).region
+    region = dialling_region(settings)
     national = (national_digits(number, region) for number in ids)
     return tuple(dict.fromkeys((*ids, *(digits for digits in national if digits is not None))))

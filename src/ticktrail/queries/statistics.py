@@ -16,8 +16,8 @@ from ticktrail.messages.grouping import WITH_DETAILS, Chosen
 from ticktrail.queries import hints
 from ticktrail.queries.completeness import missing_data, read_completeness, statuses_never_passed
 from ticktrail.queries.periods import Period
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
 
 SPARKLINES = 30
@@ -69,7 +69,7 @@ def compute_statistics(
     chosen: MessageFilter,
     by: Grouping | None = None,
     *,
-    naming: Naming,
+    user_file: UserFile,
     now: datetime,
     limit: int = sys.maxsize,
     compare: bool = False,
@@ -89,7 +89,7 @@ def compute_statistics(
         sends_known = next(store.sends(msgspec.structs.replace(sends, refused=False, limit=1)), None) is not None
     groups = None
     if by is not None:
-        groups = grouping.chosen(iterate_groups(store, chosen, by, naming=naming, now=now), by, limit)
+        groups = grouping.chosen(iterate_groups(store, chosen, by, user_file=user_file, now=now), by, limit)
     change: float | None = None
     changes: dict[Key, float | None] = {}
     spans = _compared_spans(chosen, now) if compare else None
@@ -100,7 +100,7 @@ def compute_statistics(
             young, earlier = (
                 {
                     group.key: group.counts
-                    for group in iterate_groups(store, span, by, naming=naming, now=now, change_only=True)
+                    for group in iterate_groups(store, span, by, user_file=user_file, now=now, change_only=True)
                     if group.key in wanted
                 }
                 for span in spans
@@ -127,7 +127,7 @@ def compute_statistics(
 
 
 def iterate_groups(
-    store: Store, chosen: MessageFilter, by: Grouping, *, naming: Naming, now: datetime, change_only: bool = False
+    store: Store, chosen: MessageFilter, by: Grouping, *, user_file: UserFile, now: datetime, change_only: bool = False
 ) -> Iterator[Group]:
     """Yield the groups of the messages a filter chooses under the names people know them by, as they are counted.
 
@@ -139,11 +139,12 @@ def iterate_groups(
     sends = None if change_only or by is Grouping.ERROR else matching_sends(chosen)
     if sends is not None:
         counted = grouping.with_sends(counted, store.unconfirmed(sends, by, overdue_before=overdue_before(now)))
-    return grouping.folded(counted, by, zone=store.timezone, campaign_key=naming.campaign_key, names=naming.numbers)
+    names, key = user_file.numbers, user_file.campaign_key
+    return grouping.folded(counted, by, zone=store.timezone, campaign_key=key, names=names)
 
 
 def sparklines(
-    store: Store, chosen: MessageFilter, by: Grouping, keys: Collection[Key], *, naming: Naming
+    store: Store, chosen: MessageFilter, by: Grouping, keys: Collection[Key], *, user_file: UserFile
 ) -> dict[Key, Sparkline]:
     """Return the sparkline of each of these groups, with two queries however many groups there are."""
 
@@ -151,8 +152,8 @@ def sparklines(
         found: dict[Key, list[Group]] = {key: [] for key in keys}
         for group in store.statistics(chosen, by, young_since=0, across=across):
             key = group.key
-            if by is Grouping.CAMPAIGN and naming.campaign_key:
-                key = grouping.campaign_of(key, naming.campaign_key)
+            if by is Grouping.CAMPAIGN and user_file.campaign_key:
+                key = grouping.campaign_of(key, user_file.campaign_key)
             if key in found:
                 found[key].append(msgspec.structs.replace(group, key=group.across))
         return found

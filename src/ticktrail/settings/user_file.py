@@ -1,83 +1,126 @@
-"""What ``ticktrail.toml`` says that concerns questions: how campaigns are labelled, where numbers are dialled.
+"""``ticktrail.toml``, the user's own file beside ``.env``: read once into one typed value.
 
-Other tables in the file are other modules' business.
+campaign_key = "campaign"    # the key of the campaign in a callbackData that is a JSON object
+region = "SA"                # the country whose numbers are dialled without a calling code
+
+[numbers]                    # names of sending numbers, by phone number id or number
+"106540352242922" = "Support"
+
+[error_codes.131026]         # own advice on failures, see ticktrail.messages.error_codes
+[alerts]                     # see ticktrail.settings.alert_rules
+[[channels]]                 # see ticktrail.settings.channels
 """
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from ticktrail.errors import ConfigurationError, SettingsError
 from ticktrail.messages.error_codes import TABLE, Catalogue, packaged
-from ticktrail.settings.config_file import read_config_file
+from ticktrail.settings.alert_rules import Rules, parse_rules
+from ticktrail.settings.channels import ChannelTable, parse_channels
+from ticktrail.settings.environment import read_text
 from ticktrail.settings.settings import Settings
-from ticktrail.text.times import parse_duration
+from ticktrail.settings.toml_values import check_keys, table_of, text_of
+from ticktrail.text.phone_numbers import person_id
 
 
-class QuestionSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys at the top of the file.
+class UserFile(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that ``ticktrail.toml`` sets.
 
     Attributes:
-        campaign_key: the key in a JSON ``callbackData`` that holds the campaign.
+        campaign_key: the key of the campaign in a ``callbackData`` that is a JSON object.
         region: ISO code of the country in which numbers without a calling code are dialled.
+        numbers: names of sending numbers, by phone number id or number in normal form.
+        failure_codes: the packaged catalogue with the user's own entries over it.
+        rules: thresholds of alerts.
+        channels: where alerts are sent, secrets not read yet.
     """
 
     campaign_key: str | None = None
     region: str | None = None
+    numbers: Mapping[str, str] = {}
+    failure_codes: Catalogue = msgspec.field(default_factory=packaged)
+    rules: Rules = Rules()
+    channels: tuple[ChannelTable, ...] = ()
 
 
-def read_toml(settings: Settings) -> dict[str, Any]:
-    """All that ``ticktrail.toml`` says; empty when there is none.
-
-    Raises:
-        SettingsError: it cannot be read, or is not TOML.
-    """
-    if settings.config_file is None:
-        return {}
-    return read_config_file(settings.config_file)
+_KEYS = ("campaign_key", "region", "numbers", TABLE, "alerts", "channels")
 
 
-def question_settings(settings: Settings) -> QuestionSettings:
-    """What the file says, the region else as the time zone has it (``Asia/Riyadh`` is Saudi Arabia's).
+def read_user_file(settings: Settings) -> UserFile:
+    """Return what the file of the settings sets; the defaults without a file. A file is read again when it changed.
 
     Raises:
-        SettingsError: a value is no text.
+        SettingsError: the file cannot be read, is not TOML, or has an unknown table or key or a malformed value.
     """
+    path = settings.config_file
+    if path is None:
+        return UserFile()
     try:
-        found = msgspec.convert(read_toml(settings), QuestionSettings)
-    except msgspec.ValidationError as error:
+        stat = path.stat()
+        return _read(path, stat.st_mtime_ns, stat.st_size, stat.st_ino)
+    except OSError as error:
         raise SettingsError(
-            f"{settings.config_file}: {error}.", remedy='A good one: campaign_key = "campaign", region = "SA"'
-        ) from None
-    region = found.region or _country_of(settings.timezone.key)
-    return msgspec.structs.replace(found, region=region and region.strip().upper())
+            f"{path} cannot be read: {error.strerror}.", remedy="Give this user access to the file, or remove it."
+        ) from error
 
 
 def late_sync_seconds(settings: Settings) -> int | None:
-    """``sync_after`` of ``[alerts]`` in seconds; None where the file does not say it, or cannot be used."""
+    """Return ``sync_after`` of ``[alerts]``; None where the file does not set it, or cannot be used."""
     try:
-        found = read_toml(settings).get("alerts", {}).get("sync_after")
-        return parse_duration(found) if isinstance(found, str) else None
-    except (ConfigurationError, AttributeError):
+        return read_user_file(settings).rules.sync_after
+    except ConfigurationError:
         return None
 
 
-def catalogue(settings: Settings) -> Catalogue:
-    """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says.
+def dialling_region(settings: Settings) -> str | None:
+    """Return the country in which numbers without a calling code are dialled: the file's, or the time zone's."""
+    return read_user_file(settings).region or _country_of(settings.timezone.key)
 
-    Raises:
-        SettingsError: the file cannot be read, or says something else where a code should stand.
-    """
-    if settings.config_file is None:
-        return packaged()
-    return packaged().with_own(read_toml(settings).get(TABLE, {}), str(settings.config_file))
+
+@lru_cache(maxsize=8)
+def _read(path: Path, *_version: int) -> UserFile:
+    try:
+        content = tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{path} is not TOML: {str(error).rstrip('.')}.",
+            remedy="Put texts in straight quotes, and the name of a table in brackets: [error_codes.131026]",
+        ) from None
+    check_keys(content, _KEYS, str(path), "table or key")
+    region = content.get("region")
+    key = content.get("campaign_key")
+    return UserFile(
+        campaign_key=None if key is None else text_of(key, f"{path}: campaign_key", 'campaign_key = "campaign"'),
+        region=None if region is None else text_of(region, f"{path}: region", 'region = "SA"').upper(),
+        numbers=_numbers(content.get("numbers", {}), f"{path}: [numbers]"),
+        failure_codes=packaged().with_own(content.get(TABLE, {}), str(path)),
+        rules=parse_rules(content.get("alerts", {}), f"{path}: [alerts]"),
+        channels=parse_channels(content.get("channels", []), f"{path}: [[channels]]", path.parent),
+    )
+
+
+def _numbers(value: Any, where: str) -> dict[str, str]:
+    example = '[numbers], and below it "106540352242922" = "Support"'
+    numbers: dict[str, str] = {}
+    for number, name in table_of(value, where, example).items():
+        normal = person_id(number)
+        if normal is None:
+            raise SettingsError(f"{where}: {number[:40]!a} is not a phone number.", remedy=f"Write it as {example}")
+        numbers[normal] = text_of(name, f"{where} {number[:40]!a}", '"Support"')
+    return numbers
 
 
 def _country_of(timezone: str) -> str | None:
-    """The country a time zone is kept for (IANA's ``zone.tab``); None where there is none, such as UTC."""
+    """Return the country of a time zone (IANA's ``zone.tab``); None for a zone of no country, such as UTC."""
     try:
         table = (resources.files("tzdata") / "zoneinfo" / "zone.tab").read_text(encoding="utf-8")
     except (OSError, ModuleNotFoundError):

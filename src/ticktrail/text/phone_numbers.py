@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from typing import Final
 from urllib.parse import unquote
@@ -204,6 +205,11 @@ def equivalent_numbers(digits: str) -> tuple[str, ...]:
     elif digits.startswith("55") and len(digits) == 12:
         other = f"{digits[:4]}9{digits[4:]}"
     return (digits,) if other is None else (digits, other)
+
+
+def own_name(names: Mapping[str, str], *numbers: str | None) -> str | None:
+    """Return the user's name for the first of these numbers that has one; ``names`` are by number in normal form."""
+    return next((names[number] for number in map(person_id, numbers) if number is not None and number in names), None)
 
 
 def country_of(number: str | None) -> str | None:

@@ -26,11 +26,11 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.statistics import young_from
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import Settings
-from ticktrail.settings.user_file import catalogue
+from ticktrail.settings.user_file import UserFile, read_user_file
 from ticktrail.stores import Store
+from ticktrail.text.phone_numbers import own_name
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -78,7 +78,7 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
         totals=totals.counts,
         failures=_by_code(
             store.statistics(_EVERYTHING, Grouping.ERROR, young_since=young),
-            set(map(str, catalogue(settings).singles)),
+            set(map(str, read_user_file(settings).failure_codes.singles)),
         ),
         last_status=_last_status(store, now),
         synced=synced,
@@ -86,9 +86,9 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
     )
 
 
-def read_numbers(store: Store, naming: Naming, now: datetime) -> dict[str, Counts]:
+def read_numbers(store: Store, user_file: UserFile, now: datetime) -> dict[str, Counts]:
     """Counts by the number that sent: its own name, else its id. Of a million messages this takes seconds."""
-    return _by_number(store.statistics(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), naming)
+    return _by_number(store.statistics(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), user_file)
 
 
 def _last_status(store: Store, now: datetime) -> int | None:
@@ -242,15 +242,14 @@ def _events(totals: Counts) -> dict[str, int]:
     }
 
 
-def _by_number(groups: Iterable[Group], naming: Naming) -> dict[str, Counts]:
+def _by_number(groups: Iterable[Group], user_file: UserFile) -> dict[str, Counts]:
     found: dict[str, Counts] = {}
     for group in sorted(groups, key=lambda group: (-group.counts.messages, str(group.key))):
         if not group.counts.messages:
             continue
         name = "unknown"
         if group.key is not None:
-            own = naming.numbers.get(str(group.key)) or naming.numbers.get(group.label or "")
-            name = own or _plain(str(group.key))
+            name = own_name(user_file.numbers, str(group.key), group.label) or _plain(str(group.key))
         if name not in found and len(found) >= MOST_SERIES:
             name = REST
         found[name] = found.get(name, Counts()) + group.counts

@@ -24,8 +24,8 @@ from ticktrail import __version__
 from ticktrail.errors import ConfigurationError, FatalError, TicktrailError
 from ticktrail.messages.counts import Counts
 from ticktrail.queries.conversation import Texts
-from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
+from ticktrail.settings.user_file import read_user_file
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_conversations
 from ticktrail.web import metrics, probes
@@ -235,13 +235,13 @@ async def _no_such_path() -> Response:
 def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callable[[], Awaitable[None]]:
     """Hang up ``/metrics``. Returns what takes the reading that counters count from."""
     made = metrics.Metrics()
-    naming = read_naming(settings.config_file)
+    user_file = read_user_file(settings)
 
     def query(store: Store) -> metrics.Reading:
         return metrics.read(store, settings, datetime.now(UTC))
 
     def query_numbers(store: Store) -> dict[str, Counts]:
-        return metrics.read_numbers(store, naming, datetime.now(UTC))
+        return metrics.read_numbers(store, user_file, datetime.now(UTC))
 
     async def read() -> metrics.Reading:
         return await cache.recall("metrics", query, of_sync_state=True, seconds=METRICS_SECONDS)

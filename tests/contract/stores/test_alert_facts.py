@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.facts import read_facts
 from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.settings.naming import Naming
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Change, Facts, PendingExecution
@@ -31,7 +31,7 @@ def settings(**environ: str) -> Settings:
 
 def alerts(store: Store, **environ: str) -> list[Alert]:
     """What needs somebody, by the usual rules."""
-    facts = read_facts(store, settings(**environ), Rules(), Naming(), now=NOW)
+    facts = read_facts(store, settings(**environ), Rules(), {}, now=NOW)
     return evaluate_rules(facts, Rules(), packaged())
 
 
@@ -166,7 +166,7 @@ def test_a_pause_longer_than_the_longest(store: Store) -> None:
     note(store, checked_at=NOW)
     (alert,) = alerts(store)
     assert alert.says == "No status has come for 13 h. The longest pause in the fourteen days before was 8 h."
-    facts = read_facts(store, settings(), Rules(), Naming(), now=NOW)
+    facts = read_facts(store, settings(), Rules(), {}, now=NOW)
     assert facts.longest_pause == 8 * HOUR
 
 

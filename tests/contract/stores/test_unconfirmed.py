@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.support.records import AT
 
-from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.facts import read_facts
 from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.extraction.execution_reader import extract
@@ -20,8 +20,9 @@ from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.queries.statistics import Statistics, compute_statistics, statistics_document
-from ticktrail.settings.naming import Naming
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import load_settings
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
 
 CASES = Path(__file__).parents[2] / "data" / "cases"
@@ -56,12 +57,12 @@ def status(number: int, ago: int, **more: Any) -> StatusEvent:
 
 def statistics(store: Store, chosen: MessageFilter | None = None, by: Grouping | None = None) -> Statistics:
     """The statistics of a filter."""
-    return compute_statistics(store, SETTINGS, chosen or MessageFilter(), by, naming=Naming(), now=NOW)
+    return compute_statistics(store, SETTINGS, chosen or MessageFilter(), by, user_file=UserFile(), now=NOW)
 
 
 def alerts(store: Store) -> list[Alert]:
     """The alerts about unconfirmed sends."""
-    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), Naming(), now=NOW), Rules(), packaged())
+    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), UserFile(), now=NOW), Rules(), packaged())
     return [alert for alert in found if alert.kind is AlertKind.UNCONFIRMED]
 
 

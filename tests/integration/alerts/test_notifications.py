@@ -18,12 +18,15 @@ import msgspec
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 
-from ticktrail.alerts.alert import Alert, AlertKind, Rules
+from ticktrail.alerts.alert import Alert, AlertKind
 from ticktrail.alerts.channels import Notice, deliver
 from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, send_due
-from ticktrail.alerts.settings import Channel, read_alert_settings
+from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import MessageFilter
+from ticktrail.settings.alert_rules import Rules
+from ticktrail.settings.channels import Channel
 from ticktrail.settings.secret import Secret
+from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.lease_owner import new_holder
@@ -131,10 +134,10 @@ def test_the_documented_settings_can_be_read(tmp_path: Path) -> None:
     (tmp_path / "webhook-secret").write_text(SECRET, encoding="utf-8")
     file = tmp_path / "ticktrail.toml"
     file.write_text(example("toml"), encoding="utf-8")
-    own = read_alert_settings(file, {"TICKTRAIL_CHAT_URL": "slack://a/b/c"})
+    own = read_alert_settings(load_settings({}, {}, tmp_path), {"TICKTRAIL_CHAT_URL": "slack://a/b/c"})
     assert [(channel.name, channel.kind) for channel in own.channels] == [("office", "apprise"), ("n8n", "webhook")]
     assert own.channels[1].secret == Secret(SECRET)
-    assert (own.rules.quiet, own.rules.rates) == ((1_320, 420), {"131026": 0.15})
+    assert (own.user_file.rules.quiet, own.user_file.rules.rates) == ((1_320, 420), {"131026": 0.15})
 
 
 def test_an_unsigned_webhook_has_no_signature(ledger: Store, receiver: Receiver) -> None:

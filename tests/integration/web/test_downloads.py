@@ -20,7 +20,7 @@ from tests.integration.web.conftest import settings_of
 
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
-from ticktrail.settings.naming import read_naming
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores.opening import open_store
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.context import Site
@@ -80,7 +80,7 @@ def files(tmp_path: Path) -> Iterator[TestClient]:
     app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
         settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
-        naming=read_naming(None), region="SA",
+        user_file=UserFile(), region="SA",
         access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
     add_downloads(app, site)
@@ -218,7 +218,7 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
     app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
         settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
-        naming=read_naming(None), region="SA", access=_RoleByHeader(), now=now,
+        user_file=UserFile(), region="SA", access=_RoleByHeader(), now=now,
     )  # fmt: skip
     add_downloads(app, site)
     with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as workers:

@@ -16,8 +16,8 @@ from tests.integration.web.conftest import EXPECTED, Open, environment_of, setti
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import StatusEvent
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.secret import Secret
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Change, Facts, PendingKind
 from ticktrail.stores.coverage import PendingExecution as OpenExecution
@@ -197,7 +197,7 @@ def test_own_names_of_numbers_are_used() -> None:
         Group(key=None, counts=Counts(messages=3)),
         Group(key="200000000000003", counts=Counts(groups=3)),
     ]
-    names = Naming({"106540352242922": "Support", "15550000002": "Shop"})
+    names = UserFile(numbers={"106540352242922": "Support", "15550000002": "Shop"})
     assert {name: counts.messages for name, counts in _by_number(groups, names).items()} == {
         "Support": 5,
         "Shop": 4,

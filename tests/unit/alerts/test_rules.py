@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 
-from ticktrail.alerts.alert import Alert, AlertKind, Rules, key_of
+from ticktrail.alerts.alert import Alert, AlertKind, key_of
 from ticktrail.alerts.documents import command_of
 from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
 from ticktrail.alerts.failures import AlertContext, Failures
@@ -21,6 +21,7 @@ from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.failure_causes import CauseCount, first_code
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.stores.coverage import Facts, Gap, LostExecution, PendingExecution, PendingKind
 from ticktrail.text.formatting import span, when
 

@@ -6,25 +6,26 @@ from pathlib import Path
 
 import pytest
 
-from ticktrail.alerts.alert import Rules
-from ticktrail.alerts.settings import AlertSettings, Channel, read_alert_settings
+from ticktrail.alerts.settings import AlertSettings, read_alert_settings
 from ticktrail.errors import ConfigurationError
+from ticktrail.settings.alert_rules import Rules
+from ticktrail.settings.channels import Channel
 from ticktrail.settings.secret import Secret
+from ticktrail.settings.settings import load_settings
 
 SECRET = "0123456789abcdef"  # noqa: S105 - nobody's
 
 
 def read(tmp_path: Path, text: str, **environ: str) -> AlertSettings:
     """The settings of a file that says this."""
-    file = tmp_path / "ticktrail.toml"
-    file.write_text(text, encoding="utf-8")
-    return read_alert_settings(file, environ)
+    (tmp_path / "ticktrail.toml").write_text(text, encoding="utf-8")
+    return read_alert_settings(load_settings({}, {}, tmp_path), environ)
 
 
-def test_without_a_file_the_usual_rules_hold() -> None:
-    """And nobody is told."""
-    own = read_alert_settings(None, {})
-    assert own.rules == Rules()
+def test_without_a_file_the_usual_rules_hold(tmp_path: Path) -> None:
+    """The default thresholds, and no channel."""
+    own = read_alert_settings(load_settings({}, {}, tmp_path), {})
+    assert own.user_file.rules == Rules()
     assert own.channels == ()
 
 
@@ -54,7 +55,7 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         alert = "never"
         """,
     )
-    assert own.rules == Rules(
+    assert own.user_file.rules == Rules(
         window=12 * 3_600,
         at_least=50,
         rate=0.2,
@@ -64,12 +65,13 @@ def test_everything_can_be_set(tmp_path: Path) -> None:
         delivery_drop=0.05,
         silence_after=5_400,
         silence_factor=2.0,
+        sync_after=600,
         remind_after=86_400,
         off=frozenset({"silence", "131049", "stuck-a1b2c3"}),
         quiet=(22 * 60 + 30, 7 * 60),
     )
-    assert own.naming.numbers == {"1065": "Support"}
-    assert own.catalogue.lookup(131026).alert == "never"
+    assert own.user_file.numbers == {"1065": "Support"}
+    assert own.user_file.failure_codes.lookup(131026).alert == "never"
 
 
 def test_channels_may_keep_their_secrets_elsewhere(tmp_path: Path) -> None:
@@ -125,7 +127,7 @@ def test_channels_may_keep_their_secrets_elsewhere(tmp_path: Path) -> None:
         ("[alerts]\nrates = 0.3", "[alerts.rates]"),
         ("[alerts.rates]\n131049 = 30", "rates 131049"),
         ("[alerts]\noff = 'silence'", "off"),
-        ("[alerts]\noff = ['a b']", "silence, sync"),
+        ("[alerts]\noff = ['a b']", "kinds of alerts"),
         ("[alerts]\nquiet = '22-7'", "22:00-07:00"),
         ("[alerts]\nquiet = '25:00-07:00'", "22:00-07:00"),
         ("[channels]\nurl = 'slack://a'", "two brackets"),
@@ -134,11 +136,11 @@ def test_channels_may_keep_their_secrets_elsewhere(tmp_path: Path) -> None:
         ("[[channels]]\nwebhook = 'ftp://b.example'", "web address"),
         ("[[channels]]\nwebhook = 'https://'", "web address"),
         ("[[channels]]\nurl = 'nonsense'", "Apprise"),
-        ("[[channels]]\nurl = 7", "url is no text"),
+        ("[[channels]]\nurl = 7", "url is not a text"),
         ("[[channels]]\nurl_env = 'NOT_SET'", "NOT_SET"),
         ("[[channels]]\nurl_file = 'not there'", "not there"),
         ("[[channels]]\nurl = 'a://b'\nurl_env = 'X'", "both url and url_env"),
-        ("[[channels]]\nurl = 'a://b'\nsecret = '0123456789abcdef'", "for webhooks"),
+        ("[[channels]]\nurl = 'a://b'\nsecret = '0123456789abcdef'", "webhooks only"),
         ("[[channels]]\nwebhook = 'https://b.example'\nsecret = 'short'", "openssl"),
         ("[[channels]]\nurl = 'a://b'\nname = 7", "name"),
         ("[[channels]]\nurl = 'a://b'\n[[channels]]\nurl = 'a://c'", "name of its own"),

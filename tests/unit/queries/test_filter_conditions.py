@@ -98,7 +98,7 @@ def test_every_field_of_a_filter_is_set_by_a_condition() -> None:
         ({"status": ("teleported",)}, "--status: 'teleported' is not a message status"),
         ({"since": "1h", "until": "2h"}, "--since is not before --until"),
         ({"wa_id": ""}, "--to: The value is empty"),
-        ({"wa_id": " "}, "--to: There is no phone number"),
+        ({"wa_id": " "}, "--to: The recipient is empty"),
         ({"error": ("-5",)}, "--error: '-5' is not a failure code"),
         ({"limit": "9" * 30}, "--limit"),
         ({"template": "/ar"}, "--template: There is no template name"),

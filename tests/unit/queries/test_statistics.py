@@ -13,8 +13,8 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import Period, period_of
 from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, sparklines
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import load_settings
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
@@ -26,12 +26,12 @@ SETTINGS = load_settings({"TICKTRAIL_STORE": "unused.db"}, {}, Path("nowhere"))
 
 
 def _by_day(store: Store, period: Period) -> Statistics:
-    return compute_statistics(store, SETTINGS, period.chosen, Grouping.DAY, naming=Naming(), now=NOW, compare=True)
+    return compute_statistics(store, SETTINGS, period.chosen, Grouping.DAY, user_file=UserFile(), now=NOW, compare=True)
 
 
 def _by_number(store: Store) -> dict[object, float | None]:
     chosen = period_of("7d", NOW, RIYADH).chosen
-    found = compute_statistics(store, SETTINGS, chosen, Grouping.NUMBER, naming=Naming(), now=NOW, compare=True)
+    found = compute_statistics(store, SETTINGS, chosen, Grouping.NUMBER, user_file=UserFile(), now=NOW, compare=True)
     return dict(found.changes)
 
 
@@ -120,8 +120,8 @@ def test_a_campaigns_sparklines_are_of_all_its_labels(week: Store) -> None:
                 [StatusEvent(status=fate, timestamp=MOMENT - 3 * DAY, workflow_id="w", callback_data=label, **about)],
                 at=NOW,
             )
-        chosen, naming = period_of("7d", NOW, RIYADH).chosen, Naming(campaign_key="campaign")
-        found = sparklines(week, chosen, Grouping.CAMPAIGN, ("spring",), naming=naming)
+        chosen, user_file = period_of("7d", NOW, RIYADH).chosen, UserFile(campaign_key="campaign")
+        found = sparklines(week, chosen, Grouping.CAMPAIGN, ("spring",), user_file=user_file)
     assert found == {"spring": Sparkline(rates=(0.8,), reason=None, reason_messages=2)}
 
 
@@ -139,7 +139,7 @@ def test_sparklines_tell_each_group_s_days_and_worst_reason(week: Store) -> None
         _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")
         _write(week, "more", 10, 10, MOMENT - DAY, number="1066")
         chosen = period_of("7d", NOW, RIYADH).chosen
-        found = sparklines(week, chosen, Grouping.NUMBER, ("1065", "1066", "1067", "9"), naming=Naming())
+        found = sparklines(week, chosen, Grouping.NUMBER, ("1065", "1066", "1067", "9"), user_file=UserFile())
     assert found == {
         "1065": Sparkline(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
         "1066": Sparkline(rates=(None, 1.0), reason=None),

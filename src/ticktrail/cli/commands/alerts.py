@@ -58,7 +58,7 @@ def alerts(
     if note is not None and ack is None:
         raise ConfigurationError("--note goes with --ack KEY.", remedy="Type: ticktrail alerts --ack KEY --note TEXT")
     settings = read_settings(store)
-    own = read_alert_settings(settings.config_file, os.environ)
+    own = read_alert_settings(settings, os.environ)
     if test or notify:
         _need_channels(own, settings)
     if test:
@@ -89,14 +89,14 @@ def report(
     from ticktrail.output.documents import to_json
 
     settings = read_settings(store)
-    own = read_alert_settings(settings.config_file, os.environ)
+    own = read_alert_settings(settings, os.environ)
     if notify:
         _need_channels(own, settings)
     now = datetime.now(UTC)
     asked = period_of(period, now, settings.timezone)
     with existing_ledger(settings) as ledger:
         found = read_report(settings, own, ledger, asked, now)
-    lines = report_lines(found, own.catalogue)
+    lines = report_lines(found, own.user_file.failure_codes)
     document = daily_report_document(found, lines)
     if form is ReportFormat.json:
         print(to_json(document, indent=2))
@@ -186,7 +186,7 @@ class AlertWatch:
         if time.monotonic() - self._checked < _CHECK_SECONDS:
             return
         self._checked = time.monotonic()
-        _need_channels(read_alert_settings(settings.config_file, os.environ), settings)
+        _need_channels(read_alert_settings(settings, os.environ), settings)
         if not ledger.exists():
             return
         delivery = notify(settings, ledger, datetime.now(UTC), os.environ).delivery

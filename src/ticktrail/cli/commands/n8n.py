@@ -55,12 +55,12 @@ def list_newest(
     """Look straight into n8n: the newest messages in the newest executions."""
     from ticktrail.output.messages import write_messages
     from ticktrail.output.sync import counts_line
-    from ticktrail.settings.user_file import question_settings
+    from ticktrail.settings.user_file import dialling_region
     from ticktrail.sync import scan
     from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
-    person = None if wa_id is None else parse_person(wa_id, question_settings(settings).region)
+    person = None if wa_id is None else parse_person(wa_id, dialling_region(settings))
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
         with watched() as progress:
@@ -97,12 +97,12 @@ def track(
     """Look straight into n8n for one message and print its whole history."""
     from ticktrail.output.documents import write_documents
     from ticktrail.output.sync import counts_line
-    from ticktrail.settings.user_file import question_settings
+    from ticktrail.settings.user_file import dialling_region
     from ticktrail.sync import scan
     from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
-    person = parse_person(wa_id, question_settings(settings).region)
+    person = parse_person(wa_id, dialling_region(settings))
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
         with watched() as progress:

@@ -120,7 +120,7 @@ def _show_sends(settings: Settings, chosen: SendFilter, shown_as: str) -> None:
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
-    from ticktrail.settings.user_file import catalogue
+    from ticktrail.settings.user_file import read_user_file
     from ticktrail.text.formatting import plural
 
     limit = chosen.limit or (50 if shown_as == "table" else None)
@@ -134,7 +134,8 @@ def _show_sends(settings: Settings, chosen: SendFilter, shown_as: str) -> None:
             return send
 
         page = map(noted, itertools.islice(answer, limit))
-        shown = write_sends(page, shown_as, settings.timezone, sys.stdout, catalogue=catalogue(settings))
+        codes = read_user_file(settings).failure_codes
+        shown = write_sends(page, shown_as, settings.timezone, sys.stdout, catalogue=codes)
         sys.stdout.flush()
         if shown_as == "table":
             say(f"{plural(shown, 'send')} in {ledger.location}")

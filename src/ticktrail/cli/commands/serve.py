@@ -97,7 +97,7 @@ def run(
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
         settings.require_n8n()
-        telling = bool(read_alert_settings(settings.config_file, os.environ).channels)
+        telling = bool(read_alert_settings(settings, os.environ).channels)
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import Server
 

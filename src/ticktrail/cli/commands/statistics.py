@@ -53,10 +53,10 @@ def stats(
         statistics_document,
         young_from,
     )
-    from ticktrail.settings.naming import read_naming
+    from ticktrail.settings.user_file import read_user_file
 
     settings = read_settings(store)
-    naming = read_naming(settings.config_file)
+    user_file = read_user_file(settings)
     now = datetime.now(UTC)
     chosen = parse_message_filter({"since": since, "until": until}, settings, now)
     with existing_ledger(settings) as opened:
@@ -64,11 +64,11 @@ def stats(
             # However many groups there are, each as it comes.
             (totals,) = opened.statistics(chosen, young_since=young_from(now))
             never = statuses_never_passed(opened, totals.counts, chosen)
-            groups = iterate_groups(opened, chosen, by, naming=naming, now=now)
+            groups = iterate_groups(opened, chosen, by, user_file=user_file, now=now)
             write_rows((group_document(group, by, never) for group in groups), form.value, sys.stdout)
             return
         shown = sys.maxsize if by is None else limit or _usual_limit(by, form)
-        report = compute_statistics(opened, settings, chosen, by, naming=naming, now=now, limit=shown)
+        report = compute_statistics(opened, settings, chosen, by, user_file=user_file, now=now, limit=shown)
     if form in {FiguresFormat.text, FiguresFormat.table}:
         write_report(report, sys.stdout)
         return

@@ -25,9 +25,8 @@ from ticktrail.queries.conversation import Texts
 from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.queries.filter_parsing import parameter_name, parse_message_filter, parse_send_filter
 from ticktrail.queries.statistics import compute_statistics, statistics_document
-from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
-from ticktrail.settings.user_file import question_settings
+from ticktrail.settings.user_file import dialling_region, read_user_file
 from ticktrail.stores import Store
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.phone_numbers import parse_person
@@ -87,7 +86,7 @@ class Api:
         _only_full(role, "wa_id")
         place = self._cursor(asked.after, role)
         chosen = MessageFilter(
-            person=parse_person(wa_id, question_settings(self._settings).region),
+            person=parse_person(wa_id, dialling_region(self._settings)),
             order=asked.sort,
             after=Cursor.read(place) if place else None,
         )
@@ -109,11 +108,11 @@ class Api:
     async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
         """Figures."""
         chosen = self._chosen(asked, role)
-        naming = read_naming(self._settings.config_file)
+        user_file = read_user_file(self._settings)
 
         def count(store: Store) -> bytes:
             found = compute_statistics(
-                store, self._settings, chosen, asked.by, naming=naming, now=datetime.now(UTC), limit=asked.limit
+                store, self._settings, chosen, asked.by, user_file=user_file, now=datetime.now(UTC), limit=asked.limit
             )
             document = statistics_document(found)
             return _encoded(document if role is Role.FULL else masking.stats(document, asked.by))
@@ -125,7 +124,7 @@ class Api:
         n8n = self._settings.n8n
 
         def find(store: Store) -> bytes:
-            own = read_alert_settings(self._settings.config_file, os.environ)
+            own = read_alert_settings(self._settings, os.environ)
             if store.exists():
                 found = find_alerts(self._settings, own, store, datetime.now(UTC))
             else:

@@ -71,4 +71,4 @@ def see_to(store: Store, settings: Settings, key: str, note: str, *, now: dateti
 
 
 def _own(settings: Settings) -> AlertSettings:
-    return read_alert_settings(settings.config_file, os.environ)
+    return read_alert_settings(settings, os.environ)

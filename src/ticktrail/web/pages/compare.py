@@ -61,7 +61,7 @@ async def compare(visitor: Visitor, by: str, name: str) -> None:
                 site.settings,
                 period.chosen,
                 grouping,
-                naming=site.naming,
+                user_file=site.user_file,
                 now=now,
                 limit=_LIMIT,
                 compare=True,
@@ -208,7 +208,7 @@ async def _fill_sparks(visitor: Visitor, by: Grouping, period: Period, rows: lis
     try:
         found = await site.ledger.recall(
             ("sparks", by, period, keys),
-            lambda store: sparklines(store, period.chosen, by, keys, naming=site.naming),
+            lambda store: sparklines(store, period.chosen, by, keys, user_file=site.user_file),
         )
     except TicktrailError:
         return

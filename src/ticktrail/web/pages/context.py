@@ -14,8 +14,8 @@ from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.queries.conversation import Texts
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import Settings
+from ticktrail.settings.user_file import UserFile
 from ticktrail.text.masking import hide_places, mask_number, mask_text
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.cache import QueryCache
@@ -50,7 +50,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     ledger: QueryCache
     addresses: UrlTokens
     catalogue: Catalogue
-    naming: Naming
+    user_file: UserFile
     region: str | None
     access: Access | None
     conversations: Texts | None = None

@@ -136,7 +136,7 @@ def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Tab
     columns = tuple(group_document(Group(key=None, counts=Counts()), by, frozenset()))
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
-        report = compute_statistics(store, site.settings, wanted, by, naming=site.naming, now=now)
+        report = compute_statistics(store, site.settings, wanted, by, user_file=site.user_file, now=now)
         found: Documents = statistics_document(report)["groups"]
         return (masked_ones.group(one, by) for one in found) if masked else found
 

@@ -54,7 +54,7 @@ async def put(visitor: Visitor, container: Element, name: str, *, days: bool) ->
         found = await site.ledger.recall(
             ("funnel", period),
             lambda store: compute_statistics(
-                store, site.settings, period.chosen, Grouping.DAY, naming=site.naming, now=now, compare=True
+                store, site.settings, period.chosen, Grouping.DAY, user_file=site.user_file, now=now, compare=True
             ),
         )
         if _counted(found):

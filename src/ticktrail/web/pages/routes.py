@@ -14,9 +14,8 @@ from nicegui.page import page as nicegui_page
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.queries.conversation import Texts
 from ticktrail.queries.periods import USUAL
-from ticktrail.settings.naming import read_naming
 from ticktrail.settings.settings import Settings
-from ticktrail.settings.user_file import catalogue, question_settings
+from ticktrail.settings.user_file import dialling_region, read_user_file
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import compare, funnel, messages, person, sends
 from ticktrail.web.pages import completeness as trust
@@ -54,9 +53,9 @@ def mount(
         settings=settings,
         ledger=cache,
         addresses=UrlTokens(read_key(settings)),
-        catalogue=catalogue(settings),
-        naming=read_naming(settings.config_file),
-        region=question_settings(settings).region,
+        catalogue=read_user_file(settings).failure_codes,
+        user_file=read_user_file(settings),
+        region=dialling_region(settings),
         access=access,
         conversations=conversations,
     )

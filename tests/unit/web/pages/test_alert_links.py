@@ -10,7 +10,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ticktrail.alerts.alert import Rules
 from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
 from ticktrail.alerts.failures import AlertContext, Failures
 from ticktrail.alerts.rules import evaluate_rules
@@ -21,6 +20,7 @@ from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import FAILED
 from ticktrail.queries.completeness import WorkflowCompleteness
+from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings, load_settings
 from ticktrail.stores.coverage import Facts
 from ticktrail.text.phone_numbers import Person

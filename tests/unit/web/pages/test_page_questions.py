@@ -18,8 +18,8 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.queries.periods import day_bounds, period_of
 from ticktrail.queries.statistics import compute_statistics
-from ticktrail.settings.naming import Naming, read_naming
 from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind
 from ticktrail.stores.opening import open_store
@@ -161,7 +161,7 @@ def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path:
         assert needs_you(store, settings, now=NOW) == []
         _bad_day(store)
         found = needs_you(store, settings, now=NOW) or []
-        own = read_alert_settings(None, {})
+        own = read_alert_settings(settings, {})
         assert [need.alert for need in found] == list(find_alerts(settings, own, store, NOW).alerts)
         by_title = {need.alert.title.partition(",")[0].partition(" from ")[0]: need for need in found}
         assert {title: need.listed for title, need in by_title.items()} == {
@@ -222,7 +222,7 @@ def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
         )  # fmt: skip
         chosen = period_of("7d", NOW, RIYADH).chosen
         found = compute_statistics(
-            store, _settings(tmp_path), chosen, Grouping.DAY, naming=Naming(), now=NOW, compare=True
+            store, _settings(tmp_path), chosen, Grouping.DAY, user_file=UserFile(), now=NOW, compare=True
         )
         counts = found.totals
         assert (counts.sent, counts.delivered, counts.read, counts.on_the_way, counts.failed) == (4, 2, 1, 1, 1)
@@ -236,7 +236,7 @@ def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int
     request = Request({"type": "http", "query_string": b"wall", "headers": []})
     site = Site(
         settings=_settings(tmp_path), ledger=QueryCache(None), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
-        naming=read_naming(None), region=None, access=None,
+        user_file=UserFile(), region=None, access=None,
     )  # type: ignore[arg-type]  # fmt: skip
     for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):
         shown = site.visitor(request).text(f"{'could not reach ' * 6} {number} at all", length)
