@@ -13,6 +13,9 @@ from typing import Protocol, Self
 
 import msgspec
 
+LARGEST_EXECUTION = 128_000_000
+"""Bytes of JSON text that one execution may have, uncompressed. Larger ones are reported, not read."""
+
 
 class WithheldExecution(msgspec.Struct, frozen=True, kw_only=True):
     """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""

@@ -12,6 +12,9 @@ from ticktrail.sources.lenient_json import Scanner
 _DEEPEST = 4
 """Levels of wrapping: an array of answers (``jq -s``) with an array of executions in each makes three."""
 
+_SPLIT_AT_ONCE = 16_000_000
+"""Bytes of an array that is split in one step: one of many tiny elements takes a hundred times its size in memory."""
+
 _MARKS = ("data", "workflow_id", "status", "started_at", "finished", "mode")
 
 
@@ -63,7 +66,8 @@ def executions_in(text: bytes, depth: int = 0) -> Iterator[bytes | None]:
     """
     parts: Iterable[_Whole | bytes | None]
     try:
-        parts = _split(text)
+        is_long_array = len(text) > _SPLIT_AT_ONCE and text[:64].lstrip()[:1] == b"["
+        parts = _split_leniently(text) if is_long_array else _split(text)
     except (msgspec.DecodeError, RecursionError):
         parts = _split_leniently(text)
     for part in parts:

@@ -16,10 +16,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.sources import Page
+from ticktrail.sources import LARGEST_EXECUTION, Page
 from ticktrail.sources.files.executions import DamagedTextError, executions_in, identifier_of
 from ticktrail.sources.files.lines import Lines
 from ticktrail.sources.lenient_json import Scanner
+from ticktrail.text.formatting import size_text
 
 _PAGE_EXECUTIONS = 500
 _PAGE_BYTES = 8_000_000
@@ -129,6 +130,11 @@ def _pages_of(name: str, lines: Lines) -> Iterator[Page]:
                 if execution is None:
                     strange += 1
                     continue
+                if len(execution) > LARGEST_EXECUTION:
+                    problems += 1
+                    size = size_text(LARGEST_EXECUTION)
+                    gathered.problems.append(f"{name}:{number}: an execution of more than {size}: left out")
+                    continue
                 found += 1
                 gathered.add(execution)
                 if gathered.is_full:
@@ -140,6 +146,9 @@ def _pages_of(name: str, lines: Lines) -> Iterator[Page]:
                 gathered.problems.append(f"{name}:{number + damage.line - 1}: damaged from here on ({damage})")
         if gathered.is_full:
             yield gathered.page()
+    size = size_text(lines.longest)
+    gathered.problems += [f"{name}:{number}: a line of more than {size}: left out" for number in lines.too_long]
+    problems += len(lines.too_long)
     if lines.damage:
         gathered.problems.append(f"{name}: {lines.damage}")
     elif not lines.size:
@@ -165,6 +174,10 @@ def _texts(lines: Lines, *, named_as_lines: bool) -> Iterator[tuple[int, bytes]]
         for number, line in itertools.chain(head, filled):
             document += b"\n" * (number - last) + line
             last = number
+            if len(document) > lines.longest:
+                size = size_text(lines.longest)
+                lines.damage = f"a document of more than {size} was left out: export one execution a line (JSON Lines)"
+                return
         yield head[0][0], bytes(document)
 
 

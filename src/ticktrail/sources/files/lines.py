@@ -10,7 +10,13 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ticktrail.sources import LARGEST_EXECUTION
+
 _CHUNK = 1 << 20
+
+LONGEST_LINE = 2 * LARGEST_EXECUTION
+"""Bytes that a line, or a whole document of several lines, may have, unpacked: it is decoded as a whole."""
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16 = (
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -27,28 +33,38 @@ class _DamageError(Exception):
 
 
 class Lines:
-    """The lines of a file, without their ends.
+    """The lines of a file, without their ends. A line of more than ``longest`` bytes comes empty.
 
     Attributes:
         damage: None, or why the file ends early. It is set before the last, incomplete line comes.
+        too_long: the numbers of lines that were left out because of their length, counted from 1.
         size: bytes read so far, before unpacking.
+        longest: bytes that a line may have, unpacked.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, longest: int = LONGEST_LINE) -> None:
         self.damage: str | None = None
+        self.too_long: list[int] = []
         self.size = 0
         self._file = file
+        self.longest = longest
 
     def __iter__(self) -> Iterator[bytes]:
         parts: list[bytes] = []
+        length, number = 0, 1
         try:
             for chunk in _as_utf8(_unpacked(self._chunks())):
                 first, *rest = chunk.split(b"\n")
-                parts.append(first)
+                length += len(first)
+                if length <= self.longest:
+                    parts.append(first)
+                elif not self.too_long or self.too_long[-1] != number:
+                    self.too_long.append(number)
+                    parts = []
                 if rest:
                     yield b"".join(parts)
                     yield from rest[:-1]
-                    parts = [rest[-1]]
+                    parts, length, number = [rest[-1]], len(rest[-1]), number + len(rest)
         except _DamageError as damage:
             self.damage = str(damage)
         yield b"".join(parts)

@@ -17,9 +17,9 @@ import httpx2
 from ticktrail.errors import SourceRefusedError
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import N8nSettings
-from ticktrail.sources import Page, WithheldExecution
+from ticktrail.sources import LARGEST_EXECUTION, Page, WithheldExecution
 from ticktrail.sources.n8n_api.errors import ForbiddenError, Kind, MissingError, NoAnswerError
-from ticktrail.sources.n8n_api.fetching import LARGEST_PAGE, Fetcher
+from ticktrail.sources.n8n_api.fetching import LARGEST_PAGE, LARGEST_PAGE_BYTES, Fetcher
 from ticktrail.sources.n8n_api.http import ApiRequest, N8nHttp, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.responses import (
     ExecutionSummary,
@@ -189,7 +189,7 @@ class N8nApi:
         return self._http.knows("ignoreDataSizeLimit")
 
     def raw_page(
-        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int | None = None
+        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int = LARGEST_EXECUTION
     ) -> RawPage:
         """A page with data as :class:`~ticktrail.sources.n8n_api.responses.RawRow` records."""
         question = ApiRequest(
@@ -197,8 +197,8 @@ class N8nApi:
             parameters=self._list_parameters(below, limit, include_data=True),
             gzip=not self._near and self._fetcher.execution_bytes < _FAT_EXECUTION_BYTES,
             overload_attempts=overload_attempts,
-            # A single execution is taken however large it is.
-            max_bytes=max_bytes if limit > 1 else None,
+            # One execution may be larger than a page of several.
+            max_bytes=max_bytes if limit > 1 else LARGEST_EXECUTION,
         )
         return self._http.ask(
             question,
@@ -272,6 +272,7 @@ class N8nApi:
             path="/executions",
             parameters=self._list_parameters(below, limit, include_data=False),
             overload_attempts=_LIST_ATTEMPTS if limit > _SMALLEST_LIST else None,
+            max_bytes=LARGEST_PAGE_BYTES,
         )
         return self._http.ask(question, lambda a: (*read_rows(a.body), a.size))
 

@@ -21,6 +21,7 @@ import msgspec
 
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError, TicktrailError
 from ticktrail.settings.settings import N8nSettings
+from ticktrail.text.formatting import size_text
 
 SCOPES = "execution:list, execution:read, workflow:list and workflow:read"
 """The scopes that reading needs, of those n8n offers when a key is made."""
@@ -204,12 +205,22 @@ def fault_of(failure: Exception, settings: N8nSettings) -> NoAnswerError:
     return broken_off(settings)
 
 
-def too_large(settings: N8nSettings) -> NoAnswerError:
-    """The error of an answer that was given up because it grew too large for one request."""
+def too_large(settings: N8nSettings, limit: int) -> NoAnswerError:
+    """The error of an answer that was given up because it is larger than ``limit`` bytes, uncompressed."""
     return NoAnswerError(
-        f"n8n at {settings.base_url} answered with more than one request should carry.",
+        f"n8n at {settings.base_url} answered with more than {size_text(limit)} of data. Nothing was lost.",
         Kind.TOO_LARGE,
-        reason="it is too large",
+        remedy="Check what stands between here and n8n: n8n's own answers are smaller.",
+        reason=f"it is larger than {size_text(limit)}",
+    )
+
+
+def unrequested_encoding(settings: N8nSettings) -> NoAnswerError:
+    """The error of an answer that is compressed in a way that was not requested."""
+    return NoAnswerError(
+        f"{settings.base_url} compressed its answer in a way that was not requested. Nothing was lost.",
+        Kind.HOPELESS,
+        remedy="Let the proxy in front of n8n pass on n8n's answers as they are, or compress them with gzip only.",
     )
 
 

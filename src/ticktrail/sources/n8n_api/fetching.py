@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from ticktrail.errors import SourceUnavailableError
-from ticktrail.sources import WithheldExecution
+from ticktrail.sources import LARGEST_EXECUTION, WithheldExecution
 from ticktrail.sources.n8n_api.errors import BadRequestError, Kind, NoAnswerError
 from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawPage, RawRow
 
@@ -26,7 +26,7 @@ class DataPages(Protocol):
         ...
 
     def raw_page(
-        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int | None = None
+        self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int = LARGEST_EXECUTION
     ) -> RawPage:
         """A page of executions with their data."""
         ...
@@ -55,6 +55,9 @@ LARGEST_PAGE = 250
 """n8n's own limit."""
 
 _PAGE_BYTES = 8_000_000
+LARGEST_PAGE_BYTES = 4 * _PAGE_BYTES
+"""A page that is larger, uncompressed, is given up and halved."""
+
 _PAGE_SECONDS = 2.0
 """What a page should come to: n8n makes it in the process that also answers Meta's webhooks."""
 
@@ -162,7 +165,7 @@ class Fetcher:
         """What a page with data has of these executions, and its size; halved where n8n cannot make the whole."""
         try:
             listed = self._api.raw_page(
-                chunk[0].id + 1, len(chunk), overload_attempts=_PAGE_ATTEMPTS, max_bytes=8 * _PAGE_BYTES
+                chunk[0].id + 1, len(chunk), overload_attempts=_PAGE_ATTEMPTS, max_bytes=LARGEST_PAGE_BYTES
             )
         except NoAnswerError as error:
             if not error.smaller_may_work:
@@ -195,7 +198,7 @@ class Fetcher:
             self._api.check()
             self._failed_in_a_row += 1
             # An answer, be it 500, costs no time: corrupt executions may stand in a row. Silence would cost hours.
-            self._slow_in_a_row += error.kind is not Kind.FAILED
+            self._slow_in_a_row += error.kind not in {Kind.FAILED, Kind.TOO_LARGE}
             if self._slow_in_a_row >= _SLOW_IN_A_ROW:
                 raise SourceUnavailableError(
                     f"n8n lists executions, but fails to hand out their data: {_SLOW_IN_A_ROW} in a row.",

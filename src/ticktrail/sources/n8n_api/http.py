@@ -20,6 +20,7 @@ import stamina
 from ticktrail import __version__
 from ticktrail.errors import ConfigurationError
 from ticktrail.settings.settings import N8nSettings
+from ticktrail.sources import LARGEST_EXECUTION
 from ticktrail.sources.n8n_api.errors import (
     ApiResponse,
     BadRequestError,
@@ -30,9 +31,13 @@ from ticktrail.sources.n8n_api.errors import (
     fault_of,
     other_application,
     too_large,
+    unrequested_encoding,
 )
 
 T = TypeVar("T")
+
+_ENCODINGS = {"", "identity", "gzip"}
+"""Encodings of answers that are decoded. Two in a row (``gzip, gzip``) would unpack a kilobyte to a gigabyte."""
 
 # Without a handler of its own, every retry would be printed on stderr by logging's last resort.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
@@ -74,7 +79,7 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
         optional: parameters that older releases refuse: left out once n8n said that it does not know them.
         gzip: whether to ask for compression.
         overload_attempts: so many where a smaller question may work, instead of the usual number.
-        max_bytes: give up an answer that grows larger (uncompressed).
+        max_bytes: give up an answer that grows larger, uncompressed.
     """
 
     path: str
@@ -82,7 +87,7 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
     optional: Mapping[str, str] = {}
     gzip: bool = True
     overload_attempts: int | None = None
-    max_bytes: int | None = None
+    max_bytes: int = LARGEST_EXECUTION
 
 
 class N8nHttp:
@@ -193,11 +198,13 @@ class N8nHttp:
                 headers={"accept-encoding": "gzip" if question.gzip else "identity"},
             ) as response:
                 self.date = (response.headers.get("date"), time.time())
+                if response.headers.get("content-encoding", "identity").lower() not in _ENCODINGS:
+                    raise unrequested_encoding(self.settings)
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
                     length += len(chunk)
-                    if question.max_bytes is not None and length > question.max_bytes:
-                        raise too_large(self.settings)
+                    if length > question.max_bytes:
+                        raise too_large(self.settings, question.max_bytes)
                     if time.monotonic() - started > self._timeouts.whole:
                         raise httpx2.ReadTimeout("the whole answer took too long")
         except httpx2.HTTPError as failure:

@@ -15,7 +15,8 @@ from tests.support.recordings import CORPUS, corpus, recording
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.sources import Page
-from ticktrail.sources.files.export import Export
+from ticktrail.sources.files.export import Export, _pages_of
+from ticktrail.sources.files.lines import LONGEST_LINE, Lines
 
 THREE = corpus()[:3]
 PRETTY = json.dumps(json.loads(THREE[0]), indent=2).encode()
@@ -299,6 +300,66 @@ def test_lines_are_read_in_flat_memory(tmp_path: Path) -> None:
 
     assert peak(Export(str(path)).pages()) < 12_000_000
     assert peak(Export(str(path)).pages(limit=100)) < 12_000_000
+
+
+def test_a_line_that_unpacks_to_gigabytes_costs_itself_only(tmp_path: Path) -> None:
+    """A packed line is given up at a limit; the lines before and after it are read, in flat memory."""
+    path = tmp_path / "bomb.jsonl.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(THREE[0] + b"\n")
+        for _ in range(300):
+            file.write(b" " * 1_000_000)
+        file.write(b"\n" + THREE[1] + b"\n")
+    tracemalloc.start()
+    pages = list(Export(str(path)).pages())
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [text for page in pages for text in page.executions] == list(THREE[:2])
+    assert [problem for page in pages for problem in page.problems] == [
+        f"{path}:2: a line of more than 256 MB: left out"
+    ]
+    assert highest < 2 * LONGEST_LINE
+
+
+def test_what_is_too_large_is_left_out_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A document of several lines, a last line, and an execution among others."""
+    monkeypatch.setattr("ticktrail.sources.files.export.LARGEST_EXECUTION", 5_000)
+    large = THREE[1][:-1] + b',"more":"' + b"x" * 5_000 + b'"}'
+
+    def texts(content: bytes, name: str, longest: int = 1_000_000) -> tuple[list[bytes], list[str]]:
+        lines = Lines(io.BytesIO(content), longest)
+        pages = list(_pages_of(name, lines))
+        return [text for page in pages for text in page.executions], [one for page in pages for one in page.problems]
+
+    small = [text for text in THREE if len(text) <= 5_000]
+    assert texts(b"\n".join([*small, large]), "a.jsonl") == (
+        small,
+        [f"a.jsonl:{len(small) + 1}: an execution of more than 5 kB: left out"],
+    )
+    assert texts(b"\n".join([*small, large + b" " * 3_000_000, small[0]]), "a.jsonl") == (
+        [*small, small[0]],
+        [f"a.jsonl:{len(small) + 1}: a line of more than 1 MB: left out"],
+    )
+    assert texts(b"[\n" + b",\n".join([large, large]) + b"\n]", "a.json", 12_000) == (
+        [],
+        ["a.json: a document of more than 12 kB was left out: export one execution a line (JSON Lines)"],
+    )
+
+
+def test_a_long_array_of_tiny_things_takes_a_few_times_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Split in one step it would take seventy bytes for each of them."""
+    monkeypatch.setattr("ticktrail.sources.files.executions._SPLIT_AT_ONCE", 100_000)
+    path = tmp_path / "tiny.json.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"[" + b"1," * 200_000 + THREE[0] + b"]")
+    tracemalloc.start()
+    (page,) = [page for page in Export(str(path)).pages() if page.executions]
+    highest = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert page.executions == (THREE[0],)
+    assert highest < 8_000_000
 
 
 def test_the_newest_of_several_files_are_the_newest_of_all(tmp_path: Path) -> None:

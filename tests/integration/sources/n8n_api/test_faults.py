@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import traceback
+import tracemalloc
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -317,6 +319,32 @@ def test_n8n_that_falls_silent_in_the_middle_is_noticed_soon(n8n: N8nServer) -> 
     n8n.hang_up(times=None, when=lambda _: len(n8n.requests) > 3)
     assert isinstance(failure_of(n8n), SourceUnavailableError)
     assert len(n8n.requests) < 12
+
+
+def test_an_answer_that_unpacks_to_gigabytes_costs_its_execution_only() -> None:
+    """It is given up at a limit and named; a page that does so is requested in halves."""
+    packer = zlib.compressobj(1, wbits=zlib.MAX_WBITS | 16)
+    bomb = b"".join(packer.compress(b" " * 1_000_000) for _ in range(400)) + packer.flush()
+    packed = {"Content-Encoding": "gzip"}
+    with N8nServer(corpus()[:30]) as n8n, api_of(n8n) as api:
+        number = int(msgspec.json.decode(corpus()[12])["id"])
+        n8n.data_missing.add(number)
+        n8n.answer(200, bomb, packed, times=1, when=N8nRequest.is_list_with_data)
+        n8n.answer(200, bomb, packed, times=None, when=N8nRequest.is_single)
+        tracemalloc.start()
+        pages = list(api.pages())
+        highest = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert sum(len(page.executions) for page in pages) == 29
+    assert [(one.id, one.reason) for page in pages for one in page.withheld] == [(number, "it is larger than 128 MB")]
+    assert highest < 300_000_000
+
+
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "deflate", "br"])
+def test_an_encoding_that_was_not_requested_is_not_unpacked(n8n: N8nServer, encoding: str) -> None:
+    """A text that was packed twice may hold a million times its size."""
+    n8n.answer(200, b"packed", {"Content-Encoding": encoding}, times=None)
+    assert "compressed its answer" in str(failure_of(n8n))
 
 
 def test_an_answer_that_never_ends_is_given_up(n8n: N8nServer) -> None:

@@ -186,8 +186,9 @@ def test_pages_of_large_executions_stay_small() -> None:
 
 
 def test_a_page_that_is_far_too_large_is_not_taken_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that grows to eight times what it should be is given up on the way and asked for in halves."""
+    """A page that is far larger than it should be is given up on the way and requested in halves."""
     monkeypatch.setattr(n8n_fetch, "_PAGE_BYTES", 40_000)
+    monkeypatch.setattr(n8n_fetch, "LARGEST_PAGE_BYTES", 320_000)
     fat = [corpus()[i].replace(b'"customData":{}', b'"customData":{"x":"' + b"y" * 100_000 + b'"}') for i in range(30)]
     with N8nServer(fat) as n8n, api_of(n8n) as api:
         assert executions(api.pages()) == fat
