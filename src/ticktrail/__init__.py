@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
-    from ticktrail._version import __version__
     from ticktrail.errors import ConfigurationError, FatalError, NotFoundError, RetriableError, TicktrailError
     from ticktrail.extraction.execution_reader import extract
     from ticktrail.messages.counts import Counts, Group
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ticktrail.stores.results import WriteReport
 
 _HOMES = {
-    "_version": ("__version__",),
     "messages.counts": ("Counts", "Group"),
     "errors": ("ConfigurationError", "FatalError", "NotFoundError", "RetriableError", "TicktrailError"),
     "messages.model": (

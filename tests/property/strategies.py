@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
+from ticktrail.messages.model import RECEIVED, Send, SentBy, StatusEvent, Template
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 NOON = 1_767_258_000
@@ -46,9 +46,29 @@ def identities(draw: st.DrawFn, statuses: tuple[str, ...] = STATUSES) -> dict[st
     return {
         "status": draw(values(statuses)),
         "time": draw(values(tuple(TIMES))),
-        "execution_id": draw(values(("101", "102"))),
+        "execution_id": draw(values(("101", "102", RECEIVED))),
         "participant": draw(values(PEOPLE)),
     }
+
+
+def identity_of(event: StatusEvent) -> tuple[str, int | None, str | None, str]:
+    """Product rule: entries are the same when status, timestamp, participant and execution agree.
+
+    A made-up or missing time does not count.
+    """
+    timestamp = None if event.timestamp_source == "execution" else event.timestamp
+    return event.status, timestamp, event.participant, event.execution_id
+
+
+def kept(told: list[StatusEvent]) -> list[StatusEvent]:
+    """The events that count: of a status received directly and read from n8n, the latter."""
+    executed = {identity_of(event)[:3] for event in told if event.execution_id != RECEIVED}
+    return [event for event in told if event.execution_id != RECEIVED or identity_of(event)[:3] not in executed]
+
+
+def distinct(told: list[StatusEvent]) -> int:
+    """Number of distinct entries that these events make."""
+    return len(set(map(identity_of, kept(told))))
 
 
 @st.composite
@@ -65,7 +85,7 @@ def events(
         timestamp_source=source,
         execution_id=entry["execution_id"],
         participant=entry["participant"],
-        workflow_id=draw(values(("alpha", "beta"))),
+        workflow_id="" if entry["execution_id"] == RECEIVED else draw(values(("alpha", "beta"))),
         conversation_id=draw(values(PEOPLE)),
         errors=draw(values(ERRORS)),
         pricing=draw(values(PRICINGS)),

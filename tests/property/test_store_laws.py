@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ticktrail.messages.document import to_document
-from ticktrail.messages.merge import entry_key, gather, merge_message, merge_sends
+from ticktrail.messages.merge import gather, merge_message, merge_sends
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
-from .strategies import AT, scans, sends
+from .strategies import AT, distinct, scans, sends
 
 ZONE = ZoneInfo("Asia/Riyadh")
 DATES = ("firstSeenAt", "lastUpdatedAt", "lastScannedAt")
@@ -92,14 +92,14 @@ def at(minute: int) -> datetime:
 
 def expected_dates(written: list[Written], message_id: str) -> tuple[datetime, datetime, datetime]:
     """First and last scan, and the last write that brought a status nobody had seen."""
-    known: set[str] = set()
+    known: list[StatusEvent] = []
     grew = AT
     met = [write for write in written if any(event.message_id == message_id for event in write.events)]
     for write in met:
-        keys = {entry_key(event) for event in write.events if event.message_id == message_id}
-        if not keys <= known:
+        before = distinct(known)
+        known += [event for event in write.events if event.message_id == message_id]
+        if distinct(known) > before:
             grew = at(write.minute)
-        known |= keys
     minutes = [write.minute for write in met]
     return at(min(minutes)), grew, at(max(minutes))
 
@@ -112,16 +112,15 @@ def test_any_order_repetition_and_split_ends_in_the_same_documents(store: Store,
     def law(drawn: list[Written]) -> None:
         example = next(_numbers)
         written = [Written([renamed(event, example) for event in write.events], write.minute) for write in drawn]
-        seen: dict[str, set[str]] = {}
+        seen: dict[str, list[StatusEvent]] = {}
         for write in written:
-            grown = {
-                event.message_id for event in write.events if entry_key(event) not in seen.get(event.message_id, ())
-            }
-            new = {event.message_id for event in write.events} - set(seen)
+            met = {event.message_id for event in write.events}
+            new = met - set(seen)
+            before = {message_id: distinct(seen.get(message_id, [])) for message_id in met}
             report = store.write(write.events, at=at(write.minute), instance="riyadh")
             for event in write.events:
-                seen.setdefault(event.message_id, set()).add(entry_key(event))
-            met = {event.message_id for event in write.events}
+                seen.setdefault(event.message_id, []).append(event)
+            grown = {message_id for message_id in met if distinct(seen[message_id]) > before[message_id]}
             assert (report.inserted, report.updated, report.unchanged, report.refused) == (
                 len(new),
                 len(grown - new),

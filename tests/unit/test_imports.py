@@ -15,7 +15,7 @@ PACKAGE = Path(ticktrail.__file__).parent
 
 # From the bottom up. A package imports itself and the layers below its own, never a package of its own layer.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"_version", "errors"}),
+    frozenset({"errors"}),
     frozenset({"text"}),
     frozenset({"messages"}),
     frozenset({"extraction", "settings"}),
@@ -27,8 +27,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "web", "receiver"}),
     frozenset({"__main__", ""}),
 )
-# `ticktrail serve` and `run` start the web server, so this one command module may load it.
-EXCEPTIONS = {("cli/commands/serve.py", "web")}
+# The commands that start a server may load it.
+EXCEPTIONS = {("cli/commands/serve.py", "web"), ("cli/commands/receive.py", "receiver")}
 LEVEL = {package: level for level, layer in enumerate(LAYERS) for package in layer}
 
 PURE = ("text", "messages", "extraction")

@@ -20,6 +20,7 @@ from ticktrail.cli.commands import diagnostics as care
 from ticktrail.cli.commands import error_codes as explain
 from ticktrail.cli.commands import n8n as look
 from ticktrail.cli.commands import query as ask
+from ticktrail.cli.commands import receive as receiving
 from ticktrail.cli.commands import retention as custody
 from ticktrail.cli.commands import serve as serving
 from ticktrail.cli.commands import setup as start
@@ -36,7 +37,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for group in (start, keep, ask, explain, look, care, figures, conversation, custody, alerting, serving):
+for group in (start, keep, ask, explain, look, care, figures, conversation, custody, alerting, receiving, serving):
     app.add_typer(group.app)
 
 

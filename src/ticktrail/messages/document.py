@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, standing
-from ticktrail.messages.model import NEVER, Attributes, HistoryEntry, Message, SentBy, Template
+from ticktrail.messages.model import NEVER, RECEIVED, Attributes, HistoryEntry, Message, SentBy, Template
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 """Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in
@@ -36,7 +36,7 @@ def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
 def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:
     """The document of one message, without ``_id``; its dates carry the zone."""
     state, known = message.state, message.attributes
-    several_workflows = len({entry.workflow_id for entry in message.history}) > 1
+    several_workflows = len({entry.workflow_id for entry in message.history if entry.execution_id != RECEIVED}) > 1
     document: dict[str, Any] = {
         "messageId": message.message_id,
         "conversation_id": known.conversation_id,
@@ -44,7 +44,7 @@ def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:
         "latestTimestamp": state.latest_timestamp,
         "latestTimestampFormatted": format_timestamp(state.latest_timestamp, zone),
         "statusHistory": [entry_to_document(entry, zone, with_workflow=several_workflows) for entry in message.history],
-        "workflowId": state.workflow_id,
+        "workflowId": state.workflow_id or None,
         "statusCount": len(message.history),
         "firstSeenAt": message.first_seen_at.astimezone(zone),
         "lastUpdatedAt": message.last_updated_at.astimezone(zone),
@@ -93,7 +93,7 @@ def entry_to_document(entry: HistoryEntry, zone: tzinfo, *, with_workflow: bool)
         "errors": list(entry.errors) if entry.errors is not None else None,
         "pricing": entry.pricing,
         "timestampSource": entry.timestamp_source,
-        "workflowId": entry.workflow_id if with_workflow else None,
+        "workflowId": entry.workflow_id if with_workflow and entry.execution_id != RECEIVED else None,
     }
     document.update((name, value) for name, value in optional.items() if value is not None)
     return document
@@ -143,13 +143,14 @@ def entry_from_document(stored: object, workflow_id: str) -> HistoryEntry | None
         return None
     errors = stored.get("errors")
     pricing = stored.get("pricing")
+    execution_id = text_of(stored.get("executionId")) or ""
     # An empty one was written because other entries have one: it does not mean the document's.
-    no_workflow = stored.get("workflowId") == ""
+    no_workflow = execution_id == RECEIVED or stored.get("workflowId") == ""
     return HistoryEntry(
         status=stored["status"].lower(),
         timestamp=_whole_number(stored.get("timestamp")),
         timestamp_source=text_of(stored.get("timestampSource")),
-        execution_id=text_of(stored.get("executionId")) or "",
+        execution_id=execution_id,
         conversation_id=text_of(stored.get("conversation_id")) or text_of(stored.get("waId")),
         participant=text_of(stored.get("participant")),
         workflow_id="" if no_workflow else text_of(stored.get("workflowId")) or workflow_id,

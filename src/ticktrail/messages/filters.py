@@ -159,9 +159,8 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         sending_numbers: ``phoneNumberId`` or ``displayPhoneNumber`` is one of these; empty for any.
         template: ``template.name``.
         template_language: ``template.language``.
-        campaign: ``callbackData`` equals this, or holds it under ``campaign_key``.
-        campaign_key: ``callbackData`` may also be a JSON object whose value under this key is the campaign, see
-            :func:`campaign_of`.
+        campaign: what :func:`ticktrail.messages.campaign.campaign_of` finds in ``callbackData``.
+        campaign_key: the key of the campaign in a ``callbackData`` that is a JSON object.
         country: country of the recipient's number.
         instance: ``instance``.
         people_only: exclude messages to groups and Meta's test messages, as rates do
@@ -283,17 +282,3 @@ class SendFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 EVERY_SEND = SendFilter()
-
-
-def campaign_of(callback_data: str, key: str) -> str | None:
-    """Return the campaign in a ``callbackData`` that is a JSON object: the text, whole number or boolean under the key.
-
-    None when it is not an object, or has no such value under the key.
-    """
-    try:
-        value = msgspec.json.decode(callback_data, type=dict[str, object]).get(key)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, (str, int)) else None

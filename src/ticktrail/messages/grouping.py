@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
 from ticktrail.messages.filters import Grouping
 from ticktrail.text.phone_numbers import country_of, own_name
@@ -52,7 +53,7 @@ def folded(
     if by is Grouping.COUNTRY:
         return _joined((country_of(group.label), None, group.counts) for group in groups)
     if by is Grouping.CAMPAIGN and campaign_key:
-        return _joined((campaign_of(group.key, campaign_key), None, group.counts) for group in groups)
+        return _joined((campaign_of(_text(group.key), campaign_key), None, group.counts) for group in groups)
     if by is Grouping.NUMBER and names:
         return (
             msgspec.structs.replace(group, label=own_name(names, str(group.key), group.label) or group.label)
@@ -61,19 +62,8 @@ def folded(
     return iter(groups)
 
 
-def campaign_of(label: str | int | None, key: str) -> str | None:
-    """The campaign that a label names: the value of a key where the label is a JSON object, else the label itself."""
-    if label is None:
-        return None
-    text = str(label)
-    if not text.lstrip().startswith("{"):
-        return text
-    try:
-        found = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
-        return text
-    value = found.get(key) if isinstance(found, dict) else None
-    return str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) and value != "" else None
+def _text(key: str | int | None) -> str | None:
+    return None if key is None else str(key)
 
 
 def with_sends(groups: Iterable[Group], sends: Iterable[Group]) -> Iterator[Group]:

@@ -26,6 +26,7 @@ from ticktrail.messages.model import (
     MADE_UP,
     NEVER,
     RANK,
+    RECEIVED,
     Attributes,
     Failure,
     HistoryEntry,
@@ -53,9 +54,26 @@ def entry_key(entry: HistoryEntry | StatusEvent) -> str:
 
     A made-up time is no part of it: n8n up to 2.15 overwrites an execution's start when it resumes.
     """
+    status, moment, participant = _identity(entry)
+    return KEY_SEPARATOR.join((status, moment, entry.execution_id, participant))
+
+
+def _identity(entry: HistoryEntry | StatusEvent) -> tuple[str, str, str]:
     made_up = entry.timestamp is None or entry.timestamp_source == MADE_UP
-    moment = "" if made_up else str(entry.timestamp)
-    return KEY_SEPARATOR.join((entry.status, moment, entry.execution_id, entry.participant or ""))
+    return entry.status, "" if made_up else str(entry.timestamp), entry.participant or ""
+
+
+def drop_received_copies(entries: dict[str, HistoryEntry]) -> dict[str, HistoryEntry]:
+    """Remove entries received directly from Meta whose status n8n reported too: both are one, n8n's id wins.
+
+    An n8n entry is never removed, so applying this after each union gives the same set in any order.
+    """
+    received = [key for key, entry in entries.items() if entry.execution_id == RECEIVED]
+    if not received:
+        return entries
+    executed = {_identity(entry) for entry in entries.values() if entry.execution_id != RECEIVED}
+    copies = {key for key in received if _identity(entries[key]) in executed}
+    return {key: entry for key, entry in entries.items() if key not in copies} if copies else entries
 
 
 def bson_order(value: Any) -> tuple[Any, ...]:
@@ -133,7 +151,7 @@ def merge_gathered(one: Gathered, other: Gathered) -> Gathered:
     for key, entry in other.entries.items():
         known = entries.get(key)
         entries[key] = entry if known is None else merge_entries(known, entry)
-    return Gathered(entries, merge_attributes(one.attributes, other.attributes))
+    return Gathered(drop_received_copies(entries), merge_attributes(one.attributes, other.attributes))
 
 
 def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dict[str, Gathered]:
@@ -168,6 +186,10 @@ def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dic
         known.entries[key] = entry if twin is None else merge_entries(twin, entry)
         if attributes != known.attributes:
             gathered[event.message_id] = Gathered(known.entries, merge_attributes(known.attributes, attributes))
+    for message_id, told in gathered.items():
+        entries = drop_received_copies(told.entries)
+        if entries is not told.entries:
+            gathered[message_id] = Gathered(entries, told.attributes)
     return gathered
 
 
@@ -269,7 +291,7 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
     after = merge_gathered(before, news)
     # By identity: to Python 1, 1.0 and True are equal.
     unchanged = len(after.entries) == len(before.entries) and all(
-        entry is before.entries[key] for key, entry in after.entries.items()
+        entry is before.entries.get(key) for key, entry in after.entries.items()
     )
     history = stored.history if unchanged else sort_history(after.entries)
     first_seen = at if stored.first_seen_at == NEVER else min(stored.first_seen_at, at)

@@ -30,6 +30,9 @@ MADE_UP = "execution"
 IMPLAUSIBLE = "implausible"
 """``timestamp_source`` of a reported time before 2009 or more than a day after the execution that brought it."""
 
+RECEIVED = "webhook"
+"""``execution_id`` of a status that Meta's webhook brought directly, without an execution of n8n."""
+
 EARLIEST_PLAUSIBLE_TIMESTAMP = 1_230_768_000
 """2009-01-01, WhatsApp's first year: a status cannot be older."""
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import grouping, rates
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.grouping import WITH_DETAILS, Chosen
@@ -153,7 +154,7 @@ def sparklines(
         for group in store.statistics(chosen, by, young_since=0, across=across):
             key = group.key
             if by is Grouping.CAMPAIGN and user_file.campaign_key:
-                key = grouping.campaign_of(key, user_file.campaign_key)
+                key = campaign_of(None if key is None else str(key), user_file.campaign_key)
             if key in found:
                 found[key].append(msgspec.structs.replace(group, key=group.across))
         return found

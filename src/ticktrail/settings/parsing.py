@@ -212,6 +212,64 @@ def parse_networks(text: str) -> tuple[str, ...]:
     return names
 
 
+def parse_app_secrets(text: str) -> tuple[Secret, ...]:
+    """App secrets of Meta apps, separated by commas: 32 hexadecimal digits each."""
+    parts = [part.strip() for part in unquoted(text).split(",") if part.strip()]
+    if not all(re.fullmatch(r"[0-9a-fA-F]{16,128}", part) for part in parts):
+        raise ValueError("an app secret has hexadecimal digits alone, 32 as a rule")
+    return tuple(map(Secret, parts))
+
+
+def parse_verify_token(text: str) -> Secret:
+    """The verify token of a Meta app: printable, without spaces."""
+    token = unquoted(text)
+    if not token.isprintable() or " " in token:
+        raise ValueError("a verify token has no spaces or line breaks")
+    return Secret(token)
+
+
+def parse_forward_url(text: str) -> str:
+    """n8n's inner address: scheme, host and port. The path comes from each request."""
+    url = unquoted(text).rstrip("/")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("it is not a web address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not url.isprintable() or " " in url or port == 0:
+        raise ValueError("it is not a web address")
+    if parts.path or parts.query or parts.username:
+        raise ValueError("it must be an address without a path, such as http://127.0.0.1:5678")
+    return url
+
+
+def parse_forward(text: str) -> str:
+    """Which webhooks go on to n8n."""
+    chosen = unquoted(text).lower()
+    if chosen not in {"messages", "all", "none"}:
+        raise ValueError("it is messages, all or none")
+    return chosen
+
+
+def parse_port(text: str) -> int:
+    """A port number, 1 to 65535."""
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:6]) <= 65_535:
+        raise ValueError("a port is a number from 1 to 65535")
+    return int(digits)
+
+
+def default_journal(store_url: str, directory: Path) -> Path:
+    """The receiver's journal: beside a SQLite store, else in the user's data folder."""
+    name = "ticktrail-journal.sqlite"
+    if store_url.lower().startswith(_MONGODB_SCHEMES):
+        import platformdirs  # noqa: PLC0415 - needed only when no file is named
+
+        return Path(platformdirs.user_data_path("ticktrail", appauthor=False)) / name
+    path = store_url.removeprefix("sqlite:///") if store_url.lower().startswith("sqlite:///") else store_url
+    return (directory / path).parent / name
+
+
 def parse_existing_file(text: str, directory: Path) -> Path:
     """A file that is there; a relative path is taken from ``directory``."""
     name = unquoted(text)

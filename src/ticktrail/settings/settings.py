@@ -25,6 +25,7 @@ __all__ = [
     "DashboardSettings",
     "MongodbSettings",
     "N8nSettings",
+    "ReceiverSettings",
     "Secret",
     "Setting",
     "SettingFault",
@@ -81,6 +82,26 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
     trusted_proxies: tuple[str, ...] = ()
 
 
+class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How Meta's webhooks are received directly.
+
+    Attributes:
+        app_secrets: of the Meta apps that send webhooks; a webhook must be signed with one of them.
+        verify_token: answers Meta's subscription check; None passes the check on to n8n.
+        forward_url: n8n's inner address without a path; None where no n8n is behind.
+        forward: ``messages`` (all but webhooks with statuses alone), ``all`` or ``none``.
+        journal: file of the journal.
+    """
+
+    app_secrets: tuple[Secret, ...] = ()
+    verify_token: Secret | None = None
+    forward_url: str | None = None
+    forward: str = "messages"
+    host: str = "127.0.0.1"
+    port: int = 8788
+    journal: Path = Path("ticktrail-journal.sqlite")
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set.
 
@@ -101,6 +122,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     config_file: Path | None
     directory: Path
     dashboard: DashboardSettings = DashboardSettings()
+    receiver: ReceiverSettings = ReceiverSettings()
     warnings: tuple[str, ...] = ()
 
     def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
@@ -171,6 +193,13 @@ SETTINGS = {
         Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "what openssl rand -hex 24 prints, another one", secret=True),
         Setting("TICKTRAIL_READY_SECONDS", "900"),
         Setting("TICKTRAIL_TRUSTED_PROXIES", "127.0.0.1, or several addresses or networks with commas"),
+        Setting("WHATSAPP_APP_SECRET", "the app secret of the Meta app, or several with commas", secret=True),
+        Setting("WHATSAPP_VERIFY_TOKEN", "the verify token that you typed in the Meta app", secret=True),
+        Setting("TICKTRAIL_FORWARD_URL", "http://127.0.0.1:5678"),
+        Setting("TICKTRAIL_FORWARD", "messages"),
+        Setting("TICKTRAIL_RECEIVE_HOST", "127.0.0.1", option="--host"),
+        Setting("TICKTRAIL_RECEIVE_PORT", "8788", option="--port"),
+        Setting("TICKTRAIL_JOURNAL", "/var/lib/ticktrail/journal.sqlite"),
         Setting("TICKTRAIL_CONFIG", "/etc/ticktrail/ticktrail.toml"),
     )
 }
@@ -225,11 +254,12 @@ class _Loader:
         self._lookup.warn_of_mistyped(SETTINGS.keys() | {f"{n}_FILE" for n, s in SETTINGS.items() if s.secret})
         mongodb_uri = self._read("MONGODB_URI", values.parse_mongodb_uri)
         store_url = self._read("TICKTRAIL_STORE", values.parse_store_url) or mongodb_uri
+        store = store_url or values.default_store_url()
         settings = Settings(
             n8n=self._n8n(),
             workflow_ids=self._read("WORKFLOW_ID_WHATSAPP", parse_workflow_ids) or (),
             mongodb=self._mongodb(store_url),
-            store_url=store_url or values.default_store_url(),
+            store_url=store,
             timezone=(
                 self._read("TICKTRAIL_TIMEZONE", values.parse_timezone)
                 or self._read("GENERIC_TIMEZONE", values.parse_timezone)
@@ -239,6 +269,7 @@ class _Loader:
             heartbeat_url=self._read("TICKTRAIL_HEARTBEAT_URL", values.parse_heartbeat_url),
             config_file=self._config_file(),
             directory=self._directory,
+            receiver=self._receiver(store),
             dashboard=DashboardSettings(
                 token=self._read("TICKTRAIL_DASHBOARD_TOKEN", values.parse_token),
                 viewer_token=self._read("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", values.parse_token),
@@ -278,6 +309,19 @@ class _Loader:
             headers=self._read("N8N_HEADERS", values.parse_headers) or (),
             ca_file=self._read("N8N_CA_FILE", self._existing_file),
             prefix=prefix,
+        )
+
+    def _receiver(self, store_url: Secret) -> ReceiverSettings:
+        defaults = ReceiverSettings()
+        journal = self._read("TICKTRAIL_JOURNAL", lambda text: self._directory / Path(text.strip()).expanduser())
+        return ReceiverSettings(
+            app_secrets=self._read("WHATSAPP_APP_SECRET", values.parse_app_secrets) or (),
+            verify_token=self._read("WHATSAPP_VERIFY_TOKEN", values.parse_verify_token),
+            forward_url=self._read("TICKTRAIL_FORWARD_URL", values.parse_forward_url),
+            forward=self._read("TICKTRAIL_FORWARD", values.parse_forward) or defaults.forward,
+            host=self._read("TICKTRAIL_RECEIVE_HOST", str.strip) or defaults.host,
+            port=self._read("TICKTRAIL_RECEIVE_PORT", values.parse_port) or defaults.port,
+            journal=journal or values.default_journal(store_url.reveal(), self._directory),
         )
 
     def _mongodb(self, store_url: Secret | None) -> MongodbSettings:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.filters import DELIVERED, Cursor, MessageFilter, campaign_of
+from ticktrail.messages.filters import DELIVERED, Cursor, MessageFilter
 from ticktrail.text.phone_numbers import Country
 
 
@@ -71,31 +71,6 @@ def test_retryable_is_failed_with_such_a_code() -> None:
             impossible.retryable(codes)
     with pytest.raises(ConfigurationError):
         MessageFilter().retryable(())
-
-
-@pytest.mark.parametrize(
-    ("label", "campaign"),
-    [
-        ('{"k": "spring"}', "spring"),
-        ('{"\\u006b": "spr\\u0069ng"}', "spring"),
-        ('{"k": 7}', "7"),
-        ('{"k": true}', "true"),
-        ('{"k": "a", "k": "b"}', "b"),
-        ('{"k": null}', None),
-        ('{"k": 7.5}', None),
-        ('{"k": ["spring"]}', None),
-        ('{"other": {"k": "spring"}}', None),
-        ('["k"]', None),
-        ('"k"', None),
-        ("{k: spring}", None),
-        ("", None),
-        ('{"k": "\\ud83d"}', None),
-        ('{"k":' * 100_000, None),
-    ],
-)
-def test_the_campaign_in_a_label(label: str, campaign: str | None) -> None:
-    """The text, whole number or truth value under the key; nothing that anybody can write breaks it."""
-    assert campaign_of(label, "k") == campaign
 
 
 @pytest.mark.parametrize("prefix", ["966|1", ".", "٩٦٦", "", "+966"])

@@ -10,7 +10,7 @@ import pytest
 
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping
-from ticktrail.messages.grouping import campaign_of, chosen, folded
+from ticktrail.messages.grouping import chosen, folded
 from ticktrail.text.phone_numbers import country_of
 
 RIYADH, BERLIN, KATHMANDU = (ZoneInfo(name) for name in ("Asia/Riyadh", "Europe/Berlin", "Asia/Kathmandu"))
@@ -112,26 +112,6 @@ def test_countries_are_added_up() -> None:
         Group(key=None, label=None, counts=Counts(messages=4)),
     ]
     assert told(groups, Grouping.COUNTRY, RIYADH) == {"SA": 3, None: 4}
-
-
-@pytest.mark.parametrize(
-    ("label", "campaign"),
-    [
-        ("spring", "spring"),
-        ('{"campaign": "spring", "tenant": 7}', "spring"),
-        (' {"campaign": 7}', "7"),
-        ('{"campaign": true}', None),
-        ('{"campaign": {"a": 1}}', None),
-        ('{"tenant": 7}', None),
-        ("{broken", "{broken"),
-        ('["campaign"]', '["campaign"]'),
-        ("{" * 100_000, "{" * 100_000),
-        (None, None),
-    ],
-)
-def test_a_campaign_is_a_label_or_a_key_in_it(label: str | None, campaign: str | None) -> None:
-    """A JSON object's key where the label is one; any other text is the campaign itself."""
-    assert campaign_of(label, "campaign") == campaign
 
 
 def test_numbers_have_the_names_the_user_gave_them() -> None:

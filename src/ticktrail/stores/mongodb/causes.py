@@ -14,7 +14,7 @@ from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, in_turn, or_else
-from ticktrail.stores.mongodb.filters import query_of
+from ticktrail.stores.mongodb.filters import exact_query
 from ticktrail.stores.mongodb.sends import matching
 from ticktrail.stores.mongodb.statistics import audience, failure_code, message_time, person, sending_number
 
@@ -38,7 +38,7 @@ def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[Cause
         "audience": audience(),
     }
     stages = [
-        {"$match": query_of(chosen)},
+        {"$match": exact_query(statuses, chosen)},
         {"$match": {"latestStatus": {"$in": sorted(RANK)}}},
         _only(facts),
         {"$match": {"audience": counts.PEOPLE}},

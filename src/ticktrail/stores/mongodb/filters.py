@@ -7,10 +7,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 from bson.int64 import Int64
+from pymongo.collection import Collection
 
 from ticktrail.messages import counts
-from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Cursor, MessageFilter, Order, campaign_of
+from ticktrail.messages.campaign import campaign_of
+from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Cursor, MessageFilter, Order
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
 from ticktrail.stores.mongodb.expressions import (
     Expression,
@@ -60,8 +63,8 @@ def storable(texts: Iterable[str]) -> list[str]:
 def query_of(wanted: MessageFilter) -> Query:
     """The documents a filter chooses; its limit, order and place are left aside.
 
-    A document that an earlier tool wrote and nothing was merged into yet is chosen by the fields it has. Under a
-    ``campaign_key`` some are among them that are not meant: :func:`ticktrail.messages.filters.campaign_of` decides.
+    A document that an earlier tool wrote and nothing was merged into yet is chosen by the fields it has. With a
+    ``campaign_key`` it also finds some others: :func:`is_meant` decides, or see :func:`exact_query`.
     """
     clauses: list[Query] = [IS_MESSAGE]
     if wanted.conversation_id is not None:
@@ -97,6 +100,26 @@ def query_of(wanted: MessageFilter) -> Query:
     if wanted.country is not None:
         clauses.append(_country(wanted.country))
     return {"$and": [*clauses, *([_PEOPLE] if wanted.people_only else [])]}
+
+
+def exact_query(documents: Collection[dict[str, Any]], wanted: MessageFilter) -> Query:
+    """Return :func:`query_of` without the others: the labels of the campaign are looked up first.
+
+    MongoDB refuses it when they are more than 16 MB.
+    """
+    if wanted.campaign is None or wanted.campaign_key is None:
+        return query_of(wanted)
+    candidates = [
+        {"$match": query_of(MessageFilter(campaign=wanted.campaign, campaign_key=wanted.campaign_key))},
+        {"$group": {"_id": "$callbackData"}},
+    ]
+    labels = [
+        found["_id"]
+        for found in documents.aggregate(candidates, allowDiskUse=True)
+        if is_meant({"callbackData": found["_id"]}, wanted)
+    ]
+    others = msgspec.structs.replace(wanted, campaign=None, campaign_key=None)
+    return {"$and": [{"callbackData": {"$in": labels}}, query_of(others)]}
 
 
 def parts_of(wanted: MessageFilter) -> list[Query]:
@@ -135,7 +158,7 @@ def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:
     campaign, key, label = wanted.campaign, wanted.campaign_key, document.get("callbackData")
     if campaign is None or key is None:
         return True
-    return isinstance(label, str) and (label == campaign or campaign_of(label, key) == campaign)
+    return isinstance(label, str) and campaign_of(label, key) == campaign
 
 
 def moment(timestamp: float) -> datetime:

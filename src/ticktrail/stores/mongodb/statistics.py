@@ -25,7 +25,7 @@ from ticktrail.stores.mongodb.expressions import (
     in_turn,
     or_else,
 )
-from ticktrail.stores.mongodb.filters import query_of, time_of_history
+from ticktrail.stores.mongodb.filters import Query, exact_query, time_of_history
 
 _COUNTRY_DIGITS = 7
 """As in sqlite_stats: numbers that begin with these are in one country."""
@@ -43,22 +43,23 @@ def count_groups(
     across: Grouping | None = None,
 ) -> Iterator[Group]:
     """What :meth:`ticktrail.stores.Store.statistics` promises."""
-    pipeline = figures_pipeline(chosen, by, young_since=young_since, details=details, across=across)
+    wanted = exact_query(collection, chosen)
+    pipeline = figures_pipeline(wanted, by, young_since=young_since, details=details, across=across)
     with collection.aggregate(pipeline, allowDiskUse=True) as found:
         groups = counts.grouped(map(_row, found), prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
         elif by is Grouping.ERROR and across is None:
-            people = _people_by_error(collection, chosen)
+            people = _people_by_error(collection, wanted)
             yield from (msgspec.structs.replace(group, people=people.get(group.key, 0)) for group in groups)
         else:
             yield from groups
 
 
-def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilter) -> dict[str | int | None, int]:
+def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> dict[str | int | None, int]:
     """How many recipients each error kept a message from."""
     pipeline: list[dict[str, Any]] = [
-        {"$match": query_of(chosen)},
+        {"$match": wanted},
         {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
         {
             "$project": {
@@ -77,7 +78,7 @@ def _people_by_error(collection: Collection[dict[str, Any]], chosen: MessageFilt
 
 
 def figures_pipeline(
-    chosen: MessageFilter,
+    wanted: Query,
     by: Grouping | None,
     *,
     young_since: int,
@@ -97,7 +98,7 @@ def figures_pipeline(
         if by is None:
             told_apart |= {"category": _category(), "billable": _billable()}
     young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
-    stages: list[dict[str, Any]] = [{"$match": query_of(chosen)}]
+    stages: list[dict[str, Any]] = [{"$match": wanted}]
     if Grouping.ERROR in (by, across):
         stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
     stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in told_apart.items()},

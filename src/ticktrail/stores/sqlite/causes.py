@@ -42,7 +42,7 @@ def message_causes(connection: sqlite3.Connection | None, chosen: MessageFilter)
     """What :meth:`ticktrail.stores.Store.causes` promises; no ledger holds nothing."""
     if connection is None:
         return
-    where, parameters = where_of(connection, chosen)
+    where, parameters = where_of(chosen)
     # The plus, as in sqlite_stats: nearly all are people, whom an index would look up one by one.
     where += f" AND +audience = {counts.PEOPLE} AND +latest_status IN ({_listed(RANK)})"
     yield from map(_cause, connection.execute(_MESSAGES.replace("{where}", where), parameters))

@@ -13,7 +13,9 @@ from pathlib import Path
 from urllib.parse import quote_from_bytes
 
 from ticktrail.errors import ConfigurationError, SettingsError
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.stores.sqlite.errors import BUSY_SECONDS, primary_code
+from ticktrail.text.phone_numbers import person_id
 
 MEMORY = ":memory:"
 
@@ -67,7 +69,7 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
     refuse_directory(path)
     if not path.exists():
         return None
-    connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    connection = _connect(path)
     try:
         connection.execute("PRAGMA query_only = 1")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
@@ -83,13 +85,31 @@ def open_to_write(path: Path | None) -> sqlite3.Connection:
     Nothing in an existing file is changed yet: it may turn out to be somebody else's.
     """
     if path is None:
-        return sqlite3.connect(MEMORY, isolation_level=None)
+        return _connect(None)
     refuse_directory(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
         # Recipients' numbers are in it: for its owner only, which SQLite copies to the -wal and -shm files.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
-    return sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    return _connect(path)
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    """Connect to an existing file, or to memory, with the functions that statements call.
+
+    They are registered here because SQLite refuses that while a statement runs.
+    """
+    if path is None:
+        connection = sqlite3.connect(MEMORY, isolation_level=None)
+    else:
+        connection = sqlite3.connect(_uri(path, "rw"), uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    connection.create_function("campaign_of", 2, campaign_of, deterministic=True)
+    connection.create_function("person_id", 1, _person_id, deterministic=True)
+    return connection
+
+
+def _person_id(value: object) -> str | None:
+    return person_id(value) if isinstance(value, str) else None
 
 
 def make_durable(connection: sqlite3.Connection) -> None:

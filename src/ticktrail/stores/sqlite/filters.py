@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter, campaign_of
+from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.stores.sqlite.lookup import Parameter, marks
 from ticktrail.stores.sqlite.rows import bindable, to_milliseconds
@@ -54,15 +54,15 @@ class Index(enum.Enum):
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
     """How many messages a filter chooses, its limit and its place left aside."""
-    question, parameters = count_question(connection, chosen)
+    question, parameters = count_question(chosen)
     return int(connection.execute(question, parameters).fetchone()[0])
 
 
-def count_question(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+def count_question(chosen: MessageFilter) -> Clause:
     """The statement that counts a filter's messages, and its parameters."""
     standings = _standings(chosen)
     if not standings:
-        where, parameters = where_of(connection, chosen)
+        where, parameters = where_of(chosen)
     elif chosen.since_timestamp is None and chosen.until_timestamp is None:
         # The index on facts has nothing but these side by side.
         packed = ", ".join(str(number) for number in range(256) if number & counts.STANDING_BITS in standings)
@@ -89,15 +89,15 @@ def _standings(chosen: MessageFilter) -> set[int]:
     return found if wanted == set().union(*(_STANDINGS[standing] for standing in found)) else set()
 
 
-def where_of(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
+def where_of(chosen: MessageFilter) -> Clause:
     """A filter as a WHERE clause and its parameters, its limit and its place left aside."""
-    return joined(conditions(connection, chosen, _index_to_count(chosen)))
+    return joined(conditions(chosen, _index_to_count(chosen)))
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[tuple[int, int | None]]:
     """The row numbers of the messages a filter chooses in its order, limit included, and what they are sorted by."""
     index = index_to_use(chosen)
-    clauses = conditions(connection, chosen, index)
+    clauses = conditions(chosen, index)
     column = "last_updated_at" if chosen.order == "updated" else "latest_timestamp"
     places = [] if chosen.after is None else _behind(chosen.after, column)
     splits = _split(chosen, index)
@@ -203,7 +203,7 @@ def index_to_use(chosen: MessageFilter) -> Index:
     return Index.STATUS if chosen.statuses else Index.LATEST
 
 
-def conditions(connection: sqlite3.Connection, chosen: MessageFilter, index: Index) -> list[Clause]:
+def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
     """What must hold of the rows of ``message``. A unary plus keeps SQLite off the other indexes."""
     clauses: list[Clause] = []
     if chosen.conversation_id is not None:
@@ -237,7 +237,7 @@ def conditions(connection: sqlite3.Connection, chosen: MessageFilter, index: Ind
             _either([_among(name, chosen.sending_numbers) for name in ("phone_number_id", "display_phone_number")])
         )
     if chosen.campaign is not None:
-        clauses.append(_campaign(connection, chosen.campaign, chosen.campaign_key, index))
+        clauses.append(_campaign(chosen.campaign, chosen.campaign_key, index))
     if chosen.country is not None:
         clauses.append(_country(chosen.country))
     if chosen.people_only:
@@ -310,17 +310,18 @@ def _person(wanted: Person) -> Clause:
     return _either(parts)
 
 
-def _campaign(connection: sqlite3.Connection, campaign: str, key: str | None, index: Index) -> Clause:
+def _campaign(campaign: str, key: str | None, index: Index) -> Clause:
     label = f"{'' if index is Index.CAMPAIGN else '+'}callback_data"
     exactly: Clause = (f"{label} = ?", [bindable(campaign)])
     if key is None:
         return exactly
-    connection.create_function("campaign_of", 2, campaign_of, deterministic=True)
     wanted = bindable(campaign)
-    # The campaign stands in the JSON as it is, or it was escaped there; whatever else, nobody need look at it.
-    worth_a_look = "(instr(callback_data, ?) > 0 OR instr(callback_data, '\\') > 0)"
-    inside = f"(instr(callback_data, '{{') > 0 AND {worth_a_look} AND campaign_of(callback_data, ?) = ?)"
-    return _either([exactly, (inside, [wanted, bindable(key), wanted])])
+    # The function is slow: it is called only for labels that hold the campaign as it is, or escaped.
+    candidate = f"({label} = ? OR instr(callback_data, '{{') > 0 AND (instr(callback_data, ?) > 0 OR {_IS_ESCAPED}))"
+    return f"{candidate} AND campaign_of(callback_data, ?) = ?", [wanted, wanted, bindable(key), wanted]
+
+
+_IS_ESCAPED = "instr(callback_data, '\\') > 0"
 
 
 def _country(wanted: Country) -> Clause:

@@ -27,7 +27,6 @@ class Found(NamedTuple):
 
 def find_person(connection: sqlite3.Connection, who: Sequence[str]) -> Found:
     """Find everything of a person who is known by these ids."""
-    connection.create_function("person_id", 1, _person_id, deterministic=True)
     names = linked(who, lambda known: _others(connection, known))
     theirs = set(names)
     sends = find_sends(connection, "id", _send_numbers(connection, names))
@@ -77,7 +76,7 @@ def _own_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[in
 def _spellings(connection: sqlite3.Connection, table: str, column: str, names: Sequence[str]) -> list[str | bytes]:
     """Return the stored values of a column that mean one of these people."""
     values = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
-    return [value for (value,) in values if _person_id(value) in names]
+    return [value for (value,) in values if isinstance(value, str) and person_id(value) in names]
 
 
 def _message_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> set[int]:
@@ -133,7 +132,3 @@ _TEXTS = (
     ("alert", "note", False),
 )
 """Tables and columns with texts for operators, and whether they are JSON."""
-
-
-def _person_id(value: object) -> str | None:
-    return person_id(value) if isinstance(value, str) else None

@@ -89,6 +89,7 @@ UPDATE_ATTRIBUTES = _update("message", (*ATTRIBUTES, AUDIENCE), "id")
 UPDATE_SCANNED = _update("message", ("first_seen_at", "last_scanned_at"), "id")
 UPDATE_ORIGIN = _update("message", ORIGIN, "message_id")
 PUT_EVENT = _insert("REPLACE", "event", _EVENT)
+DELETE_EVENT = "DELETE FROM event WHERE message = ? AND key = ?"
 INSERT_SEND = _insert("INSERT", "send", _SEND)
 UPDATE_SEND = _update("send", _SEND[1:], "key")
 

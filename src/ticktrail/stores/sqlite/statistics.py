@@ -95,7 +95,7 @@ def count_groups(
 
 def _people_by_error(connection: sqlite3.Connection, chosen: MessageFilter) -> dict[str | int | None, int]:
     """How many recipients each error kept a message from; a million failures have few codes."""
-    where, parameters = where_of(connection, chosen)
+    where, parameters = where_of(chosen)
     question = (
         f"SELECT NULLIF({KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {KEYS[Grouping.USER]}) FROM message "  # noqa: S608
         f"WHERE {where} AND +audience = {counts.PEOPLE} AND {_failed(chosen)} GROUP BY 1"
@@ -114,7 +114,7 @@ def figures_question(
     across: Grouping | None = None,
 ) -> tuple[str, list[str | bytes | int]]:
     """The statement that counts, and its parameters; its rows are :data:`ticktrail.messages.counts.Row`."""
-    where, parameters = where_of(connection, chosen)
+    where, parameters = where_of(chosen)
     # Prices are the totals' alone: in every group they would double the sorting.
     details_columns = [] if not details else ["delay"] if by else ["pricing_category", "billable", "delay"]
     told_apart = ", ".join(

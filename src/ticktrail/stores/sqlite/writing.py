@@ -13,11 +13,12 @@ from datetime import datetime
 import msgspec
 
 from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message, merge_sends
-from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
 from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.sqlite.connection import savepoint
 from ticktrail.stores.sqlite.lookup import find_messages, find_sends, next_number
 from ticktrail.stores.sqlite.rows import (
+    DELETE_EVENT,
     INSERT_MESSAGE,
     INSERT_SEND,
     NO_ORIGIN,
@@ -61,6 +62,7 @@ class _Changes:
     def __init__(self) -> None:
         self.new: list[Row] = []
         self.events: list[Row] = []
+        self.replaced: list[Row] = []
         self.standings: list[Row] = []
         self.attributes: list[Row] = []
         self.scanned: list[Row] = []
@@ -69,6 +71,10 @@ class _Changes:
         """Note what distinguishes a message from what is stored of it in row ``number``."""
         kept = set(map(id, stored.history))
         changed = [entry for entry in merged.history if id(entry) not in kept]
+        if changed and any(entry.execution_id == RECEIVED for entry in stored.history):
+            # An entry that Meta's webhook brought directly gives way to the same status read from n8n.
+            keys = set(map(entry_key, merged.history))
+            self.replaced += [(number, key) for key in map(entry_key, stored.history) if key not in keys]
         if changed:
             self.events += [event_row(number, entry_key(entry), entry) for entry in changed]
             self.standings.append((*standing_row(merged), *times_row(merged), number))
@@ -84,6 +90,7 @@ class _Changes:
             (UPDATE_STANDING, self.standings),
             (UPDATE_ATTRIBUTES, self.attributes),
             (UPDATE_SCANNED, self.scanned),
+            (DELETE_EVENT, self.replaced),
             (PUT_EVENT, self.events),
         ):
             if changed:

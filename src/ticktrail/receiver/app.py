@@ -1,0 +1,266 @@
+"""The ASGI application that answers Meta. It answers 200 only after the journal has the webhook on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import msgspec
+
+from ticktrail.receiver.contents import read_contents
+from ticktrail.receiver.journal import DONE, WAITING, Journal, Webhook
+from ticktrail.receiver.signature import is_signed
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Verify = Callable[[str], Awaitable[tuple[int, bytes, str]]]
+"""Passes a GET verification on to n8n: path and query string in; status, body and content type out."""
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Bytes. Meta's webhooks have at most 3 MB (Meta's page on webhooks)."""
+
+BODY_SECONDS = 15
+"""Time in which a body must arrive."""
+
+MOST_WAITING = 4_000
+"""Webhooks that may wait for the journal's next transaction; above it the answer is 503."""
+
+_BATCH = 500
+_RETRY_AFTER_SECONDS = "5"
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """How to answer.
+
+    Attributes:
+        secrets: app secrets, one of which must have signed a webhook.
+        verify_token: answers GET verification where no n8n is behind; None passes it on.
+        forward: ``messages`` (all but webhooks with statuses alone), ``all`` or ``none``.
+    """
+
+    secrets: tuple[bytes, ...]
+    verify_token: str | None
+    forward: str
+
+
+class JournalWriter:
+    """One thread that writes webhooks to the journal, many per transaction; :meth:`put` waits for the commit."""
+
+    def __init__(self, journal: Journal, *, on_commit: Callable[[], None]) -> None:
+        self._journal = journal
+        self._on_commit = on_commit
+        self._queue: queue.SimpleQueue[tuple[Webhook, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    async def put(self, webhook: Webhook) -> None:
+        """Return when the webhook is on disk.
+
+        Raises:
+            sqlite3.Error: it is not.
+            BlockingIOError: too many webhooks wait already.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise BlockingIOError
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting += 1
+        self._queue.put((webhook, future))
+        try:
+            await future
+        finally:
+            self._waiting -= 1
+
+    def close(self) -> None:
+        """Write what waits, then end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            batch = [first]
+            ended = False
+            while len(batch) < _BATCH and not self._queue.empty():
+                following = self._queue.get()
+                if following is None:
+                    ended = True
+                    break
+                batch.append(following)
+            self._write(batch)
+            if ended:
+                return
+
+    def _write(self, batch: list[tuple[Webhook, asyncio.Future[None]]]) -> None:
+        error: Exception | None = None
+        try:
+            self._journal.append([webhook for webhook, _ in batch])
+        except sqlite3.Error as failed:
+            error = failed
+        futures = [future for _, future in batch]
+        loop = futures[0].get_loop()
+        loop.call_soon_threadsafe(_resolve, futures, error)
+        if error is None:
+            self._on_commit()
+
+
+def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for future in futures:
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+
+class ReceiverApp:
+    """Answers POST (webhooks), GET with ``hub.mode`` (verification), ``/healthz``, ``/readyz`` and ``/metrics``.
+
+    Args:
+        probe: body of ``/metrics`` and whether ``/readyz`` is ready.
+        verify: passes verification on to n8n; None where no n8n is behind.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        journal: Journal,
+        writer: JournalWriter,
+        *,
+        probe: Callable[[], tuple[bytes, bool]],
+        verify: Verify | None,
+    ) -> None:
+        self._rules = rules
+        self._journal = journal
+        self._writer = writer
+        self._probe = probe
+        self._verify = verify
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI scope."""
+        if scope["type"] != "http":
+            return
+        path = scope["path"]
+        if scope["method"] == "POST":
+            await self._post(scope, receive, send)
+        elif scope["method"] in ("GET", "HEAD") and path in ("/healthz", "/readyz", "/metrics"):
+            await self._answer_probe(path, send)
+        elif scope["method"] == "GET" and b"hub.mode=" in scope["query_string"]:
+            await self._answer_verification(scope, send)
+        else:
+            await _answer(send, 404, b"Not found.\n")
+
+    async def _post(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read(receive)
+        except TimeoutError:
+            await _answer(send, 408, b"The body did not arrive in time.\n", close=True)
+            return
+        if body is None:
+            return
+        if len(body) > LARGEST_BODY:
+            await _answer(send, 413, b"The body is too large.\n", close=True)
+            return
+        signature = headers.get(b"x-hub-signature-256")
+        if not is_signed(body, signature, self._rules.secrets):
+            await asyncio.to_thread(self._journal.count, "wrong_signature")
+            await _answer(send, 401, b"The signature is wrong.\n")
+            return
+        try:
+            await self._writer.put(self._webhook(scope, headers, body))
+        except (sqlite3.Error, BlockingIOError):
+            await _answer(send, 503, b"Try again.\n", [(b"retry-after", _RETRY_AFTER_SECONDS.encode())])
+            return
+        await _answer(send, 200, b"OK\n")
+
+    def _webhook(self, scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Webhook:
+        now = time.time()
+        contents = read_contents(body, int(now))
+        forward = self._rules.forward == "all" or (self._rules.forward == "messages" and not contents.statuses_alone)
+        path = scope.get("raw_path") or scope["path"].encode()
+        query = scope["query_string"]
+        return Webhook(
+            received_at=now,
+            number=contents.number,
+            path=(path + (b"?" + query if query else b"")).decode("latin-1"),
+            content_type=_text(headers.get(b"content-type")),
+            signature=_text(headers.get(b"x-hub-signature-256")),
+            body=body,
+            storing=WAITING if contents.events else DONE,
+            forwarding=WAITING if forward else DONE,
+        )
+
+    async def _answer_verification(self, scope: Scope, send: Send) -> None:
+        """Answer Meta's subscription check, or let n8n answer it.
+
+        See: https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests
+        """
+        asked = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        token = self._rules.verify_token
+        if token is not None and hmac.compare_digest(asked.get("hub.verify_token", "").encode(), token.encode()):
+            await _answer(send, 200, asked.get("hub.challenge", "").encode())
+        elif self._verify is not None:
+            path = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+            status, body, content_type = await self._verify(path)
+            await _answer(send, status, body, content_type=content_type)
+        else:
+            await _answer(send, 403, b"The verify token is wrong.\n")
+
+    async def _answer_probe(self, path: str, send: Send) -> None:
+        if path == "/healthz":
+            await _answer(send, 200, b"OK\n")
+            return
+        metrics, ready = await asyncio.to_thread(self._probe)
+        if path == "/metrics":
+            await _answer(send, 200, metrics, content_type="text/plain; version=0.0.4; charset=utf-8")
+        else:
+            await _answer(send, 200 if ready else 503, b"OK\n" if ready else b"Not ready.\n")
+
+
+async def _read(receive: Receive) -> bytes | None:
+    """The request's body, or more than :data:`LARGEST_BODY` bytes of it; None when the client is gone."""
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            return None
+        part = event.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_BODY or not event.get("more_body", False):
+            return b"".join(parts)
+
+
+async def _answer(
+    send: Send,
+    status: int,
+    body: bytes,
+    headers: list[tuple[bytes, bytes]] | None = None,
+    *,
+    content_type: str = "text/plain; charset=utf-8",
+    close: bool = False,
+) -> None:
+    sent = [
+        (b"content-type", content_type.encode("latin-1")),
+        (b"content-length", str(len(body)).encode()),
+        *(headers or []),
+    ]
+    if close:
+        sent.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": sent})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

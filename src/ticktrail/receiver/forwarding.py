@@ -1,0 +1,219 @@
+"""Take webhooks from the journal: statuses to the store, the rest to n8n, in order for each phone number."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import httpx2
+import msgspec
+
+from ticktrail.errors import TicktrailError
+from ticktrail.receiver.contents import read_contents
+from ticktrail.receiver.journal import Journal, Webhook
+from ticktrail.stores import Store
+
+log = logging.getLogger(__name__)
+
+GIVE_UP_SECONDS = 7 * 86_400
+"""Meta repeats a webhook for seven days; longer than that we do not try either."""
+
+_PARALLEL = 4
+_BATCH = 500
+_LONGEST_WAIT_SECONDS = 300.0
+_IDLE_SECONDS = 1.0
+_TIMEOUT_SECONDS = 30.0
+_UNHEARD = {"message": "Webhook call received"}
+"""n8n's answer when the signature or the trigger's filter did not match: no execution was started."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """Result of one attempt to forward: delivered, or the reason why not. ``unheard``: n8n started no execution."""
+
+    reason: str | None = None
+    unheard: bool = False
+
+
+def read_answer(status: int, content_type: str, body: bytes) -> Outcome:
+    """Judge n8n's answer. Only 200 with JSON means that n8n has the webhook.
+
+    n8n answers ``200 text/html "n8n is starting up"`` while it migrates its database, and drops the webhook.
+    """
+    if status != 200:
+        return Outcome(f"n8n answered {status}")
+    if "json" not in content_type.lower():
+        return Outcome("n8n is starting up" if b"starting up" in body[:500] else "n8n answered 200 without JSON")
+    try:
+        said = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return Outcome("n8n answered 200 with broken JSON")
+    return Outcome(unheard=said == _UNHEARD)
+
+
+def wait_after(attempts: int, *, chance: float) -> float:
+    """Seconds until the next attempt: doubling from one second to five minutes, with 20 % jitter either way.
+
+    Args:
+        attempts: failed ones so far, 1 or more.
+        chance: between 0 and 1.
+    """
+    return min(_LONGEST_WAIT_SECONDS, 2.0 ** min(attempts - 1, 16)) * (0.8 + 0.4 * chance)
+
+
+class Deliverer:
+    """Two threads that empty the journal until :meth:`close`.
+
+    Args:
+        open_store: opens the store of this process; called again after an error.
+        forward_url: n8n's inner address, without a path; None when nothing is forwarded.
+        clock: the current time as Unix seconds.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        *,
+        open_store: Callable[[], Store],
+        forward_url: str | None,
+        instance: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._journal = journal
+        self._open_store = open_store
+        self._forward_url = forward_url
+        self._instance = instance
+        self._clock = clock
+        self._stop = threading.Event()
+        self._news = {name: threading.Event() for name in ("store", "forward")}
+        self.problems: dict[str, str] = {}
+        """What keeps the two threads from going on, by ``store`` and ``forward``; empty when all is well."""
+        self._threads = [threading.Thread(target=self._store_all, name="receiver-store")]
+        if forward_url is not None:
+            self._threads.append(threading.Thread(target=self._forward_all, name="receiver-forward"))
+        for thread in self._threads:
+            thread.start()
+
+    def wake(self) -> None:
+        """Say that the journal has something new."""
+        for event in self._news.values():
+            event.set()
+
+    def close(self) -> None:
+        """Finish what is under way, then end. What waits stays in the journal."""
+        self._stop.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join()
+
+    def _pause(self, name: str, seconds: float) -> None:
+        self._news[name].wait(seconds)
+        self._news[name].clear()
+
+    def _store_all(self) -> None:
+        failures = 0
+        store: Store | None = None
+        while not self._stop.is_set():
+            try:
+                if store is None:
+                    store = self._open_store()
+                busy = self.store_batch(store)
+                self._fine("store")
+                failures = 0
+            except TicktrailError as error:
+                failures += 1
+                self._report("store", str(error))
+                if store is not None:
+                    store.close()
+                store, busy = None, False
+                self._stop.wait(wait_after(failures, chance=random.random()))  # noqa: S311 - jitter
+            if not busy:
+                self._pause("store", _IDLE_SECONDS)
+        if store is not None:
+            store.close()
+
+    def store_batch(self, store: Store) -> bool:
+        """Store the statuses of the oldest webhooks. Returns whether there may be more.
+
+        Raises:
+            TicktrailError: the store is unavailable; nothing was lost.
+        """
+        webhooks = self._journal.to_store(_BATCH)
+        if not webhooks:
+            return False
+        events = {webhook.id: read_contents(webhook.body, int(webhook.received_at)).events for webhook in webhooks}
+        report = store.write(
+            [event for told in events.values() for event in told],
+            at=datetime.fromtimestamp(self._clock(), UTC),
+            instance=self._instance,
+        )
+        reasons = {refusal.key: refusal.reason for refusal in report.refused}
+        failed = {
+            number: next(reasons[event.message_id] for event in told if event.message_id in reasons)
+            for number, told in events.items()
+            if any(event.message_id in reasons for event in told)
+        }
+        self._journal.stored([number for number in events if number not in failed], failed=failed)
+        if failed:
+            log.warning("The store refused the statuses of %d webhooks; see ticktrail receive --status.", len(failed))
+        return len(webhooks) == _BATCH
+
+    def _forward_all(self) -> None:
+        under_way: dict[str, Future[None]] = {}
+        with (
+            httpx2.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
+            ThreadPoolExecutor(_PARALLEL, thread_name_prefix="forward") as pool,
+        ):
+            while not self._stop.is_set():
+                under_way = {number: task for number, task in under_way.items() if not task.done()}
+                due = self._journal.next_to_forward(self._clock(), under_way, _PARALLEL - len(under_way))
+                for webhook in due:
+                    task = pool.submit(self.forward, client, webhook)
+                    task.add_done_callback(lambda _: self._news["forward"].set())
+                    under_way[webhook.number] = task
+                if not due:
+                    self._pause("forward", _IDLE_SECONDS)
+
+    def forward(self, client: httpx2.Client, webhook: Webhook) -> None:
+        """Send one webhook to n8n with the bytes and headers that Meta sent, and note the outcome."""
+        headers = {"x-hub-signature-256": webhook.signature or "", "content-type": webhook.content_type or ""}
+        try:
+            answer = client.post(
+                f"{self._forward_url}{webhook.path}",
+                content=webhook.body,
+                headers={name: value for name, value in headers.items() if value},
+            )
+            outcome = read_answer(answer.status_code, answer.headers.get("content-type", ""), answer.content)
+        except httpx2.HTTPError as error:
+            outcome = Outcome(f"n8n does not answer ({type(error).__name__})")
+        now = self._clock()
+        if outcome.reason is None:
+            self._fine("forward")
+            self._journal.forwarded(webhook.id)
+            if outcome.unheard:
+                self._journal.count("unheard")
+                log.warning(
+                    "n8n answered a webhook without starting an execution: the trigger's app secret differs from "
+                    "WHATSAPP_APP_SECRET, or its filter drops this kind of webhook."
+                )
+        elif now - webhook.received_at >= GIVE_UP_SECONDS:
+            self._journal.give_up(webhook.id, reason=outcome.reason)
+            log.error("Gave up forwarding a webhook to n8n after 7 days: %s.", outcome.reason)
+        else:
+            self._report("forward", outcome.reason)
+            wait = wait_after(webhook.attempts + 1, chance=random.random())  # noqa: S311 - jitter
+            self._journal.postpone(webhook.id, next_try_at=now + wait, reason=outcome.reason)
+
+    def _report(self, name: str, problem: str) -> None:
+        """Log a problem once until it changes."""
+        if self.problems.get(name) != problem:
+            log.warning("Webhooks wait in the journal: %s", problem)
+        self.problems[name] = problem
+
+    def _fine(self, name: str) -> None:
+        if self.problems.pop(name, None) is not None:
+            log.info("Webhooks leave the journal again (%s).", name)

@@ -1,0 +1,181 @@
+"""Run the receiver: journal, deliverer and web server, from start to a clean end."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Self
+
+import httpx2
+import uvicorn
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from ticktrail.errors import FatalError
+from ticktrail.receiver.app import JournalWriter, ReceiverApp, Rules, Verify
+from ticktrail.receiver.forwarding import Deliverer
+from ticktrail.receiver.journal import Journal, JournalState
+from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store
+
+LATE_SECONDS = 900
+"""A webhook that waits longer than this makes ``/readyz`` answer 503 and raises an alert."""
+
+_STOP_SECONDS = 5
+_MOST_CONNECTIONS = 2_000
+_KEEP_ALIVE_SECONDS = 30
+_VERIFY_SECONDS = 10
+
+
+class Receiver:
+    """The receiver in threads of its own, between ``with`` and its end.
+
+    Args:
+        listening: a bound socket.
+        open_store: opens the store; called from the deliverer's thread.
+        ended: set when the receiver stops serving, for whatever reason.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        listening: socket.socket,
+        *,
+        open_store: Callable[[], Store],
+        ended: threading.Event | None = None,
+    ) -> None:
+        self._settings = settings
+        self._listening = listening
+        self._open_store = open_store
+        self._ended = ended
+        self._stack = ExitStack()
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        """Start, and return when requests are answered.
+
+        Raises:
+            TicktrailError: the journal cannot be opened, or the server did not start.
+        """
+        chosen = self._settings.receiver
+        journal = self._stack.enter_context(Journal(chosen.journal))
+        deliverer = Deliverer(
+            journal,
+            open_store=self._open_store,
+            forward_url=chosen.forward_url if chosen.forward != "none" else None,
+            instance=self._settings.instance,
+        )
+        self._stack.callback(deliverer.close)
+        writer = JournalWriter(journal, on_commit=deliverer.wake)
+        self._stack.callback(writer.close)
+        rules = Rules(
+            secrets=tuple(secret.reveal().encode() for secret in chosen.app_secrets),
+            verify_token=chosen.verify_token.reveal() if chosen.verify_token else None,
+            forward=chosen.forward if chosen.forward_url else "none",
+        )
+        app = ReceiverApp(
+            rules,
+            journal,
+            writer,
+            probe=lambda: _probe(journal, deliverer),
+            verify=_verifier(chosen.forward_url) if chosen.forward_url else None,
+        )
+        self._serve(app)
+        return self
+
+    def _serve(self, app: ReceiverApp) -> None:
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                lifespan="off",
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=_STOP_SECONDS,
+                limit_concurrency=_MOST_CONNECTIONS,
+            )
+        )
+        self._thread = threading.Thread(target=self._run, name="receiver")
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                self._stack.close()
+                raise FatalError("The receiver could not start.", remedy="The lines above say why.")
+            time.sleep(0.01)
+
+    def _run(self) -> None:
+        assert self._server is not None  # noqa: S101 - set before the thread starts
+        try:
+            self._server.run([self._listening])
+        finally:
+            if self._ended is not None:
+                self._ended.set()
+
+    def __exit__(self, *_: object) -> None:
+        """Accept no more webhooks, answer those under way, end. What waits stays in the journal."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP_SECONDS * 3)
+        self._listening.close()
+        self._stack.close()
+
+
+def _verifier(forward_url: str) -> Verify:
+    async def verify(path: str) -> tuple[int, bytes, str]:
+        try:
+            async with httpx2.AsyncClient(timeout=_VERIFY_SECONDS, follow_redirects=False) as client:
+                answer = await client.get(f"{forward_url}{path}")
+        except httpx2.HTTPError:
+            return 502, b"n8n does not answer.\n", "text/plain; charset=utf-8"
+        return answer.status_code, answer.content, answer.headers.get("content-type", "text/plain")
+
+    return verify
+
+
+def _probe(journal: Journal, deliverer: Deliverer) -> tuple[bytes, bool]:
+    state = journal.state()
+    ready = not deliverer.problems.get("store") and not is_late(state, time.time())
+    registry = CollectorRegistry()
+    registry.register(_JournalCollector(state))
+    return generate_latest(registry), ready
+
+
+def is_late(state: JournalState, now: float) -> bool:
+    """Whether a webhook has waited longer than :data:`LATE_SECONDS`."""
+    return state.oldest_at is not None and now - state.oldest_at > LATE_SECONDS
+
+
+class _JournalCollector(Collector):
+    """The journal's state as Prometheus metrics."""
+
+    def __init__(self, state: JournalState) -> None:
+        self._state = state
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state
+        for name, help_text in (
+            ("received", "Webhooks written to the journal"),
+            ("stored", "Webhooks whose statuses were stored"),
+            ("forwarded", "Webhooks that n8n accepted"),
+            ("wrong_signature", "Requests with a wrong signature"),
+            ("unheard", "Webhooks that n8n accepted without starting an execution"),
+        ):
+            yield CounterMetricFamily(f"ticktrail_receiver_{name}", help_text, value=state.counts.get(name, 0))
+        for name, value, help_text in (
+            ("waiting_to_store", state.to_store, "Webhooks whose statuses wait for the store"),
+            ("waiting_to_forward", state.to_forward, "Webhooks that wait for n8n"),
+            ("failed", state.failed, "Webhooks that were given up"),
+            (
+                "oldest_waiting_timestamp_seconds",
+                state.oldest_at or 0,
+                "Time of the oldest waiting webhook, else 0",
+            ),
+        ):
+            yield GaugeMetricFamily(f"ticktrail_receiver_{name}", help_text, value=value)

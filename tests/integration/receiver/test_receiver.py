@@ -1,0 +1,291 @@
+"""The receiver as Meta and n8n see it: over real sockets, with a fake n8n behind it."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from tests.support.faulty_server import Answer, FaultyServer, Request
+from tests.support.webhooks import APP_SECRET, envelope, message_value, signature, status, status_value
+
+from ticktrail.receiver.service import Receiver
+from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.stores.opening import open_configured_store
+
+PATH = "/webhook/0b1c/webhook"
+WAIT_SECONDS = 20.0
+
+
+class FakeN8n(FaultyServer):
+    """Accepts webhooks as n8n does."""
+
+    def respond(self, request: Request) -> Answer:  # noqa: ARG002 - every request is accepted
+        """Answer as a started workflow does."""
+        return 200, {"message": "Workflow was started"}, {"content-type": "application/json"}
+
+    def bodies(self) -> list[bytes]:
+        """Every body that was posted, in order."""
+        return [request.body for request in self.requests if request.body]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return as soon as the condition holds; fail after a while."""
+    end = time.monotonic() + WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "the condition did not come true"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def n8n() -> Iterator[FakeN8n]:
+    """A fake n8n that listens."""
+    with FakeN8n() as server:
+        yield server
+
+
+def settings_of(folder: Path, forward_url: str | None, **more: str) -> Settings:
+    """Settings of a receiver whose files are in this folder."""
+    environment = {
+        "WHATSAPP_APP_SECRET": APP_SECRET,
+        "TICKTRAIL_STORE": str(folder / "store.sqlite"),
+        **({"TICKTRAIL_FORWARD_URL": forward_url} if forward_url else {}),
+        **more,
+    }
+    return load_settings({}, environment, folder)
+
+
+@contextmanager
+def receiving(settings: Settings) -> Iterator[httpx2.Client]:
+    """A receiver that runs, and a client of it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    receiver = Receiver(settings, listening, open_store=lambda: open_configured_store(settings))
+    with receiver, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS) as client:
+        yield client
+
+
+def post(client: httpx2.Client, body: bytes, signed: str | None = None) -> int:
+    """Send a webhook as Meta does; returns the status of the answer."""
+    headers = {"content-type": "application/json", "x-hub-signature-256": signed or signature(body)}
+    return client.post(PATH, content=body, headers=headers).status_code
+
+
+def stored_statuses(settings: Settings, message_id: str) -> list[tuple[str, str]]:
+    """Status and execution id of each history entry of a message."""
+    with open_configured_store(settings) as store:
+        found = store.get([message_id]) if store.exists() else {}
+    return [(entry.status, entry.execution_id) for entry in found[message_id].history] if message_id in found else []
+
+
+def test_statuses_are_stored_and_not_forwarded(tmp_path: Path, n8n: FakeN8n) -> None:
+    """A webhook with statuses alone reaches the store and starts no execution in n8n."""
+    settings = settings_of(tmp_path, n8n.address)
+    with receiving(settings) as client:
+        assert post(client, envelope(status_value(status("wamid.A")))) == 200
+        wait_until(lambda: stored_statuses(settings, "wamid.A") == [("sent", "webhook")])
+    assert n8n.bodies() == []
+
+
+def test_messages_go_on_to_n8n_with_the_same_bytes_and_headers(tmp_path: Path, n8n: FakeN8n) -> None:
+    """n8n gets path, body, content type and signature as Meta sent them, so its own signature check passes."""
+    body = envelope(message_value("مرحبا \\u00e9"))
+    with receiving(settings_of(tmp_path, n8n.address)) as client:
+        assert post(client, body) == 200
+        wait_until(lambda: len(n8n.bodies()) == 1)
+    (request,) = n8n.requests
+    assert (request.path, request.body) == (PATH, body)
+    assert request.headers["x-hub-signature-256"] == signature(body)
+    assert request.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(("forward", "count"), [("all", 2), ("messages", 1), ("none", 0)])
+def test_the_setting_decides_what_goes_on(tmp_path: Path, n8n: FakeN8n, forward: str, count: int) -> None:
+    """TICKTRAIL_FORWARD passes everything on, all but statuses, or nothing; statuses are stored in each case."""
+    settings = settings_of(tmp_path, n8n.address, TICKTRAIL_FORWARD=forward)
+    with receiving(settings) as client:
+        assert post(client, envelope(message_value())) == 200
+        assert post(client, envelope(status_value(status("wamid.A")))) == 200
+        wait_until(lambda: stored_statuses(settings, "wamid.A") != [] and len(n8n.bodies()) == count)
+
+
+def test_a_wrong_signature_is_refused_and_counted(tmp_path: Path, n8n: FakeN8n) -> None:
+    """401, nothing stored or forwarded, and the count is in the metrics."""
+    settings = settings_of(tmp_path, n8n.address)
+    with receiving(settings) as client:
+        assert post(client, envelope(status_value(status("wamid.A"))), signature(b"other")) == 401
+        assert "ticktrail_receiver_wrong_signature_total 1.0" in client.get("/metrics").text
+        assert "ticktrail_receiver_received_total 0.0" in client.get("/metrics").text
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "content_type"),
+    [
+        (404, b'{"message": "not registered"}', "application/json"),
+        (200, b"n8n is starting up. Please wait", "text/html"),
+        (503, b"", "text/plain"),
+    ],
+    ids=["not registered", "starting up", "unavailable"],
+)
+def test_a_webhook_is_tried_again_in_order(
+    tmp_path: Path, n8n: FakeN8n, code: int, body: bytes, content_type: str
+) -> None:
+    """While n8n does not take a number's webhook, later ones of that number wait; other numbers go on."""
+    n8n.answer(code, body, {"content-type": content_type}, times=2, when=lambda request: b'"first' in request.body)
+    first, second, other = (
+        envelope(message_value("first")),
+        envelope(message_value("second")),
+        envelope(message_value("other", number="200000000000002")),
+    )
+    with receiving(settings_of(tmp_path, n8n.address)) as client:
+        for webhook in (first, second, other):
+            assert post(client, webhook) == 200
+        wait_until(lambda: second in n8n.bodies())
+    delivered = n8n.bodies()
+    assert delivered.index(second) > max(place for place, sent in enumerate(delivered) if sent == first)
+    assert delivered.count(first) == 3
+    assert delivered.index(other) < delivered.index(second)
+
+
+def test_n8n_that_starts_no_execution_is_counted(tmp_path: Path, n8n: FakeN8n) -> None:
+    """The answer *Webhook call received* is final, and counted: the trigger's secret or filter is wrong."""
+    n8n.answer(200, {"message": "Webhook call received"}, {"content-type": "application/json"})
+    with receiving(settings_of(tmp_path, n8n.address)) as client:
+        assert post(client, envelope(message_value())) == 200
+        wait_until(lambda: "ticktrail_receiver_unheard_total 1.0" in client.get("/metrics").text)
+
+
+def test_verification_is_answered_by_n8n_or_with_the_token(tmp_path: Path, n8n: FakeN8n) -> None:
+    """Meta's subscription check passes through to n8n; with WHATSAPP_VERIFY_TOKEN the receiver answers itself."""
+    n8n.answer(
+        200, b"4711", {"content-type": "text/plain"}, times=None, when=lambda request: "hub.mode" in request.query
+    )
+    token = {"WHATSAPP_VERIFY_TOKEN": "a-verify-token"}
+    asked = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": "a-verify-token"}
+    with receiving(settings_of(tmp_path, n8n.address)) as client:
+        assert client.get(PATH, params=asked).text == "4711"
+    assert [request.query["hub.challenge"] for request in n8n.requests] == ["4711"]
+    with receiving(settings_of(tmp_path, None, **token)) as client:
+        assert client.get(PATH, params=asked).text == "4711"
+        assert client.get(PATH, params={**asked, "hub.verify_token": "wrong"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [("GET", "/", 404), ("PUT", PATH, 404), ("GET", "/healthz", 200), ("GET", "/readyz", 200), ("POST", PATH, 401)],
+)
+def test_other_requests(tmp_path: Path, method: str, path: str, code: int) -> None:
+    """Only webhooks, verification and probes are answered."""
+    with receiving(settings_of(tmp_path, None)) as client:
+        assert client.request(method, path).status_code == code
+
+
+def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """More than 8 MB is 413, and is not kept in memory whole."""
+    with receiving(settings_of(tmp_path, None)) as client:
+        assert post(client, b" " * (8 * 1024 * 1024 + 1)) == 413
+
+
+def test_a_journal_that_cannot_be_written_is_a_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Meta is told to try again, and tries for days; nothing is acknowledged that is not on disk."""
+    import sqlite3  # noqa: PLC0415 - only here
+
+    from ticktrail.receiver.journal import Journal  # noqa: PLC0415 - only here
+
+    def full(*_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with receiving(settings_of(tmp_path, None)) as client:
+        monkeypatch.setattr(Journal, "append", full)
+        body = envelope(status_value(status("wamid.A")))
+        answer = client.post(PATH, content=body, headers={"x-hub-signature-256": signature(body)})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        monkeypatch.undo()
+        assert post(client, body) == 200
+
+
+def test_nothing_acknowledged_is_lost_when_it_is_killed(tmp_path: Path, n8n: FakeN8n) -> None:
+    """After kill -9 under load and a restart, every status that was answered with 200 is in the store."""
+    settings = settings_of(tmp_path, n8n.address)
+    acknowledged: list[str] = []
+    environment = {
+        **os.environ,
+        "WHATSAPP_APP_SECRET": APP_SECRET,
+        "TICKTRAIL_STORE": str(tmp_path / "store.sqlite"),
+        "TICKTRAIL_FORWARD_URL": n8n.address,
+    }
+    for round_number in range(3):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ticktrail", "receive", "--port", str(port)], cwd=tmp_path, env=environment
+        )
+        try:
+            _load(f"http://127.0.0.1:{port}", f"wamid.{round_number}", acknowledged)
+        finally:
+            process.kill()
+            process.wait()
+    assert len(acknowledged) > 20
+    with receiving(settings):
+        wait_until(lambda: all(stored_statuses(settings, name) == [("sent", "webhook")] for name in acknowledged[-5:]))
+        with open_configured_store(settings) as store:
+            wait_until(lambda: store.get(acknowledged).keys() == set(acknowledged))
+
+
+def _load(address: str, prefix: str, acknowledged: list[str]) -> None:
+    """Send webhooks from four threads until 40 were acknowledged, then return while others are under way."""
+    enough = threading.Event()
+
+    def send(sender: int) -> None:
+        with httpx2.Client(base_url=address, timeout=5) as client:
+            for number in range(1_000):
+                name = f"{prefix}.{sender}.{number}"
+                try:
+                    if post(client, envelope(status_value(status(name)))) == 200:
+                        acknowledged.append(name)
+                except httpx2.HTTPError:
+                    time.sleep(0.05)
+                if enough.is_set():
+                    return
+                if sum(one.startswith(prefix) for one in acknowledged) >= 40:
+                    enough.set()
+
+    threads = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(WAIT_SECONDS)
+
+
+def test_what_the_journal_holds_is_shown_and_replayed(tmp_path: Path, n8n: FakeN8n) -> None:
+    """``receive --status`` counts and lists, and ``--replay`` makes failed webhooks wait again."""
+    settings = settings_of(tmp_path, n8n.address)
+    n8n.answer(404, b"", times=None)
+    with receiving(settings) as client:
+        assert post(client, envelope(message_value())) == 200
+        wait_until(lambda: "n8n answered 404" in _status(tmp_path, n8n)["reasons"])
+    shown = _status(tmp_path, n8n)
+    assert (shown["toStore"], shown["toForward"], shown["failed"]) == (0, 1, 0)
+    assert shown["counts"]["received"] == 1
+
+
+def _status(folder: Path, n8n: FakeN8n) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "ticktrail", "receive", "--status", "--format", "json"],
+        cwd=folder,
+        env={**os.environ, "TICKTRAIL_STORE": str(folder / "store.sqlite"), "TICKTRAIL_FORWARD_URL": n8n.address},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

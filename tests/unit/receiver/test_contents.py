@@ -1,0 +1,75 @@
+"""Reading one webhook: its statuses, and whether n8n needs it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.support.webhooks import METADATA, envelope, message_value, status, status_value
+
+from ticktrail.receiver.contents import read_contents
+
+NOW = 1_795_355_200
+
+
+def test_statuses_alone_need_no_n8n() -> None:
+    """A webhook with statuses alone yields them all, under the execution id ``webhook``."""
+    found = read_contents(envelope(status_value(status("wamid.A"), status("wamid.B", "delivered"))), NOW)
+    assert found.statuses_alone
+    assert found.number == METADATA["phone_number_id"]
+    assert [(event.message_id, event.status, event.execution_id, event.workflow_id) for event in found.events] == [
+        ("wamid.A", "sent", "webhook", ""),
+        ("wamid.B", "delivered", "webhook", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "events"),
+    [
+        (envelope(message_value()), 0),
+        (envelope(status_value(status("wamid.A")), message_value()), 1),
+        (envelope({**status_value(status("wamid.A")), "messages": message_value()["messages"]}), 1),
+        (envelope({**status_value(status("wamid.A")), "errors": [{"code": 130429}]}), 1),
+        (envelope({"event": "APPROVED"}, field="message_template_status_update"), 0),
+        (envelope(status_value()), 0),
+        (b'{"object": "page", "entry": []}', 0),
+        (b"not JSON", 0),
+        (b"", 0),
+        (b"[" * 100_000, 0),
+    ],
+    ids=[
+        "message",
+        "status and message in two changes",
+        "status and message in one value",
+        "status and error",
+        "template",
+        "empty list",
+        "other product",
+        "no JSON",
+        "empty",
+        "deep",
+    ],
+)
+def test_everything_else_goes_to_n8n(body: bytes, events: int) -> None:
+    """A webhook that holds anything besides statuses is forwarded, and its statuses are read all the same."""
+    found = read_contents(body, NOW)
+    assert not found.statuses_alone
+    assert len(found.events) == events
+
+
+def test_a_status_without_a_time_gets_the_time_of_reception() -> None:
+    """The time of reception stands in, marked as made up."""
+    value = status_value({"id": "wamid.A", "status": "sent", "recipient_id": "966500000001"})
+    (event,) = read_contents(envelope(value), NOW).events
+    assert (event.timestamp, event.timestamp_source) == (NOW, "execution")
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_what_a_user_writes_is_never_a_status(text: str) -> None:
+    """No text of a message, whatever JSON it holds, yields a status."""
+    forged = json.dumps(status_value(status("wamid.FORGED", "read")))
+    assert read_contents(envelope(message_value(text)), NOW).events == ()
+    assert read_contents(envelope(message_value(forged + text)), NOW).events == ()
