@@ -1,6 +1,8 @@
 """The receiver's journal: webhooks on disk, from the answer to Meta until they are stored and forwarded.
 
-One SQLite file, ``synchronous=FULL``: what :meth:`Journal.append` returned from survives a crash of the machine.
+One SQLite file. Webhooks are appended with ``synchronous=FULL``: what :meth:`Journal.append` returned from survives a
+crash of the machine. Finished work is noted with ``synchronous=NORMAL``, which does not wait for the disk: after a
+crash a webhook may be stored (merging makes that harmless) or forwarded a second time.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
 
+_COUNT = "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
 _COLUMNS = "id, received_at, number, path, content_type, signature, body, storing, forwarding, attempts"
 
 
@@ -95,14 +98,13 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lock = threading.Lock()
+        self._append_lock, self._lock = threading.Lock(), threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-            self._connection.executescript(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;" + _SCHEMA
-            )
+            self._appending = _connect(path, "FULL")
+            self._appending.executescript(_SCHEMA)
+            self._connection = _connect(path, "NORMAL")
         except (OSError, sqlite3.Error) as error:
             raise StoreRefusedError(
                 f"The journal {path} cannot be opened: {error}.",
@@ -115,8 +117,8 @@ class Journal:
         Raises:
             sqlite3.Error: nothing was written.
         """
-        with self._lock, _transaction(self._connection):
-            self._connection.executemany(
+        with self._append_lock, _transaction(self._appending):
+            self._appending.executemany(
                 "INSERT INTO webhook (received_at, number, path, content_type, signature, body, storing, forwarding)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -133,7 +135,7 @@ class Journal:
                     for webhook in webhooks
                 ],
             )
-            self._add("received", len(webhooks))
+            self._appending.execute(_COUNT, ("received", len(webhooks)))
 
     def count(self, name: str, number: int = 1) -> None:
         """Add to one of the counts of :class:`JournalState`."""
@@ -234,7 +236,8 @@ class Journal:
 
     def close(self) -> None:
         """Close the file. The journal is not used afterwards."""
-        with self._lock:
+        with self._append_lock, self._lock:
+            self._appending.close()
             self._connection.close()
 
     def __enter__(self) -> Self:
@@ -244,10 +247,7 @@ class Journal:
         self.close()
 
     def _add(self, name: str, number: int) -> None:
-        self._connection.execute(
-            "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value",
-            (name, number),
-        )
+        self._connection.execute(_COUNT, (name, number))
 
     def _drop_done(self, ids: Sequence[int]) -> None:
         self._connection.executemany(
@@ -262,6 +262,14 @@ class Journal:
         with self._lock:
             rows = self._connection.execute(statement, values).fetchall()
         return [Webhook(**dict(zip(Webhook.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
+    connection.executescript(
+        f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON;"
+    )
+    return connection
 
 
 class _transaction:  # noqa: N801 - used like a function

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
+from tests.support.webhooks import APP_SECRET
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.settings.settings import SETTINGS, Secret, Settings, load_settings
@@ -153,6 +154,10 @@ def test_n8ns_own_variables_are_no_mistakes(tmp_path: Path, name: str) -> None:
         value = "a-token-of-the-tests-0001"
     value = {
         "N8N_HEADERS": "A: b",
+        "WHATSAPP_APP_SECRET": APP_SECRET,
+        "TICKTRAIL_FORWARD_URL": "http://127.0.0.1:5678",
+        "TICKTRAIL_FORWARD": "all",
+        "TICKTRAIL_RECEIVE_PORT": "8788",
         "WORKFLOW_ID_WHATSAPP": "a",
         "MONGODB_DATABASE": "a",
         "N8N_API_PREFIX": "a",
@@ -180,6 +185,7 @@ def test_each_secret_may_come_from_a_file(tmp_path: Path, name: str) -> None:
         "MONGODB_URI": "mongodb://u:pw@h/db",
         "N8N_HEADERS": "X-A: b",
         "TICKTRAIL_HEARTBEAT_URL": "https://h/x",
+        "WHATSAPP_APP_SECRET": APP_SECRET,
         "TICKTRAIL_DASHBOARD_TOKEN": "a-token-of-the-tests-0001",
         "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": "a-token-of-the-tests-0002",
     }.get(name, "val")
