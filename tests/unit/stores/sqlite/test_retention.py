@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError
+from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores import StoreOptions
+from ticktrail.stores.sqlite.backup import back_up
 from ticktrail.stores.sqlite.store import SqliteStore
 from ticktrail.stores.sync_state import Run
 
@@ -202,3 +206,54 @@ def test_a_file_cannot_delete_by_itself(store: SqliteStore) -> None:
     with pytest.raises(ConfigurationError, match="for MongoDB") as refused:
         store.retention.set_ttl(86_400)
     assert "prune --older-than" in refused.value.remedy
+
+
+class FullDisk:
+    """A connection whose disk has no room for a copy."""
+
+    def backup(self, _: sqlite3.Connection) -> None:
+        """Fail as SQLite does."""
+        self.execute("VACUUM")
+
+    def execute(self, _: str) -> None:
+        """Fail as SQLite does."""
+        error = sqlite3.OperationalError("database or disk is full")
+        error.sqlite_errorcode = sqlite3.SQLITE_FULL
+        raise error
+
+
+def test_a_full_disk_of_a_backup_is_named(tmp_path: Path) -> None:
+    """The target's disk, not the store's; nothing is left there."""
+    target = tmp_path / "backup.db"
+    with pytest.raises(StoreUnavailableError, match=re.escape(f"that should hold {target} is full")) as caught:
+        back_up(FullDisk(), target)  # type: ignore[arg-type]
+    assert str(tmp_path) in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_too_full_to_rebuild_the_file_is_named(
+    path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Erasing needs room for a second copy of the file; the error says which disk, and how much."""
+    store.write(events(WHO, 3), at=AT)
+    store.retention.forget(WHO, at=AT)
+    monkeypatch.setattr(store.database, "writer", FullDisk)
+    with pytest.raises(StoreUnavailableError, match="may still be readable") as caught:
+        store.retention.clear_traces()
+    assert f"the disk of {path.parent}" in caught.value.remedy
+    monkeypatch.undo()
+    assert store.retention.clear_traces()
+
+
+def test_unfinished_copies_of_killed_backups_are_removed(tmp_path: Path, path: Path, store: SqliteStore) -> None:
+    """Those not written to for an hour; a backup that is running, and files of others, stay."""
+    store.write(events(WHO, 3), at=AT)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    old, young, other = folder / ".a.db.0123abcd.part", folder / ".b.db.89ef4567.part", folder / ".download.part"
+    for file in (old, Path(f"{old}-journal"), young, other):
+        file.write_bytes(b"SQLite format 3")
+    for file in (old, Path(f"{old}-journal"), other):
+        os.utime(file, (time.time() - 4_000,) * 2)
+    store.retention.backup(folder / "new.db")
+    assert {file.name for file in folder.iterdir()} == {"new.db", young.name, other.name}
