@@ -24,7 +24,7 @@ def main():
         if not os.path.exists(python) or os.path.realpath(sys.prefix) == os.path.join(HERE, ".venv"):
             sys.exit("Ticktrail is not installed for this Python. Type: make -C %s setup   (once)" % HERE)
         return subprocess.call([python, os.path.abspath(__file__)] + sys.argv[1:])
-    return run()
+    return run(script_folder=HERE)
 
 
 if __name__ == "__main__":

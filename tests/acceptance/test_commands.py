@@ -193,7 +193,7 @@ def test_asking_a_ledger_that_does_not_exist_creates_nothing(ticktrail: Ticktrai
     """A command that only reads exits 3 where there is no ledger, and leaves no file behind."""
     done = ticktrail("messages", "--store", "nowhere/ledger.sqlite")
     assert done.returncode == 3
-    assert "no ledger" in done.stderr
+    assert "no store" in done.stderr
     assert list(home.iterdir()) == []
 
 
@@ -205,7 +205,7 @@ def test_list_scans_the_newest_and_says_how_much_more_the_ledger_holds(ticktrail
     assert len(times) == 4
     assert times == sorted(times, reverse=True)  # type: ignore[type-var]
     assert "Scanned 50 executions" in done.stderr
-    assert "The ledger holds 400 messages" in done.stderr
+    assert "The store holds 400 messages" in done.stderr
 
 
 def test_list_saves_just_what_it_prints(ticktrail: Ticktrail) -> None:

@@ -126,6 +126,9 @@ def test_init_asks_on_a_terminal(n8n: N8nServer, home: Path, bare_environment: d
         (b"not shown", n8n.api_key),
         (b"Which of these", "1"),
         (b"in MongoDB?", "n"),
+        (b"File", ""),
+        (b"Time zone", "Asia/Dubaj"),
+        (b"Time zone", "Asia/Dubai"),
     ):
         while prompt not in seen or not seen.rstrip().endswith((b":", b"?")):
             assert select.select([terminal], [], [], 20)[0], f"no {prompt!r} after: {(shown + seen).decode()}"
@@ -146,7 +149,9 @@ def test_init_asks_on_a_terminal(n8n: N8nServer, home: Path, bare_environment: d
     assert b"WhatsApp statuses" in shown
     assert b"Nightly backup" not in shown
     assert n8n.api_key.encode() not in shown + seen
-    assert n8n.api_key in (home / ".env").read_text()
+    written = (home / ".env").read_text()
+    assert n8n.api_key in written
+    assert "Asia/Dubai" in written
 
 
 @pytest.fixture

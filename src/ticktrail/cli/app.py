@@ -1,44 +1,90 @@
-"""The command line: one app out of the groups of commands, errors as a line and a remedy, exit codes.
+"""The ``ticktrail`` command: the groups of commands, errors as messages with a remedy, and exit codes.
 
-Data goes to stdout, talk to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found, 4 looked and
-something needs you. What a command needs is imported when it runs, so that ``--help`` is quick.
+Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 not found,
+4 needs attention. A command imports what it needs when it runs, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from itertools import pairwise
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from ticktrail import __version__
-from ticktrail.cli.commands import alerts as alerting
-from ticktrail.cli.commands import conversation
-from ticktrail.cli.commands import diagnostics as care
-from ticktrail.cli.commands import error_codes as explain
-from ticktrail.cli.commands import n8n as look
-from ticktrail.cli.commands import query as ask
-from ticktrail.cli.commands import receive as receiving
-from ticktrail.cli.commands import retention as custody
-from ticktrail.cli.commands import serve as serving
-from ticktrail.cli.commands import setup as start
-from ticktrail.cli.commands import statistics as figures
-from ticktrail.cli.commands import sync as keep
+from ticktrail.cli.commands import (
+    alerts,
+    conversation,
+    diagnostics,
+    error_codes,
+    n8n,
+    query,
+    receive,
+    retention,
+    serve,
+    setup,
+    statistics,
+    status,
+    sync,
+)
 from ticktrail.cli.options import WATCH_SECONDS, say
 from ticktrail.errors import TicktrailError
 
+GROUPS = {
+    "Start": ("demo", "init", "status", "doctor"),
+    "Collect": ("sync", "receive", "run", "audit"),
+    "Ask": ("messages", "message", "conversation", "stats", "sends", "errors", "export"),
+    "Look into n8n": ("list", "track"),
+    "Alert": ("alerts", "report"),
+    "Maintain": ("forget", "prune", "copy", "backup"),
+    "Serve": ("serve",),
+}
+"""The commands in the order of the help."""
+
+_INTERRUPTED = 130
+
+
+class GroupedCommands(TyperGroup):
+    """Lists the commands by :data:`GROUPS`; a command without a group comes last."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Return the command names in the order of the help."""
+        grouped = [name for names in GROUPS.values() for name in names if name in self.commands]
+        return grouped + [name for name in super().list_commands(ctx) if name not in grouped]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write a section for each group."""
+        ungrouped = self.list_commands(ctx)[sum(name in self.commands for names in GROUPS.values() for name in names) :]
+        width = max(map(len, self.commands))
+        for title, names in {**GROUPS, "Other": tuple(ungrouped)}.items():
+            rows = [
+                (name.ljust(width), self.commands[name].get_short_help_str(formatter.width))
+                for name in names
+                if name in self.commands and not self.commands[name].hidden
+            ]
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+
 app = typer.Typer(
     name="ticktrail",
-    help="The delivery ledger for WhatsApp messages sent through n8n: was it delivered, read, or why did it fail?",
-    no_args_is_help=True,
+    cls=GroupedCommands,
+    help="Track WhatsApp messages sent through n8n: delivered, read, or why they failed.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for group in (start, keep, ask, explain, look, care, figures, conversation, custody, alerting, receiving, serving):
-    app.add_typer(group.app)
+for module in (
+    *(setup, status, sync, receive, query, error_codes, n8n, diagnostics, statistics),
+    *(conversation, retention, alerts, serve),
+):
+    app.add_typer(module.app)
 
 
 def main() -> None:
@@ -47,13 +93,26 @@ def main() -> None:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command line and return its exit code; errors become a line and their remedy on stderr."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+    """Run one command line and return its exit code; an error becomes a message and its remedy on stderr."""
+    _prepare_streams()
+    try:
+        code = _run(arguments or ["--help"])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (head, less) has seen enough, which is not an error.
+        _discard_output()
+        return 0
+    except OSError as error:
+        _discard_output()
+        say(f"Failed to read or write{f' {error.filename}' if error.filename else ''}: {error.strerror or error}.")
+        say("Nothing stored was lost. Check the disk and the output's target, then run the command again.")
+        return 1
+    return code
+
+
+def _run(arguments: list[str]) -> int:
     try:
         code: object = app(args=_with_interval(arguments), prog_name="ticktrail", standalone_mode=False)
-        sys.stdout.flush()
     except TicktrailError as error:
         say(str(error), "error")
         if error.remedy:
@@ -63,19 +122,32 @@ def run(arguments: list[str]) -> int:
         error.show() if hasattr(error, "show") else say(str(error))
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        say("Stopped. Nothing was lost: what was read before is kept, the next run continues.")
-        return 130
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        say("Stopped. Nothing was lost: what was read is stored, and the next run continues.")
+        return _INTERRUPTED
     return code if isinstance(code, int) else 0
 
 
+def _prepare_streams() -> None:
+    """Make every stream usable: a closed one reads or writes nothing, characters a stream cannot show become ``?``."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # Also keeps the number of the closed stream from becoming a database file's.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the exit
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    """Send what is left in stdout to nowhere: Python would fail again when it flushes the stream at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _with_interval(arguments: list[str]) -> list[str]:
-    """``--watch`` may stand alone, which typer's options cannot: then it means the usual interval."""
+    """Give ``--watch`` the default interval where no number follows it: typer's options always take a value."""
     completed = []
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         completed.append(argument)
         if argument == "--watch" and not following.replace(".", "", 1).isdigit():
             completed.append(str(WATCH_SECONDS))
@@ -92,7 +164,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback
 def _top(
     *,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version")
     ] = False,
 ) -> None:
     del version  # its callback has done its work

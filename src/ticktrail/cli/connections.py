@@ -1,4 +1,4 @@
-"""What a sync works with: the settings, the ledger, and n8n once for each workflow, opened together."""
+"""Connections of a sync: settings, store and one n8n client per workflow."""
 
 from __future__ import annotations
 
@@ -16,45 +16,43 @@ if TYPE_CHECKING:
 
 
 class SyncConnections:
-    """Keeps connections open from one sync to the next, for as long as the settings stay what they are.
+    """Keeps connections open from one sync to the next, until the settings change.
 
     Attributes:
-        settings: as they were read last; ``ledger`` and ``apis`` are what they lead to. Valid after :meth:`refresh`.
+        settings: as they were read last; ``store`` and ``apis`` belong to them. Valid after :meth:`refresh`.
     """
 
     settings: Settings
-    ledger: Store
+    store: Store
     apis: list[N8nApi]
 
-    def __init__(self, store: str | None, patience: RetryPolicy) -> None:
-        self._store = store
-        self._patience = patience
+    def __init__(self, store_url: str | None, retry: RetryPolicy) -> None:
+        self._store_url = store_url
+        self._retry = retry
         self._stack: ExitStack | None = None
         self._was_open = False
 
     def refresh(self) -> None:
-        """Read the settings anew, and open what they lead to where it is not open: a new key needs no restart.
+        """Read the settings again and reconnect where they changed, so that a new key needs no restart.
 
         Raises:
             ConfigurationError: a setting is missing or malformed.
         """
         from ticktrail.sources.n8n_api.api import N8nApi
 
-        settings = read_settings(self._store, quiet=self._was_open)
+        settings = read_settings(self._store_url, quiet=self._was_open)
         if self._stack is not None and settings == self.settings:
             return
         self.close()
         n8n = settings.require_n8n()
         with ExitStack() as stack:
-            self.ledger = stack.enter_context(open_configured_store(settings))
-            self.apis = [
-                stack.enter_context(N8nApi(n8n, name, patience=self._patience)) for name in settings.workflow_ids
-            ]
+            self.store = stack.enter_context(open_configured_store(settings))
+            self.apis = [stack.enter_context(N8nApi(n8n, name, patience=self._retry)) for name in settings.workflow_ids]
             self._stack = stack.pop_all()
         self.settings, self._was_open = settings, True
 
     def close(self) -> None:
-        """Let go of everything; :meth:`refresh` opens it again."""
+        """Close all connections; :meth:`refresh` opens them again."""
         if self._stack is not None:
             self._stack.close()
             self._stack = None

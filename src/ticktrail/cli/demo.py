@@ -1,48 +1,42 @@
-"""The whole path on packaged executions, recorded from a real n8n: no network, no configuration, no leftovers.
+"""The command ``demo``: the whole path on packaged executions, without network or configuration.
 
-It uses a store of its own in the user's cache folder, made anew each time, so that a real ledger stays clean.
+The demonstration has a store of its own in the user's cache folder, made new each time. Where that folder cannot be
+written, it is in a temporary folder.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from importlib import resources
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
 from platformdirs import user_cache_path
 
+from ticktrail.cli.demo_executions import DemoExecutions
+from ticktrail.cli.invocation import quoted
 from ticktrail.messages.filters import UNREAD, MessageFilter, SendFilter
 from ticktrail.output.messages import write_messages
 from ticktrail.output.sync import sync_text
 from ticktrail.settings.settings import DEFAULT_TIMEZONE
-from ticktrail.sources.files.export import Export
-from ticktrail.stores import StoreOptions
+from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync import ingest
+from ticktrail.sync.results import SyncReport
 from ticktrail.text.formatting import plural
 
 _SHOWN = ("read", "delivered", "sent", "failed")
-"""Two messages of each are shown."""
-
-
-def demo_store_path() -> Path:
-    """Where the demonstration keeps its messages."""
-    return user_cache_path("ticktrail", appauthor=False) / "demo.sqlite"
+"""Two messages of each status are shown."""
 
 
 def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
-    """Read the recordings into a fresh store, show some messages on ``stream``, and end with what to type next."""
-    path = demo_store_path()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in path.parent.glob(f"{path.name}*"):
-        leftover.unlink()
+    """Fill a new store, write some messages to ``stream``, and end with commands to type next."""
+    path = _store_path(say)
     zone = ZoneInfo(DEFAULT_TIMEZONE)
-    recordings = resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz"
     with (
-        resources.as_file(recordings) as exported,
-        Export(str(exported)) as source,
+        DemoExecutions(datetime.now(UTC)) as source,
         open_store(str(path), StoreOptions(timezone=zone)) as store,
     ):
         report = ingest.sync(source, store)
@@ -52,19 +46,42 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
         shown = [one for status in _SHOWN for one in store.messages(MessageFilter(statuses=(status,), limit=2))]
         write_messages(shown, form, zone, stream)
         stream.flush()
-        total = store.count(MessageFilter())
-        failed = store.count(MessageFilter(statuses=("failed",)))
-        unread = store.count(MessageFilter(statuses=UNREAD))
-        newest_failed = next(store.messages(MessageFilter(statuses=("failed",), limit=1)), None)
-        refused = sum(1 for _ in store.sends(SendFilter(refused=True)))
-        hidden = sum(report.read_counts.withheld.values())
-    quoted = f'"{path}"' if " " in str(path) else str(path)
-    say("")
-    say(
-        f"Seen: {plural(total, 'message')} in {plural(report.read_counts.executions, 'execution')} of a real n8n: "
-        f"{unread:,} not read, {failed:,} failed, {refused:,} refused by Meta, {hidden:,} n8n would not show."
-    )
-    if newest_failed is not None:
-        say(f"Why did one fail?  ticktrail message {newest_failed.message_id} --store {quoted}")
-    say(f"In a browser:      ticktrail serve --store {quoted}")
+        say("")
+        say(_summary(store, report))
+        failed = next(store.messages(MessageFilter(statuses=("failed",), limit=1)), None)
+    option = f"--store {quoted(str(path))}"
+    if failed is not None:
+        say(f"Why did one fail?  ticktrail message {failed.message_id} {option}")
+    say(f"What is wrong now? ticktrail alerts {option}")
+    say(f"By template:       ticktrail stats --by template {option}")
+    say(f"In a browser:      ticktrail serve {option}")
     say("Your own n8n:      ticktrail init")
+
+
+def _store_path(say: Callable[[str], None]) -> Path:
+    """Return the path of the demonstration's store, after removing an earlier one."""
+    path = user_cache_path("ticktrail", appauthor=False) / "demo.sqlite"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f"{path.name}*"):
+            leftover.unlink()
+        path.touch(mode=0o600)
+        path.unlink()
+    except (OSError, RuntimeError) as error:
+        folder = Path(tempfile.mkdtemp(prefix="ticktrail-demo-"))
+        say(f"{path.parent} cannot be written ({getattr(error, 'strerror', None) or error}).")
+        say(f"The demonstration is stored in {folder} instead.")
+        return folder / path.name
+    return path
+
+
+def _summary(store: Store, report: SyncReport) -> str:
+    total = store.count(MessageFilter())
+    failed = store.count(MessageFilter(statuses=("failed",)))
+    unread = store.count(MessageFilter(statuses=UNREAD))
+    refused = sum(1 for _ in store.sends(SendFilter(refused=True)))
+    withheld = report.read_counts.withheld.total()
+    return (
+        f"{plural(total, 'message')} in {plural(report.read_counts.executions, 'execution')}: "
+        f"{unread:,} not read, {failed:,} failed, {refused:,} refused by Meta; n8n withheld {withheld:,}."
+    )

@@ -13,7 +13,7 @@ import typer
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.condition import Condition, Filter, Kind, ParseContext
 from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS, condition
-from ticktrail.queries.filter_parsing import option_name, parse_conditions
+from ticktrail.queries.filter_parsing import argument_name, option_name, parse_conditions
 from ticktrail.settings.settings import Settings
 
 F = TypeVar("F", MessageFilter, SendFilter)
@@ -77,7 +77,7 @@ def with_conditions(
     as_arguments = {name for name, one in offered.items() if arguments and one.argument}
 
     def label(one: Condition[Any]) -> str:
-        return one.argument if one.name in as_arguments else option_name(one)
+        return argument_name(one) if one.name in as_arguments else option_name(one)
 
     @functools.wraps(command)
     def with_options(*positional: Any, **named: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command lines of ``track_message_status.py``, the script people ran before Ticktrail, kept unchanged.
+"""The command lines of ``track_message_status.py``, the script that came before Ticktrail, unchanged.
 
     track_message_status.py [WA_ID] [MESSAGE_ID] [--limit 200] [--max-messages 10] [--since UNIX] [--save-to-mongodb]
 
@@ -28,11 +28,19 @@ from ticktrail.text.phone_numbers import parse_person
 from ticktrail.text.times import parse_moment
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one of the older command lines and return its exit code."""
+def main(arguments: Sequence[str] | None = None, *, script_folder: str | None = None) -> int:
+    """Run one of the older command lines and return its exit code.
+
+    Args:
+        script_folder: where ``.env`` is looked for when the working directory has none, so that a cron entry works
+            from any folder.
+    """
     options = _parser().parse_args(arguments)
+    directory = Path.cwd()
+    if script_folder is not None and not (directory / ".env").exists():
+        directory = Path(script_folder)
     try:
-        _run(options, load_settings({}, os.environ, Path.cwd()))
+        _run(options, load_settings({}, os.environ, directory))
     except TicktrailError as error:
         say(f"{'[mongodb] ' if options.saving else ''}{error}")
         if error.remedy:
@@ -46,12 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="track_message_status.py",
         description="Statuses of WhatsApp messages in the newest n8n executions, as JSON. Newer: ticktrail --help",
     )
-    parser.add_argument("wa_id", nargs="?", help="only this recipient's messages")
-    parser.add_argument("message_id", nargs="?", help="one message: wamid.…")
-    parser.add_argument("--limit", type=int, default=200, help="how many of the newest executions to scan")
-    parser.add_argument("--max-messages", type=int, default=10, help="how many messages to print")
+    parser.add_argument("wa_id", nargs="?", help="recipient: a phone number")
+    parser.add_argument("message_id", nargs="?", help="message id: wamid.…")
+    parser.add_argument("--limit", type=int, default=200, help="number of newest executions to scan (default 200)")
+    parser.add_argument("--max-messages", type=int, default=10, help="maximum number of messages (default 10)")
     parser.add_argument("--since", help="leave out older statuses: Unix seconds")
-    parser.add_argument("--save-to-mongodb", action="store_true", help="keep what is printed")
+    parser.add_argument("--save-to-mongodb", action="store_true", help="store what is printed")
     parser.set_defaults(saving=False)
     return parser
 
@@ -84,7 +92,7 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
 def listed_document(
     workflow: str, wa_id: str | None, messages: Sequence[Message], settings: Settings
 ) -> dict[str, Any]:
-    """The answer without a message id: the newest messages with their histories."""
+    """Return the answer without a message id: the newest messages with their histories."""
     return {
         "workflowId": workflow,
         "filterWaId": wa_id,
@@ -105,7 +113,7 @@ def listed_document(
 def tracked_document(
     workflow: str, wa_id: str, message_id: str, answer: str, message: Message | None, settings: Settings
 ) -> dict[str, Any]:
-    """The answer with a message id: its whole history, or why there is none in ``latestStatus``."""
+    """Return the answer with a message id: its history, or in ``latestStatus`` why there is none."""
     history = () if message is None else message.history
     nothing = {"latestStatus": answer, "latestTimestamp": None, "latestTimestampFormatted": None}
     return {
@@ -143,11 +151,11 @@ def _save(found: Scan, messages: Sequence[Message], settings: Settings) -> None:
             "MONGODB_URI is not set, so nothing was saved.",
             remedy="Set MONGODB_URI in .env, or use a SQLite file: ticktrail sync",
         )
-    with open_configured_store(settings) as ledger:
-        written = found.save(ledger, [message.message_id for message in messages], instance=settings.instance)
-    met = written.inserted + written.updated + written.unchanged
+    with open_configured_store(settings) as store:
+        written = found.save(store, [message.message_id for message in messages], instance=settings.instance)
+    count = written.inserted + written.updated + written.unchanged
     say(
-        f"[mongodb] {met} messages: {written.inserted} inserted, "
+        f"[mongodb] {count} messages: {written.inserted} inserted, "
         f"{written.updated} updated, {written.unchanged} unchanged"
     )
     for refusal in written.refused:

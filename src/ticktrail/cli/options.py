@@ -1,18 +1,18 @@
-"""What commands share: their options, and how settings, sources and the store are opened."""
+"""Options that commands share, and how they open settings, sources and the store."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ticktrail.cli.invocation import as_typed
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.settings.settings import Settings, load_settings
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How data is printed."""
+    """Output format of data."""
 
     table = "table"
     json = "json"
@@ -35,14 +35,14 @@ class Format(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a service writes its log."""
+    """Format of a service's log."""
 
     text = "text"
     json = "json"
 
 
 class ReportFormat(StrEnum):
-    """How a report is printed."""
+    """Output format of a report."""
 
     text = "text"
     json = "json"
@@ -52,60 +52,61 @@ MessageLevel = Literal["info", "warning", "error"]
 
 StoreOption = Annotated[
     str | None,
-    typer.Option("--store", metavar="URL", help="Where messages are kept: mongodb://…, or the path of a SQLite file."),
+    typer.Option("--store", metavar="URL", help="Store: mongodb://… or the path of a SQLite file"),
 ]
 FormatOption = Annotated[
     Format | None,
-    typer.Option("--format", help="How to print: a table on a terminal, JSON Lines when piped, unless you say."),
+    typer.Option("--format", help="Output format (default: table on a terminal, jsonl when piped)"),
 ]
-ReportOption = Annotated[ReportFormat, typer.Option("--format", help="How to print the report.")]
+ReportOption = Annotated[ReportFormat, typer.Option("--format", help="Output format")]
 LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="Format of the log on stderr")]
-VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Name everything that was left out.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", "-v", help="Name everything that was left out")]
 SourceOption = Annotated[
     str,
     typer.Option(
-        "--from", metavar="SOURCE", help="n8n, or exported executions: a file, a folder, or - for standard input."
+        "--from", metavar="SOURCE", help="n8n, or exported executions: a file, a folder, or - for standard input"
     ),
-]
-SinceOption = Annotated[
-    str | None,
-    typer.Option("--since", metavar="TIME", help="From then on: 2h, 3d, yesterday, 2026-11-22, Unix seconds."),
-]
-UntilOption = Annotated[
-    str | None, typer.Option("--until", metavar="TIME", help="Before then, written as for --since.")
 ]
 ExecutionsOption = Annotated[
     int,
     typer.Option(
-        "--executions", metavar="N", min=1, help="How many of the newest executions to scan, of each workflow."
+        "--executions", metavar="N", min=1, max=1_000_000, help="Number of newest executions to scan per workflow"
     ),
 ]
-WATCH_SECONDS = 20
-"""What ``--watch`` means when it stands alone."""
+SaveOption = Annotated[bool, typer.Option("--save", help="Store what is printed")]
+AnnotateOption = Annotated[
+    bool,
+    typer.Option("--annotate-conversations", help="Write statuses into the documents of your conversations too"),
+]
 
-SaveOption = Annotated[bool, typer.Option("--save", help="Keep what is printed in the store.")]
+WATCH_SECONDS = 20
+"""Interval of ``--watch`` without a number."""
+
+TABLE_LIMIT = 50
+"""Results that a table shows unless ``--limit`` says otherwise."""
 
 
 def _print_message(text: str, _: MessageLevel) -> None:
-    print(text, file=sys.stderr)
+    with suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 _write_message: Callable[[str, MessageLevel], object] = _print_message
 
 
 def send_messages_to(write: Callable[[str, MessageLevel], object]) -> None:
-    """Have messages written elsewhere from now on: a service writes them into its log."""
+    """Write messages elsewhere from now on: a service writes them into its log."""
     global _write_message  # noqa: PLW0603 - of the process, like stderr
     _write_message = write
 
 
 def say(text: str, level: MessageLevel = "info") -> None:
-    """Write a message for the user: to stderr, or into the log of a service."""
-    _write_message(text, level)
+    """Write a message for the user to stderr, or into the log of a service, with commands as the user can type them."""
+    _write_message(as_typed(text), level)
 
 
 def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
-    """The settings of this run; what looks like a mistake in ``.env`` is said, unless it was before."""
+    """Return the settings of this run; print warnings about ``.env`` unless ``quiet``."""
     settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
     for warning in () if quiet else settings.warnings:
         say(warning, "warning")
@@ -113,27 +114,28 @@ def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
 
 
 def open_configured_store(settings: Settings) -> Store:
-    """The store of the settings; nothing is connected to or created yet."""
-    from ticktrail.stores import opening as ledger
+    """Return the store of the settings; nothing is connected to or created yet."""
+    from ticktrail.stores import opening
 
-    return ledger.open_configured_store(settings)
+    return opening.open_configured_store(settings)
 
 
 def open_conversations(settings: Settings) -> Conversations | None:
-    """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
-    from ticktrail.stores import opening as ledger
+    """Return the collection of conversations beside the store; None when none is set, or the store is a file."""
+    from ticktrail.stores import opening
 
-    return ledger.open_conversations(settings)
+    return opening.open_conversations(settings)
 
 
 @contextmanager
-def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: bool = False) -> Iterator[AfterWrite]:
-    """What a sync does after each batch: nothing, or annotate the conversations of the messages in it.
+def annotating(settings: Settings, store: Store, *, wanted: bool, everything: bool = False) -> Iterator[AfterWrite]:
+    """Yield what a sync runs after each batch: nothing, or annotating the conversations of its messages.
 
-    With ``everything``, all that is stored already is annotated first.
+    Args:
+        everything: annotate the messages that are stored already first.
 
     Raises:
-        ConfigurationError: it is wanted, and there are no conversations to annotate.
+        ConfigurationError: annotating is wanted, and there are no conversations to annotate.
     """
     from ticktrail.sync.results import no_action
 
@@ -143,14 +145,14 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: b
     conversations = open_conversations(settings)
     if conversations is None:
         raise ConfigurationError(
-            "--annotate-conversations needs the ledger in MongoDB and MONGODB_CONVERSATIONS_COLLECTION set.",
-            remedy="It is the collection, in the ledger's database, in which your workflow keeps the conversations.",
+            "--annotate-conversations needs a store in MongoDB, and MONGODB_CONVERSATIONS_COLLECTION.",
+            remedy="Set it to the collection, in the same database, in which your workflow keeps conversations.",
         )
     from ticktrail.stores.mongodb.conversations import Annotator
 
     try:
         conversations.require()
-        annotator = Annotator(ledger, conversations)
+        annotator = Annotator(store, conversations)
         if everything:
             annotator.everything()
         yield annotator
@@ -159,30 +161,37 @@ def annotating(settings: Settings, ledger: Store, *, wanted: bool, everything: b
 
 
 @contextmanager
-def existing_ledger(settings: Settings) -> Iterator[Store]:
-    """The store of the settings, for a command that only reads: one that does not exist is not found."""
+def existing_store(settings: Settings) -> Iterator[Store]:
+    """Open the store of the settings for a command that only reads.
+
+    Raises:
+        NotFoundError: there is no store yet.
+    """
     with open_configured_store(settings) as store:
         if not store.exists():
-            raise NotFoundError(f"There is no ledger at {store.location} yet.", remedy="Type: ticktrail sync")
+            raise NotFoundError(
+                f"There is no store at {store.location} yet.",
+                remedy="Type: ticktrail sync (first time: ticktrail init)",
+            )
         yield store
 
 
 def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
-    """The sources that ``--from`` names, closed with the stack."""
+    """Open the sources that ``--from`` names; the stack closes them."""
     from ticktrail.sources.opening import open_sources
 
     return [stack.enter_context(source) for source in open_sources(place, settings)]
 
 
 def failure_codes(settings: Settings) -> Catalogue:
-    """What is known of failure codes: the packaged catalogue, and over it what ``ticktrail.toml`` says."""
+    """Return the catalogue of failure codes, with the changes that ``ticktrail.toml`` makes to it."""
     from ticktrail.settings.user_file import read_user_file
 
     return read_user_file(settings).failure_codes
 
 
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:
-    """One message: for people with its timeline, for programs as its document."""
+    """Print one message: with its timeline in a table, else as its document."""
     from ticktrail.output.messages import write_message, write_messages
 
     if form_of(form) == "table":
@@ -192,33 +201,26 @@ def print_message(found: Message, form: Format | None, settings: Settings) -> No
 
 
 @contextmanager
-def watched() -> Iterator[Progress]:
-    """A line on stderr that says how far reading is; silent when nobody watches."""
+def showing_progress() -> Iterator[Progress]:
+    """Show on stderr how many executions were read, where stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda _tally: None
+        yield lambda _counts: None
         return
     from rich.console import Console
 
     with Console(stderr=True).status("reading executions …") as status:
 
-        def show(read_counts: ReadCounts) -> None:
-            status.update(f"{read_counts.executions:,} executions read, {read_counts.events:,} statuses found")
+        def show(counts: ReadCounts) -> None:
+            status.update(f"{counts.executions:,} executions read, {counts.events:,} statuses found")
 
         yield show
 
 
 def form_of(form: Format | None) -> str:
-    """How to print data: as asked, else a table on a terminal and JSON Lines when piped."""
+    """Return the output format: as typed, else a table on a terminal and JSON Lines when piped."""
     if form is not None:
         return form.value
     return "table" if sys.stdout.isatty() else "jsonl"
-
-
-def moment(text: str | None, settings: Settings) -> int | None:
-    """A ``--since`` or ``--until`` as Unix seconds."""
-    from ticktrail.text.times import parse_moment
-
-    return None if text is None else parse_moment(text, datetime.now(UTC), settings.timezone)
 
 
 def say_problems(read_counts: ReadCounts, *, verbose: bool) -> None:

@@ -1,4 +1,4 @@
-"""A clean end when a signal asks for one, and an end all the same when the clean one takes too long."""
+"""Stop cleanly on a signal, and stop anyway when that takes too long."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from types import FrameType
 from ticktrail.cli.options import say
 
 PATIENCE_SECONDS = 8.0
-"""Docker kills after ten. What takes longer waits for somebody: a store that another program keeps locked."""
+"""Docker kills a container after ten seconds. A clean stop takes longer only while it waits for a locked store."""
 
 _FAILED = 1
 
 
 @contextmanager
 def stopping(stop: threading.Event, *signals: signal.Signals, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """Let these signals ask for a clean end, between two writes. Only the main thread hears signals.
+    """Set ``stop`` on these signals, so that the work stops between two writes. Works in the main thread only.
 
-    A second signal, or ``patience`` seconds after the first, end the process where it stands: whatever instant that
-    is, nothing is lost, and the next run continues. The exit code is then 1.
+    A second signal, or ``patience`` seconds after the first, ends the process at once with exit code 1. Nothing is lost
+    at any instant; the next run continues.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -36,8 +36,7 @@ def stopping(stop: threading.Event, *signals: signal.Signals, patience: float = 
         timer.append(threading.Timer(patience, _give_up))
         timer[0].daemon = True
         timer[0].start()
-        # Last: an event that the thread which was interrupted is just about to wait for cannot be set, nor can one
-        # that it is setting.
+        # Last, because setting an event blocks while the interrupted thread holds the event's lock.
         stop.set()
 
     before = [(number, signal.signal(number, hear)) for number in signals]
@@ -52,10 +51,10 @@ def stopping(stop: threading.Event, *signals: signal.Signals, patience: float = 
 
 def _give_up() -> None:
     try:
-        say("Ended without waiting for what was under way. Nothing was lost; the next run continues.")
+        say("Stopped without waiting for the current step. Nothing was lost; the next run continues.")
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
     finally:
-        # A stream that was being written to when the signal came takes nothing more.
+        # os._exit, because a stream that was being written to when the signal came cannot be flushed again.
         os._exit(_FAILED)

@@ -1,27 +1,53 @@
-"""``ticktrail init``: ask for the n8n address and key, test them, choose workflows, write ``.env``, say what next.
+"""The command ``init``: asks for n8n, store and time zone, tests each answer, and writes ``.env``.
 
-Only what was asked for is written, into the ``.env`` of the working directory, beside what stands there already. The
-file is readable by its owner alone. Nothing is written before n8n has accepted the key.
+On a terminal, a wrong answer is explained and asked again. Without one, everything comes from options and the
+environment, and the first fault ends the command. Nothing is written before every answer was tested. ``.env`` is
+readable by its owner alone, and other lines in it are kept.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 import typer
-from dotenv import set_key
+from dotenv import set_key, unset_key
 
-from ticktrail.errors import ConfigurationError, NotFoundError
+from ticktrail.cli.invocation import as_typed, quoted
+from ticktrail.errors import ConfigurationError, NotFoundError, SourceRefusedError, TicktrailError
+from ticktrail.settings.parsing import default_store_url
 from ticktrail.settings.settings import Settings, load_settings
-from ticktrail.sources.n8n_api.api import BRIEF, N8nApi
+from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.responses import WorkflowSummary
+from ticktrail.stores.opening import open_configured_store
 
-_KEY_HELP = """n8n makes the key under Settings > n8n API ({url}/settings/api).
-Where n8n shows a box for scopes, four are enough: execution:list, execution:read, workflow:read, workflow:list.
-Where it shows none, the key can do everything: protect it."""
+T = TypeVar("T")
+
+_KEY_HELP = """n8n makes API keys under Settings > n8n API ({url}/settings/api).
+If n8n asks for scopes, these four are enough: execution:list, execution:read, workflow:read, workflow:list.
+If it does not, the key can do everything: protect it."""
+
+_AT_ONCE = RetryPolicy(attempts=1, total=3.0, starting=0.0)
+_THREE_SECONDS = Timeouts(connect=3.0, read=3.0)
+
+
+class _Asker(msgspec.Struct, frozen=True, kw_only=True):
+    """Where answers come from.
+
+    Attributes:
+        directory: the folder of ``.env``.
+    """
+
+    environ: Mapping[str, str]
+    directory: Path
+
+    def settings(self, **values: str) -> Settings:
+        """Return the settings with these values in place of those of the environment and ``.env``."""
+        return load_settings(values, self.environ, self.directory)
 
 
 def run_wizard(
@@ -32,99 +58,195 @@ def run_wizard(
     environ: Mapping[str, str],
     directory: Path,
 ) -> None:
-    """Go through the set-up; what is given as an argument is not asked for.
+    """Ask for every setting that is not given, test it, and write all to ``.env``.
 
     Raises:
-        ConfigurationError: an answer is missing and nobody is there to ask.
-        TicktrailError: n8n does not accept what was given; nothing was written then.
+        ConfigurationError: an answer is missing, and there is no terminal to ask on.
+        TicktrailError: n8n or the store refused an answer, and there is no terminal to ask again on.
     """
-    known = load_settings({}, environ, directory)
-    url = url or _ask("n8n's address, as in the browser", known.n8n.base_url or None, missing="--url")
-    base = load_settings({"N8N_BASE_URL": url}, environ, directory).n8n.base_url
-    key = known.n8n.api_key.reveal() if known.n8n.api_key else ""
-    if key and _interactive() and not typer.confirm("Use the API key that is set already?", default=True, err=True):
-        key = ""
-    if not key:
-        typer.echo(_KEY_HELP.format(url=base), err=True)
-        key = _ask("API key (not shown while you type)", None, missing="N8N_API_KEY", hidden=True)
-    settings = load_settings({"N8N_BASE_URL": base, "N8N_API_KEY": key}, environ, directory)
-    chosen = _choose_workflows(settings, workflow_ids)
-    values = {"N8N_BASE_URL": base, "N8N_API_KEY": key, "WORKFLOW_ID_WHATSAPP": ",".join(chosen)}
-    undecided = store_url is None and known.store_url == load_settings({}, {}, Path()).store_url
-    question = "Keep the messages in MongoDB? (no: in a file on this machine)"
-    if undecided and _interactive() and typer.confirm(question, default=False, err=True):
-        store_url = _ask("MongoDB URI", None, missing="--store")
-    if store_url is not None:
-        name = "MONGODB_URI" if store_url.startswith("mongodb") else "TICKTRAIL_STORE"
-        load_settings({name: store_url}, environ, directory)
-        values[name] = store_url
+    asker = _Asker(environ=environ, directory=directory)
+    known = asker.settings()
+    base = _ask_address(asker, known, url)
+    key = _ask_key(asker, known, base)
+    workflows = _ask_workflows(asker, known, base, key, workflow_ids)
+    values: dict[str, str | None] = {
+        "N8N_BASE_URL": base,
+        "N8N_API_KEY": key,
+        "WORKFLOW_ID_WHATSAPP": ",".join(workflows),
+        **_ask_store(asker, known, store_url),
+        "TICKTRAIL_TIMEZONE": _ask_timezone(asker, known),
+    }
     path = directory / ".env"
     write_dotenv(path, values)
-    typer.echo(f"Wrote {path}: {', '.join(values)}. Keep it to yourself, it holds the key.", err=True)
+    names = ", ".join(name for name, value in values.items() if value is not None)
+    _echo(f"Wrote {path}: {names}. It holds your API key: keep it private.")
     for line in next_steps(directory):
-        typer.echo(line, err=True)
+        _echo(as_typed(line))
 
 
-def _choose_workflows(settings: Settings, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The workflows to read: those asked for, proven to be there, or those the user picks from a list."""
-    with N8nApi(settings.require_n8n(workflow=False), "", patience=BRIEF) as n8n:
-        there = n8n.workflows()
-    typer.echo(f"n8n accepted the key. Workflows it shows: {len(there)}.", err=True)
+def _ask_address(asker: _Asker, known: Settings, url: str | None) -> str:
+    def ask(given: str | None) -> str:
+        text = given or _prompt("n8n's address, as in the browser", known.n8n.base_url or None, missing="--url")
+        try:
+            settings = asker.settings(N8N_BASE_URL=text, N8N_API_KEY="not-a-key")
+        except ConfigurationError as error:
+            raise ConfigurationError(str(error).replace("N8N_BASE_URL", "--url"), remedy=error.remedy) from None
+        try:
+            with N8nApi(settings.n8n, "", patience=_AT_ONCE, timeouts=_THREE_SECONDS) as n8n:
+                n8n.workflows()
+        except SourceRefusedError:
+            pass  # n8n answered and refused the key, so the address is right
+        return settings.n8n.base_url
+
+    return _until_accepted(ask, url)
+
+
+def _ask_key(asker: _Asker, known: Settings, base: str) -> str:
+    def ask(given: str | None) -> str:
+        key = given
+        if key is None:
+            _echo(_KEY_HELP.format(url=base))
+            key = _prompt("API key (not shown while you type)", None, missing="N8N_API_KEY", hidden=True)
+        count = len(_list_workflows(asker, base, key))
+        _echo(f"n8n accepted the key. Workflows it can see: {count}.")
+        return key
+
+    key = known.n8n.api_key.reveal() if known.n8n.api_key else None
+    if key and _is_interactive() and not typer.confirm("Use the API key that is already set?", default=True, err=True):
+        key = None
+    return _until_accepted(ask, key)
+
+
+def _ask_workflows(asker: _Asker, known: Settings, base: str, key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the workflows to read: the given ones, or those that the user picks from a list."""
+    workflows = _list_workflows(asker, base, key)
+    existing = {one.id for one in workflows}
+    missing = [workflow_id for workflow_id in wanted if workflow_id not in existing]
+    if missing:
+        raise NotFoundError(
+            f"--workflow: this API key can see no workflow {', '.join(missing)}.",
+            remedy="Copy the id from the address of the workflow's page: …/workflow/<id>. Nothing was written.",
+        )
     if wanted:
-        missing = [workflow_id for workflow_id in wanted if workflow_id not in {one.id for one in there}]
-        if missing:
-            raise NotFoundError(
-                f"n8n shows this key no workflow {', '.join(missing)}.",
-                remedy="Copy the id from the address of the workflow's page: …/workflow/<id>. Nothing was written.",
-            )
         return wanted
-    candidates = [one for one in there if is_candidate(one)]
+    candidates = [one for one in workflows if is_candidate(one)]
     if not candidates:
         raise NotFoundError(
-            "None of the workflows this key can see has a WhatsApp node or a Webhook node.",
+            "None of the workflows that this API key can see has a WhatsApp node or a Webhook node.",
             remedy="Ask the workflow's owner to share it with you, or make the key as the owner. Nothing was written.",
         )
     for number, one in enumerate(candidates, 1):
         state = "active" if one.active else "NOT active"
         kind = "WhatsApp" if has_whatsapp_node(one) else "Webhook"
-        typer.echo(f"  {number}  {one.name}  ({kind}, {state}, id {one.id})", err=True)
-    default = ",".join(str(number) for number, one in enumerate(candidates, 1) if has_whatsapp_node(one)) or "1"
-    answer = _ask("Which of these? Numbers with commas", default, missing="--workflow")
-    return _picked(answer, candidates)
+        _echo(f"  {number}  {one.name}  ({kind}, {state}, id {one.id})")
+    chosen = [number for number, one in enumerate(candidates, 1) if one.id in known.workflow_ids]
+    usual = [number for number, one in enumerate(candidates, 1) if has_whatsapp_node(one)]
+    default = ",".join(map(str, chosen or usual or [1]))
+
+    def ask(_: str | None) -> tuple[str, ...]:
+        return _picked(_prompt("Which of these? Numbers with commas", default, missing="--workflow"), candidates)
+
+    return _until_accepted(ask, None)
+
+
+def _ask_store(asker: _Asker, known: Settings, store_url: str | None) -> dict[str, str | None]:
+    """Return the settings of the store; a setting to remove is None."""
+    default_file = default_store_url().reveal()
+
+    def ask(given: str | None) -> dict[str, str | None]:
+        url = given if given is not None else _choose_store(known, default_file)
+        is_mongodb = url.startswith(("mongodb://", "mongodb+srv://"))
+        name = "MONGODB_URI" if is_mongodb else "TICKTRAIL_STORE"
+        settings = asker.settings(TICKTRAIL_STORE=url)
+        with open_configured_store(settings) as store:
+            state = store.check()
+            if state.faults:
+                raise state.faults[0]
+            _echo(f"Messages are stored in {store.location}.")
+        return {name: url, ("TICKTRAIL_STORE" if is_mongodb else "MONGODB_URI"): None}
+
+    if store_url is None and not _is_interactive():
+        return {}
+    return _until_accepted(ask, store_url)
+
+
+def _choose_store(known: Settings, default_file: str) -> str:
+    current = known.store_url
+    in_mongodb = current.reveal().startswith("mongodb")
+    question = "Store the messages in MongoDB? (no: in a file on this machine)"
+    if not typer.confirm(question, default=in_mongodb, err=True):
+        file = default_file if in_mongodb else current.reveal()
+        return _prompt("File", file, missing="--store")
+    if in_mongodb and typer.confirm(f"Keep {current}?", default=True, err=True):
+        return current.reveal()
+    return _prompt("MongoDB URI (not shown while you type)", None, missing="--store", hidden=True)
+
+
+def _ask_timezone(asker: _Asker, known: Settings) -> str:
+    def ask(_: str | None) -> str:
+        name = _prompt("Time zone for dates", known.timezone.key, missing="TICKTRAIL_TIMEZONE")
+        return asker.settings(TICKTRAIL_TIMEZONE=name).timezone.key
+
+    return _until_accepted(ask, None)
+
+
+def _until_accepted(ask: Callable[[str | None], T], given: str | None) -> T:
+    """Return the first answer that passes its test; on a terminal, explain a fault and ask again.
+
+    Args:
+        ask: returns the tested answer; takes an answer that was given without asking, or None to ask.
+    """
+    while True:
+        try:
+            return ask(given)
+        except TicktrailError as error:
+            if not _is_interactive():
+                raise
+            _echo(as_typed(f"{error} {error.remedy}".rstrip()))
+            given = None
+
+
+def _list_workflows(asker: _Asker, base: str, key: str) -> list[WorkflowSummary]:
+    settings = asker.settings(N8N_BASE_URL=base, N8N_API_KEY=key)
+    with N8nApi(settings.require_n8n(workflow=False), "", patience=_AT_ONCE, timeouts=Timeouts(read=10.0)) as n8n:
+        return list(n8n.workflows())
 
 
 def _picked(answer: str, candidates: list[WorkflowSummary]) -> tuple[str, ...]:
     chosen: list[str] = []
     for part in answer.replace(",", " ").split():
         if not part.isdigit() or not 1 <= int(part) <= len(candidates):
-            raise ConfigurationError(
-                f"{part!r} is none of the numbers 1 to {len(candidates)}.", remedy="Type: ticktrail init"
-            )
+            raise ConfigurationError(f"{part!r} is not a number from 1 to {len(candidates)}.")
         chosen.append(candidates[int(part) - 1].id)
+    if not chosen:
+        raise ConfigurationError("No workflow was chosen.", remedy="Type one number or several.")
     return tuple(dict.fromkeys(chosen))
 
 
 def has_whatsapp_node(workflow: WorkflowSummary) -> bool:
-    """Whether a workflow has a WhatsApp node: a trigger receives statuses, a send node tells of sends."""
+    """Return True for a workflow with a WhatsApp node: a trigger receives statuses, a send node shows sends."""
     return any("whatsapp" in kind.lower() for kind in workflow.node_types)
 
 
 def is_candidate(workflow: WorkflowSummary) -> bool:
-    """Whether a workflow may receive statuses: by a WhatsApp node or a plain Webhook node."""
+    """Return True for a workflow that may receive statuses: by a WhatsApp node or a plain Webhook node."""
     return has_whatsapp_node(workflow) or any(kind.endswith(".webhook") for kind in workflow.node_types)
 
 
-def write_dotenv(path: Path, values: Mapping[str, str]) -> None:
-    """Set values in a ``.env``, which is readable by its owner alone; other lines stay as they are."""
+def write_dotenv(path: Path, values: Mapping[str, str | None]) -> None:
+    """Set values in a ``.env`` that only its owner can read, and remove those that are None; keep other lines."""
     path.touch(mode=0o600, exist_ok=True)
     for name, value in values.items():
-        set_key(path, name, value, quote_mode="auto", encoding="utf-8")
+        if value is not None:
+            set_key(path, name, value, quote_mode="auto", encoding="utf-8")
+        elif name in path.read_text(encoding="utf-8"):
+            unset_key(path, name, encoding="utf-8")
     path.chmod(0o600)
 
 
 def next_steps(directory: Path) -> list[str]:
-    """What to type now, and how to schedule it on this system."""
-    command = " ".join(_quoted(part) for part in (sys.executable, "-m", "ticktrail", "sync"))
+    """Return what to type now, and how to schedule a sync on this system."""
+    command = " ".join(quoted(part) for part in (sys.executable, "-m", "ticktrail", "sync"))
     if os.name == "nt":
         escaped = command.replace('"', '\\"')
         schedule = [
@@ -134,27 +256,27 @@ def next_steps(directory: Path) -> list[str]:
     else:
         schedule = [
             "Every five minutes, with cron (crontab -e, one line):",
-            f"  */5 * * * * cd {_quoted(str(directory))} && {command} --format json >> ticktrail.log 2>&1".replace(
+            f"  */5 * * * * cd {quoted(str(directory))} && {command} --format json >> ticktrail.log 2>&1".replace(
                 "%", "\\%"
             ),
         ]
     return ["", "Try it:    ticktrail sync", "Then ask:  ticktrail messages --unread", "", *schedule]
 
 
-def _quoted(text: str) -> str:
-    return f'"{text}"' if " " in text else text
-
-
-def _interactive() -> bool:
+def _is_interactive() -> bool:
     return sys.stdin.isatty()
 
 
-def _ask(question: str, default: str | None, *, missing: str, hidden: bool = False) -> str:
-    if not _interactive():
+def _echo(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _prompt(question: str, default: str | None, *, missing: str, hidden: bool = False) -> str:
+    if not _is_interactive():
         if default:
             return default
         raise ConfigurationError(
-            f"{missing} is not given and nobody is here to ask.",
+            f"{missing} is not given, and there is no terminal to ask on.",
             remedy="Example: N8N_API_KEY=… ticktrail init --url https://n8n.example.com --workflow bcHn4wXXcVuTsjYB",
         )
     answer: str = typer.prompt(question, default=default, hide_input=hidden, err=True)

@@ -146,6 +146,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages, in which order. Every condition that is set must hold; an empty filter matches all messages.
 
     Attributes:
+        message_id_ending: ``messageId`` ends in this text.
         conversation_id: exactly this recipient (a group's id for a group); also matches ``recipientUserId``.
         person: this recipient, as :func:`ticktrail.text.phone_numbers.parse_person` understood what was typed.
         statuses: the latest status is one of these; empty for any.
@@ -170,6 +171,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         limit: maximum number of messages; None for all, 0 or less for none.
     """
 
+    message_id_ending: str | None = None
     conversation_id: str | None = None
     person: Person | None = None
     statuses: tuple[str, ...] = ()

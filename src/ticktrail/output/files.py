@@ -101,16 +101,28 @@ def write_file(
     _refuse(path, force=force)
     try:
         with _moved_when_done(path, force=force) as stream:
-            if form == "xlsx":
-                return _write_sheets(documents, stream, table, sheet_rows)
-            if form == "csv":
-                return _write_csv(documents, stream, table)
-            return _write_lines(documents, stream, compressed=form == "jsonl.gz")
+            return write_stream(documents, stream, form, table=table, sheet_rows=sheet_rows)
     except OSError as error:
         raise FatalError(
             f"{path} could not be written: {error.strerror or type(error).__name__}. Nothing was left there.",
             remedy="Choose a folder you may write to, with room on its disk.",
         ) from None
+
+
+def write_stream(
+    documents: Iterable[dict[str, Any]],
+    stream: IO[bytes],
+    form: str,
+    *,
+    table: Table = MESSAGES,
+    sheet_rows: int = _SHEET_ROWS,
+) -> int:
+    """Write documents to an open stream and return their number; see :func:`write_file`."""
+    if form == "xlsx":
+        return _write_sheets(documents, stream, table, sheet_rows)
+    if form == "csv":
+        return _write_csv(documents, stream, table)
+    return _write_lines(documents, stream, compressed=form == "jsonl.gz")
 
 
 def _refuse(path: Path, *, force: bool) -> None:

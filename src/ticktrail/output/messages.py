@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.messages.counts import message_time
 from ticktrail.messages.document import format_timestamp, to_document
 from ticktrail.messages.error_codes import Catalogue, Code, packaged, plain_code
 from ticktrail.messages.failure_text import again_in_full, although, clause, read_failure, said, short_reason
@@ -58,6 +59,9 @@ _ABOUT_WIDTH = 28
 
 _ID_WIDTH = 48
 """Columns of a terminal that a message id may have; most need fewer."""
+
+_SHORTEST_ID = 17
+"""Columns of a terminal that hold enough of an id's ending to name one message."""
 
 
 def write_messages(
@@ -128,39 +132,53 @@ def harmless(value: object) -> object:
 
 
 def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+    """Write a table: time sent, recipient, status with its time, a remark, and the message id or its ending."""
     rows = [
         (
-            Text(format_timestamp(message.state.latest_timestamp, zone) or "no time"),
+            Text(format_timestamp(message_time(message.state), zone) or "no time"),
             Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
-            tick(message.state.latest_status, stream),
+            _status(message, zone, stream),
             _one_line(remark(message, catalogue)),
-            _one_line(message.message_id),
+            one_line(message.message_id),
         )
         for message in messages
     ]
     if not rows:
         return
     out = console(stream)
-    widest = [max(row[place].cell_len for row in rows) for place in range(5)]
+    widest = [max(len(row[place]) for row in rows) for place in range(5)]
     left = out.width - sum(widest[:3]) - 8
-    about = max(5, min(widest[3], _ABOUT_WIDTH))
-    if left < about + 7:
-        # Too narrow for a table: what a column cannot hold stands below.
+    about = max(len("about"), min(widest[3], _ABOUT_WIDTH, left - _SHORTEST_ID))
+    if left < about + _SHORTEST_ID:
+        # Too narrow for a table: a message takes several lines.
         for row in rows:
             out.print(Text("  ").join(row[:3]))
-            for text in row[3:]:
-                if text:
-                    out.print(Text("  ") + text, no_wrap=True, overflow="ellipsis")
+            if row[3]:
+                out.print(Text("  ") + row[3], no_wrap=True, overflow="ellipsis")
+            out.print(Text("  " + _ending(row[4], out.width - 2)), no_wrap=True)
         return
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for name in ("time", "to", "status"):
+    for name in ("sent", "to", "status"):
         table.add_column(name, no_wrap=True)
-    # Where it is narrow, these two give way, the id first: a cell that may not wrap in a column that may.
-    table.add_column("about", max_width=max(about, left - min(widest[4], _ID_WIDTH)))
-    table.add_column("message", max_width=max(7, min(_ID_WIDTH, left - about)))
+    id_width = min(widest[4], _ID_WIDTH, left - about)
+    table.add_column("about", max_width=left - id_width)
+    table.add_column("message", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:4], _ending(row[4], id_width))
     out.print(table)
+
+
+def _status(message: Message, zone: tzinfo, stream: TextIO) -> Text:
+    """The latest status and, where it is later than the time sent, its time; the day only where it is another."""
+    state = message.state
+    sent, latest = (format_timestamp(one, zone) or "" for one in (message_time(state), state.latest_timestamp))
+    when = "" if latest == sent else f" {latest[11:] if latest[:10] == sent[:10] else latest[5:]}"
+    return tick(state.latest_status, stream) + Text(when, style="dim")
+
+
+def _ending(message_id: str, width: int) -> str:
+    """A message id, or the ending that fits; ``ticktrail message`` accepts an ending."""
+    return message_id if len(message_id) <= width else f"…{message_id[1 - width :]}"
 
 
 def _one_line(text: str) -> Text:

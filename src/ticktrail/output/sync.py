@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TextIO
 
 from ticktrail.extraction.withheld import REASONS
@@ -36,12 +37,15 @@ def sync_text(report: SyncReport) -> list[str]:
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
         return [f"Another sync of {report.source} is at work: left it to that one."]
-    lines = [
-        f"Read from {report.source}",
-        f"  {counts_line(report.read_counts)}",
-        f"Kept in {report.store}",
-        f"  {written_line(report.written)}",
-    ]
+    if report.read_counts.executions:
+        lines = [
+            f"Read from {report.source}",
+            f"  {counts_line(report.read_counts)}",
+            f"Stored in {report.store}",
+            f"  {written_line(report.written)}",
+        ]
+    else:
+        lines = [f"Nothing new in {report.source}"]
     if report.written.refused:
         lines.append(f"  {plural(len(report.written.refused), 'message')} the store would not take")
     if report.read_counts.problem_count:
@@ -51,6 +55,15 @@ def sync_text(report: SyncReport) -> list[str]:
     asked = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
     lines.append(f"Done in {report.seconds:.1f} s{asked}")
     return lines
+
+
+def total_line(reports: Sequence[SyncReport]) -> str:
+    """Return the total of syncs of several workflows."""
+    executions = sum(report.read_counts.executions for report in reports)
+    statuses = sum(report.read_counts.with_statuses for report in reports)
+    written = sum((report.written for report in reports), WriteReport())
+    found = f"{plural(executions, 'execution')}, {statuses:,} with statuses" if executions else "nothing new"
+    return f"Total of {len(reports)} workflows: {found}" + (f"; {written_line(written)}" if executions else "")
 
 
 def news_line(report: SyncReport) -> str:

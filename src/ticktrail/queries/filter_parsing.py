@@ -26,6 +26,11 @@ def option_name(condition: Condition[Any]) -> str:
     return condition.options[0] if condition.options else condition.address
 
 
+def argument_name(condition: Condition[Any]) -> str:
+    """Return the command line's name of a condition, where it is an argument if it can be one."""
+    return condition.argument or option_name(condition)
+
+
 def parse_message_filter(
     given: Mapping[str, Any], settings: Settings, now: datetime, label: Label = option_name
 ) -> MessageFilter:
@@ -48,6 +53,11 @@ def parse_send_filter(
 ) -> SendFilter:
     """Return the filter that conditions of sends mean; see :func:`parse_message_filter`."""
     return parse_conditions(SEND_CONDITIONS, given, SendFilter(), ParseContext(settings, now), label)
+
+
+def parse_since(text: str | None, settings: Settings, now: datetime) -> int | None:
+    """Return ``--since`` as Unix seconds, for commands without a filter of stored messages."""
+    return parse_message_filter({"since": text}, settings, now).since_timestamp
 
 
 def parse_conditions(

@@ -86,8 +86,8 @@ def test_every_condition_has_one_name_per_face() -> None:
 
 
 def test_every_field_of_a_filter_is_set_by_a_condition() -> None:
-    """A filter has no field that no condition can set."""
-    assert {field for one in MESSAGE_CONDITIONS for field in one.fields} | {"not_statuses"} == set(
+    """A filter has no field that no condition can set, but for the ending that ``message`` looks for."""
+    assert {field for one in MESSAGE_CONDITIONS for field in one.fields} | {"not_statuses", "message_id_ending"} == set(
         MessageFilter.__struct_fields__
     )
 

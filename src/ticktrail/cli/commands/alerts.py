@@ -1,4 +1,4 @@
-"""The commands that say what needs you, and tell others: ``alerts`` and ``report``."""
+"""The commands ``alerts`` and ``report``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
-from ticktrail.cli.options import ReportFormat, ReportOption, StoreOption, existing_ledger, read_settings, say
+from ticktrail.cli.options import ReportFormat, ReportOption, StoreOption, existing_store, read_settings, say
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
 if TYPE_CHECKING:
@@ -30,26 +30,22 @@ _CHECK_SECONDS = 60.0
 @app.command()
 def alerts(
     *,
-    notify: Annotated[
-        bool, typer.Option("--notify", help="Tell the channels in ticktrail.toml what they have not heard yet.")
-    ] = False,
-    test: Annotated[bool, typer.Option("--test", help="Send a test to every channel, and nothing else.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send new alerts to the channels in ticktrail.toml")] = False,
+    test: Annotated[bool, typer.Option("--test", help="Send a test message to every channel")] = False,
     ack: Annotated[
         str | None,
-        typer.Option("--ack", metavar="KEY", help="You know of this one: it counts no more until it is over."),
+        typer.Option("--ack", metavar="KEY", help="Acknowledge an alert until it is resolved"),
     ] = None,
     unack: Annotated[
-        str | None, typer.Option("--unack", metavar="KEY", help="Take that back: it counts again.")
+        str | None, typer.Option("--unack", metavar="KEY", help="Undo the acknowledgement of an alert")
     ] = None,
-    note: Annotated[
-        str | None, typer.Option("--note", metavar="TEXT", help="With --ack: what others should know.")
-    ] = None,
+    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="Note for others, with --ack")] = None,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
 ) -> None:
-    """What needs you now: failures by cause, messages that hang, silence, late syncs, gaps, an expiring key.
+    """List open alerts, one per cause.
 
-    Exit code 0: nothing needs you; 4: something does.
+    Failures, stuck messages, silence, late syncs, gaps, an expiring key. Exit code 0: no open alerts; 4: open alerts.
     """
     from ticktrail.alerts.settings import read_alert_settings
 
@@ -66,7 +62,7 @@ def alerts(
     elif ack is not None:
         _acknowledge(settings, own, ack, note)
     elif unack is not None:
-        _take_back(settings, unack)
+        _unacknowledge(settings, unack)
     else:
         _show(settings, own, form, notify=notify)
 
@@ -75,13 +71,13 @@ def alerts(
 def report(
     *,
     period: Annotated[
-        Literal["day", "week"], typer.Option("--period", help="Yesterday, or the seven days before today.")
+        Literal["day", "week"], typer.Option("--period", help="Yesterday, or the last seven days")
     ] = "day",
-    notify: Annotated[bool, typer.Option("--notify", help="Send it to the channels in ticktrail.toml.")] = False,
+    notify: Annotated[bool, typer.Option("--notify", help="Send it to the channels in ticktrail.toml")] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
 ) -> None:
-    """Yesterday, or the last seven days, in ten lines."""
+    """Show yesterday or the last week in ten lines."""
     from ticktrail.alerts.daily_report import daily_report_document, period_of, read_report, report_lines
     from ticktrail.alerts.service import send_report
     from ticktrail.alerts.settings import read_alert_settings
@@ -94,8 +90,8 @@ def report(
         _need_channels(own, settings)
     now = datetime.now(UTC)
     asked = period_of(period, now, settings.timezone)
-    with existing_ledger(settings) as ledger:
-        found = read_report(settings, own, ledger, asked, now)
+    with existing_store(settings) as opened:
+        found = read_report(settings, own, opened, asked, now)
     lines = report_lines(found, own.user_file.failure_codes)
     document = daily_report_document(found, lines)
     if form is ReportFormat.json:
@@ -119,14 +115,14 @@ def _show(settings: Settings, own: AlertSettings, form: ReportFormat, *, notify:
 
     now = datetime.now(UTC)
     delivery = None
-    with existing_ledger(settings) as ledger:
+    with existing_store(settings) as opened:
         if notify:
-            result = notify_channels(settings, ledger, now, os.environ)
+            result = notify_channels(settings, opened, now, os.environ)
             found, delivery = result.found, result.delivery
         else:
-            found = find_alerts(settings, own, ledger, now)
-        remembered = ledger.alert_state.all()
-        location = ledger.location
+            found = find_alerts(settings, own, opened, now)
+        remembered = opened.alert_state.all()
+        location = opened.location
     if form is ReportFormat.json:
         document = alerts_document(found.alerts, remembered, location, settings.timezone, checked=found.checked)
         print(to_json(document, indent=2))
@@ -156,9 +152,9 @@ def say_delivery(delivery: DeliveryReport) -> None:
 
 
 class AlertWatch:
-    """Checks alerts after a cycle of a watch, at most once a minute: after a failed one too, for that is worth one.
+    """Checks alerts after each round of a sync loop, at most once a minute, and notifies the channels.
 
-    What it finds goes to the channels; a channel that does not answer keeps no sync from being made.
+    Failed rounds are checked too. A channel that does not answer does not delay the syncs.
     """
 
     def __init__(self) -> None:
@@ -166,19 +162,19 @@ class AlertWatch:
         self._problems: frozenset[str] = frozenset()
 
     @contextmanager
-    def after(self, settings: Settings, ledger: Store) -> Iterator[None]:
-        """Check after what is done in the context. An error of that goes on, whatever the check comes to."""
+    def after(self, settings: Settings, store: Store) -> Iterator[None]:
+        """Check alerts after the body of the context; an error of the body is raised after the check."""
         try:
             yield
         except ConfigurationError:
             raise
         except TicktrailError:
-            with suppress(TicktrailError):  # the store may be what failed
-                self._check(settings, ledger)
+            with suppress(TicktrailError):  # the store itself may have failed
+                self._check(settings, store)
             raise
-        self._check(settings, ledger)
+        self._check(settings, store)
 
-    def _check(self, settings: Settings, ledger: Store) -> None:
+    def _check(self, settings: Settings, store: Store) -> None:
         """Check, unless it was done a moment ago. Troubles with channels are said once."""
         from ticktrail.alerts.service import notify
         from ticktrail.alerts.settings import read_alert_settings
@@ -187,9 +183,9 @@ class AlertWatch:
             return
         self._checked = time.monotonic()
         _need_channels(read_alert_settings(settings, os.environ), settings)
-        if not ledger.exists():
+        if not store.exists():
             return
-        delivery = notify(settings, ledger, datetime.now(UTC), os.environ).delivery
+        delivery = notify(settings, store, datetime.now(UTC), os.environ).delivery
         new = tuple(problem for problem in delivery.problems if problem not in self._problems)
         self._problems = frozenset(delivery.problems)
         say_delivery(msgspec.structs.replace(delivery, problems=new, held=0, busy=False))
@@ -203,7 +199,7 @@ def _test(own: AlertSettings) -> None:
 
 
 def _say_results(results: list[tuple[str, str | None]], word: str) -> bool:
-    """Say what became of each channel. Returns whether all are well."""
+    """Print the result for each channel, and return True when all succeeded."""
     for name, problem in results:
         say(f"{word} {name}" if problem is None else f"not {word} {name}: {problem}")
     return all(problem is None for _, problem in results)
@@ -212,14 +208,14 @@ def _say_results(results: list[tuple[str, str | None]], word: str) -> bool:
 def _acknowledge(settings: Settings, own: AlertSettings, key: str, note: str | None) -> None:
     from ticktrail.alerts.service import acknowledge
 
-    with existing_ledger(settings) as ledger:
-        alert = acknowledge(settings, own, ledger, key, datetime.now(UTC), note=note)
+    with existing_store(settings) as opened:
+        alert = acknowledge(settings, own, opened, key, datetime.now(UTC), note=note)
     say(f"Acknowledged until resolved: {alert.title}")
 
 
-def _take_back(settings: Settings, key: str) -> None:
-    with existing_ledger(settings) as ledger:
-        if not ledger.alert_state.take_back(key):
+def _unacknowledge(settings: Settings, key: str) -> None:
+    with existing_store(settings) as opened:
+        if not opened.alert_state.take_back(key):
             raise NotFoundError(
                 f"No alert with the key {key[:80]!a} is acknowledged.",
                 remedy="List the alerts with their state: ticktrail alerts --format json",
@@ -232,6 +228,6 @@ def _need_channels(own: AlertSettings, settings: Settings) -> None:
         return
     file = settings.config_file or settings.directory / "ticktrail.toml"
     raise ConfigurationError(
-        f"There is no channel to tell in {file}.",
-        remedy='Write [[channels]] and below it webhook = "https://…", or url = "slack://…" for Apprise.',
+        f"No channel is configured in {file}.",
+        remedy='Add [[channels]] and below it webhook = "https://…", or url = "slack://…" for Apprise.',
     )

@@ -1,80 +1,96 @@
-"""The command that shows one person's conversation, with ticks."""
+"""The command ``conversation``: one person's messages, with ticks."""
 
 from __future__ import annotations
 
 import itertools
 import sys
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ticktrail.cli.filter_options import SinceOption
 from ticktrail.cli.options import (
+    TABLE_LIMIT,
     FormatOption,
-    SinceOption,
     StoreOption,
-    existing_ledger,
+    existing_store,
     failure_codes,
     form_of,
-    moment,
     open_conversations,
     read_settings,
     say,
 )
 from ticktrail.errors import NotFoundError
 
+if TYPE_CHECKING:
+    from ticktrail.messages.conversation import Turn
+    from ticktrail.settings.settings import Settings
+    from ticktrail.stores import Store
+
 app = typer.Typer()
 
 
 @app.command()
 def conversation(
-    wa_id: Annotated[str, typer.Argument(metavar="WA_ID", help="The person: a number as you type it, or another id.")],
+    wa_id: Annotated[
+        str, typer.Argument(metavar="WA_ID", help="Recipient: a phone number in any spelling, or its last digits")
+    ],
     *,
     limit: Annotated[
-        int | None, typer.Option("--limit", metavar="N", min=1, help="The newest so many; 50 in a table, else all.")
+        int | None,
+        typer.Option(
+            "--limit", metavar="N", min=1, max=1_000_000, help="Number of newest messages (default 50 in tables)"
+        ),
     ] = None,
     since: SinceOption = None,
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
-    """One person's conversation, oldest first, with ticks beside what was sent."""
-    from ticktrail.messages.conversation import Turn, joined, turns_of
-    from ticktrail.messages.filters import MessageFilter
+    """Show one person's conversation with ticks."""
     from ticktrail.output.conversation import write_thread
+    from ticktrail.queries.filter_parsing import parse_since
+
+    settings = read_settings(store)
+    printed_as = form_of(form)
+    since_timestamp = parse_since(since, settings, datetime.now(UTC))
+    most = limit or (TABLE_LIMIT if printed_as == "table" else None)
+    with existing_store(settings) as opened:
+        thread, has_texts = _thread(opened, settings, wa_id, since_timestamp, most)
+    if not thread:
+        raise NotFoundError(
+            f"No messages found for {wa_id}{f' since {since}' if since else ''}.",
+            remedy="Type: ticktrail sync, then try again.",
+        )
+    write_thread(thread, printed_as, settings.timezone, sys.stdout, failure_codes(settings))
+    if printed_as == "table" and not has_texts:
+        say("Texts are not stored. If your workflow keeps them in the same MongoDB database, set")
+        say("MONGODB_CONVERSATIONS_COLLECTION, and they are shown here.")
+
+
+def _thread(
+    store: Store, settings: Settings, wa_id: str, since: int | None, most: int | None
+) -> tuple[list[Turn], bool]:
+    """Return a person's newest turns, oldest first, and whether texts of conversations are kept at all."""
+    from ticktrail.messages.conversation import joined, turns_of
+    from ticktrail.messages.filters import MessageFilter
     from ticktrail.queries.people import find_person
     from ticktrail.text.phone_numbers import Person
 
-    settings = read_settings(store)
-    shown_as = form_of(form)
-    most = limit or (50 if shown_as == "table" else None)
-    since_timestamp = moment(since, settings)
-    with existing_ledger(settings) as ledger:
-        names = find_person(ledger, wa_id, settings)
-        # All of them: the store's newest are those with the newest status, a thread goes by when things were said.
-        chosen = MessageFilter(person=Person(names), since_timestamp=since_timestamp)
-        messages = {message.message_id: message for message in ledger.messages(chosen)}
-        turns: list[Turn] = []
-        conversations = open_conversations(settings)
-        if conversations is not None:
-            try:
-                found = itertools.chain.from_iterable(map(turns_of, conversations.of(names)))
-                turns = list(itertools.islice(found, most))
-            finally:
-                conversations.close()
-            told = [turn.message_id for turn in turns if turn.message_id and turn.message_id not in messages]
-            messages |= ledger.get(told)
-        thread = [
-            turn
-            for turn in joined(turns, messages)
-            if since_timestamp is None or turn.timestamp is None or turn.timestamp >= since_timestamp
-        ]
-        thread = thread[-most:] if most else thread
-        if not thread:
-            raise NotFoundError(
-                f"No messages found for {names[0]}{' since then' if since else ''}.",
-                remedy="Type: ticktrail sync, then ask again.",
-            )
-        known = failure_codes(settings)
-        write_thread(thread, shown_as, settings.timezone, sys.stdout, known)
-        if shown_as == "table" and conversations is None:
-            say("Ticktrail keeps no texts. Where your workflow keeps them in MongoDB beside this ledger, set")
-            say("MONGODB_CONVERSATIONS_COLLECTION, and they are shown here.")
+    names = find_person(store, wa_id, settings)
+    # All messages, not a page: the store sorts by the latest status, a conversation by the time of sending.
+    chosen = MessageFilter(person=Person(names), since_timestamp=since)
+    messages = {message.message_id: message for message in store.messages(chosen)}
+    turns: list[Turn] = []
+    conversations = open_conversations(settings)
+    if conversations is not None:
+        try:
+            found = itertools.chain.from_iterable(map(turns_of, conversations.of(names)))
+            turns = list(itertools.islice(found, most))
+        finally:
+            conversations.close()
+        messages |= store.get([one.message_id for one in turns if one.message_id and one.message_id not in messages])
+    thread = [
+        turn for turn in joined(turns, messages) if since is None or turn.timestamp is None or turn.timestamp >= since
+    ]
+    return thread[-most:] if most else thread, conversations is not None

@@ -1,4 +1,4 @@
-"""Commands that look after the set-up and the ledger."""
+"""Commands that check the set-up and the store: ``doctor`` and ``audit``."""
 
 from __future__ import annotations
 
@@ -7,77 +7,83 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
+from ticktrail.cli.invocation import as_typed
 from ticktrail.cli.options import (
     ReportFormat,
     ReportOption,
     SourceOption,
     StoreOption,
     VerboseOption,
-    existing_ledger,
+    existing_store,
     open_all,
     open_configured_store,
     read_settings,
     say_problems,
-    watched,
+    showing_progress,
 )
 
+if TYPE_CHECKING:
+    from ticktrail.settings.settings import Settings
+    from ticktrail.stores import Store
+    from ticktrail.stores.coverage import Coverage
+
 app = typer.Typer()
+
+_NEEDS_ATTENTION = 4
 
 
 @app.command()
 def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text) -> None:
-    """Check every setting and connection, and say what to do about each fault.
+    """Check settings and connections.
 
-    Asks n8n and the store, and changes nothing. Exit code 0: everything is in order; 4: something needs you.
+    Reads n8n and the store, and changes nothing. Exit code 0: no fault found; 4: something needs attention.
     """
     from ticktrail.health.doctor import examine
     from ticktrail.output.doctor import to_report, write_text
     from ticktrail.output.documents import write_documents
 
-    with _told() as tell:
-        findings = examine({"TICKTRAIL_STORE": store}, os.environ, Path.cwd(), open_configured_store, tell)
+    with _showing_check() as show:
+        findings = examine({"TICKTRAIL_STORE": store}, os.environ, Path.cwd(), open_configured_store, show)
+    findings = tuple(msgspec.structs.replace(finding, remedy=as_typed(finding.remedy)) for finding in findings)
     if form is ReportFormat.json:
         write_documents([to_report(findings)], "jsonl", sys.stdout)
     else:
         write_text(findings, sys.stdout)
     if any(finding.needs_attention for finding in findings):
-        raise typer.Exit(4)
+        raise typer.Exit(_NEEDS_ATTENTION)
 
 
 @app.command()
 def audit(
     source: SourceOption = "n8n",
     *,
-    repair: Annotated[bool, typer.Option("--repair", help="Store what is missing.")] = False,
+    repair: Annotated[bool, typer.Option("--repair", help="Store what is missing")] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
 ) -> None:
-    """Hold the ledger against everything n8n still has: what is missing, not shown, or gone for good.
+    """Compare the store with n8n.
 
-    Reads every execution again. Exit code 0: complete; 4: something is missing.
+    Reads every execution that n8n still has. Exit code 0: the store is complete; 4: something is missing.
     """
     from ticktrail.output import sync as reports
     from ticktrail.output.documents import write_documents
-    from ticktrail.stores.coverage import Coverage
     from ticktrail.sync.audit import audit, audit_document
-    from ticktrail.sync.incremental import scope_of
 
     settings = read_settings(store)
     complete = True
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
-        ledger = stack.enter_context(existing_ledger(settings))
-        progress = stack.enter_context(watched())
-        for opened, workflow_id in zip(sources, settings.workflow_ids if source == "n8n" else [None], strict=True):
-            coverage = Coverage()
-            if workflow_id is not None:
-                coverage = ledger.sync_state.load_coverage(scope_of(settings.n8n.base_url, workflow_id, ledger))
-            found = audit(opened, ledger, coverage, repair=repair, instance=settings.instance, progress=progress)
+        opened = stack.enter_context(existing_store(settings))
+        progress = stack.enter_context(showing_progress())
+        for one, workflow_id in zip(sources, settings.workflow_ids if source == "n8n" else [None], strict=True):
+            coverage = _coverage(settings, opened, workflow_id)
+            found = audit(one, opened, coverage, repair=repair, instance=settings.instance, progress=progress)
             complete = complete and (found.is_complete or (repair and found.is_repaired))
             if form is ReportFormat.json:
                 write_documents([audit_document(found)], "jsonl", sys.stdout)
@@ -85,16 +91,26 @@ def audit(
                 print(*reports.audit_text(found, verbose=verbose), sep="\n")
             say_problems(found.read_counts, verbose=verbose)
     if not complete:
-        raise typer.Exit(4)
+        raise typer.Exit(_NEEDS_ATTENTION)
+
+
+def _coverage(settings: Settings, store: Store, workflow_id: str | None) -> Coverage:
+    """Return which executions of a workflow are processed; none for an export."""
+    from ticktrail.stores.coverage import Coverage
+    from ticktrail.sync.incremental import scope_of
+
+    if workflow_id is None:
+        return Coverage()
+    return store.sync_state.load_coverage(scope_of(settings.n8n.base_url, workflow_id, store))
 
 
 @contextmanager
-def _told() -> Iterator[Callable[[str], None]]:
-    """A line on stderr that says what is being looked at; silent when nobody watches."""
+def _showing_check() -> Iterator[Callable[[str], None]]:
+    """Show on stderr what is being checked, where stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
 
-    with Console(stderr=True).status("looking ...") as status:
+    with Console(stderr=True).status("checking …") as status:
         yield status.update

@@ -1,48 +1,52 @@
-"""Commands that look straight into n8n."""
+"""Commands that query n8n directly: ``list`` and ``track``."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ticktrail.cli.filter_options import SinceOption
 from ticktrail.cli.options import (
     ExecutionsOption,
     Format,
     FormatOption,
     SaveOption,
-    SinceOption,
     SourceOption,
     StoreOption,
     VerboseOption,
     failure_codes,
     form_of,
-    moment,
     open_all,
     open_configured_store,
     print_message,
     read_settings,
     say,
     say_problems,
-    watched,
+    showing_progress,
 )
-from ticktrail.errors import NotFoundError, TicktrailError
+from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 from ticktrail.settings.settings import Settings
 
 if TYPE_CHECKING:
     from ticktrail.sync.scan import Scan
+    from ticktrail.text.phone_numbers import Person
 
 app = typer.Typer()
 
 
 @app.command("list")
 def list_newest(
-    wa_id: Annotated[str | None, typer.Argument(metavar="WA_ID", help="Only this recipient's.")] = None,
+    wa_id: Annotated[
+        str | None, typer.Argument(metavar="WA_ID", help="Recipient: a phone number in any spelling")
+    ] = None,
     *,
     limit: Annotated[
-        int, typer.Option("--limit", "--max-messages", metavar="N", min=1, help="How many messages to print.")
+        int,
+        typer.Option("--limit", "--max-messages", metavar="N", min=1, max=1_000_000, help="Maximum number of messages"),
     ] = 10,
     executions: ExecutionsOption = 200,
     since: SinceOption = None,
@@ -52,39 +56,25 @@ def list_newest(
     form: FormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Look straight into n8n: the newest messages in the newest executions."""
+    """Query n8n directly without storing."""
     from ticktrail.output.messages import write_messages
-    from ticktrail.output.sync import counts_line
-    from ticktrail.settings.user_file import dialling_region
-    from ticktrail.sync import scan
-    from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
-    person = None if wa_id is None else parse_person(wa_id, dialling_region(settings))
-    with ExitStack() as stack:
-        sources = open_all(stack, source, settings)
-        with watched() as progress:
-            found = scan.newest(
-                sources,
-                executions=executions,
-                since_timestamp=moment(since, settings),
-                progress=progress,
-            )
-        chosen = found.messages(person=person, limit=limit)
-        shown_as = form_of(form)
-        known = failure_codes(settings) if shown_as == "table" else None
-        write_messages(chosen, shown_as, settings.timezone, sys.stdout, known)
-        say(f"Scanned {counts_line(found.read_counts)}.")
-        say_problems(found.read_counts, verbose=verbose)
-        if save:
-            _save(found, [one.message_id for one in chosen], settings)
-        _say_ledger(settings)
+    person = None if wa_id is None else _person(wa_id, settings)
+    found = _scan(settings, source, executions, since, verbose=verbose)
+    chosen = found.messages(person=person, limit=limit)
+    printed_as = form_of(form)
+    codes = failure_codes(settings) if printed_as == "table" else None
+    write_messages(chosen, printed_as, settings.timezone, sys.stdout, codes)
+    if save:
+        _save(found, [one.message_id for one in chosen], settings)
+    _say_store(settings)
 
 
 @app.command()
 def track(
-    wa_id: Annotated[str, typer.Argument(metavar="WA_ID", help="The recipient.")],
-    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="wamid.…")],
+    wa_id: Annotated[str, typer.Argument(metavar="WA_ID", help="Recipient: a phone number in any spelling")],
+    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="Message id: wamid.…")],
     *,
     executions: ExecutionsOption = 200,
     since: SinceOption = None,
@@ -94,69 +84,92 @@ def track(
     form: FormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Look straight into n8n for one message and print its whole history."""
+    """Query n8n directly for one message."""
     from ticktrail.output.documents import write_documents
-    from ticktrail.output.sync import counts_line
-    from ticktrail.settings.user_file import dialling_region
-    from ticktrail.sync import scan
-    from ticktrail.text.phone_numbers import parse_person
 
     settings = read_settings(store)
-    person = parse_person(wa_id, dialling_region(settings))
+    person = _person(wa_id, settings)
+    if not message_id.strip():
+        raise ConfigurationError("MESSAGE_ID is empty.", remedy="Give a message id: wamid.…")
+    found = _scan(settings, source, executions, since, verbose=verbose)
+    answer, tracked = found.track(person, message_id)
+    if tracked is not None:
+        print_message(tracked, form, settings)
+        if save:
+            _save(found, [message_id], settings)
+        _say_store(settings)
+        return
+    if form_of(form) != "table":
+        document = {"messageId": message_id, "conversation_id": wa_id, "latestStatus": answer, "statusHistory": []}
+        write_documents([document], form_of(form) if form is Format.json else "jsonl", sys.stdout)
+    _say_store(settings)
+    if answer == "wa_id_mismatch":
+        raise NotFoundError(
+            f"wa_id_mismatch: {message_id} was found, but was sent to another recipient.",
+            remedy=f"Type: ticktrail message {message_id}",
+        )
+    raise NotFoundError(
+        f"not_found: {message_id} is not in the newest {found.read_counts.executions:,} executions.",
+        remedy=f"Search the store: ticktrail message {message_id}. Or scan more: --executions 2000",
+    )
+
+
+def _person(wa_id: str, settings: Settings) -> Person:
+    """Return the recipient that was typed.
+
+    Raises:
+        ConfigurationError: it is empty or too short, or is a message id.
+    """
+    from ticktrail.settings.user_file import dialling_region
+    from ticktrail.text.phone_numbers import parse_person
+
+    if wa_id.strip().startswith("wamid."):
+        raise ConfigurationError(
+            "WA_ID is a message id, not a phone number.", remedy="The order is: ticktrail track WA_ID MESSAGE_ID"
+        )
+    return parse_person(wa_id, dialling_region(settings))
+
+
+def _scan(settings: Settings, source: str, executions: int, since: str | None, *, verbose: bool) -> Scan:
+    """Read the newest executions of each source, and print how many there were."""
+    from ticktrail.output.sync import counts_line
+    from ticktrail.queries.filter_parsing import parse_since
+    from ticktrail.sync import scan
+
+    since_timestamp = parse_since(since, settings, datetime.now(UTC))
     with ExitStack() as stack:
         sources = open_all(stack, source, settings)
-        with watched() as progress:
-            found = scan.newest(
-                sources, executions=executions, since_timestamp=moment(since, settings), progress=progress
-            )
-        answer, tracked = found.track(person, message_id)
-        say(f"Scanned {counts_line(found.read_counts)}.")
-        say_problems(found.read_counts, verbose=verbose)
-        if tracked is not None:
-            print_message(tracked, form, settings)
-            if save:
-                _save(found, [message_id], settings)
-            _say_ledger(settings)
-            return
-        if form_of(form) != "table":
-            document = {"messageId": message_id, "conversation_id": wa_id, "latestStatus": answer, "statusHistory": []}
-            write_documents([document], form_of(form) if form is Format.json else "jsonl", sys.stdout)
-        _say_ledger(settings)
-        if answer == "wa_id_mismatch":
-            raise NotFoundError(
-                f"wa_id_mismatch: {message_id} is there, but it went to somebody else.",
-                remedy=f"Type: ticktrail message {message_id}",
-            )
-        raise NotFoundError(
-            f"not_found: {message_id} is not in the newest {found.read_counts.executions:,} executions.",
-            remedy=f"Ask the ledger: ticktrail message {message_id}; or scan more: --executions 2000",
-        )
+        progress = stack.enter_context(showing_progress())
+        found = scan.newest(sources, executions=executions, since_timestamp=since_timestamp, progress=progress)
+    say(f"Scanned {counts_line(found.read_counts)}.")
+    say_problems(found.read_counts, verbose=verbose)
+    return found
 
 
 def _save(found: Scan, message_ids: list[str], settings: Settings) -> None:
     from ticktrail.text.formatting import plural
 
-    with open_configured_store(settings) as ledger:
-        written = found.save(ledger, message_ids, instance=settings.instance)
-        met = written.inserted + written.updated + written.unchanged
+    with open_configured_store(settings) as store:
+        written = found.save(store, message_ids, instance=settings.instance)
+        count = written.inserted + written.updated + written.unchanged
         say(
-            f"Saved in {ledger.location}: {plural(met, 'message')}: {written.inserted:,} inserted, "
+            f"Saved in {store.location}: {plural(count, 'message')}: {written.inserted:,} inserted, "
             f"{written.updated:,} updated, {written.unchanged:,} unchanged"
         )
 
 
-def _say_ledger(settings: Settings) -> None:
-    """Say how much more the ledger holds than a look into n8n can show. A ledger that is away spoils nothing."""
+def _say_store(settings: Settings) -> None:
+    """Print how many messages the store holds beside these. A store that cannot be reached is not an error here."""
     from ticktrail.messages.filters import MessageFilter
     from ticktrail.text.formatting import plural
 
-    with open_configured_store(settings) as ledger:
+    with open_configured_store(settings) as store:
         try:
-            held = ledger.count(MessageFilter()) if ledger.exists() else 0
+            count = store.count(MessageFilter()) if store.exists() else 0
         except TicktrailError as error:
-            say(f"The ledger could not be asked: {error}")
+            say(f"The store could not be read: {error}")
             return
-        if held:
-            say(f"The ledger holds {plural(held, 'message')}, back to before n8n deleted them: ticktrail messages")
+        if count:
+            say(f"The store holds {plural(count, 'message')}, older ones included: ticktrail messages")
         else:
             say("n8n deletes executions after days. To keep every status: ticktrail sync")

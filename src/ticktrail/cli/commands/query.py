@@ -1,4 +1,4 @@
-"""Commands that read messages and sends from the store: ``messages``, ``export``, ``sends`` and ``message``."""
+"""Commands that read messages and sends from the store: ``messages``, ``message``, ``sends`` and ``export``."""
 
 from __future__ import annotations
 
@@ -19,26 +19,29 @@ from ticktrail.cli.filter_options import (
     choosing_sends,
 )
 from ticktrail.cli.options import (
+    TABLE_LIMIT,
     FormatOption,
     StoreOption,
-    existing_ledger,
+    existing_store,
     failure_codes,
     form_of,
     print_message,
     read_settings,
     say,
 )
-from ticktrail.errors import NotFoundError
+from ticktrail.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
-    from ticktrail.messages.filters import SendFilter
-    from ticktrail.settings.settings import Settings
+    from ticktrail.messages.model import Message
+    from ticktrail.stores import Store
 
 app = typer.Typer()
 
+_SHORTEST_ENDING = 6
+
 
 class ExportFormat(StrEnum):
-    """How a file is written."""
+    """Format of an exported file."""
 
     csv = "csv"
     jsonl = "jsonl"
@@ -48,114 +51,146 @@ class ExportFormat(StrEnum):
 
 @app.command()
 @choosing_messages_of
-def messages(
-    *,
-    choose: ChooseMessages,
-    store: StoreOption = None,
-    form: FormatOption = None,
-) -> None:
-    """Stored messages, newest first."""
+def messages(*, choose: ChooseMessages, store: StoreOption = None, form: FormatOption = None) -> None:
+    """List stored messages, newest first."""
     from ticktrail.output.messages import write_messages
     from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
-    shown_as = form_of(form)
+    printed_as = form_of(form)
     chosen = choose(settings)
-    limit = chosen.limit or (50 if shown_as == "table" else None)
-    with existing_ledger(settings) as ledger:
-        # One more than are shown tells whether there is more.
-        answer = ledger.messages(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
-        known = failure_codes(settings) if shown_as == "table" else None
-        shown = write_messages(itertools.islice(answer, limit), shown_as, settings.timezone, sys.stdout, known)
+    limit = chosen.limit or (TABLE_LIMIT if printed_as == "table" else None)
+    with existing_store(settings) as opened:
+        # One more than is shown, to know whether there is a next page.
+        page = opened.messages(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
+        codes = failure_codes(settings) if printed_as == "table" else None
+        shown = write_messages(itertools.islice(page, limit), printed_as, settings.timezone, sys.stdout, codes)
         sys.stdout.flush()
-        place = answer.cursor
-        if shown_as == "table":
-            matching = ledger.count(chosen)
-            say(f"{plural(shown, 'message')} of {matching:,} that match, in {ledger.location}")
-        if place is not None and next(answer, None) is not None:
-            say(f"more: --after {place.token}")
+        cursor = page.cursor
+        if printed_as == "table" and shown:
+            say(f"{plural(shown, 'message')} of {opened.count(chosen):,} that match, in {opened.location}")
+        elif printed_as == "table":
+            say(f"No messages match, in {opened.location}")
+        if cursor is not None and next(page, None) is not None:
+            say(f"more: --after {cursor.token}")
 
 
 @app.command()
-@choosing_messages
-def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Ends in .csv, .jsonl, .jsonl.gz or .xlsx.")],
-    *,
-    choose: ChooseMessages,
-    mask: Annotated[
-        bool, typer.Option("--mask", help="Make phone numbers unrecognisable, in message ids too.")
-    ] = False,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
-    form: Annotated[ExportFormat | None, typer.Option("--format", help="What the file's ending does not say.")] = None,
+def message(
+    message_id: Annotated[
+        str, typer.Argument(metavar="MESSAGE_ID", help="wamid.…, or an ending that only one message id has")
+    ],
     store: StoreOption = None,
+    form: FormatOption = None,
 ) -> None:
-    """Write messages to a file: CSV or XLSX for a spreadsheet, JSON Lines for programs."""
-    from ticktrail.messages.document import to_document
-    from ticktrail.output import files as exports
-    from ticktrail.text.formatting import plural
-    from ticktrail.text.masking import mask_document
-
+    """Show one message: timeline, reason, advice."""
     settings = read_settings(store)
-    written_as = exports.format_of(file, form and form.value)
-    chosen = choose(settings)
-    with existing_ledger(settings) as ledger:
-        documents = (to_document(message, settings.timezone) for message in ledger.messages(chosen))
-        if mask:
-            documents = (mask_document(document) for document in documents)
-        count = exports.write_file(documents, file, written_as, force=force)
-        say(f"{plural(count, 'message')} in {file}{', phone numbers masked' if mask else ''}")
+    with existing_store(settings) as opened:
+        print_message(_find(opened, message_id.strip().lstrip("…")), form, settings)
 
 
 @app.command()
 @choosing_sends
 def sends(*, choose: ChooseSends, store: StoreOption = None, form: FormatOption = None) -> None:
-    """Sends: refused, or accepted without a status."""
-    settings = read_settings(store)
-    chosen = choose(settings)
-    _show_sends(settings, chosen, form_of(form))
-
-
-def _show_sends(settings: Settings, chosen: SendFilter, shown_as: str) -> None:
-    """Print a page of sends and the cursor of the next page."""
+    """List sends: refused, or without a status."""
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
-    from ticktrail.settings.user_file import read_user_file
     from ticktrail.text.formatting import plural
 
-    limit = chosen.limit or (50 if shown_as == "table" else None)
-    with existing_ledger(settings) as ledger:
+    settings = read_settings(store)
+    printed_as = form_of(form)
+    chosen = choose(settings)
+    limit = chosen.limit or (TABLE_LIMIT if printed_as == "table" else None)
+    with existing_store(settings) as opened:
         # One more than is shown, to know whether there is a next page.
-        answer = ledger.sends(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
-        last = list[Send]()
+        found = opened.sends(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
+        last: list[Send] = []
 
-        def noted(send: Send) -> Send:
+        def remember(send: Send) -> Send:
             last[:] = [send]
             return send
 
-        page = map(noted, itertools.islice(answer, limit))
-        codes = read_user_file(settings).failure_codes
-        shown = write_sends(page, shown_as, settings.timezone, sys.stdout, catalogue=codes)
+        page = map(remember, itertools.islice(found, limit))
+        shown = write_sends(page, printed_as, settings.timezone, sys.stdout, catalogue=failure_codes(settings))
         sys.stdout.flush()
-        if shown_as == "table":
-            say(f"{plural(shown, 'send')} in {ledger.location}")
-        if last and next(answer, None) is not None:
+        if printed_as == "table":
+            say(f"{plural(shown, 'send') if shown else 'No sends match'}, in {opened.location}")
+        if last and next(found, None) is not None:
             say(f"more: --after {SendCursor.of(last[0]).token}")
 
 
 @app.command()
-def message(
-    message_id: Annotated[str, typer.Argument(metavar="MESSAGE_ID", help="wamid.…")],
+@choosing_messages
+def export(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Target: .csv, .jsonl, .jsonl.gz or .xlsx; - for standard output")
+    ],
+    *,
+    choose: ChooseMessages,
+    mask: Annotated[bool, typer.Option("--mask", help="Mask phone numbers, also inside message ids")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists")] = False,
+    form: Annotated[
+        ExportFormat | None, typer.Option("--format", help="File format (default: from the file's ending; jsonl for -)")
+    ] = None,
     store: StoreOption = None,
-    form: FormatOption = None,
 ) -> None:
-    """One message: where it stands, its timeline, and why it failed."""
+    """Write messages to a CSV, XLSX or JSON file."""
+    from ticktrail.messages.document import to_document
+    from ticktrail.output import files
+    from ticktrail.text.formatting import plural
+    from ticktrail.text.masking import mask_document
+
     settings = read_settings(store)
-    with existing_ledger(settings) as ledger:
-        found = ledger.get([message_id]).get(message_id)
-        if found is None:
-            raise NotFoundError(
-                f"{ledger.location} holds no message {message_id}.",
-                remedy="Type: ticktrail sync, then ask again. Or look into n8n: ticktrail track WA_ID MESSAGE_ID",
-            )
-        print_message(found, form, settings)
+    to_stdout = str(file) == "-"
+    written_as = files.format_of(Path("-.jsonl") if to_stdout else file, form and form.value)
+    if to_stdout and written_as == "xlsx":
+        raise ConfigurationError(
+            "An xlsx file cannot be written to standard output.", remedy="Use --format csv, or name a file."
+        )
+    chosen = choose(settings)
+    with existing_store(settings) as opened:
+        documents = (to_document(message, settings.timezone) for message in opened.messages(chosen))
+        if mask:
+            documents = (mask_document(document) for document in documents)
+        if to_stdout:
+            count = files.write_stream(documents, sys.stdout.buffer, written_as)
+        else:
+            count = files.write_file(documents, file, written_as, force=force)
+        where = "standard output" if to_stdout else str(file)
+        say(f"Wrote {plural(count, 'message')} to {where}{', phone numbers masked' if mask else ''}")
+
+
+def _find(store: Store, text: str) -> Message:
+    """Return the message with this id, or with an id that ends in this text.
+
+    Raises:
+        NotFoundError: no stored message has such an id.
+        ConfigurationError: several have, or the text is too short to tell.
+    """
+    from ticktrail.messages.filters import MessageFilter
+
+    found = store.get([text]).get(text)
+    if found is not None:
+        return found
+    if text.lstrip("+").replace(" ", "").isdigit():
+        raise ConfigurationError(
+            "MESSAGE_ID is a phone number, not a message id.", remedy=f"Type: ticktrail messages {text}"
+        )
+    if len(text) < _SHORTEST_ENDING:
+        raise ConfigurationError(
+            f"MESSAGE_ID: {len(text)} characters are too few.",
+            remedy=f"Give the whole id, or its last {_SHORTEST_ENDING} characters or more.",
+        )
+    ending = [] if text.startswith("wamid.") else list(store.messages(MessageFilter(message_id_ending=text, limit=4)))
+    if len(ending) == 1:
+        return ending[0]
+    if ending:
+        raise ConfigurationError(
+            f"MESSAGE_ID: several message ids end in {text!r}.",
+            remedy="Give more characters: " + ", ".join(one.message_id for one in ending[:3]),
+        )
+    raise NotFoundError(
+        f"{store.location} has no message {text}.",
+        remedy="Type: ticktrail sync, then try again. To search n8n: ticktrail track WA_ID MESSAGE_ID",
+    )

@@ -1,4 +1,4 @@
-"""Commands that take care of what is kept: erasing a person, keeping for so long only, copies."""
+"""Commands that maintain the store: ``forget``, ``prune``, ``copy`` and ``backup``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.options import StoreOption, existing_ledger, open_configured_store, read_settings, say
-from ticktrail.errors import ConfigurationError
+from ticktrail.cli.invocation import as_typed, quoted
+from ticktrail.cli.options import StoreOption, existing_store, open_configured_store, read_settings, say
+from ticktrail.errors import ConfigurationError, NotFoundError
 
 if TYPE_CHECKING:
     from ticktrail.settings.settings import Settings
@@ -22,47 +23,71 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation")]
 _OFF = "off"
 
 
 @app.command()
 def forget(
-    wa_id: Annotated[str, typer.Argument(metavar="WA_ID", help="The person: a number as you type it, or another id.")],
+    wa_id: Annotated[str, typer.Argument(metavar="WA_ID", help="The person: a phone number in any spelling, or an id")],
     *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what there is of them, and erase nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what is stored, and erase nothing")] = False,
     yes: YesOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Erase a person from the store, for good: no later sync, import or copy brings them back."""
+    """Erase a person for good.
+
+    No later sync, import or copy brings them back. Exit code 3 when the store holds nothing about them.
+    """
     from ticktrail.queries.people import find_person, ids_to_erase
-    from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
-    with existing_ledger(settings) as ledger, _conversations(settings) as conversations:
-        names = ids_to_erase(find_person(ledger, wa_id, settings), settings)
-        found = ledger.retention.inventory(*names)
-        print(*_holdings_text(found, names, ledger), sep="\n")
+    with existing_store(settings) as opened, _conversations(settings) as conversations:
+        names = ids_to_erase(find_person(opened, wa_id, settings), settings)
+        found = opened.retention.inventory(*names)
+        if not found.any and not found.before:
+            raise _not_found(opened, found)
+        print(*_inventory_text(found, names, opened), sep="\n")
         if dry_run:
             print("Nothing was erased.")
             return
-        question = "Erase all of it, for good?" if found.any else "Keep them out of this store from now on?"
-        _confirm(question, yes=yes)
-        gone = ledger.retention.forget(*names, at=datetime.now(UTC))
-        if gone.any:
-            print(f"Erased {_what(gone)}.")
-        print("A salted hash of their id stays, so that no sync, import or copy brings them back.")
-        if not ledger.retention.clear_traces():
-            say("Their number may still lie in free space of the file, for something else was using it.")
-            say(f"When nothing does, type once more: ticktrail forget {wa_id} --yes")
-        if conversations is not None:
-            theirs, cleared = conversations.clear(gone.names, gone.message_ids)
-            if cleared:
-                print(f"Removed the status fields from {plural(cleared, 'document')} of {conversations.location}.")
-            if theirs:
-                left = plural(theirs, "document")
-                print(f"Left alone, for they belong to your workflow: {left} of theirs in {conversations.location}.")
-        print("Not reached from here: executions that n8n still has, backups, and files you exported.")
+        _confirm("Erase all of it, for good?" if found.any else "Erase what may be left of them?", yes=yes)
+        _erase(opened, conversations, names, wa_id)
+
+
+def _erase(store: Store, conversations: Conversations | None, names: Sequence[str], wa_id: str) -> None:
+    from ticktrail.text.formatting import plural
+
+    gone = store.retention.forget(*names, at=datetime.now(UTC))
+    if gone.any:
+        print(f"Erased {_counts_text(gone)}.")
+    print("A salted hash of their id stays, so that no sync, import or copy brings them back.")
+    if not store.retention.clear_traces():
+        say("Their number may remain in free space of the file, because another program was using it.")
+        say(f"When no program uses it, type again: ticktrail forget {wa_id} --yes")
+    if conversations is not None:
+        theirs, cleared = conversations.clear(gone.names, gone.message_ids)
+        if cleared:
+            print(f"Removed the status fields from {plural(cleared, 'document')} of {conversations.location}.")
+        if theirs:
+            left = plural(theirs, "document")
+            print(f"Left alone, because your workflow owns them: {left} of theirs in {conversations.location}.")
+    print("Not erased: executions that n8n still has, backups, and files you exported.")
+
+
+def _not_found(store: Store, found: Inventory) -> NotFoundError:
+    """The error for a person of whom the store holds nothing, with similar numbers that it does hold."""
+    from ticktrail.messages.filters import Grouping, MessageFilter
+    from ticktrail.queries.similar_people import similar_numbers
+    from ticktrail.text.sanitizing import one_line
+
+    name = found.names[0]
+    keys = (group.key for group in store.statistics(MessageFilter(), Grouping.USER, young_since=0))
+    similar = similar_numbers(name, (key for key in keys if isinstance(key, str)))
+    return NotFoundError(
+        f"{store.location} holds nothing about {one_line(name, 60)}. Nothing was changed.",
+        remedy=f"Similar numbers: {', '.join(similar)}" if similar else "Check the number and its country code.",
+    )
 
 
 @app.command()
@@ -70,141 +95,145 @@ def prune(
     *,
     older_than: Annotated[
         str | None,
-        typer.Option("--older-than", metavar="DURATION", help="Remove messages older than this: 180d, 26w. Or: off."),
+        typer.Option("--older-than", metavar="DURATION", help="Remove messages sent longer ago: 180d, 26w; or off"),
     ] = None,
     ttl: Annotated[
         str | None,
-        typer.Option("--ttl", metavar="DURATION", help="MongoDB only: have the server itself remove them. Or: off."),
+        typer.Option("--ttl", metavar="DURATION", help="Let MongoDB itself remove messages after this time; or off"),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing")] = False,
     yes: YesOption = False,
     store: StoreOption = None,
 ) -> None:
-    """Remove messages that are older than you want to keep them, with their statuses and sends."""
+    """Remove old messages and sends.
+
+    Data from before that time is not stored again. A server can do the same by itself: --ttl.
+    """
     if (older_than is None) == (ttl is None):
-        raise ConfigurationError(
-            "Say what is to go: --older-than or --ttl, one of them.", remedy="Type: ticktrail prune --older-than 180d"
-        )
+        raise ConfigurationError("Give either --older-than or --ttl.", remedy="Type: ticktrail prune --older-than 180d")
     settings = read_settings(store)
-    with existing_ledger(settings) as ledger:
+    with existing_store(settings) as opened:
         if ttl is not None:
-            _set_ttl(ledger, ttl, dry_run=dry_run, yes=yes)
+            _set_ttl(opened, ttl, dry_run=dry_run, yes=yes)
         elif older_than is not None and older_than.strip().lower() == _OFF:
-            ledger.retention.keep_since(None)
-            print(f"{ledger.location} takes statuses of any age again. What was pruned does not come back by itself.")
+            opened.retention.keep_since(None)
+            print(f"{opened.location} stores statuses of any age again. What was removed does not come back by itself.")
         elif older_than is not None:
-            _prune(ledger, settings, older_than, dry_run=dry_run, yes=yes)
+            _prune(opened, settings, older_than, dry_run=dry_run, yes=yes)
 
 
-def _prune(ledger: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
+def _prune(store: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.stores.retention import Pruned
     from ticktrail.text.times import parse_duration
 
     mark = int(datetime.now(UTC).timestamp()) - parse_duration(older_than)
     day = f"{datetime.fromtimestamp(mark, settings.timezone):%Y-%m-%d %H:%M}"
-    found = ledger.retention.older(mark)
+    found = store.retention.older(mark)
     if found.messages or found.sends:
-        print(f"Sent before {day}, in {ledger.location}: {_pruned(found)}")
+        print(f"Sent before {day}, in {store.location}: {_pruned(found)}")
     else:
-        print(f"{ledger.location} holds nothing that was sent before {day}.")
+        print(f"{store.location} holds nothing sent before {day}.")
     if dry_run:
         print("Nothing was removed.")
         return
-    _confirm("Remove it, for good, and take in nothing older than that from now on?", yes=yes)
-    # Before anything goes, so that a sync at work does not bring it back.
-    ledger.retention.keep_since(mark)
+    _confirm("Remove it for good, and store nothing older than that from now on?", yes=yes)
+    # Set before removing, so that a running sync does not store the data again.
+    store.retention.keep_since(mark)
     gone = Pruned()
-    for portion in ledger.retention.prune(mark):
+    for portion in store.retention.prune(mark):
         gone += portion
     if gone.messages or gone.sends:
         print(f"Removed {_pruned(gone)}.")
-    print(f"Statuses from before {day} are not taken in again, whatever n8n still has.")
+    print(f"Statuses from before {day} are not stored again, even if n8n still has them.")
 
 
 def _pruned(what: Pruned) -> str:
     from ticktrail.text.formatting import plural
 
-    return f"{plural(what.messages, 'message')} and {plural(what.sends, 'record')} of sending"
+    return f"{plural(what.messages, 'message')} and {plural(what.sends, 'send')}"
 
 
-def _set_ttl(ledger: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
+def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.text.times import parse_duration
 
-    before = ledger.retention.ttl_seconds()
+    before = store.retention.ttl_seconds()
     now = "nothing" if before is None else f"what is older than {_days(before)}"
     if ttl.strip().lower() == _OFF:
         if dry_run:
             print(f"MongoDB deletes {now} by itself. Nothing was changed.")
             return
-        ledger.retention.set_ttl(None)
-        print(f"MongoDB no longer deletes anything by itself in {ledger.location}.")
+        store.retention.set_ttl(None)
+        print(f"MongoDB no longer deletes anything by itself in {store.location}.")
         return
     seconds = parse_duration(ttl)
-    if not ledger.location.startswith("mongodb"):
-        ledger.retention.set_ttl(seconds)
-    print(f"MongoDB deletes {now} by itself in {ledger.location}.")
+    if not store.location.startswith("mongodb"):
+        store.retention.set_ttl(seconds)
+    print(f"MongoDB deletes {now} by itself in {store.location}.")
     print(
-        f"From now on it would delete every message {_days(seconds)} after Ticktrail first saw it, and every record of "
-        f"sending {_days(seconds)} after it was sent: those that are older within minutes, all others when their "
-        "time comes, whether Ticktrail runs or not."
+        f"From now on it would delete every message {_days(seconds)} after Ticktrail first saw it, and every send "
+        f"{_days(seconds)} after it was made: older ones within minutes, others when their time comes, even while "
+        "Ticktrail does not run."
     )
     if dry_run:
         print("Nothing was changed.")
         return
-    _confirm("Do that?", yes=yes)
-    ledger.retention.set_ttl(seconds)
-    print("Done. To end it: ticktrail prune --ttl off")
+    _confirm("Set it?", yes=yes)
+    store.retention.set_ttl(seconds)
+    print("Done. To undo it: ticktrail prune --ttl off")
 
 
 @app.command()
 def copy(
     *,
-    to: Annotated[str, typer.Option("--to", metavar="URL", help="The store to copy into; made when it is missing.")],
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="Store to copy into; created if it is missing")],
     from_store: Annotated[
         str | None,
-        typer.Option("--from-store", "--store", metavar="URL", help="The store to copy; else the usual one."),
+        typer.Option("--from-store", "--store", metavar="URL", help="Store to copy from (default: the configured one)"),
     ] = None,
 ) -> None:
-    """Copy everything into another store. Safe to repeat: what is there already is merged, never doubled."""
+    """Copy everything into another store.
+
+    Safe to repeat: data that exists in the target is merged, never doubled.
+    """
     from ticktrail.output.sync import written_line
     from ticktrail.stores import copying
     from ticktrail.text.formatting import plural
 
     settings, target = read_settings(from_store), read_settings(to, quiet=True)
-    with existing_ledger(settings) as ledger, open_configured_store(target) as other, _counting() as progress:
-        if ledger.location == other.location:
-            raise ConfigurationError(f"{ledger.location} is both the source and the target of the copy.")
-        report = copying.copy(ledger, other, at=datetime.now(UTC), progress=progress)
-        print(f"Copied {ledger.location}")
-        print(f"  {plural(report.messages, 'message')} and {plural(report.sends, 'record')} of sending")
+    with existing_store(settings) as opened, open_configured_store(target) as other, _counting() as progress:
+        if opened.location == other.location:
+            raise ConfigurationError(f"{opened.location} is both the source and the target of the copy.")
+        report = copying.copy(opened, other, at=datetime.now(UTC), progress=progress)
+        print(f"Copied {opened.location}")
+        print(f"  {plural(report.messages, 'message')} and {plural(report.sends, 'send')}")
         print(f"into {other.location}")
         print(f"  {written_line(report.written)}")
         if report.tombstones:
-            erased = f"; {plural(report.erased, 'record')} of theirs erased there" if report.erased else ""
-            print(f"  {plural(report.tombstones, 'id')} of people who were forgotten, now kept out there too{erased}")
+            erased = f"; erased {plural(report.erased, 'record')} of theirs there" if report.erased else ""
+            print(f"  {plural(report.tombstones, 'id')} of forgotten people, excluded there too{erased}")
         for refusal in report.written.refused[:10]:
-            say(f"not taken: {refusal.key}: {refusal.reason}")
+            say(f"refused: {refusal.key}: {refusal.reason}")
         if report.written.refused:
             raise typer.Exit(1)
-        print("To go on with it, set TICKTRAIL_STORE or MONGODB_URI and run ticktrail sync, which fills in the rest.")
+        print(as_typed("To use the copy, set TICKTRAIL_STORE or MONGODB_URI to it, then type: ticktrail sync"))
 
 
 @app.command()
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write; one that exists is never replaced.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; an existing one is never replaced")],
     store: StoreOption = None,
 ) -> None:
-    """Copy the SQLite store to a file, as it is at one moment, while others go on writing."""
+    """Back up the SQLite store to a file."""
     from ticktrail.text.formatting import size_text
 
     settings = read_settings(store)
-    with existing_ledger(settings) as ledger:
-        size = ledger.retention.backup(file)
-        print(f"Copied {ledger.location} to {file} ({size_text(size)}), and checked it: whole.")
-        print(f"To use it: ticktrail messages --store {file}")
+    with existing_store(settings) as opened:
+        size = opened.retention.backup(file)
+        print(f"Copied {opened.location} to {file} ({size_text(size)}), and checked that the copy is whole.")
+        print(as_typed(f"To use it: ticktrail messages --store {quoted(str(file))}"))
 
 
-def _holdings_text(found: Inventory, asked: Sequence[str], ledger: Store) -> list[str]:
+def _inventory_text(found: Inventory, asked: Sequence[str], store: Store) -> list[str]:
     from ticktrail.text.formatting import plural
     from ticktrail.text.sanitizing import one_line
 
@@ -212,28 +241,27 @@ def _holdings_text(found: Inventory, asked: Sequence[str], ledger: Store) -> lis
     others = [one_line(other, 60) for other in found.names if other not in asked]
     also = f" (also known as {', '.join(others)})" if others else ""
     if not found.any:
-        was = "They were forgotten before." if found.before else "Is the number right, with its country code?"
-        return [f"{ledger.location} holds nothing of {name}{also}. {was}"]
-    lines = [f"{ledger.location} holds of {name}{also}:"]
+        return [f"{store.location} holds nothing about {name}{also}, who was forgotten before."]
+    lines = [f"{store.location} holds about {name}{also}:"]
     if found.messages:
         lines.append(f"  {plural(found.messages, 'message')} with {plural(found.statuses, 'status')}")
     if found.group_messages:
         groups = plural(found.group_messages, "message")
         lines.append(f"  {plural(found.group_statuses, 'status')} of theirs in {groups} to groups")
     if found.sends:
-        lines.append(f"  {plural(found.sends, 'record')} of sending to them")
+        lines.append(f"  {plural(found.sends, 'send')} to them")
     if found.records:
         lines.append(f"  {plural(found.records, 'record')} of syncs and alerts that name them")
     return lines
 
 
-def _what(gone: Inventory) -> str:
+def _counts_text(gone: Inventory) -> str:
     from ticktrail.text.formatting import plural
 
     parts = (
         (gone.messages, "message", ""),
         (gone.statuses + gone.group_statuses, "status", ""),
-        (gone.sends, "record", " of sending"),
+        (gone.sends, "send", ""),
         (gone.records, "record", " of syncs and alerts"),
     )
     return ", ".join(plural(count, noun) + more for count, noun, more in parts if count)
@@ -253,7 +281,7 @@ def _conversations(settings: Settings) -> Iterator[Conversations | None]:
 
 @contextmanager
 def _counting() -> Iterator[Callable[[int], None]]:
-    """A line on stderr that says how far a copy is; silent when nobody watches."""
+    """Show on stderr how many messages were copied, where stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda _count: None
         return
@@ -264,11 +292,17 @@ def _counting() -> Iterator[Callable[[int], None]]:
 
 
 def _confirm(question: str, *, yes: bool) -> None:
-    """Go on only when somebody says yes."""
+    """Ask before going on.
+
+    Raises:
+        ConfigurationError: there is no terminal to answer on.
+    """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfigurationError(f"{question} Nobody is there to answer; nothing was changed.", remedy="Add --yes")
+        raise ConfigurationError(
+            f"{question} There is no terminal to answer on. Nothing was changed.", remedy="Add --yes to confirm."
+        )
     if not typer.confirm(question, default=False, err=True):
         say("Nothing was changed.")
         raise typer.Exit(0)

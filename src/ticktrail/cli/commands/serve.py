@@ -1,4 +1,4 @@
-"""Commands that serve: the dashboard alone, or all in one process."""
+"""The commands ``serve`` and ``run``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 from ticktrail.cli.commands.sync import sync_loop
 from ticktrail.cli.options import (
     WATCH_SECONDS,
+    AnnotateOption,
     LogFormat,
     LogFormatOption,
     ReportFormat,
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 HostOption = Annotated[
-    str, typer.Option("--host", metavar="ADDRESS", help="Where to listen; beyond this machine it takes a token.")
+    str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on; other than this machine's needs a token")
 ]
-PortOption = Annotated[int, typer.Option("--port", metavar="PORT", min=1, max=65_535, help="The port to listen on.")]
+PortOption = Annotated[int, typer.Option("--port", metavar="PORT", min=1, max=65_535, help="Port to listen on")]
 
 _HOST = "127.0.0.1"
 _PORT = 8765
@@ -50,12 +51,12 @@ def serve(
     store: StoreOption = None,
     log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """Serve the dashboard, JSON API and metrics."""
+    """Serve the dashboard, a JSON API and /metrics."""
     from ticktrail.cli import logs
 
     logs.configure(log_format)
     stop = threading.Event()
-    # From the beginning: in a container a signal that nobody listens for is not heard at all.
+    # First of all, because in a container a signal without a handler is ignored.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
         logs.hide_secrets(settings)
@@ -65,7 +66,7 @@ def serve(
 
         _say_where(host, port)
         if missing is not None:
-            say(f"There is no store at {missing} yet. Create it with ticktrail sync.", "warning")
+            say(f"There is no store at {missing} yet. The dashboard is empty until you type: ticktrail sync", "warning")
         serve_until(dashboard, listening, stop=stop)
     say("Stopped.")
 
@@ -76,28 +77,28 @@ def run(
     host: HostOption = _HOST,
     port: PortOption = _PORT,
     every: Annotated[
-        float, typer.Option("--every", metavar="SECONDS", min=1, help="How long from one sync to the next.")
+        float, typer.Option("--every", metavar="SECONDS", min=1, help="Interval between syncs")
     ] = WATCH_SECONDS,
-    annotate: Annotated[
-        bool,
-        typer.Option("--annotate-conversations", help="Also write the state onto your conversations' documents."),
-    ] = False,
+    annotate: AnnotateOption = False,
     store: StoreOption = None,
     verbose: VerboseOption = False,
     log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """Sync, send alerts and serve in one process."""
+    """Sync, alert and serve in one process.
+
+    For a server. Alerts are sent when ticktrail.toml names channels.
+    """
     from ticktrail.alerts.settings import read_alert_settings
     from ticktrail.cli import logs
 
     logs.configure(log_format)
-    # The watch has the main thread. When either of the two ends, for whatever reason, so does the other.
+    # The sync loop runs in the main thread. When it or the server ends, the other ends too.
     stop = threading.Event()
-    # From the beginning: in a container a signal that nobody listens for is not heard at all.
+    # First of all, because in a container a signal without a handler is ignored.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
         settings.require_n8n()
-        telling = bool(read_alert_settings(settings, os.environ).channels)
+        has_channels = bool(read_alert_settings(settings, os.environ).channels)
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import Server
 
@@ -110,31 +111,31 @@ def run(
                 full=False,
                 annotate=annotate,
                 verbose=verbose,
-                alerts=telling,
+                alerts=has_channels,
                 stop=stop,
-                noticing=_Dashboard(dashboard, settings).compare,
+                before_sync=_Dashboard(dashboard, settings).compare,
             )
             server.refuse_dead()
 
 
 class _Dashboard:
-    """What the dashboard was started with. Each sync reads the settings anew; the dashboard cannot."""
+    """Settings that the dashboard was started with. Syncs read the settings again each time, the dashboard cannot."""
 
     def __init__(self, dashboard: FastAPI, settings: Settings) -> None:
         self._state = dashboard.state
-        self._shown = self._last = _without_keys(settings)
+        self._started_with = self._last = _without_keys(settings)
 
     def compare(self, settings: Settings) -> None:
-        """Say, once for each change, that the dashboard goes on with what it has; a new key is all it takes up."""
+        """Say, once per change, that the dashboard keeps its settings; it only takes over a new API key."""
         self._state.n8n_key = settings.n8n.api_key
         current = _without_keys(settings)
-        if current not in (self._last, self._shown):
+        if current not in (self._last, self._started_with):
             say("The settings have changed. Syncs use them from now on, the dashboard after a restart.", "warning")
         self._last = current
 
 
 def _without_keys(settings: Settings) -> Settings:
-    """The settings but for how n8n is reached, which concerns syncs alone."""
+    """Return the settings without those for reaching n8n, which only syncs use."""
     from msgspec.structs import replace
 
     n8n = replace(settings.n8n, api_key=None, basic_user=None, basic_pass=None, headers=(), ca_file=None)
@@ -142,7 +143,7 @@ def _without_keys(settings: Settings) -> Settings:
 
 
 def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.socket]:
-    """The dashboard and the socket it will answer on; what is wrong with either is said before anything starts."""
+    """Return the dashboard and its listening socket, so that faults of either are reported before anything starts."""
     try:
         from ticktrail.web.roles import access_for
         from ticktrail.web.server import build_app, listen
@@ -150,7 +151,7 @@ def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.so
         if (error.name or "").split(".")[0] == "ticktrail":
             raise
         raise ConfigurationError(
-            f"The dashboard needs more than is installed: {error.name} is missing.",
+            f"The dashboard needs the Python package {error.name}, which is not installed.",
             remedy=f"Type: {install_command('dashboard')}",
         ) from error
     access = access_for(settings, host)
@@ -159,16 +160,18 @@ def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.so
 
 
 def _missing_file(settings: Settings) -> str | None:
-    """Where the SQLite file would be, when there is none; a server that is away is waited for, and may be back soon.
+    """Return where the SQLite file would be, when there is none.
+
+    None for a server: one that does not answer may be back soon.
 
     Raises:
-        TicktrailError: the file is none that could ever be read: a folder, another kind of file, a damaged one.
+        TicktrailError: the path is a folder, another kind of file, or a damaged store.
     """
     if settings.store_url.reveal().lower().startswith(("mongodb://", "mongodb+srv://")):
         return None
     try:
-        with open_configured_store(settings) as ledger:
-            return None if ledger.exists() else ledger.location
+        with open_configured_store(settings) as store:
+            return None if store.exists() else store.location
     except RetriableError:
         return None
 

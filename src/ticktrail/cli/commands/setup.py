@@ -1,4 +1,4 @@
-"""Commands to begin with: a demonstration, and connecting to an n8n."""
+"""Commands to start with: ``demo`` and ``init``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ app = typer.Typer()
 
 @app.command()
 def demo(form: FormatOption = None) -> None:
-    """Run the whole path on recorded executions: no network, no configuration."""
+    """Try everything on packaged recordings.
+
+    Needs no network and no configuration. The messages end now, in a store of their own.
+    """
     from ticktrail.cli.demo import run_demo
 
     run_demo("table" if form is None else form.value, sys.stdout, say)
@@ -24,13 +27,16 @@ def demo(form: FormatOption = None) -> None:
 
 @app.command()
 def init(
-    url: Annotated[str | None, typer.Option("--url", help="n8n's address, as in the browser.")] = None,
-    workflow: Annotated[list[str] | None, typer.Option("--workflow", help="A workflow's id; may be repeated.")] = None,
+    url: Annotated[str | None, typer.Option("--url", metavar="URL", help="n8n's address, as in the browser")] = None,
+    workflow: Annotated[
+        list[str] | None, typer.Option("--workflow", metavar="ID", help="Id of a workflow; repeat for several")
+    ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Connect to your n8n: asks, tests, writes .env, and says how to schedule.
+    """Connect to your n8n and write .env.
 
-    The API key is asked for without showing it, or taken from N8N_API_KEY.
+    Asks for n8n's address and API key, the workflows, the store and the time zone, and tests each answer. The key is
+    not shown while you type; it can also come from N8N_API_KEY.
     """
     from ticktrail.cli.wizard import run_wizard
 

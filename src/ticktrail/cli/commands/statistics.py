@@ -1,4 +1,4 @@
-"""The command that says how messages fare: ``stats``."""
+"""The command ``stats``: delivery statistics."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Annotated
 import typer
 
 from ticktrail.cli.filter_options import SinceOption, UntilOption
-from ticktrail.cli.options import StoreOption, existing_ledger, read_settings
+from ticktrail.cli.options import StoreOption, existing_store, read_settings
 from ticktrail.messages.filters import Grouping
 
 app = typer.Typer()
 
 
-class FiguresFormat(StrEnum):
-    """How figures are printed; ``table`` is ``text``."""
+class StatisticsFormat(StrEnum):
+    """Output format of statistics; ``table`` is ``text``."""
 
     text = "text"
     table = "table"
@@ -28,20 +28,27 @@ class FiguresFormat(StrEnum):
 
 @app.command()
 def stats(
-    by: Annotated[Grouping | None, typer.Option("--by", help="Tell figures apart by this.")] = None,
+    by: Annotated[Grouping | None, typer.Option("--by", help="Group by")] = None,
     *,
     since: SinceOption = None,
     until: UntilOption = None,
     limit: Annotated[
         int | None,
         typer.Option(
-            "--limit", metavar="N", min=1, help="At most so many groups; 20 in text (31 days, 48 hours), all otherwise."
+            "--limit",
+            metavar="N",
+            min=1,
+            max=1_000_000_000,
+            help="Maximum number of groups (default 20, of days 31, of hours 48; all in other formats than text)",
         ),
     ] = None,
     store: StoreOption = None,
-    form: Annotated[FiguresFormat, typer.Option("--format", help="How to print the figures.")] = FiguresFormat.text,
+    form: Annotated[StatisticsFormat, typer.Option("--format", help="Output format")] = StatisticsFormat.text,
 ) -> None:
-    """How messages fare: delivered, read, failed, how fast, what is billed; by day, error, country and more."""
+    """Show delivery, read and failure rates.
+
+    Also delays and what was billed; with --by in groups, such as days, errors, templates, campaigns or countries.
+    """
     from ticktrail.output.documents import to_json
     from ticktrail.output.statistics import write_report, write_rows
     from ticktrail.queries.completeness import statuses_never_passed
@@ -59,8 +66,8 @@ def stats(
     user_file = read_user_file(settings)
     now = datetime.now(UTC)
     chosen = parse_message_filter({"since": since, "until": until}, settings, now)
-    with existing_ledger(settings) as opened:
-        if by is not None and form in {FiguresFormat.csv, FiguresFormat.jsonl} and limit is None:
+    with existing_store(settings) as opened:
+        if by is not None and form in {StatisticsFormat.csv, StatisticsFormat.jsonl} and limit is None:
             # However many groups there are, each as it comes.
             (totals,) = opened.statistics(chosen, young_since=young_from(now))
             never = statuses_never_passed(opened, totals.counts, chosen)
@@ -69,18 +76,18 @@ def stats(
             return
         shown = sys.maxsize if by is None else limit or _usual_limit(by, form)
         report = compute_statistics(opened, settings, chosen, by, user_file=user_file, now=now, limit=shown)
-    if form in {FiguresFormat.text, FiguresFormat.table}:
+    if form in {StatisticsFormat.text, StatisticsFormat.table}:
         write_report(report, sys.stdout)
         return
     document = statistics_document(report)
-    if form is FiguresFormat.json:
+    if form is StatisticsFormat.json:
         print(to_json(document, indent=2))
     else:
         flat = {name: value for name, value in document["totals"].items() if not isinstance(value, (dict, list))}
         write_rows(document.get("groups", [flat]), form.value, sys.stdout)
 
 
-def _usual_limit(by: Grouping, form: FiguresFormat) -> int:
-    if form in {FiguresFormat.text, FiguresFormat.table}:
+def _usual_limit(by: Grouping, form: StatisticsFormat) -> int:
+    if form in {StatisticsFormat.text, StatisticsFormat.table}:
         return {Grouping.DAY: 31, Grouping.HOUR: 48}.get(by, 20)
     return sys.maxsize

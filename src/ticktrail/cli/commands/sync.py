@@ -1,11 +1,11 @@
-"""Commands that keep the store up to date."""
+"""The command ``sync``, and the loop that ``sync --watch`` and ``run`` share."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -14,6 +14,8 @@ import typer
 
 from ticktrail.cli.connections import SyncConnections
 from ticktrail.cli.options import (
+    WATCH_SECONDS,
+    AnnotateOption,
     LogFormat,
     LogFormatOption,
     ReportFormat,
@@ -27,55 +29,47 @@ from ticktrail.cli.options import (
     read_settings,
     say,
     say_problems,
-    watched,
+    showing_progress,
 )
 from ticktrail.cli.signals import stopping
-from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
 if TYPE_CHECKING:
     from ticktrail.health.checks import Finding
     from ticktrail.health.silent_faults import Remembered
     from ticktrail.settings.settings import Settings
+    from ticktrail.stores import Store
     from ticktrail.sync.results import Progress, SyncReport
 
 app = typer.Typer()
 
 _SHORTEST_INTERVAL = 1.0
+_LONGEST_INTERVAL = 86_400.0
 
 
 @app.command()
 def sync(
     source: SourceOption = "n8n",
     *,
-    full: Annotated[bool, typer.Option("--full", help="Walk down to the oldest execution n8n still has.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change, and change nothing.")] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Read the whole execution list, and everything pending or withheld again")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Preview the changes, and write nothing")] = False,
     watch: Annotated[
         float | None,
-        typer.Option("--watch", metavar="[SECONDS]", help="Keep doing it, every 20 seconds unless you say."),
+        typer.Option("--watch", metavar="[SECONDS]", help=f"Repeat at this interval (default {WATCH_SECONDS})"),
     ] = None,
-    annotate: Annotated[
-        bool,
-        typer.Option("--annotate-conversations", help="Also write the state onto your conversations' documents."),
-    ] = False,
+    annotate: AnnotateOption = False,
     alerts: Annotated[
-        bool, typer.Option("--alerts", help="With --watch: tell the channels in ticktrail.toml what needs somebody.")
+        bool, typer.Option("--alerts", help="With --watch: send new alerts to the channels in ticktrail.toml")
     ] = False,
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
     verbose: VerboseOption = False,
     log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """Bring the store up to date with everything the source shows."""
-    if source != "n8n" and (full or watch is not None):
-        raise ConfigurationError("--full and --watch are for n8n: an export is always read whole.")
-    if dry_run and annotate:
-        raise ConfigurationError("--dry-run and --annotate-conversations exclude each other.")
-    if alerts and watch is None:
-        raise ConfigurationError("--alerts goes with --watch.", remedy="Type: ticktrail alerts --notify")
-    if dry_run and watch is not None:
-        raise ConfigurationError("--dry-run and --watch exclude each other.")
-    if watch is not None and watch < _SHORTEST_INTERVAL:
-        raise ConfigurationError("--watch takes the seconds between two syncs, 1 or more, such as --watch 20.")
+    """Bring the store up to date with n8n."""
+    _refuse_contradictions(source, full=full, dry_run=dry_run, watch=watch, annotate=annotate, alerts=alerts)
     if watch is not None:
         from ticktrail.cli import logs
 
@@ -86,21 +80,38 @@ def sync(
     elif source == "n8n":
         _sync_n8n(store, form, full=full, annotate=annotate, verbose=verbose)
     else:
-        _sync_export(source, store, form, annotate=annotate, verbose=verbose)
+        _import(source, store, form, annotate=annotate, verbose=verbose)
 
 
-def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool) -> None:
+def _refuse_contradictions(
+    source: str, *, full: bool, dry_run: bool, watch: float | None, annotate: bool, alerts: bool
+) -> None:
+    if source != "n8n" and (full or watch is not None):
+        raise ConfigurationError("--full and --watch are for n8n: an export is always read completely.")
+    if dry_run and annotate:
+        raise ConfigurationError("--dry-run and --annotate-conversations exclude each other.")
+    if alerts and watch is None:
+        raise ConfigurationError("--alerts goes with --watch.", remedy="Type: ticktrail alerts --notify")
+    if dry_run and watch is not None:
+        raise ConfigurationError("--dry-run and --watch exclude each other.")
+    if watch is not None and not _SHORTEST_INTERVAL <= watch <= _LONGEST_INTERVAL:
+        raise ConfigurationError(
+            "--watch takes the seconds between two syncs, 1 to 86400.", remedy="Type: ticktrail sync --watch 20"
+        )
+
+
+def _preview(place: str, store_url: str | None, form: ReportFormat, *, verbose: bool) -> None:
     from ticktrail.output import sync as reports
     from ticktrail.output.documents import write_documents
     from ticktrail.sync.preview import preview
 
-    settings = read_settings(store)
+    settings = read_settings(store_url)
     with ExitStack() as stack:
         sources = open_all(stack, place, settings)
-        ledger = stack.enter_context(open_configured_store(settings))
-        progress = stack.enter_context(watched())
-        for opened in sources:
-            planned = preview(opened, ledger, instance=settings.instance, progress=progress)
+        store = stack.enter_context(open_configured_store(settings))
+        progress = stack.enter_context(showing_progress())
+        for source in sources:
+            planned = preview(source, store, instance=settings.instance, progress=progress)
             if form is ReportFormat.json:
                 write_documents([reports.preview_document(planned)], "jsonl", sys.stdout)
             else:
@@ -108,34 +119,65 @@ def _preview(place: str, store: str | None, form: ReportFormat, *, verbose: bool
             say_problems(planned.read_counts, verbose=verbose)
 
 
-def _sync_export(place: str, store: str | None, form: ReportFormat, *, annotate: bool, verbose: bool) -> None:
+def _import(place: str, store_url: str | None, form: ReportFormat, *, annotate: bool, verbose: bool) -> None:
     from ticktrail.sync import ingest
 
-    settings = read_settings(store)
+    settings = read_settings(store_url)
     with ExitStack() as stack:
         sources = open_all(stack, place, settings)
-        ledger = stack.enter_context(open_configured_store(settings))
-        after_write = stack.enter_context(annotating(settings, ledger, wanted=annotate))
-        progress = stack.enter_context(watched())
-        for opened in sources:
-            report = ingest.sync(opened, ledger, instance=settings.instance, progress=progress, after_write=after_write)
+        store = stack.enter_context(open_configured_store(settings))
+        after_write = stack.enter_context(annotating(settings, store, wanted=annotate))
+        progress = stack.enter_context(showing_progress())
+        for source in sources:
+            report = ingest.sync(source, store, instance=settings.instance, progress=progress, after_write=after_write)
             _print(report, form, verbose=verbose)
+            counts = report.read_counts
+            if counts.executions == counts.withheld["unreadable"]:
+                raise NotFoundError(
+                    f"Nothing in {report.source} could be read as an execution of n8n.",
+                    remedy="--from takes executions as n8n returns them: JSON or JSON Lines. Add -v to see each fault.",
+                )
+            _fail_if_refused([report])
 
 
-def _sync_n8n(store: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool) -> None:
+def _sync_n8n(store_url: str | None, form: ReportFormat, *, full: bool, annotate: bool, verbose: bool) -> None:
     from ticktrail.sources.n8n_api.api import BRIEF
     from ticktrail.sync.lease_owner import new_holder
 
     stop = threading.Event()
-    with stopping(stop, signal.SIGTERM), SyncConnections(store, BRIEF) as station, watched() as progress:
-        for report in _round(station, stop, progress, holder=new_holder(), full=full, annotate=annotate):
-            _print(report, form, verbose=verbose)
-    _beat(station.settings)
+    reports: list[SyncReport] = []
+    with stopping(stop, signal.SIGTERM), SyncConnections(store_url, BRIEF) as connections:
+        with showing_progress() as progress:
+            for report in _sync_once(connections, stop, progress, holder=new_holder(), full=full, annotate=annotate):
+                _print(report, form, verbose=verbose)
+                reports.append(report)
+        if form is ReportFormat.text:
+            _print_summary(reports, connections.store)
+    _send_heartbeat(connections.settings)
+    _fail_if_refused(reports)
+
+
+def _print_summary(reports: Sequence[SyncReport], store: Store) -> None:
+    """Print the total of several workflows, and what to do when the store is still empty."""
+    from ticktrail.messages.filters import MessageFilter
+    from ticktrail.output.sync import total_line
+
+    if len(reports) > 1:
+        print(total_line(reports))
+    if reports and next(store.messages(MessageFilter(limit=1)), None) is None:
+        say("No message status has been found yet. Type: ticktrail doctor")
+        say("It checks that the workflow is active, receives statuses, and that n8n saves its executions.")
+
+
+def _fail_if_refused(reports: Sequence[SyncReport]) -> None:
+    """Exit with code 1 when the store refused a message: everything else is stored."""
+    if any(report.written.refused for report in reports):
+        raise typer.Exit(1)
 
 
 def sync_loop(
     interval: float,
-    store: str | None,
+    store_url: str | None,
     form: ReportFormat,
     *,
     full: bool,
@@ -143,15 +185,16 @@ def sync_loop(
     verbose: bool,
     alerts: bool,
     stop: threading.Event | None = None,
-    noticing: Callable[[Settings], object] | None = None,
+    before_sync: Callable[[Settings], object] | None = None,
 ) -> None:
-    """Sync every so many seconds until a signal asks to stop, or whoever gave ``stop``, and hears signals, sets it.
+    """Sync every ``interval`` seconds until SIGTERM or SIGINT, or until the caller sets ``stop``.
 
     Args:
-        noticing: is told the settings before each sync: they are read anew each time.
+        stop: set by a caller that handles the signals itself.
+        before_sync: called before each sync with the settings, which are read again each time.
 
     Raises:
-        ConfigurationError: what waiting does not mend.
+        ConfigurationError: a setting is missing or malformed, which waiting does not fix.
     """
     from ticktrail.cli import logs
     from ticktrail.cli.commands.alerts import AlertWatch
@@ -159,73 +202,80 @@ def sync_loop(
     from ticktrail.sync.lease_owner import new_holder
     from ticktrail.sync.loop import watch
 
-    station = _station(store)
-    # Heard once only: whoever hears them first also sees to it that the end, the dashboard's included, comes in time.
+    connections = _patient_connections(store_url)
+    # A caller with its own ``stop`` handles the signals, and makes sure that everything ends in time.
     signals = (signal.SIGTERM, signal.SIGINT) if stop is None else ()
     stop = stop or threading.Event()
     remembered = Remembered()
-    first = True
-    announced: set[str] = set()
-    # One name for all rounds: a lease that could not be given back (the disk was full) is this process's own still.
+    is_first = True
+    said: set[str] = set()
+    # The same holder for all rounds, so that a lease that could not be released (the disk was full) stays usable.
     holder = new_holder()
-    tell = AlertWatch() if alerts else None
+    alert_watch = AlertWatch() if alerts else None
 
     def cycle() -> None:
-        nonlocal first
-        station.refresh()
-        logs.hide_secrets(station.settings)
-        if noticing is not None:
-            noticing(station.settings)
-        _say_once(_watching(station, interval), announced)
+        nonlocal is_first
+        connections.refresh()
+        logs.hide_secrets(connections.settings)
+        if before_sync is not None:
+            before_sync(connections.settings)
+        _say_once(_watching(connections, interval), said)
         try:
-            with nullcontext() if tell is None else tell.after(station.settings, station.ledger):
-                reports = _round(station, stop, lambda _: None, holder=holder, full=full and first, annotate=annotate)
-                for report in reports:
-                    _print_news(report, form, announced, verbose=verbose)
+            with nullcontext() if alert_watch is None else alert_watch.after(connections.settings, connections.store):
+                for report in _sync_once(
+                    connections, stop, lambda _: None, holder=holder, full=full and is_first, annotate=annotate
+                ):
+                    _print_news(report, form, said, verbose=verbose)
             if not stop.is_set():
-                _say_silence(station, interval, remembered)
+                _say_silent_faults(connections, interval, remembered)
         except TicktrailError:
-            station.close()
+            connections.close()
             raise
         if not stop.is_set():
-            first = False
-            _beat(station.settings)
+            is_first = False
+            _send_heartbeat(connections.settings)
 
-    with stopping(stop, *signals), closing(station):
+    with stopping(stop, *signals), closing(connections):
         watch(cycle, interval=interval, stop=stop, say=say, warn=lambda text: say(text, "warning"))
     say("Stopped. Nothing was lost; the next run continues.")
 
 
-def _station(store: str | None) -> SyncConnections:
+def _patient_connections(store_url: str | None) -> SyncConnections:
     from ticktrail.sources.n8n_api.http import RetryPolicy
 
-    # The watch itself asks again, with longer and longer pauses: so a signal to stop is heard soon.
-    return SyncConnections(store, RetryPolicy(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
+    # Short, because the loop itself retries with longer and longer pauses, in which a signal to stop is handled.
+    return SyncConnections(store_url, RetryPolicy(attempts=3, total=15.0, wait_max=4.0, starting=5.0))
 
 
-def _watching(station: SyncConnections, interval: float) -> str:
-    names = ", ".join(station.settings.workflow_ids)
-    return f"Watching {names} every {interval:g} s, into {station.ledger.location}. Ctrl-C stops it."
+def _watching(connections: SyncConnections, interval: float) -> str:
+    names = ", ".join(connections.settings.workflow_ids)
+    return f"Watching {names} every {interval:g} s, into {connections.store.location}. Ctrl-C stops it."
 
 
-def _say_silence(station: SyncConnections, interval: float, remembered: Remembered) -> None:
-    """From time to time, what keeps statuses from coming although nothing failed: each thing once."""
+def _say_silent_faults(connections: SyncConnections, interval: float, remembered: Remembered) -> None:
+    """Print, now and then and each only once, what keeps statuses from arriving although nothing failed."""
     if remembered.is_time():
-        for finding in remembered.news(_silence(station, interval)):
+        for finding in remembered.news(_silent_faults(connections, interval)):
             say(f"{finding.says} {finding.remedy}".rstrip(), "warning")
 
 
-def _round(
-    station: SyncConnections, stop: threading.Event, progress: Progress, *, holder: str, full: bool, annotate: bool
+def _sync_once(
+    connections: SyncConnections,
+    stop: threading.Event,
+    progress: Progress,
+    *,
+    holder: str,
+    full: bool,
+    annotate: bool,
 ) -> Iterator[SyncReport]:
-    """One sync of every workflow of the settings."""
+    """Sync every workflow of the settings once."""
     from ticktrail.sync.incremental import SyncContext
     from ticktrail.sync.lease_owner import is_gone
     from ticktrail.sync.runs import sync_workflows
 
-    settings, ledger = station.settings, station.ledger
-    with annotating(settings, ledger, wanted=annotate, everything=full) as after_write:
-        caller = SyncContext(
+    settings, store = connections.settings, connections.store
+    with annotating(settings, store, wanted=annotate, everything=full) as after_write:
+        context = SyncContext(
             instance_url=settings.n8n.base_url,
             holder=holder,
             is_gone=is_gone,
@@ -234,33 +284,34 @@ def _round(
             after_write=after_write,
             should_stop=stop.is_set,
         )
-        yield from sync_workflows(station.apis, ledger, caller, full=full)
+        yield from sync_workflows(connections.apis, store, context, full=full)
 
 
-def _silence(station: SyncConnections, interval: float) -> Iterator[Finding]:
-    """What looks like a quiet day and is none."""
+def _silent_faults(connections: SyncConnections, interval: float) -> Iterator[Finding]:
+    """Find what looks like a quiet day although statuses are missed."""
     from ticktrail.health.silent_faults import check_sync_interval, look
     from ticktrail.sync.incremental import scope_of
 
-    n8n, now = station.settings.n8n, datetime.now(UTC)
+    n8n, now = connections.settings.n8n, datetime.now(UTC)
     key = None if n8n.api_key is None else n8n.api_key.reveal()
-    yield from look(station.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
-    facts = station.ledger.sync_state.facts()
-    for name in station.settings.workflow_ids:
-        known = facts.get(scope_of(n8n.base_url, name, station.ledger))
-        finding = None if known is None else check_sync_interval(known, interval=interval, workflow_id=name, now=now)
-        if finding is not None:
-            yield finding
+    yield from look(connections.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
+    facts = connections.store.sync_state.facts()
+    for workflow_id in connections.settings.workflow_ids:
+        workflow = facts.get(scope_of(n8n.base_url, workflow_id, connections.store))
+        if workflow is not None:
+            finding = check_sync_interval(workflow, interval=interval, workflow_id=workflow_id, now=now)
+            if finding is not None:
+                yield finding
 
 
 def _say_once(text: str, said: set[str]) -> None:
-    """Say something that was not said before: outages would have it said at every attempt."""
+    """Print what was not printed before: an outage would repeat it at every attempt."""
     if text not in said:
         said.add(text)
         say(text)
 
 
-def _beat(settings: Settings) -> None:
+def _send_heartbeat(settings: Settings) -> None:
     if settings.heartbeat_url is None:
         return
     from ticktrail.sync.heartbeat import beat
@@ -282,13 +333,13 @@ def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
     say_problems(report.read_counts, verbose=verbose)
 
 
-def _print_news(report: SyncReport, form: ReportFormat, announced: set[str], *, verbose: bool) -> None:
-    """Report a sync that stored something or met a problem."""
+def _print_news(report: SyncReport, form: ReportFormat, said: set[str], *, verbose: bool) -> None:
+    """Print a line about a round of the loop, when something happened."""
     from ticktrail.output.sync import news_line
     from ticktrail.sync.runs import is_news
 
     if report.workflow_result is not None and report.workflow_result.busy is not None:
-        _say_once("Another sync is at work on the same ledger; the two take turns.", announced)
+        _say_once("Another sync is running on the same store; the two take turns.", said)
     if not is_news(report):
         return
     if form is ReportFormat.json:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,10 +67,7 @@ def query_of(wanted: MessageFilter) -> Query:
     ``campaign_key`` it also finds some others: :func:`is_meant` decides, or see :func:`exact_query`.
     """
     clauses: list[Query] = [IS_MESSAGE]
-    if wanted.conversation_id is not None:
-        clauses.append(_person(Person((wanted.conversation_id,))))
-    if wanted.person is not None:
-        clauses.append(_person(wanted.person))
+    clauses += _identity(wanted)
     if wanted.statuses:
         clauses.append({"latestStatus": {"$in": storable(wanted.statuses)}})
     if wanted.not_statuses:
@@ -120,6 +117,16 @@ def exact_query(documents: Collection[dict[str, Any]], wanted: MessageFilter) ->
     ]
     others = msgspec.structs.replace(wanted, campaign=None, campaign_key=None)
     return {"$and": [{"callbackData": {"$in": labels}}, query_of(others)]}
+
+
+def _identity(wanted: MessageFilter) -> Iterator[Query]:
+    """Conditions on the message's own id and on its recipient."""
+    if wanted.message_id_ending:
+        yield {"messageId": {"$regex": re.escape(wanted.message_id_ending) + _END}}
+    if wanted.conversation_id is not None:
+        yield _person(Person((wanted.conversation_id,)))
+    if wanted.person is not None:
+        yield _person(wanted.person)
 
 
 def parts_of(wanted: MessageFilter) -> list[Query]:

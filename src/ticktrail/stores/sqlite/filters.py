@@ -206,6 +206,9 @@ def index_to_use(chosen: MessageFilter) -> Index:
 def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
     """What must hold of the rows of ``message``. A unary plus keeps SQLite off the other indexes."""
     clauses: list[Clause] = []
+    if chosen.message_id_ending:
+        ending = bindable(chosen.message_id_ending)
+        clauses.append(("substr(message_id, ?) = ?", [-len(ending), ending]))
     if chosen.conversation_id is not None:
         clauses.append(_person(Person((chosen.conversation_id,))))
     if chosen.person is not None:

@@ -1,0 +1,99 @@
+"""The answer of ``ticktrail status`` as lines for people and as a document for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime, tzinfo
+from typing import Any
+
+import msgspec
+
+from ticktrail.messages.document import format_timestamp
+from ticktrail.queries.completeness import (
+    Completeness,
+    WorkflowCompleteness,
+    gap_text,
+    unprocessed_sentences,
+    workflow_document,
+)
+from ticktrail.text.formatting import plural, spell_seconds
+
+_LABEL_WIDTH = 11
+
+
+class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``ticktrail status`` found.
+
+    Attributes:
+        known: the completeness record of the store.
+        newest_timestamp: Unix seconds of the newest status; None when there is none.
+        next_step: a command as the user can type it.
+    """
+
+    known: Completeness
+    sends: int
+    newest_timestamp: int | None
+    now: datetime
+    next_step: str
+
+
+def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
+    """Return the status for people, a fact a line."""
+    known = found.known
+    lines = [_line("Store", known.location if known.exists else f"none yet at {known.location}")]
+    if known.exists:
+        newest = format_timestamp(found.newest_timestamp, zone)
+        content = f"{plural(known.messages or 0, 'message')}, {plural(found.sends, 'send')}"
+        lines.append(_line("Holds", content + (f"; newest status {newest}" if newest else "")))
+        lines.append(_line("Last sync", _last_sync(known, found.now, zone)))
+        lines += [_line("Missing", sentence) for one in known.workflows for sentence in _sentences(one)]
+        if known.workflows and not any(map(_sentences, known.workflows)) and known.checked_at is not None:
+            lines.append(_line("Complete", "nothing that n8n listed is missing"))
+    lines.append(_line("Next step", found.next_step))
+    return lines
+
+
+def status_document(found: StoreStatus, zone: tzinfo) -> dict[str, Any]:
+    """Return the status for programs."""
+    known = found.known
+    return {
+        "store": known.location,
+        "exists": known.exists,
+        "messages": known.messages or 0,
+        "sends": found.sends,
+        "newestTimestamp": found.newest_timestamp,
+        "newestTimestampFormatted": format_timestamp(found.newest_timestamp, zone),
+        "checkedAt": known.checked_at and known.checked_at.astimezone(zone),
+        "late": known.is_late(found.now),
+        "workflows": [
+            {**workflow_document(one, zone), "processed": one.processed, "error": one.error} for one in known.workflows
+        ],
+        "nextStep": found.next_step,
+    }
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label + ':':<{_LABEL_WIDTH}} {text}"
+
+
+def _last_sync(known: Completeness, now: datetime, zone: tzinfo) -> str:
+    if not known.workflows:
+        return "none from n8n (imported data only)"
+    if known.checked_at is None:
+        return "no successful sync of every workflow yet"
+    age = spell_seconds((now - known.checked_at).total_seconds())
+    late = ", which is late" if known.is_late(now) else ""
+    return f"{known.checked_at.astimezone(zone):%Y-%m-%d %H:%M}, {age} ago{late}"
+
+
+def _sentences(one: WorkflowCompleteness) -> list[str]:
+    """Return what is missing or waiting of one workflow."""
+    told = []
+    if one.pending:
+        told.append(f"{plural(len(one.pending), 'execution')} still to be read.")
+    told += unprocessed_sentences(one.withheld, one.refused)
+    told += [f"{gap_text(gap)}." for gap in one.facts.gaps]
+    if one.facts.lost:
+        told.append(f"n8n deleted {plural(len(one.facts.lost), 'execution')} before they could be read.")
+    if one.error:
+        told.append(f"The last sync failed: {one.error}")
+    return [f"{sentence} (workflow {one.workflow_id})" for sentence in told]
