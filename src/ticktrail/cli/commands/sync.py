@@ -130,13 +130,14 @@ def _import(place: str, store_url: str | None, form: ReportFormat, *, annotate: 
         progress = stack.enter_context(showing_progress())
         for source in sources:
             report = ingest.sync(source, store, instance=settings.instance, progress=progress, after_write=after_write)
-            _print(report, form, verbose=verbose)
             counts = report.read_counts
             if counts.executions == counts.withheld["unreadable"]:
+                say_problems(counts, verbose=verbose)
                 raise NotFoundError(
                     f"Nothing in {report.source} could be read as an execution of n8n.",
                     remedy="--from takes executions as n8n returns them: JSON or JSON Lines. Add -v to see each fault.",
                 )
+            _print(report, form, verbose=verbose)
             _fail_if_refused([report])
 
 
