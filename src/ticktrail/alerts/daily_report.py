@@ -23,7 +23,6 @@ from ticktrail.messages.rates import (
     Share,
     accepted_text,
     compute_rates,
-    duration,
     rate_details_document,
     rates_document,
 )
@@ -31,7 +30,7 @@ from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.queries.statistics import compute_statistics, young_from
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-from ticktrail.text.formatting import outside, people_text, plural, span, when
+from ticktrail.text.formatting import long_duration, people_text, plural, recent_time, safe_name, short_duration
 
 PeriodName = Literal["day", "week"]
 
@@ -195,7 +194,7 @@ def _compared(found: DailyReport) -> str:
         return f"{before:,} sent, now {sent:,}; too few for a percentage"
     this, before_that = shares
     return (
-        f"{before_that.percent} ({before_that.part:,} of {before_that.whole:,}) delivered within {span(age)}, "
+        f"{before_that.percent} ({before_that.part:,} of {before_that.whole:,}) delivered within {long_duration(age)}, "
         f"now {this.percent} ({this.part:,} of {this.whole:,}), of messages with known times"
     )
 
@@ -221,7 +220,7 @@ def _worst(errors: Sequence[Group]) -> list[Group]:
 def _times(percentiles: Any, counts: Counts) -> str:
     if not percentiles:
         return "too few messages"
-    median, p90, p99 = (duration(percentiles[percent]) for percent in (50, 90, 99))
+    median, p90, p99 = (short_duration(percentiles[percent]) for percent in (50, 90, 99))
     return f"median {median}, p90 {p90}, p99 {p99}; {counts.on_the_way + counts.failed:,} not delivered"
 
 
@@ -251,7 +250,7 @@ def _completeness(found: DailyReport) -> str:
     if oldest is None or None in checked:
         told.append("a workflow has not been synced yet")
     else:
-        told.append(f"complete up to {when(int(oldest.timestamp()), found.now, found.period.zone)}")
+        told.append(f"complete up to {recent_time(int(oldest.timestamp()), found.now, found.period.zone)}")
     withheld, refused = (sum(len(getattr(one, name)) for one in found.workflows) for name in ("withheld", "refused"))
     if withheld:
         told.append(f"{plural(withheld, 'execution')} withheld by n8n")
@@ -267,7 +266,7 @@ def _alerts(found: DailyReport) -> str:
     text = headline(len(found.alerts))
     if not found.alerts:
         return f"{text}. {found.checked}".strip()
-    shown = "; ".join(outside(alert.title, 80) for alert in found.alerts[:_TOP])
+    shown = "; ".join(safe_name(alert.title, 80) for alert in found.alerts[:_TOP])
     more = f" and {len(found.alerts) - _TOP:,} more" if len(found.alerts) > _TOP else ""
     return f"{text}: {shown}{more}"
 

@@ -17,7 +17,7 @@ from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.text.formatting import outside, people_text, plural, span, when
+from ticktrail.text.formatting import long_duration, people_text, percent, plural, recent_time, safe_name
 from ticktrail.text.masking import mask_number
 from ticktrail.text.phone_numbers import own_name
 
@@ -167,9 +167,9 @@ def _alert(
     people, at_most = _people(cause, failed, found, entry)
     at_once = entry.alert == "at_once"
     first = failed.first
-    since = "" if first is None else f" since {when(first, at.now, at.zone)}"
+    since = "" if first is None else f" since {recent_time(first, at.now, at.zone)}"
     told = _counted(failed, None if at_once else whole, people_text(people, at_most=at_most))
-    says = f"{told}{since}. In the {span(rules.window)} before that: {f'{before:,}' if before else 'none'}."
+    says = f"{told}{since}. In the {long_duration(rules.window)} before that: {f'{before:,}' if before else 'none'}."
     title = one_title(entry, [one.title for one in (*failed.messages, *failed.sends)], cause.code)
     return Alert(
         key=key_of(cause.code or "none", cause.template, cause.workflow_id, cause.number),
@@ -190,8 +190,8 @@ def _alert(
 def one_title(entry: FailureCode, reported: Iterable[str | None], code: str | None) -> str:
     """``Message undeliverable (131026)``; for a code that nobody knows, what was reported with it."""
     said = max((title for title in reported if title), default="")
-    title = entry.title if entry.known or not said else outside(said)
-    return f"{title} ({outside(code, 40)})" if code else title
+    title = entry.title if entry.known or not said else safe_name(said)
+    return f"{title} ({safe_name(code, 40)})" if code else title
 
 
 def _counted(failed: _Failed, whole: int | None, people: str) -> str:
@@ -199,7 +199,7 @@ def _counted(failed: _Failed, whole: int | None, people: str) -> str:
     messages, sends = (sum(one.count for one in part) for part in (failed.messages, failed.sends))
     people = people and f" {people}"
     if whole is not None:
-        share = f"{failed.count / whole * 100:.1f} %"
+        share = percent(failed.count / whole)
         return f"{failed.count:,} of {plural(whole, 'message')} ({share}){people} failed"
     refused = f"{plural(sends, 'send')}{people} {'was' if sends == 1 else 'were'} refused"
     if not messages:
@@ -221,9 +221,9 @@ def _people(cause: _Cause, failed: _Failed, found: Failures, entry: FailureCode)
 def _subjects(cause: _Cause, failed: _Failed, names: Mapping[str, str]) -> list[str]:
     told = []
     if cause.template:
-        told.append(f"template {outside(cause.template)}")
+        told.append(f"template {safe_name(cause.template)}")
     if cause.workflow_id:
-        told.append(f"workflow {outside(cause.workflow_id)}")
+        told.append(f"workflow {safe_name(cause.workflow_id)}")
     if cause.number:
         label = max((one.number_label for one in failed.messages if one.number_label), default=None)
         told.append(f"from {number_name(cause.number, label, names)}")
@@ -233,7 +233,7 @@ def _subjects(cause: _Cause, failed: _Failed, names: Mapping[str, str]) -> list[
 def number_name(number: str, label: str | None, names: Mapping[str, str]) -> str:
     """A sending number as the user calls it, else masked."""
     own = own_name(names, number, label)
-    return outside(own) if own else mask_number(label or number)
+    return safe_name(own) if own else mask_number(label or number)
 
 
 def _listing(cause: _Cause, failed: _Failed, since: int) -> MessageFilter | SendFilter:

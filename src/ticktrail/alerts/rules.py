@@ -27,7 +27,7 @@ from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import counted, reason_text
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.text.formatting import outside, plural, span, when
+from ticktrail.text.formatting import long_duration, percent, plural, recent_time, safe_name
 
 LATELY = WEEK
 """A gap found so long ago is no news."""
@@ -63,7 +63,7 @@ def may_be_over(kind: str, firing: Sequence[Alert]) -> bool:
 def checked_text(facts: AlertFacts, rules: Rules) -> str:
     """Return what was checked, or that there was nothing to check: what "no open alerts" rests on."""
     messages, sends = (sum(one.count for one in part) for part in (facts.failures.messages, facts.failures.sends))
-    window = span(rules.window)
+    window = long_duration(rules.window)
     checked = f"No message was sent in the last {window}."
     if messages or sends:
         checked = (
@@ -75,7 +75,7 @@ def checked_text(facts: AlertFacts, rules: Rules) -> str:
     known = [moment for moment in moments if moment is not None]
     if len(known) < len(moments):
         return f"{checked} {plural(len(moments) - len(known), 'workflow')} not synced yet."
-    until = when(int(min(known).timestamp()), facts.at.now, facts.at.zone)
+    until = recent_time(int(min(known).timestamp()), facts.at.now, facts.at.zone)
     return f"{checked} {plural(len(known), 'workflow')} synced up to {until}."
 
 
@@ -84,8 +84,8 @@ def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
     for one in facts.unconfirmed:
         if one.count <= MOST_WITHOUT_ALERT:
             continue
-        subjects = [f"template {outside(one.template)}"] if one.template else []
-        subjects += [f"workflow {outside(one.workflow_id)}"] if one.workflow_id else []
+        subjects = [f"template {safe_name(one.template)}"] if one.template else []
+        subjects += [f"workflow {safe_name(one.workflow_id)}"] if one.workflow_id else []
         yield Alert(
             key=key_of(AlertKind.UNCONFIRMED, one.workflow_id, one.template),
             kind=AlertKind.UNCONFIRMED,
@@ -93,7 +93,7 @@ def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
             title=", ".join(["Accepted messages without any status", *subjects]) + _from(one.number, one.label, facts),
             says=(
                 f"{one.count:,} of {plural(one.count + one.confirmed, 'message')} that WhatsApp accepted in the last "
-                f"{span(WEEK)} have had no status for over an hour: WhatsApp dropped them, or their "
+                f"{long_duration(WEEK)} have had no status for over an hour: WhatsApp dropped them, or their "
                 "statuses do not reach Ticktrail."
             ),
             remedy=(
@@ -122,15 +122,16 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
         if not is_stuck(one.ripe, rules):
             continue
         waiting, sent = one.ripe.on_the_way, one.ripe.sent
-        after = span(rules.stuck_after)
+        after = long_duration(rules.stuck_after)
         yield Alert(
             key=key_of(AlertKind.STUCK, one.number),
             kind=AlertKind.STUCK,
             urgency="warning",
             title=f"One tick for more than {after}{_from(one.number, one.label, facts)}",
             says=(
-                f"{waiting:,} of {plural(sent, 'message')} ({waiting / sent * 100:.1f} %) still have one tick, of "
-                f"those sent in the {span(rules.window)} that ended {after} ago. In the last 30 days: {one.stuck:,}."
+                f"{waiting:,} of {plural(sent, 'message')} ({percent(waiting / sent)}) still have one tick, of "
+                f"those sent in the {long_duration(rules.window)} that ended {after} ago. In the last 30 days: "
+                f"{one.stuck:,}."
             ),
             remedy=(
                 "One tick that stays means: the phone is off, or the person blocked you. Many at once can be a list of "
@@ -165,9 +166,9 @@ def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             urgency="warning",
             title=f"Fewer messages are delivered{_from(one.number, one.label, facts)}",
             says=(
-                f"Of the messages sent since {when(since, facts.at.now, facts.at.zone)} whose times are known, "
-                f"{rate * 100:.1f} % ({one.delivered:,} of {one.sent:,}) were delivered within an hour. A week before, "
-                f"at the same age: {before * 100:.1f} % ({one.delivered_before:,} of {one.sent_before:,})."
+                f"Of the messages sent since {recent_time(since, facts.at.now, facts.at.zone)} whose times are known, "
+                f"{percent(rate)} ({one.delivered:,} of {one.sent:,}) were delivered within an hour. A week before, "
+                f"at the same age: {percent(before)} ({one.delivered_before:,} of {one.sent_before:,})."
             ),
             remedy="See what fails and what is on the way: ticktrail stats --by error --since 25h",
             messages=one.sent - one.delivered,
@@ -196,7 +197,7 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
         return
     last, now = facts.last_status_timestamp, int(facts.at.now.timestamp())
     silent = None if last is None else now - last
-    known = "No status has ever come" if silent is None else f"No status has come for {span(silent)}"
+    known = "No status has ever come" if silent is None else f"No status has come for {long_duration(silent)}"
     listing = None
     if facts.unanswered >= FEWEST_SENDS:
         says = (
@@ -208,7 +209,7 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
         and facts.longest_pause is not None
         and silent > max(rules.silence_after, rules.silence_factor * facts.longest_pause)
     ):
-        says = f"{known}. The longest pause in the fourteen days before was {span(facts.longest_pause)}."
+        says = f"{known}. The longest pause in the fourteen days before was {long_duration(facts.longest_pause)}."
     else:
         return
     yield Alert(
@@ -234,16 +235,16 @@ def _late(facts: AlertFacts) -> Iterator[Alert]:
             continue
         says = "No sync of this workflow has succeeded yet."
         if one.checked_at is not None:
-            until = when(int(one.checked_at.timestamp()), now, zone)
-            age = span((now - one.checked_at).total_seconds())
+            until = recent_time(int(one.checked_at.timestamp()), now, zone)
+            age = long_duration((now - one.checked_at).total_seconds())
             says = f"Complete up to {until}; no sync has succeeded for {age}."
         if one.error:
-            says += f" The last sync failed: {outside(one.error, 200)}"
+            says += f" The last sync failed: {safe_name(one.error, 200)}"
         yield Alert(
             key=key_of(AlertKind.SYNC, one.workflow_id),
             kind=AlertKind.SYNC,
             urgency="urgent",
-            title=f"Syncs are late, workflow {outside(one.workflow_id)}",
+            title=f"Syncs are late, workflow {safe_name(one.workflow_id)}",
             says=says,
             remedy="n8n deletes executions after a while, and the statuses in them. Type: ticktrail sync",
             since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
@@ -252,9 +253,9 @@ def _late(facts: AlertFacts) -> Iterator[Alert]:
 
 def _withheld(facts: AlertFacts) -> Iterator[Alert]:
     for one in facts.workflows:
-        workflow = f"workflow {outside(one.workflow_id)}"
+        workflow = f"workflow {safe_name(one.workflow_id)}"
         if one.withheld:
-            reasons = counted(Counter(outside(reason_text(record.reason)) for record in one.withheld))
+            reasons = counted(Counter(safe_name(reason_text(record.reason)) for record in one.withheld))
             yield Alert(
                 key=key_of(AlertKind.WITHHELD, one.workflow_id),
                 kind=AlertKind.WITHHELD,
@@ -264,7 +265,7 @@ def _withheld(facts: AlertFacts) -> Iterator[Alert]:
                 remedy="List them with their reasons: ticktrail audit --verbose",
             )
         if one.refused:
-            reasons = counted(Counter(outside(record.reason or "no reason given", 80) for record in one.refused))
+            reasons = counted(Counter(safe_name(record.reason or "no reason given", 80) for record in one.refused))
             yield Alert(
                 key=key_of(AlertKind.REFUSED, one.workflow_id),
                 kind=AlertKind.REFUSED,
@@ -278,12 +279,12 @@ def _withheld(facts: AlertFacts) -> Iterator[Alert]:
 def _gaps(facts: AlertFacts) -> Iterator[Alert]:
     at, remedy = facts.at, "They cannot be had again. Sync more often, or let n8n keep more: ticktrail doctor"
     for one in facts.workflows:
-        workflow = f"workflow {outside(one.workflow_id)}"
+        workflow = f"workflow {safe_name(one.workflow_id)}"
         for gap in one.facts.gaps:
             if (at.now - gap.found_at).total_seconds() > LATELY:
                 continue
             bounds = [
-                when(int(moment.timestamp()), at.now, at.zone)
+                recent_time(int(moment.timestamp()), at.now, at.zone)
                 for moment in map(_instant, (gap.from_started_at, gap.to_started_at))
                 if moment is not None
             ]

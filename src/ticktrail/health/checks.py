@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.text.formatting import spell_seconds
+from ticktrail.text.formatting import date_time, long_duration
 
 _KEY_WARNING = timedelta(days=7)
 _SKEW_SECONDS = 60
@@ -78,12 +78,16 @@ def check_key_expiry(api_key: str, now: datetime, *, page: str = "Settings > n8n
     expires_at = _instant(claims.get("exp"))
     if expires_at is None:
         return _key(Severity.OK, "The key never expires.")
-    day = f"{expires_at:%Y-%m-%d %H:%M} UTC"
+    day = f"{date_time(expires_at)} UTC"
     left = expires_at - now
     if left <= timedelta():
-        return _key(Severity.FAULT, f"The key expired {_ago(-left)} ago, on {day}.", renew)
+        return _key(Severity.FAULT, f"The key expired {long_duration((-left).total_seconds())} ago, on {day}.", renew)
     if left <= _KEY_WARNING:
-        return _key(Severity.WARNING, f"The key expires in {_ago(left)}, on {day}. Then syncing stops.", renew)
+        return _key(
+            Severity.WARNING,
+            f"The key expires in {long_duration(left.total_seconds())}, on {day}. Then syncing stops.",
+            renew,
+        )
     return _key(Severity.OK, f"The key is good until {day}.")
 
 
@@ -108,21 +112,21 @@ def check_retention(
             says="How long n8n keeps executions could not be measured: it lists none that has ended, or is slow.",
             workflow_id=workflow_id,
         )
-    kept = spell_seconds(retention_seconds)
+    kept = long_duration(retention_seconds)
     safe_seconds = retention_seconds / _SAFE_SHARE
     severity, remedy = Severity.OK, ""
     if whole:
         says = f"n8n still has every execution since the workflow was made, {kept} ago."
     else:
-        says = f"n8n keeps executions for about {kept}. A sync every {spell_seconds(safe_seconds)} or oftener is safe."
+        says = f"n8n keeps executions for about {kept}. A sync every {long_duration(safe_seconds)} or oftener is safe."
         if interval_seconds is not None and interval_seconds > safe_seconds:
             severity = Severity.WARNING
             says = (
-                f"n8n keeps executions for about {kept}, and a sync comes every {spell_seconds(interval_seconds)}: "
+                f"n8n keeps executions for about {kept}, and a sync comes every {long_duration(interval_seconds)}: "
                 "if two fail, statuses are lost."
             )
             remedy = (
-                f"Sync at least every {spell_seconds(safe_seconds)}, or let n8n keep more: "
+                f"Sync at least every {long_duration(safe_seconds)}, or let n8n keep more: "
                 "EXECUTIONS_DATA_PRUNE_MAX_COUNT (a number for all workflows together) and EXECUTIONS_DATA_MAX_AGE "
                 "(hours)."
             )
@@ -153,7 +157,7 @@ def check_clock(said: str | datetime | None, now: datetime, *, whose: str = "n8n
     return Finding(
         name=name,
         severity=Severity.WARNING,
-        says=f"The clock of {whose} is {spell_seconds(abs(skew))} {direction} this machine's.",
+        says=f"The clock of {whose} is {long_duration(abs(skew))} {direction} this machine's.",
         remedy="Let both set their clocks by NTP: times in reports, 'not final yet' and key expiry depend on them.",
     )
 
@@ -232,10 +236,6 @@ def _blame(causes: str, *, known_cause: bool) -> str:
 
 def _key(severity: Severity, says: str, remedy: str = "") -> Finding:
     return Finding(name="key expiry", severity=severity, says=says, remedy=remedy)
-
-
-def _ago(span: timedelta) -> str:
-    return spell_seconds(span.total_seconds())
 
 
 def _claims(api_key: str) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from ticktrail.settings.channels import resolve_channels
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import SettingFault, Settings
 from ticktrail.settings.user_file import read_user_file
+from ticktrail.text.formatting import date_time
 
 _OLDEST_SQLITE = (3, 34, 0)
 
@@ -40,7 +41,7 @@ def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> l
         findings.append(_finding("settings", Severity.OK, "All that is needed is set."))
     findings += _user_file(settings) + _private(settings)
     local = now.astimezone(settings.timezone)
-    findings.append(_finding("time zone", Severity.OK, f"{settings.timezone}, where it is {local:%Y-%m-%d %H:%M} now."))
+    findings.append(_finding("time zone", Severity.OK, f"{settings.timezone}, where it is {date_time(local)} now."))
     heartbeat = (
         f"After each good sync {settings.heartbeat_url} is called."
         if settings.heartbeat_url

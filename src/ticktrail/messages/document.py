@@ -14,6 +14,7 @@ from typing import Any
 
 from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, standing
 from ticktrail.messages.model import NEVER, RECEIVED, Attributes, HistoryEntry, Message, SentBy, Template
+from ticktrail.text.formatting import date_time
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 """Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in
@@ -30,7 +31,7 @@ def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
     """Unix seconds as ``YYYY-MM-DD HH:MM`` in a zone; None for None and for times no calendar has."""
     if timestamp is None or not 0 <= timestamp <= _LAST_FORMATTABLE_TIMESTAMP:
         return None
-    return datetime.fromtimestamp(timestamp, zone).strftime("%Y-%m-%d %H:%M")
+    return date_time(datetime.fromtimestamp(timestamp, zone))
 
 
 def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:

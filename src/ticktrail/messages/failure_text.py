@@ -11,6 +11,7 @@ from typing import Any
 
 from ticktrail.messages.error_codes import Catalogue, Code, FailureCode, plain_code
 from ticktrail.messages.model import Failure
+from ticktrail.text.formatting import short_duration
 from ticktrail.text.sanitizing import one_line
 
 LONGEST_TITLE = 80
@@ -71,7 +72,7 @@ def read_failure(error: Mapping[str, Any]) -> Failure:
 def again(entry: FailureCode) -> str:
     """Whether to send the same again, as a short answer."""
     if entry.retry == "after":
-        return f"after {duration(entry.wait)}"
+        return f"after {short_duration(entry.wait, round_up=True)}"
     return "now" if entry.retry == "now" else "no"
 
 
@@ -81,16 +82,7 @@ def again_in_full(entry: FailureCode) -> str:
         return "not known"
     if entry.retry == "never":
         return "no: as things stand it would fail again"
-    return "yes, at once" if entry.retry == "now" else f"yes, after {duration(entry.wait)}"
-
-
-def duration(seconds: int) -> str:
-    """A length of time as one says it: ``5 min``, ``24 h``, ``3 days``. Parts below the unit are rounded up."""
-    if seconds < 60:
-        return f"{seconds} s"
-    if seconds < 3600:
-        return f"{-(-seconds // 60)} min"
-    return f"{-(-seconds // 3600)} h" if seconds < 172_800 else f"{-(-seconds // 86_400)} days"
+    return "yes, at once" if entry.retry == "now" else f"yes, after {short_duration(entry.wait, round_up=True)}"
 
 
 def _title(failure: Failure, catalogue: Catalogue) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages.counts import Counts
+from ticktrail.text.formatting import percent
 
 FEWEST = 20
 """Messages below which counts say more than a percentage."""
@@ -54,7 +55,7 @@ class Share(msgspec.Struct, frozen=True):
             return "<0.1 %"
         if 0.9995 <= rate < 1:
             return ">99.9 %"
-        return f"{rate * 100:.1f} %"
+        return percent(rate)
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,21 +145,6 @@ def percentile(histogram: Mapping[int, int], percent: int) -> int:
         if met >= wanted:
             return value
     raise ValueError("an empty histogram has no percentiles")
-
-
-def duration(seconds: int) -> str:
-    """``3 s``, ``12 min``, ``3 h 5 min``, ``2 d 4 h``: two units at most, the second dropped when it says little."""
-    if seconds < 90:
-        return f"{seconds} s"
-    minutes = seconds // 60
-    if minutes < 60:
-        rest = seconds % 60
-        return f"{minutes} min {rest} s" if rest and minutes < 10 else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    if hours < 24:
-        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
-    days, hours = divmod(hours, 24)
-    return f"{days} d {hours} h" if hours else f"{days} d"
 
 
 def billing(prices: Mapping[tuple[str | None, bool | None], int]) -> dict[str | None, dict[bool | None, int]]:

@@ -14,7 +14,7 @@ from ticktrail.alerts.service import OpenAlerts
 from ticktrail.output.documents import can_show
 from ticktrail.output.terminal import console
 from ticktrail.stores.alert_state import AlertRecord
-from ticktrail.text.formatting import when
+from ticktrail.text.formatting import recent_time
 from ticktrail.text.sanitizing import one_line
 
 
@@ -44,7 +44,7 @@ def write_alerts(
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one_line(one.note)}" if one.note else ""
-            last = f"key {alert.key}, acknowledged {when(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+            last = f"key {alert.key}, acknowledged {recent_time(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
         _print_indented(out, Text(last, style="dim"))
 
 

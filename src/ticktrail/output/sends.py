@@ -17,6 +17,7 @@ from ticktrail.messages.model import Send
 from ticktrail.output.documents import write_documents
 from ticktrail.output.messages import harmless
 from ticktrail.output.terminal import console
+from ticktrail.text.formatting import date_time
 
 SEND_COLUMNS = (
     "sentAt",
@@ -129,5 +130,5 @@ def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue:
             *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
             *([Text(why_refused(send, catalogue))] if reasons else []),
         ]
-        table.add_row("no time" if send.sent_at is None else f"{send.sent_at.astimezone(zone):%Y-%m-%d %H:%M}", *cells)
+        table.add_row("no time" if send.sent_at is None else date_time(send.sent_at.astimezone(zone)), *cells)
     console(stream).print(table)

@@ -24,6 +24,7 @@ from ticktrail.output.messages import harmless
 from ticktrail.output.terminal import console
 from ticktrail.queries import hints as teaching
 from ticktrail.queries.statistics import Statistics
+from ticktrail.text.formatting import date_time, short_duration
 
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
@@ -234,7 +235,7 @@ class _Writer:
                 row.append(Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"))
             if with_times:
                 half = figures.percentiles.get(50)
-                row.append("" if half is None else stats.duration(half))
+                row.append("" if half is None else short_duration(half))
             table.add_row(*row)
         self._out.print(table)
 
@@ -296,7 +297,7 @@ def _time_to_deliver(made: Rates) -> str:
         return f"{stats.UNKNOWN} ({made.no_times})"
     if not made.percentiles:
         return f"too few to say ({beside})"
-    times = " · ".join(f"p{percent} {stats.duration(seconds)}" for percent, seconds in made.percentiles.items())
+    times = " · ".join(f"p{percent} {short_duration(seconds)}" for percent, seconds in made.percentiles.items())
     return f"{times} ({beside})"
 
 
@@ -331,4 +332,4 @@ def _printable(text: str) -> str:
 
 
 def _moment(timestamp: int | None, zone: tzinfo) -> str | None:
-    return None if timestamp is None else datetime.fromtimestamp(timestamp, zone).strftime("%Y-%m-%d %H:%M")
+    return None if timestamp is None else date_time(datetime.fromtimestamp(timestamp, zone))

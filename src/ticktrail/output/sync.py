@@ -12,7 +12,7 @@ from ticktrail.stores.results import WriteReport
 from ticktrail.sync.audit import AuditReport, MissingStatus
 from ticktrail.sync.preview import Preview
 from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
-from ticktrail.text.formatting import plural, size_text
+from ticktrail.text.formatting import date_time, plural, short_duration, size_text
 
 
 def counts_line(counts: ReadCounts) -> str:
@@ -53,7 +53,7 @@ def sync_text(report: SyncReport) -> list[str]:
     if workflow_result is not None:
         lines += workflow_lines(workflow_result)
     asked = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
-    lines.append(f"Done in {report.seconds:.1f} s{asked}")
+    lines.append(f"Done in {short_duration(report.seconds)}{asked}")
     return lines
 
 
@@ -154,7 +154,7 @@ def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
     lines = [_audit_verdict(report), f"Held {report.store}", f"against {report.source}"]
     lines.append(f"  {counts_line(report.read_counts)}; {plural(report.statuses, 'status')} in them")
     if report.checked_at is not None:
-        lines.append(f"  the last sync that came through began {report.checked_at:%Y-%m-%d %H:%M} (UTC)")
+        lines.append(f"  the last sync that came through began {date_time(report.checked_at)} (UTC)")
     if report.missing_count:
         undone = sum(not one.was_processed for one in report.missing)
         lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]

@@ -23,7 +23,7 @@ from ticktrail.settings.user_file import late_sync_seconds
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Facts, Gap, LostExecution, PendingExecution, PendingKind
 from ticktrail.stores.sync_state import Run
-from ticktrail.text.formatting import plural, short_time, spell_seconds
+from ticktrail.text.formatting import long_duration, n8n_time, plural
 
 SHORTEST_LATE = timedelta(minutes=15)
 """No sync is late sooner, however often syncs usually run."""
@@ -242,7 +242,7 @@ def counted(reasons: Counter[str]) -> str:
 def gap_text(gap: Gap) -> str:
     """Return a gap in words, with times as n8n wrote them (UTC)."""
     if gap.from_started_at and gap.to_started_at:
-        between = f"from {short_time(gap.from_started_at)} to {short_time(gap.to_started_at)} (UTC)"
+        between = f"from {n8n_time(gap.from_started_at)} to {n8n_time(gap.to_started_at)} (UTC)"
     else:
         between = f"between executions {gap.after_id} and {gap.before_id}"
     return f"No data {between}: n8n deleted these executions before they were read"
@@ -315,7 +315,7 @@ def _with_coverage(
 def _late_text(checked_at: datetime | None, now: datetime) -> str:
     if checked_at is None:
         return "A workflow has not been synced yet."
-    return f"The last successful sync began {spell_seconds((now - checked_at).total_seconds())} ago."
+    return f"The last successful sync began {long_duration((now - checked_at).total_seconds())} ago."
 
 
 def _touches(gap: Gap, chosen: MessageFilter) -> bool:

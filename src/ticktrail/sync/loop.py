@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from ticktrail.errors import ConfigurationError, StoreReplacedError, TicktrailError
-from ticktrail.text.formatting import spell_seconds
+from ticktrail.text.formatting import long_duration
 
 LONGEST_PAUSE = 300.0
 """Maximum number of seconds between two attempts during an outage."""
@@ -54,7 +54,7 @@ def watch(
             failures += 1
         else:
             if failures:
-                say(f"It works again, after {spell_seconds(time.monotonic() - failing_since)}.")
+                say(f"It works again, after {long_duration(time.monotonic() - failing_since)}.")
             failures = 0
             pause = interval - (time.monotonic() - began)
         stop.wait(max(0.0, pause) * random.uniform(1 - _JITTER, 1 + _JITTER))  # noqa: S311 - not a secret

@@ -165,7 +165,7 @@ def test_a_pause_longer_than_the_longest(store: Store) -> None:
     store.write(events, at=NOW)
     note(store, checked_at=NOW)
     (alert,) = alerts(store)
-    assert alert.says == "No status has come for 13 h. The longest pause in the fourteen days before was 8 h."
+    assert alert.says == "No status has come for 13 hours. The longest pause in the fourteen days before was 8 hours."
     facts = read_facts(store, settings(), Rules(), {}, now=NOW)
     assert facts.longest_pause == 8 * HOUR
 
@@ -181,7 +181,7 @@ def test_how_the_reading_goes(store: Store) -> None:
     told = alerts(store, N8N_BASE_URL="https://n8n.example.com", WORKFLOW_ID_WHATSAPP="wf")
     assert {alert.kind for alert in told} == {AlertKind.SYNC, AlertKind.WITHHELD}
     by_kind = {alert.kind: alert for alert in told}
-    assert by_kind[AlertKind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 h.")
+    assert by_kind[AlertKind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 hours.")
     assert by_kind[AlertKind.SYNC].says.endswith("The last sync failed: n8n refused the key.")
     assert by_kind[AlertKind.WITHHELD].says == "2 redacted. They may hold statuses."
     # Somewhere else, where nothing is set, what was read last stands for all.

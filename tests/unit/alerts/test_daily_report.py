@@ -115,7 +115,7 @@ def test_ten_lines() -> None:
         "delivered: 84.0 % (84 of 100 sent)",
         "read: ≥ 47.6 % (40 of 84 delivered)",
         (
-            "a week before: 95.0 % (95 of 100) delivered within 8 h, now 80.0 % (80 of 100), "
+            "a week before: 95.0 % (95 of 100) delivered within 8 hours, now 80.0 % (80 of 100), "
             "of messages with known times"
         ),
         "failed: 10 (10.0 % of 100); 9 Message undeliverable (131026), to 8 people; 1 No reason given, to 1 person",

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from ticktrail.health.checks import Finding, Severity, check_clock, check_executions, check_key_expiry, check_retention
-from ticktrail.text.formatting import spell_seconds
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAGE = "https://n8n.example.com/settings/api"
@@ -142,15 +141,3 @@ def test_silence_is_explained(found: Finding, severity: Severity, words: str) ->
     """Silence is never just 'ok': it comes with its likely causes; statuses in every execution need no word more."""
     assert (found.severity, words in found.says) == (severity, True), found.says
     assert bool(found.remedy) == found.needs_attention
-
-
-@pytest.mark.parametrize(
-    ("seconds", "spelt"),
-    [
-        *[(0, "1 second"), (1, "1 second"), (119, "119 seconds"), (120, "2 minutes"), (7_199, "119 minutes")],
-        *[(7_200, "2 hours"), (172_799, "47 hours"), (172_800, "2 days"), (120 * DAY, "120 days")],
-    ],
-)
-def test_durations_in_words(seconds: float, spelt: str) -> None:
-    """Rounded down, in a unit of which there are at least two."""
-    assert spell_seconds(seconds) == spelt

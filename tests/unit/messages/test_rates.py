@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from ticktrail.messages.counts import Counts
-from ticktrail.messages.rates import Share, billing, compute_rates, duration, never_passed, percentile, rates_document
+from ticktrail.messages.rates import Share, billing, compute_rates, never_passed, percentile, rates_document
 
 PRODUCT = Counts(
     messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,
@@ -80,16 +80,6 @@ def test_few_messages_prove_nothing_about_the_trigger() -> None:
     assert never_passed(many) == {"read", "failed"}
     assert never_passed(many, seen_elsewhere={"read", "failed"}) == frozenset()
     assert compute_rates(many).read.percent == "0.0 %"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0, "0 s"), (89, "89 s"), (90, "1 min 30 s"), (599, "9 min 59 s"), (600, "10 min"), (3_600, "1 h"),
-     (11_100, "3 h 5 min"), (86_400, "1 d"), (190_000, "2 d 4 h")],
-)  # fmt: skip
-def test_durations_are_short(seconds: int, text: str) -> None:
-    """Two units at most."""
-    assert duration(seconds) == text
 
 
 def test_categories_are_billed_apart() -> None:

@@ -154,10 +154,11 @@ def _pruned(what: Pruned) -> str:
 
 
 def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
+    from ticktrail.text.formatting import long_duration
     from ticktrail.text.times import parse_duration
 
     before = store.retention.ttl_seconds()
-    now = "nothing" if before is None else f"what is older than {_days(before)}"
+    now = "nothing" if before is None else f"what is older than {long_duration(before)}"
     if ttl.strip().lower() == _OFF:
         if dry_run:
             print(f"MongoDB deletes {now} by itself. Nothing was changed.")
@@ -168,10 +169,11 @@ def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
     seconds = parse_duration(ttl)
     if not store.location.startswith("mongodb"):
         store.retention.set_ttl(seconds)
+    age = long_duration(seconds)
     print(f"MongoDB deletes {now} by itself in {store.location}.")
     print(
-        f"From now on it would delete every message {_days(seconds)} after Ticktrail first saw it, and every send "
-        f"{_days(seconds)} after it was made: older ones within minutes, others when their time comes, even while "
+        f"From now on it would delete every message {age} after Ticktrail first saw it, and every send "
+        f"{age} after it was made: older ones within minutes, others when their time comes, even while "
         "Ticktrail does not run."
     )
     if dry_run:
@@ -306,10 +308,3 @@ def _confirm(question: str, *, yes: bool) -> None:
     if not typer.confirm(question, default=False, err=True):
         say("Nothing was changed.")
         raise typer.Exit(0)
-
-
-def _days(seconds: int) -> str:
-    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")):
-        if seconds % size == 0:
-            return f"{seconds // size:,} {name}{'' if seconds == size else 's'}"
-    raise AssertionError

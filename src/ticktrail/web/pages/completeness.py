@@ -9,7 +9,7 @@ from ticktrail.queries import hints as teaching
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness, read_completeness
 from ticktrail.stores.coverage import PendingExecution
 from ticktrail.stores.sync_state import Run
-from ticktrail.text.formatting import plural
+from ticktrail.text.formatting import plural, short_duration
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
@@ -132,7 +132,7 @@ def _runs(visitor: Visitor, runs: tuple[Run, ...]) -> None:
             for run in runs[:_LISTED]:
                 with parts.box(tag="tr"):
                     parts.text(words.clock(int(run.began_at.timestamp()), zone, now, seconds=True), tag="td")
-                    parts.text(trust_words.TOOK.format(seconds=run.seconds), "number", tag="td")
+                    parts.text(short_duration(run.seconds), "number", tag="td")
                     parts.text(_count(run.report.get("executions")), "number", tag="td")
                     parts.text(_count(run.report.get("newEvents")), "number", tag="td")
                     with parts.box(tag="td"):

@@ -14,7 +14,7 @@ from ticktrail.messages.filters import READ, Grouping
 from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.queries.periods import Period, day_bounds, period_of
 from ticktrail.queries.statistics import Statistics, compute_statistics
-from ticktrail.text.formatting import plural
+from ticktrail.text.formatting import plural, short_duration
 from ticktrail.web.pages import components as parts
 from ticktrail.web.pages import layout as frame
 from ticktrail.web.pages import strings as words
@@ -159,7 +159,7 @@ def _remarks(visitor: Visitor, found: Statistics, period: Period) -> None:
                 "remark not-final", title=words.NOT_FINAL_HINT,
             )  # fmt: skip
         if made.percentiles:
-            p50, p90 = (stats.duration(made.percentiles[percent]) for percent in (50, 90))
+            p50, p90 = (short_duration(made.percentiles[percent]) for percent in (50, 90))
             parts.text(
                 words.HALF_WITHIN.format(half=p50, nine=p90, rest=made.not_delivered),
                 "remark",

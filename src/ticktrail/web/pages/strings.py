@@ -8,8 +8,7 @@ from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_text import although, clause
 from ticktrail.messages.model import FAILED, Message
 from ticktrail.messages.rates import Share
-from ticktrail.messages.rates import duration as length
-from ticktrail.text.formatting import plural
+from ticktrail.text.formatting import plural, short_duration
 from ticktrail.text.sanitizing import one_line
 
 NAME = "Ticktrail"
@@ -364,14 +363,8 @@ def day(name: str, now: datetime, zone: tzinfo) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in its greatest unit: ``just now``, ``12 min``, ``3 h``, ``2 days``."""
-    if seconds < 60:
-        return "a moment"
-    if seconds < 3_600:
-        return f"{int(seconds // 60)} min"
-    if seconds < 2 * 86_400:
-        return f"{int(seconds // 3_600)} h"
-    return f"{int(seconds // 86_400)} days"
+    """Return how long ago something was: ``a moment``, ``12 min``, ``3 h``."""
+    return "a moment" if seconds < 60 else short_duration(seconds)
 
 
 def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue) -> str:
@@ -387,6 +380,6 @@ def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue
     if state.latest_status == "sent":
         waiting = now.timestamp() - state.latest_timestamp if state.latest_timestamp is not None else 0
         if waiting > 86_400:
-            return f"One tick for {length(int(waiting))}: phone off, or the person blocked you"
+            return f"One tick for {short_duration(int(waiting))}: phone off, or the person blocked you"
         return f"{text}, not delivered yet"
     return f"{text}, not read yet" if state.latest_status == "delivered" else text

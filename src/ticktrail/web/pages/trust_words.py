@@ -48,4 +48,3 @@ OPEN_KINDS = {
 RUN_HEADINGS = ("Began", "Took", "Executions", "New statuses", "How it ended")
 CAME_THROUGH = "done"
 ENDED_BADLY = "failed"
-TOOK = "{seconds:.1f} s"

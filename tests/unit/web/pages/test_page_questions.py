@@ -167,9 +167,9 @@ def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path:
         assert {title: need.listed for title, need in by_title.items()} == {
             f"{packaged().lookup(131031).title} (131031)": 1,
             f"{packaged().lookup(131026).title} (131026)": 6,
-            "One tick for more than 24 h": 24,
+            "One tick for more than 24 hours": 24,
         }
-        stuck = by_title["One tick for more than 24 h"].alert
+        stuck = by_title["One tick for more than 24 hours"].alert
         assert (stuck.messages, stuck.people) == (24, 24)
 
 
