@@ -15,7 +15,7 @@ from ticktrail.queries.completeness import (
     unprocessed_sentences,
     workflow_document,
 )
-from ticktrail.text.formatting import plural, spell_seconds
+from ticktrail.text.formatting import long_duration, plural
 
 _LABEL_WIDTH = 11
 
@@ -80,7 +80,7 @@ def _last_sync(known: Completeness, now: datetime, zone: tzinfo) -> str:
         return "none from n8n (imported data only)"
     if known.checked_at is None:
         return "no successful sync of every workflow yet"
-    age = spell_seconds((now - known.checked_at).total_seconds())
+    age = long_duration((now - known.checked_at).total_seconds())
     late = ", which is late" if known.is_late(now) else ""
     return f"{known.checked_at.astimezone(zone):%Y-%m-%d %H:%M}, {age} ago{late}"
 
