@@ -30,6 +30,7 @@ class AlertKind(enum.StrEnum):
     REFUSED = "refused"
     GAP = "gap"
     KEY = "key"
+    RECEIVER = "receiver"
 
 
 ABOUT_MESSAGES = frozenset(

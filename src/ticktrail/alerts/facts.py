@@ -17,6 +17,7 @@ from ticktrail.queries.completeness import WorkflowCompleteness, read_completene
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
+from ticktrail.stores.journal import JournalState, read_state
 
 STUCK_UNTIL = 30 * DAY_SECONDS
 """WhatsApp drops a message that could not be delivered for thirty days (Meta's page on statuses)."""
@@ -95,6 +96,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
         unanswered: sends accepted since then, at least ``silence_after`` ago, that no status confirmed.
         longest_pause: between two messages of the last fourteen days, in seconds; None where too little is known.
         key: when the API key runs out, where one is set.
+        journal: what the receiver's journal holds; None where nothing is received directly.
     """
 
     at: AlertContext
@@ -110,6 +112,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     longest_pause: int | None = None
     workflows: Sequence[WorkflowCompleteness] = ()
     key: Finding | None = None
+    journal: JournalState | None = None
 
 
 def read_facts(
@@ -136,6 +139,7 @@ def read_facts(
         longest_pause=None if last is None else _longest_pause(ledger, last),
         workflows=synced,
         key=_key(settings, now),
+        journal=read_state(settings.receiver.journal),
     )
 
 

@@ -50,6 +50,7 @@ def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> lis
         *_withheld(facts),
         *_gaps(facts),
         *_key(facts),
+        *_receiver(facts),
     ]
     wanted = [alert for alert in found if alert.kind not in rules.off and alert.key not in rules.off]
     return sorted(wanted, key=lambda one: (one.urgency != "urgent", -(one.messages or 0), one.key))
@@ -318,6 +319,36 @@ def _key(facts: AlertFacts) -> Iterator[Alert]:
             title="n8n's API key",
             says=facts.key.says,
             remedy=facts.key.remedy,
+        )
+
+
+def _receiver(facts: AlertFacts) -> Iterator[Alert]:
+    """Webhooks that the receiver could not pass on in time, or gave up."""
+    journal = facts.journal
+    if journal is None:
+        return
+    reasons = ", ".join(reason for reason, _ in journal.reasons[:3])
+    if journal.is_late(facts.at.now.timestamp()):
+        yield Alert(
+            key=key_of(AlertKind.RECEIVER, "waiting"),
+            kind=AlertKind.RECEIVER,
+            urgency="urgent",
+            title="Webhooks wait in the journal",
+            says=f"{plural(journal.to_store, 'webhook')} to store and {journal.to_forward:,} to forward, the oldest "
+            f"since {recent_time(int(journal.oldest_at or 0), facts.at.now, facts.at.zone)}"
+            f"{': ' + reasons if reasons else ''}.",
+            remedy="Check n8n and the store. Nothing is lost: type ticktrail receive --status for details.",
+            since_timestamp=int(journal.oldest_at or 0),
+        )
+    if journal.failed:
+        yield Alert(
+            key=key_of(AlertKind.RECEIVER, "failed"),
+            kind=AlertKind.RECEIVER,
+            urgency="urgent",
+            title="Webhooks could not be passed on",
+            says=f"{plural(journal.failed, 'webhook')} could not be stored or forwarded"
+            f"{': ' + reasons if reasons else ''}.",
+            remedy="Type ticktrail receive --status for the reasons, and ticktrail receive --replay to try again.",
         )
 
 

@@ -15,6 +15,7 @@ import msgspec
 from ticktrail.health import settings_check as setup
 from ticktrail.health import store_check as ledger
 from ticktrail.health.checks import Finding, Severity
+from ticktrail.health.receiver_check import check_receiver
 from ticktrail.settings.settings import Settings, load_sound_settings
 from ticktrail.stores import Store
 
@@ -62,6 +63,7 @@ def examine(
     else:
         tell("looking at the store ...")
         findings += ledger.look(settings, open_configured_store)
+    findings += check_receiver(settings, datetime.now(UTC))
     hide = _hider(settings)
     return tuple(
         msgspec.structs.replace(finding, says=hide(finding.says), remedy=hide(finding.remedy)) for finding in findings
@@ -76,6 +78,7 @@ def _hider(settings: Settings) -> Callable[[str], str]:
     """What takes the secrets out of a sentence. None should be in one; this is the second lock on the door."""
     n8n = settings.n8n
     secrets = [n8n.api_key, n8n.basic_pass, settings.heartbeat_url, *(value for _, value in n8n.headers)]
+    secrets += [*settings.receiver.app_secrets, settings.receiver.verify_token]
     texts = {secret.reveal() for secret in secrets if secret is not None}
     if str(settings.store_url) != settings.store_url.reveal():
         texts.add(settings.store_url.reveal())

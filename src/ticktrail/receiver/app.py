@@ -15,8 +15,8 @@ from urllib.parse import parse_qs
 import msgspec
 
 from ticktrail.receiver.contents import read_contents
-from ticktrail.receiver.journal import DONE, WAITING, Journal, Webhook
 from ticktrail.receiver.signature import is_signed
+from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

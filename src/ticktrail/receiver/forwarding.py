@@ -15,8 +15,8 @@ import msgspec
 
 from ticktrail.errors import TicktrailError
 from ticktrail.receiver.contents import read_contents
-from ticktrail.receiver.journal import Journal, Webhook
 from ticktrail.stores import Store
+from ticktrail.stores.journal import Journal, Webhook
 
 log = logging.getLogger(__name__)
 

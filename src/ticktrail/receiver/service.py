@@ -18,12 +18,9 @@ from prometheus_client.registry import Collector
 from ticktrail.errors import FatalError
 from ticktrail.receiver.app import JournalWriter, ReceiverApp, Rules, Verify
 from ticktrail.receiver.forwarding import Deliverer
-from ticktrail.receiver.journal import Journal, JournalState
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
-
-LATE_SECONDS = 900
-"""A webhook that waits longer than this makes ``/readyz`` answer 503 and raises an alert."""
+from ticktrail.stores.journal import Journal, JournalState
 
 _STOP_SECONDS = 5
 _MOST_CONNECTIONS = 2_000
@@ -141,15 +138,10 @@ def _verifier(forward_url: str) -> Verify:
 
 def _probe(journal: Journal, deliverer: Deliverer) -> tuple[bytes, bool]:
     state = journal.state()
-    ready = not deliverer.problems.get("store") and not is_late(state, time.time())
+    ready = not deliverer.problems.get("store") and not state.is_late(time.time())
     registry = CollectorRegistry()
     registry.register(_JournalCollector(state))
     return generate_latest(registry), ready
-
-
-def is_late(state: JournalState, now: float) -> bool:
-    """Whether a webhook has waited longer than :data:`LATE_SECONDS`."""
-    return state.oldest_at is not None and now - state.oldest_at > LATE_SECONDS
 
 
 class _JournalCollector(Collector):

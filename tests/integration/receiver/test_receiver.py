@@ -200,7 +200,7 @@ def test_a_journal_that_cannot_be_written_is_a_503(tmp_path: Path, monkeypatch: 
     """Meta is told to try again, and tries for days; nothing is acknowledged that is not on disk."""
     import sqlite3  # noqa: PLC0415 - only here
 
-    from ticktrail.receiver.journal import Journal  # noqa: PLC0415 - only here
+    from ticktrail.stores.journal import Journal  # noqa: PLC0415 - only here
 
     def full(*_: Any) -> None:
         raise sqlite3.OperationalError("database or disk is full")

@@ -23,6 +23,7 @@ from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.stores.coverage import Facts, Gap, LostExecution, PendingExecution, PendingKind
+from ticktrail.stores.journal import JournalState
 
 NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 """20:00 in Riyadh."""
@@ -439,3 +440,33 @@ def test_quiet_hours(hours: str, clock: str, quiet: bool) -> None:  # noqa: FBT0
 def test_the_code_of_a_refused_send(errors: object, code: str | None) -> None:
     """The first error's, when it is a number or a word."""
     assert first_code(errors) == code
+
+
+def journal(**changes: Any) -> JournalState:
+    """A journal in which nothing waits, but for the changes."""
+    usual: dict[str, Any] = {
+        "to_store": 0,
+        "to_forward": 0,
+        "failed": 0,
+        "oldest_at": None,
+        "reasons": (),
+        "counts": {},
+    }
+    return JournalState(**{**usual, **changes})
+
+
+def test_webhooks_that_wait_too_long_raise_an_alert() -> None:
+    """A webhook that waits for more than 15 minutes is urgent, with the reason; a younger one is not an alert."""
+    assert about(journal=journal()) == []
+    assert about(journal=journal(to_forward=3, oldest_at=SECONDS - 900)) == []
+    waiting = journal(to_forward=3, oldest_at=SECONDS - 901, reasons=(("n8n answered 404", 3),))
+    (alert,) = about(journal=waiting)
+    assert (alert.kind, alert.urgency) == (AlertKind.RECEIVER, "urgent")
+    assert alert.says == "0 webhooks to store and 3 to forward, the oldest since 19:44: n8n answered 404."
+
+
+def test_webhooks_that_were_given_up_raise_an_alert() -> None:
+    """It names their number, the reasons and how to try again."""
+    (alert,) = about(journal=journal(failed=2, reasons=(("n8n answered 404", 2),)))
+    assert alert.says == "2 webhooks could not be stored or forwarded: n8n answered 404."
+    assert "ticktrail receive --replay" in alert.remedy

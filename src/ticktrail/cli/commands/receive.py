@@ -12,15 +12,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.options import ReportFormat, ReportOption, StoreOption, open_configured_store, read_settings, say
+from ticktrail.cli.options import (
+    LogFormat,
+    LogFormatOption,
+    ReportFormat,
+    ReportOption,
+    StoreOption,
+    open_configured_store,
+    read_settings,
+    say,
+)
 from ticktrail.cli.signals import stopping
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.settings.optional_packages import install_command
 
 if TYPE_CHECKING:
-    from ticktrail.receiver.journal import Journal, JournalState
     from ticktrail.receiver.service import Receiver
     from ticktrail.settings.settings import Settings
+    from ticktrail.stores.journal import Journal, JournalState
 
 app = typer.Typer()
 
@@ -43,6 +52,7 @@ def receive(
     ] = False,
     form: ReportOption = ReportFormat.text,
     store: StoreOption = None,
+    log_format: LogFormatOption = LogFormat.text,
 ) -> None:
     """Receive Meta's webhooks directly."""
     settings = read_settings(store)
@@ -53,6 +63,10 @@ def receive(
             if status:
                 _print_state(journal, settings, form)
         return
+    from ticktrail.cli import logs
+
+    logs.configure(log_format)
+    logs.hide_secrets(settings)
     stop = threading.Event()
     with stopping(stop, signal.SIGTERM, signal.SIGINT), ExitStack() as stack:
         receiver = open_receiver(settings, host, port, ended=stop)
@@ -99,7 +113,7 @@ def open_receiver(
 
 
 def _existing_journal(settings: Settings) -> Journal:
-    from ticktrail.receiver.journal import Journal
+    from ticktrail.stores.journal import Journal
 
     path = settings.receiver.journal
     if not path.is_file():

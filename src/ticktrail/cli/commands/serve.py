@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ticktrail.cli.commands.receive import open_receiver
 from ticktrail.cli.commands.sync import sync_loop
 from ticktrail.cli.options import (
     WATCH_SECONDS,
@@ -102,8 +104,11 @@ def run(
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import Server
 
-        with Server(dashboard, listening, ended=stop) as server:
+        with ExitStack() as stack:
+            server = stack.enter_context(Server(dashboard, listening, ended=stop))
             _say_where(host, port)
+            if settings.receiver.app_secrets:
+                stack.enter_context(open_receiver(settings, ended=stop))
             sync_loop(
                 every,
                 store,

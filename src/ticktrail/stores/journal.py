@@ -20,6 +20,9 @@ from ticktrail.errors import StoreRefusedError
 DONE, WAITING, FAILED = 0, 1, 2
 """State of one of the two jobs of a webhook: done or not needed, waiting, given up until someone replays it."""
 
+LATE_SECONDS = 900
+"""A webhook that waits longer than this makes ``/readyz`` answer 503 and raises an alert."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS webhook (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -83,6 +86,10 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: float | None
     reasons: tuple[tuple[str, int], ...]
     counts: dict[str, int]
+
+    def is_late(self, now: float) -> bool:
+        """Whether a webhook has waited longer than :data:`LATE_SECONDS`."""
+        return self.oldest_at is not None and now - self.oldest_at > LATE_SECONDS
 
 
 _COUNT = "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
@@ -262,6 +269,18 @@ class Journal:
         with self._lock:
             rows = self._connection.execute(statement, values).fetchall()
         return [Webhook(**dict(zip(Webhook.__struct_fields__, row, strict=True))) for row in rows]
+
+
+def read_state(path: Path) -> JournalState | None:
+    """Summary of the journal at a path; None when there is none.
+
+    Raises:
+        StoreRefusedError: the file is no journal, or cannot be read.
+    """
+    if not path.is_file():
+        return None
+    with Journal(path) as journal:
+        return journal.state()
 
 
 def _connect(path: Path, synchronous: str) -> sqlite3.Connection:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ticktrail.errors import StoreRefusedError
-from ticktrail.receiver.journal import DONE, WAITING, Journal, Webhook
+from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 
 def webhook(number: str = "1", *, storing: int = DONE, forwarding: int = WAITING, at: float = 100.0) -> Webhook:
