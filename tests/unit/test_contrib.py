@@ -196,7 +196,8 @@ def metric_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
                 errors=({"code": 131026, "title": "t"},) if status == "failed" else (),
             )
             store.write([event], at=now)
-        store.sync_state.save_coverage("https://n8n.example.com|flow|1|place", Change(facts=Facts(checked_at=now)))
+        scope = f"https://n8n.example.com|flow|1|{store.sync_state.identity()}"
+        store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=now)))
     return served_metrics(path)
 
 
@@ -256,7 +257,8 @@ def test_metrics_are_those_that_were_promised(metric_names: set[str]) -> None:
     promised = {
         *("ticktrail_messages", "ticktrail_status_events_total", "ticktrail_failures_total"),
         *("ticktrail_time_to_deliver_seconds_bucket", "ticktrail_last_status_timestamp_seconds"),
-        *("ticktrail_last_sync_success_timestamp_seconds", "ticktrail_executions_unreadable"),
+        *("ticktrail_last_sync_success_timestamp_seconds", "ticktrail_sync_late_after_seconds"),
+        "ticktrail_executions_unreadable",
         *("ticktrail_api_key_expiry_timestamp_seconds", "ticktrail_build_info"),
     }
     assert promised <= metric_names

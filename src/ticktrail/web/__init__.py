@@ -1,5 +1,5 @@
-"""What people look at and machines read: pages, a JSON API, metrics. Needs the extra ``ticktrail[dashboard]``.
+"""Web server: pages for people, a JSON API, metrics and probes. Needs the extra ``ticktrail[dashboard]``.
 
-:mod:`~ticktrail.web.server` puts it together; :mod:`~ticktrail.web.security.middleware` lets nobody past whom
-:mod:`~ticktrail.web.roles` does not know.
+Guarantees that every request has a role before a route sees it, and that store queries run in a bounded worker pool.
+Does not know the command line, and imports no other face.
 """

@@ -1,9 +1,8 @@
-"""``/metrics`` for Prometheus: the ledger's figures, counted at most every fifteen seconds.
+"""``/metrics`` for Prometheus: counts of the store, read at most every 15 seconds.
 
-Counters begin at 0 with each start, as Prometheus expects of them: else what ``prune`` took away while nothing ran
-would look like a counter that began anew, and everything the ledger holds like news. No message id and no person's
-number is ever a label. What a stranger can put into a payload (numbers' ids, codes) is bounded: the largest have a
-series each, the rest share one.
+Counters begin at 0 with each start, as Prometheus expects, so that neither pruning nor the messages already stored look
+like events. No label holds a message id or a person's number. Labels that strangers can choose (sending numbers,
+failure codes) are bounded: the largest have their own series, the others share one.
 """
 
 from __future__ import annotations
@@ -34,44 +33,49 @@ from ticktrail.text.phone_numbers import own_name
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
-MOST_SERIES = 50
-"""Numbers, and failure codes that the catalogue does not know, that have series of their own: the largest."""
+MAX_SERIES = 50
+"""Maximum number of series by sending number, and by failure code that the catalogue does not know."""
 
-REST = "other"
+OTHER = "other"
 
 BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200, 86_400)
-"""Seconds. Most messages arrive within five; a phone that was off for the night takes hours."""
+"""In seconds. Most messages are delivered within five; a phone that is off at night takes hours."""
 
 _EVERYTHING = MessageFilter()
 _LATEST = 20
-"""So many of the messages that changed last are looked at for the newest status."""
+"""Number of messages, those updated last, among which the newest status is searched."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read of a ledger at one moment.
+    """Values read from a store at one time.
 
     Attributes:
-        failures: messages by failure code; codes of the catalogue are there with 0, so that their first is an increase.
-        last_status: Unix seconds of the newest status.
-        synced: when each workflow was last read through, Unix seconds.
-        not_shown: executions that n8n would not show, by workflow.
+        failures: messages by failure code; the catalogue's codes are always included, so that a first failure is an
+            increase.
+        last_status: time of the newest status, in Unix seconds.
+        synced: start of the last successful sync by workflow, in Unix seconds.
+        late_after: age in seconds at which a sync is late, by workflow.
+        withheld: number of executions that n8n withheld, by workflow.
     """
 
     totals: Counts
     failures: Mapping[str, int]
     last_status: int | None
     synced: Mapping[str, float]
-    not_shown: Mapping[str, int]
+    late_after: Mapping[str, float]
+    withheld: Mapping[str, int]
 
 
 def read(store: Store, settings: Settings, now: datetime) -> Reading:
-    """Ask the store, for what is quickly counted."""
+    """Read the values that are counted quickly."""
     young = young_from(now)
     (totals,) = store.statistics(_EVERYTHING, young_since=young, details=True)
     synced: dict[str, float] = {}
-    hidden: dict[str, int] = {}
+    late_after: dict[str, float] = {}
+    withheld: dict[str, int] = {}
     for one in read_completeness(store, settings).workflows:
-        hidden[one.workflow_id] = hidden.get(one.workflow_id, 0) + len(one.withheld)
+        withheld[one.workflow_id] = withheld.get(one.workflow_id, 0) + len(one.withheld)
+        late_after[one.workflow_id] = one.late_after.total_seconds()
         if one.checked_at is not None:
             synced[one.workflow_id] = max(one.checked_at.timestamp(), synced.get(one.workflow_id, 0.0))
     return Reading(
@@ -82,55 +86,56 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
         ),
         last_status=_last_status(store, now),
         synced=synced,
-        not_shown=hidden,
+        late_after=late_after,
+        withheld=withheld,
     )
 
 
 def read_numbers(store: Store, user_file: UserFile, now: datetime) -> dict[str, Counts]:
-    """Counts by the number that sent: its own name, else its id. Of a million messages this takes seconds."""
+    """Counts by sending number: its configured name, else its id. Takes seconds for a million messages."""
     return _by_number(store.statistics(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), user_file)
 
 
 def _last_status(store: Store, now: datetime) -> int | None:
-    """When the newest status happened: of the message that was sent last, or of one that is older and was read now."""
-    asked = (MessageFilter(limit=1), MessageFilter(limit=_LATEST, order="updated"))
-    moments = (message.state.latest_timestamp for chosen in asked for message in store.messages(chosen))
-    return max((moment for moment in moments if moment is not None and moment <= now.timestamp()), default=None)
+    """Time of the newest status, of the message sent last or of those updated last."""
+    filters = (MessageFilter(limit=1), MessageFilter(limit=_LATEST, order="updated"))
+    times = (message.state.latest_timestamp for chosen in filters for message in store.messages(chosen))
+    return max((time for time in times if time is not None and time <= now.timestamp()), default=None)
 
 
 class Metrics:
-    """Readings as text. Counters only grow, from the first reading on: a ledger that is pruned takes nothing back."""
+    """Readings as text. Counters only grow, from the first reading on; pruning the store does not lower them."""
 
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], tuple[int, int]] = {}
         self._begun = False
 
     def text(self, reading: Reading, numbers: Mapping[str, Counts], *, key_expiry: float | None = None) -> bytes:
-        """What ``/metrics`` answers.
+        """The answer of ``/metrics``.
 
         Args:
-            numbers: as :func:`read_numbers` gives them.
-            key_expiry: as :func:`expiry_of_key` gives it.
+            numbers: from :func:`read_numbers`.
+            key_expiry: from :func:`expiry_of_key`.
         """
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Families([*self._families(reading), _messages(numbers), *_expiry(key_expiry)]))
         return generate_latest(registry)
 
     def begin(self, reading: Reading) -> None:
-        """Count from here on; without this, from the first text on."""
+        """Count from this reading on; without it, from the first text on."""
         for _ in self._families(reading):
             pass
 
     def _families(self, reading: Reading) -> Iterator[GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily]:
         yield self._counter(
             "ticktrail_status_events",
-            "Messages that were reported to have got so far since the start, by status.",
+            "Messages that reached a status since the start.",
             "status",
             _events(reading.totals),
         )
         yield self._counter(
             "ticktrail_failures",
-            "Messages that failed since the start, by WhatsApp's code.",
+            "Messages that failed since the start, by Meta's error code.",
             "code",
             reading.failures,
         )
@@ -138,30 +143,36 @@ class Metrics:
         self._begun = True
         if reading.last_status is not None:
             yield GaugeMetricFamily(
-                "ticktrail_last_status_timestamp_seconds", "When the newest status happened.", reading.last_status
+                "ticktrail_last_status_timestamp_seconds", "Time of the newest status.", reading.last_status
             )
         synced = GaugeMetricFamily(
             "ticktrail_last_sync_success_timestamp_seconds",
-            "When the last sync that came through began: the ledger is complete up to then.",
+            "Start of the last successful sync; the store is complete up to then.",
             labels=["workflow"],
         )
-        for name, moment in sorted(reading.synced.items()):
-            synced.add_metric([name], moment)
+        for name, time in sorted(reading.synced.items()):
+            synced.add_metric([name], time)
         yield synced
-        hidden = GaugeMetricFamily(
-            "ticktrail_executions_unreadable", "Executions that n8n would not show so far.", labels=["workflow"]
+        late_after = GaugeMetricFamily(
+            "ticktrail_sync_late_after_seconds", "Age at which the last successful sync is late.", labels=["workflow"]
         )
-        for name, count in sorted(reading.not_shown.items()):
-            hidden.add_metric([name], count)
-        yield hidden
-        build = GaugeMetricFamily("ticktrail_build_info", "Always 1; the label tells the version.", labels=["version"])
+        for name, seconds in sorted(reading.late_after.items()):
+            late_after.add_metric([name], seconds)
+        yield late_after
+        withheld = GaugeMetricFamily(
+            "ticktrail_executions_unreadable", "Executions whose data n8n withheld.", labels=["workflow"]
+        )
+        for name, count in sorted(reading.withheld.items()):
+            withheld.add_metric([name], count)
+        yield withheld
+        build = GaugeMetricFamily("ticktrail_build_info", "Always 1, with the version as label.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build
 
     def _counter(self, name: str, help_text: str, label: str, counts: Mapping[str, int]) -> CounterMetricFamily:
         family = CounterMetricFamily(name, help_text, labels=[label])
-        known = {value for seen_name, value in self._seen if seen_name == name}
-        for value in sorted({*counts, *known}):
+        before = {value for seen_name, value in self._seen if seen_name == name}
+        for value in sorted({*counts, *before}):
             family.add_metric([value], self._grown(name, value, counts.get(value, 0)))
         return family
 
@@ -172,13 +183,13 @@ class Metrics:
             inside = sum(messages for seconds, messages in delays.items() if above < seconds <= bound)
             reached += self._grown(name, str(bound), inside)
             buckets.append(("+Inf" if bound == sys.maxsize else str(float(bound)), reached))
-        family = HistogramMetricFamily(name, "From sent to delivered, of messages delivered since the start.")
+        family = HistogramMetricFamily(name, "Seconds from sent to delivered, of messages delivered since the start.")
         total = sum(seconds * messages for seconds, messages in delays.items())
         family.add_metric([], buckets, self._grown(name, "sum", total))
         return family
 
     def _grown(self, name: str, value: str, count: int) -> int:
-        """How far the count has grown since the first reading; what shrinks stands still."""
+        """Growth of a count since the first reading; a count that shrinks adds nothing."""
         last, total = self._seen.get((name, value), (0 if self._begun else count, 0))
         total += max(0, count - last)
         self._seen[name, value] = count, total
@@ -190,17 +201,17 @@ class _Families(Collector):
         self._families = families
 
     def collect(self) -> Iterable[GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily]:
-        """The families, as they are."""
+        """The families of one reading."""
         return self._families
 
 
-def _expiry(moment: float | None) -> Iterator[GaugeMetricFamily]:
-    if moment is not None:
-        yield GaugeMetricFamily("ticktrail_api_key_expiry_timestamp_seconds", "When n8n's API key runs out.", moment)
+def _expiry(time: float | None) -> Iterator[GaugeMetricFamily]:
+    if time is not None:
+        yield GaugeMetricFamily("ticktrail_api_key_expiry_timestamp_seconds", "Expiry of n8n's API key.", time)
 
 
 def expiry_of_key(key: Secret | None) -> float | None:
-    """Unix seconds at which n8n's API key runs out, as far as it says so itself (it is a JWT)."""
+    """Expiry of n8n's API key in Unix seconds, read from the key, which is a JWT; None where it has none."""
     if key is None:
         return None
     parts = key.reveal().split(".")
@@ -217,18 +228,18 @@ def expiry_of_key(key: Secret | None) -> float | None:
 def _messages(numbers: Mapping[str, Counts]) -> GaugeMetricFamily:
     family = GaugeMetricFamily(
         "ticktrail_messages",
-        "Messages to people by where they stand; delivered leaves out those that were read.",
+        "Messages to people by current status and sending number; delivered excludes read.",
         labels=["status", "number"],
     )
     for number, counts in sorted(numbers.items()):
-        standing = {
+        by_status = {
             "sent": counts.on_the_way,
             "delivered": counts.delivered - counts.read,
             "read": counts.read,
             "failed": counts.failed,
-            REST: counts.other,
+            OTHER: counts.other,
         }
-        for status, messages in standing.items():
+        for status, messages in by_status.items():
             family.add_metric([status, number], messages)
     return family
 
@@ -250,25 +261,25 @@ def _by_number(groups: Iterable[Group], user_file: UserFile) -> dict[str, Counts
         name = "unknown"
         if group.key is not None:
             name = own_name(user_file.numbers, str(group.key), group.label) or _plain(str(group.key))
-        if name not in found and len(found) >= MOST_SERIES:
-            name = REST
+        if name not in found and len(found) >= MAX_SERIES:
+            name = OTHER
         found[name] = found.get(name, Counts()) + group.counts
     return found
 
 
 def _by_code(groups: Iterable[Group], known: Collection[str] = ()) -> dict[str, int]:
-    """Messages by code; what is no code of Meta's kind (one to seven digits) is ``other``, none at all ``unknown``.
+    """Messages by error code: ``other`` for codes of more than seven digits, ``unknown`` without a code.
 
     Args:
-        known: codes that have a series each in any case.
+        known: codes that always have a series.
     """
     found = {code: 0 for code in known if _is_code(code)}
-    most = len(found) + MOST_SERIES
+    most = len(found) + MAX_SERIES
     for group in sorted(groups, key=lambda group: (-group.counts.failed, str(group.key))):
         text = "unknown" if group.key is None else str(group.key)
-        name = text if group.key is None or _is_code(text) else REST
+        name = text if group.key is None or _is_code(text) else OTHER
         if name not in found and len(found) >= most:
-            name = REST
+            name = OTHER
         found[name] = found.get(name, 0) + group.counts.failed
     return found
 
@@ -278,5 +289,5 @@ def _is_code(text: str) -> bool:
 
 
 def _plain(key: str) -> str:
-    """A phone number id as Meta makes them; whatever else stands there a stranger wrote."""
-    return key if key.isascii() and key.isdigit() and len(key) <= 20 else REST
+    """The key, if it looks like Meta's phone number ids; a stranger can write anything else there."""
+    return key if key.isascii() and key.isdigit() and len(key) <= 20 else OTHER

@@ -1,4 +1,7 @@
-"""Answers that say what is wrong, its name and a remedy: ``application/problem+json`` (RFC 9457)."""
+"""Error answers as ``application/problem+json``.
+
+See: https://www.rfc-editor.org/rfc/rfc9457
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ RETRY_SECONDS = 5
 
 
 class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
-    """Something is wrong with a request."""
+    """A request cannot be answered; becomes an answer with this status."""
 
     def __init__(
         self, status: int, detail: str, *, remedy: str = "", name: str | None = None, retry_seconds: int | None = None
@@ -39,10 +42,10 @@ class Problem(Exception):  # noqa: N818 - what RFC 9457 calls it
 def problem(
     status: int, detail: str, *, remedy: str = "", name: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The answer.
+    """Build an error answer.
 
     Args:
-        name: of the parameter or setting that is wrong, where it is one.
+        name: the parameter, header or setting that is wrong, if it is one.
     """
     document: dict[str, Any] = {
         "type": "about:blank",
@@ -52,12 +55,12 @@ def problem(
         "name": name,
         "remedy": remedy or None,
     }
-    known = {key: value for key, value in document.items() if value is not None}
-    return Response(json.dumps(known, ensure_ascii=True).encode(), status, headers, MEDIA_TYPE)
+    filled = {key: value for key, value in document.items() if value is not None}
+    return Response(json.dumps(filled, ensure_ascii=True).encode(), status, headers, MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:
-    """Have every error of the app answered in this way."""
+    """Answer every error of an app as problem+json."""
     app.add_exception_handler(Problem, _of_problem)
     app.add_exception_handler(TicktrailError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
@@ -66,57 +69,56 @@ def install(app: FastAPI) -> None:
 
 
 def of_error(error: TicktrailError, role: Role | None) -> Response:
-    """What one of our errors means to somebody who sent a request.
+    """Build the answer for one of Ticktrail's errors.
 
-    A store's own sentence names hosts and folders, and so may one about a setting: these are for those who may see
-    everything.
+    Errors of the store and the settings name hosts and folders, so only the ``full`` role sees their text.
     """
-    said, remedy = str(error), error.remedy
-    again = {"Retry-After": str(RETRY_SECONDS)}
+    detail, remedy = str(error), error.remedy
+    retry = {"Retry-After": str(RETRY_SECONDS)}
     if isinstance(error, BusyError):
-        return problem(503, said, remedy=remedy, headers=again)
+        return problem(503, detail, remedy=remedy, headers=retry)
     if role is not Role.FULL:
-        said, remedy = (hide_places(mask_text(text)) for text in (said, remedy))
+        detail, remedy = (hide_places(mask_text(text)) for text in (detail, remedy))
     if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError):
-        return problem(400, _as_parameters(said), remedy=_as_parameters(remedy))
+        return problem(400, _as_parameters(detail), remedy=_as_parameters(remedy))
     if isinstance(error, NotFoundError):
-        return problem(404, said, remedy=remedy)
-    headers = again if isinstance(error, StoreUnavailableError) else None
+        return problem(404, detail, remedy=remedy)
+    headers = retry if isinstance(error, StoreUnavailableError) else None
     if role is Role.FULL:
-        return problem(503, said, remedy=remedy, headers=headers)
-    what = "The settings cannot be used." if isinstance(error, SettingsError) else "The store did not answer."
-    return problem(503, what, remedy="Tell whoever runs Ticktrail.", headers=headers)
+        return problem(503, detail, remedy=remedy, headers=headers)
+    general = "The settings cannot be used." if isinstance(error, SettingsError) else "The store did not answer."
+    return problem(503, general, remedy="Ask the person who runs Ticktrail.", headers=headers)
 
 
 def _as_parameters(text: str) -> str:
-    """``--not-read`` is ``not_read`` in an address."""
-    return re.sub(r"--([a-z-]+)", lambda found: found[1].replace("-", "_"), text)
+    """Name options as parameters: ``--not-read`` is ``not_read``."""
+    return re.sub(r"--([a-z-]+)", lambda match: match[1].replace("-", "_"), text)
 
 
 async def _of_problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)  # noqa: S101 - what it was registered for
+    assert isinstance(error, Problem)  # noqa: S101 - registered for this class
     return problem(error.status, str(error), remedy=error.remedy, name=error.name, headers=error.headers)
 
 
 async def _of_ours(request: Request, error: Exception) -> Response:
-    assert isinstance(error, TicktrailError)  # noqa: S101 - what it was registered for
+    assert isinstance(error, TicktrailError)  # noqa: S101 - registered for this class
     return of_error(error, role_of(request))
 
 
 async def _of_validation(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - what it was registered for
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     first = error.errors()[0]
     name = next((str(part) for part in first["loc"][1:]), "request")[:60]
     if first["type"] == "extra_forbidden":
         return problem(
-            400, f"There is no parameter {name!r} here.", name=name, remedy="/api/v1/docs names those there are."
+            400, f"{name!r} is not a parameter of this path.", name=name, remedy="See /api/v1/docs for its parameters."
         )
-    return problem(400, f"{name}: {first['msg'][:300]}.", name=name, remedy="/api/v1/docs says what it takes.")
+    return problem(400, f"{name}: {first['msg'][:300]}.", name=name, remedy="See /api/v1/docs for valid values.")
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-    remedy = "/api/v1/docs names what there is." if request.url.path.startswith("/api/") else ""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
+    remedy = "See /api/v1/docs for the paths of the API." if request.url.path.startswith("/api/") else ""
     return problem(error.status_code, str(error.detail), remedy=remedy, headers=error.headers)
 
 

@@ -1,11 +1,8 @@
-"""Who may look: tokens, roles, and the sessions that a login begins.
+"""Roles and the tokens that grant them.
 
-Two roles. ``full`` sees everything. ``viewer`` sees figures, and messages with numbers masked: no texts, no links
-into n8n, no search for a person. Without a token everybody who reaches this machine's own address is ``full``; so
-without one nothing but a loopback address is listened on.
-
-A session is a signed text in a cookie. Its key is made of the role's own token: sessions outlive a restart, a changed
-token ends its sessions, and whoever has the viewer's cookie can learn nothing of the other token from it.
+``full`` sees everything. ``viewer`` sees statistics, and messages with masked numbers: no texts, no links into n8n, no
+search for a person. Without a token, everybody who reaches the server is ``full``, so it then listens on a loopback
+address only.
 """
 
 from __future__ import annotations
@@ -23,26 +20,25 @@ from ticktrail.errors import ConfigurationError
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import Settings
 
-SESSION_SECONDS = 30 * 86_400
-"""A screen on a wall is not asked for a token every day."""
-
 ROLE_KEY = "ticktrail_role"
-_LONGEST_TEXT = 1_024
+"""Key of the role in the state of a request's scope."""
+
+_MAX_TOKEN = 1_024
 
 
 class Role(enum.StrEnum):
-    """What somebody may see."""
+    """What a visitor may see."""
 
     FULL = "full"
     VIEWER = "viewer"
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is let in.
+    """The tokens that are accepted.
 
     Attributes:
-        tokens: by role; without any, everybody is ``full``.
-        salt: for masked message ids: the same id looks the same until the next start.
+        tokens: by role; without any, every visitor is ``full``.
+        salt: of masked message ids, which stay the same until the next start.
     """
 
     tokens: dict[Role, Secret] = {}
@@ -50,53 +46,53 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked for a token."""
+        """True when no token is needed."""
         return not self.tokens
 
     def role_by_token(self, text: str) -> Role | None:
-        """Whose token this is. Takes as long for a wrong one as for a right one."""
-        given = _digest(text[:_LONGEST_TEXT])
-        found = None
+        """The role of a token; None for a wrong one. Takes equally long for both."""
+        given = _digest(text[:_MAX_TOKEN])
+        granted = None
         for role, token in self.tokens.items():
             if hmac.compare_digest(given, _digest(token.reveal())):
-                found = role
-        return found
+                granted = role
+        return granted
 
     def role_of(self, request: HTTPConnection) -> Role:
-        """Whom the guard found behind a request for a page; the least of roles when it found nobody."""
+        """The role of a request for a page; ``viewer`` where none was determined."""
         return role_of(request) or Role.VIEWER
 
 
 def access_for(settings: Settings, host: str) -> Access:
-    """Who is let in when this address is listened on.
+    """The tokens of the settings, for a server that listens on this address.
 
     Raises:
-        ConfigurationError: the address is reached from other machines and there is no token; or a viewer's token
-            stands alone, or both are the same.
+        ConfigurationError: other machines reach the address and there is no token; or the viewer's token is set alone,
+            or equals the other.
     """
     full, viewer = settings.dashboard.token, settings.dashboard.viewer_token
     if full is None and not is_loopback(host):
         raise ConfigurationError(
-            f"Other machines reach {host}, and TICKTRAIL_DASHBOARD_TOKEN is not set: anybody could read every message.",
-            remedy="Make a token (openssl rand -hex 24) and put it into TICKTRAIL_DASHBOARD_TOKEN, or into a file that "
-            "TICKTRAIL_DASHBOARD_TOKEN_FILE names. Or leave --host away: then only this machine is let in.",
+            f"--host {host} can be reached from other machines, but TICKTRAIL_DASHBOARD_TOKEN is not set.",
+            remedy="Create a token (openssl rand -hex 24) and put it into TICKTRAIL_DASHBOARD_TOKEN, or into a file "
+            "named by TICKTRAIL_DASHBOARD_TOKEN_FILE. Or omit --host to allow this machine only.",
         )
     if full is None and viewer is not None:
         raise ConfigurationError(
-            "TICKTRAIL_DASHBOARD_VIEWER_TOKEN is set, but TICKTRAIL_DASHBOARD_TOKEN is not.",
-            remedy="Set TICKTRAIL_DASHBOARD_TOKEN too: without it everybody on this machine sees everything.",
+            "TICKTRAIL_DASHBOARD_VIEWER_TOKEN is set without TICKTRAIL_DASHBOARD_TOKEN.",
+            remedy="Set TICKTRAIL_DASHBOARD_TOKEN too; without it, every user of this machine sees everything.",
         )
     if full is not None and full == viewer:
         raise ConfigurationError(
             "TICKTRAIL_DASHBOARD_TOKEN and TICKTRAIL_DASHBOARD_VIEWER_TOKEN are the same.",
-            remedy="Make another one for viewers: openssl rand -hex 24",
+            remedy="Create another token for viewers: openssl rand -hex 24",
         )
-    found = {Role.FULL: full, Role.VIEWER: viewer}
-    return Access(tokens={role: token for role, token in found.items() if token is not None})
+    tokens = {Role.FULL: full, Role.VIEWER: viewer}
+    return Access(tokens={role: token for role, token in tokens.items() if token is not None})
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address means this machine, and is reached from it only."""
+    """True for a name or address that only this machine can reach."""
     name = host.strip("[]").lower()
     if name == "localhost":
         return True
@@ -107,11 +103,11 @@ def is_loopback(host: str) -> bool:
 
 
 def role_of(request: HTTPConnection) -> Role | None:
-    """Whom the guard found behind a request; None for somebody not logged in, on the few pages that need no login."""
+    """The role that the middleware found for a request; None without one."""
     role = request.scope.get("state", {}).get(ROLE_KEY)
     return role if isinstance(role, Role) else None
 
 
 def _digest(text: str) -> bytes:
-    """Of equal length whatever the text: comparing texts themselves would tell how long the right one is."""
+    """A digest has the same length for every text, so comparing it does not reveal the length of the token."""
     return hashlib.sha256(text.encode("utf-8", "replace")).digest()

@@ -1,4 +1,4 @@
-"""Puts the dashboard together, and serves it until it is asked to stop."""
+"""The dashboard as one ASGI app, and its server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ticktrail.stores import Store
 from ticktrail.stores.opening import open_conversations
 from ticktrail.web import metrics, probes
 from ticktrail.web import problem_details as problems
-from ticktrail.web.api import docs as handbook
+from ticktrail.web.api import docs
 from ticktrail.web.api import routes as api
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.roles import Access
@@ -47,41 +47,41 @@ from ticktrail.web.store_pool import StorePool, open_store_pool
 METRICS_SECONDS = 15.0
 
 _REMEDIES = {
-    errno.EADDRINUSE: "Stop what listens there, or choose another port, such as --port 8766.",
-    errno.EACCES: "Ports below 1024 are the administrator's. Choose another, such as --port 8765.",
+    errno.EADDRINUSE: "Stop the program that uses the port, or choose another port, such as --port 8766.",
+    errno.EACCES: "Ports below 1024 need administrator rights. Choose another port, such as --port 8765.",
 }
-_NO_ADDRESS = "Give an address that this machine has: --host 127.0.0.1, or --host 0.0.0.0 for all of them."
+_NO_ADDRESS = "Use an address of this machine: --host 127.0.0.1, or --host 0.0.0.0 for all of its addresses."
 
 _PAGES = "ticktrail.web.pages.routes"
 _STOP_SECONDS = 5
 
 
 def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
-    """The whole dashboard as one ASGI app.
+    """Build the ASGI app.
 
     ``app.state.store_pool`` runs the queries of API and pages. It is closed when the app shuts down.
 
     Args:
-        pages: with the pages for people, where they are installed; else the API, metrics and login only.
+        pages: include the pages, if their packages are installed; else only the API, metrics, probes and login.
     """
     pool = open_store_pool(settings)
     cache = QueryCache(pool)
     conversations = open_conversations(settings)
-    beginning: list[Callable[[], Awaitable[None]]] = []
+    at_start: list[Callable[[], Awaitable[None]]] = []
     app = FastAPI(
         title="Ticktrail",
         version=__version__,
-        # FastAPI's own pages load their scripts from elsewhere.
+        # FastAPI's own documentation pages load scripts from other servers.
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        lifespan=_living(pool, conversations, beginning),
+        lifespan=_lifespan(pool, conversations, at_start),
     )
     app.state.store_pool = pool
     app.state.cache = cache
     app.state.settings = settings
     app.state.access = access
-    # A key that is changed while it runs is put here by whoever reads the settings anew.
+    # ``ticktrail run`` reads the settings again before each sync, and puts a changed key here.
     app.state.n8n_key = settings.n8n.api_key
     attempts = LoginAttempts()
     sessions = Sessions(access, data_folder(settings) / LOGOUT_FILE)
@@ -90,13 +90,13 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.include_router(probes.router(settings, cache))
     paths = api.router(settings, access, pool, conversations)
     app.include_router(paths)
-    app.include_router(handbook.router(api.PREFIX, list(paths.routes)))
-    beginning.append(_add_metrics(app, settings, cache))
+    app.include_router(docs.router(api.PREFIX, list(paths.routes)))
+    at_start.append(_add_metrics(app, settings, cache))
     for path in ("/api", "/api/{rest:path}"):
         app.add_api_route(path, _no_such_path, include_in_schema=False)
     app.add_middleware(ReadOnlyMiddleware)
     app.add_middleware(AuthMiddleware, access=access, sessions=sessions, attempts=attempts)
-    # Added last, it stands outermost: a refusal has the headers too.
+    # Middleware added last runs first, so that refusals have the headers too.
     app.add_middleware(SecurityHeaders)
     if not (pages and _mount_pages(app, settings, access, cache, conversations)):
 
@@ -108,11 +108,11 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
 
 
 class Server:
-    """Serves an app in a thread of its own: signals are the business of whoever started it, and so is the main thread.
+    """Serves an app in a thread. The main thread, and signals, stay with the caller.
 
     Args:
-        listening: what :func:`listen` gave.
-        ended: set when it serves no more, for whatever reason.
+        listening: from :func:`listen`.
+        ended: set when the server ends, for any reason.
     """
 
     def __init__(self, app: FastAPI, listening: socket.socket, *, ended: threading.Event | None = None) -> None:
@@ -150,30 +150,30 @@ class Server:
 
     @property
     def is_up(self) -> bool:
-        """Whether it still serves."""
+        """True while the server runs."""
         return self._thread.is_alive()
 
     def __enter__(self) -> Self:
         """Start, and wait until requests are answered.
 
         Raises:
-            FatalError: it could not start; the log has said why.
+            FatalError: the server could not start; the log shows the reason.
         """
         self._thread.start()
         while not self._server.started:
             if not self.is_up:
                 self._listening.close()
-                raise FatalError("The dashboard could not start.", remedy="What stands above says why.")
+                raise FatalError("The dashboard could not start.", remedy="The lines above show the reason.")
             time.sleep(0.01)
         return self
 
     def refuse_dead(self) -> None:
-        """Raise FatalError when it ended and nobody asked it to."""
+        """Raise FatalError when the server ended without being asked to."""
         if not self.is_up:
-            raise FatalError("The dashboard ended by itself.", remedy="What stands above says why.")
+            raise FatalError("The dashboard stopped unexpectedly.", remedy="The lines above show the reason.")
 
     def __exit__(self, *_: object) -> None:
-        """Take no more requests, finish those under way, end."""
+        """Accept no more requests, finish those in progress, and end."""
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS * 3)
         self._listening.close()
@@ -183,7 +183,7 @@ def serve(app: FastAPI, listening: socket.socket, *, stop: threading.Event) -> N
     """Serve until ``stop`` is set.
 
     Raises:
-        FatalError: it could not start, or ended by itself.
+        FatalError: the server could not start, or stopped unexpectedly.
     """
     with Server(app, listening, ended=stop) as server:
         stop.wait()
@@ -191,10 +191,10 @@ def serve(app: FastAPI, listening: socket.socket, *, stop: threading.Event) -> N
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens there already, so that a taken port is known before anything else begins.
+    """A listening socket; opened first, so that a port in use is reported before anything else starts.
 
     Raises:
-        ConfigurationError: it cannot be listened on.
+        ConfigurationError: the address cannot be used.
     """
     name = host.strip("[]")
     try:
@@ -202,21 +202,21 @@ def listen(host: str, port: int) -> socket.socket:
         return socket.create_server((name, port), family=family, backlog=256)
     except (OSError, OverflowError, UnicodeError) as error:
         number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
-        # Python's own text names the address a second time.
+        # Python's own text repeats the address.
         reason = str(error) if number is None else os.strerror(number)
         raise ConfigurationError(
-            f"{host} port {port} cannot be listened on: {reason}.", remedy=_REMEDIES.get(number or 0, _NO_ADDRESS)
+            f"Cannot listen on {host} port {port}: {reason}.", remedy=_REMEDIES.get(number or 0, _NO_ADDRESS)
         ) from error
 
 
-def _living(
-    pool: StorePool, conversations: Texts | None, beginning: Iterable[Callable[[], Awaitable[None]]]
+def _lifespan(
+    pool: StorePool, conversations: Texts | None, at_start: Iterable[Callable[[], Awaitable[None]]]
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
-    """What happens while the app starts, which nobody waits for, and when it ends."""
+    """Run tasks in the background when the app starts, and close the store when it ends."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.ensure_future(begin()) for begin in beginning]
+        tasks = [asyncio.ensure_future(start()) for start in at_start]
         yield
         for task in tasks:
             task.cancel()
@@ -228,13 +228,13 @@ def _living(
 
 
 async def _no_such_path() -> Response:
-    """What is not there below the API is answered here: the pages, which have all the rest, answer people."""
+    """Answer unknown paths of the API as problem+json; the pages, which have all other paths, answer HTML."""
     raise HTTPException(404)
 
 
 def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callable[[], Awaitable[None]]:
-    """Hang up ``/metrics``. Returns what takes the reading that counters count from."""
-    made = metrics.Metrics()
+    """Add ``/metrics``. Returns the task that reads the values from which counters count."""
+    counters = metrics.Metrics()
     user_file = read_user_file(settings)
 
     def query(store: Store) -> metrics.Reading:
@@ -254,12 +254,12 @@ def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callabl
     async def show() -> Response:
         reading, numbers = await asyncio.gather(read(), read_numbers())
         expiry = metrics.expiry_of_key(app.state.n8n_key)
-        return Response(made.text(reading, numbers, key_expiry=expiry), media_type=metrics.CONTENT_TYPE)
+        return Response(counters.text(reading, numbers, key_expiry=expiry), media_type=metrics.CONTENT_TYPE)
 
     async def begin() -> None:
-        # Where the store does not answer, the first scrape says so.
+        # When the store does not answer, the first scrape reports it.
         with suppress(TicktrailError):
-            made.begin(await read())
+            counters.begin(await read())
 
     return begin
 
@@ -267,7 +267,7 @@ def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callabl
 def _mount_pages(
     app: FastAPI, settings: Settings, access: Access, cache: QueryCache, conversations: Texts | None
 ) -> bool:
-    """Hang up the pages for people, when they are there."""
+    """Add the pages. Returns False when their packages are not installed."""
     if importlib.util.find_spec(_PAGES) is None:
         return False
     importlib.import_module(_PAGES).mount(app, settings, cache, access, conversations=conversations)

@@ -142,7 +142,7 @@ def test_nobody_unknown_gets_in(guarded_here: TestClient, path: str) -> None:
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["remedy"]
         # Whoever mistyped it looks for the mistake there.
-        assert ("not one of" in answer.json()["detail"]) == ("Authorization" in headers)
+        assert ("token is wrong" in answer.json()["detail"]) == ("Authorization" in headers)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login"])

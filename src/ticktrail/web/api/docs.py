@@ -1,4 +1,4 @@
-"""The API's index, its OpenAPI document, and a page that shows it: made here, no script, nothing from elsewhere."""
+"""The API's index, its OpenAPI document, and a documentation page without scripts."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute
 
 from ticktrail import __version__
+from ticktrail.messages.filters import Grouping
 from ticktrail.web.api.schemas import EXAMPLE_MESSAGE, SCHEMAS
 
 _ABOUT = (
-    "The questions of the command line, with the same names. Messages are the documents of the reference, dates ISO "
-    "8601 with offset. Send the token as Authorization: Bearer, where one is set. Lists are paged: give the answer's "
-    "next as after, with the same parameters."
+    "The API answers the same questions as the command line, with the same names. Messages are the documents of the "
+    "reference; dates are ISO 8601 with offset. If a token is set, send it as Authorization: Bearer TOKEN. Lists are "
+    "paged: pass the answer's next as after, with the same parameters."
 )
 
 _STYLE = """
@@ -36,21 +37,21 @@ _STYLE = """
 
 
 def openapi(routes: list[BaseRoute]) -> dict[str, Any]:
-    """The document of those routes that are in the schema."""
-    made = get_openapi(
+    """The OpenAPI document of these routes."""
+    document = get_openapi(
         title="Ticktrail", version=__version__, openapi_version="3.1.0", description=_ABOUT, routes=routes
     )
-    components = made.setdefault("components", {})
-    # FastAPI's own answer to a wrong parameter, which ours replaces.
+    components = document.setdefault("components", {})
+    # FastAPI describes its own answer to a wrong parameter, which problem+json replaces.
     schemas = {name: schema for name, schema in components.get("schemas", {}).items() if "ValidationError" not in name}
     components["schemas"] = {**schemas, **SCHEMAS, "Message": {**SCHEMAS["Message"], "examples": [EXAMPLE_MESSAGE]}}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    made["security"] = [{"token": []}, {}]
-    return made
+    document["security"] = [{"token": []}, {}]
+    return document
 
 
 def router(prefix: str, routes: list[BaseRoute]) -> APIRouter:
-    """An index, ``openapi.json`` and ``docs`` below a prefix."""
+    """Routes for the index, ``openapi.json`` and ``docs`` below a prefix."""
     paths = APIRouter(prefix=prefix, include_in_schema=False)
     document = cache(lambda: openapi(routes))
 
@@ -71,7 +72,7 @@ def router(prefix: str, routes: list[BaseRoute]) -> APIRouter:
 
 
 def contents(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
-    """What there is below the prefix, for somebody who begins there."""
+    """The index: version, documentation and the paths with their titles."""
     return {
         "name": "Ticktrail",
         "version": __version__,
@@ -82,23 +83,23 @@ def contents(prefix: str, document: dict[str, Any]) -> dict[str, Any]:
 
 
 def page(document: dict[str, Any]) -> str:
-    """The document for people."""
+    """The documentation page of an OpenAPI document."""
     sections = [
         _section(path, operation) for path, methods in document["paths"].items() for operation in methods.values()
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Ticktrail: API</title><style>{_STYLE}</style></head><body><h1>The API of Ticktrail</h1>"
+        f"<title>Ticktrail API</title><style>{_STYLE}</style></head><body><h1>Ticktrail API</h1>"
         f"<p>{html.escape(_ABOUT)}</p>"
-        '<p><a href="openapi.json">openapi.json</a> says the same to programs.</p>'
+        '<p>For programs: <a href="openapi.json">openapi.json</a></p>'
         f"{''.join(sections)}</body></html>"
     )
 
 
 def _section(path: str, operation: dict[str, Any]) -> str:
     rows = "".join(_row(parameter) for parameter in operation.get("parameters", ()))
-    table = f"<table><tr><th>parameter</th><th>takes</th><th></th></tr>{rows}</table>" if rows else ""
+    table = f"<table><tr><th>Parameter</th><th>Values</th><th>Meaning</th></tr>{rows}</table>" if rows else ""
     about = html.escape(operation.get("description", ""))
     return (
         f"<h2><code>GET {html.escape(path)}</code></h2>"
@@ -107,24 +108,21 @@ def _section(path: str, operation: dict[str, Any]) -> str:
 
 
 def _row(parameter: dict[str, Any]) -> str:
-    said = html.escape(parameter.get("description") or parameter["schema"].get("description", ""))
-    takes = html.escape(_takes(parameter["schema"]))
-    return f"<tr><td><code>{html.escape(parameter['name'])}</code></td><td>{takes}</td><td>{said}</td></tr>"
+    meaning = html.escape(parameter.get("description") or parameter["schema"].get("description", ""))
+    values = html.escape(_values(parameter["schema"]))
+    return f"<tr><td><code>{html.escape(parameter['name'])}</code></td><td>{values}</td><td>{meaning}</td></tr>"
 
 
-def _takes(schema: dict[str, Any]) -> str:
+def _values(schema: dict[str, Any]) -> str:
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
     if "$ref" in schema:
-        return _GROUPINGS
+        return ", ".join(Grouping)
     for inner in schema.get("anyOf", ()):
         if inner.get("type") != "null":
-            return _takes(inner)
+            return _values(inner)
     kind = str(schema.get("type", "text"))
     if kind == "array":
-        return f"{_takes(schema['items'])}, several times"
+        return f"{_values(schema['items'])}; repeatable"
     bounds = f", {schema['minimum']:,} to {schema['maximum']:,}" if {"minimum", "maximum"} <= schema.keys() else ""
     return {"string": "text", "integer": "number", "boolean": "true or false"}.get(kind, kind) + bounds
-
-
-_GROUPINGS = "day, hour, user, error, category, template, campaign, number, country, workflow, sender"

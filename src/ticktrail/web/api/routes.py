@@ -1,4 +1,4 @@
-"""The JSON API under ``/api/v1``: the questions of the command line, with the same names and the same documents."""
+"""The JSON API under ``/api/v1``: same filters, names and documents as the command line."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from ticktrail.web.store_pool import StorePool
 
 PREFIX = "/api/v1"
 
-_ANSWERED = "What n8n handed to Meta's API, and what it answered, newest first."
-_FOR_ALL = "Phone numbers and message ids are masked for viewers."
+_SENDS = "Messages that n8n passed to Meta's API, with Meta's answer, newest first."
+_MASKED = "Phone numbers and message ids are masked for viewers."
 
 
 class Api:
-    """What the paths do. Everything is read, and made ready to be sent, in a thread that has a store of its own."""
+    """The handlers of the paths. Documents are read and encoded in worker threads."""
 
     def __init__(self, settings: Settings, access: Access, pool: StorePool, conversations: Texts | None = None) -> None:
         self._conversations = conversations
@@ -54,73 +54,73 @@ class Api:
         self._pool = pool
         self._cursors = HiddenCursors()
 
-    async def messages(self, asked: Listing, role: Role | None) -> Response:
+    async def messages(self, query: Listing, role: Role | None) -> Response:
         """A page of messages."""
-        chosen = self._chosen(asked, role, after=self._cursor(asked.after, role))
-        page = await self._pool.ask(lambda store: self._page(store, chosen, asked.limit, role))
+        chosen = self._chosen(query, role, after=self._cursor(query.after, role))
+        page = await self._pool.ask(lambda store: self._page(store, chosen, query.limit, role))
         return _json(b'{"messages": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
     async def message(self, message_id: str, role: Role | None) -> Response:
         """One message."""
         _only_full(role, "message_id")
 
-        def look(store: Store) -> bytes:
-            found = store.get([message_id]).get(message_id)
-            if found is None:
-                raise NotFoundError("There is no message with this id.", remedy="Sync, then ask again.")
-            return _encoded(to_document(found, self._settings.timezone))
+        def read(store: Store) -> bytes:
+            stored = store.get([message_id]).get(message_id)
+            if stored is None:
+                raise NotFoundError("No message has this id.", remedy="If it is new, sync and try again.")
+            return _encoded(to_document(stored, self._settings.timezone))
 
-        return _json(await self._pool.ask(look))
+        return _json(await self._pool.ask(read))
 
-    async def sends(self, asked: SendListing, role: Role | None) -> Response:
+    async def sends(self, query: SendListing, role: Role | None) -> Response:
         """A page of sends."""
-        given = {**asked.given(), "after": self._cursor(asked.after, role)}
+        given = {**query.given(), "after": self._cursor(query.after, role)}
         _refuse_revealing(SEND_CONDITIONS, given, role)
         chosen = parse_send_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
         salt = None if role is Role.FULL else self._salt
-        page = await self._pool.ask(lambda store: send_page(store, chosen, asked.limit, salt=salt, max_bytes=MAX_BYTES))
+        page = await self._pool.ask(lambda store: send_page(store, chosen, query.limit, salt=salt, max_bytes=MAX_BYTES))
         return _json(b'{"sends": [%b], "next": %b}' % (page.body, self._next(page, role)))
 
-    async def conversation(self, wa_id: str, asked: Thread, role: Role | None) -> Response:
-        """A page of one person's messages."""
+    async def conversation(self, wa_id: str, query: Thread, role: Role | None) -> Response:
+        """A page of one person's conversation."""
         _only_full(role, "wa_id")
-        place = self._cursor(asked.after, role)
+        cursor = self._cursor(query.after, role)
         chosen = MessageFilter(
             person=parse_person(wa_id, dialling_region(self._settings)),
-            order=asked.sort,
-            after=Cursor.read(place) if place else None,
+            order=query.sort,
+            after=Cursor.read(cursor) if cursor else None,
         )
 
-        def look(store: Store) -> Page:
-            # Digits at the end of several numbers mean several people, and texts do not say whose they are.
+        def read(store: Store) -> Page:
+            # Last digits can match several people, and texts do not say whose they are.
             if self._conversations is None or chosen.person is None or chosen.person.suffix is not None:
-                return self._page(store, chosen, asked.limit, role)
+                return self._page(store, chosen, query.limit, role)
             return conversation_page(
-                store, chosen, asked.limit, texts=self._conversations, order=asked.sort, max_bytes=MAX_BYTES
+                store, chosen, query.limit, texts=self._conversations, order=query.sort, max_bytes=MAX_BYTES
             )
 
-        page = await self._pool.ask(look)
+        page = await self._pool.ask(read)
         people = _encoded(sorted(page.people))
         turns = b"" if page.turns is None else b', "turns": %b' % page.turns
         ending = self._next(page, role)
         return _json(b'{"conversationIds": %b, "messages": [%b]%b, "next": %b}' % (people, page.body, turns, ending))
 
-    async def stats(self, asked: FiguresOf, role: Role | None) -> Response:
-        """Figures."""
-        chosen = self._chosen(asked, role)
+    async def stats(self, query: FiguresOf, role: Role | None) -> Response:
+        """Statistics."""
+        chosen = self._chosen(query, role)
         user_file = read_user_file(self._settings)
 
         def count(store: Store) -> bytes:
             found = compute_statistics(
-                store, self._settings, chosen, asked.by, user_file=user_file, now=datetime.now(UTC), limit=asked.limit
+                store, self._settings, chosen, query.by, user_file=user_file, now=datetime.now(UTC), limit=query.limit
             )
             document = statistics_document(found)
-            return _encoded(document if role is Role.FULL else masking.stats(document, asked.by))
+            return _encoded(document if role is Role.FULL else masking.stats(document, query.by))
 
         return _json(await self._pool.ask(count))
 
     async def alerts(self, role: Role | None) -> Response:
-        """What needs somebody."""
+        """Open alerts."""
         n8n = self._settings.n8n
 
         def find(store: Store) -> bytes:
@@ -142,11 +142,11 @@ class Api:
 
         return _json(await self._pool.ask(find))
 
-    async def runs(self, asked: Last, role: Role | None) -> Response:
-        """The last syncs."""
+    async def runs(self, query: Last, role: Role | None) -> Response:
+        """The latest syncs."""
 
         def read(store: Store) -> bytes:
-            documents = (run_document(run, self._settings) for run in store.sync_state.runs(asked.limit))
+            documents = (run_document(run, self._settings) for run in store.sync_state.runs(query.limit))
             if role is not Role.FULL:
                 documents = (masking.run(document, self._salt) for document in documents)
             return _encoded({"runs": list(documents)})
@@ -154,15 +154,15 @@ class Api:
         return _json(await self._pool.ask(read))
 
     async def health(self, role: Role | None) -> Response:
-        """How far the ledger goes."""
+        """Completeness of the store."""
         document = await self._pool.ask(lambda store: health_document(store, self._settings, datetime.now(UTC)))
         if role is not Role.FULL:
             del document["store"]
         return _json(_encoded(document))
 
-    def _chosen(self, asked: Listing | FiguresOf, role: Role | None, **more: Any) -> MessageFilter:
-        given = {**asked.given(), **more}
-        if asked.wa_id is not None:
+    def _chosen(self, query: Listing | FiguresOf, role: Role | None, **more: Any) -> MessageFilter:
+        given = {**query.given(), **more}
+        if query.wa_id is not None:
             _only_full(role, "wa_id")
         _refuse_revealing(MESSAGE_CONDITIONS, given, role)
         return parse_message_filter(given, self._settings, datetime.now(UTC), label=parameter_name)
@@ -172,13 +172,17 @@ class Api:
         return message_page(store, chosen, limit, salt=salt, max_bytes=MAX_BYTES)
 
     def _cursor(self, after: str | None, role: Role | None) -> str | None:
-        """The token of a place. A viewer's is one we named: those made by hand would tell an id, letter by letter."""
+        """The cursor that a request names.
+
+        A viewer's must be a name that we gave out. With cursors made by hand, a viewer could find a message id letter
+        by letter.
+        """
         if after is None or (role is Role.FULL and not after.startswith("p_")):
             return after
         return self._cursors.token(after)
 
     def _next(self, page: Page, role: Role | None) -> bytes:
-        """Where the next page begins. A viewer, and an address that would be too long, get a name for it."""
+        """The cursor of the next page; a name for it where it must be hidden, or is too long for a URL."""
         if page.cursor is None:
             return b"null"
         token = page.cursor.token
@@ -186,60 +190,63 @@ class Api:
 
 
 def router(settings: Settings, access: Access, pool: StorePool, conversations: Texts | None = None) -> APIRouter:
-    """The paths. ``conversations`` is where a workflow keeps texts; None for nowhere."""
+    """The routes of the API.
+
+    Args:
+        conversations: where a workflow stores the texts of conversations; None without one.
+    """
     api = Api(settings, access, pool, conversations)
     routes = APIRouter(
         prefix=PREFIX, default_response_class=Response, generate_unique_id_function=lambda route: route.name
     )
 
-    @routes.get("/messages", summary="Messages", description=_FOR_ALL, responses=answers("Messages"))
-    async def messages(request: Request, asked: Annotated[Listing, Query()]) -> Response:
-        return await api.messages(asked, role_of(request))
+    @routes.get("/messages", summary="Messages", description=_MASKED, responses=answers("Messages"))
+    async def messages(request: Request, query: Annotated[Listing, Query()]) -> Response:
+        return await api.messages(query, role_of(request))
 
     @routes.get(
         "/messages/{message_id:path}",
         summary="One message",
-        description="Not for viewers: in a message's id is its recipient's number.",
+        description="Not for viewers, because a message id encodes the recipient's number.",
         responses=answers("Message"),
     )
     async def message(
         request: Request,
-        message_id: Annotated[str, InPath(min_length=1, max_length=1_024, description="As WhatsApp gave it: wamid.…")],
+        message_id: Annotated[str, InPath(min_length=1, max_length=1_024, description="The message id: wamid.…")],
     ) -> Response:
         return await api.message(message_id, role_of(request))
 
     @routes.get(
         "/conversations/{wa_id}",
-        summary="One person's messages",
-        description="The number in any spelling, or its last digits; with texts, where a workflow keeps them. "
-        "Not for viewers.",
+        summary="One person's conversation",
+        description="Messages to one person; with texts, where a workflow stores them. Not for viewers.",
         responses=answers("Conversation"),
     )
     async def conversation(
         request: Request,
-        wa_id: Annotated[Text, InPath(description="A phone number, or its last digits.")],
-        asked: Annotated[Thread, Query()],
+        wa_id: Annotated[Text, InPath(description="A phone number in any spelling, or its last digits.")],
+        query: Annotated[Thread, Query()],
     ) -> Response:
-        return await api.conversation(wa_id, asked, role_of(request))
+        return await api.conversation(wa_id, query, role_of(request))
 
-    @routes.get("/sends", summary="Sends", description=f"{_ANSWERED} {_FOR_ALL}", responses=answers("Sends"))
-    async def sends(request: Request, asked: Annotated[SendListing, Query()]) -> Response:
-        return await api.sends(asked, role_of(request))
+    @routes.get("/sends", summary="Sends", description=f"{_SENDS} {_MASKED}", responses=answers("Sends"))
+    async def sends(request: Request, query: Annotated[SendListing, Query()]) -> Response:
+        return await api.sends(query, role_of(request))
 
-    @routes.get("/stats", summary="Figures", description=_FOR_ALL, responses=answers("Stats"))
-    async def stats(request: Request, asked: Annotated[FiguresOf, Query()]) -> Response:
-        return await api.stats(asked, role_of(request))
+    @routes.get("/stats", summary="Statistics", description=_MASKED, responses=answers("Stats"))
+    async def stats(request: Request, query: Annotated[FiguresOf, Query()]) -> Response:
+        return await api.stats(query, role_of(request))
 
-    @routes.get("/alerts", summary="What needs you", description=_FOR_ALL, responses=answers("Alerts"))
+    @routes.get("/alerts", summary="Open alerts", description=_MASKED, responses=answers("Alerts"))
     async def alerts(request: Request) -> Response:
         _takes_nothing(request)
         return await api.alerts(role_of(request))
 
-    @routes.get("/sync/runs", summary="The last syncs", description="Newest first.", responses=answers("Runs"))
-    async def runs(request: Request, asked: Annotated[Last, Query()]) -> Response:
-        return await api.runs(asked, role_of(request))
+    @routes.get("/sync/runs", summary="Sync runs", description="Syncs, newest first.", responses=answers("Runs"))
+    async def runs(request: Request, query: Annotated[Last, Query()]) -> Response:
+        return await api.runs(query, role_of(request))
 
-    @routes.get("/health", summary="How far the ledger goes", responses=answers("Health"))
+    @routes.get("/health", summary="Completeness", responses=answers("Health"))
     async def health(request: Request) -> Response:
         _takes_nothing(request)
         return await api.health(role_of(request))
@@ -248,7 +255,7 @@ def router(settings: Settings, access: Access, pool: StorePool, conversations: T
 
 
 def run_document(run: Run, settings: Settings) -> dict[str, Any]:
-    """One sync of one workflow, for programs."""
+    """The document of one sync of one workflow."""
     n8n, workflow_id = [*run.scope.rsplit("|", 3), "", ""][:2]
     return {
         "runId": run.run_id,
@@ -262,7 +269,7 @@ def run_document(run: Run, settings: Settings) -> dict[str, Any]:
 
 
 def health_document(store: Store, settings: Settings, now: datetime) -> dict[str, Any]:
-    """Completeness of the store, for programs."""
+    """The completeness document of the store."""
     found = read_completeness(store, settings)
     zone = settings.timezone
     return {
@@ -280,9 +287,9 @@ def _only_full(role: Role | None, name: str) -> None:
     if role is not Role.FULL:
         raise Problem(
             403,
-            "Viewers cannot look for a person.",
+            "Viewers cannot search for a person.",
             name=name,
-            remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's.",
+            remedy="Use TICKTRAIL_DASHBOARD_TOKEN in place of the viewer's token.",
         )
 
 
@@ -298,9 +305,10 @@ def _refuse_revealing(conditions: tuple[Condition[Any], ...], given: Mapping[str
 
 
 def _takes_nothing(request: Request) -> None:
-    """Raise a problem that names a parameter where there are none: nothing is passed over."""
+    """Raise a problem for any parameter of a path that has none."""
     for name in request.query_params:
-        raise Problem(400, f"There is no parameter {name[:60]!r} here.", name=name[:60], remedy="Leave it away.")
+        detail = f"{name[:60]!r} is not a parameter of this path."
+        raise Problem(400, detail, name=name[:60], remedy="Leave it out.")
 
 
 def _encoded(value: Any) -> bytes:

@@ -9,7 +9,7 @@ Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string"}
 _NUMBER: Schema = {"type": "integer"}
 _TRUTH: Schema = {"type": "boolean"}
-_RATE: Schema = {"type": ["number", "null"], "description": "0 to 1; null where there is none to tell."}
+_RATE: Schema = {"type": ["number", "null"], "description": "0 to 1; null without messages."}
 _TIMESTAMP: Schema = {"type": ["integer", "null"], "description": "Unix seconds."}
 _INSTANT: Schema = {"type": "string", "format": "date-time"}
 _ANYTHING: Schema = {"type": "object"}
@@ -29,7 +29,7 @@ def _object(required: Schema, optional: Schema | None = None, description: str =
 
 
 def ref(name: str) -> Schema:
-    """A schema of :data:`SCHEMAS`, named."""
+    """A reference to a schema of :data:`SCHEMAS`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -75,12 +75,12 @@ _MESSAGE = _object(
         "template": _object({"name": _TEXT, "language": _or_null(_TEXT)}),
         "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
     },
-    "One message and everything that was reported of it. For viewers numbers and message ids are masked.",
+    "One message with its status history. Phone numbers and message ids are masked for viewers.",
 )
 
 _SEND = _object(
     {
-        "status": {**_TEXT, "description": "accepted, held_for_quality_assessment, …; rejected for a refused one."},
+        "status": {**_TEXT, "description": "accepted, held_for_quality_assessment, …; rejected when Meta refused it."},
         "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
     },
     {
@@ -90,12 +90,15 @@ _SEND = _object(
         "rejected": _TRUTH,
         "errors": _list(_ANYTHING),
     },
-    "One attempt to send, as Meta answered it. For viewers numbers and message ids are masked.",
+    "One attempt to send, with Meta's answer. Phone numbers and message ids are masked for viewers.",
 )
 
-_NEXT: Schema = {"type": ["string", "null"], "description": "For after; null at the end."}
+_NEXT: Schema = {
+    "type": ["string", "null"],
+    "description": "Cursor of the next page, for the parameter after; null on the last page.",
+}
 
-_FIGURES = {
+_COUNTS = {
     **dict.fromkeys(
         (
             "accepted",
@@ -120,26 +123,29 @@ _STATS = _object(
         "timezone": _TEXT,
         "since": _or_null(_INSTANT),
         "until": _or_null(_INSTANT),
-        "neverPassed": {**_list(_TEXT), "description": "Statuses that the trigger never passes."},
+        "neverPassed": {**_list(_TEXT), "description": "Statuses that the trigger seems never to pass."},
         "sendsKnown": {**_or_null(_TRUTH), "description": "Sends of this period were read; null under other filters."},
         "unseen": _list(_TEXT),
         "totals": {
-            **_object(_FIGURES),
+            **_object(_COUNTS),
             "description": "messages, withoutStatus and awaitingStatus add up to accepted.",
         },
     },
-    {"store": _TEXT, "by": _TEXT, "groupCount": _NUMBER, "groups": _list(_object(_FIGURES)), "hint": _TEXT},
+    {"store": _TEXT, "by": _TEXT, "groupCount": _NUMBER, "groups": _list(_object(_COUNTS)), "hint": _TEXT},
 )
 
 _FOLLOWED = _object(
     {
         "workflowId": _TEXT,
-        "checkedAt": {**_or_null(_INSTANT), "description": "Complete up to then, but for what n8n hides."},
+        "checkedAt": {
+            **_or_null(_INSTANT),
+            "description": "The store is complete up to then, except for the executions counted here.",
+        },
         "fullAt": _or_null(_INSTANT),
         "notShown": {**_NUMBER, "description": "Executions that n8n withheld."},
         "pending": {**_NUMBER, "description": "Executions that can still change."},
         "refused": {**_NUMBER, "description": "Executions with data that the store refused."},
-        "gaps": {**_list(_ANYTHING), "description": "Stretches of which nothing is known."},
+        "gaps": {**_list(_ANYTHING), "description": "Periods without data."},
         "lostCount": _NUMBER,
     }
 )
@@ -150,8 +156,13 @@ SCHEMAS: dict[str, Schema] = {
     "Messages": _object({"messages": _list(ref("Message")), "next": _NEXT}),
     "Conversation": _object(
         {"conversationIds": _list(_TEXT), "messages": _list(ref("Message")), "next": _NEXT},
-        {"turns": {**_list(ref("Turn")), "description": "With texts, where a workflow keeps them beside the ledger."}},
-        description="Several people where the last digits of a number are several people's.",
+        {
+            "turns": {
+                **_list(ref("Turn")),
+                "description": "With texts, where a workflow stores them beside the messages.",
+            }
+        },
+        description="Several people, if the last digits of a number match several.",
     ),
     "Send": _SEND,
     "Sends": _object({"sends": _list(ref("Send")), "next": _NEXT}),
@@ -164,7 +175,7 @@ SCHEMAS: dict[str, Schema] = {
             "latestTimestamp": _TIMESTAMP,
             "latestTimestampFormatted": _or_null(_TEXT),
         },
-        description="One thing said, as ticktrail conversation prints it. Texts are cut at 10,000 characters.",
+        description="One turn, as ticktrail conversation prints it. Texts are cut at 10,000 characters.",
     ),
     "Stats": _STATS,
     "Run": _object(
@@ -182,7 +193,7 @@ SCHEMAS: dict[str, Schema] = {
     "Health": _object(
         {
             "ready": _TRUTH,
-            "goodAt": {**_or_null(_INSTANT), "description": "When the last good sync was."},
+            "goodAt": {**_or_null(_INSTANT), "description": "Time of the last successful sync."},
             "readySeconds": _NUMBER,
             "version": _TEXT,
             "timezone": _TEXT,
@@ -206,12 +217,12 @@ SCHEMAS: dict[str, Schema] = {
             "acknowledgedAt": _INSTANT,
             "note": _TEXT,
         },
-        "One cause that needs somebody.",
+        "One open alert.",
     ),
     "Problem": _object(
         {"type": _TEXT, "title": _TEXT, "status": _NUMBER, "detail": _TEXT},
         {"name": _TEXT, "remedy": _TEXT},
-        "RFC 9457: what is wrong, the name of what is wrong, and what to do.",
+        "RFC 9457: what is wrong, the parameter or setting it is about, and what to do.",
     ),
 }
 
@@ -252,10 +263,10 @@ EXAMPLE_MESSAGE: dict[str, Any] = {
 
 
 def answers(name: str) -> dict[int | str, dict[str, Any]]:
-    """What a path answers, for its entry in the document."""
+    """The answers of a path, for the OpenAPI document."""
     wrong = {"content": {"application/problem+json": {"schema": ref("Problem")}}}
     return {
-        200: {"description": "What was asked for.", "content": {"application/json": {"schema": ref(name)}}},
-        "4XX": {"description": "Something is wrong with the request.", **wrong},
-        "503": {"description": "The store did not answer, or too many ask.", **wrong},
+        200: {"description": "The result.", "content": {"application/json": {"schema": ref(name)}}},
+        "4XX": {"description": "The request cannot be answered.", **wrong},
+        "503": {"description": "The store did not answer, or too many requests are waiting.", **wrong},
     }

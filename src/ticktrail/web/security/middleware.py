@@ -1,4 +1,4 @@
-"""Stands before everything: looks where a request comes from, how large it is, and whose it is."""
+"""Middleware in front of all routes: checks origin and size of a request, and finds its role."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ticktrail.web.problem_details import RETRY_SECONDS, Problem, problem
 from ticktrail.web.roles import ROLE_KEY, Access, Role
-from ticktrail.web.security import request_checks as bounds
+from ticktrail.web.security import request_checks
 from ticktrail.web.security.connections import OVER_LIMIT
 from ticktrail.web.security.headers import under
 from ticktrail.web.security.rate_limit import LoginAttempts
@@ -29,19 +29,19 @@ READ_ONLY = ("/api", "/metrics", *PROBES)
 
 _FOR_PROGRAMS = ("/api", "/metrics")
 
-# A cookie that is SameSite=Strict does not come with a click on a link elsewhere, but with what a page of ours asks.
-_AGAIN = (
+# A SameSite=Strict cookie is not sent with a click on another site's link, but it is when our own page reloads.
+_RELOAD = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="0">'
     "<title>Ticktrail</title></head><body></body></html>"
 )
 
 
 class AuthMiddleware:
-    """Lets a request in, or answers it.
+    """Passes on a request with its role, or refuses it.
 
     Args:
-        attempts: shared with the login.
-        clock: seconds that only go forward.
+        attempts: shared with the login page.
+        clock: seconds of a clock that only goes forward.
     """
 
     def __init__(
@@ -60,38 +60,38 @@ class AuthMiddleware:
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its role, or answer that it is refused."""
+        """Handle one request."""
         if scope["type"] not in {"http", "websocket"}:
             await self.app(scope, receive, send)
             return
         try:
-            refusal = self._look_at(scope)
+            refusal = self._check(scope)
             if refusal is None:
-                await self.app(scope, bounds.bounded(receive) if scope["type"] == "http" else receive, send)
+                await self.app(scope, request_checks.limited(receive) if scope["type"] == "http" else receive, send)
                 return
         except ClientDisconnect:
             return
-        except Problem as found:
-            refusal = problem(found.status, str(found), remedy=found.remedy, name=found.name, headers=found.headers)
+        except Problem as error:
+            refusal = problem(error.status, str(error), remedy=error.remedy, name=error.name, headers=error.headers)
         if scope["type"] == "websocket":
-            # Before it was accepted: the handshake is answered with 403.
+            # Closing before accepting answers the handshake with 403.
             await send({"type": "websocket.close", "code": 1008})
         else:
             await refusal(scope, receive, send)
 
-    def _look_at(self, scope: Scope) -> Response | None:
+    def _check(self, scope: Scope) -> Response | None:
         connection = HTTPConnection(scope)
         headers = connection.headers
         if scope.get("state", {}).get(OVER_LIMIT) and scope["path"] not in PROBES:
             raise Problem(503, "Too many connections are open.", remedy="Try again later.", retry_seconds=RETRY_SECONDS)
-        bounds.refuse_large(scope, headers)
-        bounds.refuse_foreign_host(headers, is_open=self._access.is_open)
-        bounds.refuse_foreign_origin(scope, headers)
+        request_checks.refuse_large(scope, headers)
+        request_checks.refuse_foreign_host(headers, is_open=self._access.is_open)
+        request_checks.refuse_foreign_origin(scope, headers)
         role = self._role(connection)
         scope.setdefault("state", {})[ROLE_KEY] = role
         if role is not None or scope["path"] in WITHOUT_LOGIN:
             return None
-        return _turned_away(scope, headers)
+        return _without_role(scope, headers)
 
     def _role(self, connection: HTTPConnection) -> Role | None:
         if self._access.is_open:
@@ -135,23 +135,24 @@ class ReadOnlyMiddleware:
 
 
 def client_address(connection: HTTPConnection) -> str:
-    """Where a request comes from, as far as the server tells."""
+    """The address of the client; with a trusted proxy, the one it forwarded."""
     return connection.client.host if connection.client else ""
 
 
-def _turned_away(scope: Scope, headers: Headers) -> Response:
-    """What somebody unknown gets: programs a 401, people the login."""
+def _without_role(scope: Scope, headers: Headers) -> Response:
+    """Answer a request without a role: programs get 401, browsers the login page."""
     navigating = scope.get("method") in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
     if not navigating or under(scope["path"], _FOR_PROGRAMS):
         return problem(
             401,
-            "This token is not one of Ticktrail's." if "authorization" in headers else "This needs a token.",
+            "The token is wrong." if "authorization" in headers else "A token is needed.",
             name="Authorization",
-            remedy="Send Authorization: Bearer and TICKTRAIL_DASHBOARD_TOKEN, or the viewer's; or log in at /login.",
+            remedy="Send the header Authorization: Bearer TOKEN with the value of TICKTRAIL_DASHBOARD_TOKEN or "
+            "TICKTRAIL_DASHBOARD_VIEWER_TOKEN, or log in at /login.",
             headers={"WWW-Authenticate": 'Bearer realm="ticktrail"'},
         )
     if headers.get("sec-fetch-site") == "cross-site":
-        return HTMLResponse(_AGAIN)
+        return HTMLResponse(_RELOAD)
     query = scope.get("query_string", b"").decode("latin-1")
     wanted = scope["path"] + (f"?{query}" if query else "")
     return RedirectResponse(f"/login?next={quote(wanted, safe='')}", 303)

@@ -1,4 +1,4 @@
-"""How large a request may be, and where it must come from: checks that need no token to be known."""
+"""Checks of the size and origin of a request, which need no token."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ LONGEST_PATH = 2_048
 LONGEST_QUERY = 8_192
 LARGEST_HEAD = 32_768
 LARGEST_BODY = 1_000_000
-"""NiceGUI's events are small; nothing is uploaded."""
+"""Forms are small, and nothing is uploaded."""
 
 _BEHIND_A_PROXY = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip")
 
 
 def refuse_large(scope: Scope, headers: Headers) -> None:
-    """Raise a problem when the address or the headers are too long, or the body says it is."""
+    """Raise a problem for a path, query or head that is too long, or a body that is announced as too large."""
     if len(scope.get("raw_path") or scope["path"].encode("utf-8", "replace")) > LONGEST_PATH:
         raise Problem(414, f"The path is longer than {LONGEST_PATH:,} characters.")
     if len(scope.get("query_string", b"")) > LONGEST_QUERY:
-        raise Problem(414, f"What stands behind the question mark is longer than {LONGEST_QUERY:,} characters.")
+        raise Problem(414, f"The query is longer than {LONGEST_QUERY:,} characters.")
     if sum(len(name) + len(value) for name, value in headers.raw) > LARGEST_HEAD:
         raise Problem(431, f"The headers are larger than {LARGEST_HEAD:,} bytes.")
     length = headers.get("content-length", "0")
@@ -32,8 +32,8 @@ def refuse_large(scope: Scope, headers: Headers) -> None:
         raise Problem(413, f"The body is larger than {LARGEST_BODY:,} bytes.")
 
 
-def bounded(receive: Receive) -> Receive:
-    """As ``receive``, but raises a problem when a body goes on beyond the limit without having said so."""
+def limited(receive: Receive) -> Receive:
+    """Raise a problem from ``receive`` when a body without announced length becomes too large."""
     received = 0
 
     async def counting() -> Message:
@@ -49,41 +49,41 @@ def bounded(receive: Receive) -> Receive:
 
 
 def refuse_foreign_host(headers: Headers, *, is_open: bool) -> None:
-    """Raise a problem when a request was meant for another name than ours.
+    """Raise a problem when a request is for another host.
 
-    Without a token whoever reaches this machine's own address is let in, so two ways there are closed: a web page
-    whose name was pointed at 127.0.0.1 (DNS rebinding) names itself in ``Host``, and a proxy in front names those
-    it speaks for. With a token a foreign name gets nowhere: cookies belong to the name they were given under.
+    Without a token, every request from this machine is allowed, so two ways in are closed: a web page whose name points
+    to 127.0.0.1 (DNS rebinding) has its own name in ``Host``, and a proxy adds headers about its clients. With a token,
+    another name is harmless, because the browser keeps cookies by name.
     """
     hosts = headers.getlist("host")
     name = _host_name(hosts[0]) if len(hosts) == 1 else None
     if name is None:
-        raise Problem(400, "The request names no host, or several.", name="Host")
+        raise Problem(400, "The request has no Host header, or several.", name="Host")
     if not is_open:
         return
     if not is_loopback(name):
         raise Problem(
             403,
-            "Without a token only this machine is let in, under its own name.",
+            "Without a token, requests must be for this machine's own address.",
             name="Host",
             remedy="Open http://127.0.0.1 with the port, or set TICKTRAIL_DASHBOARD_TOKEN.",
         )
     if any(header in headers for header in _BEHIND_A_PROXY):
         raise Problem(
             403,
-            "This came through a proxy, and without a token anybody behind it would see everything.",
+            "The request came through a proxy. Without a token, every client of the proxy would see everything.",
             name="TICKTRAIL_DASHBOARD_TOKEN",
-            remedy="Set TICKTRAIL_DASHBOARD_TOKEN (openssl rand -hex 24 makes one), then start again.",
+            remedy="Set TICKTRAIL_DASHBOARD_TOKEN (create one with openssl rand -hex 24), then restart.",
         )
 
 
 def refuse_foreign_origin(scope: Scope, headers: Headers) -> None:
-    """Raise a problem when another site's page made the browser send this (CSRF, and WebSockets across sites).
+    """Raise a problem when a page of another site sent the request (CSRF).
 
-    Browsers send ``Origin`` with every WebSocket and everything but plain GETs, and ``Sec-Fetch-Site`` with all.
-    Following a link from elsewhere is allowed, doing or fetching something from there is not.
+    Browsers send ``Origin`` with everything except plain GETs, and ``Sec-Fetch-Site`` with every request. Following a
+    link from another site is allowed.
     """
-    problem = Problem(403, "This was sent by a page of another site.", name="Origin")
+    problem = Problem(403, "The request was sent by a page of another site.", name="Origin")
     origin = headers.get("origin")
     if origin is not None and not _same(origin, headers.get("host", "")):
         raise problem
@@ -93,7 +93,7 @@ def refuse_foreign_origin(scope: Scope, headers: Headers) -> None:
 
 
 def _same(origin: str, host: str) -> bool:
-    """Whether an origin is this host. Schemes are left aside: behind a proxy ours is not the browser's."""
+    """True when an origin is this host. Schemes are ignored, because a proxy may change https to http."""
     try:
         parts = urlsplit(origin)
     except ValueError:
@@ -105,7 +105,7 @@ def _same(origin: str, host: str) -> bool:
 
 
 def _host_name(host: str) -> str | None:
-    """The name in a ``Host`` header, without its port; None when it is none."""
+    """The name in a ``Host`` header, without the port; None when the header is malformed."""
     if not host or len(host) > 260 or not host.isascii() or any(character in host for character in "/@\\ \t?#"):
         return None
     try:
