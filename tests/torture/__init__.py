@@ -1,1 +1,1 @@
-"""Syncs that are killed at random moments, against an n8n and a store that misbehave; see ``__main__``."""
+"""Commands that are killed at random moments, while n8n and the store misbehave; see ``__main__``."""

@@ -21,13 +21,25 @@ Entry = tuple[str, int | None, str]
 """Status, Unix seconds, execution id."""
 
 
+def recipient_of(name: str) -> str:
+    """The number that a message went to; a few messages share one."""
+    return f"9665000{int(name.rpartition('.')[2]) % 50 + 10_000}"
+
+
 class World:
-    """What n8n has, and what became of it. ``now`` is the story's clock."""
+    """What n8n has, and what happened to it.
+
+    Attributes:
+        now: the clock of the story.
+        made: the statuses of every execution there ever was.
+        removed: the executions that n8n deleted.
+    """
 
     def __init__(self, n8n: N8nServer, chance: random.Random) -> None:
         self.n8n = n8n
         self.now = datetime(2026, 11, 1, tzinfo=UTC)
         self.made: dict[int, list[dict[str, Any]]] = {}
+        self.removed: set[int] = set()
         self._chance = chance
         self._next_id = 1
         self._reached: dict[str, int] = {}
@@ -82,11 +94,12 @@ class World:
         else:
             n8n.trickle(chance.uniform(0.05, 0.3), times=times, when=when)
 
-    def prune(self, dealt_with: Callable[[int], bool]) -> None:
-        """Delete the oldest executions, of those that were dealt with."""
+    def prune(self, processed: set[int]) -> None:
+        """Delete the oldest executions, of those that were processed."""
         for number in sorted(self.made)[: self._chance.randrange(20)]:
-            if dealt_with(number):
+            if number in processed:
                 self.n8n.remove(number)
+                self.removed.add(number)
 
     def come_to_rest(self) -> None:
         """Everything shows up, is done, and can be read."""
@@ -129,7 +142,7 @@ class World:
         reached = self._reached.get(name, 0)
         self._reached[name] = reached + 1
         second = int(self.now.timestamp()) + chance.randrange(5)
-        return status_object(name, _LIFE[reached], second, f"9665000000{len(name) % 90 + 10}")
+        return status_object(name, _LIFE[reached], second, recipient_of(name))
 
     def _put(self, number: int, statuses: list[dict[str, Any]], status: str) -> None:
         made = execution(number, statuses, status=status)
