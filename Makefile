@@ -49,7 +49,7 @@ browser: setup ## test the dashboard in Chromium, installed if missing (Debian, 
 	@scripts/browser || echo "Without a browser these tests are skipped."
 	@$(BIN)/pytest -q -p no:randomly -m browser tests/browser $(ARGS)
 
-torture: setup ## kill processes at random moments and check that nothing is lost
+torture: setup ## kill commands at random moments while n8n and the store misbehave; ARGS="--runs 1000"
 	@$(BIN)/python -m tests.torture $(ARGS)
 
 lock: setup ## resolve the dependencies and write the lock files
