@@ -145,11 +145,11 @@ def _discard_output() -> None:
 
 
 def _with_interval(arguments: list[str]) -> list[str]:
-    """Give ``--watch`` the default interval where no number follows it: typer's options always take a value."""
+    """Give ``--watch`` the default interval where no value follows it: typer's options always take one."""
     completed = []
     for argument, following in pairwise([*arguments, ""]):
         completed.append(argument)
-        if argument == "--watch" and not following.replace(".", "", 1).isdigit():
+        if argument == "--watch" and (not following or following.startswith("-")):
             completed.append(str(WATCH_SECONDS))
     return completed
 

@@ -46,7 +46,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         per_day: messages a day, spread over ``hours``.
         failures: of every ten messages, how many fail with ``code``.
         unread: of every ten messages, how many are delivered and not read.
-        silent: of all messages, how many Meta accepts without ever sending a status.
+        silent: of each day's earliest messages, how many Meta accepts without ever sending a status.
         countries: beginnings of the recipients' invented numbers.
     """
 
@@ -146,7 +146,7 @@ def _message(plan: Plan, number: int, place: int, sent_at: int, present: int) ->
     wamid = _wamid(recipient, number)
     first_id = _FIRST_ID + number * 5
     yield _sending(plan, first_id, recipient, wamid, sent_at)
-    if place < plan.silent:
+    if place >= plan.per_day - plan.silent:
         return
     for step, (status, after) in enumerate(_statuses(plan, place, number)):
         if sent_at + after <= present:

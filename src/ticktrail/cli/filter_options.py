@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
+import msgspec
 import typer
 
 from ticktrail.messages.filters import MessageFilter, SendFilter
@@ -38,6 +39,11 @@ def option(wanted: Condition[Any], *, argument: bool = False) -> Any:
     if argument:
         return typer.Argument(metavar=wanted.argument, help=text)
     return typer.Option(*wanted.options, metavar=wanted.metavar or None, help=text)
+
+
+def limit_option(default_note: str) -> Any:
+    """Return typer's description of ``--limit`` for a command with a default of its own; its value is a text."""
+    return option(msgspec.structs.replace(condition(MESSAGE_CONDITIONS, "limit"), default_note=default_note))
 
 
 SinceOption = Annotated[str | None, option(condition(MESSAGE_CONDITIONS, "since"))]

@@ -50,18 +50,19 @@ _HEADINGS = {
 
 
 def write_report(report: Statistics, stream: TextIO) -> None:
-    """For people: the totals with the parts they are made of, the groups, and what is to be known beside them."""
+    """Write statistics for people: the table of groups first, then the totals with their parts, then notes."""
     writer = _Writer(stream)
     writer.heading(report)
-    writer.totals(stats.compute_rates(report.totals, report.never), report.by, sends_known=report.sends_known)
-    writer.lines(teaching.never_passed(report.never))
-    writer.lines(report.missing)
     if report.by is not None and report.groups is not None:
         writer.line()
         if not report.groups.named:
             writer.lines(teaching.empty_grouping(report.by, messages=report.totals.accepted))
         else:
             writer.groups(report, report.by, report.groups)
+        writer.line()
+    writer.totals(stats.compute_rates(report.totals, report.never), report.by, sends_known=report.sends_known)
+    writer.lines(teaching.never_passed(report.never))
+    writer.lines(report.missing)
 
 
 def write_rows(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:

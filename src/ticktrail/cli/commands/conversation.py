@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.filter_options import SinceOption
+from ticktrail.cli.filter_options import SinceOption, limit_option
 from ticktrail.cli.options import (
     TABLE_LIMIT,
     FormatOption,
@@ -37,26 +37,21 @@ def conversation(
         str, typer.Argument(metavar="WA_ID", help="Recipient: a phone number in any spelling, or its last digits")
     ],
     *,
-    limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit", metavar="N", min=1, max=1_000_000, help="Number of newest messages (default 50 in tables)"
-        ),
-    ] = None,
+    limit: Annotated[str | None, limit_option("default the newest 50 in tables, else all")] = None,
     since: SinceOption = None,
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
     """Show one person's conversation with ticks."""
     from ticktrail.output.conversation import write_thread
-    from ticktrail.queries.filter_parsing import parse_since
+    from ticktrail.queries.filter_parsing import parse_message_filter
 
     settings = read_settings(store)
     printed_as = form_of(form)
-    since_timestamp = parse_since(since, settings, datetime.now(UTC))
-    most = limit or (TABLE_LIMIT if printed_as == "table" else None)
+    chosen = parse_message_filter({"since": since, "limit": limit}, settings, datetime.now(UTC))
+    most = chosen.limit or (TABLE_LIMIT if printed_as == "table" else None)
     with existing_store(settings) as opened:
-        thread, has_texts = _thread(opened, settings, wa_id, since_timestamp, most)
+        thread, has_texts = _thread(opened, settings, wa_id, chosen.since_timestamp, most)
     if not thread:
         raise NotFoundError(
             f"No messages found for {wa_id}{f' since {since}' if since else ''}.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.filter_options import SinceOption
+from ticktrail.cli.filter_options import SinceOption, limit_option
 from ticktrail.cli.options import (
     ExecutionsOption,
     Format,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+_LISTED = 10
+
 
 @app.command("list")
 def list_newest(
@@ -44,10 +46,7 @@ def list_newest(
         str | None, typer.Argument(metavar="WA_ID", help="Recipient: a phone number in any spelling")
     ] = None,
     *,
-    limit: Annotated[
-        int,
-        typer.Option("--limit", "--max-messages", metavar="N", min=1, max=1_000_000, help="Maximum number of messages"),
-    ] = 10,
+    limit: Annotated[str | None, limit_option(f"default {_LISTED}")] = None,
     executions: ExecutionsOption = 200,
     since: SinceOption = None,
     save: SaveOption = False,
@@ -58,11 +57,13 @@ def list_newest(
 ) -> None:
     """Query n8n directly without storing."""
     from ticktrail.output.messages import write_messages
+    from ticktrail.queries.filter_parsing import parse_message_filter
 
     settings = read_settings(store)
     person = None if wa_id is None else _person(wa_id, settings)
+    most = parse_message_filter({"limit": limit}, settings, datetime.now(UTC)).limit or _LISTED
     found = _scan(settings, source, executions, since, verbose=verbose)
-    chosen = found.messages(person=person, limit=limit)
+    chosen = found.messages(person=person, limit=most)
     printed_as = form_of(form)
     codes = failure_codes(settings) if printed_as == "table" else None
     write_messages(chosen, printed_as, settings.timezone, sys.stdout, codes)

@@ -40,15 +40,15 @@ _MOST_LISTED = 20
 def receive(
     *,
     host: Annotated[
-        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on (default 127.0.0.1).")
+        str | None, typer.Option("--host", metavar="ADDRESS", help="Address to listen on (default 127.0.0.1)")
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option("--port", metavar="PORT", min=1, max=65_535, help="Port to listen on (default 8788)."),
+        typer.Option("--port", metavar="PORT", min=1, max=65_535, help="Port to listen on (default 8788)"),
     ] = None,
-    status: Annotated[bool, typer.Option("--status", help="Show what the journal holds, then exit.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show what the journal holds, then exit")] = False,
     replay: Annotated[
-        bool, typer.Option("--replay", help="Try again what could not be stored or forwarded, then exit.")
+        bool, typer.Option("--replay", help="Try again what could not be stored or forwarded, then exit")
     ] = False,
     form: ReportOption = ReportFormat.text,
     store: StoreOption = None,

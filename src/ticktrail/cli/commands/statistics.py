@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated
 
+import msgspec
 import typer
 
-from ticktrail.cli.filter_options import SinceOption, UntilOption
+from ticktrail.cli.filter_options import SinceOption, UntilOption, limit_option
 from ticktrail.cli.options import StoreOption, existing_store, read_settings
 from ticktrail.messages.filters import Grouping
 
@@ -28,19 +29,14 @@ class StatisticsFormat(StrEnum):
 
 @app.command()
 def stats(
-    by: Annotated[Grouping | None, typer.Option("--by", help="Group by")] = None,
+    by: Annotated[
+        Grouping | None, typer.Option("--by", metavar="GROUPING", help=f"Group by {', '.join(Grouping)}")
+    ] = None,
     *,
     since: SinceOption = None,
     until: UntilOption = None,
     limit: Annotated[
-        int | None,
-        typer.Option(
-            "--limit",
-            metavar="N",
-            min=1,
-            max=1_000_000_000,
-            help="Maximum number of groups (default 20, of days 31, of hours 48; all in other formats than text)",
-        ),
+        str | None, limit_option("default 20 groups, 31 days or 48 hours; all in other formats than text")
     ] = None,
     store: StoreOption = None,
     form: Annotated[StatisticsFormat, typer.Option("--format", help="Output format")] = StatisticsFormat.text,
@@ -65,16 +61,17 @@ def stats(
     settings = read_settings(store)
     user_file = read_user_file(settings)
     now = datetime.now(UTC)
-    chosen = parse_message_filter({"since": since, "until": until}, settings, now)
+    chosen = parse_message_filter({"since": since, "until": until, "limit": limit}, settings, now)
+    most, chosen = chosen.limit, msgspec.structs.replace(chosen, limit=None)
     with existing_store(settings) as opened:
-        if by is not None and form in {StatisticsFormat.csv, StatisticsFormat.jsonl} and limit is None:
+        if by is not None and form in {StatisticsFormat.csv, StatisticsFormat.jsonl} and most is None:
             # However many groups there are, each as it comes.
             (totals,) = opened.statistics(chosen, young_since=young_from(now))
             never = statuses_never_passed(opened, totals.counts, chosen)
             groups = iterate_groups(opened, chosen, by, user_file=user_file, now=now)
             write_rows((group_document(group, by, never) for group in groups), form.value, sys.stdout)
             return
-        shown = sys.maxsize if by is None else limit or _usual_limit(by, form)
+        shown = sys.maxsize if by is None else most or _usual_limit(by, form)
         report = compute_statistics(opened, settings, chosen, by, user_file=user_file, now=now, limit=shown)
     if form in {StatisticsFormat.text, StatisticsFormat.table}:
         write_report(report, sys.stdout)

@@ -1,0 +1,124 @@
+"""The command line as a whole: help, groups, exit codes, and streams that cannot be written."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import typer
+
+from ticktrail.cli.app import GROUPS, app, run
+
+COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def eighty_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An empty home and a terminal of 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERMINAL_WIDTH", "80")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_a_command_the_grouped_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    """``ticktrail`` alone exits 0 with the help, in which each group has its commands in order."""
+    assert run([]) == 0
+    printed = capsys.readouterr().out
+    titles = [line.rstrip(":") for line in printed.splitlines() if line[:1].isalpha() and line.endswith(":")]
+    assert titles == ["Options", *GROUPS]
+    places = [printed.index(f"  {name} ") for names in GROUPS.values() for name in names]
+    assert places == sorted(places)
+
+
+def test_every_command_is_in_one_group() -> None:
+    """A new command without a place in the help fails here."""
+    names = [name for group in GROUPS.values() for name in group]
+    assert sorted(names) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_a_command_is_short_and_never_cut(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first line has at most 45 characters, and nothing is cut at 80 columns."""
+    short = COMMANDS[name].help.split("\n\n")[0]
+    assert len(short) <= 46, short  # with its full stop
+    assert run([name, "--help"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert not [line for line in lines if line.endswith("...") and "[OPTIONS]" not in line]
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_an_option_is_a_phrase(name: str) -> None:
+    """A noun phrase or an imperative, without a full stop, for every option and argument."""
+    for parameter in COMMANDS[name].params:
+        text = parameter.help
+        assert text, parameter.name
+        assert not text.endswith("."), text
+
+
+def test_the_overview_fits_into_eighty_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each command's description is printed whole."""
+    run([])
+    printed = capsys.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    for name, command in COMMANDS.items():
+        assert command.help.split("\n\n")[0] in printed, name
+
+
+class _FullDisk:
+    """A stream that fails as a full disk does."""
+
+    encoding = "utf-8"
+
+    def write(self, _text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        raise OSError(9, "Bad file descriptor")
+
+
+def test_a_full_disk_is_a_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """What cannot be written ends in one sentence and exit code 1."""
+    monkeypatch.setattr(sys, "stdout", _FullDisk())
+    assert run(["errors", "131026", "--format", "json"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
+def test_a_closed_stream_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python sets a closed stream to None: the command runs all the same."""
+    monkeypatch.setattr(sys, name, None)
+    assert run(["errors", "131026"]) == 0
+    getattr(sys, name).close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["messages", "--limit", "9" * 5_000], 2, "--limit"),
+        (["messages", "--status", "teleported"], 2, "--status"),
+        (["messages", "--since", "1h", "--until", "2h"], 2, "--until"),
+        (["messages", ""], 2, "WA_ID"),
+        (["stats", "--since", "1h", "--until", "2h"], 2, "--since"),
+        (["sync", "--watch", "1e400"], 2, "--watch"),
+        (["track", "wamid.abc", "966500000001"], 2, "WA_ID MESSAGE_ID"),
+        (["list", " "], 2, "empty"),
+        (["errors", "999999999"], 3, "no code"),
+        (["messages"], 3, "ticktrail sync"),
+        (["export", "a.csv"], 3, "no store"),
+    ],
+)
+def test_a_mistake_is_named_with_its_remedy(
+    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The exit code tells usage from absence, and the message names the option as typed."""
+    assert run(arguments) == code
+    assert said in capsys.readouterr().err

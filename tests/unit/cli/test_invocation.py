@@ -1,0 +1,52 @@
+"""Printed commands can be typed as they stand."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from ticktrail.cli import invocation
+
+
+@pytest.fixture(autouse=True)
+def forget_the_answer() -> None:
+    """The answer is remembered for the process."""
+    invocation.program.cache_clear()
+
+
+def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    program = folder / "bin" / "ticktrail"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setattr(sys, "executable", str(program.with_name("python")))
+    monkeypatch.setattr(invocation.os, "name", "posix")
+    return program
+
+
+def test_an_installed_program_is_typed_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell finds this very program, directly or by a link (uv tool, pipx)."""
+    program = _install(tmp_path, monkeypatch)
+    link = tmp_path / "ticktrail"
+    link.symlink_to(program)
+    monkeypatch.setattr(shutil, "which", lambda _: str(link))
+    assert invocation.as_typed("Type: ticktrail sync") == "Type: ticktrail sync"
+
+
+def test_in_a_checkout_the_path_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell finds no program, or another one."""
+    _install(tmp_path / ".venv", monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert invocation.as_typed("Type: ticktrail sync, then ticktrail doctor.") == (
+        "Type: .venv/bin/ticktrail sync, then .venv/bin/ticktrail doctor."
+    )
+    assert invocation.as_typed("See ticktrail.toml and /a/ticktrail sync") == "See ticktrail.toml and /a/ticktrail sync"
+
+
+def test_without_a_program_python_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path with a space is quoted."""
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "a folder" / "python"))
+    assert invocation.program() == f'"{tmp_path}/a folder/python" -m ticktrail'
