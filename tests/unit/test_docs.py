@@ -236,3 +236,10 @@ def test_phone_numbers_are_invented(page: Path) -> None:
     """Every number long enough to be somebody's phone is one that nobody has."""
     numbers = re.findall(r"(?<![\w.-])\+?(\d{11,15})(?![\w-])", page.read_text(encoding="utf-8"))
     assert [number for number in numbers if not re.fullmatch(r"9665000000\d\d|1555000\d{4}", number)] == []
+
+
+def test_security_names_tests_that_exist() -> None:
+    """Every test file that SECURITY.md gives as proof is there."""
+    named = re.findall(r"`(tests/[\w/.]+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8"))
+    assert len(named) > 10
+    assert [path for path in named if not (ROOT / path).is_file()] == []
