@@ -13,6 +13,7 @@ from ticktrail.alerts.documents import headline
 from ticktrail.alerts.facts import delivered_within, timed, workflows
 from ticktrail.alerts.failures import one_title
 from ticktrail.alerts.notifications import unacknowledged
+from ticktrail.alerts.self_answers import find_self_answers, without_self_answers
 from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import AlertSettings
 from ticktrail.messages.counts import Counts, Group
@@ -82,7 +83,7 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
         sends_known: sends of the period were read.
         never: statuses that the trigger never passes.
         errors: failed messages by code.
-        refused: sends that Meta refused, by cause.
+        refused: sends that Meta refused, by cause; without ``self_answers``, which answered status updates.
         workflows: how complete the store is.
         alerts: open alerts that are not acknowledged; ``checked``: what was checked to find them.
     """
@@ -95,6 +96,7 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
     never: frozenset[str] = frozenset()
     errors: Sequence[Group] = ()
     refused: Sequence[CauseCount] = ()
+    self_answers: int = 0
     workflows: Sequence[WorkflowCompleteness] = ()
     alerts: Sequence[Alert] = ()
     checked: str = ""
@@ -111,6 +113,8 @@ def read_report(
     (before,) = store.statistics(earlier, young_since=young_from(now), details=True)
     groups = found.groups
     errors = [] if groups is None else [*groups.shown, Group(key=None, counts=groups.nameless)]
+    sends = list(store.send_causes(SendFilter(since_timestamp=period.since, until_timestamp=period.until)))
+    answers = find_self_answers(store, sends, since=period.since, until=period.until)
     open_alerts = find_alerts(settings, own, store, now)
     return DailyReport(
         period=period,
@@ -120,7 +124,8 @@ def read_report(
         sends_known=bool(found.sends_known),
         never=found.never,
         errors=[group for group in errors if group.counts.failed],
-        refused=list(store.send_causes(SendFilter(since_timestamp=period.since, until_timestamp=period.until))),
+        refused=without_self_answers(sends, answers),
+        self_answers=sum(one.count for one in answers),
         workflows=workflows(store, settings),
         alerts=unacknowledged(open_alerts.alerts, store.alert_state.all()),
         checked=open_alerts.checked,
@@ -231,13 +236,14 @@ def _refused(found: DailyReport, catalogue: Catalogue) -> str:
             by_code.setdefault(one.code, []).append(one)
     sums = sorted(((sum(one.count for one in alike), code, alike) for code, alike in by_code.items()),
                   key=lambda each: (-each[0], str(each[1])))  # fmt: skip
+    aside = f" ({found.self_answers:,} answers to status updates not counted)" if found.self_answers else ""
     if not sums:
-        return "none known" if not found.refused else "none"
+        return f"{'none' if found.refused else 'none known'}{aside}"
     told = [
         f"{count:,} {one_title(catalogue.lookup(code), [one.title for one in alike], code)}"
         for count, code, alike in sums[:_TOP]
     ]
-    return "; ".join([f"{sum(count for count, _, _ in sums):,}", *told])
+    return "; ".join([f"{sum(count for count, _, _ in sums):,}{aside}", *told])
 
 
 def _completeness(found: DailyReport) -> str:
@@ -256,6 +262,9 @@ def _completeness(found: DailyReport) -> str:
         told.append(f"{plural(withheld, 'execution')} withheld by n8n")
     if refused:
         told.append(f"data of {plural(refused, 'execution')} refused by the store")
+    not_read = sum(each.count for one in found.workflows for each in one.not_read)
+    if not_read:
+        told.append(f"{plural(not_read, 'execution')} not read")
     gaps = sum(gap.found_at.timestamp() >= found.period.since for one in found.workflows for gap in one.facts.gaps)
     if gaps:
         told.append(f"{plural(gaps, 'gap')} found")

@@ -10,6 +10,7 @@ import msgspec
 
 from ticktrail.alerts.alert import DAY_SECONDS, HOUR_SECONDS
 from ticktrail.alerts.failures import AlertContext, Failures
+from ticktrail.alerts.self_answers import SelfAnswers, find_self_answers, without_self_answers
 from ticktrail.health.checks import Finding, check_key_expiry
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
@@ -89,7 +90,8 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the rules look at.
 
     Attributes:
-        failures: of the window that ends now; ``failures_before``: of the one before it.
+        failures: of the window that ends now; ``failures_before``: of the one before it. Without sends that answer
+            status updates: these are ``self_answers``.
         unconfirmed: accepted sends that no status confirmed; ``unconfirmed_until``: the sends before then were counted.
         delivered_passes: whether a delivery was ever reported: else one tick says nothing.
         last_status_timestamp: of the newest status; None when there is none.
@@ -102,6 +104,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     at: AlertContext
     failures: Failures = Failures()
     failures_before: Failures = Failures()
+    self_answers: Sequence[SelfAnswers] = ()
     unconfirmed: Sequence[UnconfirmedSends] = ()
     unconfirmed_until: int = 0
     standings: Sequence[UndeliveredByNumber] = ()
@@ -125,10 +128,13 @@ def read_facts(
     last = None if last is None else min(last, moment)
     unanswered, synced = _unanswered(ledger, rules, last, moment), workflows(ledger, settings)
     until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
+    failures, answers = _failures(ledger, moment - window, None)
+    failures_before, _ = _failures(ledger, moment - 2 * window, moment - window)
     return AlertFacts(
         at=AlertContext(now, settings.timezone, numbers),
-        failures=_failures(ledger, moment - window, None),
-        failures_before=_failures(ledger, moment - 2 * window, moment - window),
+        failures=failures,
+        failures_before=failures_before,
+        self_answers=answers,
         unconfirmed=_unconfirmed(ledger, moment - WEEK, until),
         unconfirmed_until=until,
         standings=_standings(ledger, rules, moment),
@@ -192,7 +198,7 @@ def _unconfirmed(store: Store, since: int, until: int) -> list[UnconfirmedSends]
     return found
 
 
-def _failures(ledger: Store, since: int, until: int | None) -> Failures:
+def _failures(ledger: Store, since: int, until: int | None) -> tuple[Failures, list[SelfAnswers]]:
     chosen = MessageFilter(since_timestamp=since, until_timestamp=until)
     messages = tuple(ledger.causes(chosen))
     people = {}
@@ -200,7 +206,8 @@ def _failures(ledger: Store, since: int, until: int | None) -> Failures:
         groups = ledger.statistics(chosen, Grouping.ERROR, young_since=since)
         people = {str(group.key): group.people or 0 for group in groups if group.key is not None}
     sends = tuple(ledger.send_causes(SendFilter(since_timestamp=since, until_timestamp=until)))
-    return Failures(messages=messages, sends=sends, people=people)
+    answers = find_self_answers(ledger, sends, since=since, until=until)
+    return Failures(messages=messages, sends=without_self_answers(sends, answers), people=people), answers
 
 
 def _standings(ledger: Store, rules: Rules, now: int) -> list[UndeliveredByNumber]:

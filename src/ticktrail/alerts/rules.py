@@ -22,6 +22,8 @@ from ticktrail.alerts.facts import (
     is_stuck,
 )
 from ticktrail.alerts.failures import failure_alerts, number_name
+from ticktrail.alerts.self_answers import CODES, REMEDY
+from ticktrail.extraction.withheld import not_read_text
 from ticktrail.health.checks import Severity
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter, SendFilter
@@ -41,6 +43,7 @@ def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> lis
     late = list(_late(facts))
     found = [
         *failure_alerts(facts.failures, facts.failures_before, rules, catalogue, facts.at),
+        *_self_answers(facts, rules),
         *_unconfirmed(facts),
         *_stuck(facts, rules),
         *_delivery(facts, rules),
@@ -48,6 +51,7 @@ def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> lis
         *(() if late else _silence(facts, rules)),
         *late,
         *_withheld(facts),
+        *_not_read(facts),
         *_gaps(facts),
         *_key(facts),
         *_receiver(facts),
@@ -78,6 +82,31 @@ def checked_text(facts: AlertFacts, rules: Rules) -> str:
         return f"{checked} {plural(len(moments) - len(known), 'workflow')} not synced yet."
     until = recent_time(int(min(known).timestamp()), facts.at.now, facts.at.zone)
     return f"{checked} {plural(len(known), 'workflow')} synced up to {until}."
+
+
+def _self_answers(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
+    at = facts.at
+    for one in facts.self_answers:
+        since = "" if one.first_timestamp is None else f" since {when(one.first_timestamp, at.now, at.zone)}"
+        yield Alert(
+            key=key_of(AlertKind.SELF_ANSWERS, one.workflow_id),
+            kind=AlertKind.SELF_ANSWERS,
+            urgency="warning",
+            title=f"Workflow {outside(one.workflow_id)} answers its own status updates",
+            says=(
+                f"WhatsApp refused {plural(one.count, 'send')} without a recipient{since}, from the node "
+                f"'{outside(one.node)}': status updates started the workflow. No customer misses a message."
+            ),
+            remedy=REMEDY,
+            messages=one.count,
+            since_timestamp=one.first_timestamp,
+            listing=SendFilter(
+                refused=True,
+                failure_codes=CODES,
+                since_timestamp=int(at.now.timestamp()) - rules.window,
+                workflow_id=one.workflow_id,
+            ),
+        )
 
 
 def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
@@ -275,6 +304,28 @@ def _withheld(facts: AlertFacts) -> Iterator[Alert]:
                 says=f"{reasons}. These statuses are not stored.",
                 remedy="Check the store: ticktrail doctor",
             )
+
+
+def _not_read(facts: AlertFacts) -> Iterator[Alert]:
+    for one in facts.workflows:
+        recent = [
+            each
+            for each in one.not_read
+            # Anybody can write a text that looks like a status.
+            if each.reason != "text" and (facts.at.now - each.last_at).total_seconds() <= LATELY
+        ]
+        if not recent:
+            continue
+        count = sum(each.count for each in recent)
+        labels = counted(Counter({outside(not_read_text(each.reason, each.provider)): each.count for each in recent}))
+        yield Alert(
+            key=key_of(AlertKind.NOT_READ, one.workflow_id),
+            kind=AlertKind.NOT_READ,
+            urgency="warning",
+            title=f"{plural(count, 'execution')} not read, workflow {outside(one.workflow_id)}",
+            says=f"They hold what looks like a status or a send and cannot be trusted: {labels}.",
+            remedy="See what to change in the workflow: ticktrail doctor",
+        )
 
 
 def _gaps(facts: AlertFacts) -> Iterator[Alert]:

@@ -24,3 +24,8 @@ NOT_READ_REASONS = {
     "send": "send of unproven origin",
 }
 """Reasons of the outcome ``NOT_READ``, in words. Only ``provider`` comes with the provider's name."""
+
+
+def not_read_text(reason: str | None, provider: str | None) -> str:
+    """Return why an execution was not read, in words: the name of the other provider where it is known."""
+    return provider or NOT_READ_REASONS.get(reason or "", reason) or "unknown"

@@ -1,7 +1,8 @@
 """Completeness: how much of n8n's data the store holds, and what is missing.
 
 One record answers this for ``sync``, ``audit``, ``status``, ``doctor``, alerts, the API, the pages and the metrics.
-Every unprocessed execution is in exactly one part: pending, withheld by n8n, or refused by the store.
+Every unprocessed execution is in exactly one part: pending, withheld by n8n, or refused by the store. A processed
+execution may be one that was not read, because Ticktrail does not believe or understand it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.withheld import REASONS
+from ticktrail.extraction.withheld import REASONS, not_read_text
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.filters import READ, MessageFilter
 from ticktrail.messages.rates import never_passed
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import late_sync_seconds
 from ticktrail.stores import Store
-from ticktrail.stores.coverage import Facts, Gap, LostExecution, PendingExecution, PendingKind
+from ticktrail.stores.coverage import Facts, Gap, LostExecution, NotRead, PendingExecution, PendingKind
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.formatting import long_duration, n8n_time, plural
 
@@ -71,6 +72,11 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
     def withheld(self) -> tuple[PendingExecution, ...]:
         """Executions whose data n8n does not return."""
         return tuple(one for one in self.unprocessed if one.kind is PendingKind.WITHHELD)
+
+    @property
+    def not_read(self) -> tuple[NotRead, ...]:
+        """Executions that Ticktrail does not believe or understand, counted by reason and provider."""
+        return self.facts.not_read
 
     @property
     def refused(self) -> tuple[PendingExecution, ...]:
@@ -135,6 +141,11 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(record for one in self.workflows for record in one.refused)
 
     @property
+    def not_read(self) -> tuple[NotRead, ...]:
+        """Executions that Ticktrail does not believe or understand, of all workflows."""
+        return tuple(one for workflow in self.workflows for one in workflow.not_read)
+
+    @property
     def gaps(self) -> tuple[Gap, ...]:
         """The newest gaps of all workflows."""
         return tuple(gap for one in self.workflows for gap in one.facts.gaps)
@@ -195,6 +206,7 @@ def missing_data(known: Completeness, chosen: MessageFilter, now: datetime) -> t
     if known.is_late(now):
         told.append(_late_text(known.checked_at, now))
     told += unprocessed_sentences(known.withheld, known.refused)
+    told += not_read_sentences(known.not_read)
     told += [f"{gap_text(gap)}." for gap in known.gaps if _touches(gap, chosen)]
     return tuple(told)
 
@@ -229,6 +241,14 @@ def unprocessed_sentences(withheld: Iterable[PendingExecution], refused: Iterabl
     return told
 
 
+def not_read_sentences(not_read: Iterable[NotRead]) -> list[str]:
+    """Return a sentence on executions that were not read."""
+    labels = Counter[str]()
+    for one in not_read:
+        labels[not_read_text(one.reason, one.provider)] += one.count
+    return [f"{plural(labels.total(), 'execution')} not read ({counted(labels)})."] if labels else []
+
+
 def reason_text(reason: str | None) -> str:
     """Return why n8n withheld an execution, in words."""
     return REASONS.get(reason or "unreadable", reason or "unreadable")
@@ -257,6 +277,16 @@ def workflow_document(one: WorkflowCompleteness, zone: tzinfo) -> dict[str, Any]
         "notShown": len(one.withheld),
         "pending": len(one.pending),
         "refused": len(one.refused),
+        "notRead": [
+            {
+                "reason": each.reason,
+                "provider": each.provider,
+                "count": each.count,
+                "lastExecutionId": each.last_execution_id,
+                "lastAt": each.last_at.astimezone(zone),
+            }
+            for each in one.not_read
+        ],
         "gaps": [
             {
                 "afterId": gap.after_id,

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.withheld import NOT_READ_REASONS
+from ticktrail.extraction.withheld import not_read_text
 from ticktrail.messages.model import Extraction, Outcome
 from ticktrail.sources import WithheldExecution
 from ticktrail.stores.coverage import Gap, LostExecution
@@ -83,8 +83,7 @@ class ReadCounts(msgspec.Struct, kw_only=True):
 
 def not_read_label(extraction: Extraction) -> str:
     """Return why an execution was not read, in words: the name of the other provider where it is known."""
-    reason = extraction.reason or ""
-    return extraction.provider or NOT_READ_REASONS.get(reason, reason) or "unknown"
+    return not_read_text(extraction.reason, extraction.provider)
 
 
 class WorkflowSyncResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -145,6 +145,7 @@ _FOLLOWED = _object(
         "notShown": {**_NUMBER, "description": "Executions that n8n withheld."},
         "pending": {**_NUMBER, "description": "Executions that can still change."},
         "refused": {**_NUMBER, "description": "Executions with data that the store refused."},
+        "notRead": {**_list(_ANYTHING), "description": "Executions that are not believed or understood, by reason."},
         "gaps": {**_list(_ANYTHING), "description": "Periods without data."},
         "lostCount": _NUMBER,
     }

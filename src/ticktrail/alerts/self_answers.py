@@ -1,0 +1,106 @@
+"""Find workflows that answer their own status updates.
+
+The WhatsApp Trigger starts the workflow for each status too. Without a filter the workflow goes on, and its send node
+has no recipient: WhatsApp refuses the send. No customer misses a message, so these sends are no failures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ticktrail.messages.failure_causes import CauseCount, first_code
+from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
+from ticktrail.messages.model import Send
+from ticktrail.stores import Store
+
+CODES = (100, 131008, 131009)
+"""Failure codes of a request that lacks a parameter, or has an empty one."""
+
+REMEDY = (
+    "Add a Filter node right after the trigger that continues only if {{ $json.messages }} exists. Status updates then "
+    "end there; Ticktrail reads them all the same."
+)
+
+_MOST_READ = 1_000
+
+
+class SelfAnswers(msgspec.Struct, frozen=True, kw_only=True):
+    """Refused sends of one workflow that answer status updates.
+
+    Attributes:
+        causes: what they count as among the refused sends.
+        first_timestamp: when the first of them was sent, Unix seconds.
+    """
+
+    workflow_id: str
+    node: str
+    count: int
+    causes: tuple[CauseCount, ...]
+    first_timestamp: int | None = None
+
+
+def is_self_answer(send: Send) -> bool:
+    """Return True for a send that WhatsApp refused because it has no recipient; only a status update has none."""
+    code = first_code(send.errors)
+    return send.rejected and not send.conversation_id and not send.input and code in map(str, CODES)
+
+
+def find_self_answers(
+    store: Store, sends: Sequence[CauseCount], *, since: int | None, until: int | None
+) -> list[SelfAnswers]:
+    """Return the workflows that answer their own status updates in a span of time.
+
+    Args:
+        sends: the sends of this span, counted by cause.
+    """
+    suspected = {one.workflow_id for one in sends if one.failed and one.code in map(str, CODES) and one.workflow_id}
+    if not suspected:
+        return []
+    chosen = MessageFilter(since_timestamp=since, until_timestamp=until)
+    receiving = {group.key for group in store.statistics(chosen, Grouping.WORKFLOW, young_since=0)}
+    answers = []
+    for workflow_id in sorted(suspected & receiving):  # type: ignore[type-var]
+        refused = SendFilter(
+            refused=True, failure_codes=CODES, since_timestamp=since, until_timestamp=until, workflow_id=workflow_id,
+            limit=_MOST_READ,
+        )  # fmt: skip
+        found = [send for send in store.sends(refused) if is_self_answer(send)]
+        if found:
+            moments = [int(send.sent_at.timestamp()) for send in found if send.sent_at is not None]
+            answers.append(
+                SelfAnswers(
+                    workflow_id=str(workflow_id),
+                    node=found[-1].sent_by.node,
+                    count=len(found),
+                    causes=_causes(found),
+                    first_timestamp=min(moments, default=None),
+                )
+            )
+    return answers
+
+
+def without_self_answers(sends: Iterable[CauseCount], answers: Iterable[SelfAnswers]) -> tuple[CauseCount, ...]:
+    """Return the counted sends less those that answer status updates."""
+    less: dict[tuple[str | None, str | None, str | None], int] = {}
+    for answer in answers:
+        for cause in answer.causes:
+            less[cause.workflow_id, cause.code, cause.template] = cause.count
+    left = []
+    for one in sends:
+        count = one.count - (less.get((one.workflow_id, one.code, one.template), 0) if one.failed else 0)
+        if count > 0:
+            left.append(msgspec.structs.replace(one, count=count))
+    return tuple(left)
+
+
+def _causes(sends: Iterable[Send]) -> tuple[CauseCount, ...]:
+    counts: dict[tuple[str, str | None, str | None], int] = {}
+    for send in sends:
+        key = (send.sent_by.workflow_id, first_code(send.errors), send.template.name if send.template else None)
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(
+        CauseCount(failed=True, workflow_id=workflow_id, code=code, template=template, count=count)
+        for (workflow_id, code, template), count in counts.items()
+    )
