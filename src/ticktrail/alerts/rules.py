@@ -22,10 +22,10 @@ from ticktrail.alerts.facts import (
     is_stuck,
 )
 from ticktrail.alerts.failures import failure_alerts, number_name
-from ticktrail.alerts.self_answers import CODES, REMEDY
 from ticktrail.extraction.withheld import not_read_text
-from ticktrail.health.checks import Severity
+from ticktrail.health.checks import SELF_ANSWER_REMEDY, Severity
 from ticktrail.messages.error_codes import Catalogue
+from ticktrail.messages.failure_causes import NO_RECIPIENT_CODES
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.completeness import counted, reason_text
 from ticktrail.settings.alert_rules import Rules
@@ -87,22 +87,22 @@ def checked_text(facts: AlertFacts, rules: Rules) -> str:
 def _self_answers(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     at = facts.at
     for one in facts.self_answers:
-        since = "" if one.first_timestamp is None else f" since {when(one.first_timestamp, at.now, at.zone)}"
+        since = "" if one.first_timestamp is None else f" since {recent_time(one.first_timestamp, at.now, at.zone)}"
         yield Alert(
             key=key_of(AlertKind.SELF_ANSWERS, one.workflow_id),
             kind=AlertKind.SELF_ANSWERS,
             urgency="warning",
-            title=f"Workflow {outside(one.workflow_id)} answers its own status updates",
+            title=f"Workflow {safe_name(one.workflow_id)} answers its own status updates",
             says=(
                 f"WhatsApp refused {plural(one.count, 'send')} without a recipient{since}, from the node "
-                f"'{outside(one.node)}': status updates started the workflow. No customer misses a message."
+                f"'{safe_name(one.node)}': status updates started the workflow. No customer misses a message."
             ),
-            remedy=REMEDY,
+            remedy=SELF_ANSWER_REMEDY,
             messages=one.count,
             since_timestamp=one.first_timestamp,
             listing=SendFilter(
                 refused=True,
-                failure_codes=CODES,
+                failure_codes=NO_RECIPIENT_CODES,
                 since_timestamp=int(at.now.timestamp()) - rules.window,
                 workflow_id=one.workflow_id,
             ),
@@ -317,13 +317,15 @@ def _not_read(facts: AlertFacts) -> Iterator[Alert]:
         if not recent:
             continue
         count = sum(each.count for each in recent)
-        labels = counted(Counter({outside(not_read_text(each.reason, each.provider)): each.count for each in recent}))
+        labels: Counter[str] = Counter()
+        for each in recent:
+            labels[safe_name(not_read_text(each.reason, each.provider))] += each.count
         yield Alert(
             key=key_of(AlertKind.NOT_READ, one.workflow_id),
             kind=AlertKind.NOT_READ,
             urgency="warning",
-            title=f"{plural(count, 'execution')} not read, workflow {outside(one.workflow_id)}",
-            says=f"They hold what looks like a status or a send and cannot be trusted: {labels}.",
+            title=f"{plural(count, 'execution')} not read, workflow {safe_name(one.workflow_id)}",
+            says=f"They hold what looks like a status or a send and cannot be trusted: {counted(labels)}.",
             remedy="See what to change in the workflow: ticktrail doctor",
         )
 

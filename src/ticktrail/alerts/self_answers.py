@@ -10,19 +10,12 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from ticktrail.messages.failure_causes import CauseCount, first_code
+from ticktrail.messages.failure_causes import NO_RECIPIENT_CODES, CauseCount, first_code, lacks_recipient
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Send
 from ticktrail.stores import Store
 
-CODES = (100, 131008, 131009)
-"""Failure codes of a request that lacks a parameter, or has an empty one."""
-
-REMEDY = (
-    "Add a Filter node right after the trigger that continues only if {{ $json.messages }} exists. Status updates then "
-    "end there; Ticktrail reads them all the same."
-)
-
+_CODES = frozenset(map(str, NO_RECIPIENT_CODES))
 _MOST_READ = 1_000
 
 
@@ -41,12 +34,6 @@ class SelfAnswers(msgspec.Struct, frozen=True, kw_only=True):
     first_timestamp: int | None = None
 
 
-def is_self_answer(send: Send) -> bool:
-    """Return True for a send that WhatsApp refused because it has no recipient; only a status update has none."""
-    code = first_code(send.errors)
-    return send.rejected and not send.conversation_id and not send.input and code in map(str, CODES)
-
-
 def find_self_answers(
     store: Store, sends: Sequence[CauseCount], *, since: int | None, until: int | None
 ) -> list[SelfAnswers]:
@@ -55,18 +42,22 @@ def find_self_answers(
     Args:
         sends: the sends of this span, counted by cause.
     """
-    suspected = {one.workflow_id for one in sends if one.failed and one.code in map(str, CODES) and one.workflow_id}
+    suspected = {one.workflow_id for one in sends if one.failed and one.code in _CODES and one.workflow_id}
     if not suspected:
         return []
     chosen = MessageFilter(since_timestamp=since, until_timestamp=until)
     receiving = {group.key for group in store.statistics(chosen, Grouping.WORKFLOW, young_since=0)}
     answers = []
-    for workflow_id in sorted(suspected & receiving):  # type: ignore[type-var]
+    for workflow_id in sorted(suspected & receiving):
         refused = SendFilter(
-            refused=True, failure_codes=CODES, since_timestamp=since, until_timestamp=until, workflow_id=workflow_id,
+            refused=True,
+            failure_codes=NO_RECIPIENT_CODES,
+            since_timestamp=since,
+            until_timestamp=until,
+            workflow_id=workflow_id,
             limit=_MOST_READ,
-        )  # fmt: skip
-        found = [send for send in store.sends(refused) if is_self_answer(send)]
+        )
+        found = [send for send in store.sends(refused) if lacks_recipient(send)]
         if found:
             moments = [int(send.sent_at.timestamp()) for send in found if send.sent_at is not None]
             answers.append(

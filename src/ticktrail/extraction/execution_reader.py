@@ -33,7 +33,7 @@ from ticktrail.extraction.execution import (
 from ticktrail.extraction.fast_path import plain_events, repeats
 from ticktrail.extraction.sends import find_sends, may_hold_send
 from ticktrail.extraction.webhook import Moment, parse_timestamp, read_body, read_status
-from ticktrail.messages.model import Extraction, Outcome, StatusEvent
+from ticktrail.messages.model import FINAL_STATUSES, Extraction, Outcome, StatusEvent
 from ticktrail.text.sanitizing import clean_text
 
 EXTRACTION_VERSION = 1
@@ -310,7 +310,7 @@ def _hidden(execution: Execution, reader: _Reader) -> str | None:
         return "redacted"
     if any(b"redacted" in bytes(item.redaction) for item in reader.trigger_items):
         return "redacted"
-    final = _status(execution) in {"success", "error", "crashed", "canceled"}
+    final = _status(execution) in FINAL_STATUSES
     ran = data.result_data is not None and bool(data.result_data.run_data)
     if final and not ran and not reader.trigger_items and execution.mode != "evaluation":
         return "empty"

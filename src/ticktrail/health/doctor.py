@@ -1,7 +1,7 @@
-"""``ticktrail doctor``: looks at settings, n8n and the store, and says what is wrong with its remedy.
+"""``ticktrail doctor``: check settings, n8n and the store.
 
-One fault never hides the others: a store is tried although n8n is away, and n8n although a setting of the store
-cannot be used. Nothing is changed anywhere.
+One fault never hides the others: the store is checked although n8n is away, and n8n although a setting of the store
+is malformed. The checks change nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 
 import msgspec
 
-from ticktrail.health import settings_check as setup
-from ticktrail.health import store_check as ledger
 from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.receiver_check import check_receiver
+from ticktrail.health.settings_check import check_settings, has_way_in
+from ticktrail.health.store_check import check_store
 from ticktrail.settings.settings import Settings, load_sound_settings
 from ticktrail.stores import Store
 
@@ -30,7 +30,7 @@ _OF_STORE = frozenset({"MONGODB_URI", "TICKTRAIL_STORE", "MONGODB_DATABASE"}) | 
     "MONGODB_SENDS_COLLECTION",
 }
 _SHORTEST_SECRET = 6
-"""A shorter one cannot be taken out of a sentence without damage, and keeps nobody out."""
+"""A shorter secret cannot be removed from a sentence without damage."""
 
 
 def examine(
@@ -40,29 +40,31 @@ def examine(
     open_configured_store: Callable[[Settings], Store],
     tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[Finding, ...]:
-    """Look at everything.
+    """Return the findings of all checks.
 
     Args:
         arguments: settings from the command line, by name.
         environ: the environment.
         directory: where ``.env`` is looked for.
-        open_configured_store: opens the store that settings name.
-        tell: is told what is being looked at, in a few words.
+        open_configured_store: opens the store of the settings.
+        tell: called with the current check, in a few words.
     """
     settings, faults = load_sound_settings(arguments, environ, directory)
     unusable = {fault.name for fault in faults}
-    findings = setup.look(settings, faults, datetime.now(UTC))
-    if unusable & _OF_N8N or not settings.n8n.base_url or not setup.has_way_in(settings):
-        findings.append(_left_out("n8n", "how to reach n8n is not set, or cannot be used (see above)"))
-    else:
-        from ticktrail.health.n8n_check import look  # noqa: PLC0415 - the HTTP client loads when there is an n8n to ask
-
-        findings += look(settings, tell)
+    findings = check_settings(settings, faults, datetime.now(UTC))
+    known = None
     if unusable & _OF_STORE:
-        findings.append(_left_out("store", "a setting that says where it is cannot be used (see above)"))
+        of_store = [_left_out("store", "one of its settings is malformed (see above)")]
     else:
-        tell("looking at the store ...")
-        findings += ledger.look(settings, open_configured_store)
+        tell("checking the store ...")
+        of_store, known = check_store(settings, open_configured_store)
+    if unusable & _OF_N8N or not settings.n8n.base_url or not has_way_in(settings):
+        findings.append(_left_out("n8n", "its settings are missing or malformed (see above)"))
+    else:
+        from ticktrail.health.n8n_check import check_n8n  # noqa: PLC0415 - loads the HTTP client only where needed
+
+        findings += check_n8n(settings, known, tell)
+    findings += of_store
     findings += check_receiver(settings, datetime.now(UTC))
     hide = _hider(settings)
     return tuple(
@@ -71,11 +73,11 @@ def examine(
 
 
 def _left_out(name: str, reason: str) -> Finding:
-    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not looked at: {reason}.")
+    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not checked: {reason}.")
 
 
 def _hider(settings: Settings) -> Callable[[str], str]:
-    """What takes the secrets out of a sentence. None should be in one; this is the second lock on the door."""
+    """Return a function that removes secrets from a sentence: a second safeguard, as no finding should hold one."""
     n8n = settings.n8n
     secrets = [n8n.api_key, n8n.basic_pass, settings.heartbeat_url, *(value for _, value in n8n.headers)]
     secrets += [*settings.receiver.app_secrets, settings.receiver.verify_token]

@@ -1,10 +1,11 @@
-"""n8n, asked: is it there and is it n8n, what may the key do, what do the workflows and their executions say?"""
+"""Check n8n: does it answer, what may the key do, and what do the workflows and their executions show?"""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +13,21 @@ import msgspec
 
 from ticktrail.errors import TicktrailError
 from ticktrail.extraction.withheld import REASONS
-from ticktrail.health.checks import Finding, Severity, check_clock, check_executions, check_key_expiry, check_retention
-from ticktrail.health.oldest_execution import instant_of, oldest_ended
+from ticktrail.health.checks import (
+    Finding,
+    Severity,
+    check_clock,
+    check_executions,
+    check_key_expiry,
+    check_not_read,
+    check_retention,
+    check_self_answers,
+)
+from ticktrail.health.oldest_execution import OldestExecution, oldest_ended
 from ticktrail.health.workflow_checks import check_workflow, listens, may_only_send
+from ticktrail.messages.failure_causes import lacks_recipient
+from ticktrail.messages.model import Outcome, Send
+from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX
 from ticktrail.settings.settings import Settings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
@@ -30,11 +43,11 @@ from ticktrail.sync.ingest import read
 from ticktrail.sync.results import ReadCounts
 
 NEWEST = 200
-"""How many executions of each workflow are read."""
+"""Number of executions of each workflow that are read."""
 
 _PATIENCE = RetryPolicy(attempts=2, total=8.0, wait_initial=0.5, wait_max=1.0, wait_jitter=0.2, starting=6.0)
 _TIMEOUTS = Timeouts(connect=4.0, read=10.0, whole=60.0)
-"""Somebody waits: an n8n that is away is found to be so within about ten seconds."""
+"""The user waits: an n8n that is away is reported within about ten seconds."""
 
 _ONCE = RetryPolicy(attempts=1, total=4.0, starting=0.0)
 _READ_SECONDS = 30.0
@@ -43,19 +56,23 @@ _SEARCH_SECONDS = 20.0
 _NEEDED = ("execution:list", "execution:read", "workflow:read")
 _LOST_WITHOUT = {
     "execution:list": "nothing can be read",
-    "execution:read": "executions that n8n leaves out of its list cannot be asked for",
-    "workflow:read": "a workflow that was deactivated looks like a quiet day",
+    "execution:read": "executions that n8n leaves out of its list cannot be read",
+    "workflow:read": "a deactivated workflow looks like a quiet day",
 }
 
 
-def look(settings: Settings, tell: Callable[[str], None]) -> list[Finding]:
-    """What there is to say of the n8n that the settings name, which are complete but for the workflows."""
-    tell("asking n8n ...")
-    return _N8n(settings, tell).findings()
+def check_n8n(settings: Settings, known: Completeness | None, tell: Callable[[str], None]) -> list[Finding]:
+    """Return the findings about the n8n of the settings, which are complete except for the workflows.
+
+    Args:
+        known: what the store holds; None where that is unknown.
+    """
+    tell("checking n8n ...")
+    return _N8n(settings, known, tell).findings()
 
 
-class _Seen(msgspec.Struct, kw_only=True):
-    """What was seen of one workflow. ``workflow`` is None where n8n does not show it."""
+class _WorkflowCheck(msgspec.Struct, kw_only=True):
+    """State of the checks of one workflow. ``workflow`` is None where n8n does not return it."""
 
     workflow_id: str
     findings: list[Finding]
@@ -63,33 +80,36 @@ class _Seen(msgspec.Struct, kw_only=True):
     read_counts: ReadCounts | None = None
     ended: int = 0
     successes: int = 0
+    not_read: Counter[tuple[str, str | None]] = msgspec.field(default_factory=Counter)
+    self_answers: list[Send] = msgspec.field(default_factory=list)
 
 
 class _N8n:
-    """One look at n8n; notes on the way which scopes the key turned out to lack."""
+    """One check of n8n; notes which scopes the key lacks."""
 
-    def __init__(self, settings: Settings, tell: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, known: Completeness | None, tell: Callable[[str], None]) -> None:
+        self._known = {} if known is None else {one.workflow_id: one for one in known.workflows}
         self._settings = settings
         self._n8n = settings.n8n
         self._tell = tell
         self._lacking: set[str] = set()
 
     def findings(self) -> list[Finding]:
-        """Everything, in the order in which one would ask."""
+        """Return all findings."""
         ids = self._settings.workflow_ids
         with self._api(ids[0] if ids else "") as api:
             reached, answered = self._reach(api)
             clock = self._clock(api)
         expiry = self._expiry()
         if any(finding.severity is Severity.FAULT for finding in expiry):
-            # One cause, said once.
+            # One cause is one finding.
             reached = [finding for finding in reached if finding.name != "key"]
         if not answered:
-            rest = "as n8n cannot be asked"
+            rest = "because n8n cannot be reached"
             left_out = [_unknown("workflow", rest, workflow_id) for workflow_id in ids]
             return [*reached, *expiry, *clock, *left_out]
-        seen = [self._look_at(workflow_id) for workflow_id in ids]
-        self._judge_executions(seen)
+        seen = [self._check_workflow(workflow_id) for workflow_id in ids]
+        self._check_executions(seen)
         about = [finding for one in seen for finding in one.findings]
         return [*reached, *expiry, *self._scopes(), *clock, *about]
 
@@ -98,7 +118,7 @@ class _N8n:
         return N8nApi(n8n, workflow_id, patience=patience, timeouts=_TIMEOUTS)
 
     def _reach(self, api: N8nApi) -> tuple[list[Finding], bool]:
-        """Whether n8n answers and takes the key; the second is whether to go on asking."""
+        """Check whether n8n answers and accepts the key. The second value tells whether to go on."""
         here = Finding(name="n8n", severity=Severity.OK, says=f"n8n answers at {self._n8n.base_url}.")
         try:
             api.check() if api.workflow_id else api.workflows()
@@ -112,15 +132,15 @@ class _N8n:
             return [_fault("n8n", error, self._elsewhere() if error.kind is Kind.STARTING else "")], False
         except TicktrailError as error:
             return [_fault("n8n", error)], False
-        says = "n8n takes the key." if self._n8n.api_key else "n8n lets us in without a key of its own."
+        says = "n8n accepts the key." if self._n8n.api_key else "n8n gives access without an API key."
         return [here, Finding(name="key", severity=Severity.OK, says=says)], True
 
     def _refused(self, error: UnauthorizedError) -> Finding:
-        also = "; if the key is good, n8n's public API may be switched off (N8N_PUBLIC_API_DISABLED)."
+        also = "; if the key is valid, n8n's public API may be disabled (N8N_PUBLIC_API_DISABLED)."
         return _fault("key", error, error.remedy + (also if self._n8n.api_key else ""))
 
     def _elsewhere(self) -> str:
-        """Where n8n's API is, when it is not where the settings say but near; the remedy, or nothing."""
+        """Return the remedy when n8n's API answers near the configured address, else an empty text."""
         base, prefix = self._n8n.base_url, self._n8n.prefix
         root = f"{urlsplit(base).scheme}://{urlsplit(base).netloc}"
         for there, path in dict.fromkeys([(base, DEFAULT_API_PREFIX), (root, prefix), (root, DEFAULT_API_PREFIX)]):
@@ -133,9 +153,9 @@ class _N8n:
                 pass
             except TicktrailError:
                 continue
-            mends = [f"Set N8N_BASE_URL={there}"] if there != base else []
-            mends += ["Take N8N_API_PREFIX out" if path == DEFAULT_API_PREFIX else ""] if path != prefix else []
-            return f"n8n's API answers at {there}{path}. {'. '.join(filter(None, mends))}."
+            remedies = [f"Set N8N_BASE_URL={there}"] if there != base else []
+            remedies += ["Remove N8N_API_PREFIX" if path == DEFAULT_API_PREFIX else ""] if path != prefix else []
+            return f"n8n's API answers at {there}{path}. {'. '.join(filter(None, remedies))}."
         return ""
 
     def _clock(self, api: N8nApi) -> list[Finding]:
@@ -152,7 +172,7 @@ class _N8n:
 
     def _scopes(self) -> list[Finding]:
         if not self._lacking:
-            return [Finding(name="scopes", severity=Severity.OK, says="The key may do all that is needed.")]
+            return [Finding(name="scopes", severity=Severity.OK, says="The key has all scopes that are needed.")]
         lacking = [scope for scope in _NEEDED if scope in self._lacking]
         harmless = lacking == ["workflow:read"]
         return [
@@ -161,45 +181,49 @@ class _N8n:
                 severity=Severity.WARNING if harmless else Severity.FAULT,
                 says=" ".join(f"The key lacks {scope}: {_LOST_WITHOUT[scope]}." for scope in lacking),
                 remedy=(
-                    f"Make a key with {', '.join(_NEEDED)} and workflow:list at "
+                    f"Create a key with {', '.join(_NEEDED)} and workflow:list at "
                     f"{self._n8n.editor_url or self._n8n.base_url}/settings/api, then: ticktrail init"
                 ),
             )
         ]
 
-    def _look_at(self, workflow_id: str) -> _Seen:
-        self._tell(f"looking at workflow {workflow_id} ...")
-        seen = _Seen(workflow_id=workflow_id, findings=[])
+    def _check_workflow(self, workflow_id: str) -> _WorkflowCheck:
+        self._tell(f"checking workflow {workflow_id} ...")
+        seen = _WorkflowCheck(workflow_id=workflow_id, findings=[])
         with self._api(workflow_id) as api:
             try:
                 seen.workflow = api.workflow()
                 seen.findings += check_workflow(seen.workflow, workflow_id)
             except ForbiddenError:
                 self._lacking.add("workflow:read")
-                seen.findings.append(_unknown("workflow", "for want of workflow:read", workflow_id))
+                seen.findings.append(_unknown("workflow", "because the key lacks workflow:read", workflow_id))
             except TicktrailError as error:
                 seen.findings.append(_fault("workflow", error, workflow_id=workflow_id))
                 return seen
             if "execution:list" in self._lacking:
-                seen.findings.append(_unknown("executions", "for want of execution:list", workflow_id))
+                seen.findings.append(_unknown("executions", "because the key lacks execution:list", workflow_id))
                 return seen
             try:
                 seen.read_counts = self._read(api, seen)
                 self._prove_reading(api)
                 if seen.read_counts.executions:
-                    seen.findings.append(self._retention(api, seen.workflow or {}, workflow_id))
+                    seen.findings.append(self._retention(api, workflow_id))
             except TicktrailError as error:
                 seen.findings.append(_fault("executions", error, workflow_id=workflow_id))
         return seen
 
-    def _read(self, api: N8nApi, seen: _Seen) -> ReadCounts:
-        """Read the newest executions, fewer where n8n takes long for them."""
+    def _read(self, api: N8nApi, seen: _WorkflowCheck) -> ReadCounts:
+        """Read the newest executions, fewer where n8n is slow."""
         read_counts = ReadCounts()
         deadline = time.monotonic() + _READ_SECONDS
         try:
             for found in read(api, read_counts, limit=NEWEST):
                 seen.ended += found.final
                 seen.successes += found.status == "success"
+                if found.outcome is Outcome.NOT_READ:
+                    seen.not_read[found.reason or "", found.provider] += 1
+                if found.events:
+                    seen.self_answers += filter(lacks_recipient, found.sends)
                 if time.monotonic() > deadline:
                     break
         except ForbiddenError:
@@ -208,28 +232,26 @@ class _N8n:
         return read_counts
 
     def _prove_reading(self, api: N8nApi) -> None:
-        """Whether the key may read single executions: one that is not there will do."""
+        """Check whether the key may read single executions; one that does not exist will do."""
         listed = api.metadata(None, 1).rows
         try:
             api.raw_execution(listed[0].id if listed else 1)
         except ForbiddenError:
             self._lacking.add("execution:read")
         except (BadRequestError, NoAnswerError):
-            pass  # this one's data cannot be read, which is another matter
+            pass  # only the data of this execution cannot be read
 
-    def _retention(self, api: N8nApi, workflow: dict[str, Any], workflow_id: str) -> Finding:
+    def _retention(self, api: N8nApi, workflow_id: str) -> Finding:
         self._tell("measuring how long n8n keeps executions ...")
         oldest = oldest_ended(api, time.monotonic() + _SEARCH_SECONDS)
-        now = datetime.now(UTC)
         if oldest is None:
             return check_retention(None, workflow_id=workflow_id)
-        created = instant_of(workflow.get("createdAt"))
-        whole = created is not None and oldest - created <= max((now - created) / 10, timedelta(minutes=10))
-        since = created if whole and created is not None else oldest
-        return check_retention((now - since).total_seconds(), whole=whole, workflow_id=workflow_id)
+        age = (datetime.now(UTC) - oldest.started_at).total_seconds()
+        deleted = _has_deleted(self._known.get(workflow_id), oldest)
+        return check_retention(age, deleted=deleted, workflow_id=workflow_id)
 
-    def _judge_executions(self, seen: list[_Seen]) -> None:
-        """Judge silence once all workflows are read: where one hears statuses, another may just send."""
+    def _check_executions(self, seen: list[_WorkflowCheck]) -> None:
+        """Check the executions once all workflows are read: where one receives statuses, another may only send."""
         some_hear = any(one.read_counts is not None and one.read_counts.with_statuses for one in seen)
         for one in seen:
             if one.read_counts is None:
@@ -240,7 +262,8 @@ class _N8n:
             finding = check_executions(
                 one.read_counts.executions,
                 one.read_counts.with_statuses,
-                not_shown=reasons,
+                withheld=reasons,
+                not_read=one.not_read.total(),
                 ended=one.ended,
                 successes=one.successes,
                 listens=expected,
@@ -249,18 +272,30 @@ class _N8n:
             )
             place = next((i for i, known in enumerate(one.findings) if known.name == "retention"), len(one.findings))
             one.findings.insert(place, finding)
+            one.findings += check_not_read(one.not_read, workflow_id=one.workflow_id)
+            if one.self_answers:
+                node = one.self_answers[0].sent_by.node
+                one.findings.append(check_self_answers(len(one.self_answers), node, workflow_id=one.workflow_id))
+
+
+def _has_deleted(known: WorkflowCompleteness | None, oldest: OldestExecution) -> bool:
+    """Return True when syncs saw executions that n8n does not list any more."""
+    if known is None:
+        return False
+    facts, lowest = known.facts, known.lowest_processed
+    return bool(facts.pruned or facts.gaps or (lowest is not None and lowest < oldest.execution_id))
 
 
 def _unknown(name: str, reason: str, workflow_id: str | None = None) -> Finding:
-    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not looked at, {reason}.", workflow_id=workflow_id)
+    return Finding(name=name, severity=Severity.UNKNOWN, says=f"Not checked, {reason}.", workflow_id=workflow_id)
 
 
 def _fault(name: str, error: TicktrailError, remedy: str = "", *, workflow_id: str | None = None) -> Finding:
     return Finding(
         name=name,
         severity=Severity.FAULT,
-        # What errors say of a run that stopped is not what one asks a doctor.
+        # The error is worded for a sync that stopped.
         says=str(error).removesuffix(" Nothing was lost."),
-        remedy=(remedy or error.remedy).replace("The next run continues.", "Look at its log, then run this again."),
+        remedy=(remedy or error.remedy).replace("The next run continues.", "See its log, then run this again."),
         workflow_id=workflow_id,
     )

@@ -5,17 +5,26 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
+import msgspec
+
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.sources.n8n_api.responses import MetadataPage
 
 _ROWS = 50
 
 
-def oldest_ended(api: N8nApi, deadline: float) -> datetime | None:
-    """When the oldest execution began that n8n lists and is done with; None when there is none, or time runs out.
+class OldestExecution(msgspec.Struct, frozen=True):
+    """An execution's id and start."""
 
-    n8n's cursor is "ids below this one" and can be made by hand, so the lowest id is found by halving: about twenty
-    requests for a million executions. Those that wait are passed over: n8n deletes none of them, however old.
+    execution_id: int
+    started_at: datetime
+
+
+def oldest_ended(api: N8nApi, deadline: float) -> OldestExecution | None:
+    """Return the oldest finished execution that n8n lists; None when there is none, or time runs out.
+
+    n8n's cursor is "ids below this one" and can be made by hand, so a binary search finds the lowest id: about twenty
+    requests for a million executions. Waiting executions are skipped, because n8n deletes none of them.
 
     Args:
         deadline: give up then, by ``time.monotonic``.
@@ -38,13 +47,13 @@ def oldest_ended(api: N8nApi, deadline: float) -> datetime | None:
     return oldest
 
 
-def _oldest_in(page: MetadataPage) -> datetime | None:
-    ended = (row for row in reversed(page.rows) if row.final is not False)
-    return next((at for row in ended if (at := instant_of(row.started_at)) is not None), None)
+def _oldest_in(page: MetadataPage) -> OldestExecution | None:
+    ended = ((row.id, parse_instant(row.started_at)) for row in reversed(page.rows) if row.final is not False)
+    return next((OldestExecution(number, started_at) for number, started_at in ended if started_at is not None), None)
 
 
-def instant_of(text: object) -> datetime | None:
-    """An n8n time (ISO 8601, UTC) as an instant; None for anything else."""
+def parse_instant(text: object) -> datetime | None:
+    """Parse a time as n8n writes it (ISO 8601, UTC); None for anything else."""
     if not isinstance(text, str):
         return None
     try:

@@ -21,7 +21,7 @@ from ticktrail.text.formatting import date_time
 _OLDEST_SQLITE = (3, 34, 0)
 
 
-def look(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> list[Finding]:
+def check_settings(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> list[Finding]:
     """What there is to say of the settings and of this machine."""
     findings = [_versions(), *(_finding("settings", Severity.FAULT, str(f.error), f.error.remedy) for f in faults)]
     findings += [_finding("settings", Severity.WARNING, warning, "Correct it there.") for warning in settings.warnings]

@@ -1,6 +1,6 @@
-"""What silence hides, looked for between syncs: a workflow that is off, a trigger that filters, a key that runs out.
+"""Silent faults, looked for between syncs: an inactive workflow, a filtering trigger, an expiring key.
 
-All of that looks like a quiet day. One small question to n8n for each workflow, no more often than asked for.
+All of them look like a quiet day. One small request to n8n for each workflow, at most every five minutes.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ EVERY = timedelta(minutes=5)
 
 
 class Workflow(Protocol):
-    """A workflow that can be asked for; :class:`~ticktrail.sources.n8n_api.api.N8nApi` can."""
+    """A workflow of n8n; :class:`~ticktrail.sources.n8n_api.api.N8nApi` is one."""
 
     workflow_id: str
 
     def workflow(self) -> dict[str, Any]:
-        """Its name, nodes and settings."""
+        """Return its name, nodes and settings."""
         ...
 
 
-def look(workflows: Iterable[Workflow], api_key: str | None, *, page: str, now: datetime) -> Iterator[Finding]:
-    """What needs somebody. What cannot be asked is left out: the sync itself says when n8n does not answer.
+def find_silent_faults(
+    workflows: Iterable[Workflow], api_key: str | None, *, page: str, now: datetime
+) -> Iterator[Finding]:
+    """Yield the findings that need attention. Errors of n8n are left out, because the sync reports them.
 
     Args:
         workflows: those that are synced.
@@ -48,34 +50,33 @@ def look(workflows: Iterable[Workflow], api_key: str | None, *, page: str, now: 
 
 
 def check_sync_interval(facts: Facts, *, interval: float, workflow_id: str, now: datetime) -> Finding | None:
-    """Whether syncs come often enough for what n8n was seen to keep; None when they do.
+    """Return a finding when syncs are too rare for how long n8n keeps executions; None when they are not.
 
-    Until n8n has pruned, its oldest execution is as old as the workflow, which says nothing: so only an interval that
-    is too long is a finding.
+    Only what n8n deleted shows how long it keeps executions. Until then its oldest execution is just the first one.
     """
-    kept = retention(facts, now)
+    kept = retention(facts, now) if facts.pruned or facts.gaps else None
     if kept is None:
         return None
     finding = check_retention(kept.total_seconds(), interval, workflow_id=workflow_id)
     return finding if finding.needs_attention else None
 
 
-class Remembered:
-    """Says each finding once, and again when it is gone and comes back."""
+class NewFindings:
+    """Yields each finding once, and again when it comes back after it was gone."""
 
     def __init__(self) -> None:
-        self._said: set[tuple[str, str | None, str]] = set()
-        self._looked_at = float("-inf")
+        self._known: set[tuple[str, str | None, str]] = set()
+        self._checked_at = float("-inf")
 
     def is_time(self) -> bool:
-        """Whether the last look is long enough ago; then this is the next one."""
-        if time.monotonic() - self._looked_at < EVERY.total_seconds():
+        """Return True when the last check is long enough ago; then this is the next one."""
+        if time.monotonic() - self._checked_at < EVERY.total_seconds():
             return False
-        self._looked_at = time.monotonic()
+        self._checked_at = time.monotonic()
         return True
 
-    def news(self, findings: Iterable[Finding]) -> Iterator[Finding]:
-        """The findings that were not there at the last look."""
+    def new(self, findings: Iterable[Finding]) -> Iterator[Finding]:
+        """Yield the findings that were not there at the last check."""
         found = {(one.name, one.workflow_id, one.says): one for one in findings}
-        yield from (one for key, one in found.items() if key not in self._said)
-        self._said = set(found)
+        yield from (one for key, one in found.items() if key not in self._known)
+        self._known = set(found)

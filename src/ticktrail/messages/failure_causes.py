@@ -9,7 +9,12 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.messages.model import Send
+
 LONGEST_CODE = 64
+
+NO_RECIPIENT_CODES = (100, 131008, 131009)
+"""Failure codes of a request that lacks a parameter, or has an empty one."""
 
 
 class CauseCount(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,3 +56,12 @@ def first_code(errors: object) -> str | None:
         return None
     text = str(code)[:LONGEST_CODE]
     return None if not text or text[0] in "{[" else text
+
+
+def lacks_recipient(send: Send) -> bool:
+    """Return True for a send that WhatsApp refused because it has no recipient.
+
+    A workflow that answers its own status updates makes such sends: a status update names no sender.
+    """
+    refused = send.rejected and first_code(send.errors) in {str(code) for code in NO_RECIPIENT_CODES}
+    return refused and not send.conversation_id and not send.input

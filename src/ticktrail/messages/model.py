@@ -12,8 +12,11 @@ from typing import Any
 
 import msgspec
 
-FINAL_STATUSES = frozenset({"success", "error", "crashed", "canceled"})
-"""n8n's execution statuses after which an execution's content no longer changes (n8n's ``ExecutionStatus``)."""
+FINAL_STATUSES = frozenset({"success", "error", "crashed", "canceled", "failed"})
+"""n8n's execution statuses after which an execution's content no longer changes (n8n's ``ExecutionStatus``).
+
+``failed`` is what n8n up to 1.49 calls ``error``.
+"""
 
 RANK = {"sent": 1, "failed": 2, "undelivered": 2, "delivered": 3, "read": 4, "played": 5}
 """How far a status says the message got. A status that is not listed ranks 0: kept, but it decides last."""

@@ -1,4 +1,4 @@
-"""Findings → a page for people, or a document for programs."""
+"""Write the findings of ``doctor``: a page for people, or a document for programs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.text import Text
 from ticktrail.health.checks import Finding, Severity
 from ticktrail.output.documents import can_show
 from ticktrail.output.terminal import console
+from ticktrail.text.formatting import plural
 
 _MARKS = {Severity.OK: "✓", Severity.WARNING: "!", Severity.FAULT: "✗", Severity.UNKNOWN: "?"}
 _ASCII_MARKS = {Severity.OK: "v", Severity.WARNING: "!", Severity.FAULT: "x", Severity.UNKNOWN: "?"}
@@ -21,22 +22,20 @@ _IN_ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "“": '"', "�
 _NARROWEST = 40
 
 
-def verdict_of(findings: Sequence[Finding]) -> str:
-    """The whole in one sentence."""
-    needing = sum(finding.needs_attention for finding in findings)
+def headline(findings: Sequence[Finding]) -> str:
+    """Return the result of all checks in one sentence."""
+    problems = sum(finding.needs_attention for finding in findings)
     unknown = sum(finding.severity is Severity.UNKNOWN for finding in findings)
-    unseen = f"{unknown} {'thing' if unknown == 1 else 'things'} could not be looked at"
-    if needing:
-        return f"{needing} {'thing needs' if needing == 1 else 'things need'} you{f'; {unseen}' if unknown else ''}."
-    return f"Nothing needs you, but {unseen}." if unknown else "Everything is in order."
+    text = plural(problems, "problem") if problems else "No problems" if unknown else "Everything is in order"
+    return f"{text}; {plural(unknown, 'check')} not possible." if unknown else f"{text}."
 
 
 def write_text(findings: Sequence[Finding], stream: TextIO) -> None:
-    """The verdict, then a line for each check, with its remedy below where there is one."""
+    """Write the result, then a line for each check, with its remedy below if there is one."""
     fancy = can_show(stream, "✓✗→")
     out = console(stream)
     print_line = functools.partial(out.print, soft_wrap=True)
-    print_line(Text(verdict_of(findings), style="bold"))
+    print_line(Text(headline(findings), style="bold"))
     print_line()
     names = max((len(finding.name) for finding in findings), default=0)
     marks = _MARKS if fancy else _ASCII_MARKS
@@ -51,15 +50,15 @@ def write_text(findings: Sequence[Finding], stream: TextIO) -> None:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """A sentence in lines; an address or a path is never broken, so that it can be copied."""
+    """Wrap a sentence. Addresses and paths are never broken, so that they can be copied."""
     return textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
-    """The same for programs."""
+    """Return the same for programs."""
     return {
         "inOrder": not any(finding.needs_attention for finding in findings),
-        "verdict": verdict_of(findings),
+        "verdict": headline(findings),
         "checks": [
             {
                 "name": finding.name,
@@ -74,6 +73,6 @@ def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
 
 
 def _shown(text: str, *, fancy: bool) -> str:
-    """What a server said may hold anything: only what can be printed goes to the terminal."""
+    """Replace control characters, which a server may have sent, and characters that the stream cannot show."""
     text = "".join(character if character.isprintable() else " " for character in text)
     return text if fancy else text.translate(_IN_ASCII)

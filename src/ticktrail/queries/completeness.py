@@ -45,6 +45,7 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
         scope: of its coverage; None for a workflow that was never read.
         unprocessed: executions that are listed and not processed: pending, withheld by n8n, or refused by the store.
         processed: number of executions whose events are stored.
+        lowest_processed: the lowest processed id that is remembered.
         error: why the last sync failed; None when it succeeded.
         late_after: a sync that is older is late, see :func:`late_after`.
     """
@@ -55,6 +56,7 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts = Facts()
     unprocessed: tuple[PendingExecution, ...] = ()
     processed: int = 0
+    lowest_processed: int | None = None
     error: str | None = None
     late_after: timedelta = LATE_BY_DEFAULT
 
@@ -337,6 +339,7 @@ def _with_coverage(
         one,
         unprocessed=tuple(coverage.pending.values()),
         processed=coverage.processed_count(),
+        lowest_processed=coverage.lowest_processed(),
         error=run.error if run is not None and failed else None,
         late_after=late_after(one.facts, settings),
     )

@@ -122,6 +122,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         interrupted_scan: where a full scan was interrupted.
         oldest_id: the oldest execution that n8n had at the last full scan, and when it started.
         holds_statuses: a status was stored: if the store is empty now, it was emptied.
+        pruned: n8n was seen to delete executions: the oldest execution at a full scan is not that of an earlier one.
         gaps: the newest hundred.
         lost: the newest hundred.
         not_read: executions that were not read, counted by reason and provider.
@@ -139,6 +140,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     oldest_id: int | None = None
     oldest_started_at: str | None = None
     holds_statuses: bool = False
+    pruned: bool = False
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
     not_read: tuple[NotRead, ...] = ()
@@ -184,6 +186,14 @@ class Coverage(msgspec.Struct, kw_only=True):
     def processed_count(self) -> int:
         """Count the processed executions, of those n8n had at the last full scan or created since."""
         return sum(block.bits.bit_count() for block in self.blocks.values())
+
+    def lowest_processed(self) -> int | None:
+        """Return the lowest processed id that is remembered; None where there is none."""
+        for number in sorted(self.blocks):
+            bits = self.blocks[number].bits
+            if bits:
+                return number * BLOCK + (bits & -bits).bit_length() - 1
+        return None
 
     def last_processed(self, limit: int = LAST_PROCESSED) -> set[int]:
         """Return the highest processed ids up to the newest one that a finished scan met."""

@@ -159,6 +159,8 @@ class ExecutionListScan:
                 "oldest_id": self.oldest.id if self.oldest else None,
                 "oldest_started_at": self.oldest.started_at if self.oldest else None,
             }
+            if self.oldest and facts.oldest_id is not None and self.oldest.id > facts.oldest_id:
+                changes["pruned"] = True
             if not self.resumed:
                 changes["full_seconds"] = seconds
         return msgspec.structs.replace(facts, **changes)

@@ -36,7 +36,7 @@ from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
 if TYPE_CHECKING:
     from ticktrail.health.checks import Finding
-    from ticktrail.health.silent_faults import Remembered
+    from ticktrail.health.silent_faults import NewFindings
     from ticktrail.settings.settings import Settings
     from ticktrail.stores import Store
     from ticktrail.sync.results import Progress, SyncReport
@@ -199,7 +199,7 @@ def sync_loop(
     """
     from ticktrail.cli import logs
     from ticktrail.cli.commands.alerts import AlertWatch
-    from ticktrail.health.silent_faults import Remembered
+    from ticktrail.health.silent_faults import NewFindings
     from ticktrail.sync.lease_owner import new_holder
     from ticktrail.sync.loop import watch
 
@@ -207,7 +207,7 @@ def sync_loop(
     # A caller with its own ``stop`` handles the signals, and makes sure that everything ends in time.
     signals = (signal.SIGTERM, signal.SIGINT) if stop is None else ()
     stop = stop or threading.Event()
-    remembered = Remembered()
+    new_findings = NewFindings()
     is_first = True
     said: set[str] = set()
     # The same holder for all rounds, so that a lease that could not be released (the disk was full) stays usable.
@@ -228,7 +228,7 @@ def sync_loop(
                 ):
                     _print_news(report, form, said, verbose=verbose)
             if not stop.is_set():
-                _say_silent_faults(connections, interval, remembered)
+                _say_silent_faults(connections, interval, new_findings)
         except TicktrailError:
             connections.close()
             raise
@@ -253,10 +253,10 @@ def _watching(connections: SyncConnections, interval: float) -> str:
     return f"Watching {names} every {interval:g} s, into {connections.store.location}. Ctrl-C stops it."
 
 
-def _say_silent_faults(connections: SyncConnections, interval: float, remembered: Remembered) -> None:
+def _say_silent_faults(connections: SyncConnections, interval: float, new_findings: NewFindings) -> None:
     """Print, now and then and each only once, what keeps statuses from arriving although nothing failed."""
-    if remembered.is_time():
-        for finding in remembered.news(_silent_faults(connections, interval)):
+    if new_findings.is_time():
+        for finding in new_findings.new(_silent_faults(connections, interval)):
             say(f"{finding.says} {finding.remedy}".rstrip(), "warning")
 
 
@@ -290,12 +290,12 @@ def _sync_once(
 
 def _silent_faults(connections: SyncConnections, interval: float) -> Iterator[Finding]:
     """Find what looks like a quiet day although statuses are missed."""
-    from ticktrail.health.silent_faults import check_sync_interval, look
+    from ticktrail.health.silent_faults import check_sync_interval, find_silent_faults
     from ticktrail.sync.incremental import scope_of
 
     n8n, now = connections.settings.n8n, datetime.now(UTC)
     key = None if n8n.api_key is None else n8n.api_key.reveal()
-    yield from look(connections.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
+    yield from find_silent_faults(connections.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
     facts = connections.store.sync_state.facts()
     for workflow_id in connections.settings.workflow_ids:
         workflow = facts.get(scope_of(n8n.base_url, workflow_id, connections.store))
