@@ -62,7 +62,7 @@ def statistics(store: Store, chosen: MessageFilter | None = None, by: Grouping |
 
 def alerts(store: Store) -> list[Alert]:
     """The alerts about unconfirmed sends."""
-    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), UserFile(), now=NOW), Rules(), packaged())
+    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), {}, now=NOW), Rules(), packaged())
     return [alert for alert in found if alert.kind is AlertKind.UNCONFIRMED]
 
 
@@ -140,6 +140,17 @@ def test_accepted_but_dropped_sends_are_counted_and_alerted(store: Store) -> Non
     assert "template order_update, workflow wfField0000000A" in alert.title
     assert isinstance(alert.listing, SendFilter)
     assert sum(1 for _ in store.sends(alert.listing)) == 8
+
+
+def test_a_workflow_that_answers_its_own_statuses_is_one_alert_of_its_own(store: Store) -> None:
+    """Case 08: no alert claims that customers missed a message, the cause and the fix are named."""
+    _read_case(store, "answers-its-own-statuses.json")
+    found = evaluate_rules(read_facts(store, SETTINGS, Rules(), {}, now=NOW), Rules(), packaged())
+    (alert,) = found
+    assert (alert.kind, alert.messages) == (AlertKind.SELF_ANSWERS, 3)
+    assert alert.title == "Workflow wfField0000000A answers its own status updates"
+    assert "No customer misses a message" in alert.says
+    assert "Filter node" in alert.remedy
 
 
 def test_one_good_message_hides_no_lost_ones(store: Store) -> None:

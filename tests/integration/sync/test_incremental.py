@@ -321,6 +321,8 @@ def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None
         report = desk.sync(after=after)
         assert report.workflow_result is not None
         assert report.workflow_result.gap is None
+    (facts,) = desk.store.sync_state.facts().values()
+    assert facts.pruned, "the oldest execution is another one than at the first full scan"
 
 
 def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:

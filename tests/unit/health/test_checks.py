@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from ticktrail.health.checks import Finding, Severity, check_clock, check_executions, check_key_expiry, check_retention
+from ticktrail.health.checks import (
+    Finding,
+    Severity,
+    check_clock,
+    check_executions,
+    check_key_expiry,
+    check_not_read,
+    check_retention,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 PAGE = "https://n8n.example.com/settings/api"
@@ -38,8 +46,8 @@ def expiring(delta: timedelta) -> Finding:
         (timedelta(), Severity.FAULT, "expired 1 second ago"),
         (timedelta(minutes=1), Severity.WARNING, "in 60 seconds"),
         (timedelta(days=7), Severity.WARNING, "in 7 days, on 2026-11-29"),
-        (timedelta(days=7, seconds=1), Severity.OK, "good until 2026-11-29"),
-        (timedelta(days=400), Severity.OK, "good until 2027-12-27"),
+        (timedelta(days=7, seconds=1), Severity.OK, "valid until 2026-11-29"),
+        (timedelta(days=400), Severity.OK, "valid until 2027-12-27"),
     ],
 )
 def test_a_key_says_when_it_expires(delta: timedelta, severity: Severity, said: str) -> None:
@@ -95,9 +103,13 @@ def test_the_interval_is_held_against_a_third_of_what_n8n_keeps(
     assert ("EXECUTIONS_DATA_PRUNE_MAX_COUNT" in found.remedy) == found.needs_attention
 
 
-def test_a_young_workflow_is_no_warning() -> None:
-    """When n8n still has everything since the workflow was made, its short past says nothing about retention."""
-    assert check_retention(5 * MINUTE, None, whole=True).severity is Severity.OK
+def test_an_oldest_execution_alone_is_no_warning() -> None:
+    """While n8n was not seen to delete anything, the age of its oldest execution says nothing about retention."""
+    found = check_retention(5, 20, deleted=False)
+    assert (found.severity, found.says) == (
+        Severity.OK,
+        "n8n's oldest execution started 5 seconds ago. n8n was not seen to delete any execution so far.",
+    )
 
 
 @pytest.mark.parametrize(
@@ -107,9 +119,9 @@ def test_a_young_workflow_is_no_warning() -> None:
         ("Sun, 22 Nov 2026 12:01:01 GMT", Severity.WARNING, "61 seconds ahead of"),
         ("Sun, 22 Nov 2026 09:00:00 GMT", Severity.WARNING, "3 hours behind"),
         (NOW - timedelta(minutes=5), Severity.WARNING, "5 minutes behind"),
-        ("yesterday", Severity.UNKNOWN, "does not say"),
-        ("", Severity.UNKNOWN, "does not say"),
-        (None, Severity.UNKNOWN, "does not say"),
+        ("yesterday", Severity.UNKNOWN, "does not send"),
+        ("", Severity.UNKNOWN, "does not send"),
+        (None, Severity.UNKNOWN, "does not send"),
     ],
 )
 def test_clocks(said: str | datetime | None, severity: Severity, words: str) -> None:
@@ -127,13 +139,13 @@ def test_clocks(said: str | datetime | None, severity: Severity, words: str) -> 
         (check_executions(200, 0, ended=200, successes=9, listens=False), Severity.OK, "0 with statuses"),
         (check_executions(0, 0), Severity.WARNING, "no execution"),
         (check_executions(0, 0, listens=False), Severity.OK, "no execution"),
-        (check_executions(50, 0, not_shown={"redacted": 50}, ended=50, successes=50), Severity.FAULT, "(50 redacted)"),
+        (check_executions(50, 0, withheld={"redacted": 50}, ended=50, successes=50), Severity.FAULT, "(50 redacted)"),
         (
-            check_executions(1_050, 40, not_shown={"redacted": 2, "too large": 1}, ended=50, successes=50),
+            check_executions(1_050, 40, withheld={"redacted": 2, "too large": 1}, ended=50, successes=50),
             Severity.WARNING,
-            "1,050 executions read, 40 with statuses; 3 n8n would not show (2 redacted, 1 too large).",
+            "1,050 executions read, 40 with statuses; n8n withheld 3 (2 redacted, 1 too large).",
         ),
-        (check_executions(20, 20, ended=20, successes=0), Severity.WARNING, "not one of them succeeded"),
+        (check_executions(20, 20, ended=20, successes=0), Severity.WARNING, "none of them succeeded"),
         (check_executions(19, 19, ended=19, successes=0), Severity.OK, "19 with statuses"),
     ],
 )
@@ -141,3 +153,19 @@ def test_silence_is_explained(found: Finding, severity: Severity, words: str) ->
     """Silence is never just 'ok': it comes with its likely causes; statuses in every execution need no word more."""
     assert (found.severity, words in found.says) == (severity, True), found.says
     assert bool(found.remedy) == found.needs_attention
+
+
+def test_executions_that_are_not_read_say_what_to_change() -> None:
+    """Another provider is named; a text that anybody could have written needs no attention."""
+    counts = {("provider", "Evolution API"): 5, ("status", None): 1, ("text", None): 2}
+    provider, status, text = check_not_read(counts, workflow_id="w")
+    assert (provider.severity, provider.says) == (Severity.WARNING, "5 executions not read: Evolution API.")
+    assert "Let Evolution API forward Meta's own webhooks" in provider.remedy
+    assert (status.severity, "WhatsApp Trigger" in status.remedy) == (Severity.WARNING, True)
+    assert (text.severity, text.remedy, text.workflow_id) == (Severity.OK, "", "w")
+
+
+def test_executions_that_are_all_not_read_are_no_silence() -> None:
+    """The finding about what was not read says what to change; blaming the callback URL would mislead."""
+    found = check_executions(9, 0, not_read=9)
+    assert (found.severity, found.says) == (Severity.OK, "9 executions read, 0 with statuses; 9 not read.")

@@ -12,7 +12,7 @@ import pytest
 from ticktrail.errors import StoreRefusedError
 from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.doctor import examine
-from ticktrail.output.doctor import to_report, verdict_of, write_text
+from ticktrail.output.doctor import headline, to_report, write_text
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
@@ -36,15 +36,15 @@ def printed(*findings: Finding) -> str:
     ("findings", "severity"),
     [
         ([OK, OK], "Everything is in order."),
-        ([OK, FAULT], "1 thing needs you."),
-        ([WARNING, FAULT], "2 things need you."),
-        ([FAULT, UNKNOWN, UNKNOWN], "1 thing needs you; 2 things could not be looked at."),
-        ([OK, UNKNOWN], "Nothing needs you, but 1 thing could not be looked at."),
+        ([OK, FAULT], "1 problem."),
+        ([WARNING, FAULT], "2 problems."),
+        ([FAULT, UNKNOWN, UNKNOWN], "1 problem; 2 checks not possible."),
+        ([OK, UNKNOWN], "No problems; 1 check not possible."),
     ],
 )
 def test_the_verdict(findings: list[Finding], severity: str) -> None:
     """Faults and warnings need somebody; what could not be looked at is said beside."""
-    assert verdict_of(findings) == severity
+    assert headline(findings) == severity
     assert printed(*findings).splitlines()[0] == severity
     assert to_report(findings)["verdict"] == severity
 

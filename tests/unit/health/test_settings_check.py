@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ticktrail.health.checks import Severity
-from ticktrail.health.settings_check import look
+from ticktrail.health.settings_check import check_settings
 from ticktrail.settings.settings import load_settings
 
 
@@ -23,7 +23,7 @@ from ticktrail.settings.settings import load_settings
 def test_the_file_is_checked_whole(tmp_path: Path, text: str, severity: Severity, says: str) -> None:
     """Unknown tables and missing secrets of channels are found before an alert needs them."""
     (tmp_path / "ticktrail.toml").write_text(text, encoding="utf-8")
-    findings = look(load_settings({}, {}, tmp_path), (), datetime.now(UTC))
+    findings = check_settings(load_settings({}, {}, tmp_path), (), datetime.now(UTC))
     (found,) = (one for one in findings if one.name == "ticktrail.toml")
     assert found.severity == severity
     assert says in f"{found.says} {found.remedy}"
