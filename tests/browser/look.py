@@ -25,27 +25,41 @@ class Look:
         self._contexts: dict[tuple[object, ...], Any] = {}
         self.complaints: list[str] = []
 
-    def at(self, address: str, *, size: dict[str, int] = LAPTOP, dark: bool = False, role: str | None = None) -> Any:
-        """A page, when its content stands there."""
-        page = self._context(size, address, dark=dark, role=role).new_page()
-        page.on("console", lambda one: one.type == "error" and self.complaints.append(f"console: {one.text}"))
+    def at(
+        self,
+        address: str,
+        *,
+        size: dict[str, int] = LAPTOP,
+        dark: bool = False,
+        role: str | None = None,
+        language: str = "en-GB",
+        scripts: bool = True,
+    ) -> Any:
+        """A page, when its content is there."""
+        asked = (("dark", dark), ("role", role), ("language", language), ("scripts", scripts))
+        page = self._context(size, address, **dict(asked)).new_page()
+        page.on("console", self._note_console)
         page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", self._note_host)
         self.go(page, address)
         return page
 
-    def _context(self, size: dict[str, int], address: str, *, dark: bool, role: str | None) -> Any:
-        """Whoever looks again in the same way, at the same server, has its scripts already."""
+    def _context(self, size: dict[str, int], address: str, **asked: Any) -> Any:
+        """Pages of the same visitor share a context, and so its cache."""
         parts = urlsplit(address)
         server = f"{parts.scheme}://{parts.netloc}"
-        key = (*size.values(), dark, role, server)
+        key = (*size.values(), *asked.items(), server)
         if key not in self._contexts:
             context = self._browser.new_context(
-                viewport=size, color_scheme="dark" if dark else "light", accept_downloads=True
+                viewport=size,
+                color_scheme="dark" if asked["dark"] else "light",
+                locale=asked["language"],
+                java_script_enabled=asked["scripts"],
+                accept_downloads=True,
             )
-            if role is not None:
-                context.add_cookies([{"name": "role", "value": role, "url": server}])
+            if asked["role"] is not None:
+                context.add_cookies([{"name": "role", "value": asked["role"], "url": server}])
             self._contexts[key] = context
         return self._contexts[key]
 
@@ -55,9 +69,8 @@ class Look:
         self.settled(page)
 
     def settled(self, page: Any) -> None:
-        """Waits until nothing is being counted any more."""
+        """Waits for the content."""
         page.wait_for_selector("#content")
-        page.wait_for_function("() => !document.querySelector('.state.waiting')")
 
     def picture(self, page: Any, name: str) -> None:
         """Keeps a picture of a page."""
@@ -67,6 +80,12 @@ class Look:
         """Closes every page."""
         for context in self._contexts.values():
             context.close()
+
+    def _note_console(self, message: Any) -> None:
+        # The status of a page itself is for the tests to judge.
+        of_page = message.text.startswith("Failed to load resource") and "/assets/" not in message.location["url"]
+        if message.type == "error" and not of_page:
+            self.complaints.append(f"console: {message.text}")
 
     def _note_host(self, request: Any) -> None:
         parts = urlsplit(request.url)
@@ -81,5 +100,4 @@ def count(text: str) -> int:
 
 def matching(page: Any) -> int:
     """How many messages a list says it has."""
-    page.wait_for_function("() => /\\d/.test(document.querySelector('.matching').textContent)")
-    return count(page.text_content(".matching"))
+    return count(page.text_content("#matching"))

@@ -18,6 +18,7 @@ from ticktrail.settings.settings import load_settings
 from ticktrail.stores.opening import open_conversations
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.routes import mount
+from ticktrail.web.security.headers import SecurityHeaders
 from ticktrail.web.store_pool import open_store_pool
 
 
@@ -36,7 +37,8 @@ def main() -> None:
     folder, port = sys.argv[1:]
     environ = {"N8N_BASE_URL": "https://n8n.example.com", "TICKTRAIL_TIMEZONE": "Asia/Riyadh", **os.environ}
     settings = load_settings({}, environ, Path(folder))
-    app = FastAPI()
+    app = FastAPI(openapi_url=None)
+    app.add_middleware(SecurityHeaders)
     mount(
         app, settings, QueryCache(open_store_pool(settings)), RoleByCookie(), conversations=open_conversations(settings)
     )

@@ -150,7 +150,7 @@ def test_the_image_has_the_versions_that_were_tested() -> None:
     tested = dict(pinned.findall((CONTRIB.parent / "requirements-dev.lock").read_text(encoding="utf-8")))
     found = dict(pinned.findall(image))
     assert {name: tested.get(name) for name in found} == found
-    assert {"nicegui", "fastapi", "uvicorn", "prometheus-client", "apprise", "pymongo", "httpx2"} <= found.keys()
+    assert {"jinja2", "fastapi", "uvicorn", "prometheus-client", "apprise", "pymongo", "httpx2"} <= found.keys()
     assert image.count("--hash=sha256:") >= len(found)
 
 

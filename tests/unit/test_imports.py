@@ -131,6 +131,6 @@ def test_drivers_load_only_when_chosen(command: str) -> None:
         check=True,
     ).stderr.split()
     heavy = {
-        *{"pymongo", "httpx2", "sqlite3", "rich", "ticktrail.sync.ingest", "fastapi", "nicegui", "uvicorn", "pydantic"}
+        *{"pymongo", "httpx2", "sqlite3", "rich", "ticktrail.sync.ingest", "fastapi", "jinja2", "uvicorn", "pydantic"}
     }
     assert heavy & set(loaded) == set()

@@ -81,6 +81,8 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.state.cache = cache
     app.state.settings = settings
     app.state.access = access
+    # Live updates, which have no end of their own, end when this is set.
+    app.state.stopping = False
     # ``ticktrail run`` reads the settings again before each sync, and puts a changed key here.
     app.state.n8n_key = settings.n8n.api_key
     attempts = LoginAttempts()
@@ -117,6 +119,7 @@ class Server:
 
     def __init__(self, app: FastAPI, listening: socket.socket, *, ended: threading.Event | None = None) -> None:
         proxies = app.state.settings.dashboard.trusted_proxies
+        self._app = app
         self._listening = listening
         self._ended = ended
         self._server = uvicorn.Server(
@@ -174,6 +177,7 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         """Accept no more requests, finish those in progress, and end."""
+        self._app.state.stopping = True
         self._server.should_exit = True
         self._thread.join(_STOP_SECONDS * 3)
         self._listening.close()

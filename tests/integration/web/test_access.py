@@ -24,7 +24,7 @@ ELSEWHERE = "http://ticktrail.example.com"
 PROTECTED = (
     *("/", "/api/v1/messages", "/api/v1/messages/x", "/api/v1/stats", "/api/v1/conversations/966500000054"),
     *("/api/v1/health", "/api/v1/sync/runs", "/api/v1/openapi.json", "/api/v1/docs", "/metrics", "/nothing", "/logout"),
-    *("/_nicegui/3/static/nicegui.js", "//login", "/login/", "/healthz/x", "/LOGIN"),
+    *("/live", "/messages.csv", "//login", "/login/", "/healthz/x", "/LOGIN"),
 )
 
 
@@ -323,7 +323,7 @@ def test_a_link_from_elsewhere_needs_no_second_login(guarded_here: TestClient) -
 @pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example", **bearer(TOKEN)}])
 def test_a_websocket_is_guarded_too(guarded_here: TestClient, headers: dict[str, str]) -> None:
     """A WebSocket of somebody unknown, or of another site's page, is not accepted."""
-    with pytest.raises(WebSocketDisconnect), guarded_here.websocket_connect("/_nicegui_ws/socket.io", headers=headers):
+    with pytest.raises(WebSocketDisconnect), guarded_here.websocket_connect("/live", headers=headers):
         pass
 
 
@@ -341,9 +341,12 @@ def test_every_answer_has_the_headers(guarded_here: TestClient, path: str) -> No
         assert found["cache-control"] == "no-store"
         policy = found["content-security-policy"]
         assert "frame-ancestors 'none'" in policy
-        if path != "/nothing":
-            assert "default-src 'none'" in policy
+        assert "default-src 'none'" in policy
+        assert "unsafe-eval" not in policy
+        if path not in {"/nothing", "/login"}:
             assert "script-src" not in policy
+        else:
+            assert "script-src 'self'; style-src 'self';" in policy
 
 
 def test_a_request_is_bounded(open_dashboard: Open) -> None:

@@ -79,7 +79,7 @@ def files(tmp_path: Path) -> Iterator[TestClient]:
         store.write(events, sends, at=NOW)
     app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
-        settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
+        settings=settings, queries=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         user_file=UserFile(), region="SA",
         access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
@@ -121,13 +121,13 @@ def _sheet(client: TestClient, address: str) -> tuple[list[str], list[list[Cell 
 
 def test_the_funnels_file_holds_every_day_and_adds_up(files: TestClient) -> None:
     """Each day of the period is a row; their sums are the totals, worked out by hand, and rates are numbers."""
-    rows = _rows(files, "/download/funnel.csv?period=7d")
+    rows = _rows(files, "/days.csv?period=7d")
     assert [row["day"] for row in rows] == ["2026-11-20", "2026-11-21", "2026-11-22"]
     sums = {name: sum(int(row[name]) for row in rows) for name in ("sent", "delivered", "onTheWay", "failed")}
     # 60 messages: every fourth was not delivered, and of those every other one failed.
     assert sums == {"sent": 60, "delivered": 45, "onTheWay": 8, "failed": 7}
     assert all(float(row["deliveryRate"]) == round(int(row["delivered"]) / int(row["sent"]), 6) for row in rows)
-    heading, cells, _ = _sheet(files, "/download/funnel.xlsx?period=7d")
+    heading, cells, _ = _sheet(files, "/days.xlsx?period=7d")
     delivered, rate = heading.index("delivered"), heading.index("deliveryRate")
     assert sum(float(row[delivered] or 0) for row in cells) == 45
     assert all(isinstance(row[rate], float) and 0 < row[rate] < 1 for row in cells)
@@ -136,7 +136,7 @@ def test_the_funnels_file_holds_every_day_and_adds_up(files: TestClient) -> None
 @pytest.mark.parametrize("by", ["template", "sender", "number", "campaign", "error"])
 def test_the_comparisons_file_holds_every_group(files: TestClient, by: str) -> None:
     """All messages of the period are in some row, those of no group in one without a name."""
-    rows = _rows(files, f"/download/compare.csv?by={by}&period=7d")
+    rows = _rows(files, f"/compare.csv?by={by}&period=7d")
     assert sum(int(row["messages"]) for row in rows) == (7 if by == "error" else 60)
     if by == "error":
         assert rows[0]["error"] == "131026"
@@ -147,31 +147,31 @@ def test_the_comparisons_file_holds_every_group(files: TestClient, by: str) -> N
 
 def test_no_cell_is_a_formula(files: TestClient) -> None:
     """A template, or an error, called like a formula is a text in every file."""
-    names = {row["template"] for row in _rows(files, "/download/compare.csv?by=template&period=all")}
+    names = {row["template"] for row in _rows(files, "/compare.csv?by=template&period=all")}
     assert f"'{FORMULA}" in {name.removesuffix("/ar") for name in names}
-    assert "'=cmd()" in {row["errorTitle"] for row in _rows(files, "/download/sends.csv")}
-    for address in ("/download/compare.xlsx?by=template", "/download/sends.xlsx", "/download/messages.xlsx"):
+    assert "'=cmd()" in {row["errorTitle"] for row in _rows(files, "/sends.csv")}
+    for address in ("/compare.xlsx?by=template", "/sends.xlsx", "/messages.xlsx"):
         _, _, xml = _sheet(files, address)
         assert "<f>" not in xml
 
 
 def test_the_file_of_sends_holds_what_its_conditions_say(files: TestClient) -> None:
     """All 61 sends, or the one that was refused with its code; a sheet has long numbers as texts."""
-    assert len(_rows(files, "/download/sends.csv")) == 61
-    (row,) = _rows(files, "/download/sends.csv?refused=1&error=132001")
+    assert len(_rows(files, "/sends.csv")) == 61
+    (row,) = _rows(files, "/sends.csv?refused=1&error=132001")
     assert (row["rejected"], row["errorCode"], row["input"], row["executionId"]) == (
         "True",
         "132001",
         "966500000041",
         "900",
     )
-    heading, cells, _ = _sheet(files, "/download/sends.xlsx?refused=1")
+    heading, cells, _ = _sheet(files, "/sends.xlsx?refused=1")
     assert cells[0][heading.index("input")] == "966500000041"
 
 
 @pytest.mark.parametrize(
     "address",
-    ["/download/messages.csv", "/download/sends.csv", "/download/compare.csv?by=number", "/download/funnel.csv"],
+    ["/messages.csv", "/sends.csv", "/compare.csv?by=number", "/days.csv"],
 )
 def test_a_viewers_files_hold_no_number(files: TestClient, address: str) -> None:
     """No whole number and no message id stands in a file that a viewer gets."""
@@ -182,8 +182,8 @@ def test_a_viewers_files_hold_no_number(files: TestClient, address: str) -> None
 
 def test_a_viewer_cannot_look_for_a_person_by_file(files: TestClient) -> None:
     """A file of a typed number's messages would tell a viewer whose number it is."""
-    assert len(_rows(files, "/download/messages.csv?to=966500000001")) == 6
-    answer = files.get("/download/messages.csv?to=966500000001", headers={"role": "viewer"})
+    assert len(_rows(files, "/messages.csv?to=966500000001")) == 6
+    answer = files.get("/messages.csv?to=966500000001", headers={"role": "viewer"})
     assert answer.status_code == 400
     assert "Viewers" in answer.text
 
@@ -191,11 +191,11 @@ def test_a_viewer_cannot_look_for_a_person_by_file(files: TestClient) -> None:
 @pytest.mark.parametrize(
     ("address", "status", "told"),
     [
-        ("/download/compare.csv?by=colour", 400, "Good ones"),
-        ("/download/compare.csv?by=user", 400, "Good ones"),
-        ("/download/funnel.csv?period=whenever", 400, "Good ones"),
-        ("/download/sends.csv?since=whenever", 400, "time"),
-        ("/download/sends.csv?template=~broken", 404, "address"),
+        ("/compare.csv?by=colour", 400, "Good ones"),
+        ("/compare.csv?by=user", 400, "Good ones"),
+        ("/days.csv?period=whenever", 400, "Good ones"),
+        ("/sends.csv?since=whenever", 400, "time"),
+        ("/sends.csv?template=~broken", 404, "address"),
     ],
 )
 def test_files_of_nothing_are_refused_with_the_cure(files: TestClient, address: str, status: int, told: str) -> None:
@@ -217,27 +217,27 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
 
     app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
-        settings=settings, ledger=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
+        settings=settings, queries=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
         user_file=UserFile(), region="SA", access=_RoleByHeader(), now=now,
     )  # fmt: skip
     add_downloads(app, site)
     with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as workers:
-        made = [workers.submit(client.get, "/download/messages.csv") for _ in range(MOST_AT_ONCE)]
+        made = [workers.submit(client.get, "/messages.csv") for _ in range(MOST_AT_ONCE)]
         assert all(begun.acquire(timeout=10) for _ in made)
         for role in ("full", "viewer"):
-            refused = client.get("/download/sends.xlsx", headers={"role": role})
+            refused = client.get("/sends.xlsx", headers={"role": role})
             assert (refused.status_code, refused.headers.get("retry-after")) == (503, "5")
             assert "Too many" in refused.text
         gate.set()
         assert [one.result(10).status_code for one in made] == [200] * MOST_AT_ONCE
-        assert client.get("/download/sends.csv").status_code == 200
+        assert client.get("/sends.csv").status_code == 200
     pool.close()
 
 
 def test_an_empty_period_is_a_file_with_a_heading(files: TestClient) -> None:
     """Where there is nothing, the file says what would stand there."""
-    answer = files.get("/download/compare.csv?by=error&period=2020-01-01")
-    assert answer.content.decode("utf-8-sig").startswith("error,label,messages,sent,")
+    answer = files.get("/compare.csv?by=error&period=2020-01-01")
+    assert answer.content.decode("utf-8-sig").startswith("error,label,accepted,messages,")
     assert answer.content.count(b"\r\n") == 1
 
 
@@ -250,7 +250,7 @@ def test_files_hold_the_figures_of_the_command_line(files: TestClient, tmp_path:
         # The command is run today, when nothing is young any more; the page was looked at on the day itself.
         sorted(({**row, "notFinal": ""} for row in rows), key=lambda row: row["template"])
         for rows in (
-            _rows(files, "/download/compare.csv?by=template&period=all"),
+            _rows(files, "/compare.csv?by=template&period=all"),
             csv.DictReader(io.StringIO(printed)),
         )
     )

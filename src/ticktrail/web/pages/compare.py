@@ -1,229 +1,272 @@
-"""Templates, automations, numbers, campaigns and reasons beside each other, those first that reach fewest."""
+"""Groups beside each other (templates, campaigns, countries, hours …), and one group by itself."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
-from nicegui import background_tasks
-from nicegui.element import Element
+from starlette.requests import Request
 
-from ticktrail.errors import ConfigurationError, TicktrailError
-from ticktrail.messages import rates as stats
-from ticktrail.messages.counts import Counts, Group
-from ticktrail.messages.filters import Grouping
-from ticktrail.messages.model import FAILED
-from ticktrail.queries import hints as teaching
-from ticktrail.queries.periods import Period, period_of
-from ticktrail.queries.statistics import SPARKLINES, Sparkline, Statistics, compute_statistics, sparklines
-from ticktrail.text.formatting import plural
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import layout as frame
-from ticktrail.web.pages import strings as words
-from ticktrail.web.pages.context import Visitor
-from ticktrail.web.pages.funnel import KINDS
-from ticktrail.web.pages.url_filters import UrlFilter
+from ticktrail.errors import ConfigurationError
+from ticktrail.messages import rates
+from ticktrail.messages.counts import DAY_SECONDS, Counts, Group
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.grouping import chosen as worst_first
+from ticktrail.messages.grouping import folded
+from ticktrail.queries import hints, periods
+from ticktrail.queries import lists as questions
+from ticktrail.queries.statistics import SPARKLINES, Sparkline, compute_statistics, sparklines
+from ticktrail.stores import Store
+from ticktrail.text.formatting import short_duration
+from ticktrail.web.pages import charts, figures, links, message_rows, wording
+from ticktrail.web.pages import periods as chosen_periods
+from ticktrail.web.pages.context import Site, Visitor
+from ticktrail.web.pages.conversation import opened
+from ticktrail.web.pages.grouping_names import GROUPINGS, NAMELESS, grouping_of
+from ticktrail.web.pages.rendering import View
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import mark, ngettext
+from ticktrail.web.pages.url_filters import UrlFilter, parse_filter
 
 _LIMIT = 100
+_LATEST = 10
 
-_LABELS = {
-    "sent": words.SENT,
-    "delivered": words.DELIVERED,
-    "read": f"{words.READ} {words.AT_LEAST}",
-    "on_the_way": words.ON_THE_WAY,
-    "failed": words.FAILED_WORD,
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """A group beside others, and the change of its delivery rate in points."""
+
+    group: Group
+    change: float | None
+
+
+Sort = Callable[[Row], Any]
+
+
+def _rate(part: Callable[[rates.Rates], rates.Share]) -> Sort:
+    def of(row: Row) -> float:
+        rate = part(rates.compute_rates(row.group.counts)).rate
+        return -1.0 if rate is None else rate
+
+    return of
+
+
+_SORTS: dict[str, tuple[str, Sort, bool]] = {
+    "name": (mark("Name"), lambda row: str(row.group.key).lower(), False),
+    "sent": (mark("Sent"), lambda row: row.group.counts.sent, True),
+    "delivered": (mark("Delivered"), _rate(lambda made: made.delivered), False),
+    "change": (mark("Change"), lambda row: 9.0 if row.change is None else row.change, False),
+    "read": (mark("Read ≥"), _rate(lambda made: made.read), True),
+    "pending": (mark("Pending"), lambda row: row.group.counts.on_the_way, True),
+    "failed": (mark("Failed"), lambda row: row.group.counts.failed, True),
 }
-"""What a phone shows beside a number: there is no room for headings."""
+"""Columns: label, what they sort by, and whether the greatest comes first."""
 
 
-async def compare(visitor: Visitor, by: str, name: str) -> None:
+async def compare(visitor: Visitor, request: Request) -> View:
     """The groups of a period."""
-    site = visitor.site
-    if by not in words.GROUPINGS:
-        raise ConfigurationError(
-            words.NO_GROUPING, remedy=words.GOOD_GROUPINGS.format(names=", ".join(words.GROUPINGS))
-        )
-    grouping, now = Grouping(by), site.now()
-    period = period_of(name, now, site.settings.timezone)
-    async with frame.page(visitor, "/compare", words.BY.format(grouping=words.GROUPINGS[by].lower())):
-        with parts.box("title-row"):
-            parts.text(words.BY.format(grouping=words.GROUPINGS[by].lower()), tag="h1")
-            parts.choices(words.TOLD_APART, words.GROUPINGS, by, lambda key: f"/compare?by={key}&period={name}")
-            parts.choices(words.PERIOD, words.PERIODS, name, lambda key: f"/compare?by={by}&period={key}")
-        container = parts.box("listing")
-
-    async def ask() -> tuple[Statistics, bool]:
-        found = await site.ledger.recall(
-            ("groups", grouping, period),
-            lambda store: compute_statistics(
-                store,
-                site.settings,
-                period.chosen,
-                grouping,
-                user_file=site.user_file,
-                now=now,
-                limit=_LIMIT,
-                compare=True,
-            ),
-        )
-        return found, not _has_groups(found) and await site.is_empty()
-
-    def show(answer: tuple[Statistics, bool]) -> None:
-        found, is_empty = answer
-        if _has_groups(found):
-            _show(visitor, grouping, period, found)
-        else:
-            parts.nothing_sent(is_empty=is_empty)
-
-    await parts.fill(container, ask, show)
-
-
-def _has_groups(found: Statistics) -> bool:
-    return found.groups is not None and bool(found.groups.shown or found.groups.nameless.messages)
-
-
-def _show(visitor: Visitor, by: Grouping, period: Period, report: Statistics) -> None:
+    site, now, query = visitor.site, visitor.site.now(), request.query_params
+    by_name = query.get("by", "template")
+    by = grouping_of(by_name)
+    name, period = chosen_periods.chosen(site, request)
+    sort = query.get("sort", "")
+    reverse = query.get("order") == "reverse"
+    report = await site.queries.recall(
+        ("groups", by, period),
+        lambda store: compute_statistics(
+            store, site.settings, period.chosen, by, user_file=site.user_file, now=now, limit=_LIMIT, compare=True
+        ),
+    )
     found = report.groups
     assert found is not None  # noqa: S101 - a grouping was asked for
-    if not found.shown:
-        first, *rest = teaching.empty_grouping(by, messages=found.nameless.messages)
-        parts.empty(first)
-        if rest:
-            parts.text("\n".join(rest), "code-lines", tag="pre")
-        return
-    with (
-        parts.box("table-wrap card"),
-        parts.box(f"plain {'reasons' if by is Grouping.ERROR else 'groups'}", tag="table"),
-    ):
-        with parts.box(tag="thead"), parts.box(tag="tr"):
-            for name in _headings(by):
-                hint = {"title": words.CHANGE_HINT} if name == words.CHANGE else {}
-                parts.text(name, tag="th", scope="col", **hint)
-        with parts.box(tag="tbody"):
-            sparks = [(group, _row(visitor, by, period, group, report)) for group in found.shown]
-    if found.named > len(found.shown):
-        parts.text(words.WORST_OF.format(shown=len(found.shown), named=found.named), "muted", tag="p")
-    if not visitor.wall:
-        with parts.box("below"):
-            if found.nameless.messages:
-                _nameless(by, found.nameless.messages)
-            parts.box("spring")
-            query = urlencode({"by": by.value, "period": period.name})
-            parts.downloads("compare", query, words.FIGURES_DOWNLOAD_HINT)
-    elif found.nameless.messages:
-        _nameless(by, found.nameless.messages)
-    if by is not Grouping.ERROR:
-        background_tasks.create(_fill_sparks(visitor, by, period, sparks[:SPARKLINES]), name="sparks")
-
-
-def _nameless(by: Grouping, count: int) -> None:
-    messages = plural(count, "message")
-    parts.text(words.NAMELESS.format(messages=messages, without=words.NO_GROUP[by.value]), "muted", tag="p")
-
-
-def _headings(by: Grouping) -> tuple[str, ...]:
-    if by is Grouping.ERROR:
-        return (*words.REASON_HEADINGS, words.WHAT_TO_DO)
-    return (words.GROUPINGS[by.value], words.SENT, words.DELIVERED, words.CHANGE, f"{words.READ} {words.AT_LEAST}",
-            words.ON_THE_WAY, words.FAILED_WORD, *words.GROUP_HEADINGS)  # fmt: skip
-
-
-def choice_of(by: Grouping, group: Group, period: Period) -> UrlFilter | None:
-    """The messages of a group; None where no filter says them."""
-    if group.key is None:
-        return None
-    key = str(group.key)
-    span: dict[str, Any] = {
-        "since": "" if period.since is None else str(period.since),
-        "until": "" if period.until is None else str(period.until),
-    }
-    if by is Grouping.TEMPLATE:
-        return None if "/" in key else UrlFilter(template=key, people=True, **span)
-    if by is Grouping.SENDER:
-        return UrlFilter(sent_by=key, people=True, **span)
-    if by is Grouping.NUMBER:
-        return UrlFilter(number=key, people=True, **span)
-    if by is Grouping.CAMPAIGN:
-        return UrlFilter(campaign=key, people=True, **span)
-    if by is Grouping.ERROR and key.isascii() and key.isdigit():
-        return UrlFilter(error=(key,), status=tuple(sorted(FAILED)), people=True, **span)
-    return None
-
-
-def _row(visitor: Visitor, by: Grouping, period: Period, group: Group, report: Statistics) -> Element:
-    counts = group.counts
-    made, choice = stats.compute_rates(counts, report.never), choice_of(by, group, period)
-
-    def cell(kind: str, count: int, rate: str = "") -> None:
-        narrowed = None if choice is None else msgspec.structs.replace(choice, status=KINDS[kind])
-        with parts.box("number", tag="td", data_label=_LABELS[kind]):
-            parts.link(words.number(count), visitor.messages(narrowed) if narrowed and count else None, "quiet")
-            if rate:
-                parts.text(rate, "muted rate")
-
-    with parts.box(tag="tr") as line:
-        if by is Grouping.ERROR:
-            _reason_cells(visitor, group, counts, choice)
-            return line
-        with parts.box("name", tag="td"):
-            parts.link(_name(visitor, by, group), visitor.messages(choice) if choice else None, "strong")
-        cell("sent", counts.sent)
-        cell("delivered", counts.delivered, made.delivered.percent)
-        change = words.points(report.changes.get(group.key))
-        kind = "up" if change[:1] == "+" else "down" if change[:1] == words.MINUS else ""
-        hint = {} if change else {"title": words.NO_CHANGE}
-        parts.text(change or "—", f"number change {kind}", tag="td", data_label=words.CHANGE, **hint)
-        cell("read", counts.read, made.read.percent)
-        cell("on_the_way", counts.on_the_way)
-        cell("failed", counts.failed, made.failed.percent)
-        parts.box("top-reason", tag="td", data_label=words.GROUP_HEADINGS[0])
-        parts.box("spark-cell", tag="td")
-    return line
-
-
-def _reason_cells(visitor: Visitor, group: Group, counts: Counts, choice: UrlFilter | None) -> None:
-    entry = visitor.site.catalogue.lookup(None if group.key is None else str(group.key))
-    title = entry.title if entry.known else group.label or entry.title
-    with parts.box("name", tag="td"):
-        parts.text(visitor.text(str(group.key), 40), "code")
-        parts.text(visitor.text(title, 90), "strong")
-    people, messages = words.REASON_HEADINGS[1:]
-    parts.text(words.number(group.people or 0), "number", tag="td", data_label=people)
-    with parts.box("number", tag="td", data_label=messages):
-        parts.link(words.number(counts.failed), visitor.messages(choice) if choice else None, "quiet")
-    parts.text(visitor.text(entry.advice, 500), "advice", tag="td")
-
-
-def _name(visitor: Visitor, by: Grouping, group: Group) -> str:
-    if by is Grouping.NUMBER and group.label:
-        return visitor.who(group.label) if group.label.strip("+").isdigit() else visitor.text(group.label, 60)
-    return visitor.text(str(group.key), 60)
-
-
-async def _fill_sparks(visitor: Visitor, by: Grouping, period: Period, rows: list[tuple[Group, Element]]) -> None:
-    """The dear cells, once the rest stands."""
-    site = visitor.site
-    keys = tuple(group.key for group, _ in rows)
-    try:
-        found = await site.ledger.recall(
+    rows = [Row(group=one, change=report.changes.get(one.key)) for one in found.shown]
+    if sort in _SORTS:
+        _label, key, greatest_first = _SORTS[sort]
+        rows.sort(key=key, reverse=greatest_first != reverse)
+    sparks = {}
+    if by not in {Grouping.ERROR, Grouping.HOUR} and rows:
+        keys = tuple(group.key for group in found.shown[:SPARKLINES])
+        sparks = await site.queries.recall(
             ("sparks", by, period, keys),
             lambda store: sparklines(store, period.chosen, by, keys, user_file=site.user_file),
         )
-    except TicktrailError:
-        return
-    for group, line in rows:
-        if line.is_deleted or line.client.is_deleted:
-            return
-        _put_spark(visitor, line, found[group.key])
+    download = urlencode({"by": by.value, "period": period.name})
+    context = {
+        "by": by_name,
+        "groupings": [
+            {"label": _(label), "href": f"/compare?by={key}&period={name}", "current": key == by_name}
+            for key, label in GROUPINGS.items()
+        ],
+        "period": chosen_periods.choices(site, name, period, lambda key: f"/compare?by={by_name}&period={key}"),
+        "period_name": name,
+        "columns": _columns(by_name, name, sort, reverse=reverse),
+        "heading": _(GROUPINGS[by_name]),
+        "rows": [_row(visitor, by, row, period, report.never, sparks.get(row.group.key)) for row in rows],
+        "is_error": by is Grouping.ERROR,
+        "named": found.named,
+        "nameless": _nameless(by_name, found.nameless),
+        "hints": [] if rows else list(hints.empty_grouping(by, messages=found.nameless.accepted)),
+        "is_empty": not rows and not found.nameless.accepted and await site.is_empty(),
+        "downloads": {ending: f"/compare.{ending}?{download}" for ending in ("csv", "xlsx", "json")},
+    }
+    title = _("Compare by {grouping}").format(grouping=_(GROUPINGS[by_name]).lower())
+    return View(template="compare.html", title=title, place="/compare", context=context)
 
 
-def _put_spark(visitor: Visitor, line: Element, found: Sparkline) -> None:
-    *_, reason, spark = line.default_slot.children
-    with reason:
-        if found.reason is not None:
-            entry = visitor.site.catalogue.lookup(found.reason)
-            title = entry.title if entry.known else words.UNKNOWN_CODE
-            parts.text(f"{title} ({visitor.text(found.reason, 20)})", title=plural(found.reason_messages, "message"))
-    with spark:
-        parts.spark(found.rates)
+def _columns(by: str, period: str, sort: str, *, reverse: bool) -> list[dict[str, Any]]:
+    return [
+        {
+            "key": key,
+            "label": _(label),
+            "href": f"/compare?by={by}&period={period}&sort={key}"
+            + ("&order=reverse" if sort == key and not reverse else ""),
+            "sorted": ("descending" if greatest_first != reverse else "ascending") if sort == key else "",
+        }
+        for key, (label, _key, greatest_first) in _SORTS.items()
+    ]
+
+
+def _nameless(by: str, counts: Counts) -> str:
+    if not counts.messages:
+        return ""
+    messages = ngettext("{count} message", "{count} messages", counts.messages)
+    return f"{messages}: {_(NAMELESS[by])}"
+
+
+def _row(
+    visitor: Visitor, by: Grouping, row: Row, period: periods.Period, never: frozenset[str],
+    spark: Sparkline | None,
+) -> dict[str, Any]:  # fmt: skip
+    site, group = visitor.site, row.group
+    choice = links.of_group(by, group, period, site.zone)
+    entry = site.catalogue.lookup(str(group.key)) if by is Grouping.ERROR else None
+    change = wording.points(row.change)
+    reason = None if spark is None or spark.reason is None else site.catalogue.lookup(spark.reason)
+    return {
+        "line": figures.line_of(visitor, name_of(visitor, by, group), group.counts, choice, never),
+        "href": None if visitor.wall or group.key is None
+        else f"/group/{by.value}/{site.addresses.token(str(group.key))}?period={period.name}",
+        "title": "" if entry is None else visitor.text(entry.title if entry.known else group.label or entry.title, 90),
+        "advice": "" if entry is None else visitor.text(entry.advice, 500),
+        "people": wording.number(group.people or 0),
+        "change": change,
+        "worse": change.startswith(wording.MINUS),
+        "spark": "" if spark is None else charts.spark(spark.rates, mirrored=visitor.language == "ar"),
+        "reason": "" if reason is None or spark is None
+        else f"{reason.title if reason.known else _('Unknown code')} ({visitor.text(spark.reason, 20)})",
+    }  # fmt: skip
+
+
+def name_of(visitor: Visitor, by: Grouping, group: Group) -> str:
+    """A group as people know it."""
+    key = str(group.key)
+    if by is Grouping.NUMBER and group.label:
+        return visitor.who(group.label) if group.label.strip("+").isdigit() else visitor.text(group.label, 60)
+    if by is Grouping.HOUR:
+        return f"{wording.day(key[:10], visitor.site.now(), visitor.site.zone)} {key[11:16]}"
+    return visitor.text(key, 60)
+
+
+class _One(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of one group."""
+
+    counts: Counts
+    days: tuple[Group, ...]
+    hours: tuple[Counts, ...]
+    reasons: tuple[Group, ...]
+    latest: questions.MessageList
+
+
+async def group(visitor: Visitor, request: Request) -> View:
+    """One group by itself: its days, its reasons, its hours of the day, its latest failures."""
+    site, now = visitor.site, visitor.site.now()
+    by_name = request.path_params["by"]
+    by, key = grouping_of(by_name), opened(visitor, request.path_params["token"])
+    name, period = chosen_periods.chosen(site, request)
+    choice = links.of_group(by, Group(key=key, counts=Counts()), period, site.zone)
+    if choice is None:
+        raise ConfigurationError(_("Messages cannot be listed by that."), remedy=_("Choose another row."))
+    chosen = parse_filter(choice, site.settings, now)
+    found, gaps = await asyncio.gather(
+        site.queries.recall(("group", by, key, period), lambda store: _one(store, site, chosen)),
+        _gaps(visitor),
+    )
+    made = rates.compute_rates(found.counts)
+    base = f"/group/{by_name}/{request.path_params['token']}"
+    label = next((one.label for one in found.days if one.label), None)
+    failures = msgspec.structs.replace(choice, status=links.KINDS["failed"])
+    context = {
+        "by": by_name,
+        "grouping": _(GROUPINGS[by_name]),
+        "name": name_of(visitor, by, Group(key=key, counts=Counts(), label=label)),
+        "advice": visitor.text(site.catalogue.lookup(key).advice, 600) if by is Grouping.ERROR else "",
+        "period": chosen_periods.choices(site, name, period, lambda one: f"{base}?period={one}"),
+        "period_name": name,
+        "line": figures.line_of(visitor, "", found.counts, choice),
+        "percentiles": {one: short_duration(seconds) for one, seconds in made.percentiles.items()},
+        "chart": figures.chart(visitor, found.days, Grouping.DAY, gaps, choice) if len(found.days) > 1 else None,
+        "hours": charts.stack([_hour(place, one) for place, one in enumerate(found.hours)],
+                              mirrored=visitor.language == "ar") if found.counts.sent else None,
+        "reasons": _reasons(visitor, found.reasons, choice),
+        "rows": [message_rows.row(visitor, one) for one in found.latest.messages],
+        "failures_href": visitor.messages(failures) if found.counts.failed else None,
+        "list_href": visitor.messages(choice),
+    }  # fmt: skip
+    title = f"{context['grouping']}: {context['name']}"
+    return View(template="group.html", title=title, place="/compare", context=context)
+
+
+async def _gaps(visitor: Visitor) -> list[Any]:
+    from ticktrail.web.pages.overview import read_gaps  # noqa: PLC0415 - the overview uses this module's addresses
+
+    return await read_gaps(visitor)
+
+
+def _one(store: Store, site: Site, chosen: MessageFilter) -> _One:
+    young_since = int(site.now().timestamp()) - DAY_SECONDS
+    (totals,) = store.statistics(chosen, young_since=young_since, details=True)
+    days = folded(store.statistics(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=site.zone)
+    hours = [Counts() for _hour in range(24)]
+    for one in folded(store.statistics(chosen, Grouping.HOUR, young_since=0), Grouping.HOUR, zone=site.zone):
+        if one.key is not None:
+            hours[int(str(one.key)[11:13])] += one.counts
+    reasons = worst_first(store.statistics(chosen, Grouping.ERROR, young_since=0), Grouping.ERROR, 8).shown
+    failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(links.KINDS["failed"])))
+    return _One(
+        counts=totals.counts,
+        days=tuple(one for one in days if one.key is not None),
+        hours=tuple(hours),
+        reasons=reasons,
+        latest=questions.list_messages(store, failed, _LATEST),
+    )
+
+
+def _hour(hour: int, counts: Counts) -> charts.Column:
+    said = _("{hour}: {sent} sent, {failed} failed").format(
+        hour=f"{hour:02}:00", sent=wording.number(counts.sent), failed=wording.number(counts.failed)
+    )
+    return charts.Column(
+        label=f"{hour:02}", counts=(counts.read, counts.delivered - counts.read, counts.on_the_way, counts.failed),
+        rate=rates.compute_rates(counts).delivered.rate, said=said,
+    )  # fmt: skip
+
+
+def _reasons(visitor: Visitor, reasons: tuple[Group, ...], choice: UrlFilter) -> list[dict[str, Any]]:
+    most = max((one.counts.failed for one in reasons), default=0)
+    found = []
+    for one in reasons:
+        code = "" if one.key is None else str(one.key)
+        entry = visitor.site.catalogue.lookup(code or None)
+        narrowed = msgspec.structs.replace(choice, error=(code,), status=links.KINDS["failed"])
+        found.append(
+            {
+                "code": visitor.text(code, 40),
+                "title": visitor.text(entry.title if entry.known else one.label or entry.title, 90),
+                "count": wording.number(one.counts.failed),
+                "href": visitor.messages(narrowed) if code.isascii() and code.isdigit() else None,
+                "share": round(one.counts.failed / most * 100, 1) if most else 0,
+            }
+        )
+    return found

@@ -1,4 +1,4 @@
-"""Can this be trusted? A ledger's own books → one sentence, how grave it is, and what stands behind it. Pure."""
+"""Completeness of a store in one sentence, its severity, and the remarks behind it. Pure."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ import msgspec
 from ticktrail.extraction.withheld import REASONS
 from ticktrail.queries.completeness import Completeness
 from ticktrail.stores.coverage import Gap, PendingExecution
-from ticktrail.text.formatting import plural
-from ticktrail.web.pages import strings as words
-from ticktrail.web.pages import trust_words
+from ticktrail.web.pages import wording as words
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import ngettext
 
 GAP_COUNTS_SECONDS = 7 * 86_400
-"""A gap stays on the strip for a week; behind it for ever."""
+"""A gap is a remark for a week; the page about completeness keeps listing it."""
 
 Level = Literal["good", "warn", "bad"]
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """What the strip says.
+    """Completeness as every page shows it.
 
     Attributes:
         level: green, amber or red.
         headline: ``complete up to 14:32``.
-        remarks: what else one should know, each a clause.
-        not_shown: executions n8n would not show.
-        checked_at: complete up to then; None where no sync of n8n came through.
+        remarks: what else is known to be missing, each a clause.
+        not_shown: executions that n8n withheld.
+        checked_at: complete up to then; None where no sync of n8n succeeded.
     """
 
     level: Level
@@ -41,26 +41,32 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
-    """The verdict on what a ledger's books tell.
+    """The verdict on a record of completeness.
 
     Args:
         masked: without what n8n and the store said, word for word: hosts and folders may be in it.
     """
     if not known.exists:
-        return Verdict(level="warn", headline=trust_words.NOTHING_YET)
+        return Verdict(level="warn", headline=_("no data yet: no sync has run"))
     hidden, gaps = known.withheld, known.gaps
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
-        remarks.append(trust_words.GAPS_MORE.format(gaps=plural(len(recent) - 2, "gap")))
+        remarks.append(ngettext("and {count} more gap", "and {count} more gaps", len(recent) - 2))
     if hidden:
         remarks.append(not_shown(hidden, masked=masked))
     refused = len(known.refused)
     if refused:
-        remarks.append(trust_words.STORE_REFUSED.format(executions=plural(refused, "execution")))
+        remarks.append(
+            ngettext(
+                "{count} execution with data that the store refused",
+                "{count} executions with data that the store refused",
+                refused,
+            )
+        )
     if known.never:
-        named = trust_words.OR.join(f"“{name}”" for name in sorted(known.never))
-        remarks.append(trust_words.FILTERED.format(statuses=named))
+        named = _(" or ").join(f"“{name}”" for name in sorted(known.never))
+        remarks.append(_("no message ever came with {statuses}: the trigger may filter it").format(statuses=named))
     level: Level = "warn" if recent or hidden or refused or known.never else "good"
     failed = _failing(known, masked=masked)
     if failed:
@@ -70,15 +76,16 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                trust_words.NO_SYNC_YET if any(one.scope for one in known.workflows) or failed
-                else trust_words.IMPORTED if known.messages else trust_words.NOTHING_YET
+                _("no sync with n8n has succeeded yet") if any(one.scope for one in known.workflows) or failed
+                else _("imported from files: what else n8n had is not known") if known.messages
+                else _("no data yet: no sync has run")
             ),
             remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
         )  # fmt: skip
     seconds = (now - checked_at).total_seconds()
-    headline = trust_words.COMPLETE.format(moment=words.clock(int(checked_at.timestamp()), zone, now))
+    headline = _("complete up to {moment}").format(moment=words.clock(int(checked_at.timestamp()), zone, now))
     if known.is_late(now):
-        remarks.insert(0, trust_words.LATE.format(age=words.age(seconds)))
+        remarks.insert(0, _("the last sync was {age} ago").format(age=words.age(seconds)))
         level = "bad"
     return Verdict(
         level="bad" if failed and level != "good" else "warn" if failed else level,
@@ -88,20 +95,23 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
 
 def reason_text(reason: str, *, masked: bool) -> str:
     """Why something could not be read, in words; what n8n or the store said itself only where it may be seen."""
-    return REASONS.get(reason, trust_words.OTHER_REASONS if masked else reason)
+    return REASONS.get(reason, _("for another reason") if masked else reason)
 
 
 def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
     reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
-    return trust_words.WITHHELD.format(executions=plural(len(hidden), "execution"), reasons=listed)
+    return _("{executions} withheld by n8n ({reasons})").format(
+        executions=ngettext("{count} execution", "{count} executions", len(hidden)), reasons=listed
+    )
 
 
 def checked(known: Completeness) -> str:
     """``checked 40,213 of 40,216 executions``."""
-    executions = plural(known.processed + len(known.unprocessed), "execution")
-    return trust_words.CHECKED.format(settled=known.processed, executions=executions)
+    waiting = len(known.unprocessed)
+    executions = ngettext("{count} execution", "{count} executions", known.processed + waiting)
+    return _("checked {settled} of {executions}").format(settled=f"{known.processed:,}", executions=executions)
 
 
 def _failing(known: Completeness, *, masked: bool) -> str:
@@ -109,15 +119,19 @@ def _failing(known: Completeness, *, masked: bool) -> str:
     if not known.runs or known.runs[0].error is None:
         return ""
     first = "" if masked else "".join(known.runs[0].error.splitlines()[:1])[:200]
-    return f"{trust_words.SYNC_FAILED}: {first}" if first else trust_words.SYNC_FAILED
+    return f"{_('the last sync failed')}: {first}" if first else _("the last sync failed")
 
 
 def _gap(gap: Gap, zone: tzinfo, now: datetime) -> str:
     ends = [_instant(text) for text in (gap.from_started_at, gap.to_started_at)]
     if ends[0] is None or ends[1] is None:
-        return trust_words.GAP_OF_IDS.format(first=gap.after_id, last=gap.before_id)
+        return _("nothing known between executions {first} and {last}: n8n deleted them before they were read").format(
+            first=gap.after_id, last=gap.before_id
+        )
     first, last = (words.clock(int(end.timestamp()), zone, now) for end in ends if end is not None)
-    return trust_words.GAP.format(first=first, last=last)
+    return _("nothing known from {first} to {last}: n8n deleted these executions before they were read").format(
+        first=first, last=last
+    )
 
 
 def gap_text(gap: Gap, zone: tzinfo, now: datetime) -> str:

@@ -1,10 +1,11 @@
-"""What every page shares: the ledger, the addresses, the words for codes, and who looks."""
+"""Shared by every page: the store, sealed addresses, the catalogue of codes, and the visitor."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import Request
@@ -19,35 +20,40 @@ from ticktrail.settings.user_file import UserFile
 from ticktrail.text.masking import hide_places, mask_number, mask_text
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.cache import QueryCache
-from ticktrail.web.pages import strings as words
+from ticktrail.web.pages.translation import choose
+from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, address_of
 from ticktrail.web.security.url_tokens import UrlTokens
 
 LONGEST_CELL = 160
 
+THEMES = ("auto", "light", "dark")
+THEME_COOKIE = "ticktrail_theme"
+LANGUAGE_COOKIE = "ticktrail_language"
+
 
 class Access(Protocol):
-    """Who may see what: ``full``, or ``viewer`` (masked numbers, no links into n8n, no search for a person)."""
+    """Roles of visitors: ``full``, or ``viewer`` (masked numbers, no links into n8n, no search for a person)."""
 
     @property
     def is_open(self) -> bool:
-        """Whether nobody is asked for a token."""
+        """True when no token is needed."""
         ...
 
     def role_of(self, request: Request) -> str:
-        """The role of whoever asks."""
+        """The role behind a request."""
         ...
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
-    """What every page shares. Made once.
+    """Shared by every page; made once.
 
     Attributes:
         conversations: where a workflow keeps texts; None for nowhere.
     """
 
     settings: Settings
-    ledger: QueryCache
+    queries: QueryCache
     addresses: UrlTokens
     catalogue: Catalogue
     user_file: UserFile
@@ -56,60 +62,66 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     conversations: Texts | None = None
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which times are shown."""
+        return self.settings.timezone
+
     async def is_empty(self) -> bool:
-        """Whether the ledger has no message at all."""
-        return await self.ledger.ask(lambda store: next(store.messages(MessageFilter(limit=1)), None) is None)
+        """True when the store has no message at all."""
+        return await self.queries.ask(lambda store: next(store.messages(MessageFilter(limit=1)), None) is None)
 
     def visitor(self, request: Request) -> Visitor:
-        """Who asks, and in which way the page is to be shown."""
+        """The visitor behind a request, and how the page is to be shown."""
         role = "full" if self.access is None else self.access.role_of(request)
-        wall = "wall" in request.query_params
-        theme = request.cookies.get("ticktrail_theme", "auto")
+        theme = request.cookies.get(THEME_COOKIE, "auto")
         return Visitor(
             site=self,
             is_full=role == "full",
-            wall=wall,
-            dark={"dark": True, "light": False}.get(theme),
+            wall="wall" in request.query_params,
+            theme=theme if theme in THEMES else "auto",
+            language=choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", "")),
             logged_in=self.access is not None and not self.access.is_open,
         )
 
 
 class Visitor(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at one page.
+    """One view of one page.
 
     Attributes:
         is_full: may see numbers and follow links into n8n.
         wall: a screen on a wall: figures and masked rows only, nothing to click.
-        dark: as chosen; None goes by the system.
+        theme: one of :data:`THEMES`; ``auto`` follows the system.
         logged_in: came with a token, and can log out.
     """
 
     site: Site
     is_full: bool
     wall: bool
-    dark: bool | None = None
+    theme: str = "auto"
+    language: str = "en"
     logged_in: bool = False
 
     @property
     def masked(self) -> bool:
-        """Whether numbers are made unrecognisable."""
+        """True when numbers are made unrecognisable."""
         return self.wall or not self.is_full
 
     def who(self, number: str | None) -> str:
-        """A recipient, as this visitor may see one."""
+        """A recipient, as this visitor may see them."""
         if not number:
-            return "unknown"
+            return _("unknown")
         if self.masked:
             return one_line(mask_number(number), 40)
         plain = one_line(number, 40)
         return grouped(plain)
 
     def text(self, text: object, longest: int = LONGEST_CELL) -> str:
-        """A text out of a payload: on one line, cut, and for some with its numbers masked and without places."""
+        """A stored text on one line, cut; for viewers and walls with numbers masked and without hosts and paths."""
         whole = str(text)
         if not self.masked:
             return one_line(whole, longest)
-        # Masked before it is cut, for half a number is none that a mask knows; and when what nobody sees is out of it.
+        # Masked before it is cut: a mask does not recognise half a number.
         return one_line(hide_places(mask_text(one_line(whole, max(longest, len(whole))))), longest)
 
     def messages(self, choice: UrlFilter) -> str | None:
@@ -121,17 +133,17 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         return None if self.wall else address_of(choice, self.site.addresses)
 
     def person(self, conversation_id: str | None) -> str | None:
-        """The address of a person's thread."""
+        """The address of a conversation."""
         if self.wall or not conversation_id:
             return None
-        return f"/person/{self.site.addresses.token(conversation_id)}"
+        return f"/conversation/{self.site.addresses.token(conversation_id)}"
 
     def message(self, message_id: str) -> str | None:
         """The address of a message."""
         return None if self.wall else f"/message/{self.site.addresses.token(message_id)}"
 
     def execution(self, workflow_id: str, execution_id: str) -> str | None:
-        """The address of an execution in n8n, for those who may see it."""
+        """The address of an execution in n8n; None for viewers and walls."""
         base = self.site.settings.n8n.editor_url
         known = _is_id(workflow_id) and _is_id(execution_id)
         if not (self.is_full and not self.wall and known and base.lower().startswith(("http://", "https://"))):
@@ -146,11 +158,14 @@ def refuse_search(visitor: Visitor) -> None:
         ConfigurationError: this visitor may not look for a person.
     """
     if not visitor.is_full:
-        raise ConfigurationError(words.VIEWERS_FIND_NOBODY, remedy=words.VIEWERS_FIND_NOBODY_HINT)
+        raise ConfigurationError(
+            _("Viewers cannot look for a person."),
+            remedy=_("Log out, and log in again with TICKTRAIL_DASHBOARD_TOKEN."),
+        )
 
 
 def recipient_of(message: Message) -> str | None:
-    """Whom a message went to."""
+    """The recipient of a message."""
     return message.attributes.conversation_id or message.attributes.recipient_user_id
 
 

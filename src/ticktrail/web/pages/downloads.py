@@ -1,4 +1,4 @@
-"""What a page shows as a file: CSV for programs, XLSX for people."""
+"""Lists and figures as files, at the address of their page with ``.csv``, ``.xlsx`` or ``.json``."""
 
 from __future__ import annotations
 
@@ -12,20 +12,22 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, Response
 from starlette.background import BackgroundTask
 
-from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.errors import TicktrailError
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.document import to_document
-from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.filters import Grouping
 from ticktrail.output import files as exports
+from ticktrail.output.documents import to_json
 from ticktrail.output.files import MESSAGES, Table
 from ticktrail.output.sends import SEND_COLUMNS, flat_send, send_to_document
-from ticktrail.queries.periods import USUAL, period_of
 from ticktrail.queries.statistics import compute_statistics, group_document, statistics_document
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.web import masking as masked_ones
-from ticktrail.web.pages import strings as words
 from ticktrail.web.pages.context import Site, refuse_search
+from ticktrail.web.pages.grouping_names import grouping_of
+from ticktrail.web.pages.periods import chosen
+from ticktrail.web.pages.translation import speaking
 from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, parse_filter, parse_send_filter, read_conditions
 from ticktrail.web.problem_details import of_error
 from ticktrail.web.roles import Role
@@ -33,27 +35,28 @@ from ticktrail.web.store_pool import BusyError
 
 Documents = Iterable[dict[str, Any]]
 Write = Callable[[Store, bool], Documents]
-"""The documents of a file out of a store, masked or not."""
+"""Reads the documents of a file from a store, masked or not."""
 
 SENDS = Table(name="sends", columns=SEND_COLUMNS, row=flat_send)
 
 MOST_AT_ONCE = 4
-"""Files that are made at one moment; who asks for one more is told to come back."""
+"""Files that are made at the same time; a further request is answered with 503."""
 
 _RATES = frozenset({"deliveryRate", "readRateAtLeast", "failureRate"})
 _TYPES = {
+    "json": "application/json",
     "csv": "text/csv; charset=utf-8",
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
 
 def add_downloads(app: FastAPI, site: Site) -> None:
-    """Put the files at ``/download/NAME.csv`` and ``.xlsx``, with the conditions of what is shown in the query."""
+    """Put the files at ``/NAME.csv``, ``.xlsx`` and ``.json``, with the conditions of the list in the query."""
     turns = threading.BoundedSemaphore(MOST_AT_ONCE)
-    made = {"messages": _messages, "sends": _sends, "funnel": _days, "compare": _groups}
+    made = {"messages": _messages, "sends": _sends, "days": _days, "compare": _groups}
     for name, asked in made.items():
         for form in _TYPES:
-            app.get(f"/download/{name}.{form}", include_in_schema=False, response_model=None)(
+            app.get(f"/{name}.{form}", include_in_schema=False, response_model=None)(
                 _answer(site, name, form, asked, turns)
             )
 
@@ -75,13 +78,15 @@ def _answer(
 ) -> Callable[[Request], Response]:
     # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
     def answer(request: Request) -> Response:
-        masked = site.visitor(request).masked
+        visitor = site.visitor(request)
+        masked = visitor.masked
         role = Role.VIEWER if masked else Role.FULL
         if not turns.acquire(blocking=False):
             return of_error(BusyError(), role)
         try:
-            table, documents = asked(site, request)
-            return _file(site, f"{name}.{form}", table, documents, masked=masked)
+            with speaking(visitor.language):
+                table, documents = asked(site, request)
+                return _file(site, f"{name}.{form}", table, documents, masked=masked)
         except TicktrailError as error:
             return of_error(error, role)
         finally:
@@ -104,9 +109,8 @@ def _messages(site: Site, request: Request) -> tuple[Table, Write]:
 
 
 def _sends(site: Site, request: Request) -> tuple[Table, Write]:
-    chosen = parse_send_filter(
-        read_conditions(SendUrlFilter, given_in(request), site.addresses), site.settings, site.now()
-    )
+    choice = read_conditions(SendUrlFilter, given_in(request), site.addresses)
+    chosen = parse_send_filter(choice, site.settings, site.now())
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
         found = (send_to_document(send, site.settings.timezone) for send in store.sends(chosen))
@@ -116,23 +120,18 @@ def _sends(site: Site, request: Request) -> tuple[Table, Write]:
 
 
 def _days(site: Site, request: Request) -> tuple[Table, Write]:
-    return _figures(site, request, Grouping.DAY, "funnel")
+    return _figures(site, request, Grouping.DAY, "days")
 
 
 def _groups(site: Site, request: Request) -> tuple[Table, Write]:
-    by = request.query_params.get("by", "template")
-    if by not in words.GROUPINGS:
-        raise ConfigurationError(
-            words.NO_GROUPING, remedy=words.GOOD_GROUPINGS.format(names=", ".join(words.GROUPINGS))
-        )
-    return _figures(site, request, Grouping(by), "compare")
+    return _figures(site, request, grouping_of(request.query_params.get("by", "template")), "compare")
 
 
 def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Table, Write]:
     """Every group of a period, as ``ticktrail stats`` counts and names it."""
     now = site.now()
-    period = period_of(request.query_params.get("period", USUAL)[:100], now, site.settings.timezone)
-    wanted = MessageFilter(since_timestamp=period.since, until_timestamp=period.until)
+    _name, period = chosen(site, request)
+    wanted = period.chosen
     columns = tuple(group_document(Group(key=None, counts=Counts()), by, frozenset()))
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
@@ -143,13 +142,24 @@ def _figures(site: Site, request: Request, by: Grouping, name: str) -> tuple[Tab
     return Table(name=name, columns=columns, row=dict, rates=_RATES, numbers=True), documents
 
 
+def _write_json(documents: Documents, path: Path) -> None:
+    with path.open("wb") as stream:
+        stream.write(b"[")
+        for place, document in enumerate(documents):
+            stream.write((b",\n" if place else b"\n") + to_json(document).encode("utf-8", "replace"))
+        stream.write(b"\n]\n")
+
+
 def _file(site: Site, name: str, table: Table, documents: Write, *, masked: bool) -> Response:
     folder = tempfile.TemporaryDirectory(prefix="ticktrail-")
     form = name.rpartition(".")[2]
     try:
         path = Path(folder.name) / name
         with open_configured_store(site.settings) as store:
-            exports.write_file(documents(store, masked), path, form, table=table)
+            if form == "json":
+                _write_json(documents(store, masked), path)
+            else:
+                exports.write_file(documents(store, masked), path, form, table=table)
     except BaseException:
         folder.cleanup()
         raise

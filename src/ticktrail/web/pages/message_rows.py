@@ -1,179 +1,186 @@
-"""Messages as rows that open into their timeline, and one message in full."""
+"""Messages as rows of a list, and one message in full: reason, advice, timeline, details."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
-
-from nicegui.element import Element
+from typing import Any
 
 from ticktrail.messages.failure_text import again_in_full, read_failure, said, short_reason
-from ticktrail.messages.model import Message
+from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.messages import timeline
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import strings as words
+from ticktrail.text.formatting import short_duration
+from ticktrail.web.pages import wording
 from ticktrail.web.pages.context import Visitor, recipient_of
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import ngettext
+
+MOST_ENTRIES = 100
+_MOST_ERRORS = 5
+
+_TICKS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "read",
+          "failed": "failed", "undelivered": "failed"}  # fmt: skip
 
 
-def table(visitor: Visitor, messages: Iterable[Message]) -> Element:
-    """Messages as a table; a row opens and closes its timeline."""
-    with parts.box("table-wrap"), parts.box("messages", tag="table") as element:
-        with parts.box(tag="thead"), parts.box(tag="tr"):
-            for heading in words.MESSAGE_HEADINGS:
-                parts.text(heading, tag="th", scope="col")
-        for message in messages:
-            _row(visitor, message)
-    return element
+def tick(status: str) -> dict[str, str]:
+    """A status as WhatsApp draws it, with the word beside: colour alone does not tell them apart."""
+    return {"kind": _TICKS.get(status, "other"), "word": wording.capital(wording.status(status))}
 
 
-def _row(visitor: Visitor, message: Message) -> None:
+def row(visitor: Visitor, message: Message) -> dict[str, Any]:
+    """A message as a row: sent, recipient, status, template, campaign, reason."""
+    site, state = visitor.site, message.state
+    who = recipient_of(message)
+    sent = state.sent_timestamp or state.first_timestamp or state.latest_timestamp
+    template, campaign = message.template, message.attributes.callback_data
+    return {
+        "when": wording.clock(sent, site.zone, site.now()),
+        "when_full": wording.iso(sent, site.zone),
+        "href": visitor.message(message.message_id),
+        "who": visitor.who(who),
+        "person": visitor.person(who),
+        "tick": tick(state.latest_status),
+        "delay": wording.delay(message),
+        "reached": _reached(visitor, sent, state.latest_timestamp),
+        "template": visitor.text(template.name, 80) if template else "",
+        "language": visitor.text(template.language or "", 20) if template else "",
+        "campaign": visitor.text(campaign, 60) if campaign else "",
+        "reason": visitor.text(about(visitor, message)),
+        "failed": state.latest_status in FAILED,
+    }
+
+
+def _reached(visitor: Visitor, sent: int | None, latest: int | None) -> str:
+    """When the status was reached, the day left out where it is the day of sending."""
     site = visitor.site
-    state, zone, now = message.state, site.settings.timezone, site.now()
-    with parts.box("message", tag="tbody"):
-        row = parts.box("row", tag="tr")
-        with row:
-            with parts.box("when", tag="td"):
-                if not visitor.wall:
-                    # A press on it is one on the row.
-                    opener = parts.text("", "opener", tag="button", type="button", aria_expanded="false")
-                    opener.props["aria-label"] = words.TIMELINE
-                parts.link(
-                    words.clock(state.latest_timestamp, zone, now),
-                    visitor.message(message.message_id),
-                    "quiet",
-                )
-            with parts.box("who", tag="td"):
-                who = recipient_of(message)
-                parts.link(visitor.who(who), visitor.person(who), "quiet")
-            with parts.box("stands", tag="td"):
-                parts.tick(state.latest_status)
-            parts.text(visitor.text(about(visitor, message)), "about", tag="td")
-            parts.text(visitor.text(_sent_with(message), 80), "with", tag="td")
-        if visitor.wall:
-            return
-        detail = parts.box("detail", tag="tr")
-        detail.set_visibility(False)
-
-        def toggle() -> None:
-            if not detail.visible and not detail.default_slot.children:
-                with detail, parts.box(tag="td", colspan=str(len(words.MESSAGE_HEADINGS))):
-                    full(visitor, message)
-            detail.set_visibility(not detail.visible)
-            opener.props["aria-expanded"] = str(detail.visible).lower()
-            opener.update()
-
-        row.on("click", toggle, js_handler="(event) => { if (!event.target.closest('a')) emit(); }")
+    if latest is None or latest == sent:
+        return ""
+    reached, began = (wording.clock(at, site.zone, site.now()) for at in (latest, sent))
+    return reached.rpartition(" ")[2] if reached.rpartition(" ")[0] == began.rpartition(" ")[0] else reached
 
 
-def about(visitor: Visitor, message: Message, *, with_campaign: bool = True) -> str:
-    """What one should know of a message beside its status, in a few words."""
+def about(visitor: Visitor, message: Message) -> str:
+    """The reason of a failure, a conflict, and the members of a group that were reached."""
     state = message.state
     told: list[str] = []
-    if parts.is_failed(state.latest_status):
+    if state.latest_status in FAILED:
         told.append(short_reason(state.failure, visitor.site.catalogue))
     elif state.conflict:
-        told.append(words.ALTHOUGH.format(code=_code(message)))
+        told.append(_("although WhatsApp also reported an error") + f" ({_code(message)})")
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
-        told.append(words.MEMBERS.format(reached=len(reached & members), all=len(members)))
-    if message.attributes.callback_data and with_campaign:
-        told.append(message.attributes.callback_data)
+        told.append(_("{reached} of {all} members").format(reached=len(reached & members), all=len(members)))
     return " · ".join(told)
 
 
-def full(visitor: Visitor, message: Message) -> None:
-    """One message: why, what to do, its timeline, and whose it is."""
-    _why(visitor, message)
-    _timeline(visitor, message)
-    _facts(visitor, message)
-
-
-def _why(visitor: Visitor, message: Message) -> None:
-    state, catalogue = message.state, visitor.site.catalogue
-    failed = parts.is_failed(state.latest_status)
-    if not failed and not state.conflict:
-        return
-    entry = catalogue.lookup(state.failure.code if state.failure else None)
-    with parts.box(f"why {'failed' if failed else 'conflict'}"):
-        parts.text(visitor.text(short_reason(state.failure, catalogue)), "why-title", tag="p")
-        told = said(state.failure)
-        if told:
-            parts.text(words.WHATSAPP_SAID.format(said=visitor.text(told, 400)), tag="p")
-        if failed:
-            parts.text(f"{words.WHAT_TO_DO}: {entry.advice}", tag="p")
-            parts.text(words.SENDING_AGAIN.format(answer=words.capital(again_in_full(entry))), tag="p")
-        else:
-            parts.text(words.ARRIVED_ANYWAY, tag="p")
-
-
-def _timeline(visitor: Visitor, message: Message) -> None:
-    site = visitor.site
-    zone, now = site.settings.timezone, site.now()
-    told = short_reason(message.state.failure, site.catalogue)
-    with parts.box("timeline", tag="ol", aria_label=words.TIMELINE):
-        for entry, executions in itertools.islice(timeline(message.history), 100):
-            with parts.box("event", tag="li"):
-                parts.text(words.clock(entry.timestamp, zone, now, seconds=True), "event-time")
-                parts.tick(entry.status)
-                if entry.timestamp_source == "execution":
-                    parts.text(words.TIME_OF_EXECUTION, "muted")
-                if entry.participant:
-                    parts.text(visitor.who(entry.participant), "muted")
-                if len(executions) > 1:
-                    parts.text(words.SEEN.format(count=len(executions)), "muted")
-                address = visitor.execution(entry.workflow_id or message.state.workflow_id, executions[0])
-                if address is not None:
-                    parts.away(words.EXECUTION.format(execution=executions[0]), address)
-                for error in (entry.errors or ())[:5]:
-                    reason = short_reason(read_failure(error), site.catalogue)
-                    # What stands above already is not said twice.
-                    if reason != told:
-                        parts.text(visitor.text(reason), "event-error")
-    if len(message.history) > 100:
-        parts.text(words.STATUSES_MORE.format(count=len(message.history) - 100), "muted")
-
-
-def _facts(visitor: Visitor, message: Message) -> None:
-    known, template, sender = message.attributes, message.template, message.sent_by
-    facts: dict[str, str | None] = {
-        "to": visitor.who(recipient_of(message)),
-        "from": visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id,
-        "template": "/".join(filter(None, (template.name, template.language))) if template else None,
-        "campaign": known.callback_data,
-        "sent_by": words.SENDER.format(node=sender.node, workflow=sender.workflow_id) if sender else None,
-        "price": _price(message),
-        "instance": known.instance,
-        "message_id": message.message_id if not visitor.masked else None,
+def full(visitor: Visitor, message: Message) -> dict[str, Any]:
+    """A message in full."""
+    site, who = visitor.site, recipient_of(message)
+    return {
+        "sentence": visitor.text(wording.sentence(message, site.zone, site.now(), site.catalogue), 300),
+        "tick": tick(message.state.latest_status),
+        "who": visitor.who(who),
+        "person": visitor.person(who),
+        "href": visitor.message(message.message_id),
+        "why": _why(visitor, message),
+        "timeline": _timeline(visitor, message),
+        "more": max(0, len(message.history) - MOST_ENTRIES),
+        "facts": _facts(visitor, message),
+        "sending": _sending(visitor, message),
     }
-    with parts.box("facts", tag="dl"):
-        for name, value in facts.items():
-            if value:
-                parts.text(words.FACTS[name], tag="dt")
-                shown = value if name in {"to", "from", "message_id"} else visitor.text(value, 200)
-                parts.text(shown[:300], tag="dd")
-        if sender:
-            address = visitor.execution(sender.workflow_id, sender.execution_id)
-            if address is not None:
-                parts.text(words.SENDING, tag="dt")
-                with parts.box(tag="dd"):
-                    parts.away(words.EXECUTION.format(execution=sender.execution_id), address)
 
 
-def _sent_with(message: Message) -> str:
-    if message.template is not None:
-        return message.template.name
-    return message.sent_by.node if message.sent_by is not None else ""
+def _why(visitor: Visitor, message: Message) -> dict[str, Any] | None:
+    state, catalogue = message.state, visitor.site.catalogue
+    failed = state.latest_status in FAILED
+    if not failed and not state.conflict:
+        return None
+    entry = catalogue.lookup(state.failure.code if state.failure else None)
+    told = said(state.failure)
+    return {
+        "failed": failed,
+        "title": visitor.text(short_reason(state.failure, catalogue)),
+        "said": visitor.text(told, 400) if told else "",
+        "advice": visitor.text(entry.advice, 600) if failed else "",
+        "again": wording.capital(again_in_full(entry)) if failed else "",
+    }
 
 
-def _price(message: Message) -> str | None:
+def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
+    site, told = visitor.site, short_reason(message.state.failure, visitor.site.catalogue)
+    found, before = [], None
+    for entry, executions in itertools.islice(timeline(message.history), MOST_ENTRIES):
+        at = entry.timestamp
+        passed = "" if before is None or at is None or at < before else f"+{short_duration(at - before)}"
+        before = at if at is not None else before
+        reasons = (short_reason(read_failure(error), site.catalogue) for error in (entry.errors or ())[:_MOST_ERRORS])
+        found.append(
+            {
+                "when": wording.clock(at, site.zone, site.now(), seconds=True),
+                "when_full": wording.iso(at, site.zone),
+                "passed": passed,
+                "tick": tick(entry.status),
+                "notes": _notes(visitor, entry, executions),
+                "execution": executions[0],
+                "href": visitor.execution(entry.workflow_id or message.state.workflow_id, executions[0]),
+                # The reason of the whole message stands above already.
+                "errors": [visitor.text(reason) for reason in reasons if reason != told],
+            }
+        )
+    return found
+
+
+def _notes(visitor: Visitor, entry: HistoryEntry, executions: list[str]) -> list[str]:
+    found = []
+    if entry.timestamp_source == "execution":
+        found.append(_("time of the execution: the webhook carried none"))
+    if entry.participant:
+        found.append(visitor.who(entry.participant))
+    if len(executions) > 1:
+        found.append(_("seen {count}\N{MULTIPLICATION SIGN}").format(count=len(executions)))
+    return found
+
+
+def _facts(visitor: Visitor, message: Message) -> list[tuple[str, str]]:
+    known, template, sender = message.attributes, message.template, message.sent_by
+    number = visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id
+    facts = (
+        (_("To"), visitor.who(recipient_of(message))),
+        (_("From"), number if number and known.display_phone_number else visitor.text(number or "", 60)),
+        (_("Template"), visitor.text("/".join(filter(None, (template.name, template.language))), 200)
+         if template else ""),
+        (_("Campaign"), visitor.text(known.callback_data or "", 200)),
+        (_("Sent by"), visitor.text(_("{node} in workflow {workflow}").format(
+            node=sender.node, workflow=sender.workflow_id), 200) if sender else ""),
+        (_("Price"), visitor.text(_price(message), 80)),
+        (_("n8n"), visitor.text(known.instance or "", 80)),
+        (_("Message id"), "" if visitor.masked else message.message_id[:300]),
+    )  # fmt: skip
+    return [(name, value) for name, value in facts if value]
+
+
+def _sending(visitor: Visitor, message: Message) -> dict[str, str] | None:
+    sender = message.sent_by
+    address = None if sender is None else visitor.execution(sender.workflow_id, sender.execution_id)
+    return None if sender is None or address is None else {"execution": sender.execution_id, "href": address}
+
+
+def _price(message: Message) -> str:
     pricing = message.state.pricing or {}
-    category = pricing.get("category")
-    said_billable = pricing.get("billable")
-    billed = words.BILLED[said_billable] if isinstance(said_billable, bool) else ""
-    return ", ".join(filter(None, (category if isinstance(category, str) else "", billed))) or None
+    category, billable = pricing.get("category"), pricing.get("billable")
+    billed = (_("billed") if billable else _("free")) if isinstance(billable, bool) else ""
+    return ", ".join(filter(None, (category if isinstance(category, str) else "", billed)))
 
 
 def _code(message: Message) -> str:
     failure = message.state.failure
-    return words.NO_CODE if failure is None or failure.code is None else str(failure.code)
+    return _("no code") if failure is None or failure.code is None else str(failure.code)
+
+
+def position(first: int, shown: int, total: int) -> str:
+    """``51-100 of 5,065``, with a dash."""
+    if not shown:
+        return ngettext("{count} message", "{count} messages", total)
+    return _("{first}\N{EN DASH}{last} of {total}").format(
+        first=f"{first + 1:,}", last=f"{first + shown:,}", total=f"{max(total, first + shown):,}"
+    )

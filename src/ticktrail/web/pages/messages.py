@@ -1,262 +1,233 @@
-"""The table of all messages, and one message by itself."""
+"""The list of messages with its conditions, and one message by itself."""
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from nicegui import ui
-from nicegui.element import Element
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
 
 from ticktrail.errors import NotFoundError, TicktrailError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.queries import lists as questions
-from ticktrail.text.formatting import plural
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import form_fields as fields
-from ticktrail.web.pages import layout as frame
-from ticktrail.web.pages import message_rows as rows
-from ticktrail.web.pages import strings as words
+from ticktrail.web.pages import message_rows, pickers, wording
 from ticktrail.web.pages.context import Visitor, recipient_of, refuse_search
-from ticktrail.web.pages.url_filters import UrlFilter, address_of, parse_filter, query_of
+from ticktrail.web.pages.downloads import given_in
+from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
+from ticktrail.web.pages.paging import Pages, position_of
+from ticktrail.web.pages.rendering import View
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import mark
+from ticktrail.web.pages.url_filters import UrlFilter, address_of, parse_filter, query_of, read_conditions
 
-NEWS_SECONDS = 5.0
+_PAGES = Pages()
+
+_TABS: dict[str, tuple[str, dict[str, Any]]] = {
+    "all": (mark("All"), {}),
+    "failed": (mark("Failed"), {"status": ("failed", "undelivered")}),
+    "sent": (mark("Pending"), {"status": ("sent",)}),
+    "delivered": (mark("Delivered, not read"), {"status": ("delivered",)}),
+    "read": (mark("Read"), {"status": ("read", "played")}),
+    "retryable": (mark("Can be sent again"), {"retryable": True}),
+}
+_NO_STATUS: dict[str, Any] = {
+    "status": (), "unread": False, "undelivered": False, "not_read": False, "retryable": False,
+}  # fmt: skip
+
+FIELDS = {
+    "to": (mark("To"), mark("number, or its last digits")),
+    "since": (mark("Sent since"), mark("7d, yesterday, 2026-11-22")),
+    "until": (mark("Sent before"), mark("2h, 2026-11-22T14:30")),
+    "updated_within": (mark("Changed within"), mark("1h, 2d")),
+    "template": (mark("Template"), mark("name, or name/lang")),
+    "campaign": (mark("Campaign"), mark("label")),
+    "number": (mark("From number"), mark("number, or its id")),
+    "country": (mark("Country"), mark("SA, EG, …")),
+    "sent_by": (mark("Sent by workflow"), mark("id")),
+    "workflow": (mark("Reported by workflow"), mark("id")),
+    "instance": (mark("n8n"), mark("name")),
+}
+"""Label and example of each condition that is typed."""
+
+_ORDERS = {
+    "newest": mark("Newest status first"),
+    "oldest": mark("Oldest status first"),
+    "updated": mark("Latest change first"),
+}
+_SHORT_FORMS = {
+    "unread": mark("Not read yet"),
+    "undelivered": mark("Not delivered"),
+    "not_read": mark("Not read, failed too"),
+}
 
 
-async def messages(visitor: Visitor, choice: UrlFilter) -> None:
-    """The list of the messages a choice means, a page of it."""
-    site, problem, chosen = visitor.site, None, MessageFilter()
+async def messages(visitor: Visitor, request: Request) -> View:
+    """The list of the messages that an address chooses, a page of it."""
+    site = visitor.site
+    choice = read_conditions(UrlFilter, given_in(request), site.addresses)
+    context: dict[str, Any] = {"problem": None, "rows": [], "position": "", "total": None, "links": {}, "news": 0}
+    status = 200
     try:
         if choice.to:
             refuse_search(visitor)
         chosen = parse_filter(choice, site.settings, site.now())
     except TicktrailError as error:
-        problem = error
-    async with frame.page(visitor, "/messages", words.MESSAGES):
-        with parts.box("title-row"):
-            parts.text(words.MESSAGES, tag="h1")
-            heading = parts.box()
-            news = parts.box("news", role="status")
-            if not visitor.wall:
-                parts.box("spring")
-                parts.link(words.SENDS_LINK, "/sends", "muted quiet")
-        if not visitor.wall:
-            _form(visitor, choice)
-        container = parts.box("listing")
-    if problem is not None:
-        with container:
-            parts.failure(problem)
-        return
-
-    async def ask() -> questions.MessageList:
-        return await site.ledger.ask(lambda store: questions.list_messages(store, chosen))
-
-    async def ask_count() -> int:
-        # The rows are quick, counting a million is not: neither waits for the other.
-        name = ("count", msgspec.structs.replace(chosen, after=None))
-        return await site.ledger.recall(name, lambda store: store.count(chosen))
-
-    await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
-    await parts.fill(heading, ask_count, lambda count: parts.text(plural(count, "message"), "matching"), plainly=True)
-    if choice.after == "":
-        _watch(visitor, choice, chosen, news)
+        context["problem"] = {"title": visitor.text(error, 600), "hint": visitor.text(error.remedy or "", 600)}
+        status = 404 if isinstance(error, NotFoundError) else 400
+    else:
+        context.update(await _listed(visitor, request, choice, chosen))
+    query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
+    context.update(
+        {
+            "choice": choice,
+            "query": query,
+            "tabs": _tabs(visitor, choice),
+            "pickers": await pickers.pickers(visitor, choice),
+            "fields": _fields(visitor, choice),
+            "codes": " ".join(choice.error),
+            "chips": _chips(visitor, choice),
+            "orders": [
+                {"key": key, "label": _(label), "current": (choice.sort or "newest") == key,
+                 "href": _changed(visitor, choice, sort="" if key == "newest" else key)}
+                for key, label in _ORDERS.items()
+            ],
+            "downloads": {
+                ending: f"/messages.{ending}{'?' + query if query else ''}" for ending in ("csv", "xlsx", "json")
+            },
+        }
+    )  # fmt: skip
+    return View(template="messages.html", title=_("Messages"), place="/messages", status=status, context=context)
 
 
-async def latest(visitor: Visitor, container: Element, count: int) -> None:
-    """The latest messages, made anew where they stand whenever something new is stored: for a screen on a wall."""
+async def _listed(visitor: Visitor, request: Request, choice: UrlFilter, chosen: MessageFilter) -> dict[str, Any]:
+    site, everything = visitor.site, msgspec.structs.replace(chosen, after=None)
+    shown, total, news = await asyncio.gather(
+        site.queries.ask(lambda store: questions.list_messages(store, chosen)),
+        site.queries.recall(("count", everything), lambda store: store.count(everything)),
+        _news(visitor, request, everything),
+    )
+    first = position_of(request) if choice.after else 0
+    following = None
+    if shown.cursor is not None:
+        following = query_of(msgspec.structs.replace(choice, after=shown.cursor.token), site.addresses)
+    query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
+    return {
+        "rows": [message_rows.row(visitor, one) for one in shown.messages],
+        "total": total,
+        "position": message_rows.position(first, len(shown.messages), total),
+        "links": _PAGES.links("/messages", query, first, questions.PAGE_SIZE, following),
+        "news": news,
+        "is_empty": not shown.messages and not choice.conditions and await site.is_empty(),
+    }
+
+
+async def _news(visitor: Visitor, request: Request, chosen: MessageFilter) -> int:
+    """How many messages of a list changed since the page was made, as the page's own live update asks."""
+    since = request.query_params.get("live", "")
+    try:
+        moment = datetime.fromtimestamp(float(since), UTC)
+    except (ValueError, OverflowError, OSError):
+        return 0
+    changed = msgspec.structs.replace(chosen, updated_since=moment)
+    return await visitor.site.queries.ask(lambda store: store.count(changed))
+
+
+async def change_conditions(visitor: Visitor, request: Request) -> Response:
+    """Conditions typed into a form lead to an address in which numbers are sealed."""
     site = visitor.site
-    known: list[object] = [None]
-
-    async def ask() -> questions.MessageList:
-        known[0] = (await site.ledger.state())[0]
-        return await site.ledger.ask(lambda store: questions.list_messages(store, MessageFilter(), count))
-
-    def show(found: questions.MessageList) -> None:
-        if found.messages:
-            rows.table(visitor, found.messages)
-        else:
-            parts.empty(words.EMPTY_LEDGER)
-
-    await parts.fill(container, ask, show)
-
-    async def look() -> None:
-        try:
-            if (await site.ledger.state())[0] == known[0]:
-                return
-            found = await ask()
-        except TicktrailError:
-            return
-        container.clear()
-        with container:
-            show(found)
-
-    parts.every(NEWS_SECONDS, look, container)
+    form = await fields_of(request)
+    choice = read_conditions(UrlFilter, query_given(form.get("query", "")), site.addresses)
+    changes: dict[str, Any] = {
+        name: typed_value(name, getattr(choice, name), form[name], visitor) for name in FIELDS if name in form
+    }
+    if "codes" in form:
+        changes["error"] = codes(form["codes"])
+    # A template that is typed replaces one that a link named exactly.
+    if changes.get("template"):
+        changes.update(exact_template="", language="")
+    if changes.get("number"):
+        changes["number_id"] = ()
+    changed = msgspec.structs.replace(choice, after="", **changes)
+    return RedirectResponse(address_of(changed, site.addresses), 303)
 
 
-def _list(visitor: Visitor, choice: UrlFilter, shown: questions.MessageList) -> None:
-    site = visitor.site
-    if not shown.messages:
-        if choice.conditions:
-            parts.empty(words.EMPTY_LIST, words.EMPTY_LIST_HINT)
-        else:
-            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
-        return
-    rows.table(visitor, shown.messages)
-    if visitor.wall:
-        return
-    with parts.box("below"):
-        if choice.after:
-            first = msgspec.structs.replace(choice, after="")
-            parts.link(words.FIRST_PAGE, address_of(first, site.addresses), "button")
-        if shown.cursor is not None:
-            following = msgspec.structs.replace(choice, after=shown.cursor.token)
-            parts.link(words.NEXT_PAGE, address_of(following, site.addresses), "button primary")
-        parts.box("spring")
-        parts.downloads("messages", query_of(msgspec.structs.replace(choice, after=""), site.addresses))
+def _changed(visitor: Visitor, choice: UrlFilter, **changes: object) -> str:
+    changed = msgspec.structs.replace(choice, after="", **changes)
+    return address_of(changed, visitor.site.addresses)
 
 
-def _watch(visitor: Visitor, choice: UrlFilter, chosen: MessageFilter, news: Element) -> None:
-    """A pill that says how many messages of this list have news since it was made; the rows stay where they are."""
-    site = visitor.site
-    known: dict[str, object] = {"state": None, "at": datetime.now(UTC), "count": 0}
-    since = msgspec.structs.replace(chosen, updated_since=known["at"], after=None)
-
-    def reload() -> None:
-        ui.navigate.to(address_of(choice, site.addresses))
-
-    async def look() -> None:
-        try:
-            state = (await site.ledger.state())[0]
-            if state == known["state"]:
-                return
-            first, known["state"] = known["state"] is None, state
-            count = await site.ledger.ask(lambda store: store.count(since))
-        except TicktrailError:
-            return
-        if count == known["count"] or (first and not count):
-            return
-        known["count"] = count
-        news.clear()
-        with news:
-            parts.button(words.NEW.format(count=count), reload, "pill", title=words.SHOW_THEM)
-
-    parts.every(NEWS_SECONDS, look, news, at_once=True)
+def _tabs(visitor: Visitor, choice: UrlFilter) -> list[dict[str, Any]]:
+    standing = {name: getattr(choice, name) for name in _NO_STATUS}
+    standing["status"] = tuple(sorted(choice.status))
+    return [
+        {
+            "label": _(label),
+            "href": _changed(visitor, choice, **{**_NO_STATUS, **changes}),
+            "current": standing == {**_NO_STATUS, **changes},
+        }
+        for label, changes in _TABS.values()
+    ]
 
 
-def _form(visitor: Visitor, choice: UrlFilter) -> None:
-    """The conditions, each of which leads to an address of its own."""
-    site = visitor.site
-
-    def go(**changes: object) -> None:
-        changed = msgspec.structs.replace(choice, after="", **changes)
-        ui.navigate.to(address_of(changed, site.addresses))
-
-    with parts.box("filters", aria_label=words.CONDITIONS_LABEL):
-        with parts.box("filter-line"), parts.box("choices", tag="nav", aria_label=words.STATUS):
-            everything = msgspec.structs.replace(
-                choice, status=(), unread=False, undelivered=False, not_read=False, retryable=False, after=""
-            )
-            plain = not (choice.status or any(getattr(choice, name) for name in words.SHORT_FORMS))
-            fields.chip(words.ALL, address_of(everything, site.addresses), chosen=plain)
-            for status in ("sent", "delivered", "read", "failed"):
-                only = msgspec.structs.replace(everything, status=(status,))
-                fields.chip(
-                    words.status(status).capitalize(),
-                    address_of(only, site.addresses),
-                    chosen=choice.status == (status,),
-                    hint=words.STATUS_HINTS[status],
-                )
-            for name, label in words.SHORT_FORMS.items():
-                only = msgspec.structs.replace(everything, **{name: True})
-                fields.chip(
-                    label, address_of(only, site.addresses), chosen=bool(getattr(choice, name)),
-                    hint=words.STATUS_HINTS[name],
-                )  # fmt: skip
-        used = [name for name in words.CONDITIONS if getattr(choice, name)] + (["error"] if choice.error else [])
-        with parts.box("more", tag="details") as more:
-            if used:
-                more.props["open"] = True
-            parts.text(words.MORE_CONDITIONS, tag="summary")
-            with parts.box("fields"):
-                inputs = {}
-                for name, (label, hint) in words.CONDITIONS.items():
-                    if name == "to" and not visitor.is_full:
-                        continue
-                    value = fields.readable(name, getattr(choice, name), visitor)
-                    inputs[name] = fields.field(label, hint, value)
-                errors = fields.field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
-                order = ui.select(
-                    words.ORDERS, value=choice.sort if choice.sort in words.ORDERS else "newest", label=words.ORDER
-                ).props("dense outlined")
-
-                def apply() -> None:
-                    typed = {
-                        name: fields.typed(name, getattr(choice, name), field, visitor)
-                        for name, field in inputs.items()
-                    }
-                    sort = "" if order.value == "newest" else str(order.value)
-                    go(**typed, error=fields.codes(errors), sort=sort)
-
-                for field in (*inputs.values(), errors):
-                    field.on("keydown.enter", apply)
-                with parts.box("field-end"):
-                    parts.button(words.APPLY, apply, "primary")
-                    parts.link(words.CLEAR, "/messages", "button")
-        _standing_conditions(visitor, choice)
+def _fields(visitor: Visitor, choice: UrlFilter) -> list[dict[str, str]]:
+    return [
+        {"name": name, "label": _(label), "hint": _(hint), "value": shown_value(name, getattr(choice, name), visitor)}
+        for name, (label, hint) in FIELDS.items()
+        if name != "to" or visitor.is_full
+    ]
 
 
-def _standing_conditions(visitor: Visitor, choice: UrlFilter) -> None:
-    """Conditions that no field shows, as chips that can be taken away."""
-    site = visitor.site
-    chips: list[tuple[str, dict[str, Any]]] = []
+def _chips(visitor: Visitor, choice: UrlFilter) -> list[dict[str, str]]:
+    """The conditions that hold, each with the address of the list without it; those of the tabs left out."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    for name, (label, _hint) in FIELDS.items():
+        value = getattr(choice, name)
+        if value and name != "to":
+            found.append((f"{_(label)}: {shown_value(name, value, visitor).replace('T', ' ')}", {name: ""}))
+    if choice.to and visitor.is_full:
+        found.append((_("To {who}").format(who=visitor.who(choice.to)), {"to": ""}))
     if choice.people:
-        chips.append((words.PEOPLE_ONLY, {"people": False}))
-    if len(choice.status) > 1:
-        chips.append((words.OR.join(words.status(one) for one in choice.status), {"status": ()}))
+        found.append((_("Without groups and tests"), {"people": False}))
+    if not any(one["current"] for one in _tabs(visitor, choice)) and choice.status:
+        said = _(" or ").join(wording.status(one) for one in choice.status)
+        found.append((said, {"status": ()}))
+    found += [(_(label), {name: False}) for name, label in _SHORT_FORMS.items() if getattr(choice, name)]
+    if choice.error:
+        found.append((_("Reason: {codes}").format(codes=", ".join(choice.error)), {"error": ()}))
     if choice.who:
-        chips.append((words.TO_WHOM.format(who=visitor.who(choice.who)), {"who": ""}))
+        found.append((_("To {who}").format(who=visitor.who(choice.who)), {"who": ""}))
     if choice.number_id:
         numbers = ", ".join(visitor.text(one, 40) for one in choice.number_id)
-        chips.append((words.EXACT_NUMBER.format(numbers), {"number_id": ()}))
-    for name, label in (("exact_template", words.EXACT_TEMPLATE), ("language", words.EXACT_LANGUAGE)):
-        value = getattr(choice, name)
-        if value:
-            chips.append((label.format(visitor.text(value, 80)), {name: ""}))
-    fields.standing(
-        [
-            (label, address_of(msgspec.structs.replace(choice, after="", **changes), site.addresses))
-            for label, changes in chips
-        ]
-    )
+        found.append((_("From {number}").format(number=numbers), {"number_id": ()}))
+    if choice.exact_template:
+        name = visitor.text(choice.exact_template, 80)
+        found.append((_("Template {name}").format(name=name), {"exact_template": ""}))
+    if choice.language:
+        found.append((_("Language {name}").format(name=visitor.text(choice.language, 40)), {"language": ""}))
+    return [{"label": label, "href": _changed(visitor, choice, **changes)} for label, changes in found]
 
 
-async def message(visitor: Visitor, token: str) -> None:
-    """One message by itself."""
+async def message(visitor: Visitor, request: Request) -> View:
+    """One message by itself, or as the panel beside a list."""
     site = visitor.site
-    message_id = site.addresses.text(token)
+    message_id = site.addresses.text(request.path_params["token"])
     if message_id is None:
-        raise NotFoundError(words.NOT_FOUND, remedy=words.NOT_FOUND_HINT)
-    async with frame.page(visitor, "", words.MESSAGE):
-        container = parts.box("listing narrow")
-
-    def show(found: object) -> None:
-        if not isinstance(found, Message):
-            parts.empty(words.EMPTY_MESSAGE, words.EMPTY_PERSON_HINT)
-            return
-        zone = site.settings.timezone
-        with parts.box("title-row"):
-            who = recipient_of(found)
-            parts.link(f"← {visitor.who(who)}", visitor.person(who), "button")
-        with parts.box("answer"):
-            parts.tick(found.state.latest_status, with_word=False)
-            parts.text(visitor.text(words.sentence(found, zone, site.now(), site.catalogue), 300), tag="h1")
-        with parts.box("card"):
-            rows.full(visitor, found)
-
-    async def ask() -> object:
-        found = await site.ledger.ask(lambda store: store.get([message_id]))
-        return found.get(message_id)
-
-    await parts.fill(container, ask, show)
+        raise NotFoundError(
+            _("There is no such page."),
+            remedy=_("The address may have been cut off, or made by another installation."),
+        )
+    found = (await site.queries.ask(lambda store: store.get([message_id]))).get(message_id)
+    if not isinstance(found, Message):
+        raise NotFoundError(
+            _("This message is not in the store."),
+            remedy=_("Messages sent before the store began, pruned or erased are not in it."),
+        )
+    return View(
+        template="panel.html" if "panel" in request.query_params else "message.html",
+        title=_("Message to {who}").format(who=visitor.who(recipient_of(found))),
+        context={"message": message_rows.full(visitor, found)},
+    )

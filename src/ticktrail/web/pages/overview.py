@@ -1,178 +1,162 @@
-"""What needs somebody, one row a cause; and below it how the last days went."""
+"""The first page: how messages fared in a period, what needs attention, and the same on a wall."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import Any
 
-from nicegui import ui
-from nicegui.element import Element
+import msgspec
+from starlette.requests import Request
 
-from ticktrail.alerts.alert import AlertKind
-from ticktrail.errors import TicktrailError
-from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.queries.periods import USUAL
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import funnel, messages
-from ticktrail.web.pages import layout as frame
-from ticktrail.web.pages import strings as words
-from ticktrail.web.pages.alert_rows import LONGEST_NOTE, OF_READING, Need, known_of, needs_you, see_to
-from ticktrail.web.pages.context import Visitor
-from ticktrail.web.pages.url_filters import address_of, send_url_filter, url_filter
+from ticktrail.messages import rates
+from ticktrail.messages.counts import Group
+from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.grouping import chosen as worst_first
+from ticktrail.queries import lists as questions
+from ticktrail.queries.periods import Period
+from ticktrail.queries.statistics import compute_statistics
+from ticktrail.stores import Store
+from ticktrail.stores.coverage import Gap
+from ticktrail.web.pages import alert_rows, alerts, figures, frame, links, message_rows, periods, wording
+from ticktrail.web.pages.context import Site, Visitor
+from ticktrail.web.pages.rendering import View
+from ticktrail.web.pages.translation import gettext as _
 
-LOOK_SECONDS = 15.0
-_LISTED = 30
-_WALL_CAUSES = 4
+_REASONS = 6
+_TEMPLATES = 6
+_ALERTS = 8
+_WALL_ALERTS = 3
 _WALL_ROWS = 8
+_COMPARED = 200
 
 
-async def overview(visitor: Visitor) -> None:
-    """The first page."""
-    async with frame.page(visitor, "/", words.NEEDS):
-        if visitor.wall:
-            figures, causes = _figures(visitor), _causes()
-            with parts.section(words.LATEST):
-                latest = parts.box("listing")
-        else:
-            causes, figures = _causes(), _figures(visitor)
-    await asyncio.gather(_put(visitor, causes), funnel.put(visitor, figures, USUAL, days=False))
+async def overview(visitor: Visitor, request: Request) -> View:
+    """The page."""
+    site, now = visitor.site, visitor.site.now()
+    name, period = periods.chosen(site, request)
+    summary, reasons, templates, needs, gaps = await asyncio.gather(
+        site.queries.recall(
+            ("summary", period), lambda store: figures.read_summary(store, site, period, now), of_sync_state=True
+        ),
+        site.queries.recall(("reasons", period), lambda store: _reasons(store, period)),
+        site.queries.recall(("lowest", period), lambda store: _lowest(store, site, period)),
+        alert_rows.read_alerts(site),
+        read_gaps(visitor),
+    )
+    by = Grouping.HOUR if summary.hours else Grouping.DAY
+    steps = summary.hours or summary.days
+    context: dict[str, Any] = {
+        "summary": summary,
+        "is_empty": summary.is_empty and await site.is_empty(),
+        "period": periods.choices(site, name, period, lambda key: f"/?period={key}"),
+        "period_name": period.name,
+        "headline": _headline(visitor, summary),
+        "kpis": figures.kpis(visitor, summary, period),
+        "chart": figures.chart(visitor, steps, by, gaps) if len(steps) > 1 else None,
+        "by_hour": by is Grouping.HOUR,
+        "lines": figures.table(visitor, steps, by, summary.statistics.never),
+        "remarks": figures.remarks(visitor, summary, period),
+        "reasons": _reason_bars(visitor, reasons, period),
+        "templates": _template_rows(visitor, templates, period),
+        "families": await alerts.shown_families(visitor, [one for one in needs or () if one.known is None]),
+        "acknowledged": sum(one.known is not None for one in needs or ()),
+        "most_alerts": _WALL_ALERTS if visitor.wall else _ALERTS,
+        "calm": await alerts.calm(visitor, needs),
+    }
     if visitor.wall:
-        await messages.latest(visitor, latest, _WALL_ROWS)
+        latest = await site.queries.ask(lambda store: questions.list_messages(store, MessageFilter(), _WALL_ROWS))
+        context["rows"] = [message_rows.row(visitor, one) for one in latest.messages]
+        context["clock"] = f"{now.astimezone(site.zone):%H:%M}"
+    template = "wall.html" if visitor.wall else "overview.html"
+    return View(template=template, title=_("Overview"), place="/", context=context)
 
 
-def _causes() -> Element:
-    with parts.section(words.NEEDS, level="h1"):
-        return parts.box("needs")
+async def read_gaps(visitor: Visitor) -> list[Gap]:
+    """The stretches of time of which executions are missing."""
+    known = await frame.completeness(visitor)
+    return list(known.gaps)
 
 
-def _figures(visitor: Visitor) -> Element:
-    def by_day() -> None:
-        if not visitor.wall:
-            parts.link(words.BY_DAY, f"/funnel?period={USUAL}", "muted")
-
-    with parts.section(words.LATELY, extra=by_day):
-        return parts.box("listing")
+def _reasons(store: Store, period: Period) -> tuple[Group, ...]:
+    groups = worst_first(store.statistics(period.chosen, Grouping.ERROR, young_since=0), Grouping.ERROR, 50).shown
+    return tuple(sorted(groups, key=lambda one: -one.counts.failed)[:_REASONS])
 
 
-async def _put(visitor: Visitor, container: Element) -> None:
+def _lowest(store: Store, site: Site, period: Period) -> list[tuple[Group, float | None]]:
+    """The templates with the lowest delivery rate, of those with enough messages for one, and its change."""
+    found = compute_statistics(
+        store, site.settings, period.chosen, Grouping.TEMPLATE, user_file=site.user_file, now=site.now(),
+        limit=_COMPARED, compare=True,
+    )  # fmt: skip
+    groups = found.groups.shown if found.groups is not None else ()
+    rated = [(rates.compute_rates(one.counts, found.never).delivered.rate, one) for one in groups]
+    known = sorted(((rate, one) for rate, one in rated if rate is not None), key=lambda pair: pair[0])
+    return [(one, found.changes.get(one.key)) for _rate, one in known[:_TEMPLATES]]
+
+
+def _headline(visitor: Visitor, summary: figures.Summary) -> dict[str, str] | None:
+    """Yesterday in a sentence: sent, delivered, and the difference to the day before."""
     site = visitor.site
+    by_label = {wording.day(str(day.key), site.now(), site.zone): day.counts for day in summary.days[-3:]}
+    counts = by_label.get(_("Yesterday"))
+    if counts is None or not counts.sent or visitor.wall:
+        return None
+    made = rates.compute_rates(counts, summary.statistics.never)
+    days = [day.counts for day in summary.days]
+    place = days.index(counts)
+    # Only figures of equal age are compared: both days must be older than a day.
+    before = rates.compute_rates(days[place - 1]).delivered.rate if place and not counts.not_final else None
+    rate = made.delivered.rate
+    change = wording.points(rate - before) if rate is not None and before is not None else ""
+    return {
+        "sent": wording.number(counts.sent),
+        "rate": made.delivered.percent if made.delivered.missing is None else "",
+        "failed": wording.number(counts.failed),
+        "change": change,
+        "worse": "1" if change.startswith(wording.MINUS) else "",
+        "provisional": "1" if counts.not_final else "",
+    }
 
-    async def ask() -> list[Need] | None:
-        now = site.now()
-        found = await site.ledger.recall(
-            "needs", lambda store: needs_you(store, site.settings, now=now), of_sync_state=True
+
+def _reason_bars(visitor: Visitor, reasons: tuple[Group, ...], period: Period) -> list[dict[str, Any]]:
+    most = max((one.counts.failed for one in reasons), default=0)
+    found = []
+    for group in reasons:
+        entry = visitor.site.catalogue.lookup(None if group.key is None else str(group.key))
+        choice = links.of_group(Grouping.ERROR, group, period, visitor.site.zone)
+        found.append(
+            {
+                "code": "" if group.key is None else visitor.text(group.key, 40),
+                "title": visitor.text(entry.title if entry.known else group.label or entry.title, 90),
+                "count": wording.number(group.counts.failed),
+                "href": None if choice is None else visitor.messages(choice),
+                "share": round(group.counts.failed / most * 100, 1) if most else 0,
+            }
         )
-        # Who sees to what is asked each time: it changes without news in the ledger.
-        return None if found is None else known_of(found, await site.ledger.ask(lambda store: store.alert_state.all()))
-
-    def show(found: list[Need] | None) -> None:
-        if found is None:
-            parts.empty(words.EMPTY_LEDGER, words.EMPTY_LEDGER_HINT)
-            return
-        waiting = [need for need in found if need.known is None]
-        seen_to = [need for need in found if need.known is not None]
-        if not waiting:
-            parts.empty(words.NOTHING_NEEDS_YOU, words.NOTHING_NEEDS_YOU_HINT, kind="good")
-        listed = _WALL_CAUSES if visitor.wall else _LISTED
-        for need in waiting[:listed]:
-            _need(visitor, need, changed)
-        if len(waiting) > listed:
-            parts.text(words.and_more(len(waiting) - listed), "muted")
-        if seen_to and not visitor.wall:
-            with parts.box("seen-to", tag="details"):
-                parts.text(f"{words.ACKNOWLEDGED}: {len(seen_to)}", tag="summary")
-                for need in seen_to[:_LISTED]:
-                    _need(visitor, need, changed)
-
-    async def changed() -> None:
-        await look()
-
-    look = await parts.fill_anew(container, LOOK_SECONDS, ask, show)
+    return found
 
 
-def _need(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
-    alert = need.alert
-    gravity = "bad" if alert.urgency == "urgent" else "warn"
-    with parts.box(f"need {gravity} {'acknowledged' if need.known else ''}", tag="article"):
-        _figure(need)
-        with parts.box("need-main"):
-            parts.text(visitor.text(alert.title, 300), "need-sentence", tag="h2")
-            parts.text(visitor.text(alert.says, 600), "need-says", tag="p")
-            if not visitor.wall:
-                with parts.box("need-advice", tag="p"):
-                    parts.text(f"{words.WHAT_TO_DO}: ", "strong")
-                    parts.text(visitor.text(alert.remedy, 600))
-            if need.known is not None and need.known.note and visitor.is_full:
-                parts.text(f"“{visitor.text(need.known.note, 300)}”", "need-note", tag="p")
-        if visitor.wall:
-            return
-        with parts.box("need-acts"):
-            _behind(visitor, need)
-            if visitor.is_full:
-                _acknowledge(visitor, need, changed)
+def _template_rows(visitor: Visitor, rows: list[tuple[Group, float | None]], period: Period) -> list[dict[str, Any]]:
+    found = []
+    for group, changed in rows:
+        counts = group.counts
+        choice = links.of_group(Grouping.TEMPLATE, group, period, visitor.site.zone)
+        sent = None if choice is None else msgspec.structs.replace(choice, status=links.KINDS["sent"])
+        change = wording.points(changed)
+        found.append(
+            {
+                "name": visitor.text(str(group.key), 80),
+                "href": group_address(visitor, Grouping.TEMPLATE, str(group.key), period.name),
+                "sent": wording.number(counts.sent),
+                "sent_href": None if sent is None else visitor.messages(sent),
+                "rate": rates.compute_rates(counts).delivered.percent,
+                "change": change,
+                "worse": change.startswith(wording.MINUS),
+            }
+        )
+    return found
 
 
-def _figure(need: Need) -> None:
-    """Whom a cause concerns, as a figure to be read from afar; since when and out of how many its sentence says."""
-    alert = need.alert
-    # Messages are as many as the list behind them has: nobody should find another number there.
-    messages = alert.messages if need.listed is None else need.listed
-    with parts.box("need-figure"):
-        count, nouns = (alert.people, words.PEOPLE) if alert.people else (messages, words.MESSAGES_NOUN)
-        if count:
-            if alert.people and alert.people_at_most and count > 1:
-                parts.text(words.AT_MOST, "need-noun")
-            parts.text(words.number(count), "need-count")
-            parts.text(nouns[count != 1], "need-noun")
-        else:
-            parts.text("!", "need-count", aria_hidden="true")
-        if alert.kind is AlertKind.FAILING and alert.messages is not None and alert.before is not None:
-            name, said = words.trend(alert.messages, alert.before)
-            parts.text(said, f"trend {name}")
-
-
-def _behind(visitor: Visitor, need: Need) -> None:
-    """The way to what is behind a cause."""
-    listing = need.alert.listing
-    if isinstance(listing, MessageFilter) and need.listed is not None:
-        parts.link(words.show_messages(need.listed), visitor.messages(url_filter(listing)), "button primary")
-    elif isinstance(listing, SendFilter):
-        parts.link(words.SHOW_SENDS, address_of(send_url_filter(listing), visitor.site.addresses), "button primary")
-    elif need.alert.kind in OF_READING:
-        parts.link(words.SHOW_TRUST, "/trust", "button")
-
-
-def _acknowledge(visitor: Visitor, need: Need, changed: Callable[[], Awaitable[None]]) -> None:
-    site, key = visitor.site, need.alert.key
-    if need.known is not None:
-
-        async def back() -> None:
-            await _tried(site.ledger.ask(lambda store: store.alert_state.take_back(key)))
-            await changed()
-
-        parts.button(words.TAKE_BACK, back)
-        return
-    with ui.dialog() as dialog, parts.box("card dialog"):
-        parts.text(words.ACKNOWLEDGE, tag="h3")
-        parts.text(visitor.text(need.alert.title, 300), tag="p")
-        note = ui.input(words.ACKNOWLEDGE_HINT).props(f"dense outlined autofocus maxlength={LONGEST_NOTE}")
-
-        async def keep() -> None:
-            dialog.close()
-            said, now = note.value or "", site.now()
-            await _tried(site.ledger.ask(lambda store: see_to(store, site.settings, key, said, now=now)))
-            await changed()
-
-        note.on("keydown.enter", keep)
-        with parts.box("field-end"):
-            parts.button(words.ACKNOWLEDGE, keep, "primary")
-            parts.button(words.CANCEL, dialog.close)
-    parts.button(words.ACKNOWLEDGE, dialog.open)
-
-
-async def _tried(act: Awaitable[object]) -> None:
-    """Do what somebody pressed a button for; what stands in the way is said to them."""
-    try:
-        await act
-    except TicktrailError as error:
-        ui.notify(f"{error} {error.remedy or ''}".strip()[:600], type="negative", multi_line=True)
+def group_address(visitor: Visitor, by: Grouping, key: str, period: str) -> str | None:
+    """The page of one group; None on a wall."""
+    return None if visitor.wall else f"/group/{by.value}/{visitor.site.addresses.token(key)}?period={period}"

@@ -1,39 +1,62 @@
-"""Puts the pages at their addresses, in a server that somebody else made."""
+"""The addresses of the pages, in a server that is made elsewhere; errors become pages in the same frame."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
-from nicegui import Client, ui
-from nicegui import app as nicegui_app
-from nicegui.page import page as nicegui_page
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
 
-from ticktrail.errors import NotFoundError, TicktrailError
+from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, TicktrailError
 from ticktrail.queries.conversation import Texts
-from ticktrail.queries.periods import USUAL
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import dialling_region, read_user_file
 from ticktrail.web.cache import QueryCache
-from ticktrail.web.pages import compare, funnel, messages, person, sends
-from ticktrail.web.pages import completeness as trust
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import layout as frame
-from ticktrail.web.pages import overview as needs
-from ticktrail.web.pages import strings as words
-from ticktrail.web.pages.context import Access, Site, Visitor, refuse_search
-from ticktrail.web.pages.downloads import add_downloads, given_in
-from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, read_conditions
-from ticktrail.web.security.url_tokens import UrlTokens, read_key
-
-RESPONSE_SECONDS = 20.0
-_MARK = (
-    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#0b7a66"/>'
-    '<path d="M5 17l5 5L20 10M14 20l2.5 2L27 10" fill="none" stroke="#fff" stroke-width="3" stroke-linecap="round" '
-    'stroke-linejoin="round"/></svg>'
+from ticktrail.web.pages import (
+    alert_rows,
+    alerts,
+    compare,
+    conversation,
+    frame,
+    health,
+    messages,
+    overview,
+    preferences,
+    search,
+    sends,
 )
+from ticktrail.web.pages.assets import Assets
+from ticktrail.web.pages.context import Access, Site, Visitor
+from ticktrail.web.pages.downloads import add_downloads
+from ticktrail.web.pages.forms import fields_of
+from ticktrail.web.pages.live import Changes
+from ticktrail.web.pages.rendering import View
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import speaking
+from ticktrail.web.security.headers import ASSETS, under
+from ticktrail.web.security.url_tokens import UrlTokens, read_key
+from ticktrail.web.store_pool import BusyError
+
+Build = Callable[[Visitor, Request], Awaitable[View]]
+Act = Callable[[Visitor, Request], Awaitable[Response]]
+
+_PAGES: dict[str, Build] = {
+    "/": overview.overview,
+    "/alerts": alerts.alerts,
+    "/messages": messages.messages,
+    "/message/{token}": messages.message,
+    "/conversation/{token}": conversation.conversation,
+    "/compare": compare.compare,
+    "/group/{by}/{token}": compare.group,
+    "/sends": sends.sends,
+    "/health": health.health,
+    "/find/{token}": search.find,
+}
+_FOR_PROGRAMS = ("/api", "/metrics", "/healthz", "/readyz")
+_RETRY_SECONDS = "5"
 
 
 def mount(
@@ -44,14 +67,14 @@ def mount(
     *,
     conversations: Texts | None = None,
 ) -> Site:
-    """Add every page to a server. Without ``access`` everybody may see everything: for the loopback only.
+    """Add every page to a server. Without ``access`` every visitor sees everything: for the loopback only.
 
     Raises:
         ConfigurationError: ``ticktrail.toml`` cannot be used.
     """
     site = Site(
         settings=settings,
-        ledger=cache,
+        queries=cache,
         addresses=UrlTokens(read_key(settings)),
         catalogue=read_user_file(settings).failure_codes,
         user_file=read_user_file(settings),
@@ -60,94 +83,137 @@ def mount(
         conversations=conversations,
     )
     add_downloads(app, site)
-    style = _add_style(app)
-    _add_pages(site, style)
-    nicegui_app.on_page_exception(lambda: _alone(style, words.BROKEN, words.BROKEN_HINT))
+    changes = Changes()
+    acts: dict[str, Act] = {
+        "/messages": messages.change_conditions,
+        "/sends": sends.change_conditions,
+        "/search": search.search,
+        "/preferences": preferences.keep,
+        "/alerts/acknowledge": _acknowledge,
+        "/alerts/take-back": _take_back,
+    }
+    routes = [Route(path, _page(site, build), methods=["GET"]) for path, build in _PAGES.items()]
+    routes += [Route(path, _act(site, act), methods=["POST"]) for path, act in acts.items()]
 
-    async def missing(request: Request, _: Exception) -> Response:
-        # NiceGUI's own would write the whole address into the log.
-        with Client(nicegui_page(""), request=request) as client:
-            _alone(style, words.NOT_FOUND, words.NOT_FOUND_HINT)
-        return client.build_response(request, 404)
+    async def live(request: Request) -> Response:
+        return changes.stream(site.visitor(request), request)
 
-    nicegui_app.add_exception_handler(404, missing)
-    ui.run_with(
-        app, title=words.NAME, favicon=_MARK, dark=None, language="en-US", tailwind=False,
-        show_welcome_message=False, reconnect_timeout=10.0, message_history_length=200,
-    )  # fmt: skip
+    routes.append(Route("/live", live, methods=["GET"]))
+    routes.append(Route(f"{ASSETS}/{{name}}", Assets().serve, methods=["GET"]))
+    app.router.routes.extend(routes)
+    _answer_errors(app, site)
     return site
 
 
-def _add_pages(site: Site, style: str) -> None:
-    def at(path: str, build: Callable[[Visitor, Request], Awaitable[None]]) -> None:
-        async def page(request: Request) -> None:
-            ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
-            visitor = site.visitor(request)
+def _page(site: Site, build: Build) -> Callable[[Request], Awaitable[Response]]:
+    async def page(request: Request) -> Response:
+        visitor = site.visitor(request)
+        with speaking(visitor.language):
             try:
-                await build(visitor, request)
+                view = await build(visitor, request)
             except TicktrailError as error:
-                await _failed(visitor, error)
+                view = error_view(visitor, error)
+            return await frame.answer(visitor, request, view)
 
-        ui.page(path, response_timeout=RESPONSE_SECONDS)(page)
+    return page
 
-    def asked(request: Request, name: str, usual: str = "") -> str:
-        return request.query_params.get(name, usual)[:6_000]
 
-    async def list_of(visitor: Visitor, request: Request) -> None:
-        await messages.messages(visitor, read_conditions(UrlFilter, given_in(request), site.addresses))
+def _act(site: Site, act: Act) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        visitor = site.visitor(request)
+        with speaking(visitor.language):
+            try:
+                return await act(visitor, request)
+            except TicktrailError as error:
+                return await frame.answer(visitor, request, error_view(visitor, error))
 
-    async def find(visitor: Visitor, request: Request) -> None:
-        refuse_search(visitor)
-        await person.find(visitor, request.path_params["token"])
+    return endpoint
 
-    async def list_of_sends(visitor: Visitor, request: Request) -> None:
-        await sends.sends(visitor, read_conditions(SendUrlFilter, given_in(request), site.addresses))
 
-    at("/", lambda visitor, _: needs.overview(visitor))
-    at("/funnel", lambda visitor, request: funnel.funnel(visitor, asked(request, "period", USUAL)))
-    at(
-        "/compare",
-        lambda visitor, request: compare.compare(
-            visitor, asked(request, "by", "template"), asked(request, "period", USUAL)
-        ),
+def error_view(visitor: Visitor, error: TicktrailError) -> View:
+    """An error as a page: what failed, and what to do.
+
+    What a store or a setting says of itself names hosts and folders: only for visitors who may see everything.
+    """
+    titles: tuple[tuple[type[TicktrailError], str, int], ...] = (
+        (NotFoundError, _("Not found"), 404),
+        (SettingsError, _("The settings cannot be used."), 503),
+        (ConfigurationError, _("This could not be understood."), 400),
+        (BusyError, _("Too many requests at the moment."), 503),
+        (TicktrailError, _("The store did not answer."), 503),
     )
-    at("/messages", list_of)
-    at("/sends", list_of_sends)
-    at("/message/{token}", lambda visitor, request: messages.message(visitor, request.path_params["token"]))
-    at("/find/{token}", find)
-    at(
-        "/person/{token}",
-        lambda visitor, request: person.person(visitor, request.path_params["token"], asked(request, "before")),
+    title, status = next((title, status) for kind, title, status in titles if isinstance(error, kind))
+    may_know = not visitor.masked or status in {400, 404} or isinstance(error, BusyError)
+    lines = [visitor.text(said, 600) for said in (str(error), error.remedy) if said]
+    if not may_know:
+        lines = [_("Only those who may see everything are told why. Ask whoever runs Ticktrail.")]
+    return View(
+        template="error.html",
+        title=title,
+        status=status,
+        outage=status == 503 and not isinstance(error, (SettingsError, BusyError)),
+        headers={"Retry-After": _RETRY_SECONDS} if status == 503 else {},
+        context={"lines": lines, "again": status == 503},
     )
-    at("/trust", lambda visitor, _: trust.trust(visitor))
 
 
-async def _failed(visitor: Visitor, error: TicktrailError) -> None:
-    # What stands already is half a page.
-    ui.context.client.content.clear()
-    async with frame.page(visitor, "", words.NAME):
-        if isinstance(error, NotFoundError):
-            parts.empty(visitor.text(error, 600), visitor.text(error.remedy, 600), kind="error")
-        else:
-            parts.failure(error)
+async def _acknowledge(visitor: Visitor, request: Request) -> Response:
+    """Acknowledge an alert, with a note."""
+    form = await _of_full(visitor, request)
+    site, key, note = visitor.site, form.get("key", "")[:200], form.get("note", "")
+    now = site.now()
+    await site.queries.ask(lambda store: alert_rows.see_to(store, site.settings, key, note, now=now))
+    return RedirectResponse("/" if form.get("back") == "/" else "/alerts", 303)
 
 
-def _alone(style: str, title: str, hint: str) -> None:
-    """A page without the rest, for when there is nothing to show."""
-    ui.add_head_html(f'<link rel="stylesheet" href="{style}">')
-    with parts.box("shell"), parts.box("content", id="content"):
-        parts.empty(title, hint, kind="error")
-        parts.link(words.NAME, "/", "button")
+async def _take_back(visitor: Visitor, request: Request) -> Response:
+    """Open an acknowledged alert again."""
+    form = await _of_full(visitor, request)
+    key = form.get("key", "")[:200]
+    await visitor.site.queries.ask(lambda store: store.alert_state.take_back(key))
+    return RedirectResponse("/alerts?show=acknowledged", 303)
 
 
-def _add_style(app: FastAPI) -> str:
-    """Put the style sheet at an address that changes with it; the address."""
-    address = f"/assets/ticktrail-{hashlib.sha256(frame.STYLE.encode()).hexdigest()[:12]}.css"
-
-    def style() -> Response:
-        return Response(
-            frame.STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=31536000, immutable"}
+async def _of_full(visitor: Visitor, request: Request) -> dict[str, str]:
+    if not visitor.is_full:
+        raise ConfigurationError(
+            _("Viewers cannot acknowledge alerts."),
+            remedy=_("Log out, and log in again with TICKTRAIL_DASHBOARD_TOKEN."),
         )
+    return await fields_of(request)
 
-    app.get(address, include_in_schema=False)(style)
-    return address
+
+def _answer_errors(app: FastAPI, site: Site) -> None:
+    """Answer people with pages, and programs as before."""
+    of_http = app.exception_handlers.get(HTTPException)
+
+    async def missing(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
+        if under(request.url.path, _FOR_PROGRAMS) or request.method not in {"GET", "HEAD"}:
+            if of_http is None:
+                return Response(status_code=error.status_code)
+            answered = of_http(request, error)
+            return answered if isinstance(answered, Response) else await answered
+        visitor = site.visitor(request)
+        with speaking(visitor.language):
+            view = View(
+                template="error.html",
+                title=_("There is no such page.") if error.status_code == 404 else _("Not possible"),
+                status=error.status_code,
+                context={
+                    "lines": [_("The address may have been cut off, or made by another installation.")],
+                    "again": False,
+                },
+            )
+            return await frame.answer(visitor, request, view)
+
+    async def broken(request: Request, _error: Exception) -> Response:
+        visitor = site.visitor(request)
+        with speaking(visitor.language):
+            lines = [_("Nothing in the store was changed. Load the page again; the server's log has the cause.")]
+            view = View(template="error.html", title=_("This page could not be made."), status=500,
+                        context={"lines": lines, "again": True})  # fmt: skip
+            return await frame.answer(visitor, request, view)
+
+    app.add_exception_handler(HTTPException, missing)
+    app.add_exception_handler(500, broken)

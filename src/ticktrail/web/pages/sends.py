@@ -1,186 +1,196 @@
-"""The table of sends: what n8n handed to WhatsApp, and what WhatsApp answered."""
+"""The list of sends: refused by Meta, accepted, and accepted without any status since."""
 
 from __future__ import annotations
 
-import msgspec
-from nicegui import ui
+import asyncio
+import itertools
+from typing import Any
 
-from ticktrail.errors import TicktrailError
+import msgspec
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.failure_text import read_failure, said, short_reason
-from ticktrail.messages.filters import SendFilter
 from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
-from ticktrail.text.formatting import plural
 from ticktrail.text.phone_numbers import person_id
-from ticktrail.web.pages import components as parts
-from ticktrail.web.pages import form_fields as fields
-from ticktrail.web.pages import layout as frame
-from ticktrail.web.pages import strings as words
+from ticktrail.web.pages import message_rows, wording
 from ticktrail.web.pages.context import Visitor
-from ticktrail.web.pages.url_filters import SendUrlFilter, address_of, parse_send_filter, query_of
+from ticktrail.web.pages.downloads import given_in
+from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
+from ticktrail.web.pages.paging import Pages, position_of
+from ticktrail.web.pages.rendering import View
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import mark
+from ticktrail.web.pages.url_filters import SendUrlFilter, address_of, parse_send_filter, query_of, read_conditions
 
-_KINDS = ("refused", "accepted", "unconfirmed")
+_PAGES = Pages()
 
-
-async def sends(visitor: Visitor, choice: SendUrlFilter) -> None:
-    """The list of the sends a choice means, a page of it."""
-    site, problem, chosen = visitor.site, None, SendFilter()
-    try:
-        chosen = parse_send_filter(choice, site.settings, site.now())
-    except TicktrailError as error:
-        problem = error
-    async with frame.page(visitor, "/sends", words.SENDS):
-        with parts.box("title-row"):
-            parts.text(words.SENDS, tag="h1")
-            heading = parts.box()
-        parts.text(words.SENDS_HINT, "hint", tag="p")
-        if not visitor.wall:
-            _form(visitor, choice)
-        container = parts.box("listing")
-    if problem is not None:
-        with container:
-            parts.failure(problem)
-        return
-
-    async def ask() -> questions.SendList:
-        return await site.ledger.ask(lambda store: questions.list_sends(store, chosen))
-
-    async def ask_count() -> int:
-        name = ("sends", msgspec.structs.replace(chosen, after=None))
-        # Whether a status came is the messages' business, and when a send came the books' of the sync.
-        return await site.ledger.recall(name, lambda store: questions.count_sends(store, chosen), of_sync_state=True)
-
-    await parts.fill(container, ask, lambda shown: _list(visitor, choice, shown))
-    await parts.fill(heading, ask_count, lambda count: parts.text(_counted(count), "matching"), plainly=True)
+_TABS: dict[str, str] = {
+    "": mark("All"),
+    "refused": mark("Refused"),
+    "unconfirmed": mark("Never confirmed"),
+    "accepted": mark("Accepted"),
+}
+_FIELDS = {
+    "since": (mark("Sent since"), mark("7d, yesterday, 2026-11-22")),
+    "until": (mark("Sent before"), mark("2h, 2026-11-22T14:30")),
+    "template": (mark("Template"), mark("name, or name/lang")),
+    "workflow": (mark("Sent by workflow"), mark("id")),
+}
+_ANSWERS = {
+    "accepted": mark("accepted"),
+    "held_for_quality_assessment": mark("held back"),
+    "paused": mark("paused"),
+}
 
 
-def _counted(count: int) -> str:
-    most = questions.MOST_COUNTED
-    return words.SENDS_AT_LEAST.format(most) if count > most else plural(count, "send")
-
-
-def _list(visitor: Visitor, choice: SendUrlFilter, shown: questions.SendList) -> None:
+async def sends(visitor: Visitor, request: Request) -> View:
+    """The list of the sends that an address chooses, a page of it."""
     site = visitor.site
-    if not shown.sends:
-        if choice.conditions:
-            parts.empty(words.EMPTY_SENDS_LIST, words.EMPTY_LIST_HINT)
-        else:
-            parts.empty(words.EMPTY_SENDS, words.EMPTY_SENDS_HINT)
-        return
-    with parts.box("table-wrap"), parts.box("messages sends", tag="table"):
-        with parts.box(tag="thead"), parts.box(tag="tr"):
-            for name in words.SENDS_HEADINGS:
-                parts.text(name, tag="th", scope="col")
-        with parts.box(tag="tbody"):
-            for send in shown.sends:
-                _row(visitor, send, shown.messages.get(send.message_id or ""))
-    if visitor.wall:
-        return
-    with parts.box("below"):
-        if choice.after:
-            first = msgspec.structs.replace(choice, after="")
-            parts.link(words.FIRST_PAGE, address_of(first, site.addresses), "button")
-        if shown.cursor is not None:
-            following = msgspec.structs.replace(choice, after=shown.cursor.token)
-            parts.link(words.NEXT_PAGE, address_of(following, site.addresses), "button primary")
-        parts.box("spring")
-        parts.downloads("sends", query_of(msgspec.structs.replace(choice, after=""), site.addresses))
+    choice = read_conditions(SendUrlFilter, given_in(request), site.addresses)
+    query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
+    context: dict[str, Any] = {"problem": None, "rows": [], "position": "", "total": None, "links": {}}
+    status = 200
+    try:
+        context.update(await _listed(visitor, request, choice, query))
+    except (ConfigurationError, NotFoundError) as error:
+        context["problem"] = {"title": visitor.text(error, 600), "hint": visitor.text(error.remedy or "", 600)}
+        status = 404 if isinstance(error, NotFoundError) else 400
+    context.update(
+        {
+            "choice": choice,
+            "query": query,
+            "tabs": _tabs(visitor, choice),
+            "fields": [
+                {"name": name, "label": _(label), "hint": _(hint),
+                 "value": shown_value(name, getattr(choice, name), visitor)}
+                for name, (label, hint) in _FIELDS.items()
+            ],
+            "codes": " ".join(choice.error),
+            "chips": _chips(visitor, choice),
+            "downloads": {
+                ending: f"/sends.{ending}{'?' + query if query else ''}" for ending in ("csv", "xlsx", "json")
+            },
+        }
+    )  # fmt: skip
+    return View(template="sends.html", title=_("Sends"), place="/sends", status=status, context=context)
 
 
-def _row(visitor: Visitor, send: Send, message: Message | None) -> None:
+async def _listed(visitor: Visitor, request: Request, choice: SendUrlFilter, query: str) -> dict[str, Any]:
+    site = visitor.site
+    chosen = parse_send_filter(choice, site.settings, site.now())
+    everything = msgspec.structs.replace(chosen, after=None)
+    shown, total = await asyncio.gather(
+        site.queries.ask(lambda store: questions.list_sends(store, chosen)),
+        # Whether a status came is in the messages, and when a send came in the sync state.
+        site.queries.recall(
+            ("sends", everything), lambda store: questions.count_sends(store, everything), of_sync_state=True
+        ),
+    )
+    first = position_of(request) if choice.after else 0
+    following = None
+    if shown.cursor is not None:
+        following = query_of(msgspec.structs.replace(choice, after=shown.cursor.token), site.addresses)
+    rows = [_row(visitor, send, shown.messages.get(send.message_id or "")) for send in shown.sends]
+    for before, row in itertools.pairwise(rows):
+        # Advice is said once for equal reasons in a row.
+        row["repeated"] = row["advice"] == before["advice"]
+    return {
+        "rows": rows,
+        "total": total,
+        "total_text": _total(total),
+        "position": message_rows.position(first, len(shown.sends), total) if shown.sends else "",
+        "links": _PAGES.links("/sends", query, first, questions.PAGE_SIZE, following),
+    }
+
+
+def _total(count: int) -> str:
+    most = questions.MOST_COUNTED
+    return f"> {most:,}" if count > most else wording.number(count)
+
+
+async def change_conditions(visitor: Visitor, request: Request) -> Response:
+    """Conditions typed into a form lead to an address."""
+    site = visitor.site
+    form = await fields_of(request)
+    choice = read_conditions(SendUrlFilter, query_given(form.get("query", "")), site.addresses)
+    changes: dict[str, Any] = {
+        name: typed_value(name, getattr(choice, name), form[name], visitor) for name in _FIELDS if name in form
+    }
+    if "codes" in form:
+        changes["error"] = codes(form["codes"])
+    if changes.get("template"):
+        changes.update(exact_template="", language="")
+    return RedirectResponse(_changed(visitor, choice, **changes), 303)
+
+
+def _changed(visitor: Visitor, choice: SendUrlFilter, **changes: object) -> str:
+    return address_of(msgspec.structs.replace(choice, after="", **changes), visitor.site.addresses)
+
+
+def _tabs(visitor: Visitor, choice: SendUrlFilter) -> list[dict[str, Any]]:
+    none = {kind: False for kind in _TABS if kind}
+    standing = [kind for kind in none if getattr(choice, kind)]
+    return [
+        {
+            "label": _(label),
+            "href": _changed(visitor, choice, **{**none, **({kind: True} if kind else {})}),
+            "current": standing == ([kind] if kind else []),
+        }
+        for kind, label in _TABS.items()
+    ]
+
+
+def _chips(visitor: Visitor, choice: SendUrlFilter) -> list[dict[str, str]]:
+    found: list[tuple[str, dict[str, Any]]] = [
+        (f"{_(label)}: {shown_value(name, getattr(choice, name), visitor).replace('T', ' ')}", {name: ""})
+        for name, (label, _hint) in _FIELDS.items()
+        if getattr(choice, name)
+    ]
+    if choice.error:
+        found.append((_("Reason: {codes}").format(codes=", ".join(choice.error)), {"error": ()}))
+    if choice.exact_template:
+        found.append(
+            (_("Template {name}").format(name=visitor.text(choice.exact_template, 80)), {"exact_template": ""})
+        )
+    if choice.language:
+        found.append((_("Language {name}").format(name=visitor.text(choice.language, 40)), {"language": ""}))
+    return [{"label": label, "href": _changed(visitor, choice, **changes)} for label, changes in found]
+
+
+def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any]:
     site = visitor.site
     at = None if send.sent_at is None else int(send.sent_at.timestamp())
-    # Meta's id of the recipient, else what the workflow wrote, which may be spelled in any way.
-    who, template = send.conversation_id or person_id(send.input), send.template
-    with parts.box("send", tag="tr"):
-        with parts.box("when", tag="td"):
-            address = visitor.message(message.message_id) if message is not None else None
-            parts.link(words.clock(at, site.settings.timezone, site.now()), address, "quiet")
-        with parts.box("who", tag="td"):
-            parts.link(visitor.who(who) if who else words.NO_RECIPIENT, visitor.person(send.conversation_id), "quiet")
-        named = "/".join(filter(None, (template.name, template.language))) if template else ""
-        parts.text(visitor.text(named, 80), "with", tag="td", title=visitor.text(named, 200))
-        with parts.box("sender", tag="td"):
-            parts.text(visitor.text(send.sent_by.node, 60), "sender-node")
-            parts.text(visitor.text(send.sent_by.workflow_id, 40), "muted")
-            execution = visitor.execution(send.sent_by.workflow_id, send.sent_by.execution_id)
-            if execution is not None:
-                parts.away(words.EXECUTION.format(execution=send.sent_by.execution_id), execution)
-        with parts.box("stands", tag="td"):
-            _answer(visitor, send, message)
-        with parts.box("reason", tag="td"):
-            _reason(visitor, send)
-
-
-def _answer(visitor: Visitor, send: Send, message: Message | None) -> None:
-    if send.rejected:
-        with parts.box("status failed"):
-            parts.text("!", "tick", aria_hidden="true")
-            parts.text(words.REFUSED, "word")
-        return
-    answer = words.SEND_ANSWERS.get(send.status, visitor.text(send.status, 30))
-    hint = {"title": words.HELD_HINT} if answer == words.HELD else {}
-    parts.text(answer, "answered", **hint)
-    if message is not None:
-        parts.tick(message.state.latest_status)
-    elif send.message_id is not None:
-        parts.text(words.NO_STATUS, "not-final", title=words.NO_STATUS_HINT)
-
-
-def _reason(visitor: Visitor, send: Send) -> None:
-    if not send.rejected:
-        return
-    catalogue = visitor.site.catalogue
+    # Meta's id of the recipient, else what the workflow wrote, in any spelling.
+    who, template, sender = send.conversation_id or person_id(send.input), send.template, send.sent_by
     failure = read_failure(send.errors[0]) if send.errors else None
-    parts.text(visitor.text(short_reason(failure, catalogue)), "reason-title", tag="p")
-    told = said(failure)
-    if told:
-        parts.text(words.WHATSAPP_SAID.format(said=visitor.text(told, 400)), "reason-said", tag="p")
-    parts.text(catalogue.lookup(failure.code if failure else None).advice, "reason-advice", tag="p")
+    told = said(failure) if send.rejected else ""
+    return {
+        "when": wording.clock(at, site.zone, site.now()),
+        "when_full": wording.iso(at, site.zone),
+        "href": visitor.message(message.message_id) if message is not None else None,
+        "who": visitor.who(who) if who else _("unknown"),
+        "person": visitor.person(send.conversation_id),
+        "template": visitor.text(template.name, 80) if template else "",
+        "language": visitor.text(template.language or "", 20) if template else "",
+        "node": visitor.text(sender.node, 60),
+        "workflow": visitor.text(sender.workflow_id, 40),
+        "execution": visitor.text(sender.execution_id, 40),
+        "execution_href": visitor.execution(sender.workflow_id, sender.execution_id),
+        "refused": send.rejected,
+        "answer": _("refused") if send.rejected else _answer(visitor, send),
+        "tick": None if message is None else message_rows.tick(message.state.latest_status),
+        "silent": message is None and send.message_id is not None,
+        "repeated": False,
+        "reason": visitor.text(short_reason(failure, site.catalogue)) if send.rejected else "",
+        "said": visitor.text(told, 400) if told else "",
+        "advice": visitor.text(site.catalogue.lookup(failure.code if failure else None).advice, 600)
+        if send.rejected
+        else "",
+    }
 
 
-def _form(visitor: Visitor, choice: SendUrlFilter) -> None:
-    """The conditions, each of which leads to an address of its own."""
-    site = visitor.site
-
-    def address(**changes: object) -> str:
-        return address_of(msgspec.structs.replace(choice, after="", **changes), site.addresses)
-
-    none = dict.fromkeys(_KINDS, False)
-    with parts.box("filters", aria_label=words.CONDITIONS_LABEL):
-        with parts.box("choices", tag="nav", aria_label=words.SENDS_HEADINGS[4]):
-            plain = not any(getattr(choice, kind) for kind in _KINDS)
-            for kind, label in words.SENDS_KINDS.items():
-                changes = {**none, **({kind: True} if kind else {})}
-                fields.chip(label, address(**changes), chosen=getattr(choice, kind) if kind else plain)
-        used = any((choice.error, *(getattr(choice, name) for name in words.SEND_CONDITIONS)))
-        with parts.box("more", tag="details") as more:
-            if used:
-                more.props["open"] = True
-            parts.text(words.MORE_CONDITIONS, tag="summary")
-            with parts.box("fields"):
-                inputs = {
-                    name: fields.field(label, hint, fields.readable(name, getattr(choice, name), visitor))
-                    for name, (label, hint) in words.SEND_CONDITIONS.items()
-                }
-                errors = fields.field(words.FAILURE_CODE, words.FAILURE_CODE_HINT, " ".join(choice.error))
-
-                def apply() -> None:
-                    typed = {
-                        name: fields.typed(name, getattr(choice, name), one, visitor) for name, one in inputs.items()
-                    }
-                    ui.navigate.to(address(**typed, error=fields.codes(errors)))
-
-                for one in (*inputs.values(), errors):
-                    one.on("keydown.enter", apply)
-                with parts.box("field-end"):
-                    parts.button(words.APPLY, apply, "primary")
-                    parts.link(words.CLEAR, "/sends", "button")
-        exact = (("exact_template", words.EXACT_TEMPLATE), ("language", words.EXACT_LANGUAGE))
-        fields.standing(
-            [
-                (label.format(visitor.text(getattr(choice, name), 80)), address(**{name: ""}))
-                for name, label in exact
-                if getattr(choice, name)
-            ]
-        )
+def _answer(visitor: Visitor, send: Send) -> str:
+    return _(_ANSWERS[send.status]) if send.status in _ANSWERS else visitor.text(send.status, 30)

@@ -1,9 +1,7 @@
-"""What every answer tells the browser not to do: content security policy, framing, sniffing, caching.
+"""Response headers: content security policy, framing, sniffing, caching.
 
-The pages' policy is as strict as NiceGUI allows. Its page starts with inline scripts (an import map, the elements)
-and Vue compiles templates in the browser, so ``'unsafe-inline'`` and ``'unsafe-eval'`` stand beside ``'self'``; what
-keeps a stranger's text from becoming a script there is that texts are never put into pages as HTML. Nothing may be
-loaded from, or sent to, anywhere but this server. Everything else of ours runs no script at all.
+The pages load style and script from this server alone and have neither inline; nothing is loaded from, or sent to,
+anywhere else. Answers to programs run no script at all.
 """
 
 from __future__ import annotations
@@ -14,17 +12,17 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 PAGES_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 PLAIN_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-"""For the API, the login and our own pages without scripts: a style in the page, nothing else."""
+"""For the API, whose page of documentation has its style inline and no script."""
 
-PLAIN_PATHS = ("/api", "/login", "/logout", "/healthz", "/readyz", "/metrics")
+PLAIN_PATHS = ("/api", "/healthz", "/readyz", "/metrics")
+ASSETS = "/assets"
 
 COMMON = {
     "X-Content-Type-Options": "nosniff",
@@ -39,11 +37,11 @@ COMMON = {
 
 
 def headers_for(path: str) -> dict[str, str]:
-    """What an answer to this path says."""
+    """The headers of answers to a path."""
     plain = under(path, PLAIN_PATHS)
     found = {**COMMON, "Content-Security-Policy": PLAIN_POLICY if plain else PAGES_POLICY}
-    if not path.startswith("/_nicegui/"):
-        # What is in it concerns nobody who uses this browser, or a cache on the way, afterwards.
+    if not under(path, (ASSETS,)):
+        # Nothing stays in the browser, or in a cache on the way, for its next user.
         found["Cache-Control"] = "no-store"
     return found
 

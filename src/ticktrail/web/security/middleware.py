@@ -15,7 +15,7 @@ from ticktrail.web.problem_details import RETRY_SECONDS, Problem, problem
 from ticktrail.web.roles import ROLE_KEY, Access, Role
 from ticktrail.web.security import request_checks
 from ticktrail.web.security.connections import OVER_LIMIT
-from ticktrail.web.security.headers import under
+from ticktrail.web.security.headers import ASSETS, under
 from ticktrail.web.security.rate_limit import LoginAttempts
 from ticktrail.web.security.sessions import Sessions
 
@@ -89,7 +89,7 @@ class AuthMiddleware:
         request_checks.refuse_foreign_origin(scope, headers)
         role = self._role(connection)
         scope.setdefault("state", {})[ROLE_KEY] = role
-        if role is not None or scope["path"] in WITHOUT_LOGIN:
+        if role is not None or scope["path"] in WITHOUT_LOGIN or under(scope["path"], (ASSETS,)):
             return None
         return _without_role(scope, headers)
 
