@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from ticktrail.settings.naming import Naming
+
 from benchmarks.measure import line, ratio, seconds
 from benchmarks.million import ledger
 from benchmarks.served import (
@@ -37,7 +39,6 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import period_of
 from ticktrail.queries.statistics import compute_statistics, sparklines
-from ticktrail.settings.naming import Naming
 from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
