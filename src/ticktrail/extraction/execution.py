@@ -46,6 +46,7 @@ class Run(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     source: list[RunSource | None] | None = None
     data: dict[str, Outputs | None] | None = None
     error: msgspec.Raw = _EMPTY
+    input_override: msgspec.Raw = _EMPTY
 
     @property
     def first(self) -> bool:
@@ -285,6 +286,61 @@ def _is_list(value: object) -> bool:
 
 def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
+
+
+class Runs(msgspec.Struct, frozen=True, gc=False):
+    """What an execution's nodes put out or were about to take in, the triggers apart from all others.
+
+    Attributes:
+        first: the triggers' runs, with the node's name.
+        later: all other runs.
+        stack_first: the items that an execution starts with, which n8n puts onto its stack.
+        stack_later: the input of the nodes that had not run when the execution stopped.
+    """
+
+    first: list[tuple[str, Run]]
+    later: list[tuple[str, Run]]
+    stack_first: list[tuple[str, list[Item]]]
+    stack_later: list[Item]
+
+    def later_items(self) -> Iterator[tuple[str, Item]]:
+        """Every item behind the triggers with the name of the node that put it out, empty for the stack."""
+        for name, run in self.later:
+            for _, _, item in run.items():
+                yield name, item
+        for item in self.stack_later:
+            yield "", item
+
+    def later_nodes(self) -> Iterator[str]:
+        """The names of the nodes behind the triggers that ran."""
+        return iter(dict.fromkeys(name for name, _ in self.later))
+
+
+def split_runs(data: Data, pinned: frozenset[str]) -> Runs:
+    """Split an execution's data into triggers and other nodes, without the nodes whose output was pinned."""
+    first: list[tuple[str, Run]] = []
+    later: list[tuple[str, Run]] = []
+    for name, runs in ((data.result_data.run_data if data.result_data else None) or {}).items():
+        for run in () if name in pinned else runs or ():
+            if run is not None:
+                (first if run.first else later).append((name, run))
+    stack_first: list[tuple[str, list[Item]]] = []
+    stack_later: list[Item] = []
+    rest = data.execution_data
+    for entry in (rest.node_execution_stack if rest else None) or ():
+        name = entry.node.name if entry is not None and entry.node is not None else ""
+        if entry is None or (name and name in pinned):
+            continue
+        if entry.first:
+            stack_first.append((name, list(entry.items())))
+        else:
+            stack_later.extend(entry.items())
+    for waiting in ((rest.waiting_execution if rest else None) or {}).values():
+        for connections in (waiting or {}).values():
+            for outputs in (connections or {}).values():
+                for output in outputs or ():
+                    stack_later.extend(item for item in output or () if item is not None)
+    return Runs(first, later, stack_first, stack_later)
 
 
 class Node(msgspec.Struct, frozen=True, gc=False, rename="camel"):

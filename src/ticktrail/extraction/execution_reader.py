@@ -1,21 +1,19 @@
-"""One n8n execution → the statuses and sends in it, or why there are none to see.
+"""Read one n8n execution: the statuses and sends in it, or the reason why they cannot be read.
 
-Reads every node's output and the execution stack, whatever the nodes are called; never ``workflowData`` and never
-data people pinned in the editor. A node that nothing precedes is the trigger: its output is the request itself.
-What later nodes put out repeats it or adds to it, except that after a WhatsApp user wrote to us later nodes may
-carry the user's own words as objects, so then only the trigger is believed.
+Reads every node's output and the execution stack, whatever the nodes are called; never ``workflowData``, and never
+data that was pinned in the editor. A node that nothing precedes is the trigger: its output is the request itself.
+:mod:`ticktrail.extraction.trust` decides what is believed. What looks like a status and is not believed makes the
+execution *not read*; it never makes it one without statuses.
 
-This module is pure and takes any bytes without raising.
+Pure: takes any bytes and never raises.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
-from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -24,30 +22,36 @@ from ticktrail.extraction.execution import (
     Data,
     Execution,
     Item,
-    Run,
-    StackEntry,
+    Node,
+    Runs,
     decode_execution,
     decode_json,
     decode_workflow,
+    split_runs,
 )
 from ticktrail.extraction.fast_path import plain_events, repeats
+from ticktrail.extraction.payload import decode_base64, proven_payloads, queue_message
+from ticktrail.extraction.providers import name_provider
 from ticktrail.extraction.sends import find_sends, may_hold_send
-from ticktrail.extraction.webhook import Moment, parse_timestamp, read_body, read_status
-from ticktrail.messages.model import FINAL_STATUSES, Extraction, Outcome, StatusEvent
+from ticktrail.extraction.status import Holder, Moment, Reading, parse_timestamp, read_status
+from ticktrail.extraction.trust import (
+    Trust,
+    fetches_fixed_address,
+    is_clock,
+    is_free_of_words,
+    node_kinds,
+    short_type,
+    trust_in_later_nodes,
+    trust_in_trigger,
+)
+from ticktrail.extraction.webhook import Body, is_status_alone, read_body
+from ticktrail.extraction.withheld import execution_status, inline_file, withheld_reason
+from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 from ticktrail.text.sanitizing import clean_text
 
-EXTRACTION_VERSION = 1
-"""Grows when extraction learns something new, so that what n8n still holds is read again."""
+EXTRACTION_VERSION = 2
+"""Raised when extraction learns something new. Whatever n8n still holds is then read again."""
 
-_MACHINE_TRIGGERS = frozenset(
-    {"webhook", "whatsapptrigger", "scheduletrigger", "manualtrigger", "evaluationtrigger", "rabbitmqtrigger"}
-    | {"cron", "interval", "start"}
-    | {"kafkatrigger", "amqptrigger", "mqtttrigger", "redistrigger", "awssnstrigger", "ssetrigger"}
-)
-"""Types of triggers that take requests of programs. Others (chats, forms, e-mail, sub-workflows) hand on what people
-wrote or other workflows made."""
-
-_NULL = b"null"
 _FIRST_ID = re.compile(rb'"id"\s*:\s*"?(\d{1,18})')
 _FIRST_WORKFLOW = re.compile(rb'"workflowId"\s*:\s*"([\w-]{1,64})"')
 
@@ -70,11 +74,11 @@ def extract(raw: bytes) -> Extraction:
             reason="unreadable",
             problems=problems,
         )
-    return (None if problems else _extract_plain(execution)) or _extract_any(execution, raw, problems)
+    return (None if problems else _extract_fast(execution)) or _extract_general(execution, raw, problems)
 
 
-def _extract_plain(execution: Execution) -> Extraction | None:
-    """What a plain execution holds, read quickly; None when it is not plain."""
+def _extract_fast(execution: Execution) -> Extraction | None:
+    """Fast path: read a standard execution; None when the general path must decide."""
     execution_id, workflow_id = _identifier(execution.id), _identifier(execution.workflow_id)
     started_at = _instant(execution.started_at)
     if not workflow_id or started_at is None:
@@ -90,26 +94,32 @@ def _extract_plain(execution: Execution) -> Extraction | None:
     return Extraction(
         execution_id=execution_id,
         workflow_id=workflow_id,
-        status=_status(execution),
+        status=execution_status(execution),
         started_at=started_at,
         outcome=Outcome.FOUND,
         events=events,
     )
 
 
-def _extract_any(execution: Execution, raw: bytes, problems: tuple[str, ...]) -> Extraction:
-    """What an execution of any shape holds."""
+def _extract_general(execution: Execution, raw: bytes, problems: tuple[str, ...]) -> Extraction:
+    """General path: read an execution of any shape."""
     reader = _Reader(execution, raw, list(problems))
     reader.read()
     events = tuple(reader.events.values())
-    reason = None if events else _hidden(execution, reader)
+    outcome, reason, provider = Outcome.FOUND, None, None
+    if not events:
+        reason = withheld_reason(execution, execution_status(execution), reader.trigger_items, reader.problems)
+        outcome = Outcome.WITHHELD if reason else Outcome.NONE
+        if reason is None and (reason := reader.not_read_reason()) is not None:
+            outcome, provider = Outcome.NOT_READ, reader.provider if reason == "provider" else None
     return Extraction(
         execution_id=reader.execution_id,
         workflow_id=reader.workflow_id,
-        status=_status(execution),
+        status=execution_status(execution),
         started_at=reader.started_at,
-        outcome=Outcome.FOUND if events else Outcome.WITHHELD if reason else Outcome.NONE,
+        outcome=outcome,
         reason=reason,
+        provider=provider,
         events=events,
         sends=reader.sends,
         problems=tuple(reader.problems),
@@ -129,99 +139,157 @@ class _Reader:
         self.sends: tuple[Any, ...] = ()
         self.trigger_items: list[Item] = []
         self.read_texts: list[bytes] = []
-        self.user_wrote = False
-        self.types: dict[str, str] | None = None
+        self.person_wrote = False
+        self.proven_trigger = True
+        self.free_of_words = True
+        self.unbelieved: set[str] = set()
+        self.provider: str | None = None
         self.started_at = _instant(execution.started_at)
         began = self.started_at or _instant(execution.created_at)
         self.moment = Moment(None, None if began is None else int(began.timestamp()))
+
+    @cached_property
+    def nodes(self) -> dict[str, Node]:
+        """The nodes of the execution's snapshot by name."""
+        return node_kinds(self.execution)
 
     def read(self) -> None:
         data = self.execution.data
         if data is None or self.execution.mode == "evaluation":
             return  # an evaluation feeds samples from a table
         pinned = self._pinned(data)
-        first, later = _runs(data, pinned)
-        stack_first, stack_later = _stack(data, pinned)
-        start = next((moment for _, run in first if (moment := parse_timestamp(run.start_time)) is not None), None)
+        parts = split_runs(data, pinned)
+        start = next(
+            (moment for _, run in parts.first if (moment := parse_timestamp(run.start_time)) is not None), None
+        )
         self.moment = Moment(start, self.moment.execution_timestamp)
-        for name, run in first:
+        for name, run in parts.first:
             self._read_trigger("trigger", name, [item for _, _, item in run.items()])
-        for name, items in stack_first:
+        for name, items in parts.stack_first:
             self._read_trigger("execution stack", name, items)
         if not pinned:
-            self._read_later(later, stack_later)
-        if not pinned and may_hold_send(self.raw):
-            self.sends = find_sends(
+            self._read_later(parts)
+        if may_hold_send(self.raw):
+            found = find_sends(
                 self.execution,
                 execution_id=self.execution_id,
                 workflow_id=self.workflow_id,
-                user_wrote=self.user_wrote,
+                clean=not self.person_wrote and self.free_of_words,
+                pinned=pinned,
             )
+            self.sends = found.sends
+            if found.unbelieved:
+                self.unbelieved.add("send")
         self._drop_made_up_twins()
 
+    def not_read_reason(self) -> str | None:
+        """Return why an execution without events is not one without statuses."""
+        for reason in ("status", "text", "provider", "send"):
+            if reason in self.unbelieved:
+                return reason
+        return None
+
     def _pinned(self, data: Data) -> frozenset[str]:
-        """The nodes whose output was pinned in the editor, which happens in manual runs only."""
+        """Return the nodes whose output was pinned in the editor, which happens in manual runs only."""
         pinned = set((data.result_data.pin_data if data.result_data else None) or ())
         if self.execution.mode == "manual":
             samples = decode_workflow(self.execution).pin_data
             pinned.update(samples if isinstance(samples, dict) else ())
         return frozenset(pinned)
 
-    def _hears_machines(self, node: str) -> bool:
-        """Whether a trigger takes requests of programs: others hand on what people wrote or other workflows made."""
-        if self.execution.mode in ("integrated", "error"):
-            return False
-        if self.types is None:
-            nodes = decode_workflow(self.execution).nodes or ()
-            self.types = {node.name: node.type.rsplit(".", 1)[-1].lower() for node in nodes if node is not None}
-        return self.types.get(node, "webhook") in _MACHINE_TRIGGERS
+    def _kind(self, node: str, json_: object) -> str:
+        """Return the type of a trigger; without a snapshot of the workflow the shape of its item tells."""
+        known = self.nodes.get(node)
+        if known is not None and known.type:
+            return short_type(known.type)
+        return "webhook" if isinstance(json_, dict) and {"headers", "body"} <= json_.keys() else ""
 
     def _read_trigger(self, place: str, node: str, items: list[Item]) -> None:
-        open_texts = self._hears_machines(node)
-        self.user_wrote = self.user_wrote or not open_texts
         for item in items:
             self.trigger_items.append(item)
-            text = bytes(item.json)
-            if b"statuses" in text:
-                self.read_texts.append(text)
-                self._read_value(place, decode_json(item.json), open_texts=open_texts)
-            elif not self.user_wrote:
-                self.user_wrote = read_body(decode_json(item.json), open_texts=open_texts).user_wrote
-            body = _inline_body(item) if open_texts else None
-            if body is not None:
-                self._read_value(place, body, open_texts=False)
+            json_ = decode_json(item.json)
+            kind = self._kind(node, json_)
+            trust = trust_in_trigger(kind, self.execution.mode)
+            if trust is None:
+                self.person_wrote = True
+                continue
+            if b"statuses" in bytes(item.json):
+                self.read_texts.append(bytes(item.json))
+            self._read_trigger_item(place, kind, trust, item, json_)
 
-    def _read_later(self, runs: Iterable[tuple[str, Run]], stack: Iterable[Item]) -> None:
-        items = [(f"node {name!r}", item) for name, run in runs for _, _, item in run.items()]
-        items += [("execution stack", item) for item in stack]
-        if self.user_wrote or not any(b"statuses" in bytes(item.json) for _, item in items):
-            return
-        if any(b'"messages"' in bytes(item.json) and read_body(decode_json(item.json)).user_wrote for _, item in items):
-            return  # a node fetched what people wrote
-        for place, item in items:
-            self._read_repeated(place, item)
+    def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
+        value = queue_message(json_, kind)
+        if trust is Trust.ENVELOPE and not is_free_of_words(value):
+            trust = Trust.NOTHING
+        payloads = proven_payloads(value, kind) if trust is Trust.STRUCTURE else []
+        body = read_body(value)
+        alone = kind == "executeworkflowtrigger" and is_status_alone(value)
+        believed = self._read_holders(place, body, Trust.STRUCTURE if alone else trust)
+        opened = [read_body(payload) for payload in payloads]
+        if kind == "webhook" and trust is Trust.STRUCTURE and (file := _inline_body(item, json_)) is not None:
+            opened.append(read_body(file))
+        for payload in opened:
+            believed = self._read_holders(place, payload, Trust.ENVELOPE) or believed
+        if body.closed_text and not opened and not believed:
+            self.unbelieved.add("text")
+        if any(part.person_wrote for part in (body, *opened)):
+            self.person_wrote = True
+        empty = is_clock(kind) or not (value.get("body", value) if isinstance(value, dict) else value)
+        self.proven_trigger = self.proven_trigger and (believed or empty)
+        self.free_of_words = self.free_of_words and is_free_of_words(payloads or value)
+        if not believed and self.provider is None and (name := name_provider(json_)) is not None:
+            self.provider = name
+            self.unbelieved.add("provider")
 
-    def _read_repeated(self, place: str, item: Item) -> None:
-        """Read a later node's item, unless it is the trigger's with nothing about statuses added behind it."""
-        text = bytes(item.json)
-        if b"statuses" not in text:
+    def _read_later(self, parts: Runs) -> None:
+        """Read the nodes behind the trigger, as far as they are believed."""
+        candidates = [
+            (node, f"node {node!r}" if node else "execution stack", item)
+            for node, item in parts.later_items()
+            if _may_hold_status(bytes(item.json))
+            and not any(repeats(bytes(item.json), known) for known in self.read_texts)
+        ]
+        if not candidates:
             return
-        if any(repeats(text, known) for known in self.read_texts):
-            return
-        self._read_value(place, decode_json(item.json), open_texts=False)
+        trust = Trust.NOTHING
+        if self.proven_trigger and self.free_of_words and not self.person_wrote:
+            trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
+        fetched: dict[str, bool] = {}
+        if trust is not Trust.NOTHING or any(
+            fetches_fixed_address(self.nodes[node]) for node, _, _ in candidates if node in self.nodes
+        ):
+            fetched = {node: fetches_fixed_address(known) for node, known in self.nodes.items()}
+        if trust is not Trust.NOTHING and not all(
+            is_free_of_words(decode_json(item.json)) for _, item in parts.later_items()
+        ):
+            trust = Trust.NOTHING
+        for node, place, item in candidates:
+            body = read_body(decode_json(item.json))
+            believed = max(trust, Trust.ENVELOPE, key=_rank) if fetched.get(node) else trust
+            self._read_holders(place, body, believed)
+            if body.closed_text and not self.person_wrote:
+                self.unbelieved.add("text")
 
-    def _read_value(self, place: str, value: object, *, open_texts: bool) -> None:
-        body = read_body(value, open_texts=open_texts)
-        self.user_wrote = self.user_wrote or body.user_wrote
+    def _read_holders(self, place: str, body: Body, trust: Trust) -> bool:
+        """Keep the events of a body as far as it is believed; return whether any status was."""
+        believed = False
         for holder in body.holders:
+            proven = trust is Trust.STRUCTURE and not holder.by_person
+            if not proven and not (trust is not Trust.NOTHING and holder.in_envelope):
+                if any(self._event(status, holder).event for status in holder.statuses):
+                    self.unbelieved.add("status")
+                continue
             for status in holder.statuses:
-                reading = read_status(
-                    status, holder, self.moment, execution_id=self.execution_id, workflow_id=self.workflow_id
-                )
+                reading = self._event(status, holder)
+                believed = True
                 if reading.event is not None:
                     self._keep(reading.event)
                 elif reading.problem is not None:
                     self.problems.append(f"{place}: {reading.problem}")
+        return believed
+
+    def _event(self, status: object, holder: Holder) -> Reading:
+        return read_status(status, holder, self.moment, execution_id=self.execution_id, workflow_id=self.workflow_id)
 
     def _keep(self, event: StatusEvent) -> None:
         """Keep an event once. The trigger's copy is the truth; later copies only fill what it lacks."""
@@ -234,7 +302,7 @@ class _Reader:
             self.events[key] = msgspec.structs.replace(known, **lacking)
 
     def _drop_made_up_twins(self) -> None:
-        """A copy that lost its time on the way through a node is the same status, not another."""
+        """Drop a copy that lost its time on the way through a node: it is the same status, not another."""
         if len(self.events) < 2:
             return
         reported = {key[:3] for key in self.events if key[4] is None}
@@ -242,106 +310,23 @@ class _Reader:
             del self.events[key]
 
 
-def _runs(data: Data, pinned: frozenset[str]) -> tuple[list[tuple[str, Run]], list[tuple[str, Run]]]:
-    """The triggers' runs and all others, without those of pinned nodes."""
-    first: list[tuple[str, Run]] = []
-    later: list[tuple[str, Run]] = []
-    for name, runs in ((data.result_data.run_data if data.result_data else None) or {}).items():
-        if name in pinned:
-            continue
-        for run in runs or ():
-            if run is not None and run.first:
-                first.append((name, run))
-            elif run is not None:
-                later.append((name, run))
-    return first, later
+def _rank(trust: Trust) -> int:
+    return trust.value
 
 
-def _stack(data: Data, pinned: frozenset[str]) -> tuple[list[tuple[str, list[Item]]], list[Item]]:
-    """What was still to run: the trigger's own item (an execution starts with it), and later nodes' input."""
-    first: list[tuple[str, list[Item]]] = []
-    later: list[Item] = []
-    rest = data.execution_data
-    entries: list[StackEntry | None] = (rest.node_execution_stack if rest else None) or []
-    for entry in entries:
-        if entry is None or (entry.node is not None and entry.node.name in pinned):
-            continue
-        if entry.first:
-            first.append((entry.node.name if entry.node else "", list(entry.items())))
-        else:
-            later.extend(entry.items())
-    later.extend(_waiting_items(data))
-    return first, later
+def _may_hold_status(text: bytes) -> bool:
+    return b"statuses" in text or (b'"recipient_id"' in text and b'"wamid.' in text)
 
 
-def _waiting_items(data: Data) -> Iterator[Item]:
-    rest = data.execution_data
-    for runs in ((rest.waiting_execution if rest else None) or {}).values():
-        for connections in (runs or {}).values():
-            for outputs in (connections or {}).values():
-                for output in outputs or ():
-                    yield from (item for item in output or () if item is not None)
-
-
-def _inline_body(item: Item) -> Any:
-    """The request's JSON when the Webhook node kept it as a file inside the execution itself (base64)."""
-    if bytes(item.binary) == _NULL or b"json" not in bytes(item.binary):
+def _inline_body(item: Item, json_: Any) -> Any:
+    """Return the request's JSON when the Webhook node kept it as a file inside the execution itself (base64)."""
+    if isinstance(json_, dict) and json_.get("body"):
         return None
-    files = decode_json(item.binary)
-    for file in files.values() if isinstance(files, dict) else ():
-        content = file.get("data") if isinstance(file, dict) else None
-        if not isinstance(content, str) or ":" in content:
-            continue  # "filesystem-v2" and the like: the content is elsewhere
-        try:
-            return json.loads(base64.b64decode(content, validate=True))
-        except (ValueError, binascii.Error, RecursionError):
-            continue
-    return None
-
-
-def _hidden(execution: Execution, reader: _Reader) -> str | None:
-    """Why an execution without statuses may hold some all the same; None when it was shown whole."""
-    data = execution.data
-    if execution.data_too_large_to_display:
-        return "too_large"
-    if data is None:
-        return "no_data"
-    if data.redaction_info is not None and data.redaction_info.is_redacted:
-        return "redacted"
-    if any(b"redacted" in bytes(item.redaction) for item in reader.trigger_items):
-        return "redacted"
-    final = _status(execution) in FINAL_STATUSES
-    ran = data.result_data is not None and bool(data.result_data.run_data)
-    if final and not ran and not reader.trigger_items and execution.mode != "evaluation":
-        return "empty"
-    texts = [bytes(item.json) for item in reader.trigger_items]
-    if texts and all(b"isArtificialRecoveredEventItem" in text for text in texts):
-        return "recovered_without_payload"
-    if any(b"__isTrimmedManualExecutionDataItem" in text for text in texts):
-        return "trimmed"
-    if any(_is_file_elsewhere(item) for item in reader.trigger_items):
-        return "binary"
-    if reader.problems and not reader.trigger_items:
-        return "damaged"
-    return None
-
-
-def _is_file_elsewhere(item: Item) -> bool:
-    """Whether a request's JSON body sits in a file that the public API does not hand out."""
-    if bytes(item.binary) == _NULL or b"json" not in bytes(item.binary):
-        return False
-    value = decode_json(item.json)
-    return isinstance(value, dict) and not value.get("body", True) and _inline_body(item) is None
-
-
-def _status(execution: Execution) -> str:
-    """n8n's status; lists before 1.111 have none, there it follows from the other fields as far as it can."""
-    if isinstance(execution.status, str) and execution.status:
-        return clean_text(execution.status)
-    if execution.finished is True:
-        return "success"
-    stopped = execution.stopped_at is not None and execution.wait_till is None
-    return "error" if stopped else "unknown"
+    text = decode_base64(inline_file(item))
+    try:
+        return None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _snapshot_id(execution: Execution) -> object:
@@ -355,7 +340,7 @@ def _identifier(value: object) -> str:
 
 
 def _instant(value: object) -> datetime | None:
-    """An n8n time (ISO 8601, UTC, milliseconds) as an instant."""
+    """Return an n8n time (ISO 8601, UTC, milliseconds) as an instant."""
     if not isinstance(value, str):
         return None
     try:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import msgspec
 
 from ticktrail.extraction.execution import Execution, Run
-from ticktrail.extraction.webhook import DAY_SECONDS, complete_from_contacts, read_errors
+from ticktrail.extraction.status import DAY_SECONDS, complete_from_contacts, read_errors
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, StatusEvent
 from ticktrail.text.sanitizing import clean_object
 

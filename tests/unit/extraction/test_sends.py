@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ticktrail.extraction.execution_reader import extract
-from ticktrail.extraction.sends import find_meta_error
+from ticktrail.extraction.meta_error import find_meta_error
 from ticktrail.messages.model import Outcome, Send, SentBy, Template
 
 RECORDINGS = Path(__file__).parents[2] / "data" / "n8n-2.41.1"
@@ -295,8 +295,21 @@ def test_several_items_in_one_node() -> None:
 
 
 def test_template_of_another_node_with_several_items() -> None:
-    """Which of several items of another node was meant is unknown, so the template is, never the first's."""
+    """Of several items of another node the one counts that the sending node's item was made from."""
     execution = several("template_continue_on_fail_accepted", "={{ $('Webhook').item.json.body.template }}")
+
+    assert [send.template for send in sends(execution)] == [
+        Template("template_1", "ar"),
+        Template("template_3", "ar"),
+        Template("template_2", "ar"),
+    ]
+
+
+def test_template_of_an_item_that_is_not_paired() -> None:
+    """Where an item does not say what it was made from, the template of one of several is unknown, never the first's."""
+    execution = several("template_continue_on_fail_accepted", "={{ $('Webhook').item.json.body.template }}")
+    runs(execution)["Between"] = [node_run(1, "Webhook", *({"json": {"n": n}} for n in range(3)))]
+    sender(execution)["source"] = [{"previousNode": "Between"}]
 
     assert [send.template for send in sends(execution)] == [None, None, None]
 
@@ -346,9 +359,11 @@ def test_several_runs_of_one_node() -> None:
         ("={{ $json.body.missing }}", None),
         ("={{ $json.body.template.name }}", None),
         ("={{ $('Nowhere').item.json.body.template }}", None),
-        ("={{ $json.body.template.toUpperCase() }}", None),
+        ("={{ $json.body.template.toUpperCase() }}", Template("PROMO", "AR")),
+        ("={{ $json.body.template.normalize() }}", None),
         ("={{ $json.body.a + $json.body.b }}", None),
-        ("=promo_{{ $json.body.name }}|ar", None),
+        ("=promo_{{ $json.body.to }}|ar", Template("promo_966500000001", "ar")),
+        ("=promo_{{ $json.body.missing }}|ar", None),
         ("", None),
         ("|ar", None),
         (None, None),
@@ -385,7 +400,7 @@ def test_template_of_the_whatsapp_node(written: object, expected: Template | Non
             Template("promo", "ar"),
         ),
         ("={{ $json.body.request }}", Template("promo", "ar")),
-        ("={{ JSON.stringify($json.body.request) }}", None),
+        ("={{ JSON.stringify($json.body.request) }}", Template("promo", "ar")),
         ('={"type": "text", "text": {"body": "{{ $json.body.name }}"}}', None),
         ("={{ broken", None),
         ('{"template": "promo"}', None),

@@ -1,0 +1,408 @@
+"""The values, operators and methods of JavaScript that n8n's expressions commonly use, on JSON values.
+
+Strings, numbers, booleans, null, arrays and objects are Python's. What differs from JavaScript in a way that matters
+here, or is rarely used, is unknown rather than approximated.
+
+Pure. See: https://tc39.es/ecma262/
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+from urllib.parse import quote
+
+_LONGEST_TEXT: Final = 100_000
+_MOST_VALUES: Final = 5_000
+"""Longer texts and larger values are unknown: they bound the work that one expression can cause."""
+
+
+class Unknown(Exception):  # noqa: N818 - not an error: the answer is "it cannot be told"
+    """The value of an expression cannot be told."""
+
+
+class JavaScriptError(Exception):
+    """JavaScript would throw a TypeError here."""
+
+
+class Dynamic:
+    """An object of n8n whose members are looked up when they are asked for."""
+
+    def __init__(self, find: Callable[[str], Any]) -> None:
+        """Take a function that returns a member by name, or raises Unknown."""
+        self.find = find
+
+
+class _Marker:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+UNDEFINED: Final = _Marker("undefined")
+UNKNOWN: Final = _Marker("unknown")
+
+
+class Pattern:
+    """A regular expression of a subset that Python reads the same way, in time linear in practice."""
+
+    def __init__(self, source: str, flags: str) -> None:
+        if len(source) > 100 or not set(flags) <= set("giu") or not _SAFE_PATTERN.fullmatch(source):
+            raise Unknown
+        if len(re.findall(r"(?<!\\)[*+{]", source)) > 3:
+            raise Unknown
+        translated = re.sub(r"\\[dDwWs]", lambda escape: _CLASSES[escape[0]], source)
+        try:
+            self.compiled = re.compile(translated, re.IGNORECASE if "i" in flags else 0)
+        except re.error:
+            raise Unknown from None
+        self.all = "g" in flags
+
+
+_SAFE_PATTERN = re.compile(
+    r"\^?(?:(?:\[\^?(?:\\[dws.+\-()/\]\[@:]|[\w .,:;@+()/*#-])+\]|\\[dDwWs.+\-()/\[\]@:*]|[\w @:,;/=&#<>!-])"
+    r"(?:[*+?]|\{\d{1,3}(?:,\d{0,3})?\})?|\|)*\$?"
+)
+_CLASSES = {"\\d": "[0-9]", "\\D": "[^0-9]", "\\w": "[A-Za-z0-9_]", "\\W": "[^A-Za-z0-9_]", "\\s": "\\s"}
+
+
+def truth(value: Any) -> bool:
+    """Return JavaScript's truth of a value."""
+    if isinstance(value, (dict, list)):
+        return True
+    return False if value is UNDEFINED else bool(value)
+
+
+def to_text(value: Any) -> str:
+    """Return ``String(value)``."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if value is None:
+        return "null"
+    if value is UNDEFINED:
+        return "undefined"
+    if isinstance(value, (int, float)):
+        return _number_text(value)
+    if isinstance(value, list):
+        return ",".join("" if item is None or item is UNDEFINED else to_text(item) for item in value)
+    raise Unknown
+
+
+def _number_text(value: float) -> str:
+    if not float(value).is_integer():
+        if not math.isfinite(value) or not 1e-6 <= abs(value) < 1e15:
+            raise Unknown
+        return repr(value)
+    if abs(value) >= 10**21:
+        raise Unknown
+    return str(int(value))
+
+
+def to_number(value: Any) -> float:
+    """Return ``Number(value)``, where it is a number."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, (int, float)):
+        return value
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?(\d{1,15}(\.\d{0,15})?|\.\d{1,15})\s*", value, re.ASCII):
+        number = float(value)
+        return int(number) if number.is_integer() else number
+    raise Unknown
+
+
+def stringify(value: Any) -> str:
+    """Return ``JSON.stringify(value)``."""
+    try:
+        text = json.dumps(_plain(value, [0]), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    except (ValueError, RecursionError, TypeError):
+        raise Unknown from None
+    if len(text) > _LONGEST_TEXT:
+        raise Unknown
+    return text
+
+
+def _plain(value: Any, count: list[int]) -> Any:
+    """Return a value as JSON keeps it: without undefined members."""
+    count[0] += 1
+    if count[0] > _MOST_VALUES:
+        raise Unknown
+    if isinstance(value, dict):
+        return {key: _plain(item, count) for key, item in value.items() if item is not UNDEFINED}
+    if isinstance(value, list):
+        return [None if item is UNDEFINED else _plain(item, count) for item in value]
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    raise Unknown
+
+
+def unary(operator: str, value: Any) -> Any:
+    """Return the result of a unary operator."""
+    if operator == "!":
+        return not truth(value)
+    if operator == "+":
+        return to_number(value)
+    if operator == "-":
+        return -to_number(value)
+    raise Unknown
+
+
+def binary(operator: str, left: Any, right: Any) -> Any:
+    """Return the result of a binary operator that evaluates both sides."""
+    if operator == "+":
+        if _is_number(left) and _is_number(right):
+            return left + right
+        text = to_text(left) + to_text(right)
+        if len(text) > _LONGEST_TEXT or not (isinstance(left, str) or isinstance(right, str)):
+            raise Unknown
+        return text
+    if operator in ("===", "!=="):
+        same = _same(left, right)
+        return same if operator == "===" else not same
+    if operator in ("==", "!="):
+        nothing = (None, UNDEFINED)
+        if left in nothing or right in nothing:
+            same = left in nothing and right in nothing
+        elif isinstance(left, str) != isinstance(right, str):
+            same = to_number(left) == to_number(right)
+        else:
+            same = _same(left, right)
+        return same if operator == "==" else not same
+    if operator in ("-", "*"):
+        numbers = to_number(left), to_number(right)
+        return numbers[0] - numbers[1] if operator == "-" else numbers[0] * numbers[1]
+    if operator in ("<", ">", "<=", ">=") and (
+        (_is_number(left) and _is_number(right)) or (isinstance(left, str) and isinstance(right, str))
+    ):
+        return {"<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right}[operator]
+    raise Unknown
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, (dict, list)) or isinstance(right, (dict, list)):
+        raise Unknown  # JavaScript compares identity
+    return (isinstance(left, bool) == isinstance(right, bool)) and bool(left == right)
+
+
+def member(holder: Any, name: Any, *, optional: bool) -> Any:
+    """Return ``holder[name]``: a value, or a method as a Python callable."""
+    if holder is None or holder is UNDEFINED:
+        if optional:
+            return UNDEFINED
+        raise JavaScriptError
+    if isinstance(holder, Dynamic):
+        return holder.find(to_text(name))
+    if isinstance(holder, dict):
+        key = name if isinstance(name, str) else to_text(name)
+        if key in holder:
+            return holder[key]
+        return _OBJECT_METHODS[key](holder) if key in _OBJECT_METHODS else UNDEFINED
+    if isinstance(holder, str) and (len(holder) > _LONGEST_TEXT or max(holder, default="") > "\uffff"):
+        raise Unknown  # JavaScript counts such characters twice
+    if isinstance(holder, (str, list)) and (index := _index(name)) is not None:
+        return holder[index] if index < len(holder) else UNDEFINED
+    if not isinstance(name, str):
+        raise Unknown
+    if isinstance(holder, (str, list)) and name == "length":
+        return len(holder)
+    if isinstance(holder, str):
+        return _method(_TEXT_METHODS, holder, name)
+    if isinstance(holder, list):
+        return _method(_LIST_METHODS, holder, name)
+    if _is_number(holder) or isinstance(holder, bool):
+        return _method(_NUMBER_METHODS, holder, name)
+    raise Unknown
+
+
+def _index(name: Any) -> int | None:
+    if _is_number(name) and name >= 0 and float(name).is_integer():
+        return int(name)
+    return int(name) if isinstance(name, str) and re.fullmatch(r"0|[1-9]\d{0,8}", name, re.ASCII) else None
+
+
+Methods = dict[str, Callable[..., Any]]
+
+
+def _method(methods: Methods, holder: Any, name: str) -> Any:
+    if name not in methods:
+        raise Unknown
+    return partial(methods[name], holder)
+
+
+def call(function: Any, arguments: list[Any]) -> Any:
+    """Return what a function returns; raises Unknown for what is no function, or not for these arguments."""
+    if not callable(function):
+        raise Unknown
+    try:
+        return function(*arguments)
+    except (TypeError, ValueError, AttributeError, OverflowError, RecursionError):
+        raise Unknown from None
+
+
+def _replace(text: str, pattern: Any, by: Any) -> str:
+    return _substitute(text, pattern, by, every=False)
+
+
+def _replace_all(text: str, pattern: Any, by: Any) -> str:
+    return _substitute(text, pattern, by, every=True)
+
+
+def _substitute(text: str, pattern: Any, by: Any, *, every: bool) -> str:
+    if not isinstance(by, str) or "$" in by or len(text) > 10_000:
+        raise Unknown
+    if isinstance(pattern, str):
+        return text.replace(pattern, by, -1 if every else 1)
+    if not isinstance(pattern, Pattern) or (every and not pattern.all):
+        raise Unknown
+    return pattern.compiled.sub(lambda _: by, text, count=0 if pattern.all else 1)
+
+
+def _slice(value: Any, start: Any = 0, end: Any = None) -> Any:
+    return value[_whole(start) : None if end is None or end is UNDEFINED else _whole(end)]
+
+
+def _substring(text: str, start: Any, end: Any = None) -> str:
+    bounds = sorted((max(_whole(start), 0), len(text) if end is None else max(_whole(end), 0)))
+    return text[bounds[0] : bounds[1]]
+
+
+def _substr(text: str, start: Any, length: Any = None) -> str:
+    begin = _whole(start) if _whole(start) >= 0 else max(len(text) + _whole(start), 0)
+    return text[begin:] if length is None else text[begin : begin + max(_whole(length), 0)]
+
+
+def _whole(value: Any) -> int:
+    if not _is_number(value) or not float(value).is_integer():
+        raise Unknown
+    return int(value)
+
+
+def _split(text: str, separator: Any) -> list[str]:
+    if not isinstance(separator, str):
+        raise Unknown
+    return text.split(separator) if separator else list(text)
+
+
+def _pad(text: str, length: Any, fill: Any = " ", *, start: bool) -> str:
+    missing = _whole(length) - len(text)
+    if missing > 1_000 or not isinstance(fill, str) or not fill:
+        raise Unknown
+    padding = (fill * max(missing, 0))[: max(missing, 0)]
+    return padding + text if start else text + padding
+
+
+def _at(value: Any, index: Any = 0) -> Any:
+    number = _whole(index)
+    return value[number] if -len(value) <= number < len(value) else UNDEFINED
+
+
+def _join(values: list[Any], separator: Any = ",") -> str:
+    if not isinstance(separator, str):
+        raise Unknown
+    if len(values) > _MOST_VALUES:
+        raise Unknown
+    return limited(separator.join("" if item is None or item is UNDEFINED else to_text(item) for item in values))
+
+
+def limited(text: str) -> str:
+    """Return the text; raises Unknown when it is too long to go on with."""
+    if len(text) > _LONGEST_TEXT:
+        raise Unknown
+    return text
+
+
+def _concat(values: list[Any], *more: Any) -> list[Any]:
+    joined = values + [item for one in more for item in (one if isinstance(one, list) else [one])]
+    if len(joined) > _MOST_VALUES:
+        raise Unknown
+    return joined
+
+
+def _includes(values: list[Any], wanted: Any) -> bool:
+    return any(_same(item, wanted) for item in values if not isinstance(item, (dict, list)))
+
+
+def parse_json(text: Any) -> Any:
+    """Return ``JSON.parse(text)``."""
+    try:
+        return json.loads(to_text(text))
+    except (ValueError, RecursionError):
+        raise JavaScriptError from None
+
+
+def encode_uri_component(value: Any) -> str:
+    """Return ``encodeURIComponent(value)``."""
+    return quote(to_text(value), safe="!'()*-._~")
+
+
+_TEXT_METHODS: Methods = {
+    "toString": lambda text: text,
+    "valueOf": lambda text: text,
+    "trim": str.strip,
+    "trimStart": str.lstrip,
+    "trimEnd": str.rstrip,
+    "toLowerCase": str.lower,
+    "toUpperCase": str.upper,
+    "replace": _replace,
+    "replaceAll": _replace_all,
+    "slice": _slice,
+    "substring": _substring,
+    "substr": _substr,
+    "split": _split,
+    "startsWith": lambda text, start: text.startswith(start),
+    "endsWith": lambda text, end: text.endswith(end),
+    "includes": lambda text, part: part in text,
+    "indexOf": lambda text, part: text.find(part),
+    "concat": lambda text, *more: limited(text + "".join(map(to_text, more))),
+    "padStart": lambda text, length, fill=" ": _pad(text, length, fill, start=True),
+    "padEnd": lambda text, length, fill=" ": _pad(text, length, fill, start=False),
+    "at": _at,
+    "charAt": lambda text, index=0: text[_whole(index) : _whole(index) + 1],
+    "toNumber": to_number,
+    "parseJson": parse_json,
+}
+
+_LIST_METHODS: Methods = {
+    "join": _join,
+    "slice": _slice,
+    "at": _at,
+    "first": lambda values: _at(values, 0),
+    "last": lambda values: _at(values, -1),
+    "includes": _includes,
+    "concat": _concat,
+    "toString": to_text,
+    "toJsonString": stringify,
+}
+
+_NUMBER_METHODS: Methods = {
+    "toString": to_text,
+    "toNumber": lambda number: number,
+}
+
+_OBJECT_METHODS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "toJsonString": lambda holder: lambda: stringify(holder),
+}
+
+GLOBALS: Final[dict[str, Any]] = {
+    "undefined": UNDEFINED,
+    "String": to_text,
+    "Number": to_number,
+    "encodeURIComponent": encode_uri_component,
+    "JSON": {"stringify": lambda value, *_: UNDEFINED if value is UNDEFINED else stringify(value), "parse": parse_json},
+    "Object": {"keys": list, "values": lambda value: list(value.values())},
+    "Array": {"isArray": lambda value: isinstance(value, list)},
+}
+"""JavaScript's own names."""

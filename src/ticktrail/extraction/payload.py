@@ -1,0 +1,138 @@
+"""Open the texts that are proven to be webhooks: a whole request body, or the payload of a known machine envelope.
+
+People's words reach n8n as texts, so a text is never opened because nothing speaks against it. It is opened where
+only a machine can have put it, and the caller then believes it only when it holds Meta's envelope.
+
+Pure: takes any JSON value and never raises.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterator
+from typing import Any
+
+_QUEUE_PAYLOADS = {
+    "rabbitmqtrigger": "content",
+    "kafkatrigger": "message",
+    "mqtttrigger": "message",
+    "redistrigger": "message",
+    "amqptrigger": "body",
+    "ssetrigger": "data",
+}
+"""Type of n8n's queue trigger → the key of its item that holds the message."""
+
+QUEUE_TRIGGERS = frozenset(_QUEUE_PAYLOADS) | {"awssnstrigger"}
+
+_QUEUE_KEYS = frozenset(
+    {"topic", "channel", "partition", "offset", "key", "headers", "timestamp", "fields", "properties"}
+    | {"application_properties", "message_annotations", "header", "footer", "messageId", "event", "id", "lastEventId"}
+)
+"""Keys that n8n's queue triggers put beside the message."""
+
+_RELAY_KEYS = frozenset({"method", "path", "url", "query", "params", "headers", "httpMethod", "isBase64Encoded"}) | {
+    *("requestContext", "rawPath", "rawQueryString", "version", "routeKey", "resource", "pathParameters", "cookies"),
+    *("queryStringParameters", "multiValueHeaders", "multiValueQueryStringParameters", "stageVariables"),
+    *("timestamp", "receivedAt", "received_at", "id", "requestId", "webhookUrl", "executionMode"),
+}
+"""Keys of a forwarded HTTP request (AWS Lambda's proxy event, request relays, n8n's own Webhook item)."""
+
+_RAW_KEYS = frozenset({"data", "payload", "raw", "rawBody", "raw_body"})
+"""Keys under which a relay puts a whole webhook as a text. Keys that name a person's text are not among them."""
+
+_AWS_WHATSAPP_KEYS = frozenset(
+    {"context", "whatsAppWebhookEntry", "aws_account_id", "message_timestamp", "messageId", "messageSource"}
+)
+"""See: https://docs.aws.amazon.com/social-messaging/latest/userguide/managing-event-destination-dlrs.html"""
+
+_NESTING = 4
+"""Text in text in text: AWS wraps a webhook three times."""
+
+
+def queue_message(item: object, trigger: str) -> object:
+    """Return the message in the item of a queue's trigger; the item itself when it is the message."""
+    key = _QUEUE_PAYLOADS.get(trigger)
+    if key is None or not isinstance(item, dict) or key not in item or not item.keys() <= _QUEUE_KEYS | {key}:
+        return item
+    return item[key]
+
+
+def proven_payloads(item: object, trigger: str) -> list[object]:
+    """Return the JSON values of the texts in a trigger's item that are proven to be payloads of a machine.
+
+    Args:
+        item: the ``json`` of an item that the trigger received; of a queue's trigger, its message.
+        trigger: n8n's type of the trigger, lower case, without its package.
+    """
+    if trigger in QUEUE_TRIGGERS:
+        return list(_open(item, _NESTING))
+    if trigger == "webhook" and isinstance(item, dict):
+        return list(_open(item.get("body"), _NESTING))
+    return []
+
+
+def _open(text: object, levels: int) -> Iterator[object]:
+    """Yield the JSON value of a text, and of the payloads inside it."""
+    value = text
+    if isinstance(text, str):
+        if text.lstrip()[:1] not in {"{", "[", '"'}:
+            return
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return
+    if isinstance(value, str):
+        if levels:
+            yield from _open(value, levels - 1)
+        return
+    if isinstance(text, str):
+        yield value
+    yield from _unwrap(value, levels)
+
+
+def _unwrap(value: object, levels: int) -> Iterator[object]:
+    """Yield the payloads of the machine envelopes that a JSON value is, or is a list of."""
+    if isinstance(value, list):
+        for element in value:
+            yield from _unwrap(element, levels)
+    elif isinstance(value, dict) and levels:
+        for payload in _payloads(value):
+            yield from _open(payload, levels - 1)
+
+
+def _payloads(value: dict[str, Any]) -> Iterator[object]:
+    """Yield what the machine envelope carries; nothing when the object is not a known one."""
+    records, message = value.get("Records"), value.get("message")
+    if value.get("Type") == "Notification" and "TopicArn" in value:
+        yield value.get("Message")
+    elif isinstance(value.get("whatsAppWebhookEntry"), str) and value.keys() <= _AWS_WHATSAPP_KEYS:
+        yield value["whatsAppWebhookEntry"]
+    elif isinstance(records, list) and value.keys() == {"Records"}:
+        for record in records:
+            yield from _payloads(record) if isinstance(record, dict) else ()
+    elif value.get("eventSource") == "aws:sqs" or {"receiptHandle", "md5OfBody"} <= value.keys():
+        yield value.get("body")
+    elif value.get("EventSource") == "aws:sns" and isinstance(value.get("Sns"), dict):
+        yield value["Sns"].get("Message")
+    elif isinstance(message, dict) and "subscription" in value and not {"messageId", "message_id"}.isdisjoint(message):
+        yield decode_base64(message.get("data"))
+    elif (
+        isinstance(value.get("headers"), dict)
+        and isinstance(value.get("body"), str)
+        and value.keys() <= _RELAY_KEYS | {"body"}
+    ):
+        yield decode_base64(value["body"]) if value.get("isBase64Encoded") is True else value["body"]
+    elif len(value) == 1 and value.keys() <= _RAW_KEYS:
+        yield from (text for text in value.values() if isinstance(text, str))
+
+
+def decode_base64(content: object) -> str | None:
+    """Return the text in base64, or None when it is none."""
+    if not isinstance(content, str):
+        return None
+    try:
+        return base64.b64decode(content, validate=True).decode("utf-8", "replace")
+    except (ValueError, binascii.Error):
+        return None
