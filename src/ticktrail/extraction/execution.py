@@ -13,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.extraction.flatted import decode_flatted
+
 _EMPTY = msgspec.Raw(b"null")
 
 
@@ -162,6 +164,10 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
         return None, ("no JSON object",)
     problems: list[str] = []
     try:
+        value = _unpack_row(value)
+    except (ValueError, RecursionError) as error:
+        return None, (f"no readable flatted data ({type(error).__name__})",)
+    try:
         return _decode(_encode(value)), ()
     except (ValueError, RecursionError):
         pass
@@ -169,6 +175,17 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
         return _decode(_encode(_fitting(value, problems))), tuple(problems)
     except (ValueError, RecursionError) as error:
         return None, (*problems, f"not n8n's shape ({type(error).__name__})")
+
+
+def _unpack_row(value: dict[str, Any]) -> dict[str, Any]:
+    """Return an execution whose parts are JSON in texts, as in rows of n8n's database, with these parts decoded."""
+    data, workflow = value.get("data"), value.get("workflowData")
+    if isinstance(data, str):
+        value = {**value, "data": decode_flatted(data), "id": value.get("id", value.get("executionId"))}
+    if isinstance(workflow, str):
+        decoded = json.loads(workflow)
+        value = {**value, "workflowData": decode_flatted(workflow) if isinstance(decoded, list) else decoded}
+    return value
 
 
 def _load_leniently(raw: bytes) -> Any:

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from ticktrail.extraction import javascript
 from ticktrail.extraction.javascript import UNDEFINED, UNKNOWN, Unknown
 
@@ -130,14 +132,60 @@ def _parser() -> Parser:
     return Parser(Language(tree_sitter_javascript.language()))
 
 
+class _Syntax(msgspec.Struct, frozen=True, kw_only=True):
+    """A node of tree-sitter's tree, as far as the evaluator needs it. The tree itself is slow to walk from Python.
+
+    Attributes:
+        inside: the named nodes inside, without comments.
+        fields: those of them that the grammar names.
+        optional: it is a look-up or call with ``?.``.
+    """
+
+    kind: str
+    text: str
+    inside: tuple[_Syntax, ...] = ()
+    fields: dict[str, _Syntax] = {}
+    optional: bool = False
+
+    def field(self, name: str) -> _Syntax:
+        """Return the node in a field; raises Unknown."""
+        if name not in self.fields:
+            raise Unknown
+        return self.fields[name]
+
+
 @lru_cache(maxsize=1_000)
-def _parse(source: str) -> Node | None:
+def _parse(source: str) -> _Syntax | None:
     """Return the tree of the one expression in a JavaScript text; None when it is anything else."""
     root = _parser().parse(f"({source}\n)".encode("utf-8", "replace")).root_node
-    if root.has_error or root.named_child_count != 1:
+    if root.has_error or root.named_child_count != 1 or root.named_children[0].type != "expression_statement":
         return None
-    statement = root.named_children[0]
-    return statement.named_children[0] if statement.type == "expression_statement" else None
+    try:
+        return _syntax(root.named_children[0].named_children[0], 0)
+    except Unknown:
+        return None
+
+
+def _syntax(node: Node, depth: int) -> _Syntax:
+    if depth > _DEPTH:
+        raise Unknown
+    inside, fields = [], {}
+    for number, child in enumerate(node.children):
+        name = node.field_name_for_child(number)
+        if child.type == "comment" or not (child.is_named or name):
+            continue
+        syntax = _syntax(child, depth + 1)
+        if child.is_named:
+            inside.append(syntax)
+        if name:
+            fields[name] = syntax
+    return _Syntax(
+        kind=node.type,
+        text="" if node.text is None else node.text.decode("utf-8", "replace"),
+        inside=tuple(inside),
+        fields=fields,
+        optional=any(child.type == "optional_chain" for child in node.children),
+    )
 
 
 class _Evaluator:
@@ -147,7 +195,7 @@ class _Evaluator:
         self.names = names
         self.steps = 0
 
-    def value(self, node: Node, depth: int) -> Any:
+    def value(self, node: _Syntax, depth: int) -> Any:
         """Return the value of a node of the tree.
 
         Raises:
@@ -157,126 +205,119 @@ class _Evaluator:
         self.steps += 1
         if self.steps > _STEPS or depth > _DEPTH:
             raise Unknown
-        method = getattr(self, f"_{node.type}", None)
+        method = getattr(self, f"_{node.kind}", None)
         if method is None:
             raise Unknown
         return method(node, depth + 1)
 
-    def _child(self, node: Node, name: str, depth: int) -> Any:
-        child = node.child_by_field_name(name)
-        if child is None:
+    def _child(self, node: _Syntax, name: str, depth: int) -> Any:
+        return self.value(node.field(name), depth)
+
+    def _parenthesized_expression(self, node: _Syntax, depth: int) -> Any:
+        if len(node.inside) != 1:
             raise Unknown
-        return self.value(child, depth)
+        return self.value(node.inside[0], depth)
 
-    def _parenthesized_expression(self, node: Node, depth: int) -> Any:
-        inner = [child for child in node.named_children if child.type != "comment"]
-        if len(inner) != 1:
-            raise Unknown
-        return self.value(inner[0], depth)
+    def _identifier(self, node: _Syntax, _: int) -> Any:
+        return self.names(node.text)
 
-    def _identifier(self, node: Node, _: int) -> Any:
-        return self.names(_text(node))
-
-    def _undefined(self, _: Node, __: int) -> Any:
+    def _undefined(self, _: _Syntax, __: int) -> Any:
         return UNDEFINED
 
-    def _null(self, _: Node, __: int) -> Any:
+    def _null(self, _: _Syntax, __: int) -> Any:
         return None
 
-    def _true(self, _: Node, __: int) -> Any:
+    def _true(self, _: _Syntax, __: int) -> Any:
         return True
 
-    def _false(self, _: Node, __: int) -> Any:
+    def _false(self, _: _Syntax, __: int) -> Any:
         return False
 
-    def _number(self, node: Node, _: int) -> Any:
-        return javascript.to_number(_text(node))
+    def _number(self, node: _Syntax, _: int) -> Any:
+        return javascript.to_number(node.text)
 
-    def _string(self, node: Node, _: int) -> Any:
-        return "".join(_fragment(child) for child in node.named_children)
+    def _string(self, node: _Syntax, _: int) -> Any:
+        return "".join(_fragment(child) for child in node.inside)
 
-    def _template_string(self, node: Node, depth: int) -> Any:
+    def _template_string(self, node: _Syntax, depth: int) -> Any:
         parts = []
-        for child in node.named_children:
-            if child.type == "template_substitution":
-                parts.append(javascript.to_text(self.value(child.named_children[0], depth)))
+        for child in node.inside:
+            if child.kind == "template_substitution":
+                parts.append(javascript.to_text(self.value(child.inside[0], depth)))
             else:
                 parts.append(_fragment(child))
         return javascript.limited("".join(parts))
 
-    def _regex(self, node: Node, _: int) -> Any:
-        pattern, flags = node.child_by_field_name("pattern"), node.child_by_field_name("flags")
-        return javascript.Pattern(_text(pattern), _text(flags))
+    def _regex(self, node: _Syntax, _: int) -> Any:
+        flags = node.fields.get("flags")
+        return javascript.pattern(node.field("pattern").text, flags.text if flags else "")
 
-    def _array(self, node: Node, depth: int) -> Any:
+    def _array(self, node: _Syntax, depth: int) -> Any:
         values: list[Any] = []
-        for child in node.named_children:
-            if child.type == "spread_element":
-                spread = self.value(child.named_children[0], depth)
+        for child in node.inside:
+            if child.kind == "spread_element":
+                spread = self.value(child.inside[0], depth)
                 if not isinstance(spread, list):
                     raise Unknown
                 values = javascript.call(javascript.member(values, "concat", optional=False), [spread])
-            elif child.type != "comment":
+            else:
                 values.append(self.value(child, depth))
         return values
 
-    def _object(self, node: Node, depth: int) -> Any:
+    def _object(self, node: _Syntax, depth: int) -> Any:
         made: dict[str, Any] = {}
-        for child in node.named_children:
-            if child.type == "pair":
+        for child in node.inside:
+            if child.kind == "pair":
                 made[self._key(child, depth)] = self._child(child, "value", depth)
-            elif child.type == "shorthand_property_identifier":
-                made[_text(child)] = self.names(_text(child))
-            elif child.type == "spread_element":
-                spread = self.value(child.named_children[0], depth)
+            elif child.kind == "shorthand_property_identifier":
+                made[child.text] = self.names(child.text)
+            elif child.kind == "spread_element":
+                spread = self.value(child.inside[0], depth)
                 if isinstance(spread, dict):
                     made.update(spread)
                 elif spread is not None and spread is not UNDEFINED:
                     raise Unknown
-            elif child.type != "comment":
+            else:
                 raise Unknown
         return made
 
-    def _key(self, pair: Node, depth: int) -> str:
-        key = pair.child_by_field_name("key")
-        if key is None:
-            raise Unknown
-        if key.type == "property_identifier":
-            return _text(key)
-        if key.type == "computed_property_name":
-            return javascript.to_text(self.value(key.named_children[0], depth))
+    def _key(self, pair: _Syntax, depth: int) -> str:
+        key = pair.field("key")
+        if key.kind == "property_identifier":
+            return key.text
+        if key.kind == "computed_property_name":
+            return javascript.to_text(self.value(key.inside[0], depth))
         return javascript.to_text(self.value(key, depth))
 
-    def _member_expression(self, node: Node, depth: int) -> Any:
+    def _member_expression(self, node: _Syntax, depth: int) -> Any:
         holder = self._child(node, "object", depth)
-        name = node.child_by_field_name("property")
-        if name is None or name.type != "property_identifier":
+        name = node.field("property")
+        if name.kind != "property_identifier":
             raise Unknown
-        return javascript.member(holder, _text(name), optional=_is_optional(node))
+        return javascript.member(holder, name.text, optional=_in_optional_chain(node))
 
-    def _subscript_expression(self, node: Node, depth: int) -> Any:
+    def _subscript_expression(self, node: _Syntax, depth: int) -> Any:
         holder = self._child(node, "object", depth)
         index = self._child(node, "index", depth)
-        return javascript.member(holder, index, optional=_is_optional(node))
+        return javascript.member(holder, index, optional=_in_optional_chain(node))
 
-    def _call_expression(self, node: Node, depth: int) -> Any:
+    def _call_expression(self, node: _Syntax, depth: int) -> Any:
         function = self._child(node, "function", depth)
-        arguments = node.child_by_field_name("arguments")
-        if arguments is None or arguments.type != "arguments":
+        arguments = node.field("arguments")
+        if arguments.kind != "arguments":
             raise Unknown
-        if (function is UNDEFINED or function is None) and _has_optional_chain(node):
+        if (function is UNDEFINED or function is None) and _in_optional_chain(node):
             return UNDEFINED
-        given = [child for child in arguments.named_children if child.type != "comment"]
-        return javascript.call(function, [self.value(child, depth) for child in given])
+        return javascript.call(function, [self.value(child, depth) for child in arguments.inside])
 
-    def _unary_expression(self, node: Node, depth: int) -> Any:
+    def _unary_expression(self, node: _Syntax, depth: int) -> Any:
         return javascript.unary(_operator(node), self._child(node, "argument", depth))
 
-    def _ternary_expression(self, node: Node, depth: int) -> Any:
+    def _ternary_expression(self, node: _Syntax, depth: int) -> Any:
         chosen = "consequence" if javascript.truth(self._child(node, "condition", depth)) else "alternative"
         return self._child(node, chosen, depth)
 
-    def _binary_expression(self, node: Node, depth: int) -> Any:
+    def _binary_expression(self, node: _Syntax, depth: int) -> Any:
         operator = _operator(node)
         left = self._child(node, "left", depth)
         if operator == "||":
@@ -288,37 +329,25 @@ class _Evaluator:
         return javascript.binary(operator, left, self._child(node, "right", depth))
 
 
-def _operator(node: Node) -> str:
-    return _text(node.child_by_field_name("operator"))
+def _operator(node: _Syntax) -> str:
+    return node.field("operator").text
 
 
-def _is_optional(node: Node) -> bool:
-    """Return whether the look-up, or one before it in the same chain, is optional (``?.``)."""
-    return _has_optional_chain(node) or _in_optional_chain(node.child_by_field_name("object"))
-
-
-def _in_optional_chain(node: Node | None) -> bool:
-    while node is not None and node.type in ("member_expression", "subscript_expression", "call_expression"):
-        if _has_optional_chain(node):
+def _in_optional_chain(node: _Syntax | None) -> bool:
+    """Return whether a look-up, or one before it in the same chain, is optional (``?.``)."""
+    while node is not None and node.kind in ("member_expression", "subscript_expression", "call_expression"):
+        if node.optional:
             return True
-        node = node.child_by_field_name("object") or node.child_by_field_name("function")
+        node = node.fields.get("object") or node.fields.get("function")
     return False
-
-
-def _has_optional_chain(node: Node) -> bool:
-    return any(child.type == "optional_chain" for child in node.children)
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None or node.text is None else node.text.decode("utf-8", "replace")
 
 
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
 
 
-def _fragment(node: Node) -> str:
-    text = _text(node)
-    if node.type != "escape_sequence":
+def _fragment(node: _Syntax) -> str:
+    text = node.text
+    if node.kind != "escape_sequence":
         return text
     code = re.fullmatch(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))", text)
     if code is not None:

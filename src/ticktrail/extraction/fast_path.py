@@ -164,6 +164,8 @@ def _event(
     if not metadata.phone_number_id or not metadata.display_phone_number:
         return None
     user_id = status.recipient_user_id
+    if not status.recipient_id.isdigit():
+        return None  # a group, or a business-scoped user id
     if contacts and not user_id:
         _, user_id = complete_from_contacts(status.recipient_id, None, tuple(contacts))
     timestamp = int(reported)

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -50,9 +50,10 @@ UNKNOWN: Final = _Marker("unknown")
 
 
 class Pattern:
-    """A regular expression of a subset that Python reads the same way, in time linear in practice."""
+    """A regular expression of a subset that Python reads the same way, with at most three repetitions."""
 
     def __init__(self, source: str, flags: str) -> None:
+        """Translate it; raises Unknown when it is not of the subset."""
         if len(source) > 100 or not set(flags) <= set("giu") or not _SAFE_PATTERN.fullmatch(source):
             raise Unknown
         if len(re.findall(r"(?<!\\)[*+{]", source)) > 3:
@@ -64,6 +65,8 @@ class Pattern:
             raise Unknown from None
         self.all = "g" in flags
 
+
+pattern = lru_cache(maxsize=200)(Pattern)
 
 _SAFE_PATTERN = re.compile(
     r"\^?(?:(?:\[\^?(?:\\[dws.+\-()/\]\[@:]|[\w .,:;@+()/*#-])+\]|\\[dDwWs.+\-()/\[\]@:*]|[\w @:,;/=&#<>!-])"

@@ -39,6 +39,9 @@ _RECIPIENTS = ("to", "recipient")
 
 _NODE_RECIPIENTS = ("recipientPhoneNumber", "to", "recipient", "phoneNumber", "recipientPhone", "phone", "number")
 
+_NOT_SENT = re.compile(r"[-()+]")
+"""n8n's WhatsApp node takes these characters out of the recipient before it sends."""
+
 _SEND_PATHS = ("/messages", "/marketing_messages")
 
 
@@ -140,6 +143,8 @@ def read_request(node: Node, names: Callable[[str], Any], failure: object = None
         recipient = next(
             (text for name in _NODE_RECIPIENTS if (text := _text(_resolve(parameters.get(name), names)))), None
         )
+        if recipient is not None and short_type(node.type) in ("whatsapp", "whatsapptool"):
+            recipient = _NOT_SENT.sub("", recipient) or None
     if template is None and is_whatsapp_node(node):
         template = _node_template(parameters, names)
     return SentRequest(node, request, recipient, template)

@@ -30,6 +30,7 @@ class _Probe(msgspec.Struct, rename="camel"):
     """The keys that tell an execution from an answer of n8n's API, and both from anything else."""
 
     id: Any = None
+    execution_id: Any = None
     data: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     workflow_id: Any = msgspec.UNSET
     status: Any = msgspec.UNSET
@@ -40,9 +41,15 @@ class _Probe(msgspec.Struct, rename="camel"):
     @property
     def is_execution(self) -> bool:
         """Whether it has an id, and something else only executions have. A list as ``data`` is an answer's."""
-        if not isinstance(self.id, str | int) or isinstance(self.id, bool) or self.wraps_list:
+        identifier = self.identifier
+        if not isinstance(identifier, str | int) or isinstance(identifier, bool) or self.wraps_list:
             return False
         return any(getattr(self, mark) is not msgspec.UNSET for mark in _MARKS)
+
+    @property
+    def identifier(self) -> Any:
+        """The execution's id. A row of n8n's table ``execution_data`` calls it ``executionId``."""
+        return self.id if self.id is not None else self.execution_id
 
     @property
     def wraps_list(self) -> bool:
@@ -82,9 +89,10 @@ def executions_in(text: bytes, depth: int = 0) -> Iterator[bytes | None]:
 def identifier_of(execution: bytes) -> object:
     """The ``id`` of an execution's text, as it is written there."""
     try:
-        return msgspec.json.decode(execution, type=_Probe).id
+        return msgspec.json.decode(execution, type=_Probe).identifier
     except (msgspec.DecodeError, RecursionError):
-        return Scanner(execution.decode("utf-8", "surrogateescape")).value().get("id")
+        value = Scanner(execution.decode("utf-8", "surrogateescape")).value()
+        return value.get("id", value.get("executionId"))
 
 
 class _Whole(msgspec.Struct, frozen=True):
@@ -146,7 +154,7 @@ def _split_object(scanner: Scanner) -> Iterator[_Whole | bytes | None]:
     if listed:
         return
     probe = msgspec.convert({key: value for key, value in keys.items() if key != "data"}, _Probe)
-    if probe.is_execution or ("data" in keys and isinstance(probe.id, str | int)):
+    if probe.is_execution or ("data" in keys and isinstance(probe.identifier, str | int)):
         yield _Whole(_cut(scanner, start))
     else:
         yield wrapped
