@@ -352,16 +352,16 @@ def test_damage_costs_itself_only(raw: bytes) -> None:
     ] == [WATCHED_FACTS]
 
 
-# --- The quick way and the rule.
+# --- The fast path and the general path.
 
 
 def agree(raw: bytes) -> bool:
-    """Hold the quick way against the rule; whether the quick way was taken."""
+    """Compare the fast path with the general path; return whether the fast path was taken."""
     execution, problems = decode_execution(raw)
-    quick = None if execution is None or problems else n8n._extract_fast(execution)
-    if execution is None or quick is None:
+    fast = None if execution is None or problems else n8n._extract_fast(execution)
+    if execution is None or fast is None:
         return False
-    assert quick == n8n._extract_general(execution, raw, problems)
+    assert fast == n8n._extract_general(execution, raw, problems)
     return True
 
 
@@ -375,16 +375,16 @@ PLAIN = [
 
 
 @pytest.mark.parametrize("name", [*RECORDINGS, *SITUATIONS])
-def test_quick_way_agrees(name: str) -> None:
-    """Of every recording and every situation the quick way says what the rule says, or nothing; the plain it takes."""
+def test_fast_path_agrees(name: str) -> None:
+    """Of every recording and situation both paths read the same, or the fast path reads nothing."""
     taken = agree(json.dumps((RECORDINGS | SITUATIONS)[name]).encode())
 
     assert taken or name not in PLAIN
 
 
 @pytest.mark.parametrize("name", PLAIN)
-def test_quick_way_agrees_after_every_single_change(name: str) -> None:
-    """Whatever one value in a plain execution becomes, the quick way still says what the rule says, or nothing."""
+def test_fast_path_agrees_after_every_single_change(name: str) -> None:
+    """Whatever one value in a plain execution becomes, both paths still read the same, or the fast path nothing."""
     wrong = [
         None,
         True,
@@ -431,8 +431,8 @@ def test_quick_way_agrees_after_every_single_change(name: str) -> None:
     ids=str,
 )
 @pytest.mark.parametrize("apart", [True, False], ids=["in an item of its own", "in the same list"])
-def test_quick_way_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> None:
-    """A status that comes twice, the second time with more or other facts, is the same event by either way."""
+def test_fast_path_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> None:
+    """A status that comes twice, the second time with more or other facts, is the same event by either path."""
     execution = trigger_alone(RECORDINGS["execution_whatsapp_trigger_multi_status"])
     (items,) = execution["data"]["resultData"]["runData"]["WhatsApp Trigger"][0]["data"]["main"]
     statuses = items[0]["json"]["statuses"]
@@ -456,15 +456,15 @@ def test_quick_way_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> No
     ],
     ids=str,
 )
-def test_quick_way_agrees_on_what_stands_around_a_body(around: dict[str, Any]) -> None:
-    """What stands beside a request's body is the surroundings of its statuses by either way."""
+def test_fast_path_agrees_on_what_stands_around_a_body(around: dict[str, Any]) -> None:
+    """What stands beside a request's body is the surroundings of its statuses by either path."""
     execution = trigger_alone(RECORDINGS["execution_webhook_node_three_changes"])
     execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0]["json"] |= around
 
     agree(json.dumps(execution).encode())
 
 
-ANOTHER = {"json": {"statuses": [{**WATCHED, "id": "wamid.ANOTHER"}]}}
+ANOTHER = {"json": {**VALUE, "statuses": [{**WATCHED, "id": "wamid.ANOTHER"}]}}
 REFUSED = {"errorResponse": {"body": {"error": {"code": 131030, "message": "(#131030) not in allowed list"}}}}
 
 
@@ -492,7 +492,7 @@ REFUSED = {"errorResponse": {"body": {"error": {"code": 131030, "message": "(#13
     ids=lambda value: value if isinstance(value, str) else None,
 )
 @pytest.mark.parametrize("name", PLAIN)
-def test_quick_way_leaves_what_it_does_not_see(name: str, place: str, added: JSON_VALUE) -> None:
+def test_fast_path_leaves_what_it_does_not_see(name: str, place: str, added: JSON_VALUE) -> None:
     """What stands in another place than the trigger's output, or changes its meaning, is not passed over."""
     execution = copied(RECORDINGS[name])
     *path, last = place.split()
@@ -534,6 +534,6 @@ def executions_hardly_changed(draw: st.DrawFn) -> bytes:
 
 @settings(max_examples=400, deadline=None)
 @given(executions_hardly_changed())
-def test_quick_way_agrees_on_hardly_changed_executions(raw: bytes) -> None:
-    """Where the quick way is taken at all, it says what the rule says."""
+def test_fast_path_agrees_on_hardly_changed_executions(raw: bytes) -> None:
+    """Where the fast path is taken at all, it reads what the general path reads."""
     agree(raw)

@@ -13,7 +13,7 @@ See: https://developers.facebook.com/documentation/business-messaging/whatsapp/w
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -125,7 +125,11 @@ class _Walk:
         elif isinstance(value, list):
             for item in value:
                 self.visit(item, around, depth + 1)
-        elif isinstance(value, str) and not around.by_person and not around.in_envelope and looks_like_status(value):
+        elif isinstance(value, str):
+            self._visit_text(value, around)
+
+    def _visit_text(self, text: str, around: _Surroundings) -> None:
+        if not around.by_person and not around.in_envelope and looks_like_status(text):
             self.closed_text = True
 
     def _visit_object(self, value: dict[str, Any], around: _Surroundings, depth: int) -> None:
@@ -134,6 +138,9 @@ class _Walk:
         if value.get("field") == "calls":
             self.person_wrote = True
             return
+        if not any(map(_SENDER.search, value)):
+            for text in filter(_is_text, value.values()):
+                self._visit_text(text, around)
         around = around.inside(value, by_person=by_person)
         statuses = value.get("statuses")
         if isinstance(statuses, dict):
@@ -154,7 +161,7 @@ class _Walk:
         if statuses == [value]:
             return
         for key, item in value.items():
-            if (key != "statuses" or isinstance(item, str)) and key not in _NOT_A_BODY:
+            if key != "statuses" and key not in _NOT_A_BODY and not _is_text(item):
                 self.visit(item, around, depth + 1)
 
 
@@ -170,6 +177,10 @@ def _is_answer(value: dict[str, Any]) -> bool:
         isinstance(message, dict) and "id" in message and message.keys() <= {"id", "message_status"}
         for message in messages
     )
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def looks_like_status(text: str) -> bool:

@@ -105,8 +105,8 @@ def read(execution: object) -> Extraction:
     return extract(json.dumps(execution).encode())
 
 
-def by_the_rule(execution: object) -> Extraction:
-    """The same without the quick way, which spares plain executions most of the work."""
+def by_the_general_path(execution: object) -> Extraction:
+    """The same without the fast path."""
     raw = json.dumps(execution).encode()
     decoded, problems = decode_execution(raw)
     assert decoded is not None
@@ -131,7 +131,7 @@ def test_situation(execution: dict[str, Any], expected: dict[str, Any]) -> None:
     """Each situation comes to exactly the events, outcome, reason and number of problems that its file says."""
     found = read(execution)
 
-    assert by_the_rule(execution) == found
+    assert by_the_general_path(execution) == found
     assert [facts(event) for event in found.events] == expected["events"]
     assert {(event.execution_id, event.workflow_id) for event in found.events} <= {(EXECUTION_ID, WORKFLOW_ID)}
     assert found.outcome.value == expected.get("outcome", found.outcome.value)
@@ -236,7 +236,7 @@ def test_recording(name: str) -> None:
     execution = recording(f"execution_{name}")
     found = read(execution)
 
-    assert by_the_rule(execution) == found
+    assert by_the_general_path(execution) == found
     assert [facts(event) for event in found.events] == RECORDED_EVENTS[name]
     for event in found.events:
         assert (event.execution_id, event.workflow_id) == (execution["id"], execution["workflowId"])

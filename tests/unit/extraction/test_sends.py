@@ -306,7 +306,7 @@ def test_template_of_another_node_with_several_items() -> None:
 
 
 def test_template_of_an_item_that_is_not_paired() -> None:
-    """Where an item does not say what it was made from, the template of one of several is unknown, never the first's."""
+    """Where an item does not say what it was made from, the template is unknown, never the first one's."""
     execution = several("template_continue_on_fail_accepted", "={{ $('Webhook').item.json.body.template }}")
     runs(execution)["Between"] = [node_run(1, "Webhook", *({"json": {"n": n}} for n in range(3)))]
     sender(execution)["source"] = [{"previousNode": "Between"}]
