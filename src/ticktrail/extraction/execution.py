@@ -163,10 +163,7 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
     if not isinstance(value, dict):
         return None, ("no JSON object",)
     problems: list[str] = []
-    try:
-        value = _unpack_row(value)
-    except (ValueError, RecursionError) as error:
-        return None, (f"no readable flatted data ({type(error).__name__})",)
+    value = _unpack_row(value)
     try:
         return _decode(_encode(value)), ()
     except (ValueError, RecursionError):
@@ -180,11 +177,14 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
 def _unpack_row(value: dict[str, Any]) -> dict[str, Any]:
     """Return an execution whose parts are JSON in texts, as in rows of n8n's database, with these parts decoded."""
     data, workflow = value.get("data"), value.get("workflowData")
-    if isinstance(data, str):
-        value = {**value, "data": decode_flatted(data), "id": value.get("id", value.get("executionId"))}
-    if isinstance(workflow, str):
-        decoded = json.loads(workflow)
-        value = {**value, "workflowData": decode_flatted(workflow) if isinstance(decoded, list) else decoded}
+    try:
+        if isinstance(data, str):
+            value = {**value, "data": decode_flatted(data), "id": value.get("id", value.get("executionId"))}
+        if isinstance(workflow, str):
+            decoded = json.loads(workflow)
+            value = {**value, "workflowData": decode_flatted(workflow) if isinstance(decoded, list) else decoded}
+    except (ValueError, RecursionError):
+        pass  # a text of another kind is a damaged part like any other
     return value
 
 

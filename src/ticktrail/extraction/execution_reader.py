@@ -202,7 +202,11 @@ class _Reader:
         known = self.nodes.get(node)
         if known is not None and known.type:
             return short_type(known.type)
-        return "webhook" if isinstance(json_, dict) and {"headers", "body"} <= json_.keys() else ""
+        if not isinstance(json_, dict):
+            return ""
+        if "body" in json_ and not {"headers", "params", "query", "webhookUrl"}.isdisjoint(json_):
+            return "webhook"
+        return "whatsapptrigger" if {"metadata", "field"} <= json_.keys() else ""
 
     def _read_trigger(self, place: str, node: str, items: list[Item]) -> None:
         for item in items:

@@ -18,7 +18,17 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from ticktrail.extraction import javascript
-from ticktrail.extraction.javascript import UNDEFINED, UNKNOWN, Unknown
+from ticktrail.extraction.javascript_values import (
+    UNDEFINED,
+    UNKNOWN,
+    JavaScriptError,
+    Unknown,
+    limited,
+    stringify,
+    to_number,
+    to_text,
+    truth,
+)
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
@@ -106,8 +116,8 @@ def _shown(value: Any) -> str:
     if value is None or value is UNDEFINED:
         raise Unknown
     if isinstance(value, (dict, list)):
-        return javascript.stringify(value)
-    return javascript.to_text(value)
+        return stringify(value)
+    return to_text(value)
 
 
 def _evaluate(source: str, names: Names) -> Any:
@@ -120,7 +130,7 @@ def _evaluate(source: str, names: Names) -> Any:
         return _Evaluator(names).value(root, 0)
     except (Unknown, RecursionError):
         return UNKNOWN
-    except javascript.JavaScriptError:
+    except JavaScriptError:
         return UNDEFINED  # n8n shows an expression that throws as undefined
 
 
@@ -234,7 +244,7 @@ class _Evaluator:
         return False
 
     def _number(self, node: _Syntax, _: int) -> Any:
-        return javascript.to_number(node.text)
+        return to_number(node.text)
 
     def _string(self, node: _Syntax, _: int) -> Any:
         return "".join(_fragment(child) for child in node.inside)
@@ -243,10 +253,10 @@ class _Evaluator:
         parts = []
         for child in node.inside:
             if child.kind == "template_substitution":
-                parts.append(javascript.to_text(self.value(child.inside[0], depth)))
+                parts.append(to_text(self.value(child.inside[0], depth)))
             else:
                 parts.append(_fragment(child))
-        return javascript.limited("".join(parts))
+        return limited("".join(parts))
 
     def _regex(self, node: _Syntax, _: int) -> Any:
         flags = node.fields.get("flags")
@@ -286,8 +296,8 @@ class _Evaluator:
         if key.kind == "property_identifier":
             return key.text
         if key.kind == "computed_property_name":
-            return javascript.to_text(self.value(key.inside[0], depth))
-        return javascript.to_text(self.value(key, depth))
+            return to_text(self.value(key.inside[0], depth))
+        return to_text(self.value(key, depth))
 
     def _member_expression(self, node: _Syntax, depth: int) -> Any:
         holder = self._child(node, "object", depth)
@@ -314,16 +324,16 @@ class _Evaluator:
         return javascript.unary(_operator(node), self._child(node, "argument", depth))
 
     def _ternary_expression(self, node: _Syntax, depth: int) -> Any:
-        chosen = "consequence" if javascript.truth(self._child(node, "condition", depth)) else "alternative"
+        chosen = "consequence" if truth(self._child(node, "condition", depth)) else "alternative"
         return self._child(node, chosen, depth)
 
     def _binary_expression(self, node: _Syntax, depth: int) -> Any:
         operator = _operator(node)
         left = self._child(node, "left", depth)
         if operator == "||":
-            return left if javascript.truth(left) else self._child(node, "right", depth)
+            return left if truth(left) else self._child(node, "right", depth)
         if operator == "&&":
-            return self._child(node, "right", depth) if javascript.truth(left) else left
+            return self._child(node, "right", depth) if truth(left) else left
         if operator == "??":
             return self._child(node, "right", depth) if left is None or left is UNDEFINED else left
         return javascript.binary(operator, left, self._child(node, "right", depth))

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ticktrail.extraction.execution import Item, Run, decode_json
-from ticktrail.extraction.javascript import GLOBALS, Dynamic, Unknown, to_text
+from ticktrail.extraction.javascript import GLOBALS
+from ticktrail.extraction.javascript_values import Dynamic, Unknown, to_text
 from ticktrail.extraction.paired_items import PairedItems, Place
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from ticktrail.extraction.execution import Node
 from ticktrail.extraction.expressions import evaluate, json_with_gaps
-from ticktrail.extraction.javascript import UNDEFINED, UNKNOWN
+from ticktrail.extraction.javascript_values import UNDEFINED, UNKNOWN
 from ticktrail.extraction.trust import has_literal_host, short_type
 from ticktrail.messages.model import Template
 from ticktrail.text.sanitizing import clean_text

@@ -95,7 +95,9 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     def inside(self, value: dict[str, Any], *, by_person: bool) -> _Surroundings:
         """Return the surroundings of the values inside ``value``."""
         metadata, contacts = value.get("metadata"), value.get("contacts")
-        whatsapp = value.get("messaging_product") == "whatsapp"
+        whatsapp = value.get("messaging_product") == "whatsapp" or (
+            isinstance(metadata, dict) and "phone_number_id" in metadata
+        )
         has_entry = "entry" in value or "changes" in value
         return _Surroundings(
             metadata=metadata if isinstance(metadata, dict) else self.metadata,
