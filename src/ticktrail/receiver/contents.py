@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.webhook import Holder, Moment, read_body, read_status
+from ticktrail.extraction.status import Holder, Moment, read_status
+from ticktrail.extraction.webhook import read_body
 from ticktrail.messages.model import RECEIVED, StatusEvent
 
 _STATUS_FIELDS = frozenset({"messaging_product", "metadata", "statuses", "contacts"})
