@@ -89,8 +89,8 @@ def face(
         out, said = capsys.readouterr()
         if code:
             raise ValueError(f"exit {code}: {said}")
-        assert "1 record of sending to them" in out
-        return [out.split(" holds of ")[1].split(":")[0]]
+        assert "1 send to them" in out
+        return [out.split(" holds about ")[1].split(":")[0]]
 
     def conversation(who: str) -> list[str]:
         rows = printed("conversation", who, "--store", "store.sqlite")

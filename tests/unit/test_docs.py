@@ -15,12 +15,11 @@ import typer
 
 from ticktrail import __version__
 from ticktrail.cli.app import app
-from ticktrail.messages.document import to_document
+from ticktrail.messages.document import send_to_document, to_document
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
 from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX
 from ticktrail.settings.settings import DEFAULT_TIMEZONE, SETTINGS, MongodbSettings
-from ticktrail.stores.mongodb import sends as mongodb_sends
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
@@ -165,7 +164,7 @@ def test_the_reference_has_the_fields_of_a_send() -> None:
         errors=({"code": 132001},),
         instance="riyadh",
     )
-    stored = {"_id", *mongodb_sends.to_document(send)}
+    stored = {"_id", *send_to_document(send)}
     assert sorted(fields(section(REFERENCE, "## Fields of a send"))) == sorted(stored)
 
 

@@ -10,11 +10,24 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
+from msgspec import UNSET, UnsetType
+
+from ticktrail.messages.document_records import (
+    FailureDocument,
+    MessageDocument,
+    SendDocument,
+    SenderDocument,
+    StatusDocument,
+    TemplateDocument,
+    as_dict,
+)
 from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, standing
-from ticktrail.messages.model import NEVER, RECEIVED, Attributes, HistoryEntry, Message, SentBy, Template
+from ticktrail.messages.model import NEVER, RECEIVED, Attributes, Failure, HistoryEntry, Message, Send, SentBy, Template
 from ticktrail.text.formatting import date_time
+
+_T = TypeVar("_T")
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
 """Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in
@@ -35,69 +48,90 @@ def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
 
 
 def to_document(message: Message, zone: tzinfo) -> dict[str, Any]:
-    """The document of one message, without ``_id``; its dates carry the zone."""
+    """Return the document of one message, without ``_id``; its dates carry the zone."""
     state, known = message.state, message.attributes
     several_workflows = len({entry.workflow_id for entry in message.history if entry.execution_id != RECEIVED}) > 1
-    document: dict[str, Any] = {
-        "messageId": message.message_id,
-        "conversation_id": known.conversation_id,
-        "latestStatus": state.latest_status,
-        "latestTimestamp": state.latest_timestamp,
-        "latestTimestampFormatted": format_timestamp(state.latest_timestamp, zone),
-        "statusHistory": [entry_to_document(entry, zone, with_workflow=several_workflows) for entry in message.history],
-        "workflowId": state.workflow_id or None,
-        "statusCount": len(message.history),
-        "firstSeenAt": message.first_seen_at.astimezone(zone),
-        "lastUpdatedAt": message.last_updated_at.astimezone(zone),
-        "lastScannedAt": message.last_scanned_at.astimezone(zone),
-    }
-    optional: dict[str, Any] = {
-        "phoneNumberId": known.phone_number_id,
-        "displayPhoneNumber": known.display_phone_number,
-        "recipientUserId": known.recipient_user_id,
-        "callbackData": known.callback_data,
-        "instance": known.instance,
-        "pricing": state.pricing,
-        "conflict": True if state.conflict else None,
-    }
-    if state.failure is not None:
-        optional["failure"] = {
-            "code": state.failure.code,
-            "title": state.failure.title,
-            "details": state.failure.details,
-        }
-    for name in MILESTONES:
-        optional[f"{name}Timestamp"] = getattr(state, f"{name}_timestamp")
-    if message.template is not None:
-        optional["template"] = {"name": message.template.name, "language": message.template.language}
-    if message.sent_by is not None:
-        optional["sentBy"] = {
-            "workflowId": message.sent_by.workflow_id,
-            "node": message.sent_by.node,
-            "executionId": message.sent_by.execution_id,
-        }
-    document.update((name, value) for name, value in optional.items() if value is not None)
-    return document
+    return as_dict(
+        MessageDocument(
+            message_id=message.message_id,
+            conversation_id=known.conversation_id,
+            latest_status=state.latest_status,
+            latest_timestamp=state.latest_timestamp,
+            latest_timestamp_formatted=format_timestamp(state.latest_timestamp, zone),
+            status_history=[_status(entry, zone, with_workflow=several_workflows) for entry in message.history],
+            workflow_id=state.workflow_id or None,
+            status_count=len(message.history),
+            first_seen_at=message.first_seen_at.astimezone(zone),
+            last_updated_at=message.last_updated_at.astimezone(zone),
+            last_scanned_at=message.last_scanned_at.astimezone(zone),
+            phone_number_id=_known(known.phone_number_id),
+            display_phone_number=_known(known.display_phone_number),
+            recipient_user_id=_known(known.recipient_user_id),
+            callback_data=_known(known.callback_data),
+            instance=_known(known.instance),
+            pricing=_known(state.pricing),
+            conflict=True if state.conflict else UNSET,
+            failure=UNSET if state.failure is None else _failure(state.failure),
+            sent_timestamp=_known(state.sent_timestamp),
+            delivered_timestamp=_known(state.delivered_timestamp),
+            read_timestamp=_known(state.read_timestamp),
+            played_timestamp=_known(state.played_timestamp),
+            failed_timestamp=_known(state.failed_timestamp),
+            first_timestamp=_known(state.first_timestamp),
+            template=_template_document(message.template),
+            sent_by=UNSET if message.sent_by is None else _sender(message.sent_by),
+        )
+    )
 
 
-def entry_to_document(entry: HistoryEntry, zone: tzinfo, *, with_workflow: bool) -> dict[str, Any]:
-    """One history entry as it stands in ``statusHistory``."""
-    document: dict[str, Any] = {
-        "status": entry.status,
-        "timestamp": entry.timestamp,
-        "timestampFormatted": format_timestamp(entry.timestamp, zone),
-        "executionId": entry.execution_id,
-        "conversation_id": entry.conversation_id,
-    }
-    optional: dict[str, Any] = {
-        "participant": entry.participant,
-        "errors": list(entry.errors) if entry.errors is not None else None,
-        "pricing": entry.pricing,
-        "timestampSource": entry.timestamp_source,
-        "workflowId": entry.workflow_id if with_workflow and entry.execution_id != RECEIVED else None,
-    }
-    document.update((name, value) for name, value in optional.items() if value is not None)
-    return document
+def send_to_document(send: Send, zone: tzinfo | None = None) -> dict[str, Any]:
+    """Return the document of one send, without ``_id``; its date carries the zone, if there is one."""
+    sent_at = send.sent_at
+    return as_dict(
+        SendDocument(
+            message_id=_known(send.message_id),
+            conversation_id=_known(send.conversation_id),
+            input=_known(send.input),
+            status=send.status,
+            template=_template_document(send.template),
+            sent_by=_sender(send.sent_by),
+            sent_at=UNSET if sent_at is None else sent_at if zone is None else sent_at.astimezone(zone),
+            rejected=True if send.rejected else UNSET,
+            errors=UNSET if send.errors is None else list(send.errors),
+            instance=_known(send.instance),
+        )
+    )
+
+
+def _status(entry: HistoryEntry, zone: tzinfo, *, with_workflow: bool) -> StatusDocument:
+    return StatusDocument(
+        status=entry.status,
+        timestamp=entry.timestamp,
+        timestamp_formatted=format_timestamp(entry.timestamp, zone),
+        execution_id=entry.execution_id,
+        conversation_id=entry.conversation_id,
+        participant=_known(entry.participant),
+        errors=UNSET if entry.errors is None else list(entry.errors),
+        pricing=_known(entry.pricing),
+        timestamp_source=_known(entry.timestamp_source),
+        workflow_id=entry.workflow_id if with_workflow and entry.execution_id != RECEIVED else UNSET,
+    )
+
+
+def _known(value: _T | None) -> _T | UnsetType:
+    return UNSET if value is None else value
+
+
+def _failure(failure: Failure) -> FailureDocument:
+    return FailureDocument(code=failure.code, title=failure.title, details=failure.details)
+
+
+def _template_document(template: Template | None) -> TemplateDocument | UnsetType:
+    return UNSET if template is None else TemplateDocument(name=template.name, language=template.language)
+
+
+def _sender(sender: SentBy) -> SenderDocument:
+    return SenderDocument(workflow_id=sender.workflow_id, node=sender.node, execution_id=sender.execution_id)
 
 
 def from_document(document: Mapping[str, Any]) -> Message | None:

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.messages.document import send_to_document
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_text import read_failure, said, short_reason
 from ticktrail.messages.model import Send
@@ -36,28 +37,6 @@ SEND_COLUMNS = (
     "executionId",
     "instance",
 )
-
-
-def send_to_document(send: Send, zone: tzinfo) -> dict[str, Any]:
-    """The document of one send (product.md §1.2); what is not known of it is left out, its date carries the zone."""
-    template = send.template
-    document: dict[str, Any] = {
-        "messageId": send.message_id,
-        "conversation_id": send.conversation_id,
-        "input": send.input,
-        "status": send.status,
-        "template": None if template is None else {"name": template.name, "language": template.language},
-        "sentBy": {
-            "workflowId": send.sent_by.workflow_id,
-            "node": send.sent_by.node,
-            "executionId": send.sent_by.execution_id,
-        },
-        "sentAt": None if send.sent_at is None else send.sent_at.astimezone(zone),
-        "rejected": True if send.rejected else None,
-        "errors": None if send.errors is None else list(send.errors),
-        "instance": send.instance,
-    }
-    return {name: value for name, value in document.items() if value is not None}
 
 
 def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, *, catalogue: Catalogue) -> int:

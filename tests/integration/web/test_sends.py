@@ -15,9 +15,9 @@ from starlette.testclient import TestClient
 from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 from tests.integration.web.test_api import ask, refused
 
+from ticktrail.messages.document import send_to_document
 from ticktrail.messages.model import Send, SentBy, Template
 from ticktrail.output.documents import to_json
-from ticktrail.output.sends import send_to_document
 from ticktrail.sources.files.export import Export
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.sync import ingest

@@ -8,6 +8,7 @@ from typing import Any
 
 from bson.int64 import Int64
 
+from ticktrail.messages.document import send_to_document
 from ticktrail.messages.filters import SendCursor, SendFilter
 from ticktrail.messages.merge import merge_sends
 from ticktrail.messages.model import Send, SentBy, Template
@@ -20,24 +21,6 @@ _FIELDS = (
     "instance",
 )
 """Fields of a send's document; whatever else is in one stays."""
-
-
-def to_document(send: Send) -> dict[str, Any]:
-    """The document of one send, without ``_id``; what is not known of it is left out."""
-    sender = send.sent_by
-    document: dict[str, Any] = {
-        "messageId": send.message_id,
-        "conversation_id": send.conversation_id,
-        "input": send.input,
-        "status": send.status,
-        "template": None if send.template is None else {"name": send.template.name, "language": send.template.language},
-        "sentBy": {"workflowId": sender.workflow_id, "node": sender.node, "executionId": sender.execution_id},
-        "sentAt": send.sent_at,
-        "rejected": True if send.rejected else None,
-        "errors": None if send.errors is None else list(send.errors),
-        "instance": send.instance,
-    }
-    return {name: value for name, value in document.items() if value is not None}
 
 
 def from_document(document: Mapping[str, Any]) -> Send | None:
@@ -65,12 +48,12 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
 def decide(send: Send, stored: Mapping[str, Any] | None) -> Decision:
     """What to write so that a stored send, if there is one, also says what this copy of it says."""
     if stored is None:
-        return Insert({"_id": send.key, **to_document(send)})
+        return Insert({"_id": send.key, **send_to_document(send)})
     before = from_document(stored)
     merged = send if before is None else merge_sends(before, send)
     if merged is before:
         return None
-    document = to_document(merged)
+    document = send_to_document(merged)
     removed = [name for name in _FIELDS if name in stored and name not in document]
     fields = {name: value for name, value in document.items() if name not in stored or not is_same(stored[name], value)}
     return Update(fields=fields, removed=removed) if fields or removed else None

@@ -9,11 +9,10 @@ from typing import Literal
 import msgspec
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.document import to_document
+from ticktrail.messages.document import send_to_document, to_document
 from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
 from ticktrail.output.conversation import turn_document
 from ticktrail.output.documents import to_json
-from ticktrail.output.sends import send_to_document
 from ticktrail.queries.conversation import LONGEST_TEXT, Texts, stretch
 from ticktrail.stores import Store
 from ticktrail.web import masking

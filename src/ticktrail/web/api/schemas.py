@@ -1,270 +1,250 @@
-"""JSON Schemas of the API's answers, for its OpenAPI document."""
+"""Records of the API's answers, and the JSON Schemas that msgspec makes of them for the OpenAPI document."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from ticktrail.messages.document_records import (
+    MessageDocument,
+    SendDocument,
+    StatusDocument,
+    UnixSeconds,
+    as_dict,
+    json_schemas,
+)
 
 Schema = dict[str, Any]
-
-_TEXT: Schema = {"type": "string"}
-_NUMBER: Schema = {"type": "integer"}
-_TRUTH: Schema = {"type": "boolean"}
-_RATE: Schema = {"type": ["number", "null"], "description": "0 to 1; null without messages."}
-_TIMESTAMP: Schema = {"type": ["integer", "null"], "description": "Unix seconds."}
-_INSTANT: Schema = {"type": "string", "format": "date-time"}
-_ANYTHING: Schema = {"type": "object"}
+Next = Annotated[
+    str | None, Meta(description="Cursor of the next page, for the parameter after; null on the last page.")
+]
+Rate = Annotated[float | None, Meta(description="0 to 1; null without messages.")]
 
 
-def _or_null(schema: Schema) -> Schema:
-    return {**schema, "type": [schema["type"], "null"]}
+class Answer(msgspec.Struct, kw_only=True, rename="camel"):
+    """An answer whose fields are named in camelCase."""
 
 
-def _list(of: Schema) -> Schema:
-    return {"type": "array", "items": of}
+class Messages(Answer, kw_only=True):
+    """A page of messages."""
+
+    messages: list[MessageDocument]
+    next: Next
 
 
-def _object(required: Schema, optional: Schema | None = None, description: str = "") -> Schema:
-    made: Schema = {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
-    return {**made, "description": description} if description else made
+class Turn(Answer, kw_only=True):
+    """One turn, as ticktrail conversation prints it. Texts are cut at 10,000 characters."""
+
+    timestamp: UnixSeconds | None
+    timestamp_formatted: str | None
+    direction: Literal["inbound", "outbound"] | None
+    text: str | None
+    media: str | None
+    message_id: str | None
+    latest_status: str | None
+    latest_timestamp: UnixSeconds | None
+    latest_timestamp_formatted: str | None
+
+
+class Conversation(Answer, kw_only=True):
+    """A page of a conversation; of several people, if the last digits of a number match several."""
+
+    conversation_ids: list[str]
+    messages: list[MessageDocument]
+    next: Next
+    turns: (
+        Annotated[list[Turn], Meta(description="With texts, where a workflow stores them beside the messages.")]
+        | UnsetType
+    ) = UNSET
+
+
+class Sends(Answer, kw_only=True):
+    """A page of sends."""
+
+    sends: list[SendDocument]
+    next: Next
+
+
+class Figures(Answer, kw_only=True):
+    """Counts and rates of messages."""
+
+    accepted: int
+    messages: int
+    without_status: int
+    awaiting_status: int
+    sent: int
+    delivered: int
+    read: int
+    failed: int
+    on_the_way: int
+    other: int
+    delivery_rate: Rate
+    read_rate_at_least: Rate
+    failure_rate: Rate
+    conflicts: int
+    not_final: int
+
+
+class Stats(Answer, kw_only=True):
+    """Statistics of a period."""
+
+    timezone: str
+    since: datetime | None
+    until: datetime | None
+    never_passed: Annotated[list[str], Meta(description="Statuses that the trigger seems never to pass.")]
+    sends_known: Annotated[
+        bool | None, Meta(description="Sends of this period were read; null under filters that sends do not have.")
+    ]
+    unseen: list[str]
+    totals: Annotated[Figures, Meta(description="messages, withoutStatus and awaitingStatus add up to accepted.")]
+    store: str | UnsetType = UNSET
+    by: str | UnsetType = UNSET
+    group_count: int | UnsetType = UNSET
+    groups: list[Figures] | UnsetType = UNSET
+    hint: str | UnsetType = UNSET
+
+
+class Run(Answer, kw_only=True):
+    """One sync of one workflow."""
+
+    run_id: str
+    workflow_id: str
+    began_at: datetime
+    seconds: float
+    error: str | None
+    report: dict[str, Any]
+    n8n: str | UnsetType = UNSET
+
+
+class Runs(Answer, kw_only=True):
+    """The last syncs."""
+
+    runs: list[Run]
+
+
+class Workflow(Answer, kw_only=True):
+    """What the store holds of one workflow's executions."""
+
+    workflow_id: str
+    checked_at: Annotated[
+        datetime | None, Meta(description="The store is complete up to then, except for the executions counted here.")
+    ]
+    full_at: datetime | None
+    not_shown: Annotated[int, Meta(description="Executions that n8n withheld.")]
+    pending: Annotated[int, Meta(description="Executions that can still change.")]
+    refused: Annotated[int, Meta(description="Executions with data that the store refused.")]
+    not_read: Annotated[
+        list[dict[str, Any]], Meta(description="Executions that are not believed or understood, by reason.")
+    ]
+    gaps: Annotated[list[dict[str, Any]], Meta(description="Periods without data.")]
+    lost_count: int
+
+
+class Health(Answer, kw_only=True):
+    """Whether syncs succeed, and how complete the store is."""
+
+    ready: bool
+    good_at: Annotated[datetime | None, Meta(description="Time of the last successful sync.")]
+    ready_seconds: int
+    version: str
+    timezone: str
+    workflows: list[Workflow]
+    store: str | UnsetType = UNSET
+
+
+class Alert(Answer, kw_only=True):
+    """One open alert."""
+
+    key: str
+    kind: str
+    urgency: str
+    title: str
+    says: str
+    remedy: str
+    messages: int | UnsetType = UNSET
+    people: int | UnsetType = UNSET
+    people_at_most: bool | UnsetType = UNSET
+    before: int | UnsetType = UNSET
+    since: datetime | UnsetType = UNSET
+    command: str | UnsetType = UNSET
+    first_seen_at: datetime | UnsetType = UNSET
+    acknowledged_at: datetime | UnsetType = UNSET
+    note: str | UnsetType = UNSET
+
+
+class Alerts(Answer, kw_only=True):
+    """The open alerts."""
+
+    verdict: str
+    checked: str
+    needs_you: int
+    alerts: list[Alert]
+    store: str | UnsetType = UNSET
+
+
+class Problem(msgspec.Struct, kw_only=True):
+    """RFC 9457: what is wrong, the parameter or setting it is about, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    name: str | UnsetType = UNSET
+    remedy: str | UnsetType = UNSET
+
+
+SCHEMAS: dict[str, Schema] = json_schemas((Messages, Conversation, Sends, Stats, Runs, Health, Alerts, Problem))
 
 
 def ref(name: str) -> Schema:
-    """A reference to a schema of :data:`SCHEMAS`."""
+    """Return a reference to one of :data:`SCHEMAS`."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-_ENTRY = _object(
-    {
-        "status": _TEXT,
-        "timestamp": _TIMESTAMP,
-        "timestampFormatted": _or_null(_TEXT),
-        "executionId": _TEXT,
-        "conversation_id": _or_null(_TEXT),
-    },
-    {
-        "participant": _TEXT,
-        "errors": _list(_ANYTHING),
-        "pricing": _ANYTHING,
-        "timestampSource": _TEXT,
-        "workflowId": _TEXT,
-    },
-)
-
-_MESSAGE = _object(
-    {
-        "messageId": _TEXT,
-        "conversation_id": _or_null(_TEXT),
-        "latestStatus": _TEXT,
-        "latestTimestamp": _TIMESTAMP,
-        "latestTimestampFormatted": _or_null(_TEXT),
-        "statusHistory": _list(ref("Status")),
-        "workflowId": _or_null(_TEXT),
-        "statusCount": _NUMBER,
-        "firstSeenAt": _INSTANT,
-        "lastUpdatedAt": _INSTANT,
-        "lastScannedAt": _INSTANT,
-    },
-    {
-        **dict.fromkeys(("phoneNumberId", "displayPhoneNumber", "recipientUserId", "callbackData", "instance"), _TEXT),
-        **{f"{name}Timestamp": _NUMBER for name in ("sent", "delivered", "read", "played", "failed", "first")},
-        "pricing": _ANYTHING,
-        "conflict": _TRUTH,
-        "failure": _object(
-            {"code": {"type": ["integer", "string", "null"]}, "title": _or_null(_TEXT), "details": _or_null(_TEXT)}
-        ),
-        "template": _object({"name": _TEXT, "language": _or_null(_TEXT)}),
-        "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
-    },
-    "One message with its status history. Phone numbers and message ids are masked for viewers.",
-)
-
-_SEND = _object(
-    {
-        "status": {**_TEXT, "description": "accepted, held_for_quality_assessment, …; rejected when Meta refused it."},
-        "sentBy": _object({"workflowId": _TEXT, "node": _TEXT, "executionId": _TEXT}),
-    },
-    {
-        **dict.fromkeys(("messageId", "conversation_id", "input", "instance"), _TEXT),
-        "template": _object({"name": _TEXT, "language": _or_null(_TEXT)}),
-        "sentAt": _INSTANT,
-        "rejected": _TRUTH,
-        "errors": _list(_ANYTHING),
-    },
-    "One attempt to send, with Meta's answer. Phone numbers and message ids are masked for viewers.",
-)
-
-_NEXT: Schema = {
-    "type": ["string", "null"],
-    "description": "Cursor of the next page, for the parameter after; null on the last page.",
-}
-
-_COUNTS = {
-    **dict.fromkeys(
-        (
-            "accepted",
-            "messages",
-            "withoutStatus",
-            "awaitingStatus",
-            "sent",
-            "delivered",
-            "read",
-            "failed",
-            "onTheWay",
-            "other",
-        ),
-        _NUMBER,
-    ),
-    **dict.fromkeys(("deliveryRate", "readRateAtLeast", "failureRate"), _RATE),
-    **dict.fromkeys(("conflicts", "notFinal"), _NUMBER),
-}
-
-_STATS = _object(
-    {
-        "timezone": _TEXT,
-        "since": _or_null(_INSTANT),
-        "until": _or_null(_INSTANT),
-        "neverPassed": {**_list(_TEXT), "description": "Statuses that the trigger seems never to pass."},
-        "sendsKnown": {**_or_null(_TRUTH), "description": "Sends of this period were read; null under other filters."},
-        "unseen": _list(_TEXT),
-        "totals": {
-            **_object(_COUNTS),
-            "description": "messages, withoutStatus and awaitingStatus add up to accepted.",
-        },
-    },
-    {"store": _TEXT, "by": _TEXT, "groupCount": _NUMBER, "groups": _list(_object(_COUNTS)), "hint": _TEXT},
-)
-
-_FOLLOWED = _object(
-    {
-        "workflowId": _TEXT,
-        "checkedAt": {
-            **_or_null(_INSTANT),
-            "description": "The store is complete up to then, except for the executions counted here.",
-        },
-        "fullAt": _or_null(_INSTANT),
-        "notShown": {**_NUMBER, "description": "Executions that n8n withheld."},
-        "pending": {**_NUMBER, "description": "Executions that can still change."},
-        "refused": {**_NUMBER, "description": "Executions with data that the store refused."},
-        "notRead": {**_list(_ANYTHING), "description": "Executions that are not believed or understood, by reason."},
-        "gaps": {**_list(_ANYTHING), "description": "Periods without data."},
-        "lostCount": _NUMBER,
-    }
-)
-
-SCHEMAS: dict[str, Schema] = {
-    "Status": _ENTRY,
-    "Message": _MESSAGE,
-    "Messages": _object({"messages": _list(ref("Message")), "next": _NEXT}),
-    "Conversation": _object(
-        {"conversationIds": _list(_TEXT), "messages": _list(ref("Message")), "next": _NEXT},
-        {
-            "turns": {
-                **_list(ref("Turn")),
-                "description": "With texts, where a workflow stores them beside the messages.",
-            }
-        },
-        description="Several people, if the last digits of a number match several.",
-    ),
-    "Send": _SEND,
-    "Sends": _object({"sends": _list(ref("Send")), "next": _NEXT}),
-    "Turn": _object(
-        {
-            "timestamp": _TIMESTAMP,
-            "timestampFormatted": _or_null(_TEXT),
-            "direction": {"type": ["string", "null"], "enum": ["inbound", "outbound", None]},
-            **dict.fromkeys(("text", "media", "messageId", "latestStatus"), _or_null(_TEXT)),
-            "latestTimestamp": _TIMESTAMP,
-            "latestTimestampFormatted": _or_null(_TEXT),
-        },
-        description="One turn, as ticktrail conversation prints it. Texts are cut at 10,000 characters.",
-    ),
-    "Stats": _STATS,
-    "Run": _object(
-        {
-            "runId": _TEXT,
-            "workflowId": _TEXT,
-            "beganAt": _INSTANT,
-            "seconds": {"type": "number"},
-            "error": _or_null(_TEXT),
-            "report": _ANYTHING,
-        },
-        {"n8n": _TEXT},
-    ),
-    "Runs": _object({"runs": _list(ref("Run"))}),
-    "Health": _object(
-        {
-            "ready": _TRUTH,
-            "goodAt": {**_or_null(_INSTANT), "description": "Time of the last successful sync."},
-            "readySeconds": _NUMBER,
-            "version": _TEXT,
-            "timezone": _TEXT,
-            "workflows": _list(_FOLLOWED),
-        },
-        {"store": _TEXT},
-    ),
-    "Alerts": _object(
-        {"verdict": _TEXT, "checked": _TEXT, "needsYou": _NUMBER, "alerts": _list(ref("Alert"))}, {"store": _TEXT}
-    ),
-    "Alert": _object(
-        {"key": _TEXT, "kind": _TEXT, "urgency": _TEXT, "title": _TEXT, "says": _TEXT, "remedy": _TEXT},
-        {
-            "messages": _NUMBER,
-            "people": _NUMBER,
-            "peopleAtMost": _TRUTH,
-            "before": _NUMBER,
-            "since": _INSTANT,
-            "command": _TEXT,
-            "firstSeenAt": _INSTANT,
-            "acknowledgedAt": _INSTANT,
-            "note": _TEXT,
-        },
-        "One open alert.",
-    ),
-    "Problem": _object(
-        {"type": _TEXT, "title": _TEXT, "status": _NUMBER, "detail": _TEXT},
-        {"name": _TEXT, "remedy": _TEXT},
-        "RFC 9457: what is wrong, the parameter or setting it is about, and what to do.",
-    ),
-}
-
-
 _PERSON = "966500000054"
-_STATUSES = (
-    ("sent", 1_795_355_171, "2026-11-22 16:46", "1041"),
-    ("delivered", 1_795_355_174, "2026-11-22 16:46", "1042"),
-)
-_SEEN_AT = "2026-11-22T16:46:20+03:00"
+_SENT = datetime(2026, 11, 22, 13, 46, 11, tzinfo=UTC)
 
-EXAMPLE_MESSAGE: dict[str, Any] = {
-    "messageId": "wamid.HBgMOTY2NTAwMDAwMDU0FQIAERgSNEQ2",
-    "conversation_id": _PERSON,
-    "latestStatus": "delivered",
-    "latestTimestamp": _STATUSES[-1][1],
-    "latestTimestampFormatted": _STATUSES[-1][2],
-    "statusHistory": [
-        {
-            "status": status,
-            "timestamp": timestamp,
-            "timestampFormatted": formatted,
-            "executionId": execution_id,
-            "conversation_id": _PERSON,
-        }
-        for status, timestamp, formatted, execution_id in _STATUSES
-    ],
-    "workflowId": "bcHn4wXXcVuTsjYB",
-    "statusCount": len(_STATUSES),
-    "firstSeenAt": _SEEN_AT,
-    "lastUpdatedAt": _SEEN_AT,
-    "lastScannedAt": _SEEN_AT,
-    "sentTimestamp": _STATUSES[0][1],
-    "deliveredTimestamp": _STATUSES[1][1],
-    "firstTimestamp": _STATUSES[0][1],
-}
+
+def _example() -> MessageDocument:
+    sent, delivered = (int(_SENT.timestamp()) + seconds for seconds in (0, 3))
+    seen = _SENT + timedelta(seconds=9)
+    formatted = "2026-11-22 16:46"
+    return MessageDocument(
+        message_id="wamid.HBgMOTY2NTAwMDAwMDU0FQIAERgSNEQ2",
+        conversation_id=_PERSON,
+        latest_status="delivered",
+        latest_timestamp=delivered,
+        latest_timestamp_formatted=formatted,
+        status_history=[
+            StatusDocument(
+                status=status,
+                timestamp=timestamp,
+                timestamp_formatted=formatted,
+                execution_id=execution_id,
+                conversation_id=_PERSON,
+            )
+            for status, timestamp, execution_id in (("sent", sent, "1041"), ("delivered", delivered, "1042"))
+        ],
+        workflow_id="bcHn4wXXcVuTsjYB",
+        status_count=2,
+        first_seen_at=seen,
+        last_updated_at=seen,
+        last_scanned_at=seen,
+        sent_timestamp=sent,
+        delivered_timestamp=delivered,
+        first_timestamp=sent,
+    )
+
+
+EXAMPLE_MESSAGE: dict[str, Any] = msgspec.to_builtins(as_dict(_example()))
 """An invented message for the OpenAPI document."""
 
 
 def answers(name: str) -> dict[int | str, dict[str, Any]]:
-    """The answers of a path, for the OpenAPI document."""
+    """Return the answers of a path, for the OpenAPI document."""
     wrong = {"content": {"application/problem+json": {"schema": ref("Problem")}}}
     return {
         200: {"description": "The result.", "content": {"application/json": {"schema": ref(name)}}},

@@ -14,12 +14,12 @@ from starlette.background import BackgroundTask
 
 from ticktrail.errors import TicktrailError
 from ticktrail.messages.counts import Counts, Group
-from ticktrail.messages.document import to_document
+from ticktrail.messages.document import send_to_document, to_document
 from ticktrail.messages.filters import Grouping
 from ticktrail.output import files as exports
 from ticktrail.output.documents import to_json
 from ticktrail.output.files import MESSAGES, Table
-from ticktrail.output.sends import SEND_COLUMNS, flat_send, send_to_document
+from ticktrail.output.sends import SEND_COLUMNS, flat_send
 from ticktrail.queries.statistics import compute_statistics, group_document, statistics_document
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_configured_store
