@@ -89,10 +89,10 @@ def test_the_report_for_people(ticktrail: Ticktrail, n8n: N8nServer, settings: d
     n8n.data_missing.add(5)
     done = ticktrail("sync", **settings)
     assert done.returncode == 0, done.stderr
-    assert "30 executions: 29 with statuses, 0 without, 1 n8n would not show (1 data missing)" in done.stdout
+    assert "30 executions: 29 with statuses, 0 without, 1 withheld by n8n (1 data missing)" in done.stdout
     assert "10 messages inserted" in done.stdout
     assert "; 29 new statuses" in done.stdout
-    assert "1 execution to look at again (1 not shown)" in done.stdout
+    assert "1 execution pending (1 withheld by n8n)" in done.stdout
     assert "requests" in done.stdout.splitlines()[-1]
 
 
@@ -314,7 +314,7 @@ def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServ
     ticktrail("sync", "--full", **settings)
     done = ticktrail("audit", **settings)
     assert done.returncode == 4
-    assert done.stdout.startswith("Every status that can be read is in the ledger, but")
+    assert done.stdout.startswith("Every status that can be read is in the store, but")
     assert "Nothing known from 2026-11-22 10:00" in done.stdout
     assert "execution 5: its data is missing" in done.stdout
 

@@ -8,13 +8,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages.document import format_timestamp
-from ticktrail.queries.completeness import (
-    Completeness,
-    WorkflowCompleteness,
-    gap_text,
-    unprocessed_sentences,
-    workflow_document,
-)
+from ticktrail.queries.completeness import Completeness, workflow_document, workflow_sentences
 from ticktrail.text.formatting import long_duration, plural
 
 _LABEL_WIDTH = 11
@@ -45,8 +39,13 @@ def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
         content = f"{plural(known.messages or 0, 'message')}, {plural(found.sends, 'send')}"
         lines.append(_line("Holds", content + (f"; newest status {newest}" if newest else "")))
         lines.append(_line("Last sync", _last_sync(known, found.now, zone)))
-        lines += [_line("Missing", sentence) for one in known.workflows for sentence in _sentences(one)]
-        if known.workflows and not any(map(_sentences, known.workflows)) and known.checked_at is not None:
+        missing = [
+            f"{sentence} (workflow {one.workflow_id})"
+            for one in known.workflows
+            for sentence in workflow_sentences(one)
+        ]
+        lines += [_line("Missing", sentence) for sentence in missing]
+        if known.workflows and not missing and known.checked_at is not None:
             lines.append(_line("Complete", "nothing that n8n listed is missing"))
     lines.append(_line("Next step", found.next_step))
     return lines
@@ -83,17 +82,3 @@ def _last_sync(known: Completeness, now: datetime, zone: tzinfo) -> str:
     age = long_duration((now - known.checked_at).total_seconds())
     late = ", which is late" if known.is_late(now) else ""
     return f"{known.checked_at.astimezone(zone):%Y-%m-%d %H:%M}, {age} ago{late}"
-
-
-def _sentences(one: WorkflowCompleteness) -> list[str]:
-    """Return what is missing or waiting of one workflow."""
-    told = []
-    if one.pending:
-        told.append(f"{plural(len(one.pending), 'execution')} still to be read.")
-    told += unprocessed_sentences(one.withheld, one.refused)
-    told += [f"{gap_text(gap)}." for gap in one.facts.gaps]
-    if one.facts.lost:
-        told.append(f"n8n deleted {plural(len(one.facts.lost), 'execution')} before they could be read.")
-    if one.error:
-        told.append(f"The last sync failed: {one.error}")
-    return [f"{sentence} (workflow {one.workflow_id})" for sentence in told]

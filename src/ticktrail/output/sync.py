@@ -1,13 +1,12 @@
-"""What a run came to: as lines for people and as documents for programs."""
+"""Write what syncs, previews and audits did: lines for people and documents for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from ticktrail.extraction.withheld import REASONS
 from ticktrail.output.documents import can_show, to_json
-from ticktrail.queries.completeness import gap_text
+from ticktrail.queries.completeness import counted, counted_reasons, gap_text, reason_text
 from ticktrail.stores.results import WriteReport
 from ticktrail.sync.audit import AuditReport, MissingStatus
 from ticktrail.sync.preview import Preview
@@ -16,27 +15,24 @@ from ticktrail.text.formatting import date_time, plural, short_duration, size_te
 
 
 def counts_line(counts: ReadCounts) -> str:
-    """What was read, in one line: ``1,020 executions: 1,000 with statuses, 18 without, 2 n8n would not show (…)``."""
+    """Return what was read: ``1,020 executions: 1,000 with statuses, 18 without, 2 withheld by n8n (2 redacted)``."""
     line = (
         f"{plural(counts.executions, 'execution')}: {counts.with_statuses:,} with statuses, {counts.without:,} without"
     )
-    hidden = sum(counts.withheld.values())
-    if hidden:
-        reasons = ", ".join(f"{count:,} {REASONS.get(reason, reason)}" for reason, count in counts.withheld.items())
-        line += f", {hidden:,} n8n would not show ({reasons})"
+    if counts.withheld:
+        line += f", {counts.withheld.total():,} withheld by n8n ({counted_reasons(counts.withheld)})"
     if counts.not_read:
-        labels = ", ".join(f"{count:,} {label}" for label, count in counts.not_read.most_common())
-        line += f", {counts.not_read.total():,} not read ({labels})"
+        line += f", {counts.not_read.total():,} not read ({counted(counts.not_read)})"
     if counts.unfinished:
         line += f"; {counts.unfinished:,} of them not finished yet"
     return line
 
 
 def sync_text(report: SyncReport) -> list[str]:
-    """What a sync came to, for people."""
+    """Return what a sync did, for people."""
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
-        return [f"Another sync of {report.source} is at work: left it to that one."]
+        return [f"Another sync of {report.source} is running, so this one did nothing."]
     if report.read_counts.executions:
         lines = [
             f"Read from {report.source}",
@@ -47,7 +43,7 @@ def sync_text(report: SyncReport) -> list[str]:
     else:
         lines = [f"Nothing new in {report.source}"]
     if report.written.refused:
-        lines.append(f"  {plural(len(report.written.refused), 'message')} the store would not take")
+        lines.append(f"  {plural(len(report.written.refused), 'message')} refused by the store")
     if report.read_counts.problem_count:
         lines.append(f"  {plural(report.read_counts.problem_count, 'thing')} left out (-v names each)")
     if workflow_result is not None:
@@ -67,35 +63,35 @@ def total_line(reports: Sequence[SyncReport]) -> str:
 
 
 def news_line(report: SyncReport) -> str:
-    """What a run of a watch came to, in one line."""
+    """Return what a run of the sync loop did, in one line."""
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
-        return "another sync is at work: left it to that one"
+        return "another sync is running, so this one did nothing"
     told = [counts_line(report.read_counts), written_line(report.written)] if report.read_counts.executions else []
     if workflow_result is not None:
         told += [line.strip() for line in workflow_lines(workflow_result)]
         if workflow_result.complete:
-            told.append(f"looked through all {plural(workflow_result.listed, 'execution')} n8n has")
+            told.append(f"scanned all {plural(workflow_result.listed, 'execution')} of n8n")
     return "; ".join(told) or "nothing new"
 
 
 def written_line(written: WriteReport) -> str:
-    """What was stored, in one line: ``12 messages inserted, 5 updated, 83 unchanged; 31 new statuses``."""
+    """Return what was stored: ``12 messages inserted, 5 updated, 83 unchanged; 31 new statuses``."""
     line = (
         f"{plural(written.inserted, 'message')} inserted, {written.updated:,} updated, {written.unchanged:,} unchanged"
     )
     new = [plural(written.events, "new status")] if written.events else []
     new += [plural(written.sends, "new send")] if written.sends else []
     if written.left_out:
-        new.append(f"{written.left_out:,} left out (forgotten people, or older than you keep)")
+        new.append(f"{written.left_out:,} left out (erased people, or older than the retention limit)")
     return "; ".join([line, ", ".join(new)]) if new else line
 
 
 def workflow_lines(workflow_result: WorkflowSyncResult) -> list[str]:
-    """What is worth a word about how far a sync got: nothing, on most days."""
+    """Return what is unusual about a sync of one workflow; usually nothing."""
     lines = []
     if workflow_result.rebuilt:
-        lines.append("  n8n's ids began again, or the store was emptied: everything was read anew")
+        lines.append("  n8n's ids began again, or the store was emptied: everything was read again")
     if workflow_result.gap is not None:
         lines.append(f"  {gap_text(workflow_result.gap)}")
     if workflow_result.lost:
@@ -103,20 +99,20 @@ def workflow_lines(workflow_result: WorkflowSyncResult) -> list[str]:
         lines.append(f"  n8n deleted {len(workflow_result.lost):,} {what} could be read (-v names each)")
     waiting = {kind: count for kind, count in workflow_result.pending.items() if kind != "unfinished"}
     if waiting:
-        lines.append(f"  {plural(sum(waiting.values()), 'execution')} to look at again ({pending_text(waiting)})")
+        lines.append(f"  {plural(sum(waiting.values()), 'execution')} pending ({pending_text(waiting)})")
     if workflow_result.stopped:
         lines.append("  Stopped before the end; the next run continues")
     return lines
 
 
 def pending_text(counts: dict[str, int]) -> str:
-    """Executions that are not dealt with, by why: ``2 not shown, 1 crashed``."""
-    words = {"not_shown": "not shown", "refused": "refused by the store"}
+    """Return the pending executions by kind: ``1 crashed, 2 withheld``."""
+    words = {"not_shown": "withheld by n8n", "refused": "refused by the store"}
     return ", ".join(f"{count:,} {words.get(kind, kind)}" for kind, count in sorted(counts.items()))
 
 
 def preview_text(report: Preview, stream: TextIO) -> list[str]:
-    """What a sync would change, for people, with one document before and after."""
+    """Return what a sync would change, for people, with one document before and after."""
     ascii_only = not can_show(stream, "✓é漢")
     lines = [
         f"Read from {report.source}",
@@ -125,7 +121,7 @@ def preview_text(report: Preview, stream: TextIO) -> list[str]:
         f"  {report.inserted:,} messages inserted, {report.updated:,} updated, {report.unchanged:,} unchanged",
     ]
     if report.read_counts.sends:
-        lines.append(f"  {plural(report.read_counts.sends, 'send')} met")
+        lines.append(f"  {plural(report.read_counts.sends, 'send')} found")
     if report.after is not None:
         before = "  (not stored yet)"
         if report.before is not None:
@@ -136,7 +132,7 @@ def preview_text(report: Preview, stream: TextIO) -> list[str]:
 
 
 def preview_document(report: Preview) -> dict[str, Any]:
-    """What a sync would change, for programs."""
+    """Return what a sync would change, for programs."""
     return {
         "source": report.source,
         "store": report.store,
@@ -150,11 +146,11 @@ def preview_document(report: Preview) -> dict[str, Any]:
 
 
 def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
-    """What an audit found, for people: the verdict first."""
-    lines = [_audit_verdict(report), f"Held {report.store}", f"against {report.source}"]
+    """Return what an audit found, for people: the result first."""
+    lines = [_audit_result(report), f"Compared {report.store}", f"with {report.source}"]
     lines.append(f"  {counts_line(report.read_counts)}; {plural(report.statuses, 'status')} in them")
     if report.checked_at is not None:
-        lines.append(f"  the last sync that came through began {date_time(report.checked_at)} (UTC)")
+        lines.append(f"  the last successful sync began {date_time(report.checked_at)} (UTC)")
     if report.missing_count:
         undone = sum(not one.was_processed for one in report.missing)
         lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]
@@ -164,11 +160,15 @@ def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
         elif undone == len(report.missing):
             lines.append("  No sync has read these executions yet. Type: ticktrail sync")
         else:
-            lines.append("  They had been stored and are gone since. Type: ticktrail audit --repair")
+            lines.append("  They were stored before and are missing now. Type: ticktrail audit --repair")
     if report.withheld:
-        lines += ["", f"n8n would not show {plural(len(report.withheld), 'execution')}:"]
-        shown = [f"  execution {number}: {REASONS.get(why, why)}" for number, why in report.withheld.items()]
+        lines += ["", f"n8n withheld {plural(len(report.withheld), 'execution')}:"]
+        shown = [f"  execution {number}: {reason_text(why)}" for number, why in report.withheld.items()]
         lines += _first(shown, len(shown), verbose=verbose)
+    if report.read_counts.not_read:
+        count = report.read_counts.not_read.total()
+        lines += ["", f"{plural(count, 'execution')} not read ({counted(report.read_counts.not_read)})."]
+        lines.append("  They hold what looks like a status or a send. What to change: ticktrail doctor")
     if report.gaps:
         lines += ["", "Gaps:", *(f"  {gap_text(gap)}" for gap in report.gaps)]
     if report.lost:
@@ -178,13 +178,13 @@ def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
     return lines
 
 
-def _audit_verdict(report: AuditReport) -> str:
+def _audit_result(report: AuditReport) -> str:
     if report.missing_count and report.repaired is None:
-        return f"Not complete: {plural(report.missing_count, 'status')} that n8n still has missing in the ledger."
+        return f"Not complete: {plural(report.missing_count, 'status')} that n8n still has missing in the store."
     if report.missing_count:
-        return f"It was not complete; {plural(report.missing_count, 'missing status')} stored now."
+        return f"Was not complete; {plural(report.missing_count, 'missing status')} stored now."
     if report.is_complete:
-        return "Complete: every status that the source still has is in the ledger."
+        return "Complete: every status that the source still has is in the store."
     return "Every status that can be read is in the store, but some executions could not be read."
 
 
@@ -194,6 +194,6 @@ def _missing_line(one: MissingStatus) -> str:
 
 
 def _first(lines: list[str], count: int, *, verbose: bool) -> list[str]:
-    """The first ten, unless everything was asked for."""
+    """Return the first ten lines, or all of them."""
     shown = lines if verbose else lines[:10]
     return shown if len(shown) == count else [*shown, f"  … and {count - len(shown):,} more (-v names them)"]

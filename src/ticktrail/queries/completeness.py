@@ -231,12 +231,25 @@ def never_passed_at_all(store: Store) -> frozenset[str]:
     return frozenset()
 
 
+def workflow_sentences(one: WorkflowCompleteness) -> list[str]:
+    """Return a sentence for each part of one workflow's data that the store lacks."""
+    told = [f"{plural(len(one.pending), 'execution')} pending."] if one.pending else []
+    told += unprocessed_sentences(one.withheld, one.refused)
+    told += not_read_sentences(one.not_read)
+    told += [f"{gap_text(gap)}." for gap in one.facts.gaps]
+    if one.facts.lost:
+        told.append(f"n8n deleted {plural(len(one.facts.lost), 'execution')} before the data could be read.")
+    if one.error:
+        told.append(f"The last sync failed: {one.error}")
+    return told
+
+
 def unprocessed_sentences(withheld: Iterable[PendingExecution], refused: Iterable[PendingExecution]) -> list[str]:
     """Return a sentence on executions that n8n withheld, and one on those that the store refused."""
     told = []
-    reasons = Counter(reason_text(one.reason) for one in withheld)
+    reasons = Counter(one.reason or "unreadable" for one in withheld)
     if reasons:
-        told.append(f"n8n withheld {plural(reasons.total(), 'execution')} ({counted(reasons)}).")
+        told.append(f"n8n withheld {plural(reasons.total(), 'execution')} ({counted_reasons(reasons)}).")
     count = sum(1 for _ in refused)
     if count:
         told.append(f"The store refused data of {plural(count, 'execution')}.")
@@ -254,6 +267,14 @@ def not_read_sentences(not_read: Iterable[NotRead]) -> list[str]:
 def reason_text(reason: str | None) -> str:
     """Return why n8n withheld an execution, in words."""
     return REASONS.get(reason or "unreadable", reason or "unreadable")
+
+
+def counted_reasons(reasons: Counter[str]) -> str:
+    """Return why n8n withheld executions, in words with their counts."""
+    words: Counter[str] = Counter()
+    for reason, count in reasons.items():
+        words[reason_text(reason)] += count
+    return counted(words)
 
 
 def counted(reasons: Counter[str]) -> str:
