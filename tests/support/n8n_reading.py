@@ -19,10 +19,10 @@ ALL_VERSIONS = pytest.mark.parametrize("version", [OLD, MIDDLE, "2.28.5", NEW])
 
 
 def api_of(
-    server: N8nServer, *, patience: RetryPolicy = QUICK, timeouts: Timeouts | None = None, **changes: Any
+    server: N8nServer, *, retry_policy: RetryPolicy = QUICK, timeouts: Timeouts | None = None, **changes: Any
 ) -> N8nApi:
     """A source that reads it."""
-    return N8nApi(server.settings(**changes), server.workflow_id, patience=patience, timeouts=timeouts)
+    return N8nApi(server.settings(**changes), server.workflow_id, retry_policy=retry_policy, timeouts=timeouts)
 
 
 def executions(pages: Iterable[Page]) -> list[bytes]:

@@ -59,7 +59,7 @@ def _sync(asked: dict[str, Any], store: Store, ahead: timedelta) -> None:
         is_gone=(lambda _holder: True) if asked["reckless"] else is_gone,
         now=lambda: datetime.now(UTC) + ahead,
     )
-    with N8nApi(settings, asked["workflow_id"], patience=PATIENCE, timeouts=TIMEOUTS) as api:
+    with N8nApi(settings, asked["workflow_id"], retry_policy=PATIENCE, timeouts=TIMEOUTS) as api:
         for report in sync_workflows([api], store, context, full=asked["full"]):
             print(json.dumps(report_document(report)), flush=True)
 

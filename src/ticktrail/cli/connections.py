@@ -47,7 +47,9 @@ class SyncConnections:
         n8n = settings.require_n8n()
         with ExitStack() as stack:
             self.store = stack.enter_context(open_configured_store(settings))
-            self.apis = [stack.enter_context(N8nApi(n8n, name, patience=self._retry)) for name in settings.workflow_ids]
+            self.apis = [
+                stack.enter_context(N8nApi(n8n, name, retry_policy=self._retry)) for name in settings.workflow_ids
+            ]
             self._stack = stack.pop_all()
         self.settings, self._was_open = settings, True
 

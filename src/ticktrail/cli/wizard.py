@@ -92,7 +92,7 @@ def _ask_address(asker: _Asker, known: Settings, url: str | None) -> str:
         except ConfigurationError as error:
             raise ConfigurationError(str(error).replace("N8N_BASE_URL", "--url"), remedy=error.remedy) from None
         try:
-            with N8nApi(settings.n8n, "", patience=_AT_ONCE, timeouts=_THREE_SECONDS) as n8n:
+            with N8nApi(settings.n8n, "", retry_policy=_AT_ONCE, timeouts=_THREE_SECONDS) as n8n:
                 n8n.workflows()
         except SourceRefusedError:
             pass  # n8n answered and refused the key, so the address is right
@@ -208,7 +208,7 @@ def _until_accepted(ask: Callable[[str | None], T], given: str | None) -> T:
 
 def _list_workflows(asker: _Asker, base: str, key: str) -> list[WorkflowSummary]:
     settings = asker.settings(N8N_BASE_URL=base, N8N_API_KEY=key)
-    with N8nApi(settings.require_n8n(workflow=False), "", patience=_AT_ONCE, timeouts=Timeouts(read=10.0)) as n8n:
+    with N8nApi(settings.require_n8n(workflow=False), "", retry_policy=_AT_ONCE, timeouts=Timeouts(read=10.0)) as n8n:
         return list(n8n.workflows())
 
 

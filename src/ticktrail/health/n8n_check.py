@@ -33,8 +33,8 @@ from ticktrail.settings.settings import Settings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.errors import (
     BadRequestError,
+    FailureKind,
     ForbiddenError,
-    Kind,
     MissingError,
     NoAnswerError,
     UnauthorizedError,
@@ -113,9 +113,9 @@ class _N8n:
         about = [finding for one in seen for finding in one.findings]
         return [*reached, *expiry, *self._scopes(), *clock, *about]
 
-    def _api(self, workflow_id: str, patience: RetryPolicy = _PATIENCE, **changes: str) -> N8nApi:
+    def _api(self, workflow_id: str, retry_policy: RetryPolicy = _PATIENCE, **changes: str) -> N8nApi:
         n8n = msgspec.structs.replace(self._n8n, **changes)
-        return N8nApi(n8n, workflow_id, patience=patience, timeouts=_TIMEOUTS)
+        return N8nApi(n8n, workflow_id, retry_policy=retry_policy, timeouts=_TIMEOUTS)
 
     def _reach(self, api: N8nApi) -> tuple[list[Finding], bool]:
         """Check whether n8n answers and accepts the key. The second value tells whether to go on."""
@@ -129,7 +129,7 @@ class _N8n:
         except MissingError as error:
             return [_fault("n8n", error, self._elsewhere())], False
         except NoAnswerError as error:
-            return [_fault("n8n", error, self._elsewhere() if error.kind is Kind.STARTING else "")], False
+            return [_fault("n8n", error, self._elsewhere() if error.kind is FailureKind.STARTING else "")], False
         except TicktrailError as error:
             return [_fault("n8n", error)], False
         says = "n8n accepts the key." if self._n8n.api_key else "n8n gives access without an API key."

@@ -1,8 +1,8 @@
-"""Where executions come from: choose one. The contract every source fulfils.
+"""Sources of executions, and the contract that each of them fulfils.
 
-A source hands out executions as the raw JSON bytes n8n wrote, a page at a time; what is in them is
-:mod:`ticktrail.extraction.execution_reader`'s business.
-``tests/contract/sources/test_sources.py`` holds every source to this.
+A source returns executions as the raw JSON bytes that n8n wrote, a page at a time. It does not know what is in them:
+:mod:`ticktrail.extraction.execution_reader` reads that. ``tests/contract/sources/test_sources.py`` tests every source
+against this contract.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ LARGEST_EXECUTION = 128_000_000
 
 
 class WithheldExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """An execution that n8n listed and then did not hand out; ``reason`` fits "n8n would not show it (…)"."""
+    """An execution that n8n listed without returning its data, and the reason in a few words."""
 
     id: int
     reason: str
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Some executions that were read together.
+    """Executions that were read together.
 
     Attributes:
         executions: the JSON text of one execution each, UTF-8, as n8n wrote it (maybe not well-formed UTF-8).
@@ -41,21 +41,21 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Source(Protocol):
-    """A place executions are read from, newest first where the place has an order.
+    """A source of executions, newest first where the source has an order.
 
-    Methods raise :class:`~ticktrail.errors.SourceUnavailableError` when the place does not answer and
+    Methods raise :class:`~ticktrail.errors.SourceUnavailableError` when the source does not answer and
     :class:`~ticktrail.errors.SourceRefusedError` when it refuses.
     """
 
     location: str
-    """Where this is, for people; never with a secret."""
+    """Address or path for people; it never contains a secret."""
 
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
-        """All executions the source can show, or the newest ``limit`` of them, in flat memory."""
+        """Yield all executions of the source, or the newest ``limit`` of them, in flat memory."""
         ...
 
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Close files and connections."""
         ...
 
     def __enter__(self) -> Self: ...

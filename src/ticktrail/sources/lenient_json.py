@@ -1,6 +1,6 @@
-"""Walks through JSON text by position, so that a part can be cut out of it exactly as it was written.
+"""Scan JSON text by position, so that a part can be cut out of it exactly as it was written.
 
-It takes what ``msgspec`` refuses and Node writes (lone surrogates), and a text that breaks off gives all that stands
+The scanner accepts lone surrogates, which Node writes and ``msgspec`` refuses. A text that breaks off yields everything
 before the break.
 """
 
@@ -16,9 +16,9 @@ _decode = json.JSONDecoder(strict=False).raw_decode
 
 
 class Scanner:
-    """A position in a JSON text. Every method starts at ``position`` and leaves it behind what it read.
+    """A position in a JSON text. Every method starts at ``position`` and moves it behind what it read.
 
-    Methods raise :class:`ValueError` with the reason where the text is no JSON; the text itself is not repeated.
+    Methods raise :class:`ValueError` with the reason where the text is not JSON, without repeating the text.
     """
 
     def __init__(self, text: str, position: int = 0) -> None:
@@ -27,17 +27,17 @@ class Scanner:
 
     @property
     def line(self) -> int:
-        """The line the position is in, counted from 1."""
+        """Line number of the position, counted from 1."""
         return self.text.count("\n", 0, self.position) + 1
 
     def peek(self) -> str:
-        """The next character that is no white space; empty at the end. The position is then on it."""
+        """Move to the next character that is not white space and return it; empty at the end."""
         found = _SPACE.match(self.text, self.position)
         self.position = found.end() if found else self.position
         return self.text[self.position : self.position + 1]
 
     def value(self) -> Any:
-        """Read a whole value."""
+        """Read a value and return it decoded."""
         self.peek()
         try:
             value, self.position = _decode(self.text, self.position)
@@ -49,11 +49,11 @@ class Scanner:
         return value
 
     def elements(self) -> Iterator[int]:
-        """Step through an array: gives where each element starts. Whoever asks must read it before the next step."""
+        """Yield where each element of an array starts. The caller must read the element before the next step."""
         yield from self._steps("[", "]")
 
     def members(self) -> Iterator[str]:
-        """Step through an object: gives each key, standing before its value, which must be read before going on."""
+        """Yield each key of an object, with the position before its value, which the caller must read."""
         for _ in self._steps("{", "}"):
             if self.peek() != '"':
                 raise ValueError("Expecting property name enclosed in double quotes")

@@ -25,7 +25,7 @@ Opener = Callable[[Iterable[bytes]], AbstractContextManager[Source]]
 def _n8n(executions: Iterable[bytes], version: str) -> Iterator[Source]:
     with (
         N8nServer(executions, version=version) as n8n,
-        N8nApi(n8n.settings(), n8n.workflow_id, patience=QUICK) as source,
+        N8nApi(n8n.settings(), n8n.workflow_id, retry_policy=QUICK) as source,
     ):
         yield source
 

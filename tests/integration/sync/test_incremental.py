@@ -49,7 +49,7 @@ class Desk:
         asked = SyncContext(
             **{"instance_url": self.n8n.address, "holder": f"run-{self._runs}", "now": lambda: self.now, **caller}
         )
-        with N8nApi(self.n8n.settings(), self.n8n.workflow_id, patience=QUICK) as api:
+        with N8nApi(self.n8n.settings(), self.n8n.workflow_id, retry_policy=QUICK) as api:
             return sync_workflow(api, self.store, asked, full=full)
 
     def asked_for_data(self) -> list[N8nRequest]:

@@ -1,4 +1,4 @@
-"""Finds the executions in one JSON text, however they are wrapped, and cuts them out as they were written."""
+"""Find the executions in a JSON text, however they are wrapped, and cut them out as they were written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import msgspec
 from ticktrail.sources.lenient_json import Scanner
 
 _DEEPEST = 4
-"""Levels of wrapping: an array of answers (``jq -s``) with an array of executions in each makes three."""
+"""Levels of wrapping: an array of API responses (``jq -s``) with an array of executions in each has three."""
 
 _SPLIT_AT_ONCE = 16_000_000
 """Bytes of an array that is split in one step: one of many tiny elements takes a hundred times its size in memory."""
@@ -19,7 +19,7 @@ _MARKS = ("data", "workflow_id", "status", "started_at", "finished", "mode")
 
 
 class DamagedTextError(Exception):
-    """The text is no JSON from here on; the message is the reason, ``line`` counts from 1 within the text."""
+    """The text is not JSON from here on. The message is the reason; ``line`` counts from 1 within the text."""
 
     def __init__(self, reason: str, line: int) -> None:
         super().__init__(reason)
@@ -27,7 +27,7 @@ class DamagedTextError(Exception):
 
 
 class _Probe(msgspec.Struct, rename="camel"):
-    """The keys that tell an execution from an answer of n8n's API, and both from anything else."""
+    """The keys that distinguish an execution, a response of n8n's API and anything else."""
 
     id: Any = None
     execution_id: Any = None
@@ -40,7 +40,7 @@ class _Probe(msgspec.Struct, rename="camel"):
 
     @property
     def is_execution(self) -> bool:
-        """Whether it has an id, and something else only executions have. A list as ``data`` is an answer's."""
+        """Return True for an id and something else that only executions have. A response has a list as ``data``."""
         identifier = self.identifier
         if not isinstance(identifier, str | int) or isinstance(identifier, bool) or self.wraps_list:
             return False
@@ -64,9 +64,9 @@ class _Probe(msgspec.Struct, rename="camel"):
 
 
 def executions_in(text: bytes, depth: int = 0) -> Iterator[bytes | None]:
-    """Every execution in a text of one or more JSON values, exactly as written; None for each other thing.
+    """Yield every execution in a text of one or more JSON values, exactly as written, and None for anything else.
 
-    A text that breaks off gives what stands before the break.
+    A text that breaks off yields what comes before the break.
 
     Raises:
         DamagedTextError: the rest cannot be read.
@@ -87,7 +87,7 @@ def executions_in(text: bytes, depth: int = 0) -> Iterator[bytes | None]:
 
 
 def identifier_of(execution: bytes) -> object:
-    """The ``id`` of an execution's text, as it is written there."""
+    """Return the ``id`` of an execution, as it is written in its text."""
     try:
         return msgspec.json.decode(execution, type=_Probe).identifier
     except (msgspec.DecodeError, RecursionError):
@@ -96,13 +96,13 @@ def identifier_of(execution: bytes) -> object:
 
 
 class _Whole(msgspec.Struct, frozen=True):
-    """The text of an execution; plain bytes are those of something that may hold some."""
+    """The text of an execution. Plain bytes may contain executions."""
 
     text: bytes
 
 
 def _split(text: bytes) -> list[_Whole | bytes | None]:
-    """One level of wrapping taken off a text that is one well-formed value."""
+    """Remove one level of wrapping from a text that is one well-formed value."""
     first = text.lstrip()[:1] if text[:1].isspace() else text[:1]
     if first == b"[":
         return [bytes(item) for item in msgspec.json.decode(text, type=list[msgspec.Raw])]
@@ -118,7 +118,7 @@ def _split(text: bytes) -> list[_Whole | bytes | None]:
 
 
 def _split_leniently(text: bytes) -> Iterator[_Whole | bytes | None]:
-    """The same for several values in a row, lone surrogates, and a text that breaks off."""
+    """As :func:`_split`, for several values in a row, lone surrogates, and a text that breaks off."""
     scanner = Scanner(text.decode("utf-8", "surrogateescape"))
     try:
         while character := scanner.peek():

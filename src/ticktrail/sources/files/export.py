@@ -1,7 +1,7 @@
-"""Exported executions: files, folders and standard input, of JSON or JSON Lines, packed or not.
+"""Read exported executions from files, folders and standard input: JSON or JSON Lines, compressed or not.
 
-A file may hold single executions, arrays of them, or whole answers of n8n's API, one after another. What an execution
-says passes through untouched; what is damaged costs itself only and is named with its file and line.
+A file may contain single executions, arrays of them, or whole responses of n8n's API, one after another. The text of
+an execution is not changed. Damaged parts are left out and reported with their file and line.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _GOOD_PLACES = (
 
 
 class Export:
-    """Executions from a path, or from standard input for ``-``: a :class:`~ticktrail.sources.Source`.
+    """Source of the executions at a path, or from standard input for ``-``.
 
-    A folder is read with all folders in it, in the order of the paths. Executions come in the order of the files;
-    only with a limit they come newest first, by id.
+    A folder is read with all its folders, in the order of the paths. Executions come in the order of the files; with a
+    limit they come newest first, by id.
 
     Raises:
-        ConfigurationError: nothing is there, or nothing of it can be read.
+        ConfigurationError: nothing is at the path, or nothing of it can be read.
     """
 
     def __init__(self, place: str, *, stdin: BinaryIO | None = None) -> None:
@@ -58,11 +58,11 @@ class Export:
         return f"Export({self.location!r})"
 
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
-        """All executions, or the ``limit`` with the highest ids; see :class:`~ticktrail.sources.Source`."""
+        """Yield all executions, or the ``limit`` with the highest ids."""
         return self._all_pages() if limit is None else _newest(self._all_pages(), limit)
 
     def close(self) -> None:
-        """Close the file that is being read."""
+        """Close the open file."""
         if self._open is not None:
             self._open.close()
 
@@ -87,8 +87,8 @@ class Export:
                 yield from _pages_of(str(path), Lines(file))
 
 
-class _Gathering:
-    """What has been read since the last page."""
+class _PageBuilder:
+    """Executions and problems since the last page."""
 
     def __init__(self, lines: Lines) -> None:
         self.executions: list[bytes] = []
@@ -110,7 +110,7 @@ class _Gathering:
         )
 
     def page(self) -> Page:
-        """Everything so far as a page; the gathering starts anew."""
+        """Return everything so far as a page, and start the next one."""
         page = Page(
             executions=tuple(self.executions),
             problems=tuple(self.problems),
@@ -121,8 +121,8 @@ class _Gathering:
 
 
 def _pages_of(name: str, lines: Lines) -> Iterator[Page]:
-    """One file, read as JSON Lines when its first lines are such, else as one document."""
-    gathered = _Gathering(lines)
+    """Read a file as JSON Lines when its first lines are JSON values, else as one document."""
+    builder = _PageBuilder(lines)
     found = strange = problems = 0
     for number, text in _texts(lines, named_as_lines=bool(_LINES_NAME.search(name))):
         try:
@@ -133,42 +133,42 @@ def _pages_of(name: str, lines: Lines) -> Iterator[Page]:
                 if len(execution) > LARGEST_EXECUTION:
                     problems += 1
                     size = size_text(LARGEST_EXECUTION)
-                    gathered.problems.append(f"{name}:{number}: an execution of more than {size}: left out")
+                    builder.problems.append(f"{name}:{number}: an execution of more than {size}: left out")
                     continue
                 found += 1
-                gathered.add(execution)
-                if gathered.is_full:
-                    yield gathered.page()
+                builder.add(execution)
+                if builder.is_full:
+                    yield builder.page()
         except DamagedTextError as damage:
-            # The last line of a file that is cut off is no fault of its own.
+            # The incomplete last line of a truncated file is reported with the file.
             if not lines.damage:
                 problems += 1
-                gathered.problems.append(f"{name}:{number + damage.line - 1}: damaged from here on ({damage})")
-        if gathered.is_full:
-            yield gathered.page()
+                builder.problems.append(f"{name}:{number + damage.line - 1}: damaged from here on ({damage})")
+        if builder.is_full:
+            yield builder.page()
     size = size_text(lines.longest)
-    gathered.problems += [f"{name}:{number}: a line of more than {size}: left out" for number in lines.too_long]
+    builder.problems += [f"{name}:{number}: a line of more than {size}: left out" for number in lines.too_long]
     problems += len(lines.too_long)
     if lines.damage:
-        gathered.problems.append(f"{name}: {lines.damage}")
+        builder.problems.append(f"{name}: {lines.damage}")
     elif not lines.size:
-        gathered.problems.append(f"{name}: it is empty")
+        builder.problems.append(f"{name}: the file is empty")
     elif not found and not problems:
-        gathered.problems.append(f"{name}: there is no execution in it")
+        builder.problems.append(f"{name}: no execution found")
     elif found and strange:
-        gathered.problems.append(f"{name}: {strange} of its entries are no executions")
-    yield gathered.page()
+        builder.problems.append(f"{name}: {strange} of its entries are not executions")
+    yield builder.page()
 
 
 def _texts(lines: Lines, *, named_as_lines: bool) -> Iterator[tuple[int, bytes]]:
-    """The JSON texts of a file, each with the number of its first line."""
+    """Yield the JSON texts of a file, each with the number of its first line."""
     filled = ((number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
     head = list(itertools.islice(filled, 2))
     if _are_lines([line.strip() for _, line in head], named_as_lines=named_as_lines):
         for number, line in itertools.chain(head, filled):
             yield number, line.strip()
     elif head:
-        # Line ends are put back: a damage is named by its line.
+        # Line ends are kept, so that damage can be reported with its line.
         document = bytearray()
         last = head[0][0]
         for number, line in itertools.chain(head, filled):
@@ -182,14 +182,14 @@ def _texts(lines: Lines, *, named_as_lines: bool) -> Iterator[tuple[int, bytes]]
 
 
 def _are_lines(first: list[bytes], *, named_as_lines: bool) -> bool:
-    """Whether a file that begins with these lines is JSON Lines. A damaged first line does not hide the second."""
+    """Return True when a file that begins with these lines is JSON Lines, even if the first line is damaged."""
     if not first or first[0] in {b"{", b"["}:
         return False
     return named_as_lines or (first[0][-1:] not in b"{[,:" and any(_is_whole(line) for line in first))
 
 
 def _is_whole(line: bytes) -> bool:
-    """Whether a line is one value, all of it."""
+    """Return True when a line is exactly one JSON value."""
     scanner = Scanner(line.decode("utf-8", "surrogateescape"))
     try:
         scanner.value()
@@ -199,9 +199,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _newest(pages: Iterator[Page], limit: int) -> Iterator[Page]:
-    """The executions with the highest ids, newest first, in memory for no more than twice as many.
+    """Yield the executions with the highest ids, newest first; at most twice as many are in memory.
 
-    Of several copies of one execution the last read stays: it was exported last, if the files are named by time.
+    Of several copies of an execution the one read last is kept: it was exported last, if files are named by time.
     """
     newest: dict[tuple[bool, int, str], bytes] = {}
     for page in pages:
@@ -216,7 +216,7 @@ def _newest(pages: Iterator[Page], limit: int) -> Iterator[Page]:
 
 
 def _age(execution: bytes) -> tuple[bool, int, str]:
-    """What executions are ordered by: n8n's number, above any id that is none."""
+    """Return the sort key of an execution: n8n's number; ids that are not numbers come last."""
     written = str(identifier_of(execution))
     is_number = written.isascii() and written.isdigit() and len(written) < 20
     return is_number, int(written) if is_number else 0, written

@@ -1,6 +1,6 @@
-"""The bytes of an exported file as lines of UTF-8, in flat memory: unpacked, and whatever encoding it has.
+"""Read a file as lines of UTF-8 in flat memory: decompressed, and converted from UTF-16.
 
-Nothing here raises for damage: all that can be read comes, and :attr:`Lines.damage` says what went wrong after it.
+Damage raises no error: everything readable is yielded, and :attr:`Lines.damage` then says what is wrong.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ticktrail.sources import LARGEST_EXECUTION
 _CHUNK = 1 << 20
 
 LONGEST_LINE = 2 * LARGEST_EXECUTION
-"""Bytes that a line, or a whole document of several lines, may have, unpacked: it is decoded as a whole."""
+"""Maximum bytes of a line, or of a document of several lines, decompressed: it is decoded as a whole."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF16 = (
@@ -29,17 +29,17 @@ _UTF16 = (
 
 
 class _DamageError(Exception):
-    """The bytes end or turn bad here; the message is a clause."""
+    """The bytes end or are damaged here; the message is a clause."""
 
 
 class Lines:
-    """The lines of a file, without their ends. A line of more than ``longest`` bytes comes empty.
+    """The lines of a file, without line ends. A line of more than ``longest`` bytes is yielded as an empty one.
 
     Attributes:
-        damage: None, or why the file ends early. It is set before the last, incomplete line comes.
+        damage: None, or why the file ends early. It is set before the last, incomplete line is yielded.
         too_long: the numbers of lines that were left out because of their length, counted from 1.
-        size: bytes read so far, before unpacking.
-        longest: bytes that a line may have, unpacked.
+        size: bytes read so far, before decompression.
+        longest: maximum bytes of a line, decompressed.
     """
 
     def __init__(self, file: BinaryIO, longest: int = LONGEST_LINE) -> None:
@@ -82,7 +82,7 @@ class Lines:
 
 
 def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Gunzip what begins as gzip does, several members in a row too; pass on everything else."""
+    """Decompress gzip, several members in a row too; pass on everything else."""
     first = b""
     for chunk in chunks:
         first += chunk
@@ -102,23 +102,23 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
             try:
                 yield unpacker.decompress(chunk, _CHUNK)
             except zlib.error:
-                # What the failing call had unpacked is lost; byte by byte, only what follows the damage is.
+                # The output of the failing call is lost. Byte by byte, only what follows the damage is.
                 for byte in chunk:
                     yield earlier.decompress(bytes((byte,)))
                 raise
-            # Zeros behind the end are padding of a tape or a disk.
+            # Zeros after the end are padding of a tape or a disk.
             chunk = unpacker.unconsumed_tail or unpacker.unused_data.lstrip(b"\0") or next(chunks, b"")
         yield unpacker.flush()
     except zlib.error:
         raise _DamageError(
-            "its compression is damaged; what stands before was read, and the end of that may be wrong"
+            "its compression is damaged; everything before the damage was read, and the end of that may be wrong"
         ) from None
     if not unpacker.eof:
-        raise _DamageError("it is cut off; what stands before was read")
+        raise _DamageError("it is truncated; everything before the end was read")
 
 
 def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Transcode UTF-16, told by its mark or by the zero beside the first bracket; drop the mark of UTF-8."""
+    """Transcode UTF-16, detected by its mark or the zero beside the first bracket; drop the mark of UTF-8."""
     first = b""
     for chunk in chunks:
         first += chunk
@@ -136,4 +136,4 @@ def _as_utf8(chunks: Iterator[bytes]) -> Iterator[bytes]:
             yield decoder.decode(chunk).encode("utf-8", "surrogatepass")
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
-        raise _DamageError(f"it is not {encoding} throughout; what stands before was read") from None
+        raise _DamageError(f"it is not {encoding} throughout; everything before that was read") from None

@@ -1,8 +1,10 @@
-"""Executions from n8n's public HTTP API.
+"""Client of n8n's public API for the executions of one workflow.
 
-Only a list **without** data is known to be complete, so that decides which executions exist; a list with data may
-leave some out, or end early. n8n hides executions that run, and shows them later below ids already listed: no id
-and no time marks a point up to which everything has been seen.
+Only a list **without** data is complete, so it decides which executions exist; a list with data may leave some out, or
+end early. n8n hides running executions and lists them later below ids already listed, so neither an id nor a time marks
+a point up to which everything has been listed.
+
+See: https://docs.n8n.io/api/api-reference/
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from ticktrail.errors import SourceRefusedError
 from ticktrail.settings.n8n_url import is_local
 from ticktrail.settings.settings import N8nSettings
 from ticktrail.sources import LARGEST_EXECUTION, Page, WithheldExecution
-from ticktrail.sources.n8n_api.errors import ForbiddenError, Kind, MissingError, NoAnswerError
+from ticktrail.sources.n8n_api.errors import FailureKind, ForbiddenError, MissingError, NoAnswerError
 from ticktrail.sources.n8n_api.fetching import LARGEST_PAGE, LARGEST_PAGE_BYTES, Fetcher
 from ticktrail.sources.n8n_api.http import ApiRequest, N8nHttp, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.responses import (
@@ -39,20 +41,20 @@ from ticktrail.sources.n8n_api.responses import (
 __all__ = ["BRIEF", "N8nApi", "RawPage", "RetryPolicy", "Timeouts"]
 
 _FAT_EXECUTION_BYTES = 65_536
-"""From this size on, compressing costs n8n's main process more than the wire gains (0.16 s became 0.79 s a page)."""
+"""From this size, compression costs n8n's main process more than the network gains (a page: 0.79 s, not 0.16 s)."""
 
 BRIEF = RetryPolicy(attempts=5, total=60.0, wait_max=4.0, starting=15.0)
-"""For a command that somebody waits for, or that cron starts again anyway: a restart of n8n is still sat out."""
+"""For a command that a person waits for, or that cron starts again anyway: long enough for a restart of n8n."""
 
 _SMALLEST_LIST = 10
 _LIST_ATTEMPTS = 2
 
 
 class N8nApi:
-    """The executions of one workflow, as a :class:`~ticktrail.sources.Source`, and the questions it is made of.
+    """Source of the executions of one workflow, and the single requests that it consists of.
 
     Every method may raise :class:`~ticktrail.errors.SourceUnavailableError` (n8n did not answer: wait) and
-    :class:`~ticktrail.errors.SourceRefusedError` (a bad key, a missing scope, an unknown workflow: mend it).
+    :class:`~ticktrail.errors.SourceRefusedError` (a bad key, a missing scope, an unknown workflow: fix it).
     Ids are n8n's, as numbers.
     """
 
@@ -63,11 +65,11 @@ class N8nApi:
         *,
         transport: httpx2.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
-        patience: RetryPolicy | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         self.workflow_id = workflow_id
         self.location = f"{settings.editor_url or settings.base_url}/workflow/{workflow_id}"
-        self._http = N8nHttp(settings, transport=transport, timeouts=timeouts, patience=patience)
+        self._http = N8nHttp(settings, transport=transport, timeouts=timeouts, retry_policy=retry_policy)
         self._fetcher = Fetcher(self, settings.base_url)
         self._near = is_local(settings.base_url)
         self._list_limit = LARGEST_PAGE
@@ -76,7 +78,7 @@ class N8nApi:
         return f"N8nApi({self.location!r})"
 
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
-        """All executions n8n lists, or the newest ``limit`` of them, finished or not; see :class:`Source`."""
+        """Yield all executions that n8n lists, or the newest ``limit`` of them, finished or not."""
         below: int | None = None
         left = limit
         while left is None or left > 0:
@@ -90,10 +92,10 @@ class N8nApi:
             left = None if left is None else left - len(listed.rows)
 
     def metadata(self, below: int | None = None, limit: int = LARGEST_PAGE) -> MetadataPage:
-        """The newest executions with an id below ``below`` (None: the newest of all), without their data.
+        """Return the newest executions with an id below ``below`` (None: the newest of all), without their data.
 
-        At most ``limit`` and 250; fewer where n8n did not manage so many (up to 1.117 it loads their data all the
-        same). An empty list is proven: a workflow that n8n does not have is refused, as n8n itself does not.
+        At most ``limit`` and 250; fewer after n8n failed on that many (up to 1.117 it loads their data all the same).
+        For an empty list the workflow is requested too, because n8n answers the same for an unknown workflow.
         """
         while True:
             asked = min(limit, self._list_limit)
@@ -108,43 +110,43 @@ class N8nApi:
                 return page
 
     def data(self, below: int | None, limit: int) -> FetchedPage:
-        """One page of executions with data, as n8n gives it: rows may be missing, without a word."""
+        """Return one page of executions with data, as n8n returns it: rows may be missing silently."""
         page = self.raw_page(below, limit)
         return FetchedPage(
             executions=tuple(row.raw for row in page.rows), ids=tuple(row.id for row in page.rows), size=page.size
         )
 
     def fetch(self, listed: MetadataPage, wanted: Collection[int]) -> Iterator[FetchedPage]:
-        """The data of some of the executions of a page without data, each either there or named as not shown."""
+        """Yield the data of some executions of a page without data; each is returned or reported as withheld."""
         return self._fetcher.fetch(listed.rows, wanted)
 
     def single(self, execution_id: int) -> RawRow | WithheldExecution | None:
-        """One execution, listed or not, or why its data is not shown; None where n8n has it no more."""
+        """Return one execution, listed or not, or why its data is withheld; None when n8n no longer has it."""
         return self._fetcher.single(execution_id)
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far."""
+        """Number of requests sent so far."""
         return self._http.requests
 
     def execution(
         self, execution_id: int, *, ignore_size_limit: bool = False, redact: bool | None = None
     ) -> bytes | None:
-        """One execution with its data, or None where n8n has none of that id (or none of its data).
+        """Return one execution with its data, or None when n8n has none of that id (or none of its data).
 
         Args:
             execution_id: n8n's id.
-            ignore_size_limit: also where n8n finds it too large to display (2.28 on; older ones have no limit).
-            redact: False asks for clear data where a policy blanks it (2.16 on; refused without the right to it).
+            ignore_size_limit: also when n8n finds it too large to display (since 2.28; older releases have no limit).
+            redact: False requests clear data where a policy redacts it (since 2.16; refused without the permission).
         """
         found = self.raw_execution(execution_id, ignore_size_limit=ignore_size_limit, redact=redact)
         return None if found is None else found.raw
 
     def workflow(self) -> dict[str, Any]:
-        """The workflow itself: name, nodes, settings.
+        """Return the workflow: name, nodes, settings.
 
         Raises:
-            SourceRefusedError: n8n does not have it, or the key may not see it.
+            SourceRefusedError: n8n does not have it, or the key has no access to it.
         """
         try:
             return self._http.ask(
@@ -152,47 +154,47 @@ class N8nApi:
             )
         except MissingError:
             raise SourceRefusedError(
-                f"n8n has no workflow {self.workflow_id}, or the key's owner may not see it.",
+                f"n8n has no workflow {self.workflow_id}, or the key's owner has no access to it.",
                 remedy="Set WORKFLOW_ID_WHATSAPP to the id in its address, …/workflow/ID, or type: ticktrail init",
             ) from None
 
     def workflows(self) -> list[WorkflowSummary]:
-        """All workflows that the key's owner may see."""
+        """Return all workflows that the key's owner has access to."""
         found: list[WorkflowSummary] = []
         cursor: str | None = ""
         seen = set()
         while cursor is not None and cursor not in seen:
             seen.add(cursor)
             parameters = {"limit": str(LARGEST_PAGE)} | ({"cursor": cursor} if cursor else {})
-            question = ApiRequest(path="/workflows", parameters=parameters)
-            page, cursor = self._http.ask(question, lambda a: read_workflows(a.body))
+            request = ApiRequest(path="/workflows", parameters=parameters)
+            page, cursor = self._http.ask(request, lambda a: read_workflows(a.body))
             found.extend(page)
         return found
 
     def check(self) -> None:
-        """Make sure that n8n answers at all: one row of the list, with the usual patience."""
+        """Raise unless n8n answers: request one row of the list, with the usual retries."""
         self._rows(None, 1)
 
     def is_listed(self, execution_id: int) -> bool:
-        """Whether the list without data still has this execution."""
+        """Return True when the list without data still has this execution."""
         rows, _, _, _ = self._rows(execution_id + 1, 1)
         return bool(rows) and rows[0].id == execution_id
 
     @property
     def date(self) -> tuple[str | None, float] | None:
-        """The ``Date`` header of the last answer, and when it came (Unix seconds); None before the first."""
+        """``Date`` header of the last response, and when it arrived (Unix seconds); None before the first."""
         return self._http.date
 
     @property
     def can_ignore_size_limit(self) -> bool:
-        """Whether this n8n may know the parameter: False once it refused it."""
+        """False after this n8n refused the parameter."""
         return self._http.knows("ignoreDataSizeLimit")
 
     def raw_page(
         self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int = LARGEST_EXECUTION
     ) -> RawPage:
-        """A page with data as :class:`~ticktrail.sources.n8n_api.responses.RawRow` records."""
-        question = ApiRequest(
+        """Return a page with data as :class:`~ticktrail.sources.n8n_api.responses.RawRow` records."""
+        request = ApiRequest(
             path="/executions",
             parameters=self._list_parameters(below, limit, include_data=True),
             gzip=not self._near and self._fetcher.execution_bytes < _FAT_EXECUTION_BYTES,
@@ -201,7 +203,7 @@ class N8nApi:
             max_bytes=max_bytes if limit > 1 else LARGEST_EXECUTION,
         )
         return self._http.ask(
-            question,
+            request,
             lambda a: RawPage(rows=tuple(read_raw_rows(a.body)), length=len(a.body), size=a.size, seconds=a.seconds),
         )
 
@@ -213,11 +215,11 @@ class N8nApi:
         redact: bool | None = None,
         overload_attempts: int | None = None,
     ) -> RawRow | None:
-        """One execution as a :class:`~ticktrail.sources.n8n_api.responses.RawRow`; see :meth:`execution`."""
+        """Return one execution as a :class:`~ticktrail.sources.n8n_api.responses.RawRow`; see :meth:`execution`."""
         optional = {"ignoreDataSizeLimit": "true"} if ignore_size_limit else {}
         if redact is not None:
             optional["redactExecutionData"] = "true" if redact else "false"
-        question = ApiRequest(
+        request = ApiRequest(
             path=f"/executions/{execution_id}",
             parameters={"includeData": "true"},
             optional=optional,
@@ -225,7 +227,7 @@ class N8nApi:
             overload_attempts=overload_attempts,
         )
         try:
-            return self._http.ask(question, lambda a: read_execution(a.body))
+            return self._http.ask(request, lambda a: read_execution(a.body))
         except MissingError:
             return None
 
@@ -242,42 +244,42 @@ class N8nApi:
         self.close()
 
     def _metadata(self, below: int | None, limit: int) -> MetadataPage:
-        rows, more, strange, size = self._rows(below, limit)
-        problems = [f"{strange} executions have ids that are no numbers: left out"] if strange else []
+        rows, more, invalid, size = self._rows(below, limit)
+        problems = [f"{invalid} executions have ids that are not numbers: left out"] if invalid else []
         if below is not None and rows and rows[0].id >= below:
             raise NoAnswerError(
-                f"n8n at {self._http.settings.base_url} gives the same page of its list twice. Nothing was lost.",
-                Kind.DOWN,
-                remedy="Something between here and n8n keeps old answers: let it pass n8n's API uncached.",
+                f"n8n at {self._http.settings.base_url} returned the same page of its list twice. Nothing was lost.",
+                FailureKind.DOWN,
+                remedy="A proxy in front of n8n caches responses: exclude n8n's API from its cache.",
             )
-        if below is None and not rows and not strange:
+        if below is None and not rows and not invalid:
             problems += self._prove_workflow()
         return MetadataPage(rows=tuple(rows), more=more, problems=tuple(problems), size=size)
 
     def _prove_workflow(self) -> list[str]:
-        """For an unknown workflow n8n answers 200 and an empty list, as for one that never ran."""
+        """Request the workflow: for an unknown one n8n answers 200 and an empty list, as for one that never ran."""
         try:
             self.workflow()
         except ForbiddenError:
             unproven = (
-                f"n8n lists no execution of workflow {self.workflow_id}, and the key may not read workflows "
-                "(workflow:read): if the id were mistyped, it would look the same"
+                f"n8n lists no execution of workflow {self.workflow_id}, and the key lacks the scope workflow:read: "
+                "a mistyped id would look the same"
             )
             return [unproven]
         return []
 
     def _rows(self, below: int | None, limit: int) -> tuple[list[ExecutionSummary], bool, int, int]:
-        """Rows without data, whether older ones follow, how many had strange ids, and the bytes on the wire."""
-        question = ApiRequest(
+        """Return rows without data, whether older ones follow, how many had invalid ids, and the bytes received."""
+        request = ApiRequest(
             path="/executions",
             parameters=self._list_parameters(below, limit, include_data=False),
             overload_attempts=_LIST_ATTEMPTS if limit > _SMALLEST_LIST else None,
             max_bytes=LARGEST_PAGE_BYTES,
         )
-        return self._http.ask(question, lambda a: (*read_rows(a.body), a.size))
+        return self._http.ask(request, lambda a: (*read_rows(a.body), a.size))
 
     def _list_parameters(self, below: int | None, limit: int, *, include_data: bool) -> dict[str, str]:
-        """Filters are not part of a cursor: they go with every page. No status filter: its meaning changed twice."""
+        """Return the parameters of a page. A cursor contains no filters; n8n's status filter changed twice."""
         cursor = {} if below is None else {"cursor": cursor_below(below, limit)}
         return {
             "workflowId": self.workflow_id,

@@ -1,8 +1,8 @@
-"""Gets the data of executions that a list without data has named, whatever n8n does with some of them.
+"""Fetch the data of listed executions, and report those that n8n does not return.
 
-A page with data leaves out rows that n8n cannot read, may end the listing early, and up to n8n 2.24 fails as a whole
-for one unreadable row. So what came is held against what was wanted, a page that fails is halved down to the
-execution at fault, and what is still missing is asked for singly and then named.
+A page with data leaves out rows that n8n cannot read, may end early, and up to n8n 2.24 fails as a whole for one
+unreadable row. So received ids are compared with requested ones, a page that fails is halved down to the execution at
+fault, and missing executions are requested singly and then reported as withheld.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from urllib.parse import urlsplit
 
 from ticktrail.errors import SourceUnavailableError
 from ticktrail.sources import LARGEST_EXECUTION, WithheldExecution
-from ticktrail.sources.n8n_api.errors import BadRequestError, Kind, NoAnswerError
+from ticktrail.sources.n8n_api.errors import BadRequestError, FailureKind, NoAnswerError
 from ticktrail.sources.n8n_api.responses import ExecutionSummary, FetchedPage, RawPage, RawRow
 
 
 class DataPages(Protocol):
-    """The requests that :class:`Fetcher` makes; :class:`~ticktrail.sources.n8n_api.api.N8nApi` answers them."""
+    """The requests of a :class:`Fetcher`; :class:`~ticktrail.sources.n8n_api.api.N8nApi` sends them."""
 
     @property
     def can_ignore_size_limit(self) -> bool:
-        """False once n8n refused the parameter."""
+        """False after n8n refused the parameter."""
         ...
 
     def raw_page(
         self, below: int | None, limit: int, *, overload_attempts: int | None = None, max_bytes: int = LARGEST_EXECUTION
     ) -> RawPage:
-        """A page of executions with their data."""
+        """Return a page of executions with their data."""
         ...
 
     def raw_execution(
@@ -39,11 +39,11 @@ class DataPages(Protocol):
         redact: bool | None = None,
         overload_attempts: int | None = None,
     ) -> RawRow | None:
-        """One execution with its data; None when n8n does not have it."""
+        """Return one execution with its data; None when n8n does not have it."""
         ...
 
     def is_listed(self, execution_id: int) -> bool:
-        """Whether n8n's list still has this execution."""
+        """Return True when n8n's list still has this execution."""
         ...
 
     def check(self) -> None:
@@ -56,27 +56,27 @@ LARGEST_PAGE = 250
 
 _PAGE_BYTES = 8_000_000
 LARGEST_PAGE_BYTES = 4 * _PAGE_BYTES
-"""A page that is larger, uncompressed, is given up and halved."""
+"""Maximum bytes of a page, uncompressed; a larger one is aborted and halved."""
 
 _PAGE_SECONDS = 2.0
-"""What a page should come to: n8n makes it in the process that also answers Meta's webhooks."""
+"""Target size and duration of a page: n8n builds it in the process that also answers Meta's webhooks."""
 
 _CALM_PAGES = 5
-"""After a failure, so many pages must succeed before a larger one is tried."""
+"""Pages that must succeed after a failure before a larger one is tried."""
 
 _PAGE_ATTEMPTS = 2
 _FAILED_IN_A_ROW = 3
-"""After so many executions that failed, the next ones are asked for once only."""
+"""After this many failed executions in a row, the next ones are requested only once."""
 
 _SLOW_IN_A_ROW = 20
-"""After so many that got no answer at all, something is wrong with n8n, not with them."""
+"""After this many without any answer, the fault is n8n's, not theirs."""
 
 
 _DELETED = "n8n deleted it meanwhile"
 
 
 class PageSize:
-    """How many executions to ask for at once: grows and shrinks with the bytes and seconds that pages take."""
+    """Number of executions to request at once: adapts to the bytes and seconds that pages take."""
 
     def __init__(self, base_url: str) -> None:
         # n8n Cloud's smallest plan has 320 MB of memory.
@@ -86,7 +86,7 @@ class PageSize:
         self._calm = 0
 
     def answered(self, asked: int, length: int, seconds: float) -> None:
-        """A page of ``asked`` executions came: ``length`` bytes uncompressed, in so many seconds."""
+        """Note a page of ``asked`` executions: its bytes uncompressed, and its seconds."""
         self.execution_bytes = length / asked
         self._calm += 1
         if self._calm >= _CALM_PAGES:
@@ -95,13 +95,13 @@ class PageSize:
         self.limit = max(1, min(self._ceiling, 2 * self.limit, int(affordable)))
 
     def failed(self, asked: int) -> None:
-        """A page of so many executions was more than n8n managed."""
+        """Note that n8n failed on a page of ``asked`` executions."""
         self._calm, self._ceiling = 0, max(1, asked // 2)
         self.limit = min(self.limit, self._ceiling)
 
 
 class Fetcher:
-    """Fetches data for one :class:`~ticktrail.sources.n8n_api.api.N8nApi`, and learns how much it manages at once."""
+    """Fetch data for one :class:`~ticktrail.sources.n8n_api.api.N8nApi`, in pages of a size that suits its n8n."""
 
     def __init__(self, api: DataPages, base_url: str) -> None:
         self._api = api
@@ -111,13 +111,13 @@ class Fetcher:
 
     @property
     def execution_bytes(self) -> float:
-        """The average size of an execution on the last page, uncompressed."""
+        """Average size of an execution on the last page, uncompressed."""
         return self._size.execution_bytes
 
     def fetch(self, rows: Sequence[ExecutionSummary], wanted: Collection[int]) -> Iterator[FetchedPage]:
-        """The data of the wanted executions among ``rows``, which a list without data gave in this order.
+        """Yield the data of the wanted executions among ``rows``, which are in the order of the list.
 
-        Each wanted id is either in ``ids`` of one page or in its ``not_shown``.
+        Each wanted id is in ``ids`` of one page, or in its ``withheld``.
         """
         for run in _runs(rows, wanted):
             begin = 0
@@ -127,13 +127,13 @@ class Fetcher:
                 yield self._fetch_chunk(chunk)
 
     def single(self, execution_id: int) -> RawRow | WithheldExecution | None:
-        """One execution by itself, or why it is not shown; None when n8n has none of that id."""
+        """Return one execution, or why it is withheld; None when n8n has none of that id."""
         found = self._get(execution_id, withheld=False)
         return None if isinstance(found, WithheldExecution) and found.reason == _DELETED else found
 
     def _fetch_chunk(self, chunk: Sequence[ExecutionSummary]) -> FetchedPage:
-        """The data of executions that follow one another in n8n's list."""
-        # A page of one is asked for only to find out whether n8n manages more again.
+        """Fetch executions that follow one another in n8n's list."""
+        # A page of one is requested only to find out whether n8n can return more again.
         found, size = self._list(chunk) if len(chunk) > 1 or self._size.limit == 1 else ({}, 0)
         withheld = []
         for row in chunk:
@@ -151,18 +151,18 @@ class Fetcher:
             executions=tuple(row.raw for row in kept),
             ids=tuple(row.id for row in kept),
             withheld=tuple(withheld),
-            problems=tuple(f"execution {gone.id}: n8n would not show it ({gone.reason})" for gone in withheld),
+            problems=tuple(f"execution {one.id}: n8n did not return its data ({one.reason})" for one in withheld),
             size=size,
         )
 
     def _is_better_alone(self, row: ExecutionSummary, listed: RawRow) -> bool:
-        """Whether asking singly tells more: past the size limit, and the status where lists have none (to 1.110)."""
+        """Return True when a single request returns more: past the size limit, or the status (lists before 1.111)."""
         if listed.withheld:
             return self._api.can_ignore_size_limit
         return not listed.has_status and row.final is None
 
     def _list(self, chunk: Sequence[ExecutionSummary]) -> tuple[dict[int, RawRow], int]:
-        """What a page with data has of these executions, and its size; halved where n8n cannot make the whole."""
+        """Request executions as a page, halved where n8n fails on it. Returns them by id, and the bytes received."""
         try:
             listed = self._api.raw_page(
                 chunk[0].id + 1, len(chunk), overload_attempts=_PAGE_ATTEMPTS, max_bytes=LARGEST_PAGE_BYTES
@@ -186,7 +186,7 @@ class Fetcher:
         return newer | older, newer_size + older_size
 
     def _get(self, execution_id: int, *, withheld: bool) -> RawRow | WithheldExecution:
-        """One execution by itself, or why not."""
+        """Request one execution. Returns it, or why it is withheld."""
         attempts = 1 if self._failed_in_a_row >= _FAILED_IN_A_ROW else _PAGE_ATTEMPTS
         try:
             found = self._api.raw_execution(execution_id, ignore_size_limit=withheld, overload_attempts=attempts)
@@ -197,12 +197,12 @@ class Fetcher:
                 raise
             self._api.check()
             self._failed_in_a_row += 1
-            # An answer, be it 500, costs no time: corrupt executions may stand in a row. Silence would cost hours.
-            self._slow_in_a_row += error.kind not in {Kind.FAILED, Kind.TOO_LARGE}
+            # An answer, even 500, is fast, and corrupt executions may follow one another. Timeouts would take hours.
+            self._slow_in_a_row += error.kind not in {FailureKind.FAILED, FailureKind.TOO_LARGE}
             if self._slow_in_a_row >= _SLOW_IN_A_ROW:
                 raise SourceUnavailableError(
-                    f"n8n lists executions, but fails to hand out their data: {_SLOW_IN_A_ROW} in a row.",
-                    remedy="Its log says more. Nothing was lost, the next run continues.",
+                    f"n8n lists executions, but does not return their data: {_SLOW_IN_A_ROW} in a row.",
+                    remedy="See n8n's log. Nothing was lost; the next run continues.",
                 ) from error
             return WithheldExecution(id=execution_id, reason=error.reason)
         self._failed_in_a_row = self._slow_in_a_row = 0
@@ -216,7 +216,7 @@ class Fetcher:
 
 
 def _runs(rows: Sequence[ExecutionSummary], wanted: Collection[int]) -> Iterator[list[ExecutionSummary]]:
-    """The stretches of wanted rows with no other row between them: what one page can hold."""
+    """Yield the runs of wanted rows without another row between them: a page returns consecutive rows."""
     run: list[ExecutionSummary] = []
     for row in rows:
         if row.id in wanted:

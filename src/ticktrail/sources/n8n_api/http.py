@@ -1,7 +1,7 @@
-"""Asks n8n over HTTP, patiently: one question at a time, asked again while that has a chance.
+"""Send requests to n8n over HTTP, one at a time, with retries.
 
-What an answer means is :mod:`ticktrail.sources.n8n_api.errors`' business. No key, password or header of the user's
-appears in a message, a ``repr`` or a log line.
+:mod:`ticktrail.sources.n8n_api.errors` says what a response means. No key, password or header of the user appears in a
+message, a ``repr`` or a log line.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ticktrail.sources import LARGEST_EXECUTION
 from ticktrail.sources.n8n_api.errors import (
     ApiResponse,
     BadRequestError,
-    Kind,
+    FailureKind,
     NoAnswerError,
     broken_off,
     fault_in,
@@ -37,14 +37,14 @@ from ticktrail.sources.n8n_api.errors import (
 T = TypeVar("T")
 
 _ENCODINGS = {"", "identity", "gzip"}
-"""Encodings of answers that are decoded. Two in a row (``gzip, gzip``) would unpack a kilobyte to a gigabyte."""
+"""Encodings that are decoded. Two in a row (``gzip, gzip``) would decompress a kilobyte to a gigabyte."""
 
-# Without a handler of its own, every retry would be printed on stderr by logging's last resort.
+# Without a handler, logging would print every retry on stderr.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for a connection, for the next bytes, and for a whole answer, in seconds."""
+    """Seconds to wait for a connection, for the next bytes, and for a whole response."""
 
     connect: float = 10.0
     read: float = 60.0
@@ -52,14 +52,14 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how long a question is asked again. Times are in seconds.
+    """How often and how long a request is repeated. Times are in seconds.
 
     Attributes:
-        attempts: at most so many, the first included.
-        total: no new attempt after so long.
+        attempts: maximum number, the first included.
+        total: no new attempt starts after this time.
         wait_initial: before the second attempt; doubles each time up to ``wait_max``, plus up to ``wait_jitter``.
         retry_after_max: the longest ``Retry-After`` that is honoured.
-        starting: how long something that is not n8n may answer in its place (n8n needs up to a minute to start).
+        starting: how long another answer than n8n's is accepted (n8n takes up to a minute to start).
     """
 
     attempts: int = 8
@@ -72,14 +72,14 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One GET.
+    """A GET request.
 
     Attributes:
         path: below the API's prefix.
-        optional: parameters that older releases refuse: left out once n8n said that it does not know them.
-        gzip: whether to ask for compression.
-        overload_attempts: so many where a smaller question may work, instead of the usual number.
-        max_bytes: give up an answer that grows larger, uncompressed.
+        optional: parameters that older releases refuse; left out after n8n refused them.
+        gzip: request compression.
+        overload_attempts: number of attempts where a smaller request may work, instead of the usual number.
+        max_bytes: abort a response that is larger, uncompressed.
     """
 
     path: str
@@ -91,11 +91,11 @@ class ApiRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class N8nHttp:
-    """A connection to n8n's public API that is kept open between questions.
+    """A connection to n8n's public API that is kept open between requests.
 
     Attributes:
         requests: how many were sent.
-        date: the ``Date`` header of the last answer, and when it came (Unix seconds of this machine's clock).
+        date: the ``Date`` header of the last response, and when it arrived (Unix seconds of this machine's clock).
     """
 
     def __init__(
@@ -104,11 +104,11 @@ class N8nHttp:
         *,
         transport: httpx2.BaseTransport | None = None,
         timeouts: Timeouts | None = None,
-        patience: RetryPolicy | None = None,
+        retry_policy: RetryPolicy | None = None,
     ) -> None:
         self.settings = settings
         self._timeouts = timeouts or Timeouts()
-        self._patience = patience or RetryPolicy()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._unknown_parameters: set[str] = set()
         self._client = _client(settings, self._timeouts, transport)
         self.requests = 0
@@ -118,27 +118,27 @@ class N8nHttp:
         return f"N8nHttp({self.settings.base_url!r})"
 
     def knows(self, parameter: str) -> bool:
-        """Whether this n8n may know a query parameter: False once it has refused it."""
+        """Return False after this n8n refused a query parameter."""
         return parameter not in self._unknown_parameters
 
-    def ask(self, question: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
-        """Ask until ``read`` makes something of an answer.
+    def ask(self, request: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
+        """Send a request until ``read`` accepts the response.
 
-        ``read`` raises :class:`msgspec.ValidationError` for JSON in another shape than n8n's and :class:`ValueError`
-        for what is no JSON.
+        ``read`` raises :class:`msgspec.ValidationError` for JSON of another shape than n8n's, and :class:`ValueError`
+        for text that is not JSON.
 
         Raises:
-            NoAnswerError: n8n did not answer as n8n, however often it was asked.
+            NoAnswerError: n8n did not answer, or not as n8n, in any attempt.
             MissingError: 404.
             BadRequestError: 400.
-            SourceRefusedError: n8n, or what stands in front of it, refused.
+            SourceRefusedError: n8n, or a proxy in front of it, refused.
         """
         while True:
             try:
-                return self._ask_patiently(question, read)
+                return self._ask_with_retries(request, read)
             except BadRequestError as error:
                 name = error.unknown_parameter
-                if name is None or name not in question.optional or not self.knows(name):
+                if name is None or name not in request.optional or not self.knows(name):
                     raise
                 self._unknown_parameters.add(name)
 
@@ -146,56 +146,56 @@ class N8nHttp:
         """Close the connection."""
         self._client.close()
 
-    def _ask_patiently(self, question: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
-        patience = self._patience
+    def _ask_with_retries(self, request: ApiRequest, read: Callable[[ApiResponse], T]) -> T:
+        retry_policy = self._retry_policy
         started = time.monotonic()
         attempts = 0
 
         def wait_before_next(error: Exception) -> bool | float:
             nonlocal attempts
             attempts += 1
-            if not isinstance(error, NoAnswerError) or error.kind in {Kind.HOPELESS, Kind.TOO_LARGE}:
+            if not isinstance(error, NoAnswerError) or error.kind in {FailureKind.HOPELESS, FailureKind.TOO_LARGE}:
                 return False
-            if error.kind is Kind.STARTING:
-                return time.monotonic() - started < patience.starting
-            fewer = question.overload_attempts if error.smaller_may_work else None
-            if attempts >= (fewer or patience.attempts):
+            if error.kind is FailureKind.STARTING:
+                return time.monotonic() - started < retry_policy.starting
+            fewer = request.overload_attempts if error.smaller_may_work else None
+            if attempts >= (fewer or retry_policy.attempts):
                 return False
-            return True if error.retry_after is None else min(error.retry_after, patience.retry_after_max)
+            return True if error.retry_after is None else min(error.retry_after, retry_policy.retry_after_max)
 
         for attempt in stamina.retry_context(
             on=wait_before_next,
             attempts=None,
-            timeout=patience.total,
-            wait_initial=patience.wait_initial,
-            wait_max=patience.wait_max,
-            wait_jitter=patience.wait_jitter,
+            timeout=retry_policy.total,
+            wait_initial=retry_policy.wait_initial,
+            wait_max=retry_policy.wait_max,
+            wait_jitter=retry_policy.wait_jitter,
         ):
             with attempt:
-                return self._read(self._ask_once(question), read)
+                return self._read(self._ask_once(request), read)
         raise AssertionError("stamina ends with a result or an error")  # pragma: no cover
 
-    def _read(self, answer: ApiResponse, read: Callable[[ApiResponse], T]) -> T:
+    def _read(self, response: ApiResponse, read: Callable[[ApiResponse], T]) -> T:
         try:
-            return read(answer)
+            return read(response)
         except msgspec.ValidationError:
             raise other_application(self.settings) from None
         except ValueError:
-            # Where the reader stumbled tells the user nothing.
+            # The position of the error does not help the user.
             raise broken_off(self.settings) from None
 
-    def _ask_once(self, question: ApiRequest) -> ApiResponse:
+    def _ask_once(self, request: ApiRequest) -> ApiResponse:
         started = time.monotonic()
-        known = {name: value for name, value in question.optional.items() if self.knows(name)}
+        known = {name: value for name, value in request.optional.items() if self.knows(name)}
         chunks: list[bytes] = []
         length = 0
         self.requests += 1
         try:
             with self._client.stream(
                 "GET",
-                f"{self.settings.base_url}{self.settings.prefix}{question.path}",
-                params={**question.parameters, **known},
-                headers={"accept-encoding": "gzip" if question.gzip else "identity"},
+                f"{self.settings.base_url}{self.settings.prefix}{request.path}",
+                params={**request.parameters, **known},
+                headers={"accept-encoding": "gzip" if request.gzip else "identity"},
             ) as response:
                 self.date = (response.headers.get("date"), time.time())
                 if response.headers.get("content-encoding", "identity").lower() not in _ENCODINGS:
@@ -203,10 +203,10 @@ class N8nHttp:
                 for chunk in response.iter_bytes():
                     chunks.append(chunk)
                     length += len(chunk)
-                    if length > question.max_bytes:
-                        raise too_large(self.settings, question.max_bytes)
+                    if length > request.max_bytes:
+                        raise too_large(self.settings, request.max_bytes)
                     if time.monotonic() - started > self._timeouts.whole:
-                        raise httpx2.ReadTimeout("the whole answer took too long")
+                        raise httpx2.ReadTimeout("the whole response took too long")
         except httpx2.HTTPError as failure:
             raise fault_of(failure, self.settings) from failure
         answer = ApiResponse(
@@ -245,15 +245,15 @@ def _client(settings: N8nSettings, timeouts: Timeouts, transport: httpx2.BaseTra
             transport=transport,
         )
     except (ValueError, ImportError, httpx2.InvalidURL):
-        # The cause is not passed on: it may name the proxy with its password.
+        # The cause is hidden: it may contain the proxy's password.
         raise ConfigurationError(
-            "The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names cannot be used.",
-            remedy="It should look like http://proxy.example.com:3128; or put n8n's host into NO_PROXY.",
+            "The proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY cannot be used.",
+            remedy="It should look like http://proxy.example.com:3128. Or add n8n's host to NO_PROXY.",
         ) from None
 
 
 def _trust(settings: N8nSettings) -> ssl.SSLContext | bool:
-    """The system's certificates, and the user's own beside them."""
+    """Return the system's certificates together with those of N8N_CA_FILE."""
     if settings.ca_file is None:
         return True
     context = ssl.create_default_context()
@@ -261,7 +261,7 @@ def _trust(settings: N8nSettings) -> ssl.SSLContext | bool:
         context.load_verify_locations(cafile=settings.ca_file)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
-            f"N8N_CA_FILE names {settings.ca_file}, which holds no certificate that can be read.",
+            f"N8N_CA_FILE names {settings.ca_file}, which contains no readable certificate.",
             remedy="It should be a PEM file: lines between -----BEGIN CERTIFICATE----- and -----END CERTIFICATE-----.",
         ) from error
     return context

@@ -1,4 +1,4 @@
-"""n8n's list answers as records: which executions exist, and the raw text of those that came with data."""
+"""Parse responses of n8n's API: rows of the execution list, and the raw text of executions with data."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ T = TypeVar("T")
 
 
 class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of a list without data.
+    """A row of the execution list without data.
 
     Attributes:
         status: None up to n8n 1.110, whose list rows have none.
-        started_at: as n8n wrote it (ISO 8601, UTC, milliseconds); None for one that is queued.
-        stopped_at: as n8n wrote it. A waiting execution has one too: it says nothing about being done.
-        finished: true for successful ones only.
+        started_at: as n8n wrote it (ISO 8601, UTC, milliseconds); None for a queued execution.
+        stopped_at: as n8n wrote it. A waiting execution has one too, so it does not mean that n8n has finished.
+        finished: true for successful executions only.
     """
 
     id: int
@@ -35,19 +35,19 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def final(self) -> bool | None:
-        """Whether n8n is done with it; None when the row does not tell (it has no status, and is no success)."""
+        """True when n8n has finished it; None when the row does not say so (no status, and not a success)."""
         if self.status is not None:
             return self.status in FINAL_STATUSES
         return True if self.finished else None
 
 
 class MetadataPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of the list without data, newest first; the only kind of page that is known to be complete.
+    """A page of the list without data, newest first; only such a page is known to be complete.
 
     Attributes:
-        more: whether older executions follow, below the last row's id.
-        problems: what this page leaves open, one sentence each.
-        size: bytes on the wire.
+        more: older executions follow, below the last row's id.
+        problems: one sentence for each doubt about this page.
+        size: bytes received.
     """
 
     rows: tuple[ExecutionSummary, ...]
@@ -57,7 +57,7 @@ class MetadataPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FetchedPage(Page, frozen=True, kw_only=True):
-    """A page that knows its ids.
+    """A page of executions with their ids.
 
     Attributes:
         ids: of ``executions``, in the same order.
@@ -67,7 +67,7 @@ class FetchedPage(Page, frozen=True, kw_only=True):
 
 
 class WorkflowSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One workflow as a choice: ``node_types`` are n8n's, as ``n8n-nodes-base.whatsAppTrigger``, each once."""
+    """A workflow in a list; ``node_types`` are n8n's, such as ``n8n-nodes-base.whatsAppTrigger``, each once."""
 
     id: str
     name: str
@@ -76,7 +76,7 @@ class WorkflowSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawRow(msgspec.Struct, frozen=True):
-    """One execution with data. ``withheld``: n8n found it too large to display; ``started_at`` as n8n wrote it."""
+    """An execution with data. ``withheld``: n8n found it too large to display; ``started_at`` as n8n wrote it."""
 
     id: int
     raw: bytes
@@ -86,7 +86,7 @@ class RawRow(msgspec.Struct, frozen=True):
 
 
 class RawPage(msgspec.Struct, frozen=True, kw_only=True):
-    """A page with data. ``length`` is its size uncompressed, ``size`` on the wire, both in bytes."""
+    """A page with data. ``length`` is its size uncompressed, ``size`` as received, both in bytes."""
 
     rows: tuple[RawRow, ...]
     length: int
@@ -138,13 +138,13 @@ class _WorkflowList(msgspec.Struct, rename="camel"):
 
 
 def cursor_below(execution_id: int, limit: int) -> str:
-    """The cursor of the page that begins right below an id: the same that n8n makes (its ``encodeNextCursor``)."""
+    """Return the cursor of the page that begins below an id, encoded as n8n's ``encodeNextCursor`` does."""
     text = json.dumps({"lastId": str(execution_id), "limit": limit}, separators=(",", ":"))
     return base64.b64encode(text.encode()).decode()
 
 
 def read_rows(body: bytes) -> tuple[list[ExecutionSummary], bool, int]:
-    """A list without data: its rows, whether n8n gave a cursor, and how many rows had no number for an id."""
+    """Parse a list without data. Returns its rows, whether n8n returned a cursor, and how many rows had invalid ids."""
     listed = _decode(body, _RowList)
     rows = []
     for row in listed.data:
@@ -165,9 +165,9 @@ def read_rows(body: bytes) -> tuple[list[ExecutionSummary], bool, int]:
 
 
 def read_raw_rows(body: bytes) -> list[RawRow]:
-    """A list with data: each execution's text as n8n wrote it. A row without a number for an id is left out.
+    """Parse a list with data into the text of each execution as n8n wrote it. Rows with invalid ids are left out.
 
-    Node writes lone surrogates, which msgspec refuses: such a page is cut by a slower, lenient reader.
+    Node writes lone surrogates, which msgspec refuses: a slower, lenient scanner splits such a page.
     """
     try:
         texts = [bytes(raw) for raw in msgspec.json.decode(body, type=_RawList).data]
@@ -185,7 +185,7 @@ def read_raw_rows(body: bytes) -> list[RawRow]:
 
 
 def read_workflows(body: bytes) -> tuple[list[WorkflowSummary], str | None]:
-    """A page of the list of workflows, and the cursor of the next."""
+    """Parse a page of the list of workflows. Returns it with the cursor of the next page."""
     listed = _decode(body, _WorkflowList)
     found = []
     for workflow in listed.data:
@@ -202,12 +202,12 @@ def read_workflows(body: bytes) -> tuple[list[WorkflowSummary], str | None]:
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """Any JSON object."""
+    """Parse any JSON object."""
     return _decode(body, dict[str, Any])
 
 
 def read_execution(body: bytes) -> RawRow:
-    """The answer to the question for one execution."""
+    """Parse the response with one execution."""
     head = _decode(body, _Head)
     number = _number(head.id)
     if number is None:
@@ -234,12 +234,12 @@ def _cut(body: bytes) -> list[bytes]:
         else:
             scanner.value()
     if spans is None or "nextCursor" not in keys:
-        raise msgspec.ValidationError("no list of n8n's")
+        raise msgspec.ValidationError("not a list of n8n's")
     return [scanner.text[start:end].encode("utf-8", "surrogateescape") for start, end in spans]
 
 
 def _decode(body: bytes, kind: type[T]) -> T:
-    """Decode, leniently where msgspec refuses the text itself. Raises ValidationError for another shape."""
+    """Decode, leniently where msgspec refuses the text. Raises ValidationError for another shape."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError:
@@ -250,7 +250,7 @@ def _decode(body: bytes, kind: type[T]) -> T:
 
 
 def _number(value: object) -> int | None:
-    """n8n writes ids as strings since 1.0."""
+    """Return an id as a number, None for an invalid one. n8n writes ids as strings since 1.0."""
     text = str(value)
     return int(text) if text.isascii() and text.isdigit() else None
 

@@ -105,13 +105,13 @@ def test_recorded_pages_give_their_executions() -> None:
 def test_a_file_without_executions_is_said(tmp_path: Path, content: bytes) -> None:
     """A JSON file that holds no execution gives none, and a sentence with its name."""
     path = written(tmp_path, content)
-    assert read(path) == ([], [f"{path}: there is no execution in it"])
+    assert read(path) == ([], [f"{path}: no execution found"])
 
 
 def test_an_empty_file_is_said(tmp_path: Path) -> None:
     """An empty file is named."""
     path = written(tmp_path, b"")
-    assert read(path) == ([], [f"{path}: it is empty"])
+    assert read(path) == ([], [f"{path}: the file is empty"])
 
 
 @pytest.mark.parametrize("name", ["e.jsonl", "e.json"])
@@ -133,7 +133,7 @@ def test_a_damaged_line_costs_itself_only(tmp_path: Path, name: str, place: int,
 def test_entries_that_are_no_executions_are_counted(tmp_path: Path) -> None:
     """Other things between executions are left out and counted, once a file."""
     path = written(tmp_path, b"\n".join([THREE[0], b'{"x":1}', THREE[1], b"[7]"]))
-    assert read(path) == (list(THREE[:2]), [f"{path}: 2 of its entries are no executions"])
+    assert read(path) == (list(THREE[:2]), [f"{path}: 2 of its entries are not executions"])
 
 
 @pytest.mark.parametrize("layout", ["lines", "array", "answer", "indented"])
@@ -161,7 +161,7 @@ def test_a_packed_file_that_is_cut_off_gives_what_is_readable(tmp_path: Path, la
     found, said = read(path)
     assert found == list(corpus()[: len(found)])
     assert len(found) > 300
-    assert said == [f"{path}: it is cut off; what stands before was read"]
+    assert said == [f"{path}: it is truncated; everything before the end was read"]
 
 
 def test_damaged_compression_is_said(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ class Rerouted(httpx2.BaseTransport):
 def far_api(server: N8nServer) -> N8nApi:
     """A source that takes the server for one on the internet."""
     settings = N8nSettings(base_url="https://n8n.example.com", api_key=Secret(server.api_key))
-    return N8nApi(settings, server.workflow_id, transport=Rerouted(server), patience=QUICK)
+    return N8nApi(settings, server.workflow_id, transport=Rerouted(server), retry_policy=QUICK)
 
 
 def test_lists_are_compressed_on_the_way(n8n: N8nServer) -> None:

@@ -66,15 +66,15 @@ def test_n8n_that_starts_is_waited_for(n8n: N8nServer) -> None:
     """While n8n starts it answers 404 in HTML, then 200 in plain text: neither is taken for "nothing there"."""
     n8n.answer(404, b"<pre>Cannot GET /api/v1/executions</pre>", times=2)
     n8n.answer(200, b"n8n is starting up. Please wait", times=2)
-    patience = RetryPolicy(attempts=1, starting=60.0, wait_initial=0.001, wait_max=0.005, wait_jitter=0.0)
-    with api_of(n8n, patience=patience) as api:
+    retry_policy = RetryPolicy(attempts=1, starting=60.0, wait_initial=0.001, wait_max=0.005, wait_jitter=0.0)
+    with api_of(n8n, retry_policy=retry_policy) as api:
         assert len(executions(api.pages())) == 1_020
 
 
 def test_n8n_that_restarts_in_the_middle_is_waited_for(n8n: N8nServer) -> None:
     """n8n may go away and come back during the pass."""
     with api_of(
-        n8n, patience=RetryPolicy(attempts=50, total=20, wait_initial=0.01, wait_max=0.02, wait_jitter=0)
+        n8n, retry_policy=RetryPolicy(attempts=50, total=20, wait_initial=0.01, wait_max=0.02, wait_jitter=0)
     ) as api:
         pages = api.pages()
         found = executions([next(pages)])
@@ -88,8 +88,8 @@ def test_retry_after_is_honoured(n8n: N8nServer, form: str) -> None:
     """The wait that a 429 asks for is kept, in seconds or as a date."""
     later = datetime.now(UTC) + timedelta(seconds=2)
     n8n.answer(429, b"slow down", {"Retry-After": "1" if form == "seconds" else format_datetime(later, usegmt=True)})
-    patience = RetryPolicy(attempts=2, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0)
-    with api_of(n8n, patience=patience) as api:
+    retry_policy = RetryPolicy(attempts=2, wait_initial=0.0, wait_max=0.0, wait_jitter=0.0)
+    with api_of(n8n, retry_policy=retry_policy) as api:
         began = time.monotonic()
         api.metadata()
     assert 0.9 <= time.monotonic() - began < 5
@@ -116,11 +116,11 @@ def test_a_nonsense_retry_after_is_ignored(n8n: N8nServer, nonsense: str) -> Non
 
 
 def failure_of(
-    server: N8nServer, *, patience: RetryPolicy = QUICK, **changes: Any
+    server: N8nServer, *, retry_policy: RetryPolicy = QUICK, **changes: Any
 ) -> SourceRefusedError | SourceUnavailableError:
     """What the first question comes to."""
     with (
-        api_of(server, patience=patience, **changes) as api,
+        api_of(server, retry_policy=retry_policy, **changes) as api,
         pytest.raises((SourceRefusedError, SourceUnavailableError)) as caught,
     ):
         list(api.pages())
@@ -134,7 +134,7 @@ def test_a_refused_key_is_not_tried_again(version: str) -> None:
         error = failure_of(n8n, api_key=Secret("wrong-key"), editor_url="https://n8n.example.com")
         assert isinstance(error, SourceRefusedError)
         assert str(error) == "n8n refused the key. Nothing was lost."
-        assert error.remedy == "Make a new one at https://n8n.example.com/settings/api, then: ticktrail init"
+        assert error.remedy == "Create a new one at https://n8n.example.com/settings/api, then: ticktrail init"
         assert len(n8n.requests) == 1
 
 
@@ -169,7 +169,10 @@ def test_data_that_may_not_be_revealed_is_said(n8n: N8nServer) -> None:
 
 def test_an_unknown_workflow_is_refused(n8n: N8nServer) -> None:
     """n8n answers an empty list for a workflow it does not have; here that is an error with the id in it."""
-    with N8nApi(n8n.settings(), "mistyped", patience=QUICK) as api, pytest.raises(SourceRefusedError, match="mistyped"):
+    with (
+        N8nApi(n8n.settings(), "mistyped", retry_policy=QUICK) as api,
+        pytest.raises(SourceRefusedError, match="mistyped"),
+    ):
         list(api.pages())
 
 
@@ -195,7 +198,7 @@ def test_what_is_not_n8n_is_never_an_empty_list(n8n: N8nServer, status: int, bod
     """Anything but n8n's JSON: asked again for a while, then an error that names the three causes."""
     n8n.answer(status, body, times=None)
     # Long enough for a machine that is busy with other tests.
-    error = failure_of(n8n, patience=msgspec.structs.replace(QUICK, starting=1.0))
+    error = failure_of(n8n, retry_policy=msgspec.structs.replace(QUICK, starting=1.0))
     assert isinstance(error, SourceUnavailableError)
     assert "N8N_BASE_URL" in error.remedy
     assert "N8N_PUBLIC_API_DISABLED" in error.remedy
@@ -261,8 +264,8 @@ def test_an_unknown_host_is_said() -> None:
     """A name that no network knows is named."""
     settings = N8nSettings(base_url="http://nobody.invalid:5678", api_key=Secret("k"))
     with (
-        N8nApi(settings, "w", patience=QUICK) as api,
-        pytest.raises(SourceUnavailableError, match=r"nobody\.invalid is not known"),
+        N8nApi(settings, "w", retry_policy=QUICK) as api,
+        pytest.raises(SourceUnavailableError, match=r"nobody\.invalid cannot be resolved"),
     ):
         list(api.pages())
 
@@ -307,7 +310,7 @@ from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import N8nSettings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 settings = N8nSettings(base_url={n8n.address!r}, api_key=Secret({n8n.api_key!r}))
-with N8nApi(settings, {n8n.workflow_id!r}, patience=RetryPolicy(wait_initial=0.0, wait_max=0.0)) as api:
+with N8nApi(settings, {n8n.workflow_id!r}, retry_policy=RetryPolicy(wait_initial=0.0, wait_max=0.0)) as api:
     print(len(api.metadata().rows))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -350,8 +353,8 @@ def test_an_encoding_that_was_not_requested_is_not_unpacked(n8n: N8nServer, enco
 def test_an_answer_that_never_ends_is_given_up(n8n: N8nServer) -> None:
     """A server that sends a little now and then does not hold everything up for ever."""
     n8n.trickle(8.0, times=None, when=N8nRequest.is_list)
-    patience = RetryPolicy(attempts=1, wait_initial=0.0, wait_max=0.0)
-    with api_of(n8n, timeouts=Timeouts(read=5.0, whole=0.3), patience=patience) as api:
+    retry_policy = RetryPolicy(attempts=1, wait_initial=0.0, wait_max=0.0)
+    with api_of(n8n, timeouts=Timeouts(read=5.0, whole=0.3), retry_policy=retry_policy) as api:
         began = time.monotonic()
         with pytest.raises(SourceUnavailableError, match="in time"):
             api.metadata(limit=10)

@@ -34,7 +34,7 @@ def test_unreadable_executions_are_named_and_cost_nothing_else(version: str) -> 
     assert ids(pages) == [number for number in range(1022, 2, -1) if number not in lost]
     said = problems(pages)
     assert sorted(said) == sorted(
-        f"execution {number}: n8n would not show it ({reason(said, number)})" for number in lost
+        f"execution {number}: n8n did not return its data ({reason(said, number)})" for number in lost
     )
     assert {gone.id for page in pages if isinstance(page, FetchedPage) for gone in page.withheld} == lost
 
@@ -57,7 +57,7 @@ def test_a_poisoned_page_is_halved_down_to_the_execution_at_fault() -> None:
         pages = list(api.pages())
         assert len(n8n.requests) - 2 * usual < 25
     assert set(range(773, 1023)) - set(ids(pages)) == {850}
-    assert problems(pages) == ["execution 850: n8n would not show it (n8n cannot read its data)"]
+    assert problems(pages) == ["execution 850: n8n did not return its data (n8n cannot read its data)"]
 
 
 def test_reasons_are_told_apart() -> None:
@@ -144,7 +144,7 @@ def test_rows_pruned_in_the_middle_are_named(n8n: N8nServer) -> None:
         pages = list(api.pages())
     assert ids(pages) == list(range(1022, 299, -1))
     assert problems(pages) == [
-        f"execution {number}: n8n would not show it (n8n deleted it meanwhile)" for number in range(299, 272, -1)
+        f"execution {number}: n8n did not return its data (n8n deleted it meanwhile)" for number in range(299, 272, -1)
     ]
 
 
@@ -271,7 +271,7 @@ def test_an_execution_that_n8n_cannot_send_is_named(n8n: N8nServer) -> None:
     with api_of(n8n) as api:
         pages = list(api.pages(limit=100))
     assert set(range(923, 1023)) - set(ids(pages)) == {1000}
-    assert problems(pages) == ["execution 1000: n8n would not show it (the connection broke)"]
+    assert problems(pages) == ["execution 1000: n8n did not return its data (the connection broke)"]
 
 
 def test_when_no_data_comes_at_all_it_gives_up(n8n: N8nServer) -> None:

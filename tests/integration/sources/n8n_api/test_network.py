@@ -90,7 +90,7 @@ def test_a_proxy_that_refuses_is_named_as_the_proxy(monkeypatch: pytest.MonkeyPa
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
         settings = N8nSettings(base_url="https://n8n.invalid", api_key=Secret("k"))
-        with N8nApi(settings, "w", patience=QUICK) as api, pytest.raises(SourceUnavailableError) as caught:
+        with N8nApi(settings, "w", retry_policy=QUICK) as api, pytest.raises(SourceUnavailableError) as caught:
             list(api.pages())
     assert "proxy" in str(caught.value)
     assert "NO_PROXY" in caught.value.remedy
@@ -135,7 +135,7 @@ def test_a_connection_that_dies_is_not_taken_for_tls(caplog: pytest.LogCaptureFi
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(5)
         settings = N8nSettings(base_url=f"https://127.0.0.1:{listening.getsockname()[1]}", api_key=Secret("k"))
-        with N8nApi(settings, "w", patience=QUICK) as api:
+        with N8nApi(settings, "w", retry_policy=QUICK) as api:
             server = _hang_up_on(listening, QUICK.attempts)
             with pytest.raises(SourceUnavailableError, match="Nothing was lost"):
                 api.metadata()
