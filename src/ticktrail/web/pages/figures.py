@@ -19,7 +19,7 @@ from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import charts, links, wording
 from ticktrail.web.pages.context import Site, Visitor
 from ticktrail.web.pages.translation import gettext as _
-from ticktrail.web.pages.translation import mark_plural, ngettext
+from ticktrail.web.pages.translation import isolated, mark_plural, ngettext
 from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter
 
 MOST_COLUMNS = 92
@@ -247,7 +247,7 @@ def remarks(visitor: Visitor, summary: Summary, period: Period) -> list[Remark]:
     made = rates.compute_rates(counts, summary.statistics.never)
     found = []
     if made.percentiles:
-        half, nine = (short_duration(made.percentiles[percent]) for percent in (50, 90))
+        half, nine = (isolated(short_duration(made.percentiles[percent])) for percent in (50, 90))
         text = _("Time to deliver: median {half}, 90 % within {nine}; {rest} not delivered so far.")
         found.append(Remark(text=text.format(half=half, nine=nine, rest=wording.number(made.not_delivered))))
     if counts.not_final:

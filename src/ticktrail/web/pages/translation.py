@@ -37,6 +37,11 @@ def mark_plural(one: str, many: str) -> tuple[str, str]:
     return one, many
 
 
+def isolated(text: str) -> str:
+    """A number with its unit, kept in its own order within a sentence that runs from right to left."""
+    return f"\u2068{text}\u2069" if direction(_current.get()) == "rtl" and text else text
+
+
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Make a language current for the block, in this task alone."""

@@ -11,7 +11,7 @@ from ticktrail.messages.rates import Share
 from ticktrail.text.formatting import short_duration
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.pages.translation import gettext as _
-from ticktrail.web.pages.translation import mark
+from ticktrail.web.pages.translation import isolated, mark
 
 AT_LEAST = "≥"
 MINUS = "\N{MINUS SIGN}"
@@ -125,7 +125,7 @@ def day(name: str, now: datetime, zone: tzinfo, *, weekday: bool = True) -> str:
 
 def age(seconds: float) -> str:
     """How long ago something was: ``a moment``, ``12 min``, ``3 h``."""
-    return _("a moment") if seconds < 60 else short_duration(seconds)
+    return _("a moment") if seconds < 60 else isolated(short_duration(seconds))
 
 
 def zone_name(zone: tzinfo, now: datetime) -> str:
@@ -136,7 +136,7 @@ def zone_name(zone: tzinfo, now: datetime) -> str:
     hours, rest = divmod(abs(minutes), 60)
     utc = "UTC" if not minutes else f"UTC{sign}{hours}" + (f":{rest:02}" if rest else "")
     city = str(zone).rpartition("/")[2].replace("_", " ")
-    return utc if city in {"UTC", "GMT"} else _("{city} time, {utc}").format(city=_(city), utc=utc)
+    return utc if city in {"UTC", "GMT"} else _("{city} time, {utc}").format(city=_(city), utc=isolated(utc))
 
 
 def lines(text: str, longest: int) -> str:
@@ -152,7 +152,7 @@ def delay(message: Message) -> str:
     at = reached.get(state.latest_status)
     if sent is None or at is None or at < sent:
         return ""
-    return _("in {time}").format(time=short_duration(at - sent))
+    return _("in {time}").format(time=isolated(short_duration(at - sent)))
 
 
 def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue) -> str:
