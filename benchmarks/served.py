@@ -1,7 +1,7 @@
 """A real ``ticktrail serve``, and those beside it in processes of their own: people who look, news that comes, a sync.
 
 ``python -m benchmarks.served look ADDRESS PATH …`` keeps a tab open at each path as a browser does (the page, then its
-WebSocket, over which the page's own timers are driven) and reloads it every few seconds; ``news STORE`` stores a few
+live updates, after each of which it asks for the page again); ``news STORE`` stores a few
 new statuses four times a second; ``sync ADDRESS STORE`` syncs once and prints how long it took; ``both ADDRESS STORE``
 serves and, for each line on stdin, syncs, in one process as ``ticktrail run`` does. All but ``sync`` go on until stdin
 ends.
@@ -36,11 +36,9 @@ from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen
 
-_RELOAD_SECONDS = 5.0
 _NEWS_SECONDS = 0.25
 _NEWS = 10
 _LONGEST_START_SECONDS = 30.0
-_CLIENT_ID = re.compile(r"'client_id': '([0-9a-f-]{36})'")
 
 
 class Serving(msgspec.Struct, frozen=True):
@@ -168,31 +166,16 @@ def _news(store: str, ended: threading.Event) -> None:
 
 
 async def _look(address: str, path: str) -> None:
-    """A tab. What comes over the socket is read and thrown away; engine.io's pings (``2``) are answered."""
-    from websockets.asyncio.client import connect  # noqa: PLC0415 - the other processes do without
+    """Keep a tab open: load the page, then load it again after each live update."""
+    import httpx2  # noqa: PLC0415 - the other processes do without
 
-    while True:
-        page = (await asyncio.to_thread(fetch, address + path)).decode()
-        found = _CLIENT_ID.search(page)
-        if found is None:
-            raise RuntimeError(f"{path} is no page of NiceGUI's")
-        query = (
-            f"EIO=4&transport=websocket&client_id={found[1]}&next_message_id=0&implicit_handshake=true"
-            "&document_id=benchmark&tab_id=benchmark"
-        )
-        place = f"{address.replace('http', 'ws')}/_nicegui_ws/socket.io/?{query}"
-        async with connect(place, max_size=None, ping_interval=None) as channel:
-            await channel.recv()
-            await channel.send("40")
-            accepted = await channel.recv()
-            if not str(accepted).startswith("40"):
-                raise RuntimeError(f"the socket of {path} was refused: {accepted!r}")
+    async with httpx2.AsyncClient(timeout=None) as client:
+        await client.get(address + path)
+        async with client.stream("GET", f"{address}/live") as events:
             print("begun", flush=True)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_RELOAD_SECONDS):
-                    async for told in channel:
-                        if told == "2":
-                            await channel.send("3")
+            async for told in events.aiter_lines():
+                if told.startswith("event: changed"):
+                    await client.get(f"{address}{path}{'&' if '?' in path else '?'}live={time.time():.3f}")
 
 
 async def _look_at_all(address: str, paths: list[str]) -> None:

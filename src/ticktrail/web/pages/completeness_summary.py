@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from ticktrail.extraction.withheld import REASONS
+from ticktrail.extraction.withheld import REASONS, not_read_text
 from ticktrail.queries.completeness import Completeness
 from ticktrail.stores.coverage import Gap, PendingExecution
 from ticktrail.web.pages import wording as words
@@ -64,6 +64,12 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
                 refused,
             )
         )
+    if known.not_read:
+        reasons = Counter[str]()
+        for one in known.not_read:
+            reasons[not_read_text(one.reason, one.provider)] += one.count
+        count = ngettext("{count} execution", "{count} executions", reasons.total())
+        remarks.append(_("{executions} not read ({reasons})").format(executions=count, reasons=_counted(reasons)))
     if known.never:
         named = _(" or ").join(f"“{name}”" for name in sorted(known.never))
         remarks.append(_("no message ever came with {statuses}: the trigger may filter it").format(statuses=named))
@@ -101,10 +107,14 @@ def reason_text(reason: str, *, masked: bool) -> str:
 def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
     reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
-    listed = ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
+    listed = _counted(reasons)
     return _("{executions} withheld by n8n ({reasons})").format(
         executions=ngettext("{count} execution", "{count} executions", len(hidden)), reasons=listed
     )
+
+
+def _counted(reasons: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
 
 
 def checked(known: Completeness) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from ticktrail.extraction.withheld import not_read_text
 from ticktrail.queries import hints
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.stores.coverage import PendingExecution
@@ -121,6 +122,16 @@ def _workflow(visitor: Visitor, one: WorkflowCompleteness, *, several: bool) -> 
                 reason=visitor.text(reason_text(lost.reason or _("not known"), masked=visitor.masked), 80),
             )
             for lost in facts.lost[-_LOST_LISTED:]
+        ],
+        "not_read": [
+            {
+                "count": wording.number(record.count),
+                "reason": visitor.text(not_read_text(record.reason, record.provider), 80),
+                "execution": str(record.last_execution_id),
+                "href": visitor.execution(workflow_id, str(record.last_execution_id)),
+                "last": _moment(visitor, record.last_at),
+            }
+            for record in facts.not_read
         ],
         "open": [_open(visitor, workflow_id, record) for record in waiting[:_LISTED]],
         "more": max(0, len(waiting) - _LISTED),

@@ -161,13 +161,19 @@ def _changed(visitor: Visitor, choice: UrlFilter, **changes: object) -> str:
 
 
 def _tabs(visitor: Visitor, choice: UrlFilter) -> list[dict[str, Any]]:
-    standing = {name: getattr(choice, name) for name in _NO_STATUS}
-    standing["status"] = tuple(sorted(choice.status))
+    flags = {name: getattr(choice, name) for name in _NO_STATUS if name != "status"}
+    statuses = set(choice.status)
+
+    def is_current(changes: dict[str, Any]) -> bool:
+        wanted = set(changes.get("status", ()))
+        same = statuses <= wanted and bool(statuses) == bool(wanted)
+        return same and all(value == bool(changes.get(name)) for name, value in flags.items())
+
     return [
         {
             "label": _(label),
             "href": _changed(visitor, choice, **{**_NO_STATUS, **changes}),
-            "current": standing == {**_NO_STATUS, **changes},
+            "current": is_current(changes),
         }
         for label, changes in _TABS.values()
     ]
