@@ -34,6 +34,36 @@ def fat_executions(count: int = 200) -> list[bytes]:
     return fat
 
 
+def campaign(rows: int) -> bytes:
+    """One execution that sends to so many people in a loop, every tenth refused."""
+    case = RECORDED.parents[1] / "cases/07-large-campaign-in-one-execution/input.json"
+    execution = json.loads(case.read_text(encoding="utf-8"))[0]
+    runs = execution["data"]["resultData"]["runData"]
+    loop, send = runs["Loop Over Items"], runs["Send"]
+    people = [{"phone": str(966500000000 + row), "template": "order_update|en_US"} for row in range(rows)]
+    runs["Google Sheets"][0]["data"]["main"] = [[{"json": person, "pairedItem": {"item": 0}} for person in people]]
+    runs["Loop Over Items"] = [
+        {
+            **loop[min(row, 1)],
+            "source": [
+                {"previousNode": "Send", "previousNodeRun": row - 1} if row else {"previousNode": "Google Sheets"}
+            ],
+            "data": {"main": [[], [{"json": person, "pairedItem": {"item": row}}]]},
+        }
+        for row, person in enumerate(people)
+    ]
+    source = {"previousNode": "Loop Over Items", "previousNodeOutput": 1}
+    runs["Send"] = [
+        {**send[0], "source": [{**source, "previousNodeRun": row}], "startTime": 1795000000000 + row}
+        for row in range(rows)
+    ]
+    for row, run in enumerate(runs["Send"]):
+        if row % 10:
+            answer = {"messaging_product": "whatsapp", "messages": [{"id": f"wamid.{row}"}]}
+            run["data"] = {"main": [[{"json": answer, "pairedItem": {"item": 0}}]]}
+    return json.dumps(execution).encode()
+
+
 def many_executions(count: int) -> Iterator[bytes]:
     """Small executions for three statuses a message, each message another, n8n's ids falling as in its list."""
     pattern = small_executions()[0]

@@ -358,10 +358,10 @@ def test_damage_costs_itself_only(raw: bytes) -> None:
 def agree(raw: bytes) -> bool:
     """Compare the fast path with the general path; return whether the fast path was taken."""
     execution, problems = decode_execution(raw)
-    fast = None if execution is None or problems else n8n._extract_fast(execution)
+    fast = None if execution is None or problems else n8n.extract_fast(execution)
     if execution is None or fast is None:
         return False
-    assert fast == n8n._extract_general(execution, raw, problems)
+    assert fast == n8n.extract_general(execution, raw, problems)
     return True
 
 

@@ -29,7 +29,7 @@ from ticktrail.extraction.execution import (
     decode_workflow,
     split_runs,
 )
-from ticktrail.extraction.fast_path import plain_events, repeats
+from ticktrail.extraction.fast_path import fast_events, repeats
 from ticktrail.extraction.payload import decode_base64, proven_payloads, queue_message
 from ticktrail.extraction.providers import name_provider
 from ticktrail.extraction.sends import find_sends, may_hold_send
@@ -74,16 +74,16 @@ def extract(raw: bytes) -> Extraction:
             reason="unreadable",
             problems=problems,
         )
-    return (None if problems else _extract_fast(execution)) or _extract_general(execution, raw, problems)
+    return (None if problems else extract_fast(execution)) or extract_general(execution, raw, problems)
 
 
-def _extract_fast(execution: Execution) -> Extraction | None:
+def extract_fast(execution: Execution) -> Extraction | None:
     """Fast path: read a standard execution; None when the general path must decide."""
     execution_id, workflow_id = _identifier(execution.id), _identifier(execution.workflow_id)
     started_at = _instant(execution.started_at)
     if not workflow_id or started_at is None:
         return None
-    events = plain_events(
+    events = fast_events(
         execution,
         execution_id=execution_id,
         workflow_id=workflow_id,
@@ -101,7 +101,7 @@ def _extract_fast(execution: Execution) -> Extraction | None:
     )
 
 
-def _extract_general(execution: Execution, raw: bytes, problems: tuple[str, ...]) -> Extraction:
+def extract_general(execution: Execution, raw: bytes, problems: tuple[str, ...]) -> Extraction:
     """General path: read an execution of any shape."""
     reader = _Reader(execution, raw, list(problems))
     reader.read()
@@ -141,12 +141,17 @@ class _Reader:
         self.read_texts: list[bytes] = []
         self.person_wrote = False
         self.proven_trigger = True
-        self.free_of_words = True
+        self.trigger_values: list[Any] = []
         self.unbelieved: set[str] = set()
         self.provider: str | None = None
         self.started_at = _instant(execution.started_at)
         began = self.started_at or _instant(execution.created_at)
         self.moment = Moment(None, None if began is None else int(began.timestamp()))
+
+    @cached_property
+    def free_of_words(self) -> bool:
+        """Whether the triggers received no text of a person, nor one that may hide the JSON of a status."""
+        return not self.person_wrote and all(map(is_free_of_words, self.trigger_values))
 
     @cached_property
     def nodes(self) -> dict[str, Node]:
@@ -174,7 +179,7 @@ class _Reader:
                 self.execution,
                 execution_id=self.execution_id,
                 workflow_id=self.workflow_id,
-                clean=not self.person_wrote and self.free_of_words,
+                clean=self.free_of_words,
                 pinned=pinned,
             )
             self.sends = found.sends
@@ -240,7 +245,7 @@ class _Reader:
             self.person_wrote = True
         empty = is_clock(kind) or not (value.get("body", value) if isinstance(value, dict) else value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
-        self.free_of_words = self.free_of_words and is_free_of_words(payloads or value)
+        self.trigger_values.append(payloads or value)
         if not believed and self.provider is None and (name := name_provider(json_)) is not None:
             self.provider = name
             self.unbelieved.add("provider")
@@ -256,7 +261,7 @@ class _Reader:
         if not candidates:
             return
         trust = Trust.NOTHING
-        if self.proven_trigger and self.free_of_words and not self.person_wrote:
+        if self.proven_trigger and self.free_of_words:
             trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
         fetched: dict[str, bool] = {}
         if trust is not Trust.NOTHING or any(

@@ -4,7 +4,7 @@ The JavaScript is parsed by tree-sitter, and its tree is walked by a small evalu
 literals and the usual string methods. It has no loops and no I/O, and every expression ends after a bounded number of
 steps. What it does not know, or what the execution does not record, is unknown: never guessed.
 
-Pure. See: docs/decisions/expressions.md and https://docs.n8n.io/data/expressions/
+Pure. See: docs/decisions/0025-expressions.md and https://docs.n8n.io/data/expressions/
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""The plain case, quickly: an execution whose trigger received statuses just as Meta documents them.
+"""Fast path for standard executions: a trigger that received statuses exactly as Meta documents them.
 
-Nine executions in ten are of this kind, and reading them through typed records costs a third of finding statuses in
-any shape. Whatever is not exactly plain (another key, a text with an escape, a node that adds statuses, a user's
-message, anything left on the stack) is left to :mod:`ticktrail.extraction.execution_reader`, whose answer is the
-rule: a property test holds the two to the same result.
+Nine executions in ten are standard. Reading them into typed records takes a third of the general path's time. Whatever
+is not standard (another key, a text with an escape, a node that adds statuses, a user's message, anything left on the
+stack) is left to :mod:`ticktrail.extraction.execution_reader`, whose answer decides: a property test holds both paths
+to the same result. See: docs/decisions/0023-two-extraction-paths.md
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class _Item(
     forbid_unknown_fields=True,
     rename={"webhook_url": "webhookUrl", "execution_mode": "executionMode"},
 ):
-    """What a WhatsApp Trigger puts out (a value and its field), or what a Webhook node does (a request)."""
+    """An item of a WhatsApp Trigger (a value and its field) or of a Webhook node (a request)."""
 
     metadata: _Metadata | None = None
     statuses: list[_Status] = []
@@ -83,10 +83,10 @@ class _Item(
 _decode_item = msgspec.json.Decoder(_Item).decode
 
 
-def plain_events(
+def fast_events(
     execution: Execution, *, execution_id: str, workflow_id: str, execution_timestamp: int
 ) -> tuple[StatusEvent, ...] | None:
-    """The statuses of a plain execution; None when it is not one, or holds none.
+    """Return the statuses of a standard execution, or None when it is not one or holds none.
 
     ``execution_timestamp`` is when it started, Unix seconds.
     """
@@ -116,7 +116,7 @@ def plain_events(
 
 
 def _trigger(execution: Execution) -> Run | None:
-    """The one run of the one trigger of an execution in which nothing else can hold a status or a send."""
+    """Return the only trigger's only run, or None when another part may hold a status or a send."""
     data = execution.data
     if data is None or data.result_data is None or execution.mode not in ("webhook", "trigger", "retry"):
         return None
@@ -152,7 +152,7 @@ def _event(
     workflow_id: str,
     execution_timestamp: int,
 ) -> StatusEvent | None:
-    """The event, or None for what only the long way settles."""
+    """Return the event, or None when the general path must decide."""
     reported, message_id = status.timestamp, status.id
     if len(reported) != 10 or not reported.isdigit() or not message_id.startswith("wamid.") or not status.recipient_id:
         return None
@@ -188,7 +188,7 @@ def _event(
 
 
 def _only_passed_on(execution: Execution, trigger: Run, texts: list[bytes]) -> bool:
-    """Whether no later node put out a status or a send of its own: none of the words, or the trigger's item again."""
+    """Return whether no later node put out a status or a send of its own, but only the trigger's items again."""
     result = execution.data.result_data if execution.data else None
     for runs in ((result.run_data if result else None) or {}).values():
         for run in runs or ():
@@ -199,7 +199,7 @@ def _only_passed_on(execution: Execution, trigger: Run, texts: list[bytes]) -> b
             for _, _, item in run.items():
                 text = bytes(item.json)
                 added = next((text[len(known) - 1 :] for known in texts if text.startswith(known[:-1])), text)
-                if b"statuses" in added or b'"messages"' in added or b'"error"' in added:
+                if b"statuses" in added or b'"messages"' in added or b'"error"' in added or b'"recipient_id"' in added:
                     return False
                 if bytes(item.error) != b"null":
                     return False
@@ -207,5 +207,5 @@ def _only_passed_on(execution: Execution, trigger: Run, texts: list[bytes]) -> b
 
 
 def repeats(text: bytes, known: bytes) -> bool:
-    """Whether an item is ``known`` with nothing about statuses added behind it, as nodes that pass items on do."""
+    """Return whether an item is ``known`` with no statuses added behind it, as nodes that pass items on make it."""
     return text.startswith(known[:-1]) and b"statuses" not in text[len(known) - 1 :]

@@ -30,6 +30,9 @@ from ticktrail.extraction.trust import short_type
 from ticktrail.messages.model import Send, SentBy
 from ticktrail.text.sanitizing import clean_text
 
+_ANSWER_KEYS = (b'messages":', b'messages" :', b'messages\\"', b"messageId", b"message_id", b'"wamid"', b'wamid\\"')
+"""Keys of an answer's wamid, also in JSON inside a text. ``"field": "messages"`` of a webhook is none of them."""
+
 
 class FoundSends(msgspec.Struct, frozen=True):
     """The sends of an execution.
@@ -44,7 +47,7 @@ class FoundSends(msgspec.Struct, frozen=True):
 
 def may_hold_send(raw: bytes) -> bool:
     """Return whether an execution's text can hold a send: an answer has messages or a wamid, a refusal an error."""
-    return (b"messages" in raw and b"wamid." in raw) or b'"error":' in raw or b'"messageId"' in raw
+    return b'"error"' in raw or _is_answer(raw)
 
 
 def find_sends(
@@ -67,7 +70,7 @@ def find_sends(
         sending = is_sending_node(node)
         if run.first and not sending:
             continue
-        for send, believed in _accepted(scene, node, run, sending=sending or (clean and not node.type)):
+        for send, believed in _accepted(scene, node, run, sending=sending or (not node.type and clean)):
             if believed:
                 sends.setdefault(send.key, send)
             else:
@@ -90,9 +93,13 @@ def _may_hold_send(run: Run) -> bool:
     if _present(run.error):
         return True
     return any(
-        b"wamid." in (text := bytes(item.json)) or b'"error"' in text or _present(item.error)
+        b'"error"' in (text := bytes(item.json)) or _present(item.error) or _is_answer(text)
         for _, _, item in run.items()
     )
+
+
+def _is_answer(text: bytes) -> bool:
+    return b"wamid." in text and any(key in text for key in _ANSWER_KEYS)
 
 
 def _present(raw: msgspec.Raw) -> bool:
@@ -139,7 +146,7 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
     """Yield what looks like an accepted send, and whether it is believed."""
     for _, index, item in run.items():
         text = bytes(item.json)
-        if b"wamid." not in text:
+        if not _is_answer(text):
             continue
         value = decode_json(item.json)
         answers = list(_answers(value)) if b"messaging_product" in text else []

@@ -110,7 +110,7 @@ def by_the_general_path(execution: object) -> Extraction:
     raw = json.dumps(execution).encode()
     decoded, problems = decode_execution(raw)
     assert decoded is not None
-    return n8n._extract_general(decoded, raw, problems)
+    return n8n.extract_general(decoded, raw, problems)
 
 
 def facts(event: StatusEvent) -> dict[str, Any]:
