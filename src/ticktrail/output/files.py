@@ -13,7 +13,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -22,6 +22,7 @@ import msgspec
 from ticktrail.errors import ConfigurationError, FatalError
 from ticktrail.output.documents import to_json
 from ticktrail.output.messages import CSV_COLUMNS, flat, harmless
+from ticktrail.output.sends import SEND_COLUMNS, flat_send
 
 FORMATS = ("csv", "jsonl", "jsonl.gz", "xlsx")
 
@@ -52,8 +53,14 @@ class Table(msgspec.Struct, frozen=True, kw_only=True):
     numbers: bool = False
 
 
+Sheet = tuple[Table, Iterable[dict[str, Any]]]
+"""A table and its documents."""
+
 MESSAGES = Table(name="messages", columns=tuple(CSV_COLUMNS), row=flat)
 """Documents as :func:`ticktrail.messages.document.to_document` makes them."""
+
+UNCONFIRMED = Table(name="without status", columns=SEND_COLUMNS, row=flat_send)
+"""Accepted sends that no status confirmed, as :func:`ticktrail.output.sends.send_to_document` makes them."""
 
 
 def format_of(path: Path, named: str | None = None) -> str:
@@ -81,6 +88,7 @@ def write_file(
     table: Table = MESSAGES,
     force: bool = False,
     sheet_rows: int = _SHEET_ROWS,
+    more_sheets: Sequence[Sheet] = (),
 ) -> int:
     """Write documents to a file, in flat memory.
 
@@ -90,6 +98,7 @@ def write_file(
         table: how the documents lie in a spreadsheet; JSON Lines hold them as they are.
         force: replace what is there.
         sheet_rows: rows of a sheet, the heading included; what is more goes to further sheets.
+        more_sheets: further tables, in XLSX only; their rows are not counted.
 
     Returns:
         how many were written.
@@ -101,7 +110,7 @@ def write_file(
     _refuse(path, force=force)
     try:
         with _moved_when_done(path, force=force) as stream:
-            return write_stream(documents, stream, form, table=table, sheet_rows=sheet_rows)
+            return write_stream(documents, stream, form, table=table, sheet_rows=sheet_rows, more_sheets=more_sheets)
     except OSError as error:
         raise FatalError(
             f"{path} could not be written: {error.strerror or type(error).__name__}. Nothing was left there.",
@@ -116,10 +125,11 @@ def write_stream(
     *,
     table: Table = MESSAGES,
     sheet_rows: int = _SHEET_ROWS,
+    more_sheets: Sequence[Sheet] = (),
 ) -> int:
     """Write documents to an open stream and return their number; see :func:`write_file`."""
     if form == "xlsx":
-        return _write_sheets(documents, stream, table, sheet_rows)
+        return _write_sheets([(table, documents), *more_sheets], stream, sheet_rows)
     if form == "csv":
         return _write_csv(documents, stream, table)
     return _write_lines(documents, stream, compressed=form == "jsonl.gz")
@@ -195,15 +205,15 @@ def _write_lines(documents: Iterable[dict[str, Any]], stream: IO[bytes], *, comp
     return count
 
 
-def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table, sheet_rows: int) -> int:
-    """Every text is text: Excel would round long numbers, and turn others into dates."""
+def _write_sheets(tables: Sequence[Sheet], stream: IO[bytes], sheet_rows: int) -> int:
+    """Write every value as text: Excel would round long numbers, and turn others into dates."""
     from xlsxwriter import Workbook  # type: ignore[import-untyped]  # noqa: PLC0415 - loads when chosen
     from xlsxwriter.exceptions import XlsxFileError  # type: ignore[import-untyped]  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:
         workbook = Workbook(_FailingOnce(stream), {"constant_memory": True, "tmpdir": folder})
         try:
-            count = _write_rows(documents, workbook, table, sheet_rows)
+            counts = [_write_rows(documents, workbook, table, sheet_rows) for table, documents in tables]
             workbook.close()
         except XlsxFileError as error:
             raise _cause(error) from None
@@ -212,7 +222,7 @@ def _write_sheets(documents: Iterable[dict[str, Any]], stream: IO[bytes], table:
             for sheet in workbook.worksheets():
                 sheet.row_data_fh.close()
             raise
-    return count
+    return counts[0]
 
 
 class _FailingOnce:

@@ -189,6 +189,15 @@ def matching_sends(chosen: MessageFilter) -> SendFilter | None:
     return SendFilter(**known) if others == MessageFilter() else None  # type: ignore[arg-type]
 
 
+def overdue_sends(chosen: MessageFilter, now: datetime) -> SendFilter | None:
+    """Return the filter of accepted sends that should have a status and have none; None as :func:`matching_sends`."""
+    sends = matching_sends(chosen)
+    if sends is None:
+        return None
+    until = min(overdue_before(now), sends.until_timestamp or sys.maxsize)
+    return msgspec.structs.replace(sends, unconfirmed=True, until_timestamp=until)
+
+
 def statistics_document(found: Statistics) -> dict[str, Any]:
     """Return totals and groups with every count, for programs."""
     totals = rates.compute_rates(found.totals, found.never)

@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from ticktrail.errors import ConfigurationError, FatalError
-from ticktrail.output.files import format_of, write_file
+from ticktrail.output.files import UNCONFIRMED, format_of, write_file
 from ticktrail.output.messages import CSV_COLUMNS
 
 NASTY = ["=1+1", "+966", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\0b\x07", "half \ud83d pair", "\ufffe", "<&>\"'",
@@ -129,6 +129,19 @@ def test_more_rows_than_a_sheet_holds_go_on_in_another(tmp_path: Path) -> None:
     found = sheets(path)
     assert [len(rows) for rows in found] == [10, 10, 5]
     assert [row["messageId"] for rows in found for row in rows] == [f"wamid.{number}" for number in range(25)]
+
+
+def test_accepted_sends_without_a_status_are_a_sheet_of_their_own(tmp_path: Path) -> None:
+    """Beside the messages, which alone are counted; other formats hold one kind of document."""
+    send = {"messageId": "wamid.lost", "conversation_id": "966500000041", "sentBy": {"workflowId": "w"} | dict.fromkeys(
+        ("node", "executionId"), "1")}  # fmt: skip
+    for form in ("xlsx", "csv"):
+        path = tmp_path / f"a.{form}"
+        assert write_file([document(1)], path, form, more_sheets=[(UNCONFIRMED, [send])]) == 1
+    messages, lost = sheets(tmp_path / "a.xlsx")
+    assert [row["messageId"] for row in messages] == ["wamid.1"]
+    assert [row["messageId"] for row in lost] == ["wamid.lost"]
+    assert "wamid.lost" not in (tmp_path / "a.csv").read_text(encoding="utf-8-sig")
 
 
 @pytest.mark.parametrize("form", ["csv", "xlsx", "jsonl", "jsonl.gz"])

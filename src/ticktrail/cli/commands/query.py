@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -136,8 +137,9 @@ def export(
     store: StoreOption = None,
 ) -> None:
     """Write messages to a CSV, XLSX or JSON file."""
-    from ticktrail.messages.document import to_document
+    from ticktrail.messages.document import send_to_document, to_document
     from ticktrail.output import files
+    from ticktrail.queries.statistics import overdue_sends
     from ticktrail.text.formatting import plural
     from ticktrail.text.masking import mask_document
 
@@ -151,14 +153,22 @@ def export(
     chosen = choose(settings)
     with existing_store(settings) as opened:
         documents = (to_document(message, settings.timezone) for message in opened.messages(chosen))
+        sends = overdue_sends(chosen, datetime.now(UTC))
+        lost = [] if sends is None else [send_to_document(send, settings.timezone) for send in opened.sends(sends)]
         if mask:
             documents = (mask_document(document) for document in documents)
+            lost = [mask_document(document) for document in lost]
         if to_stdout:
             count = files.write_stream(documents, sys.stdout.buffer, written_as)
         else:
-            count = files.write_file(documents, file, written_as, force=force)
+            sheets = [(files.UNCONFIRMED, lost)] if lost else []
+            count = files.write_file(documents, file, written_as, force=force, more_sheets=sheets)
         where = "standard output" if to_stdout else str(file)
         say(f"Wrote {plural(count, 'message')} to {where}{', phone numbers masked' if mask else ''}")
+        if lost:
+            in_file = "in a sheet of their own" if written_as == "xlsx" else "not in the file"
+            missing = f"{plural(len(lost), 'accepted message')} without any status for over an hour: {in_file}."
+            say(f"{missing} Type: ticktrail sends --unconfirmed --format csv")
 
 
 def _find(store: Store, text: str) -> Message:
