@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ticktrail.settings.settings import Settings
     from ticktrail.sources.n8n_api.api import N8nApi
     from ticktrail.sources.n8n_api.http import RetryPolicy
+    from ticktrail.sources.n8n_database.executions import N8nDatabase
     from ticktrail.stores import Store
 
 
@@ -24,7 +25,7 @@ class SyncConnections:
 
     settings: Settings
     store: Store
-    apis: list[N8nApi]
+    apis: list[N8nApi | N8nDatabase]
 
     def __init__(self, store_url: str | None, retry: RetryPolicy) -> None:
         self._store_url = store_url
@@ -38,18 +39,20 @@ class SyncConnections:
         Raises:
             ConfigurationError: a setting is missing or malformed.
         """
-        from ticktrail.sources.n8n_api.api import N8nApi
+        from ticktrail.sources.opening import open_workflow
 
         settings = read_settings(self._store_url, quiet=self._was_open)
         if self._stack is not None and settings == self.settings:
             return
         self.close()
-        n8n = settings.require_n8n()
+        settings.require_n8n()
         with ExitStack() as stack:
             self.store = stack.enter_context(open_configured_store(settings))
-            self.apis = [
-                stack.enter_context(N8nApi(n8n, name, retry_policy=self._retry)) for name in settings.workflow_ids
-            ]
+            self.apis = []
+            for name in settings.workflow_ids:
+                workflow = open_workflow(settings, name, self._retry)
+                stack.callback(workflow.close)
+                self.apis.append(workflow)
             self._stack = stack.pop_all()
         self.settings, self._was_open = settings, True
 

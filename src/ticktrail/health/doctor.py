@@ -58,7 +58,13 @@ def examine(
     else:
         tell("checking the store ...")
         of_store, known = check_store(settings, open_configured_store)
-    if unusable & _OF_N8N or not settings.n8n.base_url or not has_way_in(settings):
+    if settings.n8n.database_url is not None:
+        from ticktrail.health.database_check import check_database  # noqa: PLC0415 - loads a driver only where needed
+
+        findings += check_database(settings)
+    if settings.n8n.database_url is not None and not settings.n8n.base_url:
+        pass  # nothing is read through n8n's API
+    elif unusable & _OF_N8N or not settings.n8n.base_url or not has_way_in(settings):
         findings.append(_left_out("n8n", "its settings are missing or malformed (see above)"))
     else:
         from ticktrail.health.n8n_check import check_n8n  # noqa: PLC0415 - loads the HTTP client only where needed

@@ -339,8 +339,8 @@ def _followed(facts: Mapping[str, Facts], settings: Settings, identity: str) -> 
         key = parts[0], parts[1]
         if key not in newest or _age_order(one) > _age_order(newest[key]):
             newest[key] = one
-    if settings.n8n.base_url and settings.workflow_ids:
-        wanted = [(settings.n8n.base_url, name) for name in settings.workflow_ids]
+    if settings.n8n.instance_url and settings.workflow_ids:
+        wanted = [(settings.n8n.instance_url, name) for name in settings.workflow_ids]
         return [newest.get(key, WorkflowCompleteness(instance_url=key[0], workflow_id=key[1])) for key in wanted], True
     latest = max(map(_age_order, newest.values()), default=0.0)
     current = (one for _, one in sorted(newest.items()) if latest - _age_order(one) < _SAME_TIME.total_seconds())

@@ -114,6 +114,27 @@ def default_store_url() -> Secret:
     return Secret(path, path)
 
 
+def parse_n8n_database_url(text: str) -> Secret:
+    """Return n8n's own database: ``postgresql://…``, ``sqlite:///path`` or a path; shown without credentials."""
+    url = unquoted(text)
+    scheme, divider, rest = url.partition("://")
+    if not divider:
+        return Secret(url, url)
+    if scheme.lower() == "sqlite":
+        return Secret(url, url)
+    if scheme.lower() not in {"postgres", "postgresql"}:
+        raise ValueError("it is neither a PostgreSQL address nor the path of n8n's database.sqlite")
+    return Secret(url, f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}")
+
+
+def parse_identifier(text: str) -> str:
+    """Return a name in n8n's database: letters, digits and underscores."""
+    name = text.strip()
+    if not re.fullmatch(r"\w{1,63}", name, re.ASCII):
+        raise ValueError("it has characters other than letters, digits and underscores")
+    return name
+
+
 def database_in(url: str) -> str | None:
     """The database that a MongoDB URI names, unless it is one of MongoDB's own."""
     if not url.lower().startswith(_MONGODB_SCHEMES):

@@ -45,6 +45,8 @@ class N8nSettings(msgspec.Struct, frozen=True, kw_only=True):
         headers: extra ones for whatever stands in front of n8n, name and value.
         ca_file: PEM certificates to trust beside the system's.
         prefix: where the public API is below ``base_url``.
+        database_url: n8n's own database, read instead of its API; ``database_schema`` and ``database_table_prefix``
+            are n8n's ``DB_POSTGRESDB_SCHEMA`` and ``DB_TABLE_PREFIX``.
     """
 
     base_url: str = ""
@@ -55,6 +57,14 @@ class N8nSettings(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, Secret], ...] = ()
     ca_file: Path | None = None
     prefix: str = DEFAULT_API_PREFIX
+    database_url: Secret | None = None
+    database_schema: str | None = None
+    database_table_prefix: str = ""
+
+    @property
+    def instance_url(self) -> str:
+        """Name of this n8n in the sync state: execution ids are its own. Without an address, its database's."""
+        return self.base_url or str(self.database_url or "")
 
 
 class MongodbSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +141,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: names everything that is missing, and what to type.
         """
-        missing = [] if self.n8n.base_url else ["N8N_BASE_URL"]
-        if not (self.n8n.api_key or self.n8n.basic_user or self.n8n.headers):
+        missing = [] if self.n8n.base_url or self.n8n.database_url else ["N8N_BASE_URL"]
+        if not (self.n8n.api_key or self.n8n.basic_user or self.n8n.headers or self.n8n.database_url):
             missing.append("N8N_API_KEY")
         if workflow and not self.workflow_ids:
             missing.append("WORKFLOW_ID_WHATSAPP")
@@ -173,6 +183,13 @@ SETTINGS = {
         Setting("N8N_HEADERS", "X-Access-Token: abc; X-Other: def", secret=True),
         Setting("N8N_CA_FILE", "/etc/ssl/company-ca.pem"),
         Setting("N8N_API_PREFIX", DEFAULT_API_PREFIX),
+        Setting(
+            "N8N_DATABASE_URL",
+            "postgresql://reader:password@host/n8n, or a file: /home/node/.n8n/database.sqlite",
+            secret=True,
+        ),
+        Setting("N8N_DATABASE_SCHEMA", "public"),
+        Setting("N8N_DATABASE_TABLE_PREFIX", "n8n_"),
         Setting("WORKFLOW_ID_WHATSAPP", "bcHn4wXXcVuTsjYB, or several with commas"),
         Setting("MONGODB_URI", "mongodb://user:password@host:27017/n8n_whatsapp", secret=True),
         Setting("MONGODB_DATABASE", "n8n_whatsapp"),
@@ -309,6 +326,9 @@ class _Loader:
             headers=self._read("N8N_HEADERS", values.parse_headers) or (),
             ca_file=self._read("N8N_CA_FILE", self._existing_file),
             prefix=prefix,
+            database_url=self._read("N8N_DATABASE_URL", values.parse_n8n_database_url),
+            database_schema=self._read("N8N_DATABASE_SCHEMA", values.parse_identifier),
+            database_table_prefix=self._read("N8N_DATABASE_TABLE_PREFIX", values.parse_identifier) or "",
         )
 
     def _receiver(self, store_url: Secret) -> ReceiverSettings:

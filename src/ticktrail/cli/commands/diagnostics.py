@@ -101,7 +101,7 @@ def _coverage(settings: Settings, store: Store, workflow_id: str | None) -> Cove
 
     if workflow_id is None:
         return Coverage()
-    return store.sync_state.load_coverage(scope_of(settings.n8n.base_url, workflow_id, store))
+    return store.sync_state.load_coverage(scope_of(settings.n8n.instance_url, workflow_id, store))
 
 
 @contextmanager

@@ -277,7 +277,7 @@ def _sync_once(
     settings, store = connections.settings, connections.store
     with annotating(settings, store, wanted=annotate, everything=full) as after_write:
         context = SyncContext(
-            instance_url=settings.n8n.base_url,
+            instance_url=settings.n8n.instance_url,
             holder=holder,
             is_gone=is_gone,
             instance=settings.instance,
@@ -298,7 +298,7 @@ def _silent_faults(connections: SyncConnections, interval: float) -> Iterator[Fi
     yield from find_silent_faults(connections.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
     facts = connections.store.sync_state.facts()
     for workflow_id in connections.settings.workflow_ids:
-        workflow = facts.get(scope_of(n8n.base_url, workflow_id, connections.store))
+        workflow = facts.get(scope_of(n8n.instance_url, workflow_id, connections.store))
         if workflow is not None:
             finding = check_sync_interval(workflow, interval=interval, workflow_id=workflow_id, now=now)
             if finding is not None:

@@ -1,0 +1,217 @@
+"""Reading executions from n8n's own database: SQLite files as n8n leaves them, and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import n8n_database
+from tests.support.recordings import corpus, recording
+
+from ticktrail.errors import SourceRefusedError, SourceUnavailableError
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.sources.n8n_database.connection import open_database
+from ticktrail.sources.n8n_database.executions import N8nDatabase
+
+EXECUTIONS = corpus()[:60]
+WORKFLOW: str = json.loads(EXECUTIONS[0])["workflowId"]
+
+
+def open_executions(url: str, workflow_id: str = WORKFLOW) -> N8nDatabase:
+    """The executions of one workflow."""
+    return N8nDatabase(open_database(url, None), workflow_id)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL with n8n's tables, read by a role that may only select from them."""
+    if n8n_database.programs() is None:
+        pytest.skip("PostgreSQL is not installed (scripts/postgresql)")
+    import psycopg  # noqa: PLC0415 - only where PostgreSQL is installed
+
+    folder = tmp_path_factory.mktemp("postgresql")
+    folder.parent.chmod(0o755)
+    folder.parent.parent.chmod(0o755)
+    with n8n_database.postgresql(folder) as url:
+        with psycopg.connect(url) as connection:
+            n8n_database.fill(connection, EXECUTIONS, mark="%s")
+            connection.execute("CREATE ROLE reader LOGIN")
+            connection.execute("GRANT SELECT ON execution_entity, execution_data, workflow_entity TO reader")
+        yield url.replace("postgres@", "reader@")
+
+
+@pytest.fixture(params=["2.41", "1.68", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """n8n's database as three installations have it."""
+    if request.param == "postgresql":
+        yield request.getfixturevalue("postgres_url")
+        return
+    old = request.param == "1.68"
+    path = tmp_path / "database.sqlite"
+    columns = n8n_database.OLD_COLUMNS if old else n8n_database.COLUMNS
+    with n8n_database.sqlite_database(path, EXECUTIONS, columns=columns, wal=not old):
+        yield str(path)
+
+
+def test_the_list_holds_every_execution_newest_first(url: str) -> None:
+    """Pages of the list follow each other without overlap, with n8n's times as its API writes them."""
+    expected = sorted((json.loads(text) for text in EXECUTIONS), key=lambda one: -int(one["id"]))
+    with open_executions(url) as source:
+        first = source.metadata(limit=25)
+        second = source.metadata(first.rows[-1].id, limit=100)
+    rows = [*first.rows, *second.rows]
+    assert (first.more, second.more) == (True, False)
+    assert [(row.id, row.status, row.started_at, row.stopped_at) for row in rows] == [
+        (int(one["id"]), one["status"], one["startedAt"], one["stoppedAt"]) for one in expected
+    ]
+
+
+def test_executions_say_what_the_api_says(url: str) -> None:
+    """Extraction finds the same events in a row of the database as in the API's answer."""
+    with open_executions(url) as source:
+        found = [raw for page in source.pages() for raw in page.executions]
+    by_id = {json.loads(raw)["id"]: extract(raw) for raw in found}
+    assert by_id.keys() == {json.loads(text)["id"] for text in EXECUTIONS}
+    for text in EXECUTIONS:
+        expected = extract(text)
+        assert by_id[json.loads(text)["id"]].events == expected.events
+
+
+def test_an_unknown_workflow_is_refused(url: str) -> None:
+    """An empty list of a workflow that n8n does not have is an error, not an empty answer."""
+    with open_executions(url, "nothing") as source, pytest.raises(SourceRefusedError, match="no workflow nothing"):
+        source.metadata()
+
+
+def test_a_single_execution(url: str) -> None:
+    """One execution by its id; None when n8n has deleted it."""
+    number = int(json.loads(EXECUTIONS[0])["id"])
+    with open_executions(url) as source:
+        found = source.single(number)
+        assert found is not None
+        assert found.id == number
+        assert source.single(10**9) is None
+
+
+def test_soft_deleted_and_unfinished_executions_are_read(tmp_path: Path) -> None:
+    """What the API hides is in the database: soft-deleted rows, and running ones with their payload."""
+    path = tmp_path / "database.sqlite"
+    first, second = (int(json.loads(text)["id"]) for text in EXECUTIONS[:2])
+    with n8n_database.sqlite_database(path, EXECUTIONS[:2]) as n8n:
+        n8n.execute("UPDATE execution_entity SET deletedAt = '2026-11-22 00:00:00.000' WHERE id = ?", (first,))
+        n8n.execute("UPDATE execution_entity SET status = 'running', finished = 0 WHERE id = ?", (second,))
+        n8n.commit()
+        with open_executions(str(path)) as source:
+            listed = source.metadata()
+            pages = list(source.fetch(listed, {first, second}))
+    assert {row.id: row.final for row in listed.rows} == {first: True, second: False}
+    assert sorted(number for page in pages for number in page.ids) == sorted((first, second))
+
+
+def test_missing_data_is_withheld(tmp_path: Path) -> None:
+    """An execution without a row of data is named with its reason, and costs the others nothing."""
+    path = tmp_path / "database.sqlite"
+    number = int(json.loads(EXECUTIONS[0])["id"])
+    with n8n_database.sqlite_database(path, EXECUTIONS[:2]) as n8n:
+        n8n.execute("DELETE FROM execution_data WHERE executionId = ?", (number,))
+        n8n.commit()
+        with open_executions(str(path)) as source:
+            (page,) = source.pages()
+    assert [(one.id, one.reason) for one in page.withheld] == [(number, "no_data")]
+    assert len(page.executions) == 1
+
+
+def test_data_in_files_is_read_from_its_bundle(tmp_path: Path) -> None:
+    """In n8n's filesystem mode the data is in a file beside the database."""
+    path = tmp_path / "database.sqlite"
+    ((row, data, workflow),) = n8n_database.rows([recording("execution_whatsapp_trigger_failed")])
+    text = recording("execution_whatsapp_trigger_failed")
+    with n8n_database.sqlite_database(path, [text]) as n8n:
+        n8n.execute("UPDATE execution_entity SET storedAt = 'fs'")
+        n8n.execute("DELETE FROM execution_data")
+        n8n.commit()
+        folder = (
+            tmp_path / "storage" / "workflows" / row["workflowId"] / "executions" / str(row["id"]) / "execution_data"
+        )
+        folder.mkdir(parents=True)
+        (folder / "bundle.json").write_text(json.dumps({"data": data, "workflowData": json.loads(workflow)}))
+        with open_executions(str(path), row["workflowId"]) as source:
+            ((raw,),) = [page.executions for page in source.pages()]
+    assert extract(raw).events == extract(text).events != ()
+
+
+def test_nothing_is_left_beside_a_file_that_nothing_has_open(tmp_path: Path) -> None:
+    """While n8n is down, reading creates no -wal and -shm file: n8n could not open its database again."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:2]):
+        pass
+    assert [file.name for file in tmp_path.iterdir()] == ["database.sqlite"]
+    with open_executions(str(path)) as source:
+        assert len(source.metadata().rows) == 2
+    assert [file.name for file in tmp_path.iterdir()] == ["database.sqlite"]
+
+
+def test_a_reader_holds_no_lock_between_reads(tmp_path: Path) -> None:
+    """n8n writes between two reads of the same source, in both journal modes."""
+    for wal in (True, False):
+        path = tmp_path / f"{wal}.sqlite"
+        with n8n_database.sqlite_database(path, EXECUTIONS[:5], wal=wal) as n8n, open_executions(str(path)) as source:
+            source.metadata()
+            n8n.execute("PRAGMA busy_timeout = 0")
+            n8n.execute("DELETE FROM execution_entity WHERE id = (SELECT max(id) FROM execution_entity)")
+            n8n.commit()
+            assert len(source.metadata().rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "There is no n8n database"), (b"no database at all" * 100, "cannot be read as a SQLite database")],
+)
+def test_a_wrong_file_names_the_setting(tmp_path: Path, content: bytes | None, words: str) -> None:
+    """A missing or foreign file is an error that names N8N_DATABASE_URL."""
+    path = tmp_path / "database.sqlite"
+    if content is not None:
+        path.write_bytes(content)
+    with open_executions(str(path)) as source, pytest.raises(SourceRefusedError, match=words) as caught:
+        source.metadata()
+    assert "N8N_DATABASE_URL" in caught.value.remedy
+
+
+def test_another_database_is_refused(tmp_path: Path) -> None:
+    """A SQLite file without n8n's tables is refused by name."""
+    path = tmp_path / "other.sqlite"
+    sqlite3.connect(path).execute("CREATE TABLE t (x)").connection.close()
+    with open_executions(str(path)) as source, pytest.raises(SourceRefusedError, match="execution_entity"):
+        source.metadata()
+
+
+def test_postgresql_that_is_away_is_waited_for() -> None:
+    """Nobody listens: a retriable error without the password."""
+    url = "postgresql://reader:secret@127.0.0.1:9/n8n"
+    with open_executions(url) as source, pytest.raises(SourceUnavailableError) as caught:
+        source.metadata()
+    assert "secret" not in str(caught.value) + caught.value.remedy
+
+
+def test_a_role_without_rights_is_told_what_to_grant(postgres_url: str) -> None:
+    """Missing rights are named with the tables to grant."""
+    import psycopg  # noqa: PLC0415 - only where PostgreSQL is installed
+
+    with psycopg.connect(postgres_url.replace("reader@", "postgres@")) as connection:
+        connection.execute("CREATE ROLE stranger LOGIN")
+    url = postgres_url.replace("reader@", "stranger@")
+    with open_executions(url) as source, pytest.raises(SourceRefusedError) as caught:
+        source.metadata()
+    assert "SELECT" in caught.value.remedy or "N8N_DATABASE_URL" in caught.value.remedy
+
+
+def test_the_reader_cannot_write(postgres_url: str) -> None:
+    """Every session is read-only, whatever the role may do."""
+    database: Any = open_database(postgres_url.replace("reader@", "postgres@"), None)
+    with pytest.raises(SourceRefusedError, match="read-only"):
+        database.read("DELETE FROM execution_entity RETURNING 1")
+    database.close()
