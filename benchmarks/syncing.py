@@ -16,11 +16,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from tests.support import n8n_database
 from tests.support.invented_messages import WORKFLOW
 
 from benchmarks.measure import line, ratio, seconds
+from benchmarks.n8n_process import made
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.sources.n8n_database.connection import open_database
+from ticktrail.sources.n8n_database.executions import N8nDatabase
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import SyncContext, sync_workflow
@@ -45,9 +49,24 @@ def run() -> None:
             f"{ratios[1]:.2f} x downloading the same pages ({ours[0]:.1f} s and {plain[0]:.1f} s; "
             f"{ratios[0]:.2f} to {ratios[2]:.2f})",
         )
+        if paced:
+            _measure_database(ours[0])
     with n8n(_BACKFILL // 10) as (address, _):
         small = _child("backfill", address)
     line("its peak memory", f"{ours[1]:.0f} MB, {ours[1] / small[1]:.2f} x that of {_BACKFILL // 10:,} executions")
+
+
+def _measure_database(through_api: float) -> None:
+    """Sync the same executions from n8n's SQLite file, beside a sync through its API."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "database.sqlite"
+        texts = [json.dumps(made(number)).encode() for number in range(1, _BACKFILL + 1)]
+        with n8n_database.sqlite_database(path, texts):
+            taken = sorted(_child("database", str(path))[0] for _ in range(3))
+    line(
+        f"backfill of {_BACKFILL:,} executions from n8n's database",
+        f"{through_api / taken[1]:.1f} x as fast as through its API ({taken[1]:.1f} s and {through_api:.1f} s)",
+    )
 
 
 def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
@@ -78,7 +97,7 @@ def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
         )
 
 
-def sync(api: N8nApi, store: Store) -> SyncReport:
+def sync(api: N8nApi | N8nDatabase, store: Store) -> SyncReport:
     """One sync of everything that is new."""
     return sync_workflow(api, store, SyncContext(instance_url="https://n8n.example.com", holder="bench"))
 
@@ -130,7 +149,10 @@ def _child(what: str, address: str) -> tuple[float, float]:
 
 
 def _main(what: str, address: str) -> None:
-    with open_api(address) as api:
+    opened: N8nApi | N8nDatabase = (
+        N8nDatabase(open_database(address, None), WORKFLOW) if what == "database" else open_api(address)
+    )
+    with opened as api:
         if what == "download":
             taken = seconds(lambda: sum(page.size for page in api.pages()))
         else:

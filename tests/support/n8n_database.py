@@ -77,7 +77,8 @@ def fill(connection: Any, executions: Sequence[bytes], *, columns: Sequence[str]
     for name, text in workflows.items():
         nodes = json.dumps((json.loads(text) or {}).get("nodes"))
         cursor.execute(
-            f"INSERT INTO workflow_entity VALUES ({mark}, {mark}, {mark}, {mark})", (name, name, True, nodes)
+            f"INSERT INTO workflow_entity VALUES ({mark}, {mark}, {mark}, {mark})",  # noqa: S608
+            (name, name, True, nodes),
         )
     connection.commit()
 

@@ -158,6 +158,8 @@ def test_n8ns_own_variables_are_no_mistakes(tmp_path: Path, name: str) -> None:
         "TICKTRAIL_FORWARD_URL": "http://127.0.0.1:5678",
         "TICKTRAIL_FORWARD": "all",
         "TICKTRAIL_RECEIVE_PORT": "8788",
+        "N8N_DATABASE_SCHEMA": "public",
+        "N8N_DATABASE_TABLE_PREFIX": "n8n_",
         "WORKFLOW_ID_WHATSAPP": "a",
         "MONGODB_DATABASE": "a",
         "N8N_API_PREFIX": "a",
