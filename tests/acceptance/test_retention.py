@@ -78,7 +78,7 @@ def test_forget_shows_what_there_is_then_erases_it_for_good(
 
     again = ticktrail("sync", "--from", str(CORPUS), *STORE)
     assert again.returncode == 0, again.stderr
-    assert "left out (forgotten people" in again.stdout
+    assert "left out (erased people" in again.stdout
     assert [message["messageId"] for message in held(ticktrail)] == [message["messageId"] for message in rest]
     assert "forgotten before" in ticktrail("forget", who, "--yes", *STORE).stdout
 

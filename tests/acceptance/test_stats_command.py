@@ -114,7 +114,7 @@ def test_the_report_says_each_figure_with_its_parts(ticktrail: Ticktrail, ledger
     assert done.returncode == 0
     first, *lines = done.stdout.splitlines()
     assert first.startswith("All messages · Asia/Riyadh · ")
-    assert "84.2 % (337 of 400 sent; 39 still on the way, 24 failed)" in done.stdout
+    assert "84.2 % (337 of 400 sent; 39 pending, 24 failed)" in done.stdout
     assert "≥ 66.2 % (223 of 337 delivered)" in done.stdout
     assert "(337 measured; 63 not delivered)" in done.stdout
     assert "\x1b" not in done.stdout

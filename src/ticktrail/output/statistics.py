@@ -1,4 +1,4 @@
-"""Rates → text for people, JSON, JSON Lines and CSV for programs. Opens nothing, knows no store."""
+"""Write statistics: text for people, JSON Lines and CSV for programs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ from ticktrail.output.messages import harmless
 from ticktrail.output.terminal import console
 from ticktrail.queries import hints as teaching
 from ticktrail.queries.statistics import Statistics
-from ticktrail.text.formatting import date_time, short_duration
+from ticktrail.text.formatting import date_time, plural, short_duration
 
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
 _WIDE = 100
+_NARROWEST_NAME = 12
 _NAMELESS = {
     Grouping.DAY: "no time",
     Grouping.HOUR: "no time",
@@ -66,7 +67,7 @@ def write_report(report: Statistics, stream: TextIO) -> None:
 
 
 def write_rows(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -> None:
-    """Documents of groups, or the totals alone, as CSV or one a line (``jsonl``), as they come."""
+    """Write documents of groups, or of the totals, as CSV or JSON Lines, one by one."""
     if form == "jsonl":
         ascii_only = not can_show(stream, "✓é漢")
         stream.writelines(to_json(document, ascii_only=ascii_only) + "\n" for document in documents)
@@ -80,7 +81,7 @@ def write_rows(documents: Iterable[dict[str, Any]], form: str, stream: TextIO) -
 
 
 class _Writer:
-    """Lines and tables on one stream, in characters that it can show."""
+    """Writes lines and tables to one stream, in characters that it can show."""
 
     def __init__(self, stream: TextIO) -> None:
         self._out: Console = console(stream)
@@ -91,7 +92,7 @@ class _Writer:
         self._out.print(Text(self._shown(text), style=style or ""), soft_wrap=False)
 
     def lines(self, texts: Iterable[str]) -> None:
-        """Paragraphs; one that begins with a space stands as it is, to be copied."""
+        """Write paragraphs; one that begins with a space is not wrapped, so that it can be copied."""
         for text in texts:
             self._out.print(Text(self._shown(text)), soft_wrap=text.startswith(" "), width=min(self._out.width, _WIDE))
 
@@ -103,7 +104,7 @@ class _Writer:
         return text
 
     def fact(self, label: str, text: str) -> None:
-        """A labelled line; where it is too long, it goes on below its beginning."""
+        """Write a labelled line; a long text is wrapped below its beginning."""
         table = Table.grid(padding=0)
         table.add_column(width=_LABEL_WIDTH, no_wrap=True)
         table.add_column()
@@ -119,7 +120,7 @@ class _Writer:
 
     def totals(self, made: Rates, by: Grouping | None, *, sends_known: bool | None) -> None:
         counts = made.counts
-        rest = f"; {counts.on_the_way:,} still on the way, {counts.failed:,} failed"
+        rest = f"; {counts.on_the_way:,} pending, {counts.failed:,} failed"
         self.composition(counts)
         if sends_known is not None:
             self.fact("accepted", stats.accepted_text(counts, sends_known=sends_known))
@@ -132,30 +133,32 @@ class _Writer:
             self.fact("billable", _billing(counts))
         categories = sum(category is not None for category in stats.billing(counts.prices))
         if categories > 1 and by is not Grouping.CATEGORY:
-            self.fact("mixed", f"{categories} pricing categories together: --by category tells them apart")
+            self.fact("mixed", f"{categories} pricing categories together: use --by category")
         if counts.conflicts:
-            self.fact("in conflict", f"{counts.conflicts:,} delivered, although WhatsApp also reported an error")
+            self.fact("in conflict", f"{counts.conflicts:,} delivered although WhatsApp also reported an error")
         if counts.other:
-            self.fact("other", f"{_messages(counts.other)} with no delivery status so far (deleted, warning, …)")
+            self.fact(
+                "other", f"{plural(counts.other, 'message')} with no delivery status so far (deleted, warning, …)"
+            )
         if counts.not_final:
-            self.fact("not final", f"{_messages(counts.not_final)} younger than 24 hours: these figures still move")
+            self.fact("provisional", f"{plural(counts.not_final, 'message')} younger than 24 hours: rates may change")
         left_out = [
             f"{count:,} {what}"
             for count, what in ((counts.groups, "to groups"), (counts.tests, "of Meta's test messages"))
             if count
         ]
         if left_out:
-            self.fact("left out", " and ".join(left_out) + ", of all figures above")
+            self.fact("not counted", " and ".join(left_out))
 
     def composition(self, counts: Counts) -> None:
-        """One bar for all that was sent, with the parts it is made of."""
+        """Write one bar for all messages sent, with its parts."""
         if not counts.sent:
             return
         width = min(self._out.width, _WIDE) - 1
         drawn = (
             (counts.read, "█", "#", "bright_blue", "read"),
             (counts.delivered - counts.read, "▓", "=", "default", "delivered"),
-            (counts.on_the_way, "░", ".", "dim", "on the way"),
+            (counts.on_the_way, "░", ".", "dim", "pending"),
             (counts.failed, _CROSS, "x", "bold red", "failed"),
         )
         shown, legend = Text(), Text()
@@ -181,15 +184,15 @@ class _Writer:
         if by is Grouping.ERROR:
             self.failures([*found.shown, Group(key=None, counts=nameless)])
         else:
-            self.table(by, made)
+            self.table(by, made, "accepted" if report.sends_known else "messages")
         if by is not Grouping.ERROR and any(figures.counts.not_final for _, figures in made):
-            self.line("* not final: some of these messages are younger than 24 hours", "dim")
+            self.line("* provisional: some of these messages are younger than 24 hours", "dim")
         if found.named > len(found.shown):
             order = "the latest" if by in TIMES else "those with most failures first"
             self.line(f"{len(found.shown):,} of {found.named:,} shown, {order}; --limit shows more", "dim")
 
     def lines_of_time(self, groups: Iterable[Group]) -> None:
-        """How many messages were sent, and how many failed, as lines."""
+        """Write how many messages were sent, and how many failed, as sparklines."""
         everything = [group.counts for group in groups]
         width = self._out.width - _LABEL_WIDTH - 1
         drawn: tuple[tuple[str, Callable[[Counts], int], str], ...] = (
@@ -202,30 +205,31 @@ class _Writer:
             self._out.print(line.append(sparkline(values, blocks=self._blocks), style))
         self.line()
 
-    def table(self, by: Grouping, made: list[tuple[Text, Rates]]) -> None:
+    def table(self, by: Grouping, made: list[tuple[Text, Rates]], counted: str) -> None:
+        """Write a row for each group. ``counted`` heads the number of messages, with those without a status."""
         wide = self._out.width >= _WIDE
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        table.add_column(_HEADINGS.get(by, by.value))
-        table.add_column("messages", justify="right", no_wrap=True)
-        bar_width = 20 if wide else 10
+        with_unconfirmed = any(figures.counts.unconfirmed for _, figures in made)
+        table.add_column(_HEADINGS.get(by, by.value), min_width=_NARROWEST_NAME)
+        table.add_column(counted, justify="right", no_wrap=True)
+        bar_width = 20 if wide and not with_unconfirmed else 10
         table.add_column("", width=bar_width, no_wrap=True)
         table.add_column("delivered", justify="right", no_wrap=True)
         table.add_column(self._shown("read ≥"), justify="right", no_wrap=True)
         table.add_column("failed", justify="right", no_wrap=True)
-        table.add_column("on the way", justify="right", no_wrap=True)
-        with_unconfirmed = any(figures.counts.unconfirmed for _, figures in made)
+        table.add_column("pending", justify="right", no_wrap=True)
         if with_unconfirmed:
             table.add_column("no status", justify="right", no_wrap=True)
         with_times = wide and by in WITH_DETAILS
         if with_times:
-            table.add_column("half within", justify="right", no_wrap=True)
+            table.add_column("median", justify="right", no_wrap=True)
         for name, figures in made:
             counts = figures.counts
             mark = "*" if counts.not_final else " "
             share = figures.delivered.part / figures.delivered.whole if figures.delivered.whole else 0.0
             row: list[str | Text] = [
                 name,
-                f"{counts.messages:,}",
+                f"{counts.accepted:,}",
                 bar(share, bar_width, blocks=self._blocks) if figures.delivered.missing is None else "",
                 self._shown(_cell(figures.delivered)) + mark,
                 self._shown(_cell(figures.read)),
@@ -235,13 +239,13 @@ class _Writer:
             if with_unconfirmed:
                 row.append(Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"))
             if with_times:
-                half = figures.percentiles.get(50)
-                row.append("" if half is None else short_duration(half))
+                median = figures.percentiles.get(50)
+                row.append("" if median is None else short_duration(median))
             table.add_row(*row)
         self._out.print(table)
 
     def failures(self, groups: Iterable[Group]) -> None:
-        """Each error, the people it kept messages from, and how many messages; the last is what has no code."""
+        """Write each error with the people and messages it concerns; the last row is failures without a code."""
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
         table.add_column("error")
         table.add_column("people", justify="right", no_wrap=True)
@@ -261,7 +265,7 @@ class _Writer:
         self._out.print(table)
 
     def _name(self, group: Group, by: Grouping, twice: AbstractSet[str]) -> Text:
-        """A group as people read it; of two hours of one name (``twice``) each with its distance from UTC."""
+        """Return the name of a group; two hours of one name (``twice``) have their offsets from UTC."""
         key, label = _printable(str(group.key)), _printable(group.label or "")
         if by is Grouping.HOUR:
             key = (key if key[:16] in twice else key[:16]).replace("T", " ")
@@ -274,11 +278,11 @@ class _Writer:
 
 
 def _sentence(share: Share, whole: str, rest: str, *, at_least: bool = False) -> str:
-    """``97.1 % (1,204 of 1,240 sent; 12 still on the way, 24 failed)``, or counts alone, or a dash with its reason."""
+    """``97.1 % (1,204 of 1,240 sent; 12 pending, 24 failed)``, or counts alone, or a dash with its reason."""
     if share.missing is not None:
         return f"{share.percent} ({share.missing})"
     if not share.whole:
-        return f"none {whole}" + rest.replace("; 0 still on the way, 0 failed", "")
+        return f"none {whole}" + rest.replace("; 0 pending, 0 failed", "")
     counted = f"{share.part:,} of {share.whole:,} {whole}{rest}"
     if share.rate is None:
         return f"{counted} (too few for a percentage)"
@@ -323,12 +327,8 @@ def _billing(counts: Counts) -> str:
     return " · ".join(told) + ", of messages that arrived"
 
 
-def _messages(count: int) -> str:
-    return f"{count:,} message{'' if count == 1 else 's'}"
-
-
 def _printable(text: str) -> str:
-    """Without what would move the cursor, turn the writing direction or break the line."""
+    """Replace characters that would move the cursor, turn the writing direction or break the line."""
     return "".join(character if character.isprintable() else "·" for character in text)
 
 

@@ -45,17 +45,17 @@ def test_every_figure_comes_with_its_parts() -> None:
     """Product.md's sentences, word for word, and what stands beside the rates."""
     said = " ".join(text(report(MANY)).split())
     for sentence in (
-        "delivered 97.1 % (1,204 of 1,240 sent; 12 still on the way, 24 failed)",
+        "delivered 97.1 % (1,204 of 1,240 sent; 12 pending, 24 failed)",
         "read ≥ 63.2 % (761 of 1,204 delivered)",
         "failed 1.9 % (24 of 1,240 sent)",
         "time to deliver p50 3 s · p90 3 s · p99 40 s (1,000 measured; 36 not delivered)",
         "read within 1 h: ≥ 40.0 %, 24 h: ≥ 60.0 % of 1,000 delivered at a known time",
         "billable utility 800 (20 free) · marketing 300 · 84 without pricing, of messages that arrived",
-        "mixed 2 pricing categories together: --by category tells them apart",
-        "in conflict 2 delivered, although WhatsApp also reported an error",
+        "mixed 2 pricing categories together: use --by category",
+        "in conflict 2 delivered although WhatsApp also reported an error",
         "other 3 messages with no delivery status so far",
-        "not final 7 messages younger than 24 hours",
-        "left out 5 to groups and 1 of Meta's test messages",
+        "provisional 7 messages younger than 24 hours",
+        "not counted 5 to groups and 1 of Meta's test messages",
     ):
         assert sentence in said
 
@@ -64,7 +64,7 @@ def test_few_messages_have_counts_and_no_percentage() -> None:
     """Under twenty nothing ends in a percent sign."""
     few = Counts(messages=5, delivered=3, read=1, failed=1, on_the_way=1, sent_reported=5, delivered_reported=3)
     said = text(report(few))
-    assert "3 of 5 sent; 1 still on the way, 1 failed (too few for a percentage)" in said
+    assert "3 of 5 sent; 1 pending, 1 failed (too few for a percentage)" in said
     assert "%" not in said
 
 
