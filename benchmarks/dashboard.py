@@ -37,7 +37,7 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import period_of
 from ticktrail.queries.statistics import compute_statistics, sparklines
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store

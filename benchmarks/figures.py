@@ -14,7 +14,7 @@ from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.grouping import WITH_DETAILS
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_configured_store, open_store
 

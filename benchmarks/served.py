@@ -30,7 +30,7 @@ from tests.support.invented_messages import WORKFLOW
 from benchmarks.measure import seconds
 from benchmarks.syncing import open_api, sync
 from ticktrail.messages.model import StatusEvent
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.web.roles import access_for

@@ -14,7 +14,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI, Request
 
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.stores.opening import open_conversations
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.routes import mount

@@ -18,7 +18,7 @@ from tests.support.spellings import spellings
 from ticktrail.cli import legacy_script
 from ticktrail.cli.app import run
 from ticktrail.messages.model import Send, SentBy, StatusEvent
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.web.roles import access_for

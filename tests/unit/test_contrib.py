@@ -20,7 +20,8 @@ import yaml
 
 from ticktrail.cli.app import app
 from ticktrail.messages.model import StatusEvent
-from ticktrail.settings.settings import SETTINGS, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import SETTINGS
 from ticktrail.stores.coverage import Change, Facts
 from ticktrail.stores.opening import open_store
 from ticktrail.web.roles import access_for

@@ -21,7 +21,8 @@ from ticktrail.cli.options import open_all, open_configured_store, say
 from ticktrail.errors import ConfigurationError, TicktrailError
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.model import HistoryEntry, Message
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import dialling_region
 from ticktrail.sync.scan import Scan, newest
 from ticktrail.text.phone_numbers import parse_person

@@ -14,7 +14,8 @@ import typer
 
 from ticktrail.cli.invocation import as_typed
 from ticktrail.errors import ConfigurationError, NotFoundError
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 
 if TYPE_CHECKING:
     from ticktrail.messages.error_codes import Catalogue

@@ -19,8 +19,9 @@ from dotenv import set_key, unset_key
 
 from ticktrail.cli.invocation import as_typed, quoted
 from ticktrail.errors import ConfigurationError, NotFoundError, SourceRefusedError, TicktrailError
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.parsing import default_store_url
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.responses import WorkflowSummary
 from ticktrail.stores.opening import open_configured_store

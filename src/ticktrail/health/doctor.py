@@ -16,7 +16,8 @@ from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.receiver_check import check_receiver
 from ticktrail.health.settings_check import check_settings, has_way_in
 from ticktrail.health.store_check import check_store
-from ticktrail.settings.settings import Settings, load_sound_settings
+from ticktrail.settings.loading import load_sound_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
 __all__ = ["examine"]

@@ -12,7 +12,8 @@ from ticktrail.alerts.rules import evaluate_rules
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Change, Facts, PendingExecution
 from ticktrail.stores.coverage import PendingKind as Why

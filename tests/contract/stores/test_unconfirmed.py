@@ -21,7 +21,7 @@ from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.queries.statistics import Statistics, compute_statistics, statistics_document
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
 

@@ -25,8 +25,8 @@ from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.channels import Channel
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.secret import Secret
-from ticktrail.settings.settings import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.lease_owner import new_holder

@@ -12,7 +12,8 @@ from tests.support.webhooks import APP_SECRET
 
 from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.receiver_check import check_receiver
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

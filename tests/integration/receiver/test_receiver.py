@@ -20,7 +20,8 @@ from tests.support.faulty_server import Answer, FaultyServer, Request
 from tests.support.webhooks import APP_SECRET, envelope, message_value, signature, status, status_value
 
 from ticktrail.receiver.service import Receiver
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores.opening import open_configured_store
 
 PATH = "/webhook/0b1c/webhook"

@@ -13,7 +13,8 @@ import pytest
 from starlette.testclient import TestClient
 from tests.support.recordings import CORPUS, FOLDER
 
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.sources.files.export import Export
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.sync import ingest

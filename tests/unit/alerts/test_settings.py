@@ -10,8 +10,8 @@ from ticktrail.alerts.settings import AlertSettings, read_alert_settings
 from ticktrail.errors import ConfigurationError
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.channels import Channel
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.secret import Secret
-from ticktrail.settings.settings import load_settings
 
 SECRET = "0123456789abcdef"  # noqa: S105 - nobody's
 

@@ -12,7 +12,7 @@ import pytest
 
 from ticktrail.cli import logs, options
 from ticktrail.cli.options import LogFormat, say
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 
 API_KEY = "n8n-api-key-of-the-tests"
 SECRETS = {

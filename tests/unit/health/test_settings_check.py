@@ -9,7 +9,7 @@ import pytest
 
 from ticktrail.health.checks import Severity
 from ticktrail.health.settings_check import check_settings
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ from ticktrail.queries.completeness import (
     read_completeness,
     workflow_document,
 )
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores.coverage import Change, Facts, Gap, PendingExecution, PendingKind
 from ticktrail.stores.sync_state import Run
 

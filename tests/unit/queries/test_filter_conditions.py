@@ -16,7 +16,7 @@ from ticktrail.queries.condition import Condition, Kind
 from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.queries.filter_parsing import parameter_name, parse_message_filter
 from ticktrail.queries.filter_reference import reference_table
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.web.api.parameters import Conditions
 from ticktrail.web.api.parameters import with_conditions as with_parameters
 from ticktrail.web.pages.url_filters import conditions_struct, query_of, read_conditions

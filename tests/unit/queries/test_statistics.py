@@ -13,7 +13,7 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import Period, period_of
 from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, sparklines
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store

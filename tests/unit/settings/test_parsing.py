@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.settings.settings import Secret, Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Secret, Settings
 
 
 def load(folder: Path, dotenv: str | bytes | None = None, /, **environ: str) -> Settings:

@@ -14,7 +14,8 @@ import pytest
 from tests.support.webhooks import APP_SECRET
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.settings.settings import SETTINGS, Secret, Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import SETTINGS, Secret, Settings
 
 
 def load(folder: Path, dotenv: str | bytes | None = None, /, **environ: str) -> Settings:

@@ -10,7 +10,8 @@ from tests.support.spellings import spellings
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import UserFile, dialling_region, late_sync_seconds, read_user_file
 
 

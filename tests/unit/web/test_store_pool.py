@@ -17,7 +17,7 @@ import pytest
 from ticktrail.errors import StoreRefusedError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.sqlite.store import SqliteStore
 from ticktrail.web.store_pool import NICENESS, BusyError, StoreMissingError, StorePool, open_store_pool

@@ -21,7 +21,8 @@ from ticktrail.messages.filters import MessageFilter, SendCursor, SendFilter
 from ticktrail.messages.model import FAILED
 from ticktrail.queries.completeness import WorkflowCompleteness
 from ticktrail.settings.alert_rules import Rules
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.stores.coverage import Facts
 from ticktrail.text.phone_numbers import Person
 from ticktrail.web.pages.url_filters import (

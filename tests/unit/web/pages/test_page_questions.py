@@ -18,7 +18,8 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.queries.periods import day_bounds, period_of
 from ticktrail.queries.statistics import compute_statistics
-from ticktrail.settings.settings import Settings, load_settings
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import Facts, Gap, PendingExecution, PendingKind

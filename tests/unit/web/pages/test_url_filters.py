@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.filters import Cursor, MessageFilter
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.web.pages.url_filters import (
     SendUrlFilter,
     UrlFilter,

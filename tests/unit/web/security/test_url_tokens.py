@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ticktrail.settings.settings import load_settings
+from ticktrail.settings.loading import load_settings
 from ticktrail.web.security.url_tokens import KEY_FILE, UrlTokens, read_key
 
 ADDRESSES = UrlTokens(b"k" * 32)
