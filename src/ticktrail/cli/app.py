@@ -121,6 +121,9 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         error.show() if hasattr(error, "show") else say(str(error))
         return error.exit_code
+    except SystemExit:
+        # typer exits by itself, with code 1, when the reader of stdout has closed it.
+        raise BrokenPipeError from None
     except (typer.Abort, KeyboardInterrupt):
         say("Stopped. Nothing was lost: what was read is stored, and the next run continues.")
         return _INTERRUPTED
@@ -132,7 +135,8 @@ def _prepare_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Also keeps the number of the closed stream from becoming a database file's.
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115, PTH123 - open until the exit
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the exit
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
