@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 import os
+import re
 import sqlite3
 import stat
 import sys
@@ -39,15 +40,13 @@ def rows(text: str) -> list[dict[str, object]]:
 
 
 def test_demo_runs_the_whole_path_without_configuration(ticktrail: Ticktrail) -> None:
-    """``demo`` needs nothing, prints messages on stdout and ends with four lines on what to type next."""
+    """``demo`` needs nothing, prints messages on stdout and ends with what to type next."""
     done = ticktrail("demo", "--format", "jsonl")
     assert done.returncode == 0, done.stderr
     assert {row["latestStatus"] for row in rows(done.stdout)} == {"read", "delivered", "sent", "failed"}
-    seen, why, browser, own = done.stderr.splitlines()[-4:]
-    assert "408 messages in 1,033 executions" in seen
-    assert "ticktrail message wamid." in why
-    assert "ticktrail serve --store" in browser
-    assert "ticktrail init" in own
+    assert re.search(r"\d{3} messages in \d,\d{3} executions", done.stderr)
+    typed = [line.partition("ticktrail ")[2].split()[0] for line in done.stderr.splitlines()[-5:]]
+    assert typed == ["message", "alerts", "stats", "serve", "init"]
 
 
 def test_what_demo_says_to_type_next_works(ticktrail: Ticktrail) -> None:

@@ -232,7 +232,7 @@ def test_export_writes_what_messages_prints(ticktrail: Ticktrail, ledger: str, h
         done = ticktrail("export", name, *question)
         assert done.returncode == 0, done.stderr
         assert done.stdout == ""
-        assert done.stderr == f"{len(expected)} messages in {name}\n"
+        assert done.stderr == f"Wrote {len(expected)} messages to {name}\n"
     read = list(csv.DictReader(io.StringIO((home / "a.csv").read_text(encoding="utf-8-sig"))))
     assert [row["messageId"] for row in read] == expected
     assert ids((home / "a.jsonl").read_text()) == expected
@@ -299,7 +299,7 @@ def test_sends_for_people(ticktrail: Ticktrail, recorded: str) -> None:
     flat = re.sub(r"\s+", " ", table.stdout)
     assert "132001 Template missing" in flat
     assert "Template name does not exist in the translation" not in flat
-    assert "sends in " in table.stderr
+    assert "sends, in " in table.stderr
     read = list(csv.DictReader(io.StringIO(ticktrail("sends", "--format", "csv", "--store", recorded).stdout)))
     assert "132001" in {row["errorCode"] for row in read}
     one = ticktrail("sends", "--format", "table", "--limit", "1", "--store", recorded)

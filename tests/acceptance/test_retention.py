@@ -155,7 +155,7 @@ def test_prune_says_what_it_needs(ticktrail: Ticktrail, messages: list[dict[str,
     del messages
     for arguments, words in (
         ((), "--older-than"),
-        (("--older-than", "1d", "--ttl", "1d"), "one of them"),
+        (("--older-than", "1d", "--ttl", "1d"), "either --older-than or --ttl"),
         (("--older-than", "soon"), "length of time"),
         (("--ttl", "90d"), "for MongoDB"),
     ):

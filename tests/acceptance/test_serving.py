@@ -87,7 +87,7 @@ def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> 
     """Before the first sync it serves an empty ledger, says so, and makes no file."""
     with started(home, bare_environment, "serve", "--store", "l.db", "--port", free_port()) as (process, client):
         assert process.stderr is not None
-        assert re.search(r"WARNING There is no store at .*l\.db yet.* ticktrail sync", process.stderr.readline())
+        assert re.search(r"WARNING There is no store at .*l\.db yet.*ticktrail sync", process.stderr.readline())
         assert wait_for(client, "/api/v1/messages", 200).json() == {"messages": [], "next": None}
         assert client.get("/readyz").status_code == 503
         process.terminate()
@@ -144,7 +144,7 @@ def test_a_port_in_use_is_said(ticktrail: Ticktrail, home: Path, bare_environmen
         process.terminate()
         process.wait(20)
     assert second.returncode == 2
-    assert f"{port} cannot be listened on: Address already in use." in second.stderr
+    assert f"port {port}: Address already in use." in second.stderr
     assert "--port" in second.stderr
 
 
@@ -298,7 +298,7 @@ def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment:
         "def kill(_): os.kill(os.getpid(), signal.SIGTERM)\n"
         "with stopping(stop, signal.SIGTERM, patience=4):\n"
         "    sync_loop(20, None, ReportFormat.text, full=False, annotate=False, verbose=False, alerts=False,\n"
-        "                 stop=stop, noticing=kill)\n"
+        "                 stop=stop, before_sync=kill)\n"
         "    print('the watch has ended', flush=True)\n"
         "    time.sleep(20)\n"
     )

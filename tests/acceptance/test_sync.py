@@ -102,7 +102,7 @@ def test_a_gap_is_said(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str,
     n8n.remove(*range(1, 31))
     n8n.add(execution(90, [status_object("wamid.90", "sent", 1_795_009_000)]))
     done = ticktrail("sync", **settings)
-    assert "Nothing known from 2026-11-22 10:00 to 2026-11-22 10:01 (UTC)" in done.stdout
+    assert "No data from 2026-11-22 10:00 to 2026-11-22 10:01 (UTC)" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -111,8 +111,8 @@ def test_a_gap_is_said(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str,
         (["--from", "somewhere", "--full"], "--full and --watch are for n8n"),
         (["--from", "somewhere", "--watch"], "--full and --watch are for n8n"),
         (["--dry-run", "--watch", "5"], "exclude each other"),
-        (["--watch", "0"], "1 or more"),
-        (["--watch", "soon"], "soon"),
+        (["--watch", "0"], "1 to 86400"),
+        (["--watch", "soon"], "--watch"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(ticktrail: Ticktrail, arguments: list[str], said: str) -> None:
@@ -315,7 +315,7 @@ def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServ
     done = ticktrail("audit", **settings)
     assert done.returncode == 4
     assert done.stdout.startswith("Every status that can be read is in the store, but")
-    assert "Nothing known from 2026-11-22 10:00" in done.stdout
+    assert "No data from 2026-11-22 10:00" in done.stdout
     assert "execution 5: its data is missing" in done.stdout
 
 

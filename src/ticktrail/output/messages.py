@@ -60,7 +60,7 @@ _ABOUT_WIDTH = 28
 _ID_WIDTH = 48
 """Columns of a terminal that a message id may have; most need fewer."""
 
-_SHORTEST_ID = 17
+_SHORTEST_ID = 13
 """Columns of a terminal that hold enough of an id's ending to name one message."""
 
 
@@ -132,23 +132,22 @@ def harmless(value: object) -> object:
 
 
 def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
-    """Write a table: time sent, recipient, status with its time, a remark, and the message id or its ending."""
-    rows = [
-        (
-            Text(format_timestamp(message_time(message.state), zone) or "no time"),
-            Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
-            _status(message, zone, stream),
-            _one_line(remark(message, catalogue)),
-            one_line(message.message_id),
-        )
-        for message in messages
-    ]
-    if not rows:
+    """Write a table: time sent, recipient, status, a remark, and the message id or its ending.
+
+    Where there is room, a status has its own time.
+    """
+    found = list(messages)
+    if not found:
         return
     out = console(stream)
-    widest = [max(len(row[place]) for row in rows) for place in range(5)]
-    left = out.width - sum(widest[:3]) - 8
-    about = max(len("about"), min(widest[3], _ABOUT_WIDTH, left - _SHORTEST_ID))
+    rows = [_row(message, zone, stream, catalogue) for message in found]
+    if out.width - _width(rows, 3) < _ABOUT_WIDTH + _SHORTEST_ID:
+        rows = [
+            (*row[:2], tick(one.state.latest_status, stream), *row[3:]) for row, one in zip(rows, found, strict=True)
+        ]
+    widest = [max(len(row[place]) for row in rows) for place in (3, 4)]
+    left = out.width - _width(rows, 3)
+    about = max(len("about"), min(widest[0], _ABOUT_WIDTH, left - _SHORTEST_ID))
     if left < about + _SHORTEST_ID:
         # Too narrow for a table: a message takes several lines.
         for row in rows:
@@ -160,12 +159,30 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, cata
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for name in ("sent", "to", "status"):
         table.add_column(name, no_wrap=True)
-    id_width = min(widest[4], _ID_WIDTH, left - about)
+    id_width = min(widest[1], _ID_WIDTH, left - about)
     table.add_column("about", max_width=left - id_width)
     table.add_column("message", no_wrap=True)
     for row in rows:
         table.add_row(*row[:4], _ending(row[4], id_width))
     out.print(table)
+
+
+_Row = tuple[Text, Text, Text, Text, str]
+
+
+def _row(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> _Row:
+    return (
+        Text(format_timestamp(message_time(message.state), zone) or "no time"),
+        Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
+        _status(message, zone, stream),
+        _one_line(remark(message, catalogue)),
+        one_line(message.message_id),
+    )
+
+
+def _width(rows: list[_Row], columns: int) -> int:
+    """Return the width of the first columns, with the space between all five."""
+    return sum(max(len(row[place]) for row in rows) for place in range(columns)) + 8
 
 
 def _status(message: Message, zone: tzinfo, stream: TextIO) -> Text:

@@ -492,6 +492,17 @@ def test_what_is_asked_for_is_only_a_text(asked: Store, nasty: str) -> None:
     assert list(asked.sends(SendFilter(workflow_id=nasty, template=nasty, template_language=nasty))) == []
 
 
+def test_by_the_ending_of_the_id(asked: Store, everything: list[Message]) -> None:
+    """Exactly the messages whose id ends in the text, case and wildcards included."""
+    for ending in ("0", "00", "001", "Z001", "z001", "%07", "_07", ".", "wamid.a000"):
+        expected = {one.message_id for one in everything if one.message_id.endswith(ending)}
+        chosen = MessageFilter(message_id_ending=ending)
+        assert {one.message_id for one in asked.messages(chosen)} == expected
+        assert asked.count(chosen) == len(expected)
+    for nasty in filter(None, HOSTILE):
+        assert list(asked.messages(MessageFilter(message_id_ending=nasty))) == []
+
+
 def test_numbers_beyond_every_calendar(asked: Store) -> None:
     """Codes, times and places that no store can hold choose nothing, or everything, and break nothing."""
     assert _answered(asked, MessageFilter(failure_codes=(2**70, -(2**70)))) == []

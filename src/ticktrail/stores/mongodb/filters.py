@@ -122,7 +122,10 @@ def exact_query(documents: Collection[dict[str, Any]], wanted: MessageFilter) ->
 def _identity(wanted: MessageFilter) -> Iterator[Query]:
     """Conditions on the message's own id and on its recipient."""
     if wanted.message_id_ending:
-        yield {"messageId": {"$regex": re.escape(wanted.message_id_ending) + _END}}
+        ending = wanted.message_id_ending
+        # A regular expression cannot hold NUL (BSON specification, "cstring").
+        possible = _is_storable(ending) and "\0" not in ending
+        yield {"messageId": {"$regex": re.escape(ending) + _END} if possible else {"$in": []}}
     if wanted.conversation_id is not None:
         yield _person(Person((wanted.conversation_id,)))
     if wanted.person is not None:
