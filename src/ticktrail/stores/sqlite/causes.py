@@ -11,7 +11,8 @@ from ticktrail.messages import counts
 from ticktrail.messages.failure_causes import CauseCount, first_code
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
-from ticktrail.stores.sqlite.filters import sends_where, where_of
+from ticktrail.stores.sqlite.filters import where_of
+from ticktrail.stores.sqlite.sends import sends_where
 from ticktrail.stores.sqlite.statistics import KEYS
 
 

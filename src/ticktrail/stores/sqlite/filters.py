@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
+from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.stores.sqlite.lookup import Parameter, marks
 from ticktrail.stores.sqlite.rows import bindable, to_milliseconds
@@ -114,71 +114,8 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
     question = f"{' UNION ALL '.join(selects)} ORDER BY {'' if ordered else '+'}{_SORTING[chosen.order]}"
     if chosen.limit is not None:
         question += " LIMIT ?"
-        parameters.append(_clamped(max(chosen.limit, 0)))
+        parameters.append(clamped(max(chosen.limit, 0)))
     return ((number, key) for number, key, _ in connection.execute(question, parameters))
-
-
-def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
-    """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
-    where = sends_where(connection, chosen)
-    places = [("1", list[Parameter]())] if chosen.after is None else _behind_send(chosen.after)
-    selects, parameters = [], list[Parameter]()
-    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
-    for place in places:
-        condition, values = joined([where, place])
-        selects.append(f"SELECT id, sent_at, key FROM send WHERE {condition}")  # noqa: S608
-        parameters += values
-    question = f"{' UNION ALL '.join(selects)} ORDER BY sent_at DESC, key"
-    if chosen.limit is not None:
-        question += " LIMIT ?"
-        parameters.append(_clamped(max(chosen.limit, 0)))
-    return ((number, sent_at) for number, sent_at, _ in connection.execute(question, parameters))
-
-
-def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
-    """A filter of sends as a WHERE clause and its parameters, its limit and its place left aside."""
-    clauses: list[Clause] = []
-    if chosen.refused is not None:
-        clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
-    if chosen.unconfirmed:
-        confirmed = "EXISTS (SELECT 1 FROM message WHERE message.message_id = send.message_id)"
-        clauses.append((f"rejected = 0 AND send.message_id IS NOT NULL AND NOT {confirmed}", []))
-    if chosen.since_timestamp is not None:
-        clauses.append(("sent_at >= ?", [_clamped(chosen.since_timestamp * 1000)]))
-    if chosen.until_timestamp is not None:
-        clauses.append(("sent_at < ?", [_clamped(chosen.until_timestamp * 1000)]))
-    for column, wanted in (
-        ("sent_by_workflow_id", chosen.workflow_id),
-        ("template_name", chosen.template),
-        ("template_language", chosen.template_language),
-    ):
-        if wanted is not None:
-            clauses.append((f"{column} = ?", [bindable(wanted)]))
-    if chosen.failure_codes:
-        # A function of ours: not every SQLite that Python comes with can read JSON.
-        codes = frozenset(map(str, chosen.failure_codes))
-        connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
-        clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
-    return joined(clauses)
-
-
-def _codes(errors: str) -> set[str]:
-    """The codes of stored errors as texts; MongoDB's shell writes whole numbers as doubles."""
-    try:
-        found = msgspec.json.decode(errors)
-    except msgspec.DecodeError:
-        return set()
-    codes = [one.get("code") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
-    return {str(int(code) if isinstance(code, float) and code.is_integer() else code) for code in codes}
-
-
-def _behind_send(place: SendCursor) -> list[Clause]:
-    """What comes behind a place, in parts that each are in order in an index."""
-    key = bindable(place.key)
-    if place.sent_at is None:
-        return [("sent_at IS NULL AND key > ?", [key])]
-    behind: Clause = ("sent_at <= ? AND (sent_at < ? OR key > ?)", [place.sent_at, place.sent_at, key])
-    return [behind, ("sent_at IS NULL", [])]
 
 
 def index_to_use(chosen: MessageFilter) -> Index:
@@ -222,7 +159,7 @@ def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
         clauses.append(
             (
                 f"{'' if index is Index.FAILURE else '+'}failure_code IN ({marks(len(chosen.failure_codes) * 2)})",
-                [*map(_clamped, chosen.failure_codes), *map(str, chosen.failure_codes)],
+                [*map(clamped, chosen.failure_codes), *map(str, chosen.failure_codes)],
             )
         )
     clauses += _times(chosen, index)
@@ -276,7 +213,7 @@ def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
     if index is Index.STATUS and len(statuses) <= _MOST_ARMS:
         return [("latest_status = ?", [bindable(status)]) for status in statuses]
     if index is Index.FAILURE and len(set(chosen.failure_codes)) * 2 <= _MOST_ARMS:
-        codes = [code for number in sorted(set(chosen.failure_codes)) for code in (_clamped(number), str(number))]
+        codes = [code for number in sorted(set(chosen.failure_codes)) for code in (clamped(number), str(number))]
         return [("failure_code = ?", [code]) for code in codes]
     return [("1", [])] if index is Index.CAMPAIGN else None
 
@@ -295,9 +232,9 @@ def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
     clauses: list[Clause] = []
     plus = "" if index is Index.TIME else "+"
     if chosen.since_timestamp is not None:
-        clauses.append((f"{plus}{_MESSAGE_TIME} >= ?", [_clamped(chosen.since_timestamp)]))
+        clauses.append((f"{plus}{_MESSAGE_TIME} >= ?", [clamped(chosen.since_timestamp)]))
     if chosen.until_timestamp is not None:
-        clauses.append((f"{plus}{_MESSAGE_TIME} < ?", [_clamped(chosen.until_timestamp)]))
+        clauses.append((f"{plus}{_MESSAGE_TIME} < ?", [clamped(chosen.until_timestamp)]))
     if chosen.updated_since is not None:
         plus = "" if index is Index.UPDATED else "+"
         clauses.append((f"{plus}last_updated_at >= ?", [to_milliseconds(chosen.updated_since)]))
@@ -352,5 +289,6 @@ def _either(clauses: list[Clause]) -> Clause:
     )
 
 
-def _clamped(number: int) -> int:
+def clamped(number: int) -> int:
+    """Limit a number to what SQLite can compare."""
     return max(-_LARGEST_INTEGER - 1, min(number, _LARGEST_INTEGER))

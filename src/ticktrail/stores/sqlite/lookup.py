@@ -9,15 +9,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from ticktrail.messages.model import HistoryEntry, Message, Send
+from ticktrail.messages.model import HistoryEntry, Message
 from ticktrail.stores.sqlite.rows import (
     EVENT_COLUMNS,
     MESSAGE_COLUMNS,
-    SEND_COLUMNS,
     Row,
+    bindable,
     entry_of,
     message_of,
-    send_of,
 )
 
 CHUNK = 512
@@ -39,13 +38,13 @@ def find_messages(
     Takes two statements a chunk: for one moment's view of both, call it in a transaction.
     """
     found: dict[int, Message] = {}
-    for chunk in _chunks(values):
+    for chunk in chunks(values):
         selected = connection.execute(
             f"SELECT {MESSAGE_COLUMNS} FROM message WHERE {column} IN ({marks(len(chunk))})",  # noqa: S608
             chunk,
         ).fetchall()
         entries: dict[int, dict[str, HistoryEntry]] = {row[0]: {} for row in selected}
-        for keys in _chunks(list(entries)):
+        for keys in chunks(list(entries)):
             for event in connection.execute(
                 f"SELECT {EVENT_COLUMNS} FROM event WHERE message IN ({marks(len(keys))})",  # noqa: S608
                 keys,
@@ -55,25 +54,13 @@ def find_messages(
     return found
 
 
-def find_sends(connection: sqlite3.Connection, column: str, values: Sequence[Parameter]) -> dict[int, Send]:
-    """The stored sends whose ``id`` or ``key`` is among the values, by row number."""
-    found: dict[int, Send] = {}
-    for chunk in _chunks(values):
-        selected = connection.execute(
-            f"SELECT id, {SEND_COLUMNS} FROM send WHERE {column} IN ({marks(len(chunk))})",  # noqa: S608
-            chunk,
-        )
-        found.update((number, send_of(row)) for number, *row in selected)
-    return found
-
-
 def next_number(connection: sqlite3.Connection, table: str) -> int:
     """The row number after the greatest of a table. Only a writer that holds the lock can rely on it."""
     greatest = connection.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]  # noqa: S608
     return int(greatest or 0) + 1
 
 
-def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
+def chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
     """The values in portions whose sizes are powers of two, filled up with the last value.
 
     So SQLite prepares ten statements for a question and not five hundred.
@@ -87,3 +74,8 @@ def _chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
 def marks(count: int) -> str:
     """So many parameters in a list."""
     return ", ".join("?" * count)
+
+
+def bindable_keys(texts: Iterable[str]) -> Sequence[Parameter]:
+    """Return keys as parameters of a query."""
+    return [bindable(text) for text in texts]

@@ -11,8 +11,9 @@ import msgspec
 from ticktrail.messages.model import Message, Send
 from ticktrail.stores.erasure import TextEraser, is_group, names_in_send, names_of, number_in, wamid_start, without
 from ticktrail.stores.retention import linked
-from ticktrail.stores.sqlite.lookup import find_messages, find_sends, marks
+from ticktrail.stores.sqlite.lookup import find_messages, marks
 from ticktrail.stores.sqlite.rows import bindable
+from ticktrail.stores.sqlite.sends import find_sends
 from ticktrail.text.phone_numbers import person_id
 
 

@@ -24,7 +24,7 @@ from ticktrail.stores.sqlite.backup import back_up
 from ticktrail.stores.sqlite.connection import savepoint, transaction, truncate_log
 from ticktrail.stores.sqlite.database import Database
 from ticktrail.stores.sqlite.errors import explained, primary_code
-from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
+from ticktrail.stores.sqlite.lookup import CHUNK, find_messages
 from ticktrail.stores.sqlite.person import Found, erase_in_texts, find_person
 from ticktrail.stores.sqlite.rows import (
     UPDATE_ATTRIBUTES,
@@ -35,6 +35,7 @@ from ticktrail.stores.sqlite.rows import (
     times_row,
     to_milliseconds,
 )
+from ticktrail.stores.sqlite.sends import find_sends
 from ticktrail.stores.sqlite.writing import UNSTORABLE, Taken, put_messages, reason_of
 from ticktrail.text.formatting import size_text
 

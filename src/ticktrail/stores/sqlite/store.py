@@ -30,10 +30,11 @@ from ticktrail.stores.sqlite.check import probe
 from ticktrail.stores.sqlite.connection import WAL_LIMIT_BYTES, path_of, transaction, truncate_log
 from ticktrail.stores.sqlite.database import Database
 from ticktrail.stores.sqlite.errors import explained
-from ticktrail.stores.sqlite.filters import count_messages, message_numbers, send_numbers
-from ticktrail.stores.sqlite.lookup import CHUNK, find_messages, find_sends
+from ticktrail.stores.sqlite.filters import count_messages, message_numbers
+from ticktrail.stores.sqlite.lookup import CHUNK, find_messages
 from ticktrail.stores.sqlite.retention import SqliteRetention
 from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
+from ticktrail.stores.sqlite.sends import find_sends, send_numbers
 from ticktrail.stores.sqlite.statistics import count_groups
 from ticktrail.stores.sqlite.sync_state import SqliteSyncState
 from ticktrail.stores.sqlite.unconfirmed import count_unconfirmed

@@ -10,7 +10,7 @@ import msgspec
 from ticktrail.messages import counts
 from ticktrail.messages.counts import Group, UnconfirmedRow, unconfirmed_groups
 from ticktrail.messages.filters import Grouping, SendFilter
-from ticktrail.stores.sqlite.filters import sends_where
+from ticktrail.stores.sqlite.sends import sends_where
 
 _QUARTER = "sent_at / 900000 - (sent_at % 900000 < 0)"
 _PERSON = "COALESCE(NULLIF(conversation_id, ''), NULLIF(input, ''))"

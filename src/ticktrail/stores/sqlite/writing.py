@@ -10,23 +10,19 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-import msgspec
-
-from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message, merge_sends
+from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message
 from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
 from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.sqlite.connection import savepoint
-from ticktrail.stores.sqlite.lookup import find_messages, find_sends, next_number
+from ticktrail.stores.sqlite.lookup import bindable_keys, find_messages, next_number
 from ticktrail.stores.sqlite.rows import (
     DELETE_EVENT,
     INSERT_MESSAGE,
-    INSERT_SEND,
     NO_ORIGIN,
     PUT_EVENT,
     UPDATE_ATTRIBUTES,
     UPDATE_ORIGIN,
     UPDATE_SCANNED,
-    UPDATE_SEND,
     UPDATE_STANDING,
     Row,
     attributes_row,
@@ -36,12 +32,10 @@ from ticktrail.stores.sqlite.rows import (
     message_to_merge,
     origin_row,
     scanned_row,
-    send_row,
     standing_row,
     times_row,
-    to_instant,
-    to_milliseconds,
 )
+from ticktrail.stores.sqlite.sends import find_sends, write_sends
 
 UNSTORABLE = (
     ValueError,
@@ -110,7 +104,7 @@ def write_together(
     Raises:
         one of UNSTORABLE: some value cannot be stored; the transaction has to be taken back.
     """
-    report = _write_sends(connection, sends, instance)
+    report = write_sends(connection, sends, instance)
     return report + _write_messages(connection, gather(events, instance=instance), at)
 
 
@@ -156,7 +150,7 @@ def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None
     changes = _Changes()
     free = next_number(connection, "message")
     new = [message.message_id for number, _, message in taken if number is None]
-    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values()}
+    lent = {send.key: send for send in find_sends(connection, "key", bindable_keys(new)).values()}
     for number, stored, message in taken:
         origin = _origin_of(message)
         if number is None or stored is None:
@@ -188,12 +182,10 @@ def _origin_of(message: Message) -> Row:
 def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
     if not gathered:
         return WriteReport()
-    known = {
-        message.message_id: (number, message)
-        for number, message in find_messages(connection, "message_id", _keys(gathered), message_to_merge).items()
-    }
+    found = find_messages(connection, "message_id", bindable_keys(gathered), message_to_merge)
+    known = {message.message_id: (number, message) for number, message in found.items()}
     new = [message_id for message_id in gathered if message_id not in known]
-    lent = {send.key: send for send in find_sends(connection, "key", _keys(new)).values() if not send.rejected}
+    lent = {send.key: send for send in find_sends(connection, "key", bindable_keys(new)).values() if not send.rejected}
     number = next_number(connection, "message")
     changes = _Changes()
     updated = fresh = 0
@@ -213,34 +205,6 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
         number += 1
     changes.write(connection)
     return WriteReport(inserted=len(new), updated=updated, unchanged=len(known) - updated, events=fresh)
-
-
-def _write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance: str | None) -> WriteReport:
-    """Merge sends into the stored ones, and lend what they say to the messages that are stored already."""
-    fresh: dict[str, Send] = {}
-    for told in sends:
-        send = msgspec.structs.replace(
-            told,
-            sent_at=None if told.sent_at is None else to_instant(to_milliseconds(told.sent_at)),
-            instance=instance if told.instance is None else told.instance,
-        )
-        fresh[send.key] = merge_sends(fresh[send.key], send) if send.key in fresh else send
-    if not fresh:
-        return WriteReport()
-    stored = {send.key: send for send in find_sends(connection, "key", _keys(fresh)).values()}
-    new = [send for key, send in fresh.items() if key not in stored]
-    merged = [merge_sends(stored[key], send) for key, send in fresh.items() if key in stored]
-    changed = [send for send in merged if send != stored[send.key]]
-    connection.executemany(INSERT_SEND, map(send_row, new))
-    connection.executemany(UPDATE_SEND, ((*send_row(send)[1:], send.key) for send in changed))
-    connection.executemany(
-        UPDATE_ORIGIN, ((*origin_row(send), send.key) for send in (*new, *changed) if not send.rejected)
-    )
-    return WriteReport(sends=len(new))
-
-
-def _keys(texts: Iterable[str]) -> Sequence[str | bytes]:
-    return [bindable(text) for text in texts]
 
 
 def reason_of(error: BaseException) -> str:

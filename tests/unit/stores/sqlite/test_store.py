@@ -22,6 +22,7 @@ from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.sqlite import connection as sqlite_connection
 from ticktrail.stores.sqlite import filters as sqlite_filter
+from ticktrail.stores.sqlite import sends as sqlite_sends
 from ticktrail.stores.sqlite import store as sqlite
 from ticktrail.stores.sqlite.connection import make_durable, path_of
 from ticktrail.stores.sqlite.rows import MAXIMUM_DEPTH
@@ -535,7 +536,7 @@ def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, i
             told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             return iter(())
 
-    list(sqlite_filter.send_numbers(Explaining(), chosen))  # type: ignore[arg-type]
+    list(sqlite_sends.send_numbers(Explaining(), chosen))  # type: ignore[arg-type]
     assert any(f"INDEX {index}" in step for step in told)
     assert "USE TEMP B-TREE FOR ORDER BY" not in told
     if chosen.after is not None:

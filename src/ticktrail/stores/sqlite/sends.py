@@ -1,0 +1,126 @@
+"""Sends in SQLite: their filters as SQL, finding them, and merging new ones into the stored ones."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from ticktrail.messages.filters import SendCursor, SendFilter
+from ticktrail.messages.merge import merge_sends
+from ticktrail.messages.model import Send
+from ticktrail.stores.results import WriteReport
+from ticktrail.stores.sqlite.filters import Clause, clamped, joined
+from ticktrail.stores.sqlite.lookup import Parameter, bindable_keys, chunks, marks
+from ticktrail.stores.sqlite.rows import (
+    INSERT_SEND,
+    SEND_COLUMNS,
+    UPDATE_ORIGIN,
+    UPDATE_SEND,
+    bindable,
+    origin_row,
+    send_of,
+    send_row,
+    to_instant,
+    to_milliseconds,
+)
+
+
+def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
+    """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
+    where = sends_where(connection, chosen)
+    places = [("1", list[Parameter]())] if chosen.after is None else _behind_send(chosen.after)
+    selects, parameters = [], list[Parameter]()
+    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    for place in places:
+        condition, values = joined([where, place])
+        selects.append(f"SELECT id, sent_at, key FROM send WHERE {condition}")  # noqa: S608
+        parameters += values
+    question = f"{' UNION ALL '.join(selects)} ORDER BY sent_at DESC, key"
+    if chosen.limit is not None:
+        question += " LIMIT ?"
+        parameters.append(clamped(max(chosen.limit, 0)))
+    return ((number, sent_at) for number, sent_at, _ in connection.execute(question, parameters))
+
+
+def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
+    """A filter of sends as a WHERE clause and its parameters, its limit and its place left aside."""
+    clauses: list[Clause] = []
+    if chosen.refused is not None:
+        clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
+    if chosen.unconfirmed:
+        confirmed = "EXISTS (SELECT 1 FROM message WHERE message.message_id = send.message_id)"
+        clauses.append((f"rejected = 0 AND send.message_id IS NOT NULL AND NOT {confirmed}", []))
+    if chosen.since_timestamp is not None:
+        clauses.append(("sent_at >= ?", [clamped(chosen.since_timestamp * 1000)]))
+    if chosen.until_timestamp is not None:
+        clauses.append(("sent_at < ?", [clamped(chosen.until_timestamp * 1000)]))
+    for column, wanted in (
+        ("sent_by_workflow_id", chosen.workflow_id),
+        ("template_name", chosen.template),
+        ("template_language", chosen.template_language),
+    ):
+        if wanted is not None:
+            clauses.append((f"{column} = ?", [bindable(wanted)]))
+    if chosen.failure_codes:
+        # A function of ours: not every SQLite that Python comes with can read JSON.
+        codes = frozenset(map(str, chosen.failure_codes))
+        connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
+        clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
+    return joined(clauses)
+
+
+def _codes(errors: str) -> set[str]:
+    """The codes of stored errors as texts; MongoDB's shell writes whole numbers as doubles."""
+    try:
+        found = msgspec.json.decode(errors)
+    except msgspec.DecodeError:
+        return set()
+    codes = [one.get("code") for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    return {str(int(code) if isinstance(code, float) and code.is_integer() else code) for code in codes}
+
+
+def _behind_send(place: SendCursor) -> list[Clause]:
+    """What comes behind a place, in parts that each are in order in an index."""
+    key = bindable(place.key)
+    if place.sent_at is None:
+        return [("sent_at IS NULL AND key > ?", [key])]
+    behind: Clause = ("sent_at <= ? AND (sent_at < ? OR key > ?)", [place.sent_at, place.sent_at, key])
+    return [behind, ("sent_at IS NULL", [])]
+
+
+def find_sends(connection: sqlite3.Connection, column: str, values: Sequence[Parameter]) -> dict[int, Send]:
+    """The stored sends whose ``id`` or ``key`` is among the values, by row number."""
+    found: dict[int, Send] = {}
+    for chunk in chunks(values):
+        selected = connection.execute(
+            f"SELECT id, {SEND_COLUMNS} FROM send WHERE {column} IN ({marks(len(chunk))})",  # noqa: S608
+            chunk,
+        )
+        found.update((number, send_of(row)) for number, *row in selected)
+    return found
+
+
+def write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance: str | None) -> WriteReport:
+    """Merge sends into the stored ones, and lend what they say to the messages that are stored already."""
+    fresh: dict[str, Send] = {}
+    for told in sends:
+        send = msgspec.structs.replace(
+            told,
+            sent_at=None if told.sent_at is None else to_instant(to_milliseconds(told.sent_at)),
+            instance=instance if told.instance is None else told.instance,
+        )
+        fresh[send.key] = merge_sends(fresh[send.key], send) if send.key in fresh else send
+    if not fresh:
+        return WriteReport()
+    stored = {send.key: send for send in find_sends(connection, "key", bindable_keys(fresh)).values()}
+    new = [send for key, send in fresh.items() if key not in stored]
+    merged = [merge_sends(stored[key], send) for key, send in fresh.items() if key in stored]
+    changed = [send for send in merged if send != stored[send.key]]
+    connection.executemany(INSERT_SEND, map(send_row, new))
+    connection.executemany(UPDATE_SEND, ((*send_row(send)[1:], send.key) for send in changed))
+    connection.executemany(
+        UPDATE_ORIGIN, ((*origin_row(send), send.key) for send in (*new, *changed) if not send.rejected)
+    )
+    return WriteReport(sends=len(new))
