@@ -139,7 +139,7 @@ def _send_to(
             problems.append(problem)
             continue
         in_a_row = 0
-        store.alert_state.tell(due.key, channel.name, at=context.now, over=due.over)
+        store.alert_state.record_notice(due.key, channel.name, at=context.now, over=due.over)
         told.append((channel.name, due.notice.event))
     return DeliveryReport(told=tuple(told), problems=tuple(dict.fromkeys(problems)), held=held)
 
@@ -148,7 +148,7 @@ def remember(alerts: Sequence[Alert], store: Store, *, now: datetime) -> None:
     """Remember in the store which alerts fire, and which are resolved."""
     memory = store.alert_state
     for alert in alerts:
-        memory.see(alert.key, alert.kind.value, alert.title, at=now)
+        memory.record_firing(alert.key, alert.kind.value, alert.title, at=now)
     firing = {alert.key for alert in alerts}
     for one in memory.all():
         gone = one.resolved_at is None and one.key not in firing and now - one.last_seen_at >= SETTLE
@@ -169,7 +169,7 @@ def follow_acknowledged(alerts: Sequence[Alert], store: Store, *, now: datetime)
                 continue
             alert, age = firing.get(one.key), now - one.last_seen_at
             if alert is not None and age >= SETTLE / 2:
-                store.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
+                store.alert_state.record_firing(alert.key, alert.kind.value, alert.title, at=now)
             elif alert is None and age >= SETTLE and may_be_over(one.kind, alerts):
                 store.alert_state.resolve(one.key, at=now)
 

@@ -58,7 +58,7 @@ def acknowledge(
     """
     alert = next((one for one in find_alerts(settings, own, store, now).alerts if one.key == key), None)
     if alert is not None:
-        store.alert_state.see(alert.key, alert.kind.value, alert.title, at=now)
+        store.alert_state.record_firing(alert.key, alert.kind.value, alert.title, at=now)
     # Another process may have noted in between that it is resolved.
     if alert is None or not store.alert_state.acknowledge(key, at=now, note=note):
         raise NotFoundError(

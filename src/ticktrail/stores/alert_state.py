@@ -1,4 +1,4 @@
-"""What was alerted of, and who was told: so that each alert is told once, and its end too.
+"""Alert state: which alerts fired, and which channels were notified, so that each is notified once.
 
 Losing it costs a second notification, nothing else.
 """
@@ -12,23 +12,26 @@ from typing import Protocol
 import msgspec
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What one channel was told of an alert. ``told_at`` is the last time, ``over_at`` when it heard of the end."""
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """Notification of one channel: ``told_at`` that the alert fires, ``over_at`` that it is resolved."""
 
     told_at: datetime
     over_at: datetime | None = None
 
 
 class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is remembered of one alert, since it fired last.
+    """Record of one alert, since it last began to fire.
 
     Attributes:
-        key: the alert's own, the same as long as its cause is.
-        kind: of the alert; ``title`` its words, for telling that it is over.
-        first_seen_at: when it began to fire; ``last_seen_at``: when it was last seen firing.
-        resolved_at: when it was found to be over; None while it fires.
-        acknowledged_at: when somebody said that they know, with a ``note``; it is forgotten when the alert ends.
-        told: by channel.
+        key: the key of the alert, the same as long as its cause is.
+        kind: the kind of the alert.
+        title: its title, for the notification that it is resolved.
+        first_seen_at: when it began to fire.
+        last_seen_at: when a check last found it firing.
+        resolved_at: when a check found it resolved; None while it fires.
+        acknowledged_at: when a person acknowledged it; removed when it is resolved.
+        note: the text of the acknowledgement.
+        told: notifications by channel.
     """
 
     key: str
@@ -39,40 +42,40 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
     note: str | None = None
-    told: Mapping[str, Told] = {}
+    told: Mapping[str, Notice] = {}
 
 
 class AlertState(Protocol):
-    """What one store remembers of alerts, to the millisecond.
+    """The alert records of a store. Times are kept to the millisecond.
 
-    Any number of processes may use it at once: each method is one atomic step. Every method raises as
-    :class:`ticktrail.stores.Store` says.
+    Any number of processes may use it at once: each method is one atomic step. Every method raises as documented at
+    :class:`ticktrail.stores.Store`.
     """
 
     def all(self) -> list[AlertRecord]:
-        """Everything that is remembered, by key. A place that does not exist remembers nothing."""
+        """Return all records, by key; none when the store does not exist."""
         ...
 
-    def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
-        """An alert fires. One that is new, or was over, begins anew: nobody was told, nobody acknowledged it."""
+    def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
+        """Record that an alert fires. A new or resolved one starts without notifications and acknowledgement."""
         ...
 
     def resolve(self, key: str, *, at: datetime) -> None:
-        """An alert is over. Nothing happens when it is unknown, or over already."""
+        """Record that an alert is resolved. Does nothing when it is unknown or already resolved."""
         ...
 
-    def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
-        """A channel was told that an alert fires, or that it is over. Nothing happens when the alert is unknown."""
+    def record_notice(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
+        """Record that a channel was notified that an alert fires, or is over. Does nothing for an unknown alert."""
         ...
 
     def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
-        """Somebody knows of a firing alert. False when no such alert fires."""
+        """Acknowledge a firing alert. Returns False when no such alert fires."""
         ...
 
-    def take_back(self, key: str) -> bool:
-        """Nobody sees to an alert any more, and their note goes. False when no such alert is acknowledged."""
+    def unacknowledge(self, key: str) -> bool:
+        """Remove the acknowledgement of an alert and its note. Returns False when it is not acknowledged."""
         ...
 
     def forget(self, *, resolved_before: datetime) -> None:
-        """Forget alerts that were over before then."""
+        """Delete the records of alerts that were resolved before a time."""
         ...

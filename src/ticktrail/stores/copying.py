@@ -1,7 +1,7 @@
-"""Copies everything one ledger holds into another, in flat memory; repeating it changes nothing more.
+"""Copy everything from one store to another, in flat memory. Repeating it changes nothing more.
 
-The other way round and with other ledgers too: the merge law makes of any number of copies in any order the same.
-What a sync noted of its own work stays behind: the next sync fills the new place from n8n.
+Copies may be made in any number, order and direction: the merge law gives the same result. The sync state is not
+copied: the next sync of the target reads again what n8n still holds.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ _T = TypeVar("_T")
 
 
 class CopyReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What a copy came to.
+    """Result of a copy.
 
     Attributes:
-        written: messages and sends, as the target took them.
-        messages: read from the source; ``sends`` likewise.
-        tombstones: of forgotten people, that the target did not have; ``erased``: what they cost it.
-        kept_since: the later mark of the two, Unix seconds; None when both keep everything.
+        written: messages and sends that the target inserted, updated, left unchanged or refused.
+        messages: messages read from the source.
+        sends: sends read from the source.
+        tombstones: tombstones that the target did not have.
+        erased: messages and sends that those tombstones erased in the target.
+        kept_since: the later retention mark of the two, Unix seconds; None when both keep everything.
     """
 
     written: WriteReport
@@ -46,13 +48,13 @@ def copy(
     """Copy messages with their whole history, sends, tombstones and the kept-since mark.
 
     Args:
-        at: when this is; it becomes no date of a message that is copied.
+        at: the time of the copy. Copied messages keep their dates.
         progress: called with the number of messages so far.
     """
     target.prepare()
     tombstones = source.retention.tombstones()
     fresh = len(tombstones - target.retention.tombstones())
-    # First, so that nothing is taken in only to be left out.
+    # First, so that nothing is written that would be erased.
     erased = target.retention.add_tombstones(tombstones, at=at)
     mark = source.retention.kept_since(at=at)
     if mark is not None:

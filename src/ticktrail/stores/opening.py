@@ -1,4 +1,4 @@
-"""Opens the store that the settings name, and the conversations that a workflow keeps beside it."""
+"""Open the store that the settings name, and the collection of conversations beside it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def open_configured_store(settings: Settings) -> Store:
-    """The store of the settings; nothing is connected to or created yet."""
+    """Return the store of the settings; nothing is connected or created yet."""
     return open_store(settings.store_url.reveal(), store_options(settings))
 
 
 def store_options(settings: Settings) -> StoreOptions:
-    """What the settings say of a store beside its URL."""
+    """Return the options of the settings that a store needs beside its URL."""
     return StoreOptions(
         timezone=settings.timezone,
         database=settings.mongodb.database,
@@ -29,7 +29,7 @@ def store_options(settings: Settings) -> StoreOptions:
 
 
 def open_conversations(settings: Settings) -> Conversations | None:
-    """The collection of conversations beside the ledger; None when none is set, or the ledger is in a file."""
+    """Return the collection of conversations beside the store; None when none is set, or the store is a file."""
     collection, url = settings.mongodb.conversations_collection, settings.store_url.reveal()
     if collection is None or not url.lower().startswith(("mongodb://", "mongodb+srv://")):
         return None
@@ -39,13 +39,13 @@ def open_conversations(settings: Settings) -> Conversations | None:
 
 
 def open_store(url: str, options: StoreOptions | None = None) -> Store:
-    """Open the store a URL names: ``mongodb://…``, ``mongodb+srv://…``, ``sqlite:///path`` or a plain path.
+    """Open the store of a URL: ``mongodb://…``, ``mongodb+srv://…``, ``sqlite:///path`` or a plain path.
 
     Opening connects to nothing and creates nothing. The driver is imported here, not before. Without options, times
-    are Riyadh's.
+    are formatted in Asia/Riyadh.
 
     Raises:
-        ConfigurationError: the URL names no store we know.
+        ConfigurationError: the URL has an unknown scheme.
     """
     options = options or StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
     scheme = url.split("://", 1)[0].lower() if "://" in url else ""
@@ -58,6 +58,6 @@ def open_store(url: str, options: StoreOptions | None = None) -> Store:
 
         return SqliteStore(url, options)
     raise ConfigurationError(
-        f"The store URL starts with {scheme}://, which is no store Ticktrail knows.",
+        f"The store URL starts with {scheme}://, which is not a store that Ticktrail supports.",
         remedy="Use mongodb://…, mongodb+srv://…, or the path of a SQLite file.",
     )

@@ -1,4 +1,4 @@
-"""What a store answers to a filter: messages one by one, and where the next page would begin."""
+"""Iterate the messages of a filter, with the cursor of the next page."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ticktrail.messages.model import Message
 
 
 class MessagePage(Iterator[Message]):
-    """The messages a filter chooses. Read to the end, half, or not at all.
+    """The messages that a filter chooses; it may be read in part.
 
-    The place it tells is the one the message had in the order when it was chosen, whatever became of it since.
+    The cursor is the position that a message had when it was chosen, even if it has moved since.
     """
 
     def __init__(self, order: Order, found: Iterator[tuple[int | None, Message]]) -> None:
@@ -26,5 +26,5 @@ class MessagePage(Iterator[Message]):
 
     @property
     def cursor(self) -> Cursor | None:
-        """The place after the message that came last; None before the first."""
+        """Position after the last message that was returned; None before the first."""
         return None if self._last is None else Cursor(self._order, *self._last)

@@ -10,18 +10,17 @@ from ticktrail.errors import TicktrailError
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A message or send the store would not take, and why. It cost itself only."""
+    """A message or send that the store refused, and why. Other messages are not affected."""
 
     key: str
     reason: str
 
 
 class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What one write came to, in messages: every message of the batch is in exactly one of the four.
+    """Result of a write: every message of the batch is in exactly one of the first four fields.
 
-    ``events`` counts statuses that were new (beside other writers at once, it may count one twice), ``sends`` send
-    records that were. ``left_out`` counts the statuses and sends that the ledger does not keep
-    (:attr:`Store.retention`): they are in none of the others.
+    ``events`` counts new statuses (beside other writers, it may count one twice), ``sends`` new send records.
+    ``left_out`` counts statuses and sends of erased people and those older than the retention mark.
     """
 
     inserted: int = 0
@@ -45,16 +44,16 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreState(msgspec.Struct, frozen=True, kw_only=True):
-    """How a store fares, as far as trying shows.
+    """State of a store, as a check found it.
 
     Attributes:
-        server: the software that keeps the data, and its version.
-        exists: whether there is a ledger already.
-        faults: what would stop a sync, each with its remedy; a probe that was not refused left nothing behind.
-        missing_indexes: indexes that an existing ledger lacks, by name; the next write makes them.
-        free_bytes: room on the disk, where that can be seen.
-        clock: the store's own time and this machine's when it was told, where it has a clock of its own.
-        remark: what else should be known, one sentence.
+        server: the database software and its version.
+        exists: a store exists already.
+        faults: what would stop a sync, each with its remedy. The check leaves nothing behind.
+        missing_indexes: names of indexes that an existing store lacks; the next write creates them.
+        free_bytes: free space on the disk, where that is known.
+        clock: the server's time and this machine's at the same moment, where the store has its own clock.
+        remark: other remarks, one or more sentences.
     """
 
     server: str

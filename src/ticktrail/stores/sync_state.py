@@ -1,7 +1,7 @@
-"""What a sync notes of its own work, beside the messages: coverage, leases, and the last runs.
+"""Sync state: coverage, leases and the last runs, kept beside the messages.
 
-None of it is needed for what is stored to be right. Losing the coverage costs reading again; losing a lease costs two
-syncs doing the same; losing a run costs a line on a screen.
+The stored messages are right without it. Losing the coverage costs reading again; losing a lease costs two syncs doing
+the same; losing a run costs a line on a screen.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import msgspec
 from ticktrail.stores.coverage import Change, Coverage, Facts
 
 KEPT_RUNS = 500
-"""Runs that are kept, the newest."""
+"""Number of runs that are kept, the newest."""
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a sync over one workflow.
+    """A run of a sync over one workflow.
 
     Attributes:
         run_id: unique; runs sort by ``began_at``.
-        scope: of the coverage it worked on; see :meth:`SyncState.load_coverage`.
-        error: what ended it, None when it came through.
+        scope: the coverage it worked on; see :meth:`SyncState.load_coverage`.
+        error: the error that ended it, None when it finished.
         report: the report as ``sync --format json`` prints it.
     """
 
@@ -44,29 +44,29 @@ class LeaseRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SyncState(Protocol):
-    """The books of one store. Every method raises as :class:`ticktrail.stores.Store` says.
+    """The sync state of one store. Every method raises as documented at :class:`ticktrail.stores.Store`.
 
-    A scope names one coverage: one n8n, one workflow, one version of the extraction, one very store.
+    A scope names one coverage: of one n8n, workflow, extraction version and store.
     """
 
     def identity(self) -> str:
-        """What tells this place from one that was emptied or made anew under the same name."""
+        """Return an id that changes when the store is recreated under the same name."""
         ...
 
     def load_coverage(self, scope: str) -> Coverage:
-        """The coverage of a scope; an empty one for a scope not met before, and for a place that does not exist."""
+        """Return the coverage of a scope; an empty one for a new scope, and when the store does not exist."""
         ...
 
     def save_coverage(self, scope: str, change: Change) -> None:
-        """Add a change, durably. Bits of settled ids are only ever added, whoever else adds some at the same time."""
+        """Add a change, durably. Bits of processed ids are only ever added; concurrent additions are kept."""
         ...
 
     def facts(self) -> dict[str, Facts]:
-        """What is remembered of the walks of every scope, by scope. A place that does not exist has none."""
+        """Return the facts of every scope, by scope; none when the store does not exist."""
         ...
 
     def drop_coverage(self, scope: str) -> None:
-        """Forget everything of a scope."""
+        """Delete the coverage of a scope."""
         ...
 
     def take_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> str:
@@ -78,17 +78,17 @@ class SyncState(Protocol):
         ...
 
     def drop_lease(self, name: str, *, holder: str) -> None:
-        """Give a lease back; nothing happens when another holder has it."""
+        """Release a lease; does nothing when another holder has it."""
         ...
 
     def leases(self) -> list[LeaseRecord]:
-        """Return all leases, by name, those that ran out included. A place that does not exist has none."""
+        """Return all leases by name, expired ones included; none when the store does not exist."""
         ...
 
     def add_run(self, run: Run) -> None:
-        """Keep a run, and forget the oldest beyond :data:`KEPT_RUNS`."""
+        """Save a run, and delete the oldest beyond :data:`KEPT_RUNS`."""
         ...
 
     def runs(self, limit: int | None = None) -> list[Run]:
-        """The runs that are kept, newest first. A place that does not exist has none."""
+        """Return the saved runs, newest first; none when the store does not exist."""
         ...

@@ -9,7 +9,7 @@ from tests.support.records import AT, LATER, MUCH_LATER, OpenAgain, event
 
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.stores import Store
-from ticktrail.stores.alert_state import AlertRecord, Told
+from ticktrail.stores.alert_state import AlertRecord, Notice
 
 KEY = "131026-a1b2c3"
 
@@ -28,9 +28,9 @@ def test_a_place_that_does_not_exist_remembers_nothing(store: Store, nothing_was
 
 def test_an_alert_begins_once(store: Store, open_again: OpenAgain) -> None:
     """Seen again, it keeps its beginning and gets its newest title; another process sees the same."""
-    store.alert_state.see(KEY, "failing", "3 messages", at=AT)
-    store.alert_state.see(KEY, "failing", "4 messages", at=LATER)
-    store.alert_state.see(KEY, "failing", "4 messages", at=AT)
+    store.alert_state.record_firing(KEY, "failing", "3 messages", at=AT)
+    store.alert_state.record_firing(KEY, "failing", "4 messages", at=LATER)
+    store.alert_state.record_firing(KEY, "failing", "4 messages", at=AT)
     expected = AlertRecord(key=KEY, kind="failing", title="4 messages", first_seen_at=AT, last_seen_at=LATER)
     assert only(store) == expected
     assert only(open_again()) == expected
@@ -39,37 +39,37 @@ def test_an_alert_begins_once(store: Store, open_again: OpenAgain) -> None:
 def test_everything_is_remembered_by_key(store: Store) -> None:
     """Several alerts come in the order of their keys."""
     for key in ("silence", "131026-b", "131026-a"):
-        store.alert_state.see(key, "failing", key, at=AT)
+        store.alert_state.record_firing(key, "failing", key, at=AT)
     assert [one.key for one in store.alert_state.all()] == ["131026-a", "131026-b", "silence"]
 
 
 def test_channels_are_told_and_hear_of_the_end(store: Store) -> None:
     """Each channel by its own name, whatever characters it has; telling again moves the time."""
     memory = store.alert_state
-    memory.see(KEY, "failing", "t", at=AT)
-    memory.tell(KEY, "team.chat $1", at=AT)
-    memory.tell(KEY, "hook", at=AT)
-    memory.tell(KEY, "hook", at=LATER)
-    assert only(store).told == {"team.chat $1": Told(told_at=AT), "hook": Told(told_at=LATER)}
+    memory.record_firing(KEY, "failing", "t", at=AT)
+    memory.record_notice(KEY, "team.chat $1", at=AT)
+    memory.record_notice(KEY, "hook", at=AT)
+    memory.record_notice(KEY, "hook", at=LATER)
+    assert only(store).told == {"team.chat $1": Notice(told_at=AT), "hook": Notice(told_at=LATER)}
     memory.resolve(KEY, at=LATER)
-    memory.tell(KEY, "hook", at=MUCH_LATER, over=True)
-    memory.tell(KEY, "never told", at=MUCH_LATER, over=True)
+    memory.record_notice(KEY, "hook", at=MUCH_LATER, over=True)
+    memory.record_notice(KEY, "never told", at=MUCH_LATER, over=True)
     assert only(store).told == {
-        "team.chat $1": Told(told_at=AT),
-        "hook": Told(told_at=LATER, over_at=MUCH_LATER),
+        "team.chat $1": Notice(told_at=AT),
+        "hook": Notice(told_at=LATER, over_at=MUCH_LATER),
     }
 
 
 def test_an_alert_that_was_over_begins_anew(store: Store) -> None:
     """Nobody was told of the new one, and nobody acknowledged it."""
     memory = store.alert_state
-    memory.see(KEY, "failing", "t", at=AT)
-    memory.tell(KEY, "hook", at=AT)
+    memory.record_firing(KEY, "failing", "t", at=AT)
+    memory.record_notice(KEY, "hook", at=AT)
     assert memory.acknowledge(KEY, at=AT, note="known")
     memory.resolve(KEY, at=LATER)
     memory.resolve(KEY, at=MUCH_LATER)
     assert only(store).resolved_at == LATER
-    memory.see(KEY, "failing", "again", at=MUCH_LATER)
+    memory.record_firing(KEY, "failing", "again", at=MUCH_LATER)
     assert only(store) == AlertRecord(
         key=KEY, kind="failing", title="again", first_seen_at=MUCH_LATER, last_seen_at=MUCH_LATER
     )
@@ -79,7 +79,7 @@ def test_somebody_knows(store: Store) -> None:
     """Only a firing alert can be acknowledged; the note stays with it, and with its end."""
     memory = store.alert_state
     assert not memory.acknowledge(KEY, at=AT)
-    memory.see(KEY, "failing", "t", at=AT)
+    memory.record_firing(KEY, "failing", "t", at=AT)
     assert memory.acknowledge(KEY, at=AT, note="Sara is on it")
     assert (only(store).acknowledged_at, only(store).note) == (AT, "Sara is on it")
     assert memory.acknowledge(KEY, at=LATER)
@@ -91,23 +91,23 @@ def test_somebody_knows(store: Store) -> None:
 def test_somebody_takes_back_that_they_know(store: Store) -> None:
     """The note goes too; what nobody acknowledged, what is over and what is unknown cannot be taken back."""
     memory = store.alert_state
-    assert not memory.take_back(KEY)
-    memory.see(KEY, "failing", "t", at=AT)
-    assert not memory.take_back(KEY)
+    assert not memory.unacknowledge(KEY)
+    memory.record_firing(KEY, "failing", "t", at=AT)
+    assert not memory.unacknowledge(KEY)
     memory.acknowledge(KEY, at=AT, note="Sara is on it")
-    assert memory.take_back(KEY)
+    assert memory.unacknowledge(KEY)
     assert only(store) == AlertRecord(key=KEY, kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
     memory.acknowledge(KEY, at=AT, note="Sara was on it")
     memory.resolve(KEY, at=LATER)
-    assert not memory.take_back(KEY)
+    assert not memory.unacknowledge(KEY)
     assert only(store).note == "Sara was on it"
 
 
 def test_what_is_unknown_is_left_alone(store: Store) -> None:
     """Telling of, or ending, an alert nobody saw makes none."""
-    store.alert_state.see("other", "failing", "t", at=AT)
-    store.alert_state.tell(KEY, "hook", at=AT)
-    store.alert_state.tell(KEY, "hook", at=AT, over=True)
+    store.alert_state.record_firing("other", "failing", "t", at=AT)
+    store.alert_state.record_notice(KEY, "hook", at=AT)
+    store.alert_state.record_notice(KEY, "hook", at=AT, over=True)
     store.alert_state.resolve(KEY, at=AT)
     assert only(store) == AlertRecord(key="other", kind="failing", title="t", first_seen_at=AT, last_seen_at=AT)
 
@@ -116,8 +116,8 @@ def test_what_was_over_long_ago_is_forgotten(store: Store) -> None:
     """Firing alerts and those over since then stay, with who was told."""
     memory = store.alert_state
     for key, over_at in (("old", AT), ("new", LATER), ("firing", None)):
-        memory.see(key, "failing", "t", at=AT)
-        memory.tell(key, "hook", at=AT)
+        memory.record_firing(key, "failing", "t", at=AT)
+        memory.record_notice(key, "hook", at=AT)
         if over_at is not None:
             memory.resolve(key, at=over_at)
     memory.forget(resolved_before=LATER)
@@ -127,20 +127,20 @@ def test_what_was_over_long_ago_is_forgotten(store: Store) -> None:
 def test_hostile_words_are_kept(store: Store) -> None:
     """A title and a note are kept as texts, whatever they hold."""
     for words in ("$$ROOT", "a.b", "'; DROP TABLE alert; --", "é\u202e", "x" * 5_000):
-        store.alert_state.see(KEY, "failing", words, at=AT)
+        store.alert_state.record_firing(KEY, "failing", words, at=AT)
         assert store.alert_state.acknowledge(KEY, at=AT, note=words)
         assert (only(store).title, only(store).note) == (words, words)
 
 
 def test_times_are_kept_to_the_millisecond(store: Store) -> None:
     """What is finer is cut off."""
-    store.alert_state.see(KEY, "failing", "t", at=AT + timedelta(microseconds=999))
+    store.alert_state.record_firing(KEY, "failing", "t", at=AT + timedelta(microseconds=999))
     assert only(store).first_seen_at == AT
 
 
 def test_the_memory_minds_its_own_ledger(store: Store, open_again: OpenAgain) -> None:
     """Alerts are no messages: the ledger counts none of them."""
     store.write([event("sent")], at=AT)
-    store.alert_state.see(KEY, "failing", "t", at=AT)
+    store.alert_state.record_firing(KEY, "failing", "t", at=AT)
     assert len(list(store.messages(MessageFilter()))) == 1
     assert len(open_again().alert_state.all()) == 1

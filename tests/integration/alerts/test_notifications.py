@@ -302,8 +302,8 @@ def test_reminders_come_when_they_are_asked_for(ledger: Store, receiver: Receive
 def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(ledger: Store) -> None:
     """Looking alone keeps it while it fires, and lets it end ten minutes after it was last seen: then it is news."""
     memory = ledger.alert_state
-    memory.see("131042", "failing", "Payment issue", at=NOON)
-    memory.see("other", "failing", "Nobody knows", at=NOON)
+    memory.record_firing("131042", "failing", "Payment issue", at=NOON)
+    memory.record_firing("other", "failing", "Nobody knows", at=NOON)
     memory.acknowledge("131042", at=NOON, note="Sara")
     follow_acknowledged([alert()], ledger, now=NOON + 60 * MINUTE)
     follow_acknowledged([], ledger, now=NOON + 69 * MINUTE)

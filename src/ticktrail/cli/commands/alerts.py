@@ -215,7 +215,7 @@ def _acknowledge(settings: Settings, own: AlertSettings, key: str, note: str | N
 
 def _unacknowledge(settings: Settings, key: str) -> None:
     with existing_store(settings) as opened:
-        if not opened.alert_state.take_back(key):
+        if not opened.alert_state.unacknowledge(key):
             raise NotFoundError(
                 f"No alert with the key {key[:80]!a} is acknowledged.",
                 remedy="List the alerts with their state: ticktrail alerts --format json",

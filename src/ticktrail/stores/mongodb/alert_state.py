@@ -14,7 +14,7 @@ from pymongo import ReadPreference
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from ticktrail.stores.alert_state import AlertRecord, Told
+from ticktrail.stores.alert_state import AlertRecord, Notice
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
@@ -38,7 +38,7 @@ class MongoAlertState:
             found = self._alerts().find({"ledger": self._ledger}).sort("key", 1)
             return [_remembered(document) for document in found]
 
-    def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
+    def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
         """An alert fires."""
         at, title = truncated(at), clean_text(title)
         with explained(self._address):
@@ -60,7 +60,7 @@ class MongoAlertState:
         """An alert is over."""
         self._set(key, {"resolvedAt": None}, {"resolvedAt": truncated(at)})
 
-    def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
+    def record_notice(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
         """A channel was told."""
         place = f"told.{_field(channel)}"
         if over:
@@ -73,7 +73,7 @@ class MongoAlertState:
         news = {"acknowledgedAt": truncated(at), "note": None if note is None else clean_text(note)}
         return self._set(key, {"resolvedAt": None}, news)
 
-    def take_back(self, key: str) -> bool:
+    def unacknowledge(self, key: str) -> bool:
         """Nobody sees to an alert any more."""
         return self._set(
             key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, {"acknowledgedAt": None, "note": None}
@@ -113,7 +113,7 @@ def _remembered(document: dict[str, Any]) -> AlertRecord:
         acknowledged_at=document.get("acknowledgedAt"),
         note=document.get("note"),
         told={
-            one["channel"]: Told(told_at=one["toldAt"], over_at=one.get("overAt"))
+            one["channel"]: Notice(told_at=one["toldAt"], over_at=one.get("overAt"))
             for one in document.get("told", {}).values()
         },
     )

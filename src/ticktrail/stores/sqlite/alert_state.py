@@ -1,10 +1,10 @@
-"""What is remembered of alerts in a SQLite ledger; :class:`~ticktrail.stores.alert_state.AlertState` promises it."""
+"""Alert state in a SQLite store; :class:`~ticktrail.stores.alert_state.AlertState` documents every method."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from ticktrail.stores.alert_state import AlertRecord, Told
+from ticktrail.stores.alert_state import AlertRecord, Notice
 from ticktrail.stores.sqlite.connection import transaction
 from ticktrail.stores.sqlite.database import Database
 from ticktrail.stores.sqlite.errors import explained
@@ -12,23 +12,23 @@ from ticktrail.stores.sqlite.rows import bindable, to_instant, to_milliseconds
 
 
 class SqliteAlertState:
-    """Two tables. ``reader`` gives None where there is no ledger; ``writer`` makes one."""
+    """Alert state in two tables."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def all(self) -> list[AlertRecord]:
-        """Everything that is remembered, by key."""
+        """Return all records, by key."""
         with explained(self._database.location):
             connection = self._database.reader()
             if connection is None:
                 return []
             with transaction(connection, "DEFERRED"):
-                told: dict[str, dict[str, Told]] = {}
+                told: dict[str, dict[str, Notice]] = {}
                 for key, channel, told_at, over_at in connection.execute(
                     "SELECT key, channel, told_at, over_at FROM alert_notice"
                 ):
-                    told.setdefault(key, {})[channel] = Told(told_at=to_instant(told_at), over_at=_instant(over_at))
+                    told.setdefault(key, {})[channel] = Notice(told_at=to_instant(told_at), over_at=_instant(over_at))
                 rows = connection.execute(
                     "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, note "
                     "FROM alert ORDER BY key"
@@ -48,8 +48,8 @@ class SqliteAlertState:
             for key, kind, title, first, last, resolved, acknowledged, note in rows
         ]
 
-    def see(self, key: str, kind: str, title: str, *, at: datetime) -> None:
-        """An alert fires."""
+    def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
+        """Record that an alert fires."""
         now = to_milliseconds(at)
         with self._database.writing() as connection:
             continued = connection.execute(
@@ -64,11 +64,11 @@ class SqliteAlertState:
                 )
 
     def resolve(self, key: str, *, at: datetime) -> None:
-        """An alert is over."""
+        """Record that an alert is resolved."""
         self._do("UPDATE alert SET resolved_at = ? WHERE key = ? AND resolved_at IS NULL", (to_milliseconds(at), key))
 
-    def tell(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
-        """A channel was told."""
+    def record_notice(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
+        """Record that a channel was notified."""
         now = to_milliseconds(at)
         with self._database.writing() as connection:
             if over:
@@ -82,7 +82,7 @@ class SqliteAlertState:
             )
 
     def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
-        """Somebody knows of a firing alert."""
+        """Acknowledge a firing alert."""
         return bool(
             self._do(
                 "UPDATE alert SET acknowledged_at = ?, note = ? WHERE key = ? AND resolved_at IS NULL",
@@ -90,8 +90,8 @@ class SqliteAlertState:
             )
         )
 
-    def take_back(self, key: str) -> bool:
-        """Nobody sees to an alert any more."""
+    def unacknowledge(self, key: str) -> bool:
+        """Remove the acknowledgement of an alert."""
         return bool(
             self._do(
                 "UPDATE alert SET acknowledged_at = NULL, note = NULL "
@@ -101,7 +101,7 @@ class SqliteAlertState:
         )
 
     def forget(self, *, resolved_before: datetime) -> None:
-        """Forget alerts that were over before then."""
+        """Delete the records of alerts that were resolved before a time."""
         long_ago = (to_milliseconds(resolved_before),)
         with self._database.writing() as connection:
             connection.execute(
@@ -110,7 +110,7 @@ class SqliteAlertState:
             connection.execute("DELETE FROM alert WHERE resolved_at < ?", long_ago)
 
     def _do(self, statement: str, parameters: tuple[object, ...]) -> int:
-        """Carry out one statement. Returns how many rows it changed."""
+        """Execute one statement. Returns the number of rows it changed."""
         with self._database.writing() as connection:
             return connection.execute(statement, parameters).rowcount
 

@@ -1,4 +1,4 @@
-"""The books of a SQLite ledger; :class:`ticktrail.stores.sync_state.SyncState` says what every method promises."""
+"""Sync state in a SQLite store; :class:`ticktrail.stores.sync_state.SyncState` documents every method."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _encode = msgspec.json.Encoder().encode
 
 
 class SqliteSyncState:
-    """The tables beside the messages'. ``reader`` gives None where there is no ledger; ``writer`` makes one."""
+    """Sync state in tables beside the messages."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def identity(self) -> str:
-        """The file's own random name, given when it was made."""
+        """Return the random id that the file got when it was created."""
         with explained(self._database.location):
             connection = self._database.reader() or self._database.writer()
             return str(connection.execute("SELECT id FROM identity").fetchone()[0])
 
     def load_coverage(self, scope: str) -> Coverage:
-        """The coverage of a scope."""
+        """Return the coverage of a scope."""
         with explained(self._database.location):
             connection = self._database.reader()
             if connection is None:
@@ -70,7 +70,7 @@ class SqliteSyncState:
                 connection.execute("DELETE FROM settled WHERE scope = ? AND block < ?", (scope, change.forgotten_below))
 
     def facts(self) -> dict[str, Facts]:
-        """What is remembered of the walks of every scope."""
+        """Return the facts of every scope."""
         with explained(self._database.location):
             connection = self._database.reader()
             rows = (
@@ -79,7 +79,7 @@ class SqliteSyncState:
         return {scope: msgspec.json.decode(facts, type=Facts) for scope, facts in rows}
 
     def drop_coverage(self, scope: str) -> None:
-        """Forget everything of a scope."""
+        """Delete the coverage of a scope."""
         with self._database.writing() as connection:
             for table in ("settled", "open_execution", "coverage_facts"):
                 connection.execute(f"DELETE FROM {table} WHERE scope = ?", (scope,))  # noqa: S608 - constants
@@ -96,7 +96,7 @@ class SqliteSyncState:
         return holder
 
     def drop_lease(self, name: str, *, holder: str) -> None:
-        """Give a lease back."""
+        """Release a lease."""
         with self._database.writing() as connection:
             connection.execute("DELETE FROM lease WHERE name = ? AND holder = ?", (name, holder))
 
@@ -108,7 +108,7 @@ class SqliteSyncState:
         return [LeaseRecord(name=name, holder=holder, until=to_instant(until)) for name, holder, until in sorted(rows)]
 
     def add_run(self, run: Run) -> None:
-        """Keep a run."""
+        """Save a run."""
         with self._database.writing() as connection:
             row = (run.run_id, to_milliseconds(run.began_at), _encode(run).decode())
             connection.execute("REPLACE INTO run VALUES (?, ?, ?)", row)
@@ -119,7 +119,7 @@ class SqliteSyncState:
             )
 
     def runs(self, limit: int | None = None) -> list[Run]:
-        """The runs that are kept, newest first."""
+        """Return the saved runs, newest first."""
         with explained(self._database.location):
             connection = self._database.reader()
             if connection is None:

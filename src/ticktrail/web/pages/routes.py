@@ -170,7 +170,7 @@ async def _take_back(visitor: Visitor, request: Request) -> Response:
     """Open an acknowledged alert again."""
     form = await _of_full(visitor, request)
     key = form.get("key", "")[:200]
-    await visitor.site.queries.ask(lambda store: store.alert_state.take_back(key))
+    await visitor.site.queries.ask(lambda store: store.alert_state.unacknowledge(key))
     return RedirectResponse("/alerts?show=acknowledged", 303)
 
 

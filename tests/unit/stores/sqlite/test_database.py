@@ -103,7 +103,7 @@ def test_the_sync_state_and_the_alerts_notice_it_too(store: SqliteStore, path: P
     """Each of them writes to the same file."""
     for write in (
         lambda: store.sync_state.save_coverage("scope", Change(facts=Facts(newest_id=1))),
-        lambda: store.alert_state.see("key", "sync", "title", at=AT),
+        lambda: store.alert_state.record_firing("key", "sync", "title", at=AT),
         lambda: store.retention.keep_since(1_700_000_000),
         lambda: store.retention.forget("966500000009", at=AT),
     ):

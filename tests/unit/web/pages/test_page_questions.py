@@ -207,7 +207,7 @@ def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
         assert [need.known is not None for need in marked] == [True, False, False]
         assert marked[0].known is not None
         assert marked[0].known.note == f"Nora {'n' * 295}"
-        assert store.alert_state.take_back(key)
+        assert store.alert_state.unacknowledge(key)
         assert all(need.known is None for need in known_of(found, store.alert_state.all()))
 
 
