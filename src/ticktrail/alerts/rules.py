@@ -7,9 +7,7 @@ because of them.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 
 from ticktrail.alerts.alert import ABOUT_MESSAGES, Alert, AlertKind, key_of
 from ticktrail.alerts.facts import (
@@ -22,17 +20,20 @@ from ticktrail.alerts.facts import (
     is_stuck,
 )
 from ticktrail.alerts.failures import failure_alerts, number_name
-from ticktrail.extraction.withheld import not_read_text
-from ticktrail.health.checks import SELF_ANSWER_REMEDY, Severity
+from ticktrail.alerts.installation_rules import (
+    executions_not_read,
+    gaps,
+    key_expiry,
+    late_syncs,
+    waiting_webhooks,
+    withheld_executions,
+)
+from ticktrail.health.checks import SELF_ANSWER_REMEDY
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.failure_causes import NO_RECIPIENT_CODES
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.queries.completeness import counted, reason_text
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.text.formatting import long_duration, percent, plural, recent_time, safe_name
-
-LATELY = WEEK
-"""A gap found so long ago is no news."""
 
 _SURE = 3.0
 """Standard deviations by which two shares differ before it is more than chance."""
@@ -40,7 +41,7 @@ _SURE = 3.0
 
 def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
     """Everything that needs somebody, the most urgent first, then what concerns most messages."""
-    late = list(_late(facts))
+    late = list(late_syncs(facts))
     found = [
         *failure_alerts(facts.failures, facts.failures_before, rules, catalogue, facts.at),
         *_self_answers(facts, rules),
@@ -50,11 +51,11 @@ def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> lis
         # Without a sync there are no statuses: that is one cause, not two.
         *(() if late else _silence(facts, rules)),
         *late,
-        *_withheld(facts),
-        *_not_read(facts),
-        *_gaps(facts),
-        *_key(facts),
-        *_receiver(facts),
+        *withheld_executions(facts),
+        *executions_not_read(facts),
+        *gaps(facts),
+        *key_expiry(facts),
+        *waiting_webhooks(facts),
     ]
     wanted = [alert for alert in found if alert.kind not in rules.off and alert.key not in rules.off]
     return sorted(wanted, key=lambda one: (one.urgency != "urgent", -(one.messages or 0), one.key))
@@ -258,160 +259,5 @@ def _silence(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     )
 
 
-def _late(facts: AlertFacts) -> Iterator[Alert]:
-    now, zone = facts.at.now, facts.at.zone
-    for one in facts.workflows:
-        if not one.is_late(now):
-            continue
-        says = "No sync of this workflow has succeeded yet."
-        if one.checked_at is not None:
-            until = recent_time(int(one.checked_at.timestamp()), now, zone)
-            age = long_duration((now - one.checked_at).total_seconds())
-            says = f"Complete up to {until}; no sync has succeeded for {age}."
-        if one.error:
-            says += f" The last sync failed: {safe_name(one.error, 200)}"
-        yield Alert(
-            key=key_of(AlertKind.SYNC, one.workflow_id),
-            kind=AlertKind.SYNC,
-            urgency="urgent",
-            title=f"Syncs are late, workflow {safe_name(one.workflow_id)}",
-            says=says,
-            remedy="n8n deletes executions after a while, and the statuses in them. Type: ticktrail sync",
-            since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
-        )
-
-
-def _withheld(facts: AlertFacts) -> Iterator[Alert]:
-    for one in facts.workflows:
-        workflow = f"workflow {safe_name(one.workflow_id)}"
-        if one.withheld:
-            reasons = counted(Counter(safe_name(reason_text(record.reason)) for record in one.withheld))
-            yield Alert(
-                key=key_of(AlertKind.WITHHELD, one.workflow_id),
-                kind=AlertKind.WITHHELD,
-                urgency="warning",
-                title=f"n8n withheld {plural(len(one.withheld), 'execution')}, {workflow}",
-                says=f"{reasons}. {'It' if len(one.withheld) == 1 else 'They'} may hold statuses.",
-                remedy="List them with their reasons: ticktrail audit --verbose",
-            )
-        if one.refused:
-            reasons = counted(Counter(safe_name(record.reason or "no reason given", 80) for record in one.refused))
-            yield Alert(
-                key=key_of(AlertKind.REFUSED, one.workflow_id),
-                kind=AlertKind.REFUSED,
-                urgency="warning",
-                title=f"The store refused data of {plural(len(one.refused), 'execution')}, {workflow}",
-                says=f"{reasons}. These statuses are not stored.",
-                remedy="Check the store: ticktrail doctor",
-            )
-
-
-def _not_read(facts: AlertFacts) -> Iterator[Alert]:
-    for one in facts.workflows:
-        recent = [
-            each
-            for each in one.not_read
-            # Anybody can write a text that looks like a status.
-            if each.reason != "text" and (facts.at.now - each.last_at).total_seconds() <= LATELY
-        ]
-        if not recent:
-            continue
-        count = sum(each.count for each in recent)
-        labels: Counter[str] = Counter()
-        for each in recent:
-            labels[safe_name(not_read_text(each.reason, each.provider))] += each.count
-        yield Alert(
-            key=key_of(AlertKind.NOT_READ, one.workflow_id),
-            kind=AlertKind.NOT_READ,
-            urgency="warning",
-            title=f"{plural(count, 'execution')} not read, workflow {safe_name(one.workflow_id)}",
-            says=f"They hold what looks like a status or a send and cannot be trusted: {counted(labels)}.",
-            remedy="See what to change in the workflow: ticktrail doctor",
-        )
-
-
-def _gaps(facts: AlertFacts) -> Iterator[Alert]:
-    at, remedy = facts.at, "They cannot be had again. Sync more often, or let n8n keep more: ticktrail doctor"
-    for one in facts.workflows:
-        workflow = f"workflow {safe_name(one.workflow_id)}"
-        for gap in one.facts.gaps:
-            if (at.now - gap.found_at).total_seconds() > LATELY:
-                continue
-            bounds = [
-                recent_time(int(moment.timestamp()), at.now, at.zone)
-                for moment in map(_instant, (gap.from_started_at, gap.to_started_at))
-                if moment is not None
-            ]
-            between = " to ".join(bounds) if len(bounds) == 2 else f"execution {gap.after_id} to {gap.before_id}"
-            yield Alert(
-                key=key_of(AlertKind.GAP, one.workflow_id, gap.after_id, gap.before_id),
-                kind=AlertKind.GAP,
-                urgency="warning",
-                title=f"Statuses are missing, {workflow}",
-                says=f"Nothing known from {between}: n8n deleted these executions before they were read.",
-                remedy=remedy,
-            )
-        lost = [each for each in one.facts.lost if (at.now - each.found_at).total_seconds() <= LATELY]
-        if lost:
-            yield Alert(
-                key=key_of(AlertKind.GAP, one.workflow_id, "lost"),
-                kind=AlertKind.GAP,
-                urgency="warning",
-                title=f"Statuses may be missing, {workflow}",
-                says=f"n8n deleted {plural(len(lost), 'execution')} before it ever showed what was in them.",
-                remedy=remedy,
-            )
-
-
-def _key(facts: AlertFacts) -> Iterator[Alert]:
-    if facts.key is not None and facts.key.needs_attention:
-        yield Alert(
-            key=key_of(AlertKind.KEY),
-            kind=AlertKind.KEY,
-            urgency="urgent" if facts.key.severity is Severity.FAULT else "warning",
-            title="n8n's API key",
-            says=facts.key.says,
-            remedy=facts.key.remedy,
-        )
-
-
-def _receiver(facts: AlertFacts) -> Iterator[Alert]:
-    """Webhooks that the receiver could not pass on in time, or gave up."""
-    journal = facts.journal
-    if journal is None:
-        return
-    reasons = ", ".join(reason for reason, _ in journal.reasons[:3])
-    if journal.is_late(facts.at.now.timestamp()):
-        yield Alert(
-            key=key_of(AlertKind.RECEIVER, "waiting"),
-            kind=AlertKind.RECEIVER,
-            urgency="urgent",
-            title="Webhooks wait in the journal",
-            says=f"{plural(journal.to_store, 'webhook')} to store and {journal.to_forward:,} to forward, the oldest "
-            f"since {recent_time(int(journal.oldest_at or 0), facts.at.now, facts.at.zone)}"
-            f"{': ' + reasons if reasons else ''}.",
-            remedy="Check n8n and the store. Nothing is lost: type ticktrail receive --status for details.",
-            since_timestamp=int(journal.oldest_at or 0),
-        )
-    if journal.failed:
-        yield Alert(
-            key=key_of(AlertKind.RECEIVER, "failed"),
-            kind=AlertKind.RECEIVER,
-            urgency="urgent",
-            title="Webhooks could not be passed on",
-            says=f"{plural(journal.failed, 'webhook')} could not be stored or forwarded"
-            f"{': ' + reasons if reasons else ''}.",
-            remedy="Type ticktrail receive --status for the reasons, and ticktrail receive --replay to try again.",
-        )
-
-
 def _from(number: str | None, label: str | None, facts: AlertFacts) -> str:
     return f", from {number_name(number, label, facts.at.numbers)}" if number else ""
-
-
-def _instant(text: str | None) -> datetime | None:
-    """n8n's ISO time, which ends in Z."""
-    try:
-        return None if text is None else datetime.fromisoformat(text)
-    except ValueError:
-        return None

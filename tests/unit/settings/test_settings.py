@@ -406,7 +406,7 @@ def test_a_secret_compares_by_its_text() -> None:
 
 def test_loading_settings_loads_no_driver(tmp_path: Path) -> None:
     """Reading settings costs neither the HTTP client nor a database driver, nor what only .env needs."""
-    code = "import sys; from pathlib import Path; from ticktrail.settings.settings import load_settings; "
+    code = "import sys; from pathlib import Path; from ticktrail.settings.loading import load_settings; "
     code += f"load_settings({{'TICKTRAIL_STORE': 'x'}}, {{}}, Path({str(tmp_path)!r})); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"httpx2", "pymongo", "dotenv", "platformdirs", "stamina", "sqlite3"} & set(loaded) == set()
