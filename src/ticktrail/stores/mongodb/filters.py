@@ -54,6 +54,9 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 _GREATEST = 2**63 - 1
 
+_LONGEST_ID = 1_024
+"""Characters of a message id; WhatsApp's have about sixty."""
+
 
 def storable(texts: Iterable[str]) -> list[str]:
     """The texts that a document can hold at all: one with half a surrogate pair stands in none."""
@@ -123,8 +126,8 @@ def _identity(wanted: MessageFilter) -> Iterator[Query]:
     """Conditions on the message's own id and on its recipient."""
     if wanted.message_id_ending:
         ending = wanted.message_id_ending
-        # A regular expression cannot hold NUL (BSON specification, "cstring").
-        possible = _is_storable(ending) and "\0" not in ending
+        # A regular expression cannot hold NUL (BSON specification, "cstring"), and has a limited length.
+        possible = _is_storable(ending) and "\0" not in ending and len(ending) <= _LONGEST_ID
         yield {"messageId": {"$regex": re.escape(ending) + _END} if possible else {"$in": []}}
     if wanted.conversation_id is not None:
         yield _person(Person((wanted.conversation_id,)))
