@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -169,6 +170,7 @@ def recipient_of(message: Message) -> str | None:
     return message.attributes.conversation_id or message.attributes.recipient_user_id
 
 
+@lru_cache(maxsize=4_096)
 def grouped(number: str) -> str:
     """A phone number with spaces where people put them; anything else as it is."""
     if not (number.isascii() and number.isdigit() and 8 <= len(number) <= 15):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -21,6 +22,7 @@ from ticktrail.web.pages.url_filters import UrlFilter, address_of
 _WAIT_SECONDS = 0.3
 """A list does not wait longer for its pickers; they show an empty field then."""
 
+_KEPT_SECONDS = 300.0
 _SHOWN = 12
 
 _PICKERS = {
@@ -31,6 +33,7 @@ _PICKERS = {
     "error": (Grouping.ERROR, mark("Reason")),
 }
 
+T = TypeVar("T")
 Option = tuple[str, str, int]
 """Value, label as stored, messages."""
 
@@ -38,9 +41,13 @@ Option = tuple[str, str, int]
 async def pickers(visitor: Visitor, choice: UrlFilter) -> list[dict[str, Any]]:
     """The pickers of a list of messages."""
     site = visitor.site
-    tasks = {name: asyncio.ensure_future(_recalled(site, name, by)) for name, (by, _label) in _PICKERS.items()}
-    done, _late = await asyncio.wait(tasks.values(), timeout=_WAIT_SECONDS)
-    return [_picker(visitor, choice, name, tasks[name].result() if tasks[name] in done else ()) for name in _PICKERS]
+
+    def read(store: Store) -> dict[str, tuple[Option, ...]]:
+        # One after the other, so that they take one of the few workers.
+        return {name: _options(store, site, by) for name, (by, _label) in _PICKERS.items()}
+
+    options = await _soon(site.queries.recall("picker options", read, seconds=_KEPT_SECONDS), {})
+    return [_picker(visitor, choice, name, options.get(name, ())) for name in _PICKERS]
 
 
 async def own_numbers(visitor: Visitor) -> dict[str, str]:
@@ -50,15 +57,22 @@ async def own_numbers(visitor: Visitor) -> dict[str, str]:
     """
     if visitor.masked:
         return {}
-    options = await _recalled(visitor.site, "number", Grouping.NUMBER)
+    site = visitor.site
+    options = await _soon(
+        site.queries.recall("own numbers", lambda store: _options(store, site, Grouping.NUMBER), seconds=_KEPT_SECONDS),
+        (),
+    )
     return {mask_number(label): visitor.who(label) for _value, label, _count in options if label.strip("+").isdigit()}
 
 
-async def _recalled(site: Site, name: str, by: Grouping) -> tuple[Option, ...]:
+async def _soon(asked: Coroutine[Any, Any, T], otherwise: T) -> T:
+    """What was asked for, when it comes in time and the store can be read."""
+    task = asyncio.ensure_future(asked)
+    done, _late = await asyncio.wait({task}, timeout=_WAIT_SECONDS)
     try:
-        return await site.queries.recall(("options", name), lambda store: _options(store, site, by))
+        return task.result() if done else otherwise
     except TicktrailError:
-        return ()
+        return otherwise
 
 
 def _options(store: Store, site: Site, by: Grouping) -> tuple[Option, ...]:

@@ -100,7 +100,7 @@ async def _listed(visitor: Visitor, request: Request, choice: SendUrlFilter, que
     return {
         "rows": rows,
         "total": total,
-        "total_text": _total(total),
+        "total_text": _total(total) if choice.unconfirmed else wording.number(total),
         "position": message_rows.position(first, len(shown.sends), total) if shown.sends else "",
         "links": _PAGES.links("/sends", query, first, questions.PAGE_SIZE, following),
     }
