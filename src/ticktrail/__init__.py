@@ -1,7 +1,6 @@
 """The delivery ledger for WhatsApp messages sent through n8n.
 
-The names below are the library; see ``docs/library.md``. They load when they are first used, so that importing the
-package costs nothing.
+The names below are the public library, see ``docs/library.md``. Each loads its module on first use.
 """
 
 from __future__ import annotations

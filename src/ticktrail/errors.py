@@ -1,30 +1,34 @@
-"""Every error Ticktrail raises, grouped by what to do next.
+"""The errors that Ticktrail raises, grouped by what to do next.
 
     TicktrailError
     ├── ConfigurationError     fix a setting or an argument, then run again   (exit 2)
-    │   └── SettingsError            what stands in the settings, whatever was asked
-    ├── NotFoundError          the thing asked for is not there               (exit 3)
-    ├── RetriableError         wait: the next run continues where this ended  (exit 1)
-    │   ├── SourceUnavailableError   n8n did not answer, or not as n8n
+    │   └── SettingsError            a setting or ticktrail.toml cannot be used
+    ├── NotFoundError          check the id: nothing matches the request      (exit 3)
+    ├── RetriableError         run again later: the next run continues        (exit 1)
+    │   ├── SourceUnavailableError   n8n did not answer, or another server did
     │   └── StoreUnavailableError    the store did not answer
     │       └── StoreReplacedError   the store file was deleted or replaced while it was open
-    └── FatalError             stop: going on would not be safe               (exit 1)
+    └── FatalError             fix the cause before the next run              (exit 1)
         ├── SourceRefusedError       n8n refused: key, scope, workflow, prefix
         └── StoreRefusedError        the store refused: rights, indexes, version
 
-A message says what happened, what is safe, and what to type next, each on a line of its own where it
-needs one. No message holds a secret or a whole phone number.
+Rules for messages and remedies:
+
+* The message says what failed, on which value, and why, in that order. It names options and settings as the user typed
+  them (``--url``, ``N8N_API_KEY``).
+* The remedy says what to do next, in one or two sentences. A command in it can be typed as it stands.
+* Neither holds a secret or a whole phone number.
 """
 
 from __future__ import annotations
 
 
 class TicktrailError(Exception):
-    """The root: catch this to catch everything Ticktrail raises on purpose.
+    """Base of all errors that Ticktrail raises on purpose.
 
     Attributes:
-        remedy: what the user can do about it, one sentence, or an empty string.
-        exit_code: what the command line exits with.
+        remedy: what to do next, or an empty string.
+        exit_code: exit code of the command line.
     """
 
     exit_code = 1
@@ -35,31 +39,31 @@ class TicktrailError(Exception):
 
 
 class ConfigurationError(TicktrailError):
-    """A setting or an argument is missing or malformed; the message names it and shows a good one."""
+    """A setting or an argument is missing or malformed. The remedy shows a good value."""
 
     exit_code = 2
 
 
 class SettingsError(ConfigurationError):
-    """What stands in the settings cannot be used: not the fault of whoever asks a dashboard, nor theirs to mend."""
+    """A setting or ``ticktrail.toml`` cannot be used. A visitor of the dashboard can neither cause nor fix this."""
 
 
 class NotFoundError(TicktrailError):
-    """What was asked for does not exist where it was looked for."""
+    """The store, or n8n, has nothing that matches the request."""
 
     exit_code = 3
 
 
 class RetriableError(TicktrailError):
-    """Nothing was lost and nothing is wrong with the settings: the next run continues."""
+    """A temporary failure. Nothing was lost, and the next run continues. The remedy may be empty."""
 
 
 class SourceUnavailableError(RetriableError):
-    """The source did not answer, answered 5xx, or answered something that is not n8n."""
+    """The source did not answer, answered with 5xx, or is not n8n."""
 
 
 class StoreUnavailableError(RetriableError):
-    """The store could not be reached or went away in the middle of the work."""
+    """The store could not be reached, or the connection was lost."""
 
 
 class StoreReplacedError(StoreUnavailableError):
@@ -67,12 +71,12 @@ class StoreReplacedError(StoreUnavailableError):
 
 
 class FatalError(TicktrailError):
-    """Something must be mended before going on makes sense."""
+    """A failure that repeats until its cause is fixed. The remedy says how."""
 
 
 class SourceRefusedError(FatalError):
-    """The source answered and refused: a bad key, a missing scope, an unknown workflow."""
+    """The source refused the request: a wrong key, a missing scope, an unknown workflow."""
 
 
 class StoreRefusedError(FatalError):
-    """The store answered and refused: no rights, duplicates, an index in the way, a version too old."""
+    """The store refused the request: missing rights, duplicates, a conflicting index, a version that is too old."""

@@ -28,7 +28,7 @@ from ticktrail.messages.merge import (
     merge_message,
     merge_sends,
     sort_history,
-    standing,
+    state_of,
 )
 from ticktrail.messages.model import HistoryEntry, Message, Send, StatusEvent
 
@@ -52,7 +52,7 @@ def gathered(told: Iterable[StatusEvent]) -> Gathered:
 def settled(known: Gathered) -> bytes:
     """A gathering in a form to compare: what a message made of it would hold."""
     history = sort_history(known.entries)
-    return exact((history, known.attributes, standing(history)))
+    return exact((history, known.attributes, state_of(history)))
 
 
 @given(pairs)
@@ -165,7 +165,7 @@ def test_a_history_never_shrinks_and_holds_every_status_once(met: list[list[Stat
     assert settled(Gathered({entry_key(entry): entry for entry in message.history}, message.attributes)) == settled(
         gathered([told for scan in met for told in scan])
     )
-    assert message.state == standing(message.history)
+    assert message.state == state_of(message.history)
 
 
 @given(pairs, st.integers(-60, 60))
@@ -197,7 +197,7 @@ FURTHER = {
 @given(batches)
 def test_where_a_message_stands(told: list[StatusEvent]) -> None:
     """No status of the history is further than the latest, none of it is later, and a conflict is one person's."""
-    state = standing(sort_history(gathered(told).entries))
+    state = state_of(sort_history(gathered(told).entries))
     met = {event.status for event in told}
     assert state.latest_status in met
     assert not met & FURTHER.get(state.latest_status, set(FURTHER))
@@ -216,7 +216,7 @@ def test_where_a_message_stands(told: list[StatusEvent]) -> None:
 def test_milestones(told: list[StatusEvent]) -> None:
     """A milestone is the earliest time that the webhook itself gave, if it is a time WhatsApp can have had."""
     told = kept(told)
-    state = standing(sort_history(gathered(told).entries))
+    state = state_of(sort_history(gathered(told).entries))
     disputed = {identity_of(event) for event in told if event.timestamp_source == "implausible"}
     reported = [
         (event.status, event.timestamp)
@@ -242,7 +242,7 @@ def test_milestones(told: list[StatusEvent]) -> None:
 def test_failure_pricing_and_workflow(told: list[StatusEvent]) -> None:
     """Each is taken from the history as the product page says, and from nowhere else."""
     history = sort_history(gathered(told).entries)
-    state = standing(history)
+    state = state_of(history)
     reasons = [entry.errors[0] for entry in history if entry.status in {"failed", "undelivered"} and entry.errors]
     prices = [entry.pricing for entry in history if entry.pricing is not None]
     assert state.pricing == (prices[-1] if prices else None)

@@ -1,4 +1,4 @@
-"""One person's conversation as turns: what a workflow kept of it, joined with what the ledger knows. Pure."""
+"""A conversation as turns: the texts that a workflow keeps, joined with the messages of the store. Pure."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _LATEST_SECONDS = 100_000_000_000
 """A larger number is milliseconds (as seconds it would be the year 5138)."""
 
 _TEXTS = ("body", "text", "caption", "message", "content", "title", "name")
-"""Where the text lies in what a workflow kept as an object, WhatsApp's own names first."""
+"""Keys of the text in objects that workflows keep, WhatsApp's own names first."""
 
 _KINDS = ("type", "mime_type", "mimetype", "filename", "url", "link", "id")
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing said.
+    """One turn of a conversation: a text, a message, or both.
 
     Attributes:
         timestamp: Unix seconds; None when the conversation has no readable time of it.
-        outbound: ours; False for the person's, None when the conversation does not say.
-        text: as it was kept; None for what only the ledger knows.
-        media: what came with it, in a few words.
-        message: what the ledger knows of it.
+        outbound: sent by the business; False for the person's, None when it is not known.
+        text: as the workflow keeps it; None where only the store has the message.
+        media: attached media, in a few words.
+        message: the message in the store.
     """
 
     timestamp: int | None = None
@@ -39,9 +39,9 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def turns_of(document: Mapping[str, Any]) -> Iterator[Turn]:
-    """What a document ``{conversation_id, message_id, inbound, outbound, media, timestamp}`` says.
+    """Yield the turns of a document ``{conversation_id, message_id, inbound, outbound, media, timestamp}``.
 
-    It may hold a question and its answer: then these are two turns, and the message id is the answer's.
+    A document with a question and its answer is two turns; the message id belongs to the answer.
     """
     at = moment_of(document.get("timestamp"))
     message_id = document.get("message_id")
@@ -56,40 +56,40 @@ def turns_of(document: Mapping[str, Any]) -> Iterator[Turn]:
     yield Turn(timestamp=at, outbound=outbound, text=text_of(ours or theirs) or "", media=media, message_id=name)
 
 
-def joined(turns: Iterable[Turn], messages: Mapping[str, Message]) -> list[Turn]:
-    """The turns with the ledger's messages beside those that have their id, oldest first.
+def join_turns(turns: Iterable[Turn], messages: Mapping[str, Message]) -> list[Turn]:
+    """Return the turns with the messages of their ids, oldest first.
 
-    Messages that no turn has are turns of their own, without a text.
+    Messages without a turn become turns without a text.
     """
-    met: set[str] = set()
+    matched: set[str] = set()
     thread: list[Turn] = []
     for turn in turns:
         message = messages.get(turn.message_id or "")
         if message is None:
             thread.append(turn)
             continue
-        met.add(message.message_id)
+        matched.add(message.message_id)
         at = time_of(message) if turn.timestamp is None else turn.timestamp
-        # The ledger knows only what was sent to people.
+        # The store holds only messages to people.
         thread.append(msgspec.structs.replace(turn, timestamp=at, message=message, outbound=True))
     thread += [
         Turn(timestamp=time_of(message), outbound=True, message_id=message.message_id, message=message)
         for message in messages.values()
-        if message.message_id not in met
+        if message.message_id not in matched
     ]
     # A question and its answer in one document stay in their order: sorting is stable.
     return sorted(thread, key=lambda turn: turn.timestamp or 0)
 
 
 def time_of(message: Message) -> int | None:
-    """The time a message belongs to: see :data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`."""
+    """Return the time a message belongs to, see :data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`."""
     state = message.state
     moments = (state.sent_timestamp, state.first_timestamp, state.latest_timestamp)
     return next((moment for moment in moments if moment is not None), None)
 
 
 def moment_of(value: object) -> int | None:
-    """A time as Unix seconds: seconds or milliseconds, a number or a text, ISO 8601, or a date."""
+    """Return a time as Unix seconds: from seconds or milliseconds, a number or a text, ISO 8601, or a date."""
     if isinstance(value, datetime):
         return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
     if isinstance(value, bool):
@@ -109,7 +109,7 @@ def moment_of(value: object) -> int | None:
 
 
 def text_of(value: object, depth: int = 3) -> str | None:
-    """The text in what a workflow kept of one turn: a text itself, or the first that an object has where texts lie."""
+    """Return the text of a turn as a workflow keeps it: the text itself, or the first under the usual keys."""
     if isinstance(value, str):
         return value
     if isinstance(value, Mapping) and depth:
@@ -123,7 +123,7 @@ def text_of(value: object, depth: int = 3) -> str | None:
 
 
 def media_of(value: object) -> str | None:
-    """What came with a turn, in a few words."""
+    """Return the attached media of a turn in a few words."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, Mapping):

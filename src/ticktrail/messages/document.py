@@ -1,8 +1,7 @@
-"""One message as the document people query, and back. The field names here are the public interface.
+"""Convert messages and sends to the documents that people query, and messages back.
 
-MongoDB stores this document, JSON output prints it. Fields marked optional in the product's table are left
-out when nothing is known of them, the others are always there. Documents that an earlier tool wrote (history
-entries with ``waId``, in any order, some repeated) are read as what they mean.
+MongoDB stores these documents and JSON output prints them; :mod:`ticktrail.messages.document_records` names their
+fields. Documents of an earlier tool (history entries with ``waId``, in any order, some repeated) are understood.
 """
 
 from __future__ import annotations
@@ -23,25 +22,25 @@ from ticktrail.messages.document_records import (
     TemplateDocument,
     as_dict,
 )
-from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, standing
+from ticktrail.messages.merge import Gathered, entry_key, merge_entries, sort_history, state_of
 from ticktrail.messages.model import NEVER, RECEIVED, Attributes, Failure, HistoryEntry, Message, Send, SentBy, Template
 from ticktrail.text.formatting import date_time
 
 _T = TypeVar("_T")
 
 MILESTONES = ("sent", "delivered", "read", "played", "failed", "first")
-"""Each has a ``…Timestamp`` in the document and a ``…_timestamp`` in
+"""Each has a ``…Timestamp`` in the document, and a ``…_timestamp`` in
 :class:`~ticktrail.messages.model.MessageState`."""
 
 _LAST_FORMATTABLE_TIMESTAMP = 253_402_214_400
-"""9999-12-31: later than this no calendar goes, whatever the zone."""
+"""9999-12-31: the end of Python's calendar in every zone."""
 
 
 _TOO_LARGE = 2**63
 
 
 def format_timestamp(timestamp: int | None, zone: tzinfo) -> str | None:
-    """Unix seconds as ``YYYY-MM-DD HH:MM`` in a zone; None for None and for times no calendar has."""
+    """Return Unix seconds as ``YYYY-MM-DD HH:MM`` in a zone; None for None and for times beyond the calendar."""
     if timestamp is None or not 0 <= timestamp <= _LAST_FORMATTABLE_TIMESTAMP:
         return None
     return date_time(datetime.fromtimestamp(timestamp, zone))
@@ -135,7 +134,7 @@ def _sender(sender: SentBy) -> SenderDocument:
 
 
 def from_document(document: Mapping[str, Any]) -> Message | None:
-    """The message a stored document means, an older tool's included; None when there is no status in it."""
+    """Return the message of a stored document, also of an older tool's; None when it has no status."""
     workflow_id = text_of(document.get("workflowId")) or ""
     entries: dict[str, HistoryEntry] = {}
     history = document.get("statusHistory")
@@ -163,7 +162,7 @@ def from_document(document: Mapping[str, Any]) -> Message | None:
         message_id=message_id,
         history=ordered,
         attributes=gathered.attributes,
-        state=standing(ordered),
+        state=state_of(ordered),
         first_seen_at=_instant(document.get("firstSeenAt")),
         last_updated_at=_instant(document.get("lastUpdatedAt")),
         last_scanned_at=_instant(document.get("lastScannedAt")),

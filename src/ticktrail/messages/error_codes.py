@@ -1,8 +1,10 @@
-"""Meta's failure codes: what each means, whom it concerns, whether to send again, and what an operator does about it.
+"""Catalogue of Meta's failure codes: meaning, scope, whether to send again, and advice.
 
-The knowledge is data, ``error_codes.toml`` in this package; a user's own words (``[error_codes.131026]`` in
-``ticktrail.toml``) go over it, key by key. A code that neither lists gets an entry that says so: it is kept, shown and
-counted like any other. Apart from :func:`packaged`, which reads the packaged file once, nothing here does I/O.
+The packaged data is ``error_codes.toml``; tables such as ``[error_codes.131026]`` in ``ticktrail.toml`` override it key
+by key. A code that neither lists has an entry that says so. Only :func:`packaged` does I/O: it reads the packaged file
+once.
+
+See: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ import msgspec
 from ticktrail.errors import SettingsError
 
 Code = int | str
-"""A failure code: a number as Meta writes them, or another provider's word."""
+"""A failure code: a number, or a word of another provider."""
 
 Category = Literal[
     "recipient", "account", "token", "template", "flow", "request", "media", "rate", "policy", "service", "group",
@@ -34,12 +36,12 @@ Alert = Literal["at_once", "by_rate", "never"]
 Retry = Literal["never", "now", "after"]
 
 TABLE = "error_codes"
-"""The table of ``ticktrail.toml`` that holds the user's own entries."""
+"""The table of ``ticktrail.toml`` with the user's own entries."""
 
 LONGEST_TITLE = 60
 LONGEST_ADVICE = 500
 LONGEST_WAIT_SECONDS = 30 * 86_400
-"""A month: WhatsApp itself drops a message that could not be delivered for so long."""
+"""WhatsApp drops a message that could not be delivered for 30 days."""
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "class": get_args(Category),
@@ -58,20 +60,20 @@ _OTHERS_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,39}")
 
 
 class FailureCode(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one failure code, or of a family of neighbouring ones.
+    """Entry of one failure code, or of a range of codes.
 
     Attributes:
-        code: the code, or the first of a family.
+        code: the code, or the first of a range.
         title: a few words on one line.
-        category: what has to do with it: the recipient, the template, the account …; ``class`` where people read it.
-        scope: whom else it concerns besides the message that failed.
-        alert: a single one is worth an alert, many are, or none is.
-        retry: sending the same again ``never`` helps as things stand, may be tried ``now``, or ``after`` a wait.
+        category: the part that causes it: the recipient, the template, the account …; called ``class`` in files.
+        scope: what else fails for the same reason.
+        alert: whether one failure alerts, many do, or none.
+        retry: whether sending again helps ``never``, ``now``, or ``after`` a wait.
         wait: that wait in seconds; 0 unless ``retry`` is ``after``.
         advice: what an operator does next, one or two sentences.
-        last: the last code of a family, else None.
+        last: the last code of a range, else None.
         known: whether the catalogue or the user's file lists it.
-        own: whether the user's file has a say in it.
+        own: whether the user's file changes it.
     """
 
     code: Code
@@ -88,30 +90,30 @@ class FailureCode(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The code as people write it; a family as ``200-299``."""
+        """Return the code as text; a range as ``200-299``."""
         return str(self.code) if self.last is None else f"{self.code}-{self.last}"
 
 
 _UNKNOWN_ADVICE = (
-    "Ticktrail does not know this code; messages that fail with it are kept and counted all the same. Go by what "
-    "WhatsApp said, look on Meta's page of error codes, and put your own advice into ticktrail.toml."
+    "Ticktrail does not know this code. Messages that fail with it are counted like others. See what WhatsApp reported "
+    "and Meta's page of error codes, and put your own advice into ticktrail.toml."
 )
 _NO_CODE = FailureCode(
     code="",
     title="No reason given",
-    advice="WhatsApp reported the failure without a code. Look at the execution in n8n for what it said.",
+    advice="WhatsApp reported the failure without a code. Open the execution in n8n for its details.",
     known=False,
 )
 
 
 class Catalogue(msgspec.Struct, frozen=True):
-    """The failure codes that are known: single ones by code, and families of neighbours."""
+    """Known failure codes: single ones by code, and ranges."""
 
     singles: Mapping[Code, FailureCode]
     families: tuple[FailureCode, ...] = ()
 
     def lookup(self, code: Code | None) -> FailureCode:
-        """What is known of a code. It never fails: of an unknown one the entry says that it is unknown."""
+        """Return the entry of a code; an entry that says so for an unknown code."""
         code = plain_code(code)
         if code is None:
             return _NO_CODE
@@ -122,11 +124,11 @@ class Catalogue(msgspec.Struct, frozen=True):
         return found or FailureCode(code=code, title="Unknown code", advice=_UNKNOWN_ADVICE, known=False)
 
     def __iter__(self) -> Iterator[FailureCode]:
-        """Every entry, families included, by number; codes that are words come last."""
+        """Iterate over all entries by number; codes that are words come last."""
         return iter(sorted([*self.singles.values(), *self.families], key=lambda one: _order(one.code)))
 
     def close_to(self, text: str, *, limit: int = 3) -> list[FailureCode]:
-        """Entries that somebody may have meant: a code with a slip in it, or a word of the title or the class."""
+        """Return entries for a mistyped code, or for a word of the title or the class."""
         labels = {entry.label: entry for entry in self}
         near = difflib.get_close_matches(text.strip(), labels, n=limit, cutoff=0.7)
         words = {word for word in re.findall(r"[a-z]+", text.lower()) if len(word) > 2}
@@ -138,29 +140,29 @@ class Catalogue(msgspec.Struct, frozen=True):
         return [*(labels[label] for label in near), *told][:limit]
 
     def with_own(self, tables: object, origin: str) -> Catalogue:
-        """This catalogue with the user's own entries over it, key by key.
+        """Return this catalogue with the user's own entries, which override it key by key.
 
         Args:
-            tables: what stands under ``[error_codes]`` in the user's file.
-            origin: that file, as messages name it.
+            tables: the table ``[error_codes]`` of the user's file.
+            origin: the path of that file, for messages.
 
         Raises:
-            SettingsError: it names the file, the table, the key and the remedy.
+            SettingsError: an entry is malformed; the message names the file, the table and the key.
         """
         if not isinstance(tables, Mapping):
             raise SettingsError(
-                f"{origin}: {TABLE} is no table.", remedy=f"Write a table for each code: [{TABLE}.131026]"
+                f"{origin}: {TABLE} is not a table.", remedy=f"Write a table for each code: [{TABLE}.131026]"
             )
         singles = dict(self.singles)
         for key, table in tables.items():
             where = f"{origin}: [{TABLE}.{_shown(str(key))}]"
             if not _OTHERS_CODE.fullmatch(str(key)):
                 raise SettingsError(
-                    f"{where} names no code.", remedy=f"Write one code, as Meta writes it: [{TABLE}.131026]"
+                    f"{where} is not a failure code.", remedy=f"Write one code, as Meta writes it: [{TABLE}.131026]"
                 )
             if not isinstance(table, Mapping):
                 raise SettingsError(
-                    f"{where} is no table.", remedy=f"Write: [{TABLE}.{key}] and below it {_EXAMPLES['advice']}"
+                    f"{where} is not a table.", remedy=f"Write: [{TABLE}.{key}] and below it {_EXAMPLES['advice']}"
                 )
             base = self.lookup(str(key))
             singles[base.code] = _entry(base, table, where, own=True)
@@ -168,9 +170,9 @@ class Catalogue(msgspec.Struct, frozen=True):
 
 
 def retryable_codes(catalogue: Catalogue, *, waited_seconds: int | None = None) -> tuple[Code, ...]:
-    """The codes after which the same message may be sent again, by number.
+    """Return the codes after which the same message may be sent again, by number.
 
-    ``waited_seconds`` leaves out the codes that ask for a longer wait than that; None asks for no time.
+    ``waited_seconds`` leaves out codes that ask for a longer wait.
     """
     return tuple(
         code
@@ -182,13 +184,13 @@ def retryable_codes(catalogue: Catalogue, *, waited_seconds: int | None = None) 
 
 @functools.cache
 def packaged() -> Catalogue:
-    """The catalogue that comes with Ticktrail."""
+    """Return the catalogue that comes with Ticktrail."""
     text = (resources.files("ticktrail.messages") / "error_codes.toml").read_text(encoding="utf-8")
     return read_catalogue(tomllib.loads(text), "error_codes.toml")
 
 
 def read_catalogue(tables: Mapping[str, Any], origin: str) -> Catalogue:
-    """A catalogue out of the tables of a TOML file, one for a code or (``200-299``) for a family.
+    """Return a catalogue from the tables of a TOML file, each for a code or a range (``200-299``).
 
     Raises:
         SettingsError: an entry is malformed.
@@ -209,14 +211,14 @@ def read_catalogue(tables: Mapping[str, Any], origin: str) -> Catalogue:
 
 
 def _entry(base: FailureCode, table: Mapping[str, object], where: str, *, own: bool) -> FailureCode:
-    """``base`` with the keys of a table over it."""
+    """Return ``base``, overridden by the keys of a table."""
     given: dict[str, Any] = {}
     for key, value in table.items():
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, n=1)
             hint = f"Did you mean {close[0]}? " if close else ""
             raise SettingsError(
-                f"{where} has a key {_shown(key)}, which is none.", remedy=f"{hint}The keys are {', '.join(_KEYS)}."
+                f"{where} has an unknown key {_shown(key)}.", remedy=f"{hint}Known: {', '.join(_KEYS)}."
             )
         given["category" if key == "class" else key] = _value(key, value, where)
     retry = given.get("retry", base.retry)
@@ -232,32 +234,32 @@ def _entry(base: FailureCode, table: Mapping[str, object], where: str, *, own: b
 
 
 def _value(key: str, value: object, where: str) -> object:
-    """A value that is fit for its key.
+    """Return a valid value of a key.
 
     Raises:
-        SettingsError: it is not.
+        SettingsError: the value is malformed.
     """
     if key == "wait":
         # True is a number to Python.
         if type(value) is int and 0 < value <= LONGEST_WAIT_SECONDS:
             return value
-        should = f"It is a whole number of seconds, from 1 to {LONGEST_WAIT_SECONDS:,} (30 days): {_EXAMPLES[key]}"
+        should = f"Use a whole number of seconds, from 1 to {LONGEST_WAIT_SECONDS:,} (30 days): {_EXAMPLES[key]}"
     elif key in _CHOICES:
         if value in _CHOICES[key]:
             return value
-        should = f"It is one of {', '.join(_CHOICES[key])}."
+        should = f"Use one of {', '.join(_CHOICES[key])}."
     else:
         text = " ".join(value.split()) if isinstance(value, str) else ""
         if 0 < len(text) <= _TEXTS[key] and not any(unicodedata.category(character) == "Cc" for character in text):
             return text
-        should = f"It is a text of at most {_TEXTS[key]} characters: {_EXAMPLES[key]}"
+        should = f"Use a text of at most {_TEXTS[key]} characters: {_EXAMPLES[key]}"
     raise SettingsError(f"{where}: {key} is {_shown(value) or 'empty'}.", remedy=should)
 
 
 def plain_code(code: object) -> Code | None:
-    """A code as the catalogue has it: a number where it is one, also when it came as ``#131026`` or ``131026.0``.
+    """Return a code as a number where possible, also for ``#131026`` and ``131026.0``; None for other values.
 
-    MongoDB's shell writes numbers as doubles. None for what is no code at all.
+    MongoDB's shell writes numbers as doubles.
     """
     if isinstance(code, float) and code.is_integer():
         return int(code)
@@ -274,6 +276,6 @@ def _order(code: Code) -> tuple[bool, int, str]:
 
 
 def _shown(value: object) -> str:
-    """A value as a message may show it: short and printable."""
+    """Return a value for a message: short and printable."""
     text = ascii(value) if not (isinstance(value, str) and value.isprintable()) else value
     return text if len(text) <= 40 else text[:39] + "…"

@@ -1,7 +1,9 @@
-"""Why a message failed, in words: the short reason, what WhatsApp said, and whether sending again helps.
+"""Failures in words: the reason, WhatsApp's details, and whether sending again helps.
 
-Titles and details come from outside, so they are cut and put on one line. Where the catalogue knows the code, its own
-title stands in for the reported one, which Meta means to drop (its page of error codes).
+Reported titles and details are cut and put on one line. The catalogue's title of a code replaces the reported one,
+which Meta plans to remove.
+
+See: https://developers.facebook.com/docs/whatsapp/cloud-api/support/error-codes
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ CONCERNS = {
     "message": "this message",
     "template": "every message with this template",
     "flow": "every message with this Flow",
-    "workflow": "whatever the workflow sends in this way",
+    "workflow": "every message that the workflow sends in this way",
     "number": "every message from this number",
-    "country": "everybody in that country",
+    "country": "everyone in that country",
     "account": "the whole WhatsApp account",
     "app": "everything sent with this app's token",
     "group": "this group",
-    "platform": "everybody: the trouble is Meta's",
+    "platform": "everyone: Meta has a problem",
 }
 ALERTS = {"at_once": "at once", "by_rate": "when many", "never": "no"}
 
@@ -37,47 +39,47 @@ NO_REASON = "no reason given"
 
 
 def short_reason(failure: Failure | None, catalogue: Catalogue) -> str:
-    """A failure in a few words: ``131026 Message undeliverable``."""
+    """Return a failure in a few words: ``131026 Message undeliverable``."""
     if failure is None:
         return NO_REASON
     return " ".join(filter(None, (_shown_code(failure.code), _title(failure, catalogue))))
 
 
-def clause(failure: Failure | None, catalogue: Catalogue) -> str:
-    """A failure as the end of a sentence: ``Message undeliverable (131026)``."""
+def failure_clause(failure: Failure | None, catalogue: Catalogue) -> str:
+    """Return a failure for the end of a sentence: ``Message undeliverable (131026)``."""
     if failure is None:
         return NO_REASON
     code = _shown_code(failure.code)
     return _title(failure, catalogue).rstrip(".") + (f" ({code})" if code else "")
 
 
-def although(code: Code | None) -> str:
-    """How screens call a conflict: failed and delivered both reported (product.md §6)."""
+def conflict_text(code: Code | None) -> str:
+    """Return the text for a conflict: failed and delivered both reported."""
     shown = _shown_code(code)
     return "although WhatsApp also reported an error" + (f" ({shown})" if shown else "")
 
 
-def said(failure: Failure | None) -> str:
-    """What WhatsApp said of a failure beyond its code and title, or an empty string."""
+def reported_details(failure: Failure | None) -> str:
+    """Return WhatsApp's details of a failure, unless they repeat its title; else an empty text."""
     if failure is None or failure.details in (None, failure.title):
         return ""
     return one_line(str(failure.details), LONGEST_DETAILS)
 
 
 def read_failure(error: Mapping[str, Any]) -> Failure:
-    """An error of a status as a failure, whoever wrote it; ``message`` stands in for missing details."""
+    """Return an error of a status as a failure; ``message`` replaces missing details."""
     return Failure(plain_code(error.get("code")), error.get("title"), error.get("details") or error.get("message"))
 
 
-def again(entry: FailureCode) -> str:
-    """Whether to send the same again, as a short answer."""
+def retry_short(entry: FailureCode) -> str:
+    """Return when to send the same message again: ``now``, ``after 1 h``, ``no``."""
     if entry.retry == "after":
         return f"after {short_duration(entry.wait, round_up=True)}"
     return "now" if entry.retry == "now" else "no"
 
 
-def again_in_full(entry: FailureCode) -> str:
-    """Whether to send the same again, as a clause."""
+def retry_text(entry: FailureCode) -> str:
+    """Return when to send the same message again, in words."""
     if entry.retry == "never" and entry.category == "unknown":
         return "not known"
     if entry.retry == "never":

@@ -1,12 +1,11 @@
-"""The merge law: status events in, one message out, whatever the order, repetition or grouping.
+"""Merge status events into messages: the same message in any order, with any repetition and in any batches.
 
 Merging is commutative, associative and idempotent. Three rules make it so:
 
 * a history is a **set** of entries under :func:`entry_key`; sorting happens at the end;
-* two copies of one entry, and two events that disagree on a fact of the message, are settled field by
-  field: present beats absent, of two values the greater in one fixed order (:func:`bson_order`, the
-  order MongoDB compares in, so that a server and this module choose alike);
-* where a message stands (:func:`standing`) follows from the whole history, never from what came last.
+* two copies of one entry, and two events that disagree on a field of the message, are merged field by
+  field: present beats absent, and the greater of two values wins in one fixed order (:func:`bson_order`);
+* the current status (:func:`state_of`) follows from the whole history, never from what came last.
 
 This module is pure: time comes in as an argument.
 """
@@ -37,22 +36,22 @@ from ticktrail.messages.model import (
 )
 
 KEY_SEPARATOR = "\x1f"
-"""Stands between the parts of a key; extraction removes it from every reported value."""
+"""Separates the parts of a key. Extraction removes it from every reported value."""
 
 _T = TypeVar("_T")
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """What a batch of events says of one message: its distinct entries by key, and its attributes."""
+    """Distinct entries of one message by key, and its attributes."""
 
     entries: dict[str, HistoryEntry]
     attributes: Attributes
 
 
 def entry_key(entry: HistoryEntry | StatusEvent) -> str:
-    """The text two entries share exactly when they are the same status.
+    """Return a text that two entries share exactly when they are the same status.
 
-    A made-up time is no part of it: n8n up to 2.15 overwrites an execution's start when it resumes.
+    A time taken from the execution is not part of it: n8n up to 2.15 overwrites the start when an execution resumes.
     """
     status, moment, participant = _identity(entry)
     return KEY_SEPARATOR.join((status, moment, entry.execution_id, participant))
@@ -77,13 +76,16 @@ def drop_received_copies(entries: dict[str, HistoryEntry]) -> dict[str, HistoryE
 
 
 def bson_order(value: Any) -> tuple[Any, ...]:
-    """A sort key that orders JSON values as MongoDB does: null, numbers, texts, objects, arrays, booleans."""
+    """Return a sort key that orders JSON values: null, numbers, texts, objects, arrays, booleans.
+
+    See: https://www.mongodb.com/docs/manual/reference/bson-type-comparison-order/
+    """
     if value is None:
         return (0,)
     if isinstance(value, bool):
         return (5, value)
     if isinstance(value, (int, float)):
-        # MongoDB holds 1 and 1.0 for the same; which of them stays must not depend on arrival.
+        # 1 and 1.0 are equal; which of them stays must not depend on the order of arrival.
         return (1, value, isinstance(value, float))
     if isinstance(value, str):
         return (2, value)
@@ -94,7 +96,7 @@ def bson_order(value: Any) -> tuple[Any, ...]:
 
 
 def greater(one: _T | None, other: _T | None) -> _T | None:
-    """Present beats absent; of two values the greater in :func:`bson_order`."""
+    """Return the greater of two values in :func:`bson_order`; a value beats None."""
     if one is None:
         return other
     if other is None:
@@ -107,12 +109,12 @@ def greater(one: _T | None, other: _T | None) -> _T | None:
 
 
 def _is_same(one: object, other: object) -> bool:
-    """Equal, and written alike: to Python 1, 1.0 and True are equal."""
+    """Return whether two values are equal and of one type: Python takes 1, 1.0 and True for equal."""
     return one == other and repr(one) == repr(other)
 
 
 def merge_entries(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry:
-    """Two copies of one entry (same :func:`entry_key`) as one."""
+    """Merge two copies of one entry (same :func:`entry_key`)."""
     if _is_same(one, other):
         return one
     moments = [moment for moment in (one.timestamp, other.timestamp) if moment is not None]
@@ -127,12 +129,12 @@ def merge_entries(one: HistoryEntry, other: HistoryEntry) -> HistoryEntry:
         errors=greater(one.errors, other.errors),
         pricing=greater(one.pricing, other.pricing),
     )
-    # The very record where nothing changed: stores write those that are new.
+    # Returns the same object where nothing changed: stores write only new objects.
     return one if _is_same(merged, one) else merged
 
 
 def merge_attributes(one: Attributes, other: Attributes) -> Attributes:
-    """What two observers say of one message, field by field."""
+    """Merge the attributes of one message field by field."""
     if one == other:
         return one
     return Attributes(
@@ -146,7 +148,7 @@ def merge_attributes(one: Attributes, other: Attributes) -> Attributes:
 
 
 def merge_gathered(one: Gathered, other: Gathered) -> Gathered:
-    """Two gatherings of the same message as one."""
+    """Merge two batches of events of the same message."""
     entries = dict(one.entries)
     for key, entry in other.entries.items():
         known = entries.get(key)
@@ -155,7 +157,7 @@ def merge_gathered(one: Gathered, other: Gathered) -> Gathered:
 
 
 def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dict[str, Gathered]:
-    """Sort events by message: message id → what they say of it, in order of first appearance."""
+    """Group events by message id, in order of first appearance, and merge the copies in them."""
     gathered: dict[str, Gathered] = {}
     for event in events:
         entry = HistoryEntry(
@@ -186,15 +188,15 @@ def gather(events: Iterable[StatusEvent], *, instance: str | None = None) -> dic
         known.entries[key] = entry if twin is None else merge_entries(twin, entry)
         if attributes != known.attributes:
             gathered[event.message_id] = Gathered(known.entries, merge_attributes(known.attributes, attributes))
-    for message_id, told in gathered.items():
-        entries = drop_received_copies(told.entries)
-        if entries is not told.entries:
-            gathered[message_id] = Gathered(entries, told.attributes)
+    for message_id, found in gathered.items():
+        entries = drop_received_copies(found.entries)
+        if entries is not found.entries:
+            gathered[message_id] = Gathered(entries, found.attributes)
     return gathered
 
 
 def sort_history(entries: Mapping[str, HistoryEntry]) -> tuple[HistoryEntry, ...]:
-    """Oldest first: by timestamp (none before any), then rank, then key, so that the order is total."""
+    """Return entries, oldest first: by timestamp (none first), then rank, then key, so that the order is total."""
     if len(entries) == 1:
         return tuple(entries.values())
     order = sorted(
@@ -209,8 +211,8 @@ def sort_history(entries: Mapping[str, HistoryEntry]) -> tuple[HistoryEntry, ...
     return tuple(entry for _, entry in order)
 
 
-def standing(history: Iterable[HistoryEntry]) -> MessageState:
-    """Where a message with this sorted, non-empty history stands.
+def state_of(history: Iterable[HistoryEntry]) -> MessageState:
+    """Return the state of a message with this sorted, non-empty history.
 
     The furthest status wins, whatever arrived last. ``failed`` beats ``sent``; a real delivered, read or
     played beats ``failed`` and, for the same participant, sets ``conflict``.
@@ -271,25 +273,25 @@ def _failure(error: Mapping[str, Any]) -> Failure:
     return Failure(code=error.get("code"), title=error.get("title"), details=error.get("details"))
 
 
-def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at: datetime) -> Message:
-    """The message after a scan at ``at`` has met ``news`` of it.
+def merge_message(stored: Message | None, message_id: str, events: Gathered, *, at: datetime) -> Message:
+    """Return a message after a scan at ``at`` found these events of it.
 
     ``last_updated_at`` moves only when the history grew; ``last_scanned_at`` never moves back.
     """
     if stored is None:
-        history = sort_history(news.entries)
+        history = sort_history(events.entries)
         return Message(
             message_id=message_id,
             history=history,
-            attributes=news.attributes,
-            state=standing(history),
+            attributes=events.attributes,
+            state=state_of(history),
             first_seen_at=at,
             last_updated_at=at,
             last_scanned_at=at,
         )
     before = Gathered({entry_key(entry): entry for entry in stored.history}, stored.attributes)
-    after = merge_gathered(before, news)
-    # By identity: to Python 1, 1.0 and True are equal.
+    after = merge_gathered(before, events)
+    # By identity, because Python takes 1, 1.0 and True for equal.
     unchanged = len(after.entries) == len(before.entries) and all(
         entry is before.entries.get(key) for key, entry in after.entries.items()
     )
@@ -300,7 +302,7 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
         stored,
         history=history,
         attributes=after.attributes,
-        state=stored.state if unchanged else standing(history),
+        state=stored.state if unchanged else state_of(history),
         first_seen_at=first_seen,
         last_updated_at=at if len(after.entries) > len(before.entries) else updated,
         last_scanned_at=max(stored.last_scanned_at, at),
@@ -308,33 +310,33 @@ def merge_message(stored: Message | None, message_id: str, news: Gathered, *, at
 
 
 def join_messages(one: Message, other: Message) -> Message:
-    """What two ledgers know of one message (same ``message_id``).
+    """Merge the records of one message (same ``message_id``) in two stores.
 
-    ``first_seen_at`` is the earlier, the other two dates are the later. Template and sender are those of ``one`` where
-    it has any: the sends decide about them.
+    ``first_seen_at`` is the earlier, the other two dates are the later. Template and sender come from ``one`` where it
+    has a sender.
     """
     both = [
         Gathered({entry_key(entry): entry for entry in message.history}, message.attributes) for message in (one, other)
     ]
     merged = merge_gathered(*both)
     history = sort_history(merged.entries)
-    lender = other if one.sent_by is None else one
+    sent = other if one.sent_by is None else one
     seen = [at for at in (one.first_seen_at, other.first_seen_at) if at != NEVER]
     return Message(
         message_id=one.message_id,
         history=history,
         attributes=merged.attributes,
-        state=standing(history),
+        state=state_of(history),
         first_seen_at=min(seen, default=NEVER),
         last_updated_at=max(one.last_updated_at, other.last_updated_at),
         last_scanned_at=max(one.last_scanned_at, other.last_scanned_at),
-        template=lender.template,
-        sent_by=lender.sent_by,
+        template=sent.template,
+        sent_by=sent.sent_by,
     )
 
 
 def send_order(send: Send) -> tuple[Any, ...]:
-    """Orders copies of one send: the least is the original, what came later repeats it (a retry, a forward)."""
+    """Return a sort key for copies of one send: the least is the original, others repeat it (a retry, a forward)."""
     template = send.template
     return (
         send.sent_at is None,
@@ -348,7 +350,7 @@ def send_order(send: Send) -> tuple[Any, ...]:
 
 
 def merge_sends(one: Send, other: Send) -> Send:
-    """Two copies of one send (same ``key``): where it was sent is the original's, the rest field by field."""
+    """Merge two copies of one send (same ``key``): sender and template of the original, other fields one by one."""
     if _is_same(one, other):
         return one
     original, copy = sorted((one, other), key=send_order)

@@ -1,4 +1,4 @@
-"""The records everything else speaks in: frozen values, no I/O.
+"""Records of the domain: statuses, sends, messages and executions. Frozen values without I/O.
 
 Times: ``…_timestamp`` and ``timestamp`` are Unix seconds; ``…_at`` are instants as time-zone-aware
 ``datetime`` values. Ids are strings as n8n and Meta write them.
@@ -19,7 +19,7 @@ FINAL_STATUSES = frozenset({"success", "error", "crashed", "canceled", "failed"}
 """
 
 RANK = {"sent": 1, "failed": 2, "undelivered": 2, "delivered": 3, "read": 4, "played": 5}
-"""How far a status says the message got. A status that is not listed ranks 0: kept, but it decides last."""
+"""Progress of a message by status. A status that is not listed ranks 0: it is kept and decides last."""
 
 FAILED = frozenset({"failed", "undelivered"})
 """Statuses that say the message did not arrive."""
@@ -28,20 +28,20 @@ ARRIVED = frozenset({"delivered", "read", "played"})
 """Statuses that prove the message arrived (``read`` may come without ``delivered``: Meta's status page)."""
 
 MADE_UP = "execution"
-"""``timestamp_source`` of a status whose webhook carried no time: the trigger's start stands in for it."""
+"""``timestamp_source`` of a status whose webhook has no time: the start of the trigger is used."""
 
 IMPLAUSIBLE = "implausible"
-"""``timestamp_source`` of a reported time before 2009 or more than a day after the execution that brought it."""
+"""``timestamp_source`` of a reported time before 2009 or more than a day after its execution."""
 
 RECEIVED = "webhook"
-"""``execution_id`` of a status that Meta's webhook brought directly, without an execution of n8n."""
+"""``execution_id`` of a status that the receiver got from Meta directly, without an execution of n8n."""
 
 EARLIEST_PLAUSIBLE_TIMESTAMP = 1_230_768_000
 """2009-01-01, WhatsApp's first year: a status cannot be older."""
 
 
 NEVER = datetime.fromtimestamp(0, UTC)
-"""Stands for an instant that an older tool's document does not have."""
+"""Used for an instant that an older tool's document does not have."""
 
 
 class Outcome(enum.Enum):
@@ -93,7 +93,7 @@ class StatusEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Template(msgspec.Struct, frozen=True):
-    """The message template a send named."""
+    """The message template of a send."""
 
     name: str
     language: str | None = None
@@ -111,8 +111,8 @@ class Send(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt to send, accepted by Meta (it has a ``message_id``) or refused (``rejected``, it has none).
 
     Attributes:
-        key: the wamid, or for a refused send the place it happened: the same attempt has the same key.
-        input: the recipient as the workflow wrote it; ``conversation_id`` is Meta's answer to it.
+        key: the wamid; for a refused send its place in the execution. The same attempt has the same key.
+        input: the recipient as the workflow wrote it; ``conversation_id`` is the id that Meta answered.
         status: ``accepted``, ``held_for_quality_assessment``, …; ``rejected`` for a refused one.
         sent_at: when the node started.
     """
@@ -134,7 +134,7 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
     """The statuses and sends of one execution.
 
     Attributes:
-        execution_id: n8n's id, as a string; empty when not even that could be read.
+        execution_id: n8n's id, as a string; empty when it could not be read.
         status: n8n's execution status; ``final`` tells whether it can still change.
         reason: set when the outcome is ``WITHHELD`` (a key of ``extraction.withheld.REASONS``) or ``NOT_READ`` (a key
             of ``extraction.withheld.NOT_READ_REASONS``), else None.
@@ -155,12 +155,12 @@ class Extraction(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def final(self) -> bool:
-        """Whether n8n is done with this execution."""
+        """Return whether this execution can no longer change."""
         return self.status in FINAL_STATUSES
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One distinct status in a message's history: a :class:`StatusEvent` less what belongs to the message."""
+    """One distinct status in a message's history: a :class:`StatusEvent` without the fields of the message."""
 
     status: str
     timestamp: int | None
@@ -174,7 +174,7 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attributes(msgspec.Struct, frozen=True, kw_only=True):
-    """What events say of the message itself. Where two disagree, the greater value stays."""
+    """Fields of a message that its events report. Where two events disagree, the greater value stays."""
 
     conversation_id: str | None = None
     phone_number_id: str | None = None
@@ -193,7 +193,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class MessageState(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that follows from a history: where the message stands, and when it got there.
+    """The current status of a message and the times of its statuses, computed from its history.
 
     The milestones are the earliest plausible reported time of each status, Unix seconds.
     """
@@ -219,8 +219,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
         history: every distinct status, oldest first (timestamp, then rank, then key).
         first_seen_at: when Ticktrail first saw the message.
         last_updated_at: when ``history`` last grew.
-        last_scanned_at: when a scan last met the message.
-        template: and ``sent_by``, from the send record when one is known.
+        last_scanned_at: when a scan last found the message.
+        template: as ``sent_by``, from the send record, when it is known.
     """
 
     message_id: str

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ticktrail.messages.error_codes import FailureCode
-from ticktrail.messages.failure_text import ALERTS, CONCERNS, again, again_in_full
+from ticktrail.messages.failure_text import ALERTS, CONCERNS, retry_short, retry_text
 from ticktrail.output.documents import write_documents
 from ticktrail.output.terminal import console, facts_grid
 
@@ -40,7 +40,7 @@ def write_code(entry: FailureCode, stream: TextIO) -> None:
         facts_grid(
             {
                 "advice": entry.advice,
-                "again": again_in_full(entry),
+                "again": retry_text(entry),
                 "concerns": CONCERNS[entry.scope],
                 "class": entry.category,
                 "alert": {"at_once": "at once, a single one counts", "by_rate": "when there are many"}.get(
@@ -75,6 +75,6 @@ def _write_table(entries: Iterable[FailureCode], stream: TextIO) -> None:
         table.add_column(name, no_wrap=name != "what")
     for entry in entries:
         title = Text(entry.title + (" (yours)" if entry.own else ""))
-        cells = (entry.label, title, again(entry), entry.category, ALERTS[entry.alert])
+        cells = (entry.label, title, retry_short(entry), entry.category, ALERTS[entry.alert])
         table.add_row(*cells[: len(names)])
     out.print(table)

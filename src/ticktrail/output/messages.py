@@ -18,7 +18,14 @@ from rich.text import Text
 from ticktrail.messages.counts import message_time
 from ticktrail.messages.document import format_timestamp, to_document
 from ticktrail.messages.error_codes import Catalogue, Code, packaged, plain_code
-from ticktrail.messages.failure_text import again_in_full, although, clause, read_failure, said, short_reason
+from ticktrail.messages.failure_text import (
+    conflict_text,
+    failure_clause,
+    read_failure,
+    reported_details,
+    retry_text,
+    short_reason,
+)
 from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.documents import _json_value, can_show, write_documents
 from ticktrail.output.terminal import console, facts_grid, tick
@@ -209,7 +216,7 @@ def remark(message: Message, catalogue: Catalogue) -> str:
     if state.latest_status in FAILED:
         parts.append(short_reason(state.failure, catalogue))
     if state.conflict:
-        parts.append(f"{state.latest_status}, {although(state.failure.code if state.failure else None)}")
+        parts.append(f"{state.latest_status}, {conflict_text(state.failure.code if state.failure else None)}")
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
@@ -229,9 +236,9 @@ def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     ending = {"sent": "not delivered yet", "delivered": "not read yet"}.get(status)
     text = f"{status.capitalize()} {when}"
     if status in FAILED:
-        text += f": {clause(state.failure, catalogue)}"
+        text += f": {failure_clause(state.failure, catalogue)}"
     elif state.conflict:
-        text += f", {although(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
+        text += f", {conflict_text(state.failure.code if state.failure else None)}" + (f"; {ending}" if ending else "")
     elif ending:
         text += f", {ending}"
     return text.rstrip(".") + "."
@@ -267,11 +274,11 @@ def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
     state = message.state
     if state.latest_status in FAILED:
         entry = catalogue.lookup(state.failure.code if state.failure else None)
-        return {"WhatsApp": said(state.failure), "advice": entry.advice, "again": again_in_full(entry)}
+        return {"WhatsApp": reported_details(state.failure), "advice": entry.advice, "again": retry_text(entry)}
     if state.conflict:
         return {
             "error": short_reason(state.failure, catalogue),
-            "WhatsApp": said(state.failure),
+            "WhatsApp": reported_details(state.failure),
             "advice": "It arrived all the same: there is nothing to do.",
         }
     return {}
@@ -288,7 +295,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
     told = {""}
     if state.failure and (state.conflict or state.latest_status in FAILED):
         advised.add(plain_code(state.failure.code))
-        told.add(said(state.failure))
+        told.add(reported_details(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
@@ -301,7 +308,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
         )
         for error in entry.errors or ():
             failure = read_failure(error)
-            details = said(failure)
+            details = reported_details(failure)
             lines = [
                 Text.assemble((short_reason(failure, catalogue), "red"), "" if details in told else f": {details}")
             ]

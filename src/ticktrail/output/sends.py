@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ticktrail.messages.document import send_to_document
 from ticktrail.messages.error_codes import Catalogue
-from ticktrail.messages.failure_text import read_failure, said, short_reason
+from ticktrail.messages.failure_text import read_failure, reported_details, short_reason
 from ticktrail.messages.model import Send
 from ticktrail.output.documents import write_documents
 from ticktrail.output.messages import harmless
@@ -64,7 +64,7 @@ def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, 
 def why_refused(send: Send, catalogue: Catalogue) -> str:
     """Why Meta refused a send: code and title as the catalogue has them, and what Meta said beyond, of each error."""
     failures = map(read_failure, send.errors or ())
-    return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), said(one)))) for one in failures)
+    return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), reported_details(one)))) for one in failures)
 
 
 def flat_send(document: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ticktrail.messages.conversation import Turn, joined, moment_of, time_of, turns_of
+from ticktrail.messages.conversation import Turn, join_turns, moment_of, time_of, turns_of
 from ticktrail.messages.counts import DAY_SECONDS
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import Message
@@ -68,7 +68,7 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
         """What was said in it, oldest first, texts cut to :data:`LONGEST_TEXT`."""
         messages = {one.message.message_id: one.message for one in self.entries if one.message is not None}
         said = itertools.chain.from_iterable(turns_of(document) for one in self.entries for document in one.documents)
-        return joined((_cut(turn) for turn in said), messages)
+        return join_turns((_cut(turn) for turn in said), messages)
 
 
 def stretch(

@@ -1,7 +1,6 @@
-"""Finds the text of a setting: arguments, then the environment, then ``.env``; and remembers where it stood.
+"""Find the text of a setting: in the arguments, then the environment, then ``.env``; with its origin.
 
-A secret may also stand in a file that ``NAME_FILE`` names. ``.env`` never overrides the environment, and nothing is
-ever written to it.
+A secret may also be in a file that ``NAME_FILE`` names. ``.env`` never overrides the environment. It is only read.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ _OUR_PREFIXES = ("N8N_", "MONGODB_", "TICKTRAIL_", "WORKFLOW_")
 _OTHERS = frozenset(
     {"N8N_EDITOR_BASE_URL", "N8N_BASIC_AUTH_USER", "N8N_BASIC_AUTH_PASSWORD", "N8N_PUBLIC_API_ENDPOINT"}
 )
-"""n8n's own variables that look like a mistyped one of ours: a ``.env`` is often shared with n8n's container."""
+"""n8n's own variables that look like a mistyped setting: n8n's container often shares the ``.env``."""
 
 
 class Found(msgspec.Struct, frozen=True):
-    """The text of a setting as it was written, and where: ``origin`` completes "It came from …"."""
+    """The text of a setting, and where it was found: ``origin`` completes "It came from …"."""
 
     name: str
     text: str
@@ -37,10 +36,10 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Lookup:
-    """The three places a setting may stand, searched in order. Blank means not set, everywhere.
+    """The three places of settings, searched in order. A blank text means not set, in all of them.
 
     Attributes:
-        warnings: what was odd about ``.env``, one sentence each, without values.
+        warnings: problems of ``.env``, one sentence each, without values.
     """
 
     def __init__(
@@ -52,7 +51,11 @@ class Lookup:
         *,
         dotenv: bool = True,
     ) -> None:
-        """``options`` gives the command line's name of an argument, for messages; ``dotenv``: read ``.env`` at all."""
+        """Read ``.env`` in ``directory``, unless ``dotenv`` is False.
+
+        Args:
+            options: the command line's name of each argument, for messages.
+        """
         self.warnings: list[str] = []
         self.directory = directory
         self._options = options
@@ -63,17 +66,17 @@ class Lookup:
         )
 
     def find(self, name: str, *, secret: bool = False) -> Found | None:
-        """The first place that has the setting; for a secret, the file that ``NAME_FILE`` names counts as its place.
+        """Return the setting from the first place that has it; a secret may be in the file that ``NAME_FILE`` names.
 
         Raises:
-            ConfigurationError: the file cannot be read, or is empty.
+            ConfigurationError: that file cannot be read, or is empty.
         """
         for origin, place in self._places:
             text = place.get(name)
             file_name = place.get(f"{name}_FILE") if secret else None
             if text and text.strip():
                 if file_name and file_name.strip():
-                    self.warnings.append(f"{name} and {name}_FILE are both set in {origin}: the file is not read.")
+                    self.warnings.append(f"{name} and {name}_FILE are both set in {origin}. The file is not read.")
                 where = f"the argument {self._options[name]}" if origin == _COMMAND_LINE else origin
                 return Found(name, text, where)
             if file_name and file_name.strip():
@@ -83,18 +86,18 @@ class Lookup:
         return None
 
     def warn_of_mistyped(self, known: Collection[str]) -> None:
-        """Add a warning for each name in ``.env`` that is nearly, and not quite, a known one."""
+        """Add a warning for each name in ``.env`` that looks like a mistyped setting."""
         for name in self._places[-1][1]:
             if name in known or name in _OTHERS or not name.upper().startswith(_OUR_PREFIXES):
                 continue
             close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.84)
             if close:
-                self.warnings.append(f"{name} in .env is no setting: did you mean {close[0]}?")
+                self.warnings.append(f"{name} in .env is not a setting. Did you mean {close[0]}?")
 
     def _read_dotenv(self, path: Path) -> dict[str, str | None]:
         if not path.exists() or path.is_dir():
             if path.with_name(".env.txt").exists():
-                self.warnings.append(f"{path.with_name('.env.txt')} is not read: rename it to .env.")
+                self.warnings.append(f"{path.with_name('.env.txt')} is not read. Rename it to .env.")
             return {}
         from dotenv.parser import parse_stream  # noqa: PLC0415 - most runs in a container have no .env
 
@@ -102,12 +105,12 @@ class Lookup:
             text = read_text(path)
         except OSError as error:
             raise ConfigurationError(
-                f"{path} cannot be read: {error.strerror}.", remedy="Let this user read it, or remove it."
+                f"{path} cannot be read: {error.strerror}.", remedy="Give this user access to the file, or remove it."
             ) from error
         values: dict[str, str | None] = {}
         for binding in parse_stream(io.StringIO(text)):
             if binding.error:
-                self.warnings.append(f"Line {binding.original.line} of .env is not NAME=value and is left out.")
+                self.warnings.append(f"Line {binding.original.line} of .env is not NAME=value and is ignored.")
             elif binding.key is not None:
                 values[binding.key] = binding.value
         return values
@@ -130,10 +133,10 @@ class Lookup:
 
 
 def read_text(path: Path) -> str:
-    """A small text file however Windows wrote it: UTF-8 with or without a mark, UTF-16, or its old code page.
+    """Return the text of a small file in any encoding that Windows writes: UTF-8, UTF-16 or its old code page.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     raw = path.read_bytes()
     try:

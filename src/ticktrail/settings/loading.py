@@ -34,12 +34,12 @@ def load_settings(arguments: Mapping[str, str | None], environ: Mapping[str, str
     """Build the settings of one run.
 
     Args:
-        arguments: what the command line gave, under the settings' names (``{"TICKTRAIL_STORE": store}``).
-        environ: the environment; it is read, never written.
-        directory: the working directory, where ``.env`` and ``ticktrail.toml`` are looked for.
+        arguments: values from the command line, by the names of settings (``{"TICKTRAIL_STORE": store}``).
+        environ: the environment.
+        directory: the working directory, which may hold ``.env`` and ``ticktrail.toml``.
 
     Raises:
-        ConfigurationError: something is malformed.
+        ConfigurationError: a setting is malformed.
     """
     if unknown := arguments.keys() - SETTINGS.keys():
         raise ValueError(f"no such setting: {', '.join(sorted(unknown))}")
@@ -50,7 +50,7 @@ def load_settings(arguments: Mapping[str, str | None], environ: Mapping[str, str
 def load_sound_settings(
     arguments: Mapping[str, str | None], environ: Mapping[str, str], directory: Path
 ) -> tuple[Settings, tuple[SettingFault, ...]]:
-    """As :func:`load_settings`, but a setting that cannot be used counts as not set, and is named beside the rest."""
+    """Like :func:`load_settings`, but a setting that cannot be used counts as not set and is returned as a fault."""
     options = {name: setting.option or name for name, setting in SETTINGS.items()}
     faults: list[SettingFault] = []
     try:
@@ -62,9 +62,9 @@ def load_sound_settings(
 
 
 class _Loader:
-    """Reads every setting once, each through the function that knows what a good one looks like.
+    """Read every setting once, each with its parser.
 
-    With a list for ``faults`` what cannot be used is noted there; without one it is raised.
+    Settings that cannot be used are added to ``faults``; without such a list the error is raised.
     """
 
     def __init__(self, lookup: Lookup, faults: list[SettingFault] | None = None) -> None:
@@ -183,7 +183,7 @@ class _Loader:
         return values.parse_existing_file(text, self._directory)
 
     def _read(self, name: str, parse: Callable[[str], T]) -> T | None:
-        """The setting's value, or None when it is not set."""
+        """Return the value of a setting, or None when it is not set."""
         setting = SETTINGS[name]
         try:
             found = self._lookup.find(name, secret=setting.secret)
@@ -203,14 +203,14 @@ def _parsed(found: Found, setting: Setting, parse: Callable[[str], T]) -> T:
         return parse(found.text)
     except ValueError as error:
         raise ConfigurationError(
-            f"{found.name} is not usable: {error}. It came from {found.origin}{_quoted(found, setting)}.",
+            f"{found.name} cannot be used: {error}. It came from {found.origin}{_quoted(found, setting)}.",
             remedy=f"It should look like this: {setting.example}",
         ) from None
 
 
 def _quoted(found: Found, setting: Setting) -> str:
-    """The value as a message may show it: never a secret's, nor what looks like a password or a key gone astray."""
+    """Return the value for a message; nothing for a secret, or a text that looks like a password or a key."""
     text = found.text.strip()
     if setting.secret or "@" in text or len(text) > 60 or re.match(r"[\W_]*(?:n8n_api_|eyJ)", text):
         return ""
-    return f", where it says {text!r}"
+    return f", which says {text!r}"

@@ -1,6 +1,6 @@
-"""n8n's addresses: whatever a person copied from the browser, made into the base URL or the workflow id it means.
+"""Parse n8n addresses copied from a browser: the base URL, or the workflow id.
 
-Pure text in, text out. A :class:`ValueError` says in one clause what is wrong, without repeating a password.
+Pure. A :class:`ValueError` says in one clause what is wrong, without repeating a password.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 DEFAULT_API_PREFIX = "/api/v1"
-"""Where n8n's public API lives, unless ``N8N_PUBLIC_API_ENDPOINT`` moved it."""
+"""The path of n8n's public API, unless ``N8N_PUBLIC_API_ENDPOINT`` changes it."""
 
 _PAGES = frozenset(
     [
@@ -47,7 +47,7 @@ _PAGES = frozenset(
         "healthz",
     ]
 )
-"""First path segments of n8n's own pages (routes of its editor and server): what precedes them is a proxy's prefix."""
+"""First path segments of n8n's own pages. Segments before them are the prefix of a reverse proxy."""
 
 _PLAIN_HTTP_ENDINGS = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 _HOST = re.compile(r"[^\s/\\@:?#\[\]<>\"'`{}|^%,;]+")
@@ -55,7 +55,7 @@ _WORKFLOW_ID = re.compile(r"[A-Za-z0-9_-]{1,36}")
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where n8n is. ``url`` has no credentials, no trailing slash; user and password are those that stood in it."""
+    """An address of n8n: ``url`` without credentials and trailing slash, and the credentials that it held."""
 
     url: str
     user: str | None = None
@@ -66,14 +66,14 @@ class Address(msgspec.Struct, frozen=True):
 
 
 def parse_address(text: str, api_prefix: str = DEFAULT_API_PREFIX) -> Address:
-    """The base URL of the n8n that this address leads to, a reverse proxy's path prefix kept.
+    """Return the base URL of the n8n that this address leads to, with the path prefix of a reverse proxy.
 
     Pages of the editor (``/workflow/abc``, ``/home/workflows``, ``/executions`` …), the API (``/api/v1/…``), query and
     fragment are cut off. Without a scheme it is https, but http for this machine, for private addresses and for
     names without a dot (a container's).
 
     Raises:
-        ValueError: it is no http or https address.
+        ValueError: the text is not an http or https address.
     """
     text = unquoted(text)
     if "://" not in text and re.match(r"https?:", text, re.IGNORECASE):
@@ -94,10 +94,10 @@ def parse_address(text: str, api_prefix: str = DEFAULT_API_PREFIX) -> Address:
 
 
 def parse_workflow_ids(text: str) -> tuple[str, ...]:
-    """Workflow ids separated by commas, in their order and each once; the URL of a workflow stands for its id.
+    """Return workflow ids separated by commas, in order and each once; the URL of a workflow counts as its id.
 
     Raises:
-        ValueError: there is none, or one cannot be an id.
+        ValueError: there is no id, or one is malformed.
     """
     found = dict.fromkeys(
         _workflow_id(unquoted(part)) for part in re.split(r"[,;\s]+", unquoted(text)) if unquoted(part)
@@ -108,7 +108,7 @@ def parse_workflow_ids(text: str) -> tuple[str, ...]:
 
 
 def is_local(url: str) -> bool:
-    """Whether an address is on this machine or in a private network: bytes cost next to nothing on the way."""
+    """Return whether an address is on this machine or in a private network, where transfer is fast."""
     host = urlsplit(url).hostname or ""
     try:
         ip = ipaddress.ip_address(host)
@@ -118,7 +118,7 @@ def is_local(url: str) -> bool:
 
 
 def unquoted(text: str) -> str:
-    """The text without spaces and quotes around it (typographic ones and ``<…>`` too)."""
+    """Return the text without spaces and quotes around it (also typographic quotes and ``<…>``)."""
     return text.strip().strip("\"'`“”‘’«»<>").strip()  # noqa: RUF001 - the quotes that word processors put
 
 
@@ -144,7 +144,7 @@ def _is_host(host: str) -> bool:
 
 
 def _prefix(path: str, api_prefix: str) -> str:
-    """The path in front of n8n's own: ``/n8n`` of ``/n8n/workflow/abc`` and of ``/n8n/api/v1``."""
+    """Return the path before n8n's own: ``/n8n`` of ``/n8n/workflow/abc`` and of ``/n8n/api/v1``."""
     path = re.split(rf"(?:/api/v\d+|{re.escape(api_prefix)})(?=/|$)", path, maxsplit=1)[0]
     kept = itertools.takewhile(lambda segment: segment not in _PAGES, (part for part in path.split("/") if part))
     return "".join(f"/{segment}" for segment in kept)

@@ -1,7 +1,7 @@
-"""What the text of a setting means, one function for each kind.
+"""Parse the text of a setting, one function for each kind of value.
 
-Pure but for :func:`parse_existing_file` and :func:`default_store_url`. A :class:`ValueError` says in one clause what
-is wrong; it completes "N8N_API_KEY is not usable: …" and never repeats a secret.
+Pure except for :func:`parse_existing_file` and :func:`default_store_url`. A :class:`ValueError` says in one clause what
+is wrong; it completes "N8N_API_KEY cannot be used: …" and never repeats a secret.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _HEADER_START = re.compile(rf"\s*({_HEADER_NAME.pattern})\s*:(?!//)\s*(.*)", re.
 
 
 def parse_api_key(text: str) -> Secret:
-    """n8n's API key, as such or as the header it is sent in."""
+    """Return n8n's API key, given as such or as the header it is sent in."""
     key = re.sub(r"^(?:x-n8n-api-key\s*:|bearer\s)\s*", "", unquoted(text), flags=re.IGNORECASE)
     if set(key) & set("*•…"):
-        raise ValueError("it is the shortened form; n8n shows a key in full only once, when it is made")
+        raise ValueError("it is the shortened form; n8n shows a key in full only once, when you create it")
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("there is a space, a line break or a character in it that no key has")
+        raise ValueError("it has a space, a line break or a character that keys do not have")
     return Secret(key)
 
 
 def parse_headers(text: str) -> tuple[tuple[str, Secret], ...]:
-    """Headers from ``Name: value`` pairs separated by line breaks or ``;``, or from a JSON object of texts."""
+    """Return the headers in ``Name: value`` pairs separated by line breaks or ``;``, or from a JSON object of texts."""
     if text.strip().startswith("{"):
         try:
             pairs = list(msgspec.json.decode(text, type=dict[str, str]).items())
@@ -50,7 +50,7 @@ def parse_headers(text: str) -> tuple[tuple[str, Secret], ...]:
         pairs = _header_lines(text)
     for name, value in pairs:
         if not _HEADER_NAME.fullmatch(name):
-            raise ValueError("one of the names is not a header's")
+            raise ValueError("one of the names is not the name of a header")
         if not value.isascii() or not value.isprintable():
             raise ValueError(f"the value of {name} has a character that a header cannot carry")
     return tuple((name, Secret(value)) for name, value in pairs)
@@ -73,7 +73,7 @@ def _header_lines(text: str) -> list[tuple[str, str]]:
 
 
 def parse_api_prefix(text: str) -> str:
-    """A path as ``/api/v1``: one slash in front, none behind."""
+    """Return a path such as ``/api/v1``, with one slash in front and none at the end."""
     path = "/" + unquoted(text).strip("/")
     if not re.fullmatch(r"(?:/[A-Za-z0-9._~-]+)+", path):
         raise ValueError("it is not a path")
@@ -81,33 +81,33 @@ def parse_api_prefix(text: str) -> str:
 
 
 def parse_mongodb_uri(text: str) -> Secret:
-    """A MongoDB URI; shown without credentials and options."""
+    """Return a MongoDB URI, shown without credentials and options."""
     uri = unquoted(text)
     scheme = next((scheme for scheme in _MONGODB_SCHEMES if uri.lower().startswith(scheme)), None)
     if scheme is None:
         raise ValueError("it does not start with mongodb:// or mongodb+srv://")
     if re.search(r"<[^<>]*>", uri):
-        raise ValueError("the placeholder in <…> still stands for the password")
+        raise ValueError("a placeholder in <…> is still in the place of the password")
     if not _hosts_and_database(uri):
         raise ValueError("there is no host in it")
     return Secret(uri, f"{scheme}{_hosts_and_database(uri)}")
 
 
 def parse_store_url(text: str) -> Secret:
-    """A MongoDB URI, ``sqlite:///path`` or a path; shown without credentials."""
+    """Return a MongoDB URI, ``sqlite:///path`` or a path, shown without credentials."""
     url = unquoted(text)
     if url.lower().startswith(_MONGODB_SCHEMES):
         return parse_mongodb_uri(url)
     scheme, divider, _ = url.partition("://")
     if divider and scheme.lower() != "sqlite":
-        raise ValueError("it is neither a MongoDB URI nor a file's path")
+        raise ValueError("it is neither a MongoDB URI nor the path of a file")
     if url.startswith("~"):
         url = str(Path(url).expanduser())
     return Secret(url, url)
 
 
 def default_store_url() -> Secret:
-    """The SQLite file in the user's data folder. It is named here, not made."""
+    """Return the path of the SQLite file in the user's data folder, without creating it."""
     import platformdirs  # noqa: PLC0415 - needed only when no store is named
 
     path = str(platformdirs.user_data_path("ticktrail", appauthor=False) / "ticktrail.sqlite")
@@ -136,7 +136,7 @@ def parse_identifier(text: str) -> str:
 
 
 def database_in(url: str) -> str | None:
-    """The database that a MongoDB URI names, unless it is one of MongoDB's own."""
+    """Return the database that a MongoDB URI names; None for MongoDB's own databases."""
     if not url.lower().startswith(_MONGODB_SCHEMES):
         return None
     name = unquote(_hosts_and_database(url).partition("/")[2])
@@ -144,13 +144,16 @@ def database_in(url: str) -> str | None:
 
 
 def _hosts_and_database(uri: str) -> str:
-    """``host1,host2/database`` of a URI. Passwords are cut off at the last ``@``: some hold one unescaped."""
+    """Return ``host1,host2/database`` of a URI. Credentials end at the last ``@``; some passwords hold one."""
     rest = uri.partition("://")[2].rpartition("@")[2].partition("?")[0]
     return rest if re.fullmatch(r"[A-Za-z0-9._,:\[\]%-]+(?:/[^/&=\s]*)?", rest) else ""
 
 
 def parse_database(text: str) -> str:
-    """The name of a database (MongoDB manual, "Naming Restrictions")."""
+    """Return the name of a database.
+
+    See: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
+    """
     name = text.strip()
     if name.lower() in _OWN_DATABASES:
         raise ValueError(f"{name} is MongoDB's own database")
@@ -160,7 +163,10 @@ def parse_database(text: str) -> str:
 
 
 def parse_collection(text: str) -> str:
-    """The name of a collection (MongoDB manual, "Naming Restrictions")."""
+    """Return the name of a collection.
+
+    See: https://www.mongodb.com/docs/manual/reference/limits/#naming-restrictions
+    """
     name = text.strip()
     if set(name) & set("$\0") or name.startswith(("system.", ".")) or name.endswith(".") or len(name.encode()) > 190:
         raise ValueError("a collection name is at most 190 bytes, has no $ and does not begin with system. or a dot")
@@ -168,7 +174,7 @@ def parse_collection(text: str) -> str:
 
 
 def parse_timezone(text: str) -> ZoneInfo:
-    """An IANA time zone."""
+    """Return an IANA time zone."""
     name = unquoted(text)
     try:
         return ZoneInfo(name)
@@ -177,13 +183,13 @@ def parse_timezone(text: str) -> ZoneInfo:
     if name.casefold() in known:
         return ZoneInfo(known[name.casefold()])
     if re.search(r"[+-]\d", name):
-        raise ValueError("an offset is no time zone")
+        raise ValueError("an offset is not a time zone")
     close = difflib.get_close_matches(name.casefold(), known, n=1, cutoff=0.7)
     raise ValueError(f"there is no time zone of that name{f' (nearest: {known[close[0]]})' if close else ''}")
 
 
 def parse_label(text: str) -> str:
-    """A short printable name."""
+    """Return a short printable name."""
     label = text.strip()
     if not label.isprintable() or len(label) > 64:
         raise ValueError("a label is at most 64 printable characters")
@@ -191,7 +197,7 @@ def parse_label(text: str) -> str:
 
 
 def parse_heartbeat_url(text: str) -> Secret:
-    """A web address, shown without its path: whoever knows that can send heartbeats."""
+    """Return a web address, shown without its path, which is the secret part of a heartbeat URL."""
     url = unquoted(text)
     try:
         parts = urlsplit(url)
@@ -203,27 +209,27 @@ def parse_heartbeat_url(text: str) -> Secret:
 
 
 def parse_token(text: str) -> Secret:
-    """A token people and programs get in with: so long that nobody guesses it, and fit for a header."""
+    """Return an access token that cannot be guessed and can be sent in a header."""
     token = unquoted(text)
     if not token.isascii() or not token.isprintable() or " " in token:
-        raise ValueError("there is a space, a line break or a character in it that a header cannot carry")
+        raise ValueError("it has a space, a line break or a character that a header cannot carry")
     if len(token) < SHORTEST_TOKEN or len(set(token)) < SHORTEST_TOKEN // 3:
-        raise ValueError(f"it could be guessed: it needs {SHORTEST_TOKEN} characters or more, drawn at random")
+        raise ValueError(f"it could be guessed; use at least {SHORTEST_TOKEN} random characters")
     if len(token) > LONGEST_TOKEN:
         raise ValueError(f"it is longer than {LONGEST_TOKEN} characters")
     return Secret(token)
 
 
 def parse_seconds(text: str) -> int:
-    """A whole number of seconds, one to a year."""
+    """Return a whole number of seconds, from one second to a year."""
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:12]) <= 31_536_000:
-        raise ValueError("it is no whole number of seconds")
+        raise ValueError("it is not a whole number of seconds")
     return int(digits)
 
 
 def parse_networks(text: str) -> tuple[str, ...]:
-    """IP addresses and networks, separated by commas: ``127.0.0.1, 10.0.0.0/8``."""
+    """Return IP addresses and networks, separated by commas: ``127.0.0.1, 10.0.0.0/8``."""
     names = tuple(filter(None, (name.strip() for name in unquoted(text).split(","))))
     for name in names:
         try:
@@ -234,15 +240,15 @@ def parse_networks(text: str) -> tuple[str, ...]:
 
 
 def parse_app_secrets(text: str) -> tuple[Secret, ...]:
-    """App secrets of Meta apps, separated by commas: 32 hexadecimal digits each."""
+    """Return the app secrets of Meta apps, separated by commas: 32 hexadecimal digits each."""
     parts = [part.strip() for part in unquoted(text).split(",") if part.strip()]
     if not all(re.fullmatch(r"[0-9a-fA-F]{16,128}", part) for part in parts):
-        raise ValueError("an app secret has hexadecimal digits alone, 32 as a rule")
+        raise ValueError("an app secret has only hexadecimal digits, usually 32")
     return tuple(map(Secret, parts))
 
 
 def parse_verify_token(text: str) -> Secret:
-    """The verify token of a Meta app: printable, without spaces."""
+    """Return the verify token of a Meta app: printable, without spaces."""
     token = unquoted(text)
     if not token.isprintable() or " " in token:
         raise ValueError("a verify token has no spaces or line breaks")
@@ -250,7 +256,7 @@ def parse_verify_token(text: str) -> Secret:
 
 
 def parse_forward_url(text: str) -> str:
-    """n8n's inner address: scheme, host and port. The path comes from each request."""
+    """Return n8n's inner address: scheme, host and port. The path comes from each request."""
     url = unquoted(text).rstrip("/")
     try:
         parts = urlsplit(url)
@@ -265,15 +271,15 @@ def parse_forward_url(text: str) -> str:
 
 
 def parse_forward(text: str) -> str:
-    """Which webhooks go on to n8n."""
+    """Return which webhooks are forwarded to n8n."""
     chosen = unquoted(text).lower()
     if chosen not in {"messages", "all", "none"}:
-        raise ValueError("it is messages, all or none")
+        raise ValueError("use messages, all or none")
     return chosen
 
 
 def parse_port(text: str) -> int:
-    """A port number, 1 to 65535."""
+    """Return a port number from 1 to 65535."""
     digits = text.strip()
     if not (digits.isascii() and digits.isdigit()) or not 1 <= int(digits[:6]) <= 65_535:
         raise ValueError("a port is a number from 1 to 65535")
@@ -281,7 +287,7 @@ def parse_port(text: str) -> int:
 
 
 def default_journal(store_url: str, directory: Path) -> Path:
-    """The receiver's journal: beside a SQLite store, else in the user's data folder."""
+    """Return the path of the receiver's journal: beside a SQLite store, else in the user's data folder."""
     name = "ticktrail-journal.sqlite"
     if store_url.lower().startswith(_MONGODB_SCHEMES):
         import platformdirs  # noqa: PLC0415 - needed only when no file is named
@@ -292,10 +298,12 @@ def default_journal(store_url: str, directory: Path) -> Path:
 
 
 def parse_existing_file(text: str, directory: Path) -> Path:
-    """A file that is there; a relative path is taken from ``directory``."""
+    """Return the path of an existing file; a relative path starts at ``directory``."""
     name = unquoted(text)
     if not name.isprintable():
-        raise ValueError(r"there is a line break or the like in it: in .env, write C:\... without double quotes")
+        raise ValueError(
+            r"it has a line break or another control character: in .env, write C:\... without double quotes"
+        )
     path = directory / Path(name).expanduser()
     if not path.is_file():
         raise ValueError(f"there is no file {path}")

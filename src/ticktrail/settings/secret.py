@@ -1,10 +1,10 @@
-"""Texts that must not be seen: keys, passwords, URIs that hold them."""
+"""Texts that must not be shown: keys, passwords, and URIs that hold them."""
 
 from __future__ import annotations
 
 
 class Secret:
-    """A text that must not be seen: ``str`` and ``repr`` give ``shown``, only :meth:`reveal` gives the text."""
+    """A text that must not be shown. ``str`` and ``repr`` return ``shown``; only :meth:`reveal` returns the text."""
 
     __slots__ = ("_shown", "_text")
 
@@ -13,7 +13,7 @@ class Secret:
         self._shown = shown
 
     def reveal(self) -> str:
-        """The text itself. Call it where it is used, and keep it nowhere."""
+        """Return the text itself. Call it where the text is used, and do not store the result."""
         return self._text
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""Settings: one frozen value, built once at the rim from arguments, environment and ``.env``.
+"""Settings: one frozen value, built once from arguments, environment and ``.env``.
 
-What is malformed is refused at once, with the name of the setting, where it came from and a good example. What is
-missing is asked for by those who need it: :meth:`Settings.require_n8n`. No secret shows in a ``repr`` or a message.
+A malformed setting is refused at once, with its name, its origin and a good example. A missing one is refused where it
+is needed: :meth:`Settings.require_n8n`. No secret shows in a ``repr`` or a message.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class N8nSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach n8n. URLs end without a slash; an empty ``base_url`` means that none is set.
 
     Attributes:
-        editor_url: what links to executions begin with.
-        headers: extra ones for whatever stands in front of n8n, name and value.
-        ca_file: PEM certificates to trust beside the system's.
-        prefix: where the public API is below ``base_url``.
+        editor_url: start of links to executions.
+        headers: extra headers for a proxy in front of n8n, name and value.
+        ca_file: PEM certificates to trust besides those of the system.
+        prefix: path of the public API below ``base_url``.
         database_url: n8n's own database, read instead of its API; ``database_schema`` and ``database_table_prefix``
             are n8n's ``DB_POSTGRESDB_SCHEMA`` and ``DB_TABLE_PREFIX``.
     """
@@ -68,11 +68,11 @@ class MongodbSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may look, and when a ledger counts as left behind.
+    """Access to the dashboard, and when a sync is late.
 
     Attributes:
-        token: lets in with every right.
-        viewer_token: lets in to figures and masked numbers.
+        token: access to everything.
+        viewer_token: access to statistics and masked numbers.
         ready_seconds: a sync that is older is late; None to judge by the usual time between syncs.
         trusted_proxies: addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed.
     """
@@ -84,12 +84,12 @@ class DashboardSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How Meta's webhooks are received directly.
+    """Settings of the receiver of Meta's webhooks.
 
     Attributes:
         app_secrets: of the Meta apps that send webhooks; a webhook must be signed with one of them.
         verify_token: answers Meta's subscription check; None passes the check on to n8n.
-        forward_url: n8n's inner address without a path; None where no n8n is behind.
+        forward_url: n8n's inner address without a path; None without an n8n behind the receiver.
         forward: ``messages`` (all but webhooks with statuses alone), ``all`` or ``none``.
         journal: file of the journal.
     """
@@ -104,13 +104,13 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set.
+    """All settings.
 
     Attributes:
-        store_url: revealed for opening; shown, it has no password.
-        config_file: ``ticktrail.toml``, when there is one.
-        directory: the working directory: where ``.env`` was looked for.
-        warnings: what looks like a mistake in ``.env``, one sentence each.
+        store_url: shown without its password.
+        config_file: the path of ``ticktrail.toml``, if there is one.
+        directory: the working directory, which may hold ``.env``.
+        warnings: likely mistakes in ``.env``, one sentence each.
     """
 
     n8n: N8nSettings
@@ -127,10 +127,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
     def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
-        """The n8n settings, complete: an address, a way in, and (unless waived) a workflow.
+        """Return the n8n settings with an address, credentials and, unless waived, a workflow.
 
         Raises:
-            ConfigurationError: names everything that is missing, and what to type.
+            ConfigurationError: settings are missing; the message names them all.
         """
         missing = [] if self.n8n.base_url or self.n8n.database_url else ["N8N_BASE_URL"]
         if not (self.n8n.api_key or self.n8n.basic_user or self.n8n.headers or self.n8n.database_url):
@@ -148,14 +148,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingFault(msgspec.Struct, frozen=True):
-    """A setting that is set and cannot be used; ``name`` is its own, or ``.env`` when that file cannot be read."""
+    """A setting that cannot be used; ``name`` is ``.env`` when that file cannot be read."""
 
     name: str
     error: ConfigurationError
 
 
 class Setting(msgspec.Struct, frozen=True):
-    """One setting as people know it: its name, what a good value looks like, its command-line option if any."""
+    """One setting: its name, an example of a good value, and its command-line option, if it has one."""
 
     name: str
     example: str
@@ -168,9 +168,9 @@ SETTINGS = {
     for setting in (
         Setting("N8N_BASE_URL", "https://n8n.example.com"),
         Setting("N8N_EDITOR_URL", "https://n8n.example.com"),
-        Setting("N8N_API_KEY", "the key as n8n showed it when you made it, under Settings → n8n API", secret=True),
-        Setting("N8N_BASIC_USER", "the user name the proxy in front of n8n asks for", secret=True),
-        Setting("N8N_BASIC_PASS", "the password the proxy in front of n8n asks for", secret=True),
+        Setting("N8N_API_KEY", "the key that n8n showed when you created it under Settings → n8n API", secret=True),
+        Setting("N8N_BASIC_USER", "the user name for the proxy in front of n8n", secret=True),
+        Setting("N8N_BASIC_PASS", "the password for the proxy in front of n8n", secret=True),
         Setting("N8N_HEADERS", "X-Access-Token: abc; X-Other: def", secret=True),
         Setting("N8N_CA_FILE", "/etc/ssl/company-ca.pem"),
         Setting("N8N_API_PREFIX", DEFAULT_API_PREFIX),
@@ -197,8 +197,8 @@ SETTINGS = {
         Setting("GENERIC_TIMEZONE", "Asia/Riyadh, Europe/Berlin, America/Sao_Paulo or UTC"),
         Setting("TICKTRAIL_INSTANCE", "shop-riyadh"),
         Setting("TICKTRAIL_HEARTBEAT_URL", "https://hc-ping.com/your-check", secret=True),
-        Setting("TICKTRAIL_DASHBOARD_TOKEN", "what openssl rand -hex 24 prints", secret=True),
-        Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "what openssl rand -hex 24 prints, another one", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_TOKEN", "the output of openssl rand -hex 24", secret=True),
+        Setting("TICKTRAIL_DASHBOARD_VIEWER_TOKEN", "another output of openssl rand -hex 24", secret=True),
         Setting("TICKTRAIL_READY_SECONDS", "900"),
         Setting("TICKTRAIL_TRUSTED_PROXIES", "127.0.0.1, or several addresses or networks with commas"),
         Setting("WHATSAPP_APP_SECRET", "the app secret of the Meta app, or several with commas", secret=True),
@@ -211,6 +211,6 @@ SETTINGS = {
         Setting("TICKTRAIL_CONFIG", "/etc/ticktrail/ticktrail.toml"),
     )
 }
-"""Every setting there is, by name."""
+"""All settings by name."""
 
 DEFAULT_TIMEZONE = "Asia/Riyadh"

@@ -21,7 +21,7 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.messages.merge import sort_history, standing
+from ticktrail.messages.merge import sort_history, state_of
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.text.phone_numbers import number_pattern, person_id
 
@@ -107,7 +107,7 @@ def without(message: Message, is_person: IsPerson) -> Message | None:
         known = msgspec.structs.replace(known, recipient_user_id=None)
     if len(history) == len(message.history) and known is message.attributes:
         return message
-    return msgspec.structs.replace(message, history=history, attributes=known, state=standing(history))
+    return msgspec.structs.replace(message, history=history, attributes=known, state=state_of(history))
 
 
 class TextEraser:
@@ -222,7 +222,7 @@ class ErasureFilter:
         history = tuple(entry for entry in found.history if not self.is_too_old(entry.timestamp))
         if len(history) == len(found.history):
             return found
-        return msgspec.structs.replace(found, history=history, state=standing(history)) if history else None
+        return msgspec.structs.replace(found, history=history, state=state_of(history)) if history else None
 
     def accepted(
         self, events: Sequence[StatusEvent], sends: Sequence[Send]

@@ -1,9 +1,9 @@
-"""Phone numbers made unrecognisable: ``+966 50 ••• ••41`` for ``966500000041``, in every place they stand.
+"""Mask phone numbers in texts and documents: ``+966 50 ••• ••41`` for ``966500000041``.
 
-And places left out of what the ledger says of itself: where a store lies and where n8n runs is not for everybody.
+Paths, hosts and addresses are masked too: viewers must not learn where the store and n8n are.
 
-A wamid is base64 and holds the recipient's number in it, so message ids are replaced by short hashes: the same id
-always by the same one, and without its random part nobody can count back.
+A wamid holds the recipient's number in base64, so message ids are replaced by short hashes. An id always has the same
+hash, and the hash cannot be reversed without the random part of the id.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 _DOTS = "•••"
 
-_BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069-"
-"""What people write between digits: hyphens of every kind, and what copying out of an address book leaves unseen."""
+_BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069\u2212\ufe63\uff0d-"
+"""Characters between digits: spaces, brackets, hyphens of every kind, and invisible marks from address books."""
 
 _HIDDEN = re.compile(
     r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)"
@@ -24,9 +24,9 @@ _HIDDEN = re.compile(
     r"(?:\.\.(?:19|20)\d\d-[01]\d-[0-3]\d(?![\w-])|[ T][0-2]\d:[0-5]\d(?!\d)))"
     rf"|(?<!\d)\+?\d(?:[{_BETWEEN}]{{0,2}}\d){{8,}}(?!\d)"
 )
-"""A message id, or nine digits and more with what people write between them: fewer are codes, dates and counts.
+"""A message id, or nine digits and more with separators. Fewer digits are codes, dates and counts.
 
-Two days with ``..`` between have sixteen digits, one more than any number (E.164): they are found to be left alone.
+Two days with ``..`` between them are matched so that they can be left alone.
 """
 
 _PLACE = re.compile(
@@ -41,18 +41,18 @@ _PLACE = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""What repeats and may begin anywhere has an end: a megabyte of letters is searched in a moment, not in hours."""
+"""Every repetition is bounded, so that searching a megabyte of letters stays fast."""
 
 _IDS = frozenset({"conversation_id", "waId", "recipientUserId", "participant", "displayPhoneNumber", "input"})
 _MESSAGE_IDS = frozenset({"messageId", "key"})
 _PLAIN = frozenset({"executionId", "workflowId", "phoneNumberId"})
-"""Ids of n8n's and Meta's own."""
+"""Fields with ids of n8n and Meta, which are not masked."""
 
 
 def mask_number(number: str) -> str:
-    """A recipient's id with its middle left out: the calling code, two digits, dots, and the last two.
+    """Return a recipient's id without its middle: the calling code, two digits, dots, and the last two digits.
 
-    What is no phone number keeps its first and last two characters; a short one nothing.
+    An id that is not a phone number keeps its first and last two characters; a short one is masked whole.
     """
     digits = re.sub(r"[^0-9]", "", number)
     if not re.fullmatch(r"[+\d\s().\u00a0\u2013-]*", number) or not 7 <= len(digits) <= 15:
@@ -65,12 +65,12 @@ def mask_number(number: str) -> str:
 
 
 def mask_message_id(message_id: str, salt: bytes = b"") -> str:
-    """A short id that stands for a message's: always the same, and different for different salts."""
+    """Return a short id in place of a message's: always the same for one salt."""
     return "msg_" + hmac.new(salt, message_id.encode("utf-8", "replace"), hashlib.sha256).hexdigest()[:16]
 
 
 def mask_text(text: str, salt: bytes = b"") -> str:
-    """A text with every message id and every phone number in it masked."""
+    """Return a text with every message id and every phone number in it masked."""
 
     def masked(found: re.Match[str]) -> str:
         if found["days"]:
@@ -81,20 +81,20 @@ def mask_text(text: str, salt: bytes = b"") -> str:
 
 
 def hide_places(text: str, *known: str) -> str:
-    """A text with every path, address and host in it left out, and first of all those that are known."""
+    """Return a text without the paths, addresses and hosts in it; ``known`` ones are removed first."""
     for place in sorted(filter(None, known), key=len, reverse=True):
         text = text.replace(place, "…")
     return _PLACE.sub("…", text)
 
 
 def mask_document(document: dict[str, Any], salt: bytes = b"") -> dict[str, Any]:
-    """A message's or a send's document, masked throughout; times, codes and n8n's ids stay as they are."""
+    """Return the document of a message or a send with all numbers masked; times, codes and n8n's ids stay."""
     return {name: _masked(name, value, salt) for name, value in document.items()}
 
 
 def _masked(name: str, value: object, salt: bytes) -> Any:
     if isinstance(value, dict):
-        # A key is whatever somebody reported, too.
+        # Keys of reported objects can hold numbers too.
         return {mask_text(str(key), salt): _masked(str(key), inner, salt) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [_masked(name, inner, salt) for inner in value]
@@ -108,7 +108,7 @@ def _masked(name: str, value: object, salt: bytes) -> Any:
 
 
 def _calling_code(digits: str) -> str:
-    """The country's part of a whole number; empty when no country has it."""
+    """Return the calling code of a whole number; empty when no country has it."""
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE  # noqa: PLC0415 - loaded when a number is masked
 
     return next((digits[:size] for size in (1, 2, 3) if int(digits[:size]) in COUNTRY_CODE_TO_REGION_CODE), "")

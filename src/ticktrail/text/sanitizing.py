@@ -1,9 +1,7 @@
-"""Reported values made fit for every store: no NUL, no lone surrogate, no number or key a store refuses.
+"""Make reported values safe for stores and terminals.
 
-And texts made fit for a line on a screen: what anybody can send must not move the cursor of whoever reads it.
-
-Anybody can send a webhook, and Node writes half characters where a text is cut: what a store would refuse must not
-reach it. This module is pure and takes any JSON value without raising.
+Anyone can send a webhook. A store refuses NUL, lone surrogates (Node writes them where it cuts a text), large numbers
+and odd keys; control characters could move the cursor of a terminal. Pure; accepts any JSON value without raising.
 """
 
 from __future__ import annotations
@@ -13,25 +11,25 @@ import re
 from typing import Any
 
 _LONGEST_KEY = 64
-"""Keys of kept objects are plain words: no dollar, dot or NUL, which stores take for something else."""
+"""Longest key of a stored object. Keys are identifiers: dollar, dot and NUL have a meaning in stores."""
 
 INT64 = 2**63
-"""One more than the greatest integer that a store keeps."""
+"""One more than the greatest integer that a store can hold."""
 
 
 def clean_text(text: str) -> str:
-    """The text without what a store cannot keep: NUL, lone surrogates (Node writes them), the key separator."""
+    """Return the text without NUL, lone surrogates and the separator of keys, which a store cannot hold."""
     if text.isascii() and text.isprintable():
         return text
     return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", "\ufffd").replace("\x1f", "\ufffd")
 
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]+")
-"""Control characters, line separators, what turns the writing direction, and half characters."""
+"""Control characters, line separators, marks that change the writing direction, and lone surrogates."""
 
 
 def one_line(text: str, longest: int = 300) -> str:
-    """The text on one line of a screen: nothing that moves the cursor or turns the direction, cut to ``longest``."""
+    """Return the text on one line, without characters that move the cursor or change the direction, and cut."""
     text = text[: 2 * longest]
     if not (text.isascii() and text.isprintable()):
         text = " ".join(_UNSEEN.sub(" ", text).split())
@@ -39,7 +37,7 @@ def one_line(text: str, longest: int = 300) -> str:
 
 
 def clean_object(value: object) -> dict[str, Any] | None:
-    """A reported object that is kept as it came, made fit for every store; keys sorted, so that equal is equal."""
+    """Return a reported object with only values that every store can hold, and its keys sorted."""
     cleaned = _clean(value, 4) if isinstance(value, dict) else None
     return cleaned if isinstance(cleaned, dict) and cleaned else None
 

@@ -1,6 +1,6 @@
-"""Moments and durations as people type them: ``2h``, ``yesterday``, ``2026-11-22``, Unix seconds.
+"""Parse times and durations as users type them: ``2h``, ``yesterday``, ``2026-11-22``, Unix seconds.
 
-Pure: the present and the time zone come in as arguments.
+Pure: the current time and the time zone are arguments.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ _DURATION = re.compile(r"(?:\d{1,9}\s*[smhdw]\s*)+")
 _PART = re.compile(r"(\d+)\s*([smhdw])")
 
 _MOMENT_EXAMPLES = (
-    "Good ones: 2h, 3d, 30m, 1w, today, yesterday, now, 2026-11-22, 2026-11-22T14:30, 2026-11-22T14:30+03:00, "
+    "Use one of: 2h, 3d, 30m, 1w, today, yesterday, now, 2026-11-22, 2026-11-22T14:30, 2026-11-22T14:30+03:00, "
     "1795355171."
 )
-_DURATION_EXAMPLES = "Good ones: 30s, 45m, 1h, 1h30m, 2d, 1w."
+_DURATION_EXAMPLES = "Use one of: 30s, 45m, 1h, 1h30m, 2d, 1w."
 
 
 def parse_moment(text: str, now: datetime, zone: ZoneInfo) -> int:
-    """The moment a text means, in Unix seconds.
+    """Return the time that a text means, in Unix seconds.
 
-    Understood are Unix seconds (9 or 10 digits, or ``0``) and milliseconds (13), ISO 8601 dates and date-times (in
-    ``zone`` unless they say another; a date is its first second), a duration back from ``now`` (a time-zone-aware
+    Accepts Unix seconds (9 or 10 digits, or ``0``) and milliseconds (13), ISO 8601 dates and date-times (in
+    ``zone`` unless they name another; a date is its first second), a duration back from ``now`` (a time-zone-aware
     instant; a day is 24 hours), and ``now``, ``today`` and ``yesterday`` (their first second in ``zone``).
 
     Raises:
-        ConfigurationError: it is none of these; the remedy shows good ones.
+        ConfigurationError: the text is none of these.
     """
     plain = _plain(text)
     if plain == "now":
@@ -50,19 +50,19 @@ def parse_moment(text: str, now: datetime, zone: ZoneInfo) -> int:
         moment = datetime.fromisoformat(plain.upper())
         return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp()))
     except (ValueError, OverflowError):
-        raise ConfigurationError(f"{_shown(text)} is no time Ticktrail knows.", remedy=_MOMENT_EXAMPLES) from None
+        raise ConfigurationError(f"{_shown(text)} is not a time.", remedy=_MOMENT_EXAMPLES) from None
 
 
 def parse_duration(text: str) -> int:
-    """The length of ``90s``, ``45m``, ``1h``, ``2d``, ``1w`` or ``1h30m`` in seconds, at least one.
+    """Return a duration such as ``90s``, ``45m``, ``1h``, ``2d``, ``1w`` or ``1h30m`` in seconds, at least one.
 
     Raises:
-        ConfigurationError: it is no such text, it has no unit, or it is nothing at all; the remedy shows good ones.
+        ConfigurationError: the text is malformed, has no unit, or means zero.
     """
     plain = _plain(text)
     seconds = _seconds(plain) if _DURATION.fullmatch(plain) else 0
     if seconds < 1:
-        raise ConfigurationError(f"{_shown(text)} is no length of time Ticktrail knows.", remedy=_DURATION_EXAMPLES)
+        raise ConfigurationError(f"{_shown(text)} is not a duration.", remedy=_DURATION_EXAMPLES)
     return seconds
 
 
@@ -71,7 +71,7 @@ def _seconds(plain: str) -> int:
 
 
 def _plain(text: str) -> str:
-    """Trimmed, in lower case, any script's digits as ASCII ones (Arabic keyboards type their own)."""
+    """Return the text trimmed, in lower case, and with ASCII digits for any script's."""
     return "".join(
         str(unicodedata.decimal(character)) if character.isdecimal() else character
         for character in text.strip().lower()
@@ -79,5 +79,5 @@ def _plain(text: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """The text as a message may quote it: short, and without what may be somebody's phone number."""
+    """Return the text for a message: short, and without what may be a phone number."""
     return repr(re.sub(r"\d{9,}", "…", text if len(text) <= 40 else text[:39] + "…"))

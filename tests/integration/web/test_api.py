@@ -186,7 +186,7 @@ def test_a_wrong_parameter_is_named(
     ("path", "parameters", "said"),
     [
         ("/messages", {"since": "the other day"}, "no time"),
-        ("/messages", {"updated_within": "long"}, "no length of time"),
+        ("/messages", {"updated_within": "long"}, "not a duration"),
         ("/messages", {"country": "XX"}, "not a country code"),
         ("/messages", {"after": "AAAA"}, "after"),
         ("/messages", {"after": "p_AAAA"}, "not a valid cursor"),

@@ -16,7 +16,7 @@ from pymongo import MongoClient
 from starlette.testclient import TestClient
 from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer
 
-from ticktrail.messages.conversation import joined, turns_of
+from ticktrail.messages.conversation import join_turns, turns_of
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
@@ -113,7 +113,7 @@ def test_the_command_prints_the_same(client: TestClient, kept: dict[str, str]) -
     opened = Conversations(kept["MONGODB_URI"], options, "chat")
     with open_store(kept["MONGODB_URI"], options) as store:
         messages = {one.message_id: one for one in store.messages(MessageFilter(conversation_id=WHO))}
-    turns = joined([turn for document in opened.of([WHO]) for turn in turns_of(document)], messages)
+    turns = join_turns([turn for document in opened.of([WHO]) for turn in turns_of(document)], messages)
     opened.close()
     printed = io.StringIO()
     write_thread(turns, "json", RIYADH, printed, packaged())

@@ -238,7 +238,7 @@ def test_the_most_urgent_comes_first() -> None:
     assert [alert.messages for alert in alerts] == [1, 60, 40]
 
 
-def standing(on_the_way: int, sent: int) -> UndeliveredByNumber:
+def state_of(on_the_way: int, sent: int) -> UndeliveredByNumber:
     """So many of so many messages of a number with one tick."""
     return UndeliveredByNumber(
         number="1065", ripe=Counts(on_the_way=on_the_way, delivered=sent - on_the_way), stuck=on_the_way + 7
@@ -248,7 +248,7 @@ def standing(on_the_way: int, sent: int) -> UndeliveredByNumber:
 @pytest.mark.parametrize(("on_the_way", "sent", "fires"), [(2, 20, True), (1, 20, False), (19, 19, False)])
 def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  # noqa: FBT001
     """From a tenth on, of twenty messages on."""
-    alerts = about(standings=[standing(on_the_way, sent)])
+    alerts = about(standings=[state_of(on_the_way, sent)])
     assert [alert.kind for alert in alerts] == ([AlertKind.STUCK] if fires else [])
     if fires:
         assert "2 of 20 messages (10.0 %)" in alerts[0].says
@@ -258,7 +258,7 @@ def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  #
 
 def test_one_tick_says_nothing_where_deliveries_are_not_reported() -> None:
     """A trigger that passes no "delivered" makes every message look like it."""
-    assert about(standings=[standing(20, 20)], delivered_passes=False) == []
+    assert about(standings=[state_of(20, 20)], delivered_passes=False) == []
 
 
 def delivery(delivered: int, sent: int, before: int, sent_before: int) -> Delivery:

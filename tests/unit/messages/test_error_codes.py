@@ -188,7 +188,7 @@ def test_a_text_over_several_lines_is_one_line() -> None:
     ("table", "named", "remedy"),
     [
         ({"retri": "now"}, "retri", "Did you mean retry?"),
-        ({"colour": "red"}, "colour", "The keys are title, advice"),
+        ({"colour": "red"}, "colour", "Known: title, advice"),
         ({"retry": "later"}, "retry is later", "never, now, after"),
         ({"retry": "after"}, "there is no wait", "wait = 3600"),
         ({"wait": 60}, "there is a wait", 'retry = "after"'),
@@ -203,7 +203,7 @@ def test_a_text_over_several_lines_is_one_line() -> None:
         ({"advice": "y" * 501}, "advice is yyy", "at most 500"),
         ({"advice": "\x1b[31mred"}, "advice is", "advice = "),
         ({"advice": 5}, "advice is 5", "advice = "),
-        ("Call them.", "is no table", "[error_codes.131026]"),
+        ("Call them.", "is not a table", "[error_codes.131026]"),
     ],
 )
 def test_a_malformed_entry_is_refused_with_file_table_key_and_remedy(table: object, named: str, remedy: str) -> None:
@@ -220,13 +220,13 @@ def test_a_malformed_entry_is_refused_with_file_table_key_and_remedy(table: obje
 @pytest.mark.parametrize("code", ["", "13 1", "x" * 41, "\x1b[2J", "131026\n"])
 def test_a_table_that_names_no_code_is_refused(code: str) -> None:
     """A table's name must be one code."""
-    with pytest.raises(ConfigurationError, match="names no code"):
+    with pytest.raises(ConfigurationError, match="is not a failure code"):
         CATALOGUE.with_own({code: {"title": "x"}}, "my.toml")
 
 
 def test_something_else_under_the_name_is_refused() -> None:
     """``error_codes = 3`` is no table of codes."""
-    with pytest.raises(ConfigurationError, match="error_codes is no table"):
+    with pytest.raises(ConfigurationError, match="error_codes is not a table"):
         CATALOGUE.with_own(3, "my.toml")
 
 

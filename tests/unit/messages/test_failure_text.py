@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ticktrail.messages.error_codes import packaged
-from ticktrail.messages.failure_text import again, again_in_full, clause, read_failure, said, short_reason
+from ticktrail.messages.failure_text import (
+    failure_clause,
+    read_failure,
+    reported_details,
+    retry_short,
+    retry_text,
+    short_reason,
+)
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Failure, Message, StatusEvent
 from ticktrail.output.messages import remark, write_message, write_messages
@@ -56,7 +63,7 @@ def shown(one: Message) -> str:
 )
 def test_a_failure_in_a_few_words(failure: Failure | None, short: str, ending: str) -> None:
     """A known code has the catalogue's title, an unknown one the reported title, none at all says so."""
-    assert (short_reason(failure, KNOWN), clause(failure, KNOWN)) == (short, ending)
+    assert (short_reason(failure, KNOWN), failure_clause(failure, KNOWN)) == (short, ending)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +79,7 @@ def test_a_failure_in_a_few_words(failure: Failure | None, short: str, ending: s
 )
 def test_what_whatsapp_said_beyond_the_title(error: dict[str, object], expected: str) -> None:
     """Details, else a message that says more than the title, else nothing."""
-    assert said(read_failure(error)) == expected
+    assert reported_details(read_failure(error)) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,7 +94,7 @@ def test_what_whatsapp_said_beyond_the_title(error: dict[str, object], expected:
 )
 def test_whether_to_send_again(code: int, short: str, full: str) -> None:
     """The answer is no, now, or a wait as one says it; of an unknown code nothing is known."""
-    assert (again(KNOWN.lookup(code)), again_in_full(KNOWN.lookup(code))) == (short, full)
+    assert (retry_short(KNOWN.lookup(code)), retry_text(KNOWN.lookup(code))) == (short, full)
 
 
 @given(st.text(st.characters(codec=None, exclude_categories=[]), max_size=1_000), st.integers(10, 300))

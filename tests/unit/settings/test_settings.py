@@ -113,13 +113,13 @@ def test_values_are_taken_literally(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("dotenv", "said"),
     [
-        ("N8N_APIKEY=x", "N8N_APIKEY in .env is no setting: did you mean N8N_API_KEY?"),
-        ("n8n_api_key=x", "n8n_api_key in .env is no setting: did you mean N8N_API_KEY?"),
-        ("MONGODB_URL=x", "MONGODB_URL in .env is no setting: did you mean MONGODB_URI?"),
-        ("TICKTRAIL_TIME_ZONE=x", "TICKTRAIL_TIME_ZONE in .env is no setting: did you mean TICKTRAIL_TIMEZONE?"),
-        ("N8N_API_KEYFILE=x", "N8N_API_KEYFILE in .env is no setting: did you mean N8N_API_KEY_FILE?"),
-        ("WORKFLOW_ID_WHATSAP=x", "WORKFLOW_ID_WHATSAP in .env is no setting: did you mean WORKFLOW_ID_WHATSAPP?"),
-        ("TICKTRAIL_INSTANCE=x\n= y\n", "Line 2 of .env is not NAME=value and is left out."),
+        ("N8N_APIKEY=x", "N8N_APIKEY in .env is not a setting. Did you mean N8N_API_KEY?"),
+        ("n8n_api_key=x", "n8n_api_key in .env is not a setting. Did you mean N8N_API_KEY?"),
+        ("MONGODB_URL=x", "MONGODB_URL in .env is not a setting. Did you mean MONGODB_URI?"),
+        ("TICKTRAIL_TIME_ZONE=x", "TICKTRAIL_TIME_ZONE in .env is not a setting. Did you mean TICKTRAIL_TIMEZONE?"),
+        ("N8N_API_KEYFILE=x", "N8N_API_KEYFILE in .env is not a setting. Did you mean N8N_API_KEY_FILE?"),
+        ("WORKFLOW_ID_WHATSAP=x", "WORKFLOW_ID_WHATSAP in .env is not a setting. Did you mean WORKFLOW_ID_WHATSAPP?"),
+        ("TICKTRAIL_INSTANCE=x\n= y\n", "Line 2 of .env is not NAME=value and is ignored."),
     ],
 )
 def test_a_mistake_in_the_file_is_warned_of(tmp_path: Path, dotenv: str, said: str) -> None:

@@ -67,7 +67,7 @@ def _thread(
     store: Store, settings: Settings, wa_id: str, since: int | None, most: int | None
 ) -> tuple[list[Turn], bool]:
     """Return a person's newest turns, oldest first, and whether texts of conversations are kept at all."""
-    from ticktrail.messages.conversation import joined, turns_of
+    from ticktrail.messages.conversation import join_turns, turns_of
     from ticktrail.messages.filters import MessageFilter
     from ticktrail.queries.people import find_person
     from ticktrail.text.phone_numbers import Person
@@ -86,6 +86,8 @@ def _thread(
             conversations.close()
         messages |= store.get([one.message_id for one in turns if one.message_id and one.message_id not in messages])
     thread = [
-        turn for turn in joined(turns, messages) if since is None or turn.timestamp is None or turn.timestamp >= since
+        turn
+        for turn in join_turns(turns, messages)
+        if since is None or turn.timestamp is None or turn.timestamp >= since
     ]
     return thread[-most:] if most else thread, conversations is not None

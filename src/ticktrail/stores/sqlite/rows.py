@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.merge import sort_history, standing
+from ticktrail.messages.merge import sort_history, state_of
 from ticktrail.messages.model import Attributes, HistoryEntry, Message, MessageState, Send, SentBy, Template
 
 Row = tuple[Any, ...]
@@ -254,7 +254,7 @@ def entry_of(row: Row) -> HistoryEntry:
 def message_of(row: Row, entries: dict[str, HistoryEntry]) -> Message:
     """A message from :data:`MESSAGE_COLUMNS` and its entries by key."""
     history = sort_history(entries)
-    return _message(row, history, standing(history))
+    return _message(row, history, state_of(history))
 
 
 def message_to_merge(row: Row, entries: dict[str, HistoryEntry]) -> Message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from ticktrail.messages.failure_text import again_in_full, read_failure, said, short_reason
+from ticktrail.messages.failure_text import read_failure, reported_details, retry_text, short_reason
 from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.messages import timeline
 from ticktrail.text.formatting import short_duration
@@ -96,13 +96,13 @@ def _why(visitor: Visitor, message: Message) -> dict[str, Any] | None:
     if not failed and not state.conflict:
         return None
     entry = catalogue.lookup(state.failure.code if state.failure else None)
-    told = said(state.failure)
+    told = reported_details(state.failure)
     return {
         "failed": failed,
         "title": visitor.text(short_reason(state.failure, catalogue)),
         "said": visitor.text(told, 400) if told else "",
         "advice": visitor.text(entry.advice, 600) if failed else "",
-        "again": wording.capital(again_in_full(entry)) if failed else "",
+        "again": wording.capital(retry_text(entry)) if failed else "",
     }
 
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from ticktrail.errors import ConfigurationError, NotFoundError
-from ticktrail.messages.failure_text import read_failure, said, short_reason
+from ticktrail.messages.failure_text import read_failure, reported_details, short_reason
 from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
 from ticktrail.text.phone_numbers import person_id
@@ -166,7 +166,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
     # Meta's id of the recipient, else what the workflow wrote, in any spelling.
     who, template, sender = send.conversation_id or person_id(send.input), send.template, send.sent_by
     failure = read_failure(send.errors[0]) if send.errors else None
-    told = said(failure) if send.rejected else ""
+    told = reported_details(failure) if send.rejected else ""
     return {
         "when": wording.clock(at, site.zone, site.now()),
         "when_full": wording.iso(at, site.zone),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, tzinfo
 
 from ticktrail.messages.error_codes import Catalogue
-from ticktrail.messages.failure_text import clause
+from ticktrail.messages.failure_text import failure_clause
 from ticktrail.messages.model import FAILED, Message
 from ticktrail.messages.rates import Share
 from ticktrail.text.formatting import short_duration
@@ -160,7 +160,7 @@ def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue
     state = message.state
     when = clock(state.latest_timestamp, zone, now)
     if state.latest_status in FAILED:
-        return _("Failed {when}: {reason}").format(when=when, reason=clause(state.failure, catalogue))
+        return _("Failed {when}: {reason}").format(when=when, reason=failure_clause(state.failure, catalogue))
     text = f"{capital(status(state.latest_status))} {when}"
     if state.conflict:
         code = state.failure.code if state.failure else None

@@ -15,7 +15,7 @@ from pymongo.collection import Collection
 from tests.support.records import AT, LATER, MUCH_LATER, NOON, WAMID, WHO, event
 
 from ticktrail.errors import ConfigurationError
-from ticktrail.messages.conversation import joined, moment_of, turns_of
+from ticktrail.messages.conversation import join_turns, moment_of, turns_of
 from ticktrail.messages.error_codes import packaged
 from ticktrail.output.conversation import write_thread
 from ticktrail.stores import StoreOptions
@@ -151,7 +151,7 @@ def test_a_thread_joins_both_in_order(store: MongoStore, conversations: Conversa
     store.write([event("sent", NOON + 1), event("read", NOON + 9)], at=AT)
     store.write([event("sent", NOON - 600, message_id="wamid.template")], at=AT)
     turns = [turn for document in conversations.of([WHO]) for turn in turns_of(document)]
-    thread = joined(turns, store.get([WAMID, "wamid.template"]))
+    thread = join_turns(turns, store.get([WAMID, "wamid.template"]))
     assert [(turn.timestamp, turn.outbound, turn.text) for turn in thread] == [
         (NOON - 600, True, None),
         (NOON - 60, False, "Is it ready?"),
@@ -169,7 +169,7 @@ def test_hostile_texts_stay_on_their_lines(store: MongoStore, conversations: Con
     )
     turns = [turn for document in conversations.of([WHO]) for turn in turns_of(document)]
     stream = io.StringIO()
-    write_thread(joined(turns, {}), "table", RIYADH, stream, packaged())
+    write_thread(join_turns(turns, {}), "table", RIYADH, stream, packaged())
     lines = stream.getvalue().splitlines()
     assert len(lines) == 3
     assert not any(ord(character) < 32 or 0x7F <= ord(character) < 0xA0 for character in "".join(lines))
