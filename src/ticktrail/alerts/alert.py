@@ -1,6 +1,6 @@
-"""One thing that needs somebody: what it is, whom it concerns, since when, what to do. And the rules' thresholds.
+"""Alerts: one for each cause, with how many messages it concerns, since when, and what to do.
 
-Pure. Numbers in the texts are masked and names from outside are cut to a line, so that an alert can be sent anywhere.
+Pure. Phone numbers in the texts are masked and names from outside fit on a line, so that alerts can be sent anywhere.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DAY_SECONDS = 86_400
 
 
 class AlertKind(enum.StrEnum):
-    """What sort of thing it is; ``off`` in the settings may name one."""
+    """The kind of an alert; ``off`` in the settings may name one."""
 
     FAILING = "failing"
     UNCONFIRMED = "unconfirmed"
@@ -38,14 +38,14 @@ class AlertKind(enum.StrEnum):
 ABOUT_MESSAGES = frozenset(
     {AlertKind.FAILING, AlertKind.UNCONFIRMED, AlertKind.STUCK, AlertKind.DELIVERY, AlertKind.SILENCE}
 )
-"""What only a ledger that is up to date can tell: while no sync comes through, such an alert is not over."""
+"""Kinds that only an up-to-date store can judge: while syncs are late, such an alert is not resolved."""
 
 Urgency = Literal["urgent", "warning"]
 """``warning`` may wait until quiet hours are over."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """One cause.
+    """One cause that needs attention.
 
     Attributes:
         key: the same as long as the cause is the same; short enough to be typed.
@@ -74,7 +74,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def key_of(label: str, *parts: object) -> str:
-    """A key that is the same for the same cause: its label, and six hexadecimal digits of what else it is made of."""
+    """Return the key of a cause: its label, and six hexadecimal digits of the hash of its parts."""
     if not any(parts):
         return label
     told = "\x1f".join("" if part is None else str(part) for part in parts)

@@ -1,7 +1,7 @@
-"""Carries one notice to one channel: a service that Apprise knows, or a webhook of one's own.
+"""Send one notice to one channel: a service that Apprise supports, or the user's own webhook.
 
-A webhook gets a POST of JSON. With a secret it is signed: ``X-Ticktrail-Signature`` is ``sha256=`` and the HMAC-SHA256
-in hexadecimal of the time in ``X-Ticktrail-Timestamp``, a dot, and the body as it was sent.
+A webhook receives JSON by POST. With a secret it is signed: ``X-Ticktrail-Signature`` is ``sha256=`` and the
+HMAC-SHA256 in hexadecimal of the time in ``X-Ticktrail-Timestamp``, a dot, and the body as it was sent.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Tone = Literal["failure", "warning", "success", "info"]
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
-    """What a channel is told.
+    """What is sent to a channel.
 
     Attributes:
         event: ``alert.firing``, ``alert.reminder``, ``alert.resolved``, ``report`` or ``test``.
-        notice_id: the same when the same is told again because nobody knows whether it arrived.
+        notice_id: the same when a notice is sent again because it may not have arrived.
         document: for programs; ``title`` and ``body`` are for people.
     """
 
@@ -46,12 +46,12 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def deliver(channel: Channel, notice: Notice) -> str | None:
-    """Tell a channel. Returns what went wrong, in a sentence without secrets, or None."""
+    """Send a notice. Returns why it failed, in a sentence without secrets, or None."""
     return _post(channel, notice) if channel.kind == "webhook" else _apprise(channel, notice)
 
 
 def signature(secret: Secret, timestamp: int, body: bytes) -> str:
-    """What ``X-Ticktrail-Signature`` says of a body."""
+    """Return the value of ``X-Ticktrail-Signature`` for a body."""
     signed = b"%d." % timestamp + body
     return "sha256=" + hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
 
@@ -109,11 +109,11 @@ def _apprise(channel: Channel, notice: Notice) -> str | None:
             arrived = told.notify(
                 title=notice.title, body=notice.body, notify_type=notice.tone, body_format=apprise.NotifyFormat.TEXT
             )
-        except Exception as error:  # noqa: BLE001 - a plugin of anybody's
+        except Exception as error:  # noqa: BLE001 - plugins raise anything
             return f"{channel.name} ({channel.url}) was not reached: {type(error).__name__}."
     return None if arrived else f"{channel.name} ({channel.url}) did not take the message."
 
 
 def safe_id(text: str) -> str:
-    """A text as a header may carry it."""
+    """Replace characters that a header may not contain."""
     return re.sub(r"[^A-Za-z0-9._:-]", "_", text)[:120]

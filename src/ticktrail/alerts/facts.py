@@ -1,4 +1,4 @@
-"""A ledger → the facts that the rules of alerts look at. The database counts; nothing is loaded to be counted here."""
+"""Read the facts that the alert rules judge. The database does the counting."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class UndeliveredByNumber(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """From one sending number: delivered within an hour, of those that had the hour; now and a week before."""
+    """Messages of one sending number that were delivered within an hour, now and a week before."""
 
     number: str | None
     label: str | None = None
@@ -87,7 +87,7 @@ class UnconfirmedSends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the rules look at.
+    """Everything that the rules judge.
 
     Attributes:
         failures: of the window that ends now; ``failures_before``: of the one before it. Without sends that answer
@@ -121,7 +121,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
 def read_facts(
     ledger: Store, settings: Settings, rules: Rules, numbers: Mapping[str, str], *, now: datetime
 ) -> AlertFacts:
-    """The facts of this moment."""
+    """Return the facts of this moment."""
     moment, window = int(now.timestamp()), rules.window
     newest = next(ledger.messages(MessageFilter(limit=1)), None)
     last = None if newest is None else newest.state.latest_timestamp
@@ -234,7 +234,7 @@ def _standings(ledger: Store, rules: Rules, now: int) -> list[UndeliveredByNumbe
 
 
 def _people_waiting(ledger: Store, group: Group, ripe: MessageFilter) -> int | None:
-    """How many people messages with one tick went to; None where the sending number is not known."""
+    """Return the number of people with a pending message; None where the sending number is unknown."""
     if group.key is None:
         return None
     chosen = msgspec.structs.replace(ripe, statuses=("sent",), sending_numbers=(str(group.key),))
@@ -278,7 +278,7 @@ def _unanswered(ledger: Store, rules: Rules, last: int | None, now: int) -> int:
 
 
 def _longest_pause(ledger: Store, last: int) -> int | None:
-    """The longest time without a message before the last status, in seconds; None where little is known."""
+    """Return the longest time without a message before the last status, in seconds; None for too few messages."""
     chosen = MessageFilter(since_timestamp=last - _PAUSES_OF, until_timestamp=last + 1)
     messages = 0
     quarters = []
@@ -293,17 +293,17 @@ def _longest_pause(ledger: Store, last: int) -> int | None:
 
 
 def is_stuck(ripe: Counts, rules: Rules) -> bool:
-    """Whether too many of the messages that are old enough to have arrived have one tick."""
+    """Return True when too many of the messages that are old enough are still pending."""
     return ripe.sent >= rules.at_least and ripe.on_the_way >= rules.stuck_rate * ripe.sent
 
 
 def delivered_within(counts: Counts, seconds: int) -> int:
-    """How many messages were delivered within so many seconds of being sent; a day at most is told to the second."""
+    """Return the number of messages delivered within so many seconds; times up to a day are exact."""
     return sum(count for taken, count in counts.delays.items() if taken <= seconds)
 
 
 def timed(counts: Counts) -> int:
-    """Messages sent, less those that arrived nobody knows how fast."""
+    """Return the number of messages sent, less delivered ones whose time to deliver is unknown."""
     return counts.sent - (counts.delivered - sum(counts.delays.values()))
 
 

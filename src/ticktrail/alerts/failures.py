@@ -29,7 +29,7 @@ _WIDE = frozenset({"app", "account", "platform", "country"})
 
 
 class Failures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store counted in one span of time.
+    """Counts of one span of time.
 
     Attributes:
         messages: by cause, those that did not fail included; ``sends`` likewise.
@@ -42,7 +42,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Cause(msgspec.Struct, frozen=True):
-    """What one cause is told by; None where it does not matter, and where it is not known."""
+    """What identifies one cause; None where a part does not matter or is unknown."""
 
     code: str | None
     template: str | None = None
@@ -50,7 +50,7 @@ class _Cause(msgspec.Struct, frozen=True):
     number: str | None = None
 
     def meets(self, other: CauseCount, *, sends: bool) -> bool:
-        """Whether messages or sends are among those that this cause could have concerned."""
+        """Return True for messages or sends that this cause could have concerned."""
         return (
             self.template in (None, other.template)
             and self.workflow_id in (None, other.workflow_id)
@@ -79,7 +79,7 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertContext(msgspec.Struct, frozen=True):
-    """When it is, and how people here tell the time and call their numbers."""
+    """The time, the time zone, and the user's names of sending numbers."""
 
     now: datetime
     zone: tzinfo
@@ -89,7 +89,7 @@ class AlertContext(msgspec.Struct, frozen=True):
 def failure_alerts(
     found: Failures, before: Failures, rules: Rules, catalogue: Catalogue, at: AlertContext
 ) -> list[Alert]:
-    """The alerts of failed messages and refused sends.
+    """Return the alerts of failed messages and refused sends.
 
     Args:
         found: in the window of the rules that ends now; ``before``: in the one of the same length before that.
@@ -125,7 +125,7 @@ def _causes(found: Failures, catalogue: Catalogue) -> dict[_Cause, _Failed]:
 
 
 def _told_by(entry: FailureCode, code: str | None, one: CauseCount) -> _Cause:
-    """The cause that failures of one kind belong to."""
+    """Return the cause that failures of one kind belong to."""
     workflow_id = None if one.template else one.workflow_id
     if entry.scope in _WIDE:
         return _Cause(code)
@@ -139,7 +139,7 @@ def _told_by(entry: FailureCode, code: str | None, one: CauseCount) -> _Cause:
 
 
 def _whole(cause: _Cause, found: Failures) -> int:
-    """What could have failed for this cause: messages, and sends that never became one."""
+    """Return the number of messages and refused sends that this cause could have concerned."""
     messages = sum(one.count for one in found.messages if cause.meets(one, sends=False))
     return messages + sum(one.count for one in found.sends if one.failed and cause.meets(one, sends=True))
 
@@ -188,7 +188,7 @@ def _alert(
 
 
 def one_title(entry: FailureCode, reported: Iterable[str | None], code: str | None) -> str:
-    """``Message undeliverable (131026)``; for a code that nobody knows, what was reported with it."""
+    """``Message undeliverable (131026)``; for an unknown code, the title that was reported."""
     said = max((title for title in reported if title), default="")
     title = entry.title if entry.known or not said else safe_name(said)
     return f"{title} ({safe_name(code, 40)})" if code else title
@@ -211,7 +211,7 @@ def _counted(failed: _Failed, whole: int | None, people: str) -> str:
 
 
 def _people(cause: _Cause, failed: _Failed, found: Failures, entry: FailureCode) -> tuple[int, bool]:
-    """To how many people, and whether that is only the most it can be: one person may be in several counts."""
+    """Return the number of people, and whether it is an upper limit: one person may be in several counts."""
     counts = [one.people for one in (*failed.messages, *failed.sends)]
     if not failed.sends and entry.scope in _WIDE and cause.code in found.people:
         return found.people[str(cause.code)], False
@@ -231,13 +231,13 @@ def _subjects(cause: _Cause, failed: _Failed, names: Mapping[str, str]) -> list[
 
 
 def number_name(number: str, label: str | None, names: Mapping[str, str]) -> str:
-    """A sending number as the user calls it, else masked."""
+    """Return the user's name of a sending number, else the masked number."""
     own = own_name(names, number, label)
     return safe_name(own) if own else mask_number(label or number)
 
 
 def _listing(cause: _Cause, failed: _Failed, since: int) -> MessageFilter | SendFilter:
-    """The messages behind a cause, or the sends where there are no messages."""
+    """Return the filter of the messages of a cause, or of the sends where there are no messages."""
     plain = plain_code(cause.code)
     codes = (plain,) if isinstance(plain, int) else ()
     if not failed.messages:

@@ -1,7 +1,6 @@
-"""Rules over facts → alerts: one for each cause, not one for each message. Pure: the facts and the time come in.
+"""Alert rules: one alert for each cause, not one for each message. Pure: the facts and the time are arguments.
 
-What the facts do not hold is not judged: a ledger that no sync feeds is not late, and one without sends is not silent
-because of them.
+Unknown facts raise no alert: a store without syncs is not late, and one without sends is not silent because of them.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _SURE = 3.0
 
 
 def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> list[Alert]:
-    """Everything that needs somebody, the most urgent first, then what concerns most messages."""
+    """Return the alerts, the most urgent first, then those that concern most messages."""
     late = list(late_syncs(facts))
     found = [
         *failure_alerts(facts.failures, facts.failures_before, rules, catalogue, facts.at),
@@ -62,7 +61,7 @@ def evaluate_rules(facts: AlertFacts, rules: Rules, catalogue: Catalogue) -> lis
 
 
 def may_be_over(kind: str, firing: Sequence[Alert]) -> bool:
-    """Whether an alert that is not found any more is over, or only cannot be told because no sync comes through."""
+    """Return True when an alert that does not fire any more is resolved; False where late syncs hide it."""
     return kind not in ABOUT_MESSAGES or not any(alert.kind is AlertKind.SYNC for alert in firing)
 
 
@@ -216,7 +215,7 @@ def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
 
 
 def _more_than_chance(one: Delivery) -> bool:
-    """Whether two shares differ by more than chance makes them: the two-proportion z-test."""
+    """Return True when two shares differ by more than chance: the two-proportion z-test."""
     together = (one.delivered + one.delivered_before) / (one.sent + one.sent_before)
     deviation = math.sqrt(together * (1 - together) * (1 / one.sent + 1 / one.sent_before))
     difference = one.delivered_before / one.sent_before - one.delivered / one.sent

@@ -1,4 +1,4 @@
-"""What can be seen without asking anybody: settings, the file they stand in, this machine."""
+"""Check the settings, their files and this machine, without any request."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _OLDEST_SQLITE = (3, 34, 0)
 
 
 def check_settings(settings: Settings, faults: Sequence[SettingFault], now: datetime) -> list[Finding]:
-    """What there is to say of the settings and of this machine."""
+    """Return the findings about the settings and this machine."""
     findings = [_versions(), *(_finding("settings", Severity.FAULT, str(f.error), f.error.remedy) for f in faults)]
     findings += [_finding("settings", Severity.WARNING, warning, "Correct it there.") for warning in settings.warnings]
     missing = _missing(settings, {fault.name for fault in faults})
@@ -52,7 +52,7 @@ def check_settings(settings: Settings, faults: Sequence[SettingFault], now: date
 
 
 def has_way_in(settings: Settings) -> bool:
-    """Whether something is set that n8n, or what stands in front of it, may take for an entitlement."""
+    """Return True when a setting can authenticate at n8n, or at a proxy in front of it."""
     return bool(settings.n8n.api_key or settings.n8n.basic_user or settings.n8n.headers)
 
 
@@ -89,7 +89,7 @@ def _user_file(settings: Settings) -> list[Finding]:
 
 
 def _private(settings: Settings) -> list[Finding]:
-    """Whether secrets stay where they belong."""
+    """Check that secrets are readable by their owner only, and are sent encrypted."""
     findings = []
     path = settings.directory / ".env"
     if os.name == "posix" and path.is_file() and path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH):

@@ -1,7 +1,7 @@
-"""Judgements on a workflow as n8n's ``GET /workflows/{id}`` gives it: can statuses reach it, and are they kept?
+"""Check a workflow as n8n's ``GET /workflows/{id}`` returns it: do statuses reach it, and are they saved?
 
-A deactivated workflow, a trigger that leaves statuses out, executions that are not saved: each looks like a quiet
-day. ``doctor`` and every cycle of ``sync --watch`` ask here. Nothing of the answer is trusted to have a certain shape.
+An inactive workflow, a trigger that stops statuses, executions that are not saved: each looks like a quiet day. Used by
+``doctor`` and by ``sync --watch``. The answer may have any shape.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _FACEBOOK_TRIGGER = "facebooktrigger"
 _OLD_TRIGGERS = frozenset({"cron", "interval", "start"})
 
 _STATUSES = ("sent", "delivered", "read", "failed")
-"""Those that rates are made of (of the choices that the WhatsApp Trigger offers)."""
+"""The choices of the WhatsApp Trigger that rates are computed from."""
 
 _REDACTING_NOTHING = frozenset({"none", "manual-only"})
-"""Policies that leave the executions alone which webhooks start."""
+"""Policies that do not redact executions started by webhooks."""
 
 Workflow = Mapping[str, Any]
 Node = Mapping[str, Any]
@@ -30,33 +30,33 @@ _LONGEST_NAME = 60
 
 
 def check_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
-    """All that can be said of a workflow without looking at its executions.
+    """Return the findings about a workflow, its executions aside.
 
-    From n8n 2.0 on what runs is the published version, and ``nodes`` are a draft: the published ones are judged.
+    From n8n 2.0 on the published version runs, and ``nodes`` are a draft: the published nodes are checked.
     """
     live, draft = _live_nodes(workflow), _nodes(workflow.get("nodes"))
     findings = [_judge_active(workflow, live), _judge_trigger(live)]
     if findings[1].needs_attention and draft != live and not _judge_trigger(draft).needs_attention:
-        findings[1] = _with(findings[1], remedy="The draft has this mended already: open the workflow and publish it.")
+        findings[1] = _with(findings[1], remedy="The draft has this fixed: open the workflow and publish it.")
     settings = workflow.get("settings")
     findings += _judge_settings(settings if isinstance(settings, Mapping) else {})
     return tuple(_with(finding, workflow_id=workflow_id) for finding in findings)
 
 
 def listens(workflow: Workflow) -> bool:
-    """Whether statuses are expected in a workflow: False for one that sends and has no trigger that hears Meta."""
+    """Return False for a workflow that only sends: it has no trigger for Meta's webhooks, and receives no statuses."""
     nodes = _live_nodes(workflow)
     return bool(_hearing(nodes)) or not _sends(nodes)
 
 
 def may_only_send(workflow: Workflow) -> bool:
-    """Whether a workflow sends, and has no WhatsApp Trigger: its webhook may be called by others than Meta."""
+    """Return True for a workflow that sends and has no WhatsApp Trigger: others than Meta may call its webhook."""
     nodes = _live_nodes(workflow)
     return _sends(nodes) and all(_kind(node) != _WHATSAPP_TRIGGER for node in nodes)
 
 
 def workflow_name(workflow: Workflow) -> str:
-    """What people call it, in quotation marks."""
+    """Return its name in quotation marks."""
     return f"'{one_line(str(workflow.get('name') or 'without a name'), _LONGEST_NAME)}'"
 
 
@@ -66,38 +66,40 @@ def _judge_active(workflow: Workflow, nodes: list[Node]) -> Finding:
         return _finding(
             "workflow",
             Severity.FAULT,
-            f"The workflow {name} is archived: it hears nothing.",
-            "Unarchive and activate it in n8n, or name the workflow that took its place: ticktrail init",
+            f"The workflow {name} is archived: it receives nothing.",
+            "Unarchive and activate it in n8n, or choose the workflow that replaced it: ticktrail init",
         )
     if workflow.get("active") is True:
         return _finding("workflow", Severity.OK, f"The workflow {name} is active.")
     if workflow.get("active") is None:
         return _finding("workflow", Severity.UNKNOWN, f"n8n does not say whether the workflow {name} is active.")
     if not _hearing(nodes) and _sends(nodes):
-        return _finding("workflow", Severity.OK, f"The workflow {name} is not active; as it only sends, it may be so.")
+        return _finding(
+            "workflow", Severity.OK, f"The workflow {name} is not active; that is fine, because it only sends."
+        )
     return _finding(
         "workflow",
         Severity.FAULT,
-        f"The workflow {name} is not active: every status that Meta sends now is lost for good.",
+        f"The workflow {name} is not active: every status that Meta sends now is lost.",
         "Activate (publish) it in n8n.",
     )
 
 
 def _judge_trigger(nodes: list[Node]) -> Finding:
-    """Whether a node hears Meta, and whether it lets every status through."""
+    """Check that a node receives Meta's webhooks, and passes every status."""
     hearing = _hearing(nodes)
     enabled = [node for node in hearing if node.get("disabled") is not True]
     if hearing and not enabled:
         names = ", ".join(_named(node) for node in hearing)
         return _trigger(
             Severity.FAULT,
-            f"{names} is switched off: no status gets in." if len(hearing) == 1 else f"{names} are switched off.",
+            f"{names} is disabled: no status is received." if len(hearing) == 1 else f"{names} are disabled.",
             "Enable the node in n8n (select it, press D), then save and publish.",
         )
     if not enabled:
         return _without_hearing(nodes)
     judged = [_judge_hearing(node) for node in enabled]
-    # One trigger that passes everything is enough: the verification's GET webhook often stands beside it.
+    # One trigger that passes everything is enough: a webhook for GET verification often exists beside it.
     best = min(judged, key=lambda finding: _RANK[finding.severity])
     whatsapp = next((one for one, node in zip(judged, enabled, strict=True) if _kind(node) == _WHATSAPP_TRIGGER), None)
     return whatsapp if whatsapp is not None and whatsapp.needs_attention else best
@@ -113,13 +115,13 @@ def _without_hearing(nodes: list[Node]) -> Finding:
     if triggers:
         return _trigger(
             Severity.WARNING,
-            f"It has no WhatsApp Trigger and no Webhook node, only {_named(triggers[0])}: statuses get in only if "
-            "that passes Meta's webhook on.",
+            f"It has no WhatsApp Trigger and no Webhook node, only {_named(triggers[0])}: statuses are received "
+            "only if it passes Meta's webhook on.",
             "If it does not, set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
         )
     return _trigger(
         Severity.FAULT,
-        "It has no WhatsApp Trigger and no Webhook node: no status can get in.",
+        "It has no WhatsApp Trigger and no Webhook node: no status can be received.",
         "Set WORKFLOW_ID_WHATSAPP to the workflow that Meta calls: ticktrail init",
     )
 
@@ -130,11 +132,11 @@ def _judge_hearing(node: Node) -> Finding:
         return _judge_whatsapp_trigger(node)
     if kind == _WEBHOOK:
         return _judge_webhook(node)
-    return _trigger(Severity.OK, f"{_named(node)} hears Meta's webhook.")
+    return _trigger(Severity.OK, f"{_named(node)} receives Meta's webhook.")
 
 
 def _judge_whatsapp_trigger(node: Node) -> Finding:
-    """What the WhatsApp Trigger leaves out (its own code in n8n-nodes-base).
+    """Check which statuses the WhatsApp Trigger stops (by its code in n8n-nodes-base).
 
     ``updates`` are the fields it subscribes to at Meta. ``messageStatusUpdates``: unset or with ``all`` everything
     passes, an empty list stops all statuses, else only those listed pass.
@@ -150,28 +152,26 @@ def _judge_whatsapp_trigger(node: Node) -> Finding:
     chosen = options.get("messageStatusUpdates")
     if chosen is None or chosen == "all" or (isinstance(chosen, list) and "all" in chosen):
         return _trigger(Severity.OK, f"{named} passes every status.")
-    mend = "In its options set Receive Message Status Updates to All, then save and publish."
+    fix = "In its options set Receive Message Status Updates to All, then save and publish."
     if not isinstance(chosen, list):
-        return _trigger(
-            Severity.UNKNOWN, f"{named} chooses statuses by an expression: what it leaves out is not known."
-        )
+        return _trigger(Severity.UNKNOWN, f"{named} chooses statuses by an expression: which ones it stops is unknown.")
     kept = [status for status in chosen if isinstance(status, str)]
     if not kept:
-        return _trigger(Severity.FAULT, f"{named} passes no status at all.", mend)
+        return _trigger(Severity.FAULT, f"{named} passes no status at all.", fix)
     lost = [status for status in _STATUSES if status not in kept]
     if not lost:
         return _trigger(Severity.OK, f"{named} passes {_listed(kept)}.")
-    consequence = "messages that failed go unseen" if lost == ["failed"] else "rates will be wrong"
+    consequence = "failed messages are not recorded" if lost == ["failed"] else "rates will be wrong"
     return _trigger(
         Severity.WARNING,
         f"{named} passes only {_listed(kept)}: {_listed(lost)} never {'come' if len(lost) > 1 else 'comes'}, "
         f"and {consequence}.",
-        mend,
+        fix,
     )
 
 
 def _judge_webhook(node: Node) -> Finding:
-    """Whether a Webhook node takes Meta's POST, and keeps its body where the public API can show it."""
+    """Check that a Webhook node accepts Meta's POST, and keeps its body where the public API returns it."""
     named, parameters = _named(node), _parameters(node)
     method = parameters.get("httpMethod", ["GET", "POST"] if parameters.get("multipleMethods") is True else "GET")
     methods = method if isinstance(method, list) else [method]
@@ -180,13 +180,13 @@ def _judge_webhook(node: Node) -> Finding:
             Severity.FAULT,
             f"{named} accepts only {_listed([one_line(str(one), _LONGEST_NAME) for one in methods])}, "
             "but Meta sends statuses by POST.",
-            "Add a Webhook node with the method POST at the same path, or let this one take both.",
+            "Add a Webhook node with the method POST at the same path, or let this node accept both.",
         )
     if _options(parameters).get("binaryData") is True:
         return _trigger(
             Severity.FAULT,
-            f"{named} keeps the body as a file (option Binary Data), which n8n's API does not hand out.",
-            "Take the option Binary Data off the node; Raw Body may stay.",
+            f"{named} keeps the body as a file (option Binary Data), which n8n's API does not return.",
+            "Turn off the option Binary Data of the node; Raw Body may stay on.",
         )
     return _trigger(Severity.OK, f"{named} hears Meta's webhook.")
 
@@ -198,7 +198,7 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
             _finding(
                 "saving",
                 Severity.FAULT,
-                "n8n does not keep this workflow's executions that succeed: their statuses are lost.",
+                "n8n does not save this workflow's successful executions: their statuses are lost.",
                 "In the workflow's settings set Save successful production executions to Save.",
             )
         )
@@ -207,12 +207,12 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
             _finding(
                 "saving",
                 Severity.WARNING,
-                "n8n does not keep this workflow's executions that fail: the statuses in them are lost.",
+                "n8n does not save this workflow's failed executions: the statuses in them are lost.",
                 "In the workflow's settings set Save failed production executions to Save.",
             )
         )
     else:
-        findings.append(_finding("saving", Severity.OK, "The workflow's settings keep its executions."))
+        findings.append(_finding("saving", Severity.OK, "The workflow's settings save its executions."))
     if settings.get("engineType") == "v2":
         findings.append(
             _finding(
@@ -229,7 +229,7 @@ def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
                 "redaction",
                 Severity.FAULT,
                 f"n8n blanks the data of this workflow's executions (redaction policy {one_line(str(policy), 20)}).",
-                "Take the redaction off in the workflow's settings; what it blanked so far cannot be read.",
+                "Turn off the redaction in the workflow's settings; executions blanked so far cannot be read.",
             )
         )
     return findings
@@ -246,7 +246,7 @@ def _nodes(value: object) -> list[Node]:
 
 
 def _kind(node: Node) -> str:
-    """The type's last part in lower case: ``whatsapptrigger`` of ``n8n-nodes-base.whatsAppTrigger``."""
+    """Return the type's last part in lower case: ``whatsapptrigger`` of ``n8n-nodes-base.whatsAppTrigger``."""
     return str(node.get("type")).rsplit(".", 1)[-1].lower()
 
 
@@ -256,12 +256,12 @@ def _is_trigger(node: Node) -> bool:
 
 
 def _hearing(nodes: list[Node]) -> list[Node]:
-    """The nodes that may hear Meta, switched off or not."""
+    """Return the nodes that can receive Meta's webhooks, disabled ones included."""
     return [node for node in nodes if _kind(node) in {_WHATSAPP_TRIGGER, _WEBHOOK, _FACEBOOK_TRIGGER}]
 
 
 def _sends(nodes: list[Node]) -> bool:
-    """Whether a node sends: the WhatsApp node, or a request to Meta's API."""
+    """Return True when a node sends: the WhatsApp node, or a request to Meta's API."""
     return any(
         _kind(node) == "whatsapp" or "graph.facebook.com" in str(_parameters(node).get("url", "")) for node in nodes
     )

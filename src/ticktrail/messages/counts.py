@@ -1,8 +1,8 @@
-"""What a store counts, and how one message is counted: raw numbers that can be added, no rates.
+"""Counts: how one message is counted, and sums of messages without rates.
 
-A message is told by a few facts packed into one number (:func:`facts`), so that a database can group by it and the
-counts of a quarter of an hour, a day or a country are sums. MongoDB works the same numbers out of its documents, SQLite
-keeps them in columns. Rates, percentiles and words are made of these counts in :mod:`ticktrail.messages.rates`.
+A few facts about a message are packed into one number (:func:`facts`). A database groups by it, and the counts of a
+quarter of an hour, a day or a country are sums. MongoDB computes the number from its documents, SQLite keeps it in a
+column. :mod:`ticktrail.messages.rates` turns counts into rates and percentiles.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ LONGEST_NUMBER = 15
 """Digits of the longest phone number (E.164). The ids of groups are longer."""
 
 OTHER, ON_THE_WAY, NOT_REACHED, REACHED, SEEN = range(5)
-"""Where a message stands, for counting: ``played`` is ``SEEN`` as ``read`` is."""
+"""The state of a message, for counting; ``read`` and ``played`` are both ``SEEN``."""
 
 STANDING_BITS = 7
 """Of :func:`facts`: one of the five."""
@@ -61,7 +61,7 @@ def audience(conversation_id: str | None, phone_number_id: str | None) -> int:
 
 
 def facts(state: MessageState) -> int:
-    """Where a message stands and what was reported of it, as one number.
+    """Return the state of a message and the statuses that were reported, as one number.
 
     ``read`` and ``played`` count as delivered even where no ``delivered`` came (Meta's status page).
     """
@@ -106,7 +106,7 @@ def delay(state: MessageState) -> int | None:
 
 
 def message_time(state: MessageState) -> int | None:
-    """The time a message belongs to, as in :data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`."""
+    """Return the time a message belongs to, see :data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`."""
     for moment in (state.sent_timestamp, state.first_timestamp, state.latest_timestamp):
         if moment is not None:
             return moment
@@ -114,15 +114,15 @@ def message_time(state: MessageState) -> int | None:
 
 
 def category(pricing: Mapping[str, Any] | None) -> str | None:
-    """The pricing category as Meta writes it (``marketing``, ``utility``, …; new ones come)."""
+    """Return the pricing category as Meta writes it (``marketing``, ``utility``, …; Meta adds new ones)."""
     found = None if pricing is None else pricing.get("category")
     return found if isinstance(found, str) and found else None
 
 
 def billable(pricing: Mapping[str, Any] | None) -> bool | None:
-    """Whether Meta charges for a message; None when the pricing does not say.
+    """Return whether Meta charges for a message; None when the pricing does not say.
 
-    ``billable`` is announced to go (Meta's pricing page): without it ``type`` decides, ``regular`` or ``free_…``.
+    Meta announced to remove ``billable`` (Meta's pricing page). Without it ``type`` decides: ``regular`` or ``free_…``.
     """
     if pricing is None:
         return None
@@ -139,7 +139,7 @@ Price = tuple[str | None, bool | None]
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """How many messages are what. Two of them can be added.
+    """Numbers of messages by state. Two of them can be added.
 
     Messages to groups and Meta's test messages are in ``groups`` and ``tests`` and nowhere else. Every message that
     WhatsApp accepted is in exactly one of ``messages``, ``unconfirmed`` and ``awaiting``.
@@ -148,7 +148,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         messages: with a status: ``delivered + on_the_way + failed + other``.
         unconfirmed: accepted by WhatsApp, without any status for more than an hour; ``awaiting``: not that long.
         read: of those delivered.
-        other: stand at something that says nothing of delivery (``deleted``, ``warning``, what Meta invents).
+        other: their status says nothing about delivery (``deleted``, ``warning``, values unknown today).
         conflicts: delivered, although an error was reported as well.
         sent_reported: a ``sent`` status came; ``delivered_reported`` likewise.
         timed: delivered, at a known time; of these ``read_within_day``, and of those ``read_within_hour``.
@@ -184,7 +184,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sent(self) -> int:
-        """Sent, as far as statuses tell: delivered, on the way and failed, which add up to this."""
+        """Delivered, pending and failed, which add up to this."""
         return self.delivered + self.on_the_way + self.failed
 
     def __add__(self, other: Counts) -> Counts:
@@ -223,10 +223,10 @@ Row = tuple[Key, Key, str | None, int, int, str | None, bool | None, int | None,
 
 
 def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
-    """The groups of rows that a database counted, which come with equal keys side by side.
+    """Yield the groups of rows that a database counted. Rows come with equal keys side by side.
 
     Args:
-        prices: the rows tell prices apart.
+        prices: the rows are grouped by price too.
     """
     for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
         sums = [0] * len(_NUMBERS)

@@ -1,6 +1,6 @@
-"""What failures have in common, as a store counts it: code, template, sending workflow and sending number.
+"""Failures counted by code, template, sending workflow and sending number.
 
-Pure. Beside the failures stand the messages that did not fail, so that a share can be told.
+Pure. Messages that did not fail are counted too, so that shares can be computed.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class CauseCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def first_code(errors: object) -> str | None:
-    """The code of the first of a send's errors as text; None when it has none that is a number or a word."""
+    """Return the code of a send's first error as text; None when it is neither a number nor a word."""
     first: Any = errors[0] if isinstance(errors, (list, tuple)) and errors else None
     code = first.get("code") if isinstance(first, dict) else None
     if isinstance(code, float) and code.is_integer():

@@ -39,7 +39,7 @@ def folded(
     campaign_key: str | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Iterator[Group]:
-    """The groups under the names people know them by, each once.
+    """Yield the groups under the names that people use, each once.
 
     Days are ``2026-11-22``, hours ``2026-11-22T14:00+03:00`` (of two hours of one name, when clocks go back, each has
     its own), both in order of time and without gaps; countries ISO codes.
@@ -76,10 +76,7 @@ def with_sends(groups: Iterable[Group], sends: Iterable[Group]) -> Iterator[Grou
 
 
 class Chosen(msgspec.Struct, frozen=True):
-    """The groups to show, and how many there are of those that have a name.
-
-    ``nameless`` are the messages that belong to none.
-    """
+    """The groups to show, the number of groups that have a name, and the messages without one (``nameless``)."""
 
     shown: tuple[Group, ...]
     named: int
@@ -87,10 +84,9 @@ class Chosen(msgspec.Struct, frozen=True):
 
 
 def chosen(groups: Iterable[Group], by: Grouping, limit: int) -> Chosen:
-    """The groups to show: the worst first, of times the latest and in order.
+    """Return the groups to show: those with most failed and unconfirmed messages first; of times the latest, in order.
 
-    Worst is what kept most messages from arriving (failed, or accepted without any status), of errors what kept them
-    from most people; of equals the largest.
+    Errors are ordered by the number of people concerned. Larger groups come first among equals.
     Memory holds no more than ``limit`` groups, however many there are.
     """
     named, nameless = 0, Counts()
@@ -152,7 +148,7 @@ def _start(moment: datetime, by: Grouping) -> datetime:
 
 
 def _between(start: datetime, end: datetime, by: Grouping) -> Iterator[datetime]:
-    """The days or hours after one and before another; none when they are too many to show."""
+    """Yield the days or hours between two others; none when there are too many to show."""
     if by is Grouping.DAY:
         days = (end.date() - start.date()).days
         # On the wall clock: a day is not always 24 hours.

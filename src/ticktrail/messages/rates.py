@@ -26,7 +26,7 @@ class Share(msgspec.Struct, frozen=True):
     """A part of a whole.
 
     Attributes:
-        missing: why there is no telling, when the trigger never passes what would tell it; else None.
+        missing: why the share is unknown, when the trigger never passes a status it needs; else None.
     """
 
     part: int
@@ -35,7 +35,7 @@ class Share(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float | None:
-        """The share, 0 to 1; None for too few messages and where there is no telling."""
+        """The share, 0 to 1; None for too few messages, and where it is unknown."""
         if self.missing is not None or self.whole < FEWEST:
             return None
         return self.part / self.whole
@@ -59,12 +59,12 @@ class Share(msgspec.Struct, frozen=True):
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """What counts come to.
+    """Rates and percentiles of counts.
 
     Attributes:
         percentiles: seconds to deliver, by percentile; empty for too few.
         measured: messages whose time to deliver is known.
-        not_delivered: those it cannot speak of: on the way, or failed.
+        not_delivered: pending or failed messages, which have no time to deliver.
     """
 
     counts: Counts
@@ -80,10 +80,10 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def never_passed(counts: Counts, seen_elsewhere: Collection[str] = ()) -> frozenset[str]:
-    """Which of Meta's statuses the trigger seems never to pass, told by what came of at least :data:`FEWEST` messages.
+    """Return the statuses that the trigger seems never to pass, judged by at least :data:`FEWEST` messages.
 
-    n8n's WhatsApp Trigger has a filter (*Receive Message Status Updates*); what it holds back never starts an
-    execution. A status that came at some other time (``seen_elsewhere``) is passed, and there really was none.
+    n8n's WhatsApp Trigger has a filter (*Receive Message Status Updates*); a status that it stops starts no execution.
+    A status that was received at another time (``seen_elsewhere``) is passed.
     """
     absent = {
         "sent": counts.sent >= FEWEST and not counts.sent_reported,
@@ -95,7 +95,7 @@ def never_passed(counts: Counts, seen_elsewhere: Collection[str] = ()) -> frozen
 
 
 def compute_rates(counts: Counts, never: Collection[str] = ()) -> Rates:
-    """The figures of these counts.
+    """Return the rates of these counts.
 
     Args:
         never: statuses that the trigger never passes, see :func:`never_passed`.
@@ -137,7 +137,7 @@ def accepted_text(counts: Counts, *, sends_known: bool) -> str:
 
 
 def percentile(histogram: Mapping[int, int], percent: int) -> int:
-    """The least value that at least so many percent of a non-empty histogram's are not above (nearest rank, exact)."""
+    """Return a percentile of a non-empty histogram (nearest rank, exact)."""
     wanted = -(-sum(histogram.values()) * percent // 100)
     met = 0
     for value in sorted(histogram):
@@ -157,7 +157,7 @@ def billing(prices: Mapping[tuple[str | None, bool | None], int]) -> dict[str | 
 
 
 def rates_document(made: Rates) -> dict[str, Any]:
-    """Rates for programs: every count, and each rate or null where there is none to tell."""
+    """Return every count, and each rate or null, for programs."""
     counts = made.counts
     return {
         "accepted": counts.accepted,
@@ -179,7 +179,7 @@ def rates_document(made: Rates) -> dict[str, Any]:
 
 
 def rate_details_document(made: Rates) -> dict[str, Any]:
-    """What :func:`rates_document` leaves out, for totals: times, reading, billing, and what stays out of the rates."""
+    """Return the details of totals for programs: times, reading, billing, and what is not in the rates."""
     counts = made.counts
     return {
         "timeToDeliver": {

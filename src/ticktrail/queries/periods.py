@@ -17,7 +17,7 @@ LENGTHS = {"today": 1, "7d": 7, "30d": 30, "90d": 90}
 
 
 class Period(msgspec.Struct, frozen=True, kw_only=True):
-    """From the first second of a day to the end of another, or to now.
+    """A period of whole days, or from the start of a day to now.
 
     Attributes:
         since: Unix seconds, None for everything.
@@ -34,9 +34,9 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
         return MessageFilter(since_timestamp=self.since, until_timestamp=self.until)
 
     def before(self, now: datetime) -> tuple[Period, Period] | None:
-        """The part of this period that is final, and as long a period right before this one; None where there is none.
+        """Return the final part of this period, and an equally long period right before it; None without a final part.
 
-        Figures of messages younger than a day still move, so only what is older is compared (product.md §6).
+        Messages younger than a day are provisional, so only older ones are compared.
         """
         if self.since is None:
             return None
@@ -50,7 +50,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def period_of(name: str, now: datetime, zone: ZoneInfo) -> Period:
-    """The period of a name: one of :data:`LENGTHS`, ``all``, a day (``2026-11-22``) or two with ``..`` between.
+    """Parse a period: one of :data:`LENGTHS`, ``all``, a day (``2026-11-22``) or two with ``..`` between.
 
     Raises:
         ConfigurationError: it is none of these.
@@ -74,7 +74,7 @@ def period_of(name: str, now: datetime, zone: ZoneInfo) -> Period:
 
 
 def day_bounds(name: str, zone: ZoneInfo) -> tuple[int, int]:
-    """The first second of a day named ``2026-11-22``, and of the day after."""
+    """Return the first second of a day named ``2026-11-22``, and of the day after."""
     day = date.fromisoformat(name)
     return _start(day, zone), _start(day + timedelta(days=1), zone)
 

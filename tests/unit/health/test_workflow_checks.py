@@ -96,7 +96,7 @@ def test_a_workflow_that_does_not_run(changes: dict[str, Any], severity: Severit
         (
             {"messageStatusUpdates": ["sent", "delivered", "read"]},
             WARNING,
-            "passes only sent, delivered and read: failed never comes, and messages that failed go unseen.",
+            "passes only sent, delivered and read: failed never comes, and failed messages are not recorded.",
         ),
         ({"messageStatusUpdates": "={{ $json.wanted }}"}, UNKNOWN, "expression"),
         ({"messageStatusUpdates": [None, 7]}, FAULT, "no status at all"),
@@ -130,7 +130,7 @@ def test_a_trigger_that_is_not_subscribed() -> None:
 def test_a_trigger_that_is_switched_off(workflow: workflows.Workflow) -> None:
     """A disabled trigger node is a fault, although the workflow is active."""
     found = trigger(with_node(made(workflow), disabled=True))
-    assert (found.severity, "switched off" in found.says) == (FAULT, True)
+    assert (found.severity, "disabled" in found.says) == (FAULT, True)
 
 
 @pytest.mark.parametrize(

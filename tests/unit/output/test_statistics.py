@@ -81,7 +81,7 @@ def test_what_never_came_is_a_dash_with_its_reason_and_the_cure() -> None:
 def test_nothing_at_all_is_said_plainly() -> None:
     """An empty time has no bars, no percentages and no crash."""
     said = text(report(Counts(), by=Grouping.TEMPLATE, groups=Chosen((), 0, Counts())))
-    assert "There are no messages in this time." in said
+    assert "There are no messages in this period." in said
     assert "none sent" in said
     assert "%" not in said
 
