@@ -33,11 +33,10 @@ from ticktrail.extraction.javascript_values import (
 if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
-_SEGMENT = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
-
 _LONGEST: Final = 20_000
 """Longer expressions are not evaluated."""
 
+_MOST_ENDS: Final = 20
 _STEPS: Final = 5_000
 _DEPTH: Final = 100
 
@@ -75,13 +74,38 @@ def render(parameter: str, names: Names) -> list[str | Value]:
     """Return a parameter's literal texts and the values of its expressions, in order."""
     if not parameter.startswith("="):
         return [parameter]
-    segments: list[str | Value] = []
-    for number, part in enumerate(_SEGMENT.split(parameter[1:])):
-        if number % 2:
-            segments.append(Value(_evaluate(part, names)))
-        elif part:
-            segments.append(part)
-    return segments or [""]
+    if len(parameter) > 5 * _LONGEST:
+        return [Value(UNKNOWN)]
+    return [_value(part, names) if part.code else part.text for part in _split(parameter)]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A literal text of a parameter, or the JavaScript between ``{{`` and ``}}``."""
+
+    text: str
+    code: bool = False
+
+
+def _value(part: _Part, names: Names) -> Value:
+    return Value(_evaluate(part.text, names))
+
+
+@lru_cache(maxsize=200)
+def _split(parameter: str) -> tuple[_Part, ...]:
+    """Split a parameter. Braces of an object literal may end an expression early: the first end that parses counts."""
+    parts: list[_Part] = []
+    rest = parameter.removeprefix("=")
+    while rest:
+        text, opening, rest = rest.partition("{{")
+        if text:
+            parts.append(_Part(text))
+        if not opening:
+            break
+        ends = [end.start() for end in re.finditer(r"(?=}})", rest)][:_MOST_ENDS]
+        end = next((end for end in ends if _parse(rest[:end]) is not None), ends[0] if ends else len(rest))
+        parts.append(_Part(rest[:end], code=True))
+        rest = rest[end + 2 :]
+    return tuple(parts) or (_Part(""),)
 
 
 def json_with_gaps(parameter: str, names: Names) -> Any:
@@ -121,8 +145,6 @@ def _shown(value: Any) -> str:
 
 
 def _evaluate(source: str, names: Names) -> Any:
-    if len(source) > _LONGEST:
-        return UNKNOWN
     root = _parse(source)
     if root is None:
         return UNKNOWN
@@ -167,6 +189,8 @@ class _Syntax(msgspec.Struct, frozen=True, kw_only=True):
 @lru_cache(maxsize=1_000)
 def _parse(source: str) -> _Syntax | None:
     """Return the tree of the one expression in a JavaScript text; None when it is anything else."""
+    if len(source) > _LONGEST:
+        return None
     root = _parser().parse(f"({source}\n)".encode("utf-8", "replace")).root_node
     if root.has_error or root.named_child_count != 1 or root.named_children[0].type != "expression_statement":
         return None

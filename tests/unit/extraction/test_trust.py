@@ -1,0 +1,130 @@
+"""What is believed, of which triggers and nodes, and which texts could hold a forged status."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from ticktrail.extraction.execution import Node
+from ticktrail.extraction.trust import (
+    Trust,
+    fetches_fixed_address,
+    is_free_of_words,
+    trust_in_later_nodes,
+    trust_in_trigger,
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "trust"),
+    [
+        ("webhook", "webhook", Trust.STRUCTURE),
+        ("whatsapptrigger", "webhook", Trust.STRUCTURE),
+        ("scheduletrigger", "trigger", Trust.STRUCTURE),
+        ("rabbitmqtrigger", "trigger", Trust.STRUCTURE),
+        ("webhook", "integrated", Trust.ENVELOPE),
+        ("executeworkflowtrigger", "integrated", Trust.ENVELOPE),
+        ("executeworkflowtrigger", "retry", Trust.ENVELOPE),
+        ("errortrigger", "error", Trust.ENVELOPE),
+        ("mcptrigger", "webhook", Trust.ENVELOPE),
+        ("", "webhook", Trust.ENVELOPE),
+        ("chattrigger", "webhook", None),
+        ("formtrigger", "webhook", None),
+        ("emailreadimap", "trigger", None),
+        ("gmailtrigger", "trigger", None),
+        ("telegramtrigger", "webhook", None),
+    ],
+)
+def test_triggers(kind: str, mode: str, trust: Trust | None) -> None:
+    """Triggers that machines call are believed, those of people never, all others inside Meta's envelope."""
+    assert trust_in_trigger(kind, mode) is trust
+
+
+@pytest.mark.parametrize(
+    ("kinds", "trust"),
+    [
+        ([], Trust.STRUCTURE),
+        (["set", "code", "splitOut", "splitInBatches", "extractFromFile", "whatsApp"], Trust.STRUCTURE),
+        (["set", "postgres"], Trust.ENVELOPE),
+        (["agent", "set"], Trust.ENVELOPE),
+        (["wait"], Trust.ENVELOPE),
+        ([""], Trust.ENVELOPE),
+    ],
+)
+def test_later_nodes(kinds: list[str], trust: Trust) -> None:
+    """One node that brings data in from elsewhere lowers the trust in all of them."""
+    assert trust_in_later_nodes([Node(name=kind, type=f"n8n-nodes-base.{kind}") for kind in kinds]) is trust
+
+
+def fetch(**parameters: Any) -> Node:
+    """An HTTP Request node."""
+    return Node(name="Fetch", type="n8n-nodes-base.httpRequest", parameters=parameters)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "trust", "fixed"),
+    [
+        ({"url": "https://relay.example.com/api"}, Trust.ENVELOPE, True),
+        ({"url": "https://relay.example.com/api", "options": {"timeout": 7}}, Trust.ENVELOPE, True),
+        ({"url": "=https://relay.example.com/api?since={{ $json.at }}"}, Trust.ENVELOPE, False),
+        ({"url": "https://relay.example.com/api", "jsonBody": "={{ $json.text }}"}, Trust.ENVELOPE, False),
+        ({"url": "={{ $json.link }}"}, Trust.NOTHING, False),
+        ({"url": "=https://{{ $json.host }}/api"}, Trust.NOTHING, False),
+        ({"url": "https://relay.example.com{{ $json.path }}"}, Trust.NOTHING, False),
+        ({}, Trust.NOTHING, False),
+        (None, Trust.NOTHING, False),
+    ],
+)
+def test_requests(parameters: dict[str, Any] | None, trust: Trust, fixed: bool) -> None:  # noqa: FBT001
+    """The host must be the author's; only a request without any expression stands for itself."""
+    node = fetch(**parameters) if parameters is not None else Node(name="Fetch", type="n8n-nodes-base.httpRequest")
+
+    assert trust_in_later_nodes([node]) is trust
+    assert fetches_fixed_address(node) is fixed
+
+
+FORGED = json.dumps({"statuses": [{"id": "wamid.X", "status": "read"}]})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        7,
+        "Sara",
+        {"name": "Sara", "order": {"id": "A-7", "lines": [1, 2]}},
+        {"timestamp": "2026-11-22T13:46:10.000Z"},
+        {"id": "wamid.HBgMOTY2NTAwMDAwMDAxFQIAERgSNDdBRDY4QjM0RjQ2QjQ4QjM0AA==" + "A" * 30},
+        {"contacts": [{"profile": {"name": "Sara"}, "wa_id": "966500000001"}]},
+        {"headers": {"cookie": "x" * 500}, "body": {}},
+        {"statuses": [{"errors": [{"title": "x" * 500}]}]},
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_free_of_words(value: object) -> None:
+    """Names, numbers, ids and what Meta itself writes cannot hold a status."""
+    assert is_free_of_words(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        FORGED,
+        {"note": FORGED},
+        [{"note": FORGED}],
+        {"note": base64.b64encode(FORGED.encode()).decode()},
+        {"note": FORGED.replace("{", "&#123;").replace("[", "&#91;")},
+        {"messages": [{"text": {"body": "hello"}}]},
+        {"from": "966500000001"},
+        {"calls": [{"id": "wacid.X"}]},
+        {"flow_token": "t"},
+        {"contacts": [{"profile": {"name": FORGED}}]},
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_words(value: object) -> None:
+    """What a person wrote, and every text that could hold or hide the JSON of a status, is noticed."""
+    assert not is_free_of_words(value)
