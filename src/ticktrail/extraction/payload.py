@@ -11,26 +11,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-_QUEUE_PAYLOADS = {
-    "rabbitmqtrigger": "content",
-    "kafkatrigger": "message",
-    "mqtttrigger": "message",
-    "redistrigger": "message",
-    "amqptrigger": "body",
-    "ssetrigger": "data",
-}
-"""Type of n8n's queue trigger → the key of its item that holds the message."""
+_QUEUE = re.compile(r"(?:rabbitmq|kafka|mqtt|redis|amqp|sse|sns|sqs|pubsub|nats|servicebus|kinesis|pulsar)\w*trigger")
+"""Types of the triggers that take messages from a queue, n8n's own and those of the community."""
 
-QUEUE_TRIGGERS = frozenset(_QUEUE_PAYLOADS) | {"awssnstrigger"}
+_QUEUE_PAYLOADS = ("content", "message", "body", "data", "payload", "value", "Body", "Message")
+"""Keys of such a trigger's item that hold the message."""
 
 _QUEUE_KEYS = frozenset(
-    {"topic", "channel", "partition", "offset", "key", "headers", "timestamp", "fields", "properties"}
-    | {"application_properties", "message_annotations", "header", "footer", "messageId", "event", "id", "lastEventId"}
+    {"topic", "channel", "partition", "offset", "key", "headers", "timestamp", "fields", "properties", "qos", "retain"}
+    | {"application_properties", "message_annotations", "delivery_annotations", "header", "footer", "event", "id"}
+    | {"messageId", "message_id", "lastEventId", "MessageId", "ReceiptHandle", "MD5OfBody", "Attributes", "durable"}
+    | {"MessageAttributes", "priority", "ttl", "delivery_count", "content_type", "correlation_id", "creation_time"}
+    | {"attributes", "publishTime", "publish_time", "ackId", "subscription", "deliveryTag", "redelivered", "sequence"}
 )
-"""Keys that n8n's queue triggers put beside the message."""
+"""Keys that queues put beside the message."""
 
 _RELAY_KEYS = frozenset({"method", "path", "url", "query", "params", "headers", "httpMethod", "isBase64Encoded"}) | {
     *("requestContext", "rawPath", "rawQueryString", "version", "routeKey", "resource", "pathParameters", "cookies"),
@@ -51,12 +49,19 @@ _NESTING = 4
 """Text in text in text: AWS wraps a webhook three times."""
 
 
+def is_queue(trigger: str) -> bool:
+    """Return whether a trigger takes messages from a queue."""
+    return _QUEUE.search(trigger) is not None
+
+
 def queue_message(item: object, trigger: str) -> object:
-    """Return the message in the item of a queue's trigger; the item itself when it is the message."""
-    key = _QUEUE_PAYLOADS.get(trigger)
-    if key is None or not isinstance(item, dict) or key not in item or not item.keys() <= _QUEUE_KEYS | {key}:
+    """Return the message in the item of a queue's trigger, or the item itself when it is the message."""
+    if not is_queue(trigger) or not isinstance(item, dict):
         return item
-    return item[key]
+    payloads = [key for key in _QUEUE_PAYLOADS if key in item]
+    if len(payloads) != 1 or not item.keys() <= _QUEUE_KEYS | {payloads[0]}:
+        return item
+    return item[payloads[0]]
 
 
 def proven_payloads(item: object, trigger: str) -> list[object]:
@@ -66,7 +71,7 @@ def proven_payloads(item: object, trigger: str) -> list[object]:
         item: the ``json`` of an item that the trigger received; of a queue's trigger, its message.
         trigger: n8n's type of the trigger, lower case, without its package.
     """
-    if trigger in QUEUE_TRIGGERS:
+    if is_queue(trigger):
         return list(_open(item, _NESTING))
     if trigger == "webhook" and isinstance(item, dict):
         return list(_open(item.get("body"), _NESTING))

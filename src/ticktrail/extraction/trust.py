@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from ticktrail.extraction.execution import Execution, Node, decode_workflow
-from ticktrail.extraction.payload import QUEUE_TRIGGERS
+from ticktrail.extraction.payload import is_queue
 from ticktrail.extraction.webhook import names_a_person
 
 _CLOCKS = frozenset({"scheduletrigger", "manualtrigger", "cron", "interval", "start", "evaluationtrigger"})
 
-_CALLED_BY_MACHINES = _CLOCKS | QUEUE_TRIGGERS | {"webhook", "whatsapptrigger", "facebooktrigger"}
+_CALLED_BY_MACHINES = _CLOCKS | {"webhook", "whatsapptrigger", "facebooktrigger"}
 
 _CALLED_BY_PEOPLE = re.compile(
     r"chat|form|mail|imap|telegram|slack|discord|messenger|outlook|teams|line|intercom|twilio|zendesk|crisp|freshdesk"
@@ -65,7 +65,7 @@ def trust_in_trigger(kind: str, mode: object) -> Trust | None:
         kind: the short type of the trigger.
         mode: the execution's mode. n8n runs sub-workflows as ``integrated`` and error workflows as ``error``.
     """
-    if kind in _CALLED_BY_MACHINES and mode not in ("integrated", "error"):
+    if (kind in _CALLED_BY_MACHINES or is_queue(kind)) and mode not in ("integrated", "error"):
         return Trust.STRUCTURE
     return None if _CALLED_BY_PEOPLE.search(kind) else Trust.ENVELOPE
 

@@ -92,6 +92,8 @@ def test_other_triggers(trigger: str) -> None:
         ("redistrigger", {"message": TEXT, "channel": "wa"}),
         ("amqptrigger", {"body": TEXT}),
         ("ssetrigger", {"data": TEXT}),
+        ("sqstrigger", {"MessageId": "1", "ReceiptHandle": "r", "Body": TEXT}),
+        ("googlepubsubtrigger", {"data": TEXT, "attributes": {}, "messageId": "1"}),
         ("awssnstrigger", SNS),
     ],
 )
