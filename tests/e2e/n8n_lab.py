@@ -62,7 +62,7 @@ class N8n(N8nProcess):
         self.api_key = ""
         self.reader_key = ""
         self._owner: httpx2.Client | None = None
-        self._client_secret = secrets.token_hex(16)
+        self.client_secret = secrets.token_hex(16)
         self._credentials: dict[str, dict[str, str]] = {}
         self._installed: dict[str, InstalledWorkflow] = {}
 
@@ -268,7 +268,7 @@ class N8n(N8nProcess):
         return answer.json() if answer.content else {}
 
     def _fire(self, path: str, content: bytes, client_secret: str | None = None) -> httpx2.Response:
-        key = (client_secret or self._client_secret).encode()
+        key = (client_secret or self.client_secret).encode()
         headers = {
             "content-type": "application/json",
             "x-hub-signature-256": f"sha256={hmac.new(key, content, hashlib.sha256).hexdigest()}",
@@ -283,7 +283,7 @@ class N8n(N8nProcess):
 
     def _create_credential(self, kind: str) -> dict[str, str]:
         data = {
-            "whatsAppTriggerApi": {"clientId": "100000000000001", "clientSecret": self._client_secret},
+            "whatsAppTriggerApi": {"clientId": "100000000000001", "clientSecret": self.client_secret},
             "whatsAppApi": {"accessToken": secrets.token_hex(16), "businessAccountId": "102290129340398"},
         }[kind]
         made = self._ask("POST", "/credentials", json={"name": f"lab {kind}", "type": kind, "data": data})

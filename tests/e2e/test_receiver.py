@@ -1,0 +1,115 @@
+"""The direct receiver in front of a real n8n: the WhatsApp Trigger behind it, upgrades, and n8n's own database."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import httpx2
+import pytest
+from tests.support.webhooks import envelope, message_value, signature, status_value
+
+from ticktrail.messages.filters import MessageFilter
+from ticktrail.receiver.service import Receiver
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.settings import N8nSettings, Secret, Settings
+from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.sources.n8n_database.connection import open_database
+from ticktrail.sources.n8n_database.executions import N8nDatabase
+from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.opening import open_configured_store, open_store
+from ticktrail.sync.incremental import SyncContext, sync_workflow
+
+from . import situations, webhook_bodies, workflows
+from .n8n_lab import N8n
+from .patience import wait_for
+
+pytestmark = pytest.mark.e2e
+
+
+@contextmanager
+def receiving(settings: Settings, path: str) -> Iterator[Any]:
+    """A receiver that runs; yields what posts a signed body to it."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listening.getsockname()[1]}/webhook/{path}"
+    (secret,) = (one.reveal() for one in settings.receiver.app_secrets)
+
+    def post(body: bytes) -> int:
+        headers = {"content-type": "application/json", "x-hub-signature-256": signature(body, secret)}
+        return httpx2.post(address, content=body, headers=headers, timeout=30).status_code
+
+    with Receiver(settings, listening, open_store=lambda: open_configured_store(settings)):
+        yield post
+
+
+def settings_in_front_of(n8n: N8n, folder: Path) -> Settings:
+    """The receiver's settings for this n8n."""
+    environment = {
+        "WHATSAPP_APP_SECRET": n8n.client_secret,
+        "TICKTRAIL_FORWARD_URL": n8n.base_url,
+        "TICKTRAIL_STORE": str(folder / "store.sqlite"),
+    }
+    return load_settings({}, environment, folder)
+
+
+def message_ids(store: Store) -> set[str]:
+    """Ids of every stored message."""
+    return {message.message_id for message in store.messages(MessageFilter())} if store.exists() else set()
+
+
+def test_the_trigger_behind_the_receiver_gets_messages_and_no_statuses(n8n: N8n, tmp_path: Path) -> None:
+    """n8n's own signature check passes for a forwarded message; a status starts no execution and is stored."""
+    trigger = n8n.installed(workflows.whatsapp_trigger())
+    before = n8n.newest_execution_id(trigger.id)
+    settings = settings_in_front_of(n8n, tmp_path)
+    status = webhook_bodies.status("sent")
+    with receiving(settings, trigger.workflow.path) as post, open_configured_store(settings) as store:
+        assert post(envelope(status_value(status))) == 200
+        wait_for("the status to be stored", lambda: status["id"] in message_ids(store) or None, seconds=20)
+        assert post(envelope(message_value("hello"))) == 200
+        execution_id = n8n.execution_after(trigger.id, before)
+    data = n8n.execution(execution_id)
+    assert "hello" in str(data["data"])
+    assert n8n.listed_ids(trigger.id)[0] == execution_id
+    assert sum(number > before for number in n8n.listed_ids(trigger.id)) == 1
+
+
+def test_nothing_is_lost_while_n8n_is_down(n8n: N8n, tmp_path: Path) -> None:
+    """A message that came while n8n was down starts an execution when n8n is back."""
+    trigger = n8n.installed(workflows.whatsapp_trigger())
+    settings = settings_in_front_of(n8n, tmp_path)
+    with receiving(settings, trigger.workflow.path) as post:
+        n8n.stop()
+        assert post(envelope(message_value("while n8n was down"))) == 200
+        n8n.start()
+        wait_for(
+            "the message to start an execution",
+            lambda: "while n8n was down" in str(n8n.executions(include_data=True, workflowId=trigger.id)) or None,
+            seconds=90,
+        )
+
+
+def test_the_database_says_what_the_api_says(n8n: N8n, tmp_path: Path) -> None:
+    """A sync from n8n's SQLite file stores what a sync through the API stores, while n8n runs."""
+    found = [happens(n8n) for happens in (situations.succeeded, situations.split, situations.errored)]
+    options = StoreOptions(timezone=ZoneInfo("UTC"))
+    context = SyncContext(instance_url=n8n.base_url, holder="e2e")
+    api_settings = N8nSettings(base_url=n8n.base_url, editor_url=n8n.base_url, api_key=Secret(n8n.reader_key))
+    for workflow_id in {one.workflow_id for one in found}:
+        with (
+            open_store(str(tmp_path / f"{workflow_id}-api.sqlite"), options) as through_api,
+            open_store(str(tmp_path / f"{workflow_id}-db.sqlite"), options) as from_database,
+            N8nApi(api_settings, workflow_id) as api,
+            N8nDatabase(open_database(str(n8n.database), None), workflow_id) as database,
+        ):
+            sync_workflow(api, through_api, context)
+            sync_workflow(database, from_database, context)
+            ids = message_ids(through_api)
+            assert ids
+            assert ids <= message_ids(from_database)
+            histories = {name: message.history for name, message in through_api.get(ids).items()}
+            assert histories == {name: message.history for name, message in from_database.get(ids).items()}
