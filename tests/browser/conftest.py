@@ -32,7 +32,7 @@ FLAGS = [
 HERE = Path(__file__).parent
 
 OURS = ("TICKTRAIL_", "MONGODB_", "N8N_")
-"""What settings of this machine's begin with: none of these concerns a test."""
+"""Prefixes of settings; those of this machine concern no test."""
 
 Serve = Callable[..., str]
 NewDatabase = Callable[[], dict[str, str]]

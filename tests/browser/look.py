@@ -1,10 +1,12 @@
-"""Looking at pages: opening them, reading them, keeping pictures, and noting what the browser complains of."""
+"""Open pages, read them, keep pictures, and note the errors that the browser reports."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import pytest
 
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
@@ -99,5 +101,12 @@ def count(text: str) -> int:
 
 
 def matching(page: Any) -> int:
-    """How many messages a list says it has."""
+    """The number of messages that a list says it has."""
     return count(page.text_content("#matching"))
+
+
+def violations(page: Any) -> list[str]:
+    """The rules of axe-core that a page breaks, with the first elements that break them."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page).response["violations"]
+    return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]

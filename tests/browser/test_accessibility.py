@@ -7,16 +7,10 @@ from typing import Any
 
 import pytest
 
-from .look import PHONE, Look, matching
+from .look import PHONE, Look, matching, violations
 from .test_walk import PAGES
 
 pytestmark = pytest.mark.browser
-
-
-def _violations(page: Any) -> list[str]:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
-    return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]
 
 
 def _places(page: Any, shop: str) -> list[str]:
@@ -36,13 +30,13 @@ def test_no_page_breaks_an_accessibility_rule(look: Look, shop: str, *, dark: bo
         page.goto(f"{shop}{place}")
         for closed in page.query_selector_all("details.alert"):
             closed.evaluate("one => { one.open = true; }")
-        assert _violations(page) == [], place
+        assert violations(page) == [], place
     page.goto(f"{shop}/messages")
     page.locator("tr.row td.when a").first.click()
     page.wait_for_selector("#panel[open]")
-    assert _violations(page) == []
+    assert violations(page) == []
     page = look.at(f"{shop}/", size=PHONE, dark=dark, language="ar")
-    assert _violations(page) == []
+    assert violations(page) == []
 
 
 def test_the_keyboard_reaches_everything(look: Look, shop: str) -> None:

@@ -1,4 +1,4 @@
-"""Who comes in, and what they see: the real server with tokens, listened to beyond this machine, in a real browser."""
+"""Login and roles: the real server with tokens, listening beyond this machine, in a real browser."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 from tests.support import invented_store
 
 from .conftest import OURS
-from .look import PHONE, Look, matching
+from .look import PHONE, Look, matching, violations
 
 pytestmark = pytest.mark.browser
 
@@ -228,3 +228,22 @@ def test_guessing_is_stopped(door: Door, start: Callable[[], Served]) -> None:
     door.page.wait_for_selector("[role=alert]")
     assert re.fullmatch(r"Too many wrong tokens\. Wait \d+ seconds\.", door.page.text_content("[role=alert]"))
     assert not door.context.cookies()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_login_and_api_documentation_break_no_accessibility_rule(browser: Any, guarded: Served, *, dark: bool) -> None:
+    """axe-core finds nothing on the login, in English and Arabic, nor on the API's page of documentation."""
+    for language in ("en", "ar"):
+        context = browser.new_context(color_scheme="dark" if dark else "light", locale=language)
+        page = context.new_page()
+        page.goto(f"{guarded.address}/login")
+        assert page.locator(f"html[lang={language}]").count() == 1
+        assert violations(page) == []
+        context.close()
+    context = browser.new_context(
+        color_scheme="dark" if dark else "light", extra_http_headers={"Authorization": f"Bearer {TOKEN}"}
+    )
+    page = context.new_page()
+    page.goto(f"{guarded.address}/api/v1/docs")
+    assert violations(page) == []
+    context.close()

@@ -45,7 +45,7 @@ def _messages(now: int) -> list[StatusEvent]:
 
 
 def _at_its_end(page: Any) -> bool:
-    """Whether the thread shows its last line."""
+    """True when the thread shows its last line."""
     found: bool = page.evaluate(
         "() => { const box = document.querySelector('.thread').getBoundingClientRect();"
         " const last = document.querySelector('.turns').lastElementChild.getBoundingClientRect();"
@@ -157,7 +157,7 @@ def kept(mongodb_server: str, serve: Callable[..., str], tmp_path_factory: pytes
 
 
 def test_texts_stand_in_the_bubbles(look: Look, kept: str) -> None:
-    """What was sent and what came in has its text, as text, with the ticks of what the ledger knows."""
+    """What was sent and what came in has its text, as text, with the ticks of what the store knows."""
     page = look.at(kept)
     _find(look, page, WHO)
     look.picture(page, "thread-texts")

@@ -46,7 +46,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weight(self) -> int:
-        """How many messages it concerns."""
+        """The number of messages it concerns."""
         return self.alert.messages or self.listed or 0
 
 

@@ -146,7 +146,7 @@ def _moment(visitor: Visitor, record: AlertRecord | None) -> str:
 
 
 def _count(need: Need) -> str:
-    """How many people, or else messages, an alert concerns; messages as many as its list has."""
+    """The number of people, or else of messages, that an alert concerns; messages as many as its list has."""
     alert = need.alert
     if alert.people:
         people = ngettext("{count} person", "{count} people", alert.people)

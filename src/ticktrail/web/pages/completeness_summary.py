@@ -125,7 +125,7 @@ def checked(known: Completeness) -> str:
 
 
 def _failing(known: Completeness, *, masked: bool) -> str:
-    """What the latest run says when it did not come through."""
+    """The error of the latest run; empty when it succeeded."""
     if not known.runs or known.runs[0].error is None:
         return ""
     first = "" if masked else "".join(known.runs[0].error.splitlines()[:1])[:200]

@@ -76,7 +76,7 @@ def _answer(
     asked: Callable[[Site, Request], tuple[Table, Write]],
     turns: threading.BoundedSemaphore,
 ) -> Callable[[Request], Response]:
-    # Not async: FastAPI runs these in threads, so that a large file holds up nobody.
+    # Not async: FastAPI runs these in threads, so that a large file blocks no other request.
     def answer(request: Request) -> Response:
         visitor = site.visitor(request)
         masked = visitor.masked

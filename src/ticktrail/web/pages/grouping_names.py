@@ -28,7 +28,7 @@ NAMELESS = {
     "category": mark("no category"),
     "hour": mark("no time"),
 }
-"""Where messages belong to no group."""
+"""Names of the messages that belong to no group."""
 
 
 def grouping_of(name: str) -> Grouping:

@@ -123,7 +123,7 @@ def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
                 "notes": _notes(visitor, entry, executions),
                 "execution": executions[0],
                 "href": visitor.execution(entry.workflow_id or message.state.workflow_id, executions[0]),
-                # The reason of the whole message stands above already.
+                # The reason of the whole message is shown above.
                 "errors": [visitor.text(reason) for reason in reasons if reason != told],
             }
         )

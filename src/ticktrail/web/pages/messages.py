@@ -126,7 +126,7 @@ async def _listed(visitor: Visitor, request: Request, choice: UrlFilter, chosen:
 
 
 async def _news(visitor: Visitor, request: Request, chosen: MessageFilter) -> int:
-    """How many messages of a list changed since the page was made, as the page's own live update asks."""
+    """The number of messages of a list that changed since the page was made; 0 unless a live update asks."""
     since = request.query_params.get("live", "")
     try:
         moment = datetime.fromtimestamp(float(since), UTC)

@@ -26,7 +26,7 @@ class Pages:
 
         Args:
             query: the conditions without a place.
-            first: how many rows stand before this page.
+            first: number of rows before this page.
             following: the query of the next page, without a position.
         """
         starts = self._starts.setdefault(query, {})
@@ -47,6 +47,6 @@ class Pages:
 
 
 def position_of(request: Request) -> int:
-    """How many rows stand before this page, as its address says."""
+    """The number of rows before this page, as its address says."""
     text = request.query_params.get("at", "0")
     return min(int(text), _MOST_POSITION) if text.isascii() and text.isdigit() and len(text) < 12 else 0

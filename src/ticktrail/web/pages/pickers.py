@@ -66,7 +66,7 @@ async def own_numbers(visitor: Visitor) -> dict[str, str]:
 
 
 async def _soon(asked: Coroutine[Any, Any, T], otherwise: T) -> T:
-    """What was asked for, when it comes in time and the store can be read."""
+    """The result of a query, or a default when it takes too long or the store cannot be read."""
     task = asyncio.ensure_future(asked)
     done, _late = await asyncio.wait({task}, timeout=_WAIT_SECONDS)
     try:

@@ -1,6 +1,6 @@
 """The box on every page: a number in any spelling, a message id, a template, a campaign or a failure code.
 
-Every answer is a redirect, so that Back leads to the page the box was on; what was typed stands in no address.
+Every answer is a redirect, so that Back leads to the page the box was on; no address holds what was typed.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _is_person(visitor: Visitor, typed: str) -> bool:
 
 
 async def find(visitor: Visitor, request: Request) -> View:
-    """What could not be led straight to: several people, or nothing, with what can be typed."""
+    """The page of a search without a single result: people to choose from, or what can be typed."""
     refuse_search(visitor)
     typed = opened(visitor, request.path_params["token"])
     digits = sum(one.isdigit() for one in typed)

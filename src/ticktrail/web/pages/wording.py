@@ -98,7 +98,7 @@ def clock(timestamp: int | None, zone: tzinfo, now: datetime, *, seconds: bool =
 
 
 def time_alone(timestamp: int | None, zone: tzinfo) -> str:
-    """``14:03``, where the day stands elsewhere."""
+    """``14:03``, where the day is shown elsewhere."""
     if timestamp is None or not 0 < timestamp <= _LAST_MOMENT:
         return ""
     return f"{datetime.fromtimestamp(timestamp, zone):%H:%M}"
@@ -124,7 +124,7 @@ def day(name: str, now: datetime, zone: tzinfo, *, weekday: bool = True) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago something was: ``a moment``, ``12 min``, ``3 h``."""
+    """A time since something: ``a moment``, ``12 min``, ``3 h``."""
     return _("a moment") if seconds < 60 else isolated(short_duration(seconds))
 
 
@@ -145,7 +145,7 @@ def lines(text: str, longest: int) -> str:
 
 
 def delay(message: Message) -> str:
-    """How long a message took to reach its status: ``in 6 s``; empty where that is not known."""
+    """The time a message took to reach its status: ``in 6 s``; empty where that is not known."""
     state = message.state
     sent = state.sent_timestamp
     reached = {"delivered": state.delivered_timestamp, "read": state.read_timestamp, "played": state.played_timestamp}

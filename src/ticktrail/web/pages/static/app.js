@@ -5,7 +5,7 @@ const body = document.body;
 const served = new Map();
 for (const one of document.querySelectorAll("[data-live][id]")) served.set(one.id, one.outerHTML);
 
-// Somebody is using a part: it holds the focus, something open, or selected text. It is left alone.
+// A part in use holds the focus, something open, or selected text. It is not replaced.
 function inUse(part) {
   const focused = document.activeElement;
   if (focused && focused !== body && part.contains(focused)) return true;
@@ -20,7 +20,7 @@ function update(fresh) {
     const html = part.outerHTML;
     if (!old || served.get(part.id) === html || inUse(old)) continue;
     served.set(part.id, html);
-    // A conversation is scrolled from its end: whoever reads further up stays at the same line.
+    // A conversation is scrolled from its end: keep the line that is being read.
     const box = old.parentElement, top = box.scrollTop, height = box.scrollHeight;
     old.replaceWith(document.importNode(part, true));
     if (top < 0) box.scrollTop = top - (box.scrollHeight - height);
