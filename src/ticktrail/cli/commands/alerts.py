@@ -155,9 +155,13 @@ class AlertWatch:
     """Checks alerts after each round of a sync loop, at most once a minute, and notifies the channels.
 
     Failed rounds are checked too. A channel that does not answer does not delay the syncs.
+
+    Args:
+        need_channels: raise when there are no channels; else alerts are only remembered, for the dashboard.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, need_channels: bool = True) -> None:
+        self._need_channels = need_channels
         self._checked = float("-inf")
         self._problems: frozenset[str] = frozenset()
 
@@ -182,7 +186,9 @@ class AlertWatch:
         if time.monotonic() - self._checked < _CHECK_SECONDS:
             return
         self._checked = time.monotonic()
-        _need_channels(read_alert_settings(settings, os.environ), settings)
+        own = read_alert_settings(settings, os.environ)
+        if self._need_channels:
+            _need_channels(own, settings)
         if not store.exists():
             return
         delivery = notify(settings, store, datetime.now(UTC), os.environ).delivery

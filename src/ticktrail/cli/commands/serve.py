@@ -117,6 +117,7 @@ def run(
                 annotate=annotate,
                 verbose=verbose,
                 alerts=has_channels,
+                record_alerts=True,
                 stop=stop,
                 before_sync=_Dashboard(dashboard, settings).compare,
             )

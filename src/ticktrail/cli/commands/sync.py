@@ -185,12 +185,15 @@ def sync_loop(
     annotate: bool,
     verbose: bool,
     alerts: bool,
+    record_alerts: bool = False,
     stop: threading.Event | None = None,
     before_sync: Callable[[Settings], object] | None = None,
 ) -> None:
     """Sync every ``interval`` seconds until SIGTERM or SIGINT, or until the caller sets ``stop``.
 
     Args:
+        alerts: send alerts to the channels, which must be there.
+        record_alerts: remember which alerts fire and are resolved, for the dashboard, with or without channels.
         stop: set by a caller that handles the signals itself.
         before_sync: called before each sync with the settings, which are read again each time.
 
@@ -212,7 +215,7 @@ def sync_loop(
     said: set[str] = set()
     # The same holder for all rounds, so that a lease that could not be released (the disk was full) stays usable.
     holder = new_holder()
-    alert_watch = AlertWatch() if alerts else None
+    alert_watch = AlertWatch(need_channels=alerts) if alerts or record_alerts else None
 
     def cycle() -> None:
         nonlocal is_first
