@@ -107,7 +107,7 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
     self_answers: Sequence[SelfAnswers] = ()
     unconfirmed: Sequence[UnconfirmedSends] = ()
     unconfirmed_until: int = 0
-    standings: Sequence[UndeliveredByNumber] = ()
+    undelivered: Sequence[UndeliveredByNumber] = ()
     deliveries: Sequence[Delivery] = ()
     delivered_passes: bool = True
     last_status_timestamp: int | None = None
@@ -119,30 +119,30 @@ class AlertFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_facts(
-    ledger: Store, settings: Settings, rules: Rules, numbers: Mapping[str, str], *, now: datetime
+    store: Store, settings: Settings, rules: Rules, numbers: Mapping[str, str], *, now: datetime
 ) -> AlertFacts:
     """Return the facts of this moment."""
     moment, window = int(now.timestamp()), rules.window
-    newest = next(ledger.messages(MessageFilter(limit=1)), None)
+    newest = next(store.messages(MessageFilter(limit=1)), None)
     last = None if newest is None else newest.state.latest_timestamp
     last = None if last is None else min(last, moment)
-    unanswered, synced = _unanswered(ledger, rules, last, moment), workflows(ledger, settings)
+    unanswered, synced = _unanswered(store, rules, last, moment), workflows(store, settings)
     until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
-    failures, answers = _failures(ledger, moment - window, None)
-    failures_before, _ = _failures(ledger, moment - 2 * window, moment - window)
+    failures, answers = _failures(store, moment - window, None)
+    failures_before, _ = _failures(store, moment - 2 * window, moment - window)
     return AlertFacts(
         at=AlertContext(now, settings.timezone, numbers),
         failures=failures,
         failures_before=failures_before,
         self_answers=answers,
-        unconfirmed=_unconfirmed(ledger, moment - WEEK, until),
+        unconfirmed=_unconfirmed(store, moment - WEEK, until),
         unconfirmed_until=until,
-        standings=_standings(ledger, rules, moment),
-        deliveries=_deliveries(ledger, rules, moment),
-        delivered_passes=next(ledger.messages(MessageFilter(statuses=("delivered",), limit=1)), None) is not None,
+        undelivered=_undelivered(store, rules, moment),
+        deliveries=_deliveries(store, rules, moment),
+        delivered_passes=next(store.messages(MessageFilter(statuses=("delivered",), limit=1)), None) is not None,
         last_status_timestamp=last,
         unanswered=unanswered,
-        longest_pause=None if last is None else _longest_pause(ledger, last),
+        longest_pause=None if last is None else _longest_pause(store, last),
         workflows=synced,
         key=_key(settings, now),
         journal=read_state(settings.receiver.journal),
@@ -198,28 +198,28 @@ def _unconfirmed(store: Store, since: int, until: int) -> list[UnconfirmedSends]
     return found
 
 
-def _failures(ledger: Store, since: int, until: int | None) -> tuple[Failures, list[SelfAnswers]]:
+def _failures(store: Store, since: int, until: int | None) -> tuple[Failures, list[SelfAnswers]]:
     chosen = MessageFilter(since_timestamp=since, until_timestamp=until)
-    messages = tuple(ledger.causes(chosen))
+    messages = tuple(store.causes(chosen))
     people = {}
     if any(one.failed for one in messages):
-        groups = ledger.statistics(chosen, Grouping.ERROR, young_since=since)
+        groups = store.statistics(chosen, Grouping.ERROR, young_since=since)
         people = {str(group.key): group.people or 0 for group in groups if group.key is not None}
-    sends = tuple(ledger.send_causes(SendFilter(since_timestamp=since, until_timestamp=until)))
-    answers = find_self_answers(ledger, sends, since=since, until=until)
+    sends = tuple(store.send_causes(SendFilter(since_timestamp=since, until_timestamp=until)))
+    answers = find_self_answers(store, sends, since=since, until=until)
     return Failures(messages=messages, sends=without_self_answers(sends, answers), people=people), answers
 
 
-def _standings(ledger: Store, rules: Rules, now: int) -> list[UndeliveredByNumber]:
+def _undelivered(store: Store, rules: Rules, now: int) -> list[UndeliveredByNumber]:
     until = now - rules.stuck_after
     ripe = MessageFilter(since_timestamp=until - rules.window, until_timestamp=until)
-    groups = list(ledger.statistics(ripe, Grouping.NUMBER, young_since=now))
+    groups = list(store.statistics(ripe, Grouping.NUMBER, young_since=now))
     stuck: dict[str | int | None, int] = {}
     # Thirty days are many messages: they are only counted when the answer may be wanted.
     if any(is_stuck(group.counts, rules) for group in groups):
         chosen = MessageFilter(statuses=("sent",), since_timestamp=now - STUCK_UNTIL, until_timestamp=until)
         stuck = {
-            group.key: group.counts.on_the_way for group in ledger.statistics(chosen, Grouping.NUMBER, young_since=now)
+            group.key: group.counts.on_the_way for group in store.statistics(chosen, Grouping.NUMBER, young_since=now)
         }
     return [
         UndeliveredByNumber(
@@ -227,26 +227,26 @@ def _standings(ledger: Store, rules: Rules, now: int) -> list[UndeliveredByNumbe
             label=group.label,
             ripe=group.counts,
             stuck=stuck.get(group.key, group.counts.on_the_way),
-            people=_people_waiting(ledger, group, ripe) if is_stuck(group.counts, rules) else None,
+            people=_people_waiting(store, group, ripe) if is_stuck(group.counts, rules) else None,
         )
         for group in groups
     ]
 
 
-def _people_waiting(ledger: Store, group: Group, ripe: MessageFilter) -> int | None:
+def _people_waiting(store: Store, group: Group, ripe: MessageFilter) -> int | None:
     """Return the number of people with a pending message; None where the sending number is unknown."""
     if group.key is None:
         return None
     chosen = msgspec.structs.replace(ripe, statuses=("sent",), sending_numbers=(str(group.key),))
-    return sum(one.key is not None for one in ledger.statistics(chosen, Grouping.USER, young_since=0))
+    return sum(one.key is not None for one in store.statistics(chosen, Grouping.USER, young_since=0))
 
 
-def _deliveries(ledger: Store, rules: Rules, now: int) -> list[Delivery]:
+def _deliveries(store: Store, rules: Rules, now: int) -> list[Delivery]:
     until = now - DELIVERED_WITHIN
 
     def counted(shift: int) -> dict[str | int | None, Group]:
         chosen = MessageFilter(since_timestamp=until - rules.window - shift, until_timestamp=until - shift)
-        groups = ledger.statistics(chosen, Grouping.NUMBER, young_since=now, details=True)
+        groups = store.statistics(chosen, Grouping.NUMBER, young_since=now, details=True)
         return {group.key: group for group in groups}
 
     present, before = counted(0), counted(WEEK)
@@ -264,7 +264,7 @@ def _deliveries(ledger: Store, rules: Rules, now: int) -> list[Delivery]:
     ]
 
 
-def _unanswered(ledger: Store, rules: Rules, last: int | None, now: int) -> int:
+def _unanswered(store: Store, rules: Rules, last: int | None, now: int) -> int:
     since = max(now - WEEK, 0 if last is None else last + 1)
     waiting = SendFilter(
         refused=False,
@@ -274,15 +274,15 @@ def _unanswered(ledger: Store, rules: Rules, last: int | None, now: int) -> int:
         limit=_MOST_UNANSWERED,
     )
     # What Meta holds back for a look at its quality is not sent yet.
-    return sum(send.status == "accepted" for send in ledger.sends(waiting))
+    return sum(send.status == "accepted" for send in store.sends(waiting))
 
 
-def _longest_pause(ledger: Store, last: int) -> int | None:
+def _longest_pause(store: Store, last: int) -> int | None:
     """Return the longest time without a message before the last status, in seconds; None for too few messages."""
     chosen = MessageFilter(since_timestamp=last - _PAUSES_OF, until_timestamp=last + 1)
     messages = 0
     quarters = []
-    for group in ledger.statistics(chosen, Grouping.HOUR, young_since=last):
+    for group in store.statistics(chosen, Grouping.HOUR, young_since=last):
         messages += group.counts.messages
         if isinstance(group.key, int):
             quarters.append(group.key)

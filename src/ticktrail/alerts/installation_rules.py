@@ -7,21 +7,18 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ticktrail.alerts.alert import Alert, AlertKind, key_of
-from ticktrail.alerts.facts import (
-    WEEK,
-    AlertFacts,
-)
+from ticktrail.alerts.facts import WEEK, AlertFacts
 from ticktrail.extraction.withheld import not_read_text
 from ticktrail.health.checks import Severity
 from ticktrail.queries.completeness import counted, reason_text
 from ticktrail.text.formatting import long_duration, plural, recent_time, safe_name
 
 LATELY = WEEK
-"""A gap found so long ago is no news."""
+"""Gaps that were found longer ago raise no alert."""
 
 
 def late_syncs(facts: AlertFacts) -> Iterator[Alert]:
-    """Workflows whose last successful sync is too long ago."""
+    """Yield an alert for each workflow whose sync is late."""
     now, zone = facts.at.now, facts.at.zone
     for one in facts.workflows:
         if not one.is_late(now):
@@ -39,13 +36,13 @@ def late_syncs(facts: AlertFacts) -> Iterator[Alert]:
             urgency="urgent",
             title=f"Syncs are late, workflow {safe_name(one.workflow_id)}",
             says=says,
-            remedy="n8n deletes executions after a while, and the statuses in them. Type: ticktrail sync",
+            remedy="n8n deletes executions after a while, with their statuses. Type: ticktrail sync",
             since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
         )
 
 
 def withheld_executions(facts: AlertFacts) -> Iterator[Alert]:
-    """Executions that n8n withheld, or that the store refused."""
+    """Yield alerts about executions that n8n withheld, or that the store refused."""
     for one in facts.workflows:
         workflow = f"workflow {safe_name(one.workflow_id)}"
         if one.withheld:
@@ -71,8 +68,8 @@ def withheld_executions(facts: AlertFacts) -> Iterator[Alert]:
 
 
 def gaps(facts: AlertFacts) -> Iterator[Alert]:
-    """Executions that n8n deleted before they were read."""
-    at, remedy = facts.at, "They cannot be had again. Sync more often, or let n8n keep more: ticktrail doctor"
+    """Yield alerts about executions that n8n deleted before they were read."""
+    at, remedy = facts.at, "These statuses are lost. Sync more often, or let n8n keep more: ticktrail doctor"
     for one in facts.workflows:
         workflow = f"workflow {safe_name(one.workflow_id)}"
         for gap in one.facts.gaps:
@@ -83,13 +80,13 @@ def gaps(facts: AlertFacts) -> Iterator[Alert]:
                 for moment in map(_instant, (gap.from_started_at, gap.to_started_at))
                 if moment is not None
             ]
-            between = " to ".join(bounds) if len(bounds) == 2 else f"execution {gap.after_id} to {gap.before_id}"
+            between = " to ".join(bounds) if len(bounds) == 2 else f"executions {gap.after_id} to {gap.before_id}"
             yield Alert(
                 key=key_of(AlertKind.GAP, one.workflow_id, gap.after_id, gap.before_id),
                 kind=AlertKind.GAP,
                 urgency="warning",
                 title=f"Statuses are missing, {workflow}",
-                says=f"Nothing known from {between}: n8n deleted these executions before they were read.",
+                says=f"No data from {between}: n8n deleted these executions before they were read.",
                 remedy=remedy,
             )
         lost = [each for each in one.facts.lost if (at.now - each.found_at).total_seconds() <= LATELY]
@@ -99,13 +96,13 @@ def gaps(facts: AlertFacts) -> Iterator[Alert]:
                 kind=AlertKind.GAP,
                 urgency="warning",
                 title=f"Statuses may be missing, {workflow}",
-                says=f"n8n deleted {plural(len(lost), 'execution')} before it ever showed what was in them.",
+                says=f"n8n deleted {plural(len(lost), 'execution')} before the data could be read.",
                 remedy=remedy,
             )
 
 
 def key_expiry(facts: AlertFacts) -> Iterator[Alert]:
-    """The expiry of n8n's API key."""
+    """Yield an alert when n8n's API key expires soon or has expired."""
     if facts.key is not None and facts.key.needs_attention:
         yield Alert(
             key=key_of(AlertKind.KEY),
@@ -118,7 +115,7 @@ def key_expiry(facts: AlertFacts) -> Iterator[Alert]:
 
 
 def waiting_webhooks(facts: AlertFacts) -> Iterator[Alert]:
-    """Webhooks that the receiver could not pass on in time, or gave up."""
+    """Yield alerts about webhooks that the receiver could not pass on in time, or gave up."""
     journal = facts.journal
     if journal is None:
         return
@@ -148,7 +145,7 @@ def waiting_webhooks(facts: AlertFacts) -> Iterator[Alert]:
 
 
 def _instant(text: str | None) -> datetime | None:
-    """n8n's ISO time, which ends in Z."""
+    """Parse n8n's ISO time, which ends in Z."""
     try:
         return None if text is None else datetime.fromisoformat(text)
     except ValueError:
@@ -156,7 +153,7 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def executions_not_read(facts: AlertFacts) -> Iterator[Alert]:
-    """Executions that hold what Ticktrail does not trust or understand."""
+    """Yield an alert about executions that hold what Ticktrail does not trust or understand."""
     for one in facts.workflows:
         recent = [
             each

@@ -148,7 +148,7 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     if not facts.delivered_passes:
         return
     now = int(facts.at.now.timestamp())
-    for one in facts.standings:
+    for one in facts.undelivered:
         if not is_stuck(one.ripe, rules):
             continue
         waiting, sent = one.ripe.on_the_way, one.ripe.sent

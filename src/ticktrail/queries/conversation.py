@@ -1,8 +1,8 @@
-"""A page of one person's thread: the ledger's messages, with what a workflow kept of the conversation beside them.
+"""Pages of one person's conversation: stored messages, joined with the texts that a workflow keeps.
 
-A thread goes by when things were said, a store by when their latest status was reported; and somebody who opens a chat
-reads everything at once, so that a hundred messages have the same latest time. Pages are cut here, therefore: by the
-time of a message and then its id, so that each is on one page, whatever is stored meanwhile.
+A conversation is ordered by the times of its messages, but a store sorts by latest status; a person who opens a chat
+reads everything at once, so that a hundred messages have the same latest time. Therefore pages are cut here, by the
+time of a message and then its id. Each message is on one page, whatever is stored in the meantime.
 """
 
 from __future__ import annotations
@@ -21,57 +21,57 @@ from ticktrail.messages.model import Message
 from ticktrail.stores import Store
 
 PAGE = 200
-"""Messages, and what was said between them, on one page."""
+"""Messages and other turns on one page."""
 
 LONGEST_TEXT = 10_000
-"""Characters of a text that are handed on; WhatsApp itself takes 4,096."""
+"""Longest text in characters; WhatsApp itself accepts 4,096."""
 
 MOST_DOCUMENTS = 20_000
-"""Documents of one person that are looked through, the newest; older texts are not found."""
+"""Number of one person's documents that are read, the newest; older texts are not found."""
 
 _LATEST_MOMENT = 253_402_214_400
 _SLACK_SECONDS = DAY_SECONDS
 """A message is sent before its latest status, by clocks that differ by less than this."""
 
 Key = tuple[int, str]
-"""The time of something said, Unix seconds, 0 for unknown; and what settles ties."""
+"""Time of a turn in Unix seconds, 0 for unknown; and an id that settles ties."""
 
 
 class Texts(Protocol):
-    """What a workflow keeps of conversations: see :class:`ticktrail.stores.mongodb.conversations.Conversations`."""
+    """The texts that a workflow keeps: see :class:`ticktrail.stores.mongodb.conversations.Conversations`."""
 
     def of(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The documents of one person, known by these ids, newest first."""
+        """Yield the documents of one person, who has these ids, newest first."""
         ...
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         ...
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One message of the ledger, or one document of a conversation, or both where they are of the same message."""
+    """A stored message, documents of a conversation, or both where they belong to the same message."""
 
     key: Key
     message: Message | None = None
     documents: tuple[dict[str, Any], ...] = ()
 
 
-class Stretch(msgspec.Struct, frozen=True, kw_only=True):
-    """A part of a thread, in the order that was asked for. ``place`` is where it goes on, None at the end."""
+class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of a conversation, in the requested order. ``cursor`` is where it goes on, None at the end."""
 
     entries: tuple[Entry, ...]
     cursor: Cursor | None
 
     @property
     def turns(self) -> list[Turn]:
-        """What was said in it, oldest first, texts cut to :data:`LONGEST_TEXT`."""
+        """The turns of this page, oldest first, texts cut to :data:`LONGEST_TEXT`."""
         messages = {one.message.message_id: one.message for one in self.entries if one.message is not None}
         said = itertools.chain.from_iterable(turns_of(document) for one in self.entries for document in one.documents)
         return join_turns((_cut(turn) for turn in said), messages)
 
 
-def stretch(
+def read_conversation(
     store: Store,
     chosen: MessageFilter,
     size: int,
@@ -80,14 +80,14 @@ def stretch(
     after: Cursor | None = None,
     kept: Texts | None = None,
     names: Sequence[str] = (),
-) -> Stretch:
-    """A page of a thread.
+) -> ConversationPage:
+    """Return a page of a conversation.
 
     Args:
-        chosen: the person; its order and place are not looked at.
-        after: where the page before ended.
-        kept: where texts are; None for none.
-        names: the ids under which the person's documents are kept.
+        chosen: the person; its order and cursor are ignored.
+        after: where the previous page ended.
+        kept: where the texts are; None for none.
+        names: the ids of the person in the documents.
     """
     place = None if after is None else (after.key or 0, after.message_id)
     found = {entry.key: entry for entry in _messages(store, chosen, size + 1, order, place)}
@@ -95,27 +95,27 @@ def stretch(
         _join(found, kept.of(names), store, set(names), size + 1, order, place)
     entries = sorted(found.values(), key=lambda entry: entry.key, reverse=order == "newest")
     last = entries[size - 1].key if len(entries) > size else None
-    return Stretch(
+    return ConversationPage(
         entries=tuple(entries[:size]),
         cursor=None if last is None else Cursor(order=order, key=last[0], message_id=last[1]),
     )
 
 
 def latest(store: Store, chosen: MessageFilter) -> Message | None:
-    """The message that was sent last."""
+    """Return the message that was sent last."""
     found = _messages(store, chosen, 1, "newest", None)
     return found[0].message if found else None
 
 
 def _messages(store: Store, chosen: MessageFilter, most: int, order: str, after: Key | None) -> list[Entry]:
-    """The first of a person's messages behind a place; of a long thread's newest only those are read."""
+    """Return the first of a person's messages after a key; of a long conversation only the newest are read."""
     asked = msgspec.structs.replace(chosen, order="newest", after=None, limit=None)
     if order == "oldest":
         every = (Entry(key=_key(message), message=message) for message in store.messages(asked))
         return heapq.nsmallest(most, (one for one in every if after is None or one.key > after), lambda one: one.key)
     heap: list[tuple[Key, Message]] = []
     for message in store.messages(asked):
-        # What follows has older statuses still, and so was sent earlier than what is here.
+        # All following messages have older statuses, and so were sent earlier than these.
         if len(heap) == most and (message.state.latest_timestamp or 0) + _SLACK_SECONDS < heap[0][0][0]:
             break
         key = _key(message)
@@ -133,10 +133,10 @@ def _join(
     order: str,
     after: Key | None,
 ) -> None:
-    """Put the documents beside the messages they are of, and those of no message of the person's between them."""
+    """Add the documents to the messages they belong to, and put the others between the messages."""
     newest = order == "newest"
     keys = {entry.message.message_id: key for key, entry in found.items() if entry.message is not None}
-    # Behind a full page's last message nothing is on the page.
+    # The page ends with the last message of a full page.
     end = (min if newest else max)(found) if len(found) >= most else None
     beside: list[tuple[Key, dict[str, Any]]] = []
     for document in itertools.islice(documents, MOST_DOCUMENTS):
@@ -159,7 +159,7 @@ def _join(
 def _first(
     beside: list[tuple[Key, dict[str, Any]]], most: int, store: Store, names: set[str], *, newest: bool
 ) -> list[tuple[Key, dict[str, Any]]]:
-    """The first of these, less those of the person's other messages: they stand with these, on other pages."""
+    """Return the first of these, without documents of the person's other messages, which are on other pages."""
     known = store.get([message_id for _, document in beside if (message_id := _id_of(document))])
     theirs = {
         name
@@ -171,7 +171,7 @@ def _first(
 
 
 def _key(message: Message) -> Key:
-    """Where a message stands: at its time, but never far behind its latest status, by which a store sorts."""
+    """Return the position of a message: its time, but never long after its latest status, by which a store sorts."""
     known = message.state.latest_timestamp or 0
     moment = min(time_of(message) or 0, known + _SLACK_SECONDS)
     return (min(max(moment, 0), _LATEST_MOMENT), message.message_id)

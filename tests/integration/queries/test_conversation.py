@@ -14,7 +14,7 @@ from pymongo import MongoClient
 
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.queries.conversation import LONGEST_TEXT, Stretch, stretch
+from ticktrail.queries.conversation import LONGEST_TEXT, ConversationPage, read_conversation
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb.conversations import Conversations
 from ticktrail.stores.opening import open_store
@@ -53,13 +53,13 @@ def keep(mongodb_server: str) -> Iterator[Keep]:
         client.drop_database(options.database or "")
 
 
-def walk(store: Store, size: int, order: Literal["newest", "oldest"], kept: Conversations) -> list[Stretch]:
+def walk(store: Store, size: int, order: Literal["newest", "oldest"], kept: Conversations) -> list[ConversationPage]:
     """Every page, as links lead from one to the next."""
-    pages: list[Stretch] = []
+    pages: list[ConversationPage] = []
     place: Cursor | None = None
     while True:
         chosen = MessageFilter(conversation_id=WHO)
-        found = stretch(store, chosen, size, order=order, after=place, kept=kept, names=(WHO,))
+        found = read_conversation(store, chosen, size, order=order, after=place, kept=kept, names=(WHO,))
         pages.append(found)
         if found.cursor is None:
             return pages

@@ -248,7 +248,7 @@ def state_of(on_the_way: int, sent: int) -> UndeliveredByNumber:
 @pytest.mark.parametrize(("on_the_way", "sent", "fires"), [(2, 20, True), (1, 20, False), (19, 19, False)])
 def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  # noqa: FBT001
     """From a tenth on, of twenty messages on."""
-    alerts = about(standings=[state_of(on_the_way, sent)])
+    alerts = about(undelivered=[state_of(on_the_way, sent)])
     assert [alert.kind for alert in alerts] == ([AlertKind.STUCK] if fires else [])
     if fires:
         assert "2 of 20 messages (10.0 %)" in alerts[0].says
@@ -258,7 +258,7 @@ def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  #
 
 def test_one_tick_says_nothing_where_deliveries_are_not_reported() -> None:
     """A trigger that passes no "delivered" makes every message look like it."""
-    assert about(standings=[state_of(20, 20)], delivered_passes=False) == []
+    assert about(undelivered=[state_of(20, 20)], delivered_passes=False) == []
 
 
 def delivery(delivered: int, sent: int, before: int, sent_before: int) -> Delivery:
@@ -384,11 +384,11 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
     assert [alert.kind for alert in alerts] == [AlertKind.GAP] * (2 if fires else 0)
     if fires:
         told = {alert.says for alert in alerts}
-        assert "Nothing known from 02:10 to 02:40: n8n deleted these executions before they were read." in told
-        assert "n8n deleted 1 execution before it ever showed what was in them." in told
+        assert "No data from 02:10 to 02:40: n8n deleted these executions before they were read." in told
+        assert "n8n deleted 1 execution before the data could be read." in told
         nameless = msgspec.structs.replace(gap, from_started_at=None)
         (alert,) = about(workflows=[synced(gaps=(nameless,))])
-        assert alert.says.startswith("Nothing known from execution 3 to 9:")
+        assert alert.says.startswith("No data from executions 3 to 9:")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import StatusEvent
-from ticktrail.queries.conversation import Stretch, latest, stretch
+from ticktrail.queries.conversation import ConversationPage, latest, read_conversation
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
@@ -36,19 +36,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def walk(store: Store, size: int, order: Literal["newest", "oldest"] = "newest") -> list[Stretch]:
+def walk(store: Store, size: int, order: Literal["newest", "oldest"] = "newest") -> list[ConversationPage]:
     """Every page, as links lead from one to the next."""
-    pages: list[Stretch] = []
+    pages: list[ConversationPage] = []
     place: Cursor | None = None
     while True:
-        found = stretch(store, CHOSEN, size, order=order, after=place)
+        found = read_conversation(store, CHOSEN, size, order=order, after=place)
         pages.append(found)
         if found.cursor is None:
             return pages
         place = Cursor.read(found.cursor.token)
 
 
-def ids(page: Stretch) -> list[str]:
+def ids(page: ConversationPage) -> list[str]:
     """The messages of a page, in its order."""
     return [one.message.message_id for one in page.entries if one.message is not None]
 
@@ -95,6 +95,6 @@ def test_a_long_thread_is_not_read_to_its_end(store: Store) -> None:
                 read += 1
                 yield message
 
-    found = stretch(Counting(), CHOSEN, 10)  # type: ignore[arg-type]
+    found = read_conversation(Counting(), CHOSEN, 10)  # type: ignore[arg-type]
     assert ids(found) == [f"wamid.{day:04}" for day in range(10)]
     assert read < 20

@@ -13,7 +13,7 @@ from ticktrail.messages.document import send_to_document, to_document
 from ticktrail.messages.filters import Cursor, MessageFilter, SendCursor, SendFilter
 from ticktrail.output.conversation import turn_document
 from ticktrail.output.documents import to_json
-from ticktrail.queries.conversation import LONGEST_TEXT, Texts, stretch
+from ticktrail.queries.conversation import LONGEST_TEXT, Texts, read_conversation
 from ticktrail.stores import Store
 from ticktrail.web import masking
 
@@ -91,7 +91,7 @@ def conversation_page(
         max_bytes: size at which the page ends early; one message is always on it.
     """
     names = chosen.person.ids if chosen.person is not None else ()
-    page = stretch(store, chosen, limit, order=order, after=chosen.after, kept=texts, names=names)
+    page = read_conversation(store, chosen, limit, order=order, after=chosen.after, kept=texts, names=names)
     bodies: list[bytes] = []
     people: set[str] = set()
     size = 0

@@ -36,7 +36,7 @@ class _Shown(msgspec.Struct, frozen=True, kw_only=True):
         untold: why the texts could not be read; empty where they were, or there are none.
     """
 
-    stretch: threads.Stretch
+    page: threads.ConversationPage
     latest: Message | None
     count: int
     counts: Counts
@@ -55,23 +55,23 @@ async def conversation(visitor: Visitor, request: Request) -> View:
         # Texts are not even read for a visitor who may not see them.
         kept, untold = (None if visitor.masked else site.conversations), ""
         try:
-            shown = threads.stretch(store, chosen, threads.PAGE, after=place, kept=kept, names=(who,))
+            shown = threads.read_conversation(store, chosen, threads.PAGE, after=place, kept=kept, names=(who,))
         except TicktrailError as error:
             if kept is None:
                 raise
             untold = str(error)
-            shown = threads.stretch(store, chosen, threads.PAGE, after=place)
+            shown = threads.read_conversation(store, chosen, threads.PAGE, after=place)
         (totals,) = store.statistics(chosen, young_since=0)
-        return _Shown(stretch=shown, latest=threads.latest(store, chosen), count=store.count(chosen),
+        return _Shown(page=shown, latest=threads.latest(store, chosen), count=store.count(chosen),
                       counts=totals.counts, untold=untold)  # fmt: skip
 
     shown = await site.queries.ask(read)
-    if not shown.stretch.entries and place is None:
+    if not shown.page.entries and place is None:
         raise NotFoundError(
             _("No message to this number is in the store."),
             remedy=_("Check the digits. Messages sent before the store began are not in it."),
         )
-    cursor = shown.stretch.cursor
+    cursor = shown.page.cursor
     base = f"/conversation/{token}"
     context = {
         "who": visitor.who(who),
@@ -81,7 +81,7 @@ async def conversation(visitor: Visitor, request: Request) -> View:
         "line": figures.line_of(visitor, "", shown.counts, UrlFilter(who=who, people=True)),
         "facts": _facts(visitor, who, shown),
         "untold": visitor.text(shown.untold, 300) if shown.untold else "",
-        "days": _days(visitor, shown.stretch.turns),
+        "days": _days(visitor, shown.page.turns),
         "earlier": None if cursor is None or visitor.wall else f"{base}?before={site.addresses.token(cursor.token)}",
         "newest": base if place is not None and not visitor.wall else None,
     }
