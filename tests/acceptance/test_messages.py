@@ -187,6 +187,9 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
     assert set(ids(ticktrail(*question).stdout)) == {"wamid.0"}
     (home / "ticktrail.toml").write_text('campaign_key = "name"\n')
     assert set(ids(ticktrail(*question).stdout)) == {"wamid.0", "wamid.1"}
+    shown = ticktrail(*question, "--format", "table").stdout
+    assert shown.count("spring") == 2
+    assert '{"name"' not in shown
     (home / "ticktrail.toml").write_text("campaign_key = \n")
     broken = ticktrail(*question)
     assert broken.returncode == 2

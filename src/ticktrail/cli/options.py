@@ -194,9 +194,11 @@ def failure_codes(settings: Settings) -> Catalogue:
 def print_message(found: Message, form: Format | None, settings: Settings) -> None:
     """Print one message: with its timeline in a table, else as its document."""
     from ticktrail.output.messages import write_message, write_messages
+    from ticktrail.settings.user_file import read_user_file
 
     if form_of(form) == "table":
-        write_message(found, settings.timezone, sys.stdout, failure_codes(settings))
+        file = read_user_file(settings)
+        write_message(found, settings.timezone, sys.stdout, file.failure_codes, file.campaign_key)
     else:
         write_messages([found], form_of(form), settings.timezone, sys.stdout)
 

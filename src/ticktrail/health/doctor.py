@@ -16,7 +16,7 @@ from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.receiver_check import check_receiver
 from ticktrail.health.settings_check import check_settings, has_way_in
 from ticktrail.health.store_check import check_store
-from ticktrail.settings.loading import load_sound_settings
+from ticktrail.settings.loading import load_valid_settings
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 
@@ -50,7 +50,7 @@ def examine(
         open_configured_store: opens the store of the settings.
         tell: called with the current check, in a few words.
     """
-    settings, faults = load_sound_settings(arguments, environ, directory)
+    settings, faults = load_valid_settings(arguments, environ, directory)
     unusable = {fault.name for fault in faults}
     findings = check_settings(settings, faults, datetime.now(UTC))
     known = None

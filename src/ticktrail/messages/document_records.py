@@ -52,7 +52,7 @@ class TemplateDocument(Document, frozen=True, kw_only=True):
 
 
 class SenderDocument(Document, frozen=True, kw_only=True):
-    """Who sent a message."""
+    """The node and the execution that sent a message."""
 
     workflow_id: str
     node: str

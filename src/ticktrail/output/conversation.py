@@ -31,10 +31,17 @@ _COLUMNS = (
 )
 
 
-def write_thread(turns: Sequence[Turn], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+def write_thread(
+    turns: Sequence[Turn],
+    form: str,
+    zone: tzinfo,
+    stream: TextIO,
+    catalogue: Catalogue,
+    campaign_key: str | None = None,
+) -> None:
     """Write a conversation, oldest first, in one of :data:`ticktrail.output.messages.FORMATS`."""
     if form == "table":
-        _write_table(turns, zone, stream, catalogue)
+        _write_table(turns, zone, stream, catalogue, campaign_key)
     elif form == "csv":
         writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -43,7 +50,9 @@ def write_thread(turns: Sequence[Turn], form: str, zone: tzinfo, stream: TextIO,
         write_documents((turn_document(turn, zone) for turn in turns), form, stream)
 
 
-def _write_table(turns: Iterable[Turn], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+def _write_table(
+    turns: Iterable[Turn], zone: tzinfo, stream: TextIO, catalogue: Catalogue, campaign_key: str | None
+) -> None:
     arrows = {True: "→", False: "←", None: "·"} if can_show(stream, "→←·") else {True: ">", False: "<", None: "-"}
     table = Table(box=None, pad_edge=False, show_header=False)
     for column in ("time", "way", "status"):
@@ -54,7 +63,7 @@ def _write_table(turns: Iterable[Turn], zone: tzinfo, stream: TextIO, catalogue:
         if turn.text:
             parts.append(Text(one_line(turn.text, 2_000)))
         if turn.message is not None:
-            about = remark(turn.message, catalogue)
+            about = remark(turn.message, catalogue, campaign_key)
             parts.append(Text(one_line(f"({about})" if about else "" if turn.text else "(text not kept)"), style="dim"))
         table.add_row(
             format_timestamp(turn.timestamp, zone) or "no time",

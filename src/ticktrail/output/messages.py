@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from rich.table import Table
 from rich.text import Text
 
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import message_time
 from ticktrail.messages.document import format_timestamp, to_document
 from ticktrail.messages.error_codes import Catalogue, Code, packaged, plain_code
@@ -72,18 +73,25 @@ _SHORTEST_ID = 13
 
 
 def write_messages(
-    messages: Iterable[Message], form: str, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None
+    messages: Iterable[Message],
+    form: str,
+    zone: tzinfo,
+    stream: TextIO,
+    catalogue: Catalogue | None = None,
+    campaign_key: str | None = None,
 ) -> int:
     """Write messages in one of :data:`FORMATS`; JSON, JSON Lines and CSV as they come, in flat memory.
 
-    ``catalogue`` gives a table its reasons; the packaged one unless you say.
+    Args:
+        catalogue: reasons of a table; the packaged one by default.
+        campaign_key: see :func:`ticktrail.messages.campaign.campaign_of`.
 
     Returns:
         how many were written.
     """
     counted = _Counted(messages)
     if form == "table":
-        _write_table(counted, zone, stream, catalogue or packaged())
+        _write_table(counted, zone, stream, catalogue or packaged(), campaign_key)
     elif form == "csv":
         _write_csv(counted, zone, stream)
     else:
@@ -138,7 +146,9 @@ def harmless(value: object) -> object:
     return value
 
 
-def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+def _write_table(
+    messages: Iterable[Message], zone: tzinfo, stream: TextIO, catalogue: Catalogue, campaign_key: str | None
+) -> None:
     """Write a table: time sent, recipient, status, a remark, and the message id or its ending.
 
     Where there is room, a status has its own time.
@@ -147,7 +157,7 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, cata
     if not found:
         return
     out = console(stream)
-    rows = [_row(message, zone, stream, catalogue) for message in found]
+    rows = [_row(message, zone, stream, catalogue, campaign_key) for message in found]
     if out.width - _width(rows, 3) < _ABOUT_WIDTH + _SHORTEST_ID:
         rows = [
             (*row[:2], tick(one.state.latest_status, stream), *row[3:]) for row, one in zip(rows, found, strict=True)
@@ -177,12 +187,12 @@ def _write_table(messages: Iterable[Message], zone: tzinfo, stream: TextIO, cata
 _Row = tuple[Text, Text, Text, Text, str]
 
 
-def _row(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> _Row:
+def _row(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue, campaign_key: str | None) -> _Row:
     return (
         Text(format_timestamp(message_time(message.state), zone) or "no time"),
         Text(one_line(message.attributes.conversation_id or message.attributes.recipient_user_id or "unknown", 24)),
         _status(message, zone, stream),
-        _one_line(remark(message, catalogue)),
+        _one_line(remark(message, catalogue, campaign_key)),
         one_line(message.message_id),
     )
 
@@ -209,7 +219,7 @@ def _one_line(text: str) -> Text:
     return Text(one_line(text), no_wrap=True, overflow="ellipsis")
 
 
-def remark(message: Message, catalogue: Catalogue) -> str:
+def remark(message: Message, catalogue: Catalogue, campaign_key: str | None) -> str:
     """What one should know of a message beside its status, in a few words."""
     state = message.state
     parts: list[str] = []
@@ -223,8 +233,8 @@ def remark(message: Message, catalogue: Catalogue) -> str:
         parts.append(f"{len(reached & members)} of {len(members)} members")
     if message.template is not None:
         parts.append(message.template.name)
-    if message.attributes.callback_data:
-        parts.append(message.attributes.callback_data)
+    if campaign := campaign_of(message.attributes.callback_data, campaign_key):
+        parts.append(campaign)
     return " · ".join(parts)
 
 
@@ -244,7 +254,13 @@ def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
     return text.rstrip(".") + "."
 
 
-def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue | None = None) -> None:
+def write_message(
+    message: Message,
+    zone: tzinfo,
+    stream: TextIO,
+    catalogue: Catalogue | None = None,
+    campaign_key: str | None = None,
+) -> None:
     """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
     catalogue = catalogue or packaged()
     out = console(stream)
@@ -258,7 +274,7 @@ def write_message(message: Message, zone: tzinfo, stream: TextIO, catalogue: Cat
                 "to": known.conversation_id or known.recipient_user_id,
                 "from": known.display_phone_number or known.phone_number_id,
                 "template": " ".join(filter(None, (template.name, template.language))) if template else None,
-                "campaign": known.callback_data,
+                "campaign": campaign_of(known.callback_data, campaign_key),
                 "workflow": message.state.workflow_id or None,
                 "sent by": f"{sender.node} (execution {sender.execution_id})" if sender else None,
                 "n8n": known.instance,

@@ -24,7 +24,7 @@ _OTHERS = frozenset(
 """n8n's own variables that look like a mistyped setting: n8n's container often shares the ``.env``."""
 
 
-class Found(msgspec.Struct, frozen=True):
+class SettingText(msgspec.Struct, frozen=True):
     """The text of a setting, and where it was found: ``origin`` completes "It came from …"."""
 
     name: str
@@ -32,7 +32,7 @@ class Found(msgspec.Struct, frozen=True):
     origin: str
 
     def __repr__(self) -> str:
-        return f"Found({self.name!r}, origin={self.origin!r})"
+        return f"SettingText({self.name!r}, origin={self.origin!r})"
 
 
 class Lookup:
@@ -65,7 +65,7 @@ class Lookup:
             (str(directory / ".env"), self._read_dotenv(directory / ".env") if dotenv else {}),
         )
 
-    def find(self, name: str, *, secret: bool = False) -> Found | None:
+    def find(self, name: str, *, secret: bool = False) -> SettingText | None:
         """Return the setting from the first place that has it; a secret may be in the file that ``NAME_FILE`` names.
 
         Raises:
@@ -78,14 +78,14 @@ class Lookup:
                 if file_name and file_name.strip():
                     self.warnings.append(f"{name} and {name}_FILE are both set in {origin}. The file is not read.")
                 where = f"the argument {self._options[name]}" if origin == _COMMAND_LINE else origin
-                return Found(name, text, where)
+                return SettingText(name, text, where)
             if file_name and file_name.strip():
-                return Found(
+                return SettingText(
                     name, self._read_secret(f"{name}_FILE", file_name.strip(), origin), f"the file in {name}_FILE"
                 )
         return None
 
-    def warn_of_mistyped(self, known: Collection[str]) -> None:
+    def warn_about_typos(self, known: Collection[str]) -> None:
         """Add a warning for each name in ``.env`` that looks like a mistyped setting."""
         for name in self._places[-1][1]:
             if name in known or name in _OTHERS or not name.upper().startswith(_OUR_PREFIXES):

@@ -12,7 +12,7 @@ import msgspec
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.settings import parsing as values
-from ticktrail.settings.environment import Found, Lookup
+from ticktrail.settings.environment import Lookup, SettingText
 from ticktrail.settings.n8n_url import DEFAULT_API_PREFIX, Address, parse_address, parse_workflow_ids
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import (
@@ -47,7 +47,7 @@ def load_settings(arguments: Mapping[str, str | None], environ: Mapping[str, str
     return _Loader(Lookup(arguments, environ, directory, options)).settings()
 
 
-def load_sound_settings(
+def load_valid_settings(
     arguments: Mapping[str, str | None], environ: Mapping[str, str], directory: Path
 ) -> tuple[Settings, tuple[SettingFault, ...]]:
     """Like :func:`load_settings`, but a setting that cannot be used counts as not set and is returned as a fault."""
@@ -73,7 +73,7 @@ class _Loader:
         self._faults = faults
 
     def settings(self) -> Settings:
-        self._lookup.warn_of_mistyped(SETTINGS.keys() | {f"{n}_FILE" for n, s in SETTINGS.items() if s.secret})
+        self._lookup.warn_about_typos(SETTINGS.keys() | {f"{n}_FILE" for n, s in SETTINGS.items() if s.secret})
         mongodb_uri = self._read("MONGODB_URI", values.parse_mongodb_uri)
         store_url = self._read("TICKTRAIL_STORE", values.parse_store_url) or mongodb_uri
         store = store_url or values.default_store_url()
@@ -198,7 +198,7 @@ class _Loader:
         self._faults.append(SettingFault(name, error))
 
 
-def _parsed(found: Found, setting: Setting, parse: Callable[[str], T]) -> T:
+def _parsed(found: SettingText, setting: Setting, parse: Callable[[str], T]) -> T:
     try:
         return parse(found.text)
     except ValueError as error:
@@ -208,7 +208,7 @@ def _parsed(found: Found, setting: Setting, parse: Callable[[str], T]) -> T:
         ) from None
 
 
-def _quoted(found: Found, setting: Setting) -> str:
+def _quoted(found: SettingText, setting: Setting) -> str:
     """Return the value for a message; nothing for a secret, or a text that looks like a password or a key."""
     text = found.text.strip()
     if setting.secret or "@" in text or len(text) > 60 or re.match(r"[\W_]*(?:n8n_api_|eyJ)", text):

@@ -80,7 +80,7 @@ def mask_text(text: str, salt: bytes = b"") -> str:
     return _HIDDEN.sub(masked, text)
 
 
-def hide_places(text: str, *known: str) -> str:
+def mask_locations(text: str, *known: str) -> str:
     """Return a text without the paths, addresses and hosts in it; ``known`` ones are removed first."""
     for place in sorted(filter(None, known), key=len, reverse=True):
         text = text.replace(place, "…")

@@ -15,7 +15,7 @@ from ticktrail.messages.filters import STATUSES, Grouping
 from ticktrail.queries.condition import Condition
 from ticktrail.queries.condition import Kind as ConditionKind
 from ticktrail.stores.coverage import PendingKind
-from ticktrail.text.masking import hide_places, mask_document, mask_number, mask_text
+from ticktrail.text.masking import mask_document, mask_locations, mask_number, mask_text
 from ticktrail.text.phone_numbers import person_id
 
 Document = dict[str, Any]
@@ -136,7 +136,7 @@ def _without_places(value: Any, places: tuple[str, ...]) -> Any:
         return {name: _without_places(inner, places) for name, inner in value.items()}
     if isinstance(value, list):
         return [_without_places(inner, places) for inner in value]
-    return hide_places(value, *places) if isinstance(value, str) else value
+    return mask_locations(value, *places) if isinstance(value, str) else value
 
 
 def _counts_in(report: Document) -> Document:

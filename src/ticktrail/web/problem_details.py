@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, StoreUnavailableError, TicktrailError
-from ticktrail.text.masking import hide_places, mask_text
+from ticktrail.text.masking import mask_locations, mask_text
 from ticktrail.web.roles import Role, role_of
 from ticktrail.web.store_pool import BusyError
 
@@ -78,7 +78,7 @@ def of_error(error: TicktrailError, role: Role | None) -> Response:
     if isinstance(error, BusyError):
         return problem(503, detail, remedy=remedy, headers=retry)
     if role is not Role.FULL:
-        detail, remedy = (hide_places(mask_text(text)) for text in (detail, remedy))
+        detail, remedy = (mask_locations(mask_text(text)) for text in (detail, remedy))
     if isinstance(error, ConfigurationError) and not isinstance(error, SettingsError):
         return problem(400, _as_parameters(detail), remedy=_as_parameters(remedy))
     if isinstance(error, NotFoundError):

@@ -18,7 +18,7 @@ from ticktrail.stores.coverage import Change, Facts, PendingKind
 from ticktrail.stores.coverage import PendingExecution as OpenExecution
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.stores.sync_state import Run
-from ticktrail.text.masking import hide_places
+from ticktrail.text.masking import mask_locations
 
 TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
 N8N = "https://automation.shop.example"
@@ -208,8 +208,8 @@ def test_an_error_names_no_place_to_a_viewer(open_dashboard: Open, tmp_path: Pat
 )
 def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> None:
     """Addresses, paths and hosts go; times, figures and names stay."""
-    assert hide_places(text) == (text if left is None else left)
-    assert hide_places("it lies in my folder", "my folder") == "it lies in …"
+    assert mask_locations(text) == (text if left is None else left)
+    assert mask_locations("it lies in my folder", "my folder") == "it lies in …"
 
 
 @pytest.mark.parametrize(

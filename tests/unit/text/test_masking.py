@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.text.masking import hide_places, mask_document, mask_message_id, mask_number, mask_text
+from ticktrail.text.masking import mask_document, mask_locations, mask_message_id, mask_number, mask_text
 
 ALI = "966500000041"
 # A wamid is base64 of a few bytes, the recipient's number and a random part.
@@ -117,5 +117,5 @@ def test_a_long_text_is_masked_in_a_moment(opening: str, piece: str) -> None:
     """What somebody sent to keep the searching busy costs no more than any text of its length."""
     text = opening + piece * (60_000 // len(piece))
     began = time.perf_counter()
-    hide_places(mask_text(text))
+    mask_locations(mask_text(text))
     assert time.perf_counter() - began < 2

@@ -15,7 +15,6 @@ from ticktrail.cli.options import (
     FormatOption,
     StoreOption,
     existing_store,
-    failure_codes,
     form_of,
     open_conversations,
     read_settings,
@@ -45,6 +44,7 @@ def conversation(
     """Show one person's conversation with ticks."""
     from ticktrail.output.conversation import write_thread
     from ticktrail.queries.filter_parsing import parse_message_filter
+    from ticktrail.settings.user_file import read_user_file
 
     settings = read_settings(store)
     printed_as = form_of(form)
@@ -57,7 +57,8 @@ def conversation(
             f"No messages found for {wa_id}{f' since {since}' if since else ''}.",
             remedy="Type: ticktrail sync, then try again.",
         )
-    write_thread(thread, printed_as, settings.timezone, sys.stdout, failure_codes(settings))
+    file = read_user_file(settings)
+    write_thread(thread, printed_as, settings.timezone, sys.stdout, file.failure_codes, file.campaign_key)
     if printed_as == "table" and not has_texts:
         say("Texts are not stored. If your workflow keeps them in the same MongoDB database, set")
         say("MONGODB_CONVERSATIONS_COLLECTION, and they are shown here.")

@@ -18,7 +18,6 @@ from ticktrail.cli.options import (
     SourceOption,
     StoreOption,
     VerboseOption,
-    failure_codes,
     form_of,
     open_all,
     open_configured_store,
@@ -58,6 +57,7 @@ def list_newest(
     """Query n8n directly without storing."""
     from ticktrail.output.messages import write_messages
     from ticktrail.queries.filter_parsing import parse_message_filter
+    from ticktrail.settings.user_file import UserFile, read_user_file
 
     settings = read_settings(store)
     person = None if wa_id is None else _person(wa_id, settings)
@@ -65,8 +65,8 @@ def list_newest(
     found = _scan(settings, source, executions, since, verbose=verbose)
     chosen = found.messages(person=person, limit=most)
     printed_as = form_of(form)
-    codes = failure_codes(settings) if printed_as == "table" else None
-    write_messages(chosen, printed_as, settings.timezone, sys.stdout, codes)
+    file = read_user_file(settings) if printed_as == "table" else UserFile()
+    write_messages(chosen, printed_as, settings.timezone, sys.stdout, file.failure_codes, file.campaign_key)
     if save:
         _save(found, [one.message_id for one in chosen], settings)
     _say_store(settings)

@@ -55,6 +55,7 @@ class ExportFormat(StrEnum):
 def messages(*, choose: ChooseMessages, store: StoreOption = None, form: FormatOption = None) -> None:
     """List stored messages, newest first."""
     from ticktrail.output.messages import write_messages
+    from ticktrail.settings.user_file import UserFile, read_user_file
     from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
@@ -64,8 +65,15 @@ def messages(*, choose: ChooseMessages, store: StoreOption = None, form: FormatO
     with existing_store(settings) as opened:
         # One more than is shown, to know whether there is a next page.
         page = opened.messages(msgspec.structs.replace(chosen, limit=None if limit is None else limit + 1))
-        codes = failure_codes(settings) if printed_as == "table" else None
-        shown = write_messages(itertools.islice(page, limit), printed_as, settings.timezone, sys.stdout, codes)
+        file = read_user_file(settings) if printed_as == "table" else UserFile()
+        shown = write_messages(
+            itertools.islice(page, limit),
+            printed_as,
+            settings.timezone,
+            sys.stdout,
+            file.failure_codes,
+            file.campaign_key,
+        )
         sys.stdout.flush()
         cursor = page.cursor
         if printed_as == "table" and shown:

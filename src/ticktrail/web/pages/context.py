@@ -12,13 +12,14 @@ import msgspec
 from fastapi import Request
 
 from ticktrail.errors import ConfigurationError
+from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.queries.conversation import Texts
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import UserFile
-from ticktrail.text.masking import hide_places, mask_number, mask_text
+from ticktrail.text.masking import mask_locations, mask_number, mask_text
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages.translation import choose
@@ -123,7 +124,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
         if not self.masked:
             return one_line(whole, longest)
         # Masked before it is cut: a mask does not recognise half a number.
-        return one_line(hide_places(mask_text(one_line(whole, max(longest, len(whole))))), longest)
+        return one_line(mask_locations(mask_text(one_line(whole, max(longest, len(whole))))), longest)
 
     def messages(self, choice: UrlFilter) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""
@@ -132,6 +133,10 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     def sends(self, choice: SendUrlFilter) -> str | None:
         """The address of a list of sends; None on a wall."""
         return None if self.wall else address_of(choice, self.site.addresses)
+
+    def campaign(self, message: Message) -> str | None:
+        """Return the campaign of a message."""
+        return campaign_of(message.attributes.callback_data, self.site.user_file.campaign_key)
 
     def person(self, conversation_id: str | None) -> str | None:
         """The address of a conversation."""

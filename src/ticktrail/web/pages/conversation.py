@@ -152,7 +152,7 @@ def _turn(visitor: Visitor, turn: Turn) -> dict[str, Any]:
 def _of_message(visitor: Visitor, turn: Turn, message: Message, *, has_text: bool) -> dict[str, Any]:
     site, state = visitor.site, message.state
     failed = state.latest_status in FAILED
-    template, campaign = message.template, message.attributes.callback_data
+    template, campaign = message.template, visitor.campaign(message)
     title = visitor.text(template.name, 80) if template else "" if has_text else _("Message")
     reached = wording.clock(state.latest_timestamp, site.zone, site.now())
     sent = wording.clock(turn.timestamp or None, site.zone, site.now())

@@ -31,7 +31,7 @@ def row(visitor: Visitor, message: Message) -> dict[str, Any]:
     site, state = visitor.site, message.state
     who = recipient_of(message)
     sent = state.sent_timestamp or state.first_timestamp or state.latest_timestamp
-    template, campaign = message.template, message.attributes.callback_data
+    template, campaign = message.template, visitor.campaign(message)
     return {
         "when": wording.clock(sent, site.zone, site.now()),
         "when_full": wording.iso(sent, site.zone),
@@ -149,7 +149,7 @@ def _facts(visitor: Visitor, message: Message) -> list[tuple[str, str]]:
         (_("From"), number if number and known.display_phone_number else visitor.text(number or "", 60)),
         (_("Template"), visitor.text("/".join(filter(None, (template.name, template.language))), 200)
          if template else ""),
-        (_("Campaign"), visitor.text(known.callback_data or "", 200)),
+        (_("Campaign"), visitor.text(visitor.campaign(message) or "", 200)),
         (_("Sent by"), visitor.text(_("{node} in workflow {workflow}").format(
             node=sender.node, workflow=sender.workflow_id), 200) if sender else ""),
         (_("Price"), visitor.text(_price(message), 80)),
