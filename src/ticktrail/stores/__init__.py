@@ -1,6 +1,6 @@
-"""Where messages are kept: choose one. The contract every store fulfils, and how to open one.
+"""Stores of messages and sends, and the contract that each of them fulfils.
 
-``tests/contract/stores/test_store.py`` holds every store to what the docstrings here say.
+``tests/contract/stores/test_store.py`` tests every store against these docstrings.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from ticktrail.stores.sync_state import SyncState
 
 
 class Store(Protocol):
-    """A place that keeps messages and sends.
+    """A store of messages and sends.
 
-    Any number of processes may read and write one place at once. Every method raises
-    :class:`~ticktrail.errors.StoreUnavailableError` when the place cannot be reached and
-    :class:`~ticktrail.errors.StoreRefusedError` when it answers and refuses.
+    Any number of processes may read and write it at once. Every method raises
+    :class:`~ticktrail.errors.StoreUnavailableError` when the store cannot be reached and
+    :class:`~ticktrail.errors.StoreRefusedError` when it refuses.
     """
 
     location: str
-    """Where this is, for people: a path or a URI without its password."""
+    """Path or URI for people, without a password."""
 
     timezone: ZoneInfo
-    """The zone of ``timestampFormatted`` in what is written."""
+    """Time zone of ``timestampFormatted`` in documents."""
 
     @property
     def sync_state(self) -> SyncState:
-        """What a sync notes of its own work in the same place."""
+        """Sync state: processed executions, leases, runs."""
         ...
 
     @property
     def retention(self) -> Retention:
-        """Forgetting people, keeping for so long only, taking in another ledger, copies."""
+        """Retention: erasing people, pruning, importing, backups."""
         ...
 
     def exists(self) -> bool:
-        """Whether the place holds a ledger already. Never creates anything."""
+        """Return True when the store exists already. Never creates anything."""
         ...
 
     def prepare(self) -> None:
-        """Create what is missing (file, tables, collections, indexes). Safe to repeat, and at once from many.
+        """Create what is missing (file, tables, collections, indexes). Safe to repeat, and from many processes at once.
 
         Called by the first :meth:`write`; reading never calls it.
         """
@@ -69,37 +69,37 @@ class Store(Protocol):
     ) -> WriteReport:
         """Merge events and sends into what is stored, atomically per message, safely repeatable.
 
-        When it returns, what it did not refuse is durable. ``at``, kept to the millisecond, becomes
-        ``lastScannedAt`` of every message met and ``lastUpdatedAt`` of those whose history grew. A send lends its
-        template and ``sentBy`` to its message, whichever of the two came first. Whatever cannot be stored is in
-        ``refused`` and costs itself only.
+        When it returns, everything that it did not refuse is durable. ``at``, kept to the millisecond, becomes
+        ``lastScannedAt`` of every message in the batch and ``lastUpdatedAt`` of those whose history grew. A message
+        gets ``template`` and ``sentBy`` from its send, whichever of the two came first. What cannot be stored is in
+        ``refused``; the rest of the batch is stored.
 
-        Left out are statuses and sends of people who were forgotten, and those that were reported for a time before
-        the kept-since mark (``prune`` sets it), whether or not their message is stored: so a sync cannot bring back
-        what was pruned while n8n still has it, and the outcome never depends on the order. A status without a
-        plausible time is not too old. One from after the mark is kept even where its message was pruned.
+        Statuses and sends of erased people are left out, and so are those from before the retention mark (set by
+        ``prune``), whether or not their message is stored: a sync cannot bring back what was pruned, and the result
+        does not depend on the order. A status without a plausible time is kept, and so is one from after the mark
+        whose message was pruned.
         """
         ...
 
     def get(self, message_ids: Collection[str]) -> dict[str, Message]:
-        """The stored messages among these ids, by id. A place that does not exist holds none."""
+        """Return the stored messages among these ids, by id; none when the store does not exist."""
         ...
 
     def documents(self, message_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-        """As :meth:`get`, but each as the document it is stored as, an older tool's peculiarities included."""
+        """As :meth:`get`, but each as its stored document, with the fields of an older tool."""
         ...
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
-        """The messages a filter chooses, in its order, in flat memory.
+        """Return the messages that a filter chooses, in its order, in flat memory.
 
-        Ties are settled by message id, ascending; a message whose time is unknown comes last in every order; a
-        ``limit`` of 0 means none. With ``after`` the answer goes on behind that place, found by an index: new messages
-        that come in meanwhile neither repeat nor hide one that stayed where it was.
+        Ties are ordered by message id, ascending; messages without a time come last in every order; a ``limit`` of 0
+        means none. With ``after`` the result continues behind that cursor, which an index finds: messages written
+        meanwhile neither repeat nor hide one that did not move.
         """
         ...
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
+        """Count the messages that a filter chooses, without its ``limit`` and ``after``."""
         ...
 
     def statistics(
@@ -111,21 +111,21 @@ class Store(Protocol):
         details: bool = False,
         across: Grouping | None = None,
     ) -> Iterator[Group]:
-        """Raw counts of the messages a filter chooses (its ``limit`` left aside), each group once, in any order.
+        """Yield raw counts of a filter's messages (without its ``limit``), each group once, in any order.
 
-        The database counts; a group is yielded as soon as it is complete, so that a million people take no memory.
-        Without ``by`` there is exactly one group. See :class:`ticktrail.messages.counts.Group` for its key.
+        The database counts. A group is yielded as soon as it is complete, so a million groups take no memory. Without
+        ``by`` there is exactly one group. See :class:`ticktrail.messages.counts.Group` for its key.
 
         Args:
-            young_since: Unix seconds; messages of then and later are counted as not final.
-            details: delays too, and in totals prices: for groupings of few groups, for each may have many delays.
-            across: tells groups apart by a second grouping too (each template's days in one question); with errors
-                only what failed is counted, and no people.
+            young_since: Unix seconds; messages from then on are counted as provisional.
+            details: count delays too, and prices in totals; for groupings with few groups.
+            across: group by this too (the days of each template in one query); with errors only failed messages are
+                counted, and no people.
         """
         ...
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
-        """The send records a filter chooses, newest first, unknown times last, ties by key, in flat memory."""
+        """Yield a filter's send records: newest first, unknown times last, ties by key, in flat memory."""
         ...
 
     def unconfirmed(
@@ -148,34 +148,31 @@ class Store(Protocol):
         ...
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
-        """What the messages a filter chooses have in common, failed ones and others, each combination once.
+        """Count messages by failure code, template, workflow and number, failed ones and others.
 
-        Messages to groups and Meta's tests are left out, and those whose status says nothing of delivery; so are the
-        filter's ``limit`` and ``after``. The database counts.
+        Messages to groups, Meta's test messages and statuses that say nothing about delivery are left out, and so are
+        the filter's ``limit`` and ``after``. The database counts.
         """
         ...
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
-        """As :meth:`causes`, of attempts to send, refused ones and others; ``unconfirmed`` is left aside too.
-
-        So is ``after``.
-        """
+        """As :meth:`causes`, for sends, refused ones and others; the filter's ``unconfirmed`` is ignored too."""
         ...
 
     @property
     def alert_state(self) -> AlertState:
-        """What was alerted of, and who was told, in the same place."""
+        """Alert state: which alerts fired, and which channels were notified."""
         ...
 
     def check(self) -> StoreState:
-        """Try whether a sync could write, and look at versions and indexes. Leaves everything as it was.
+        """Check whether a sync could write, and the versions and indexes. Changes nothing.
 
-        Only a place that cannot be reached, or not be understood, raises; what it refuses is in ``faults``.
+        Raises only when the store cannot be reached or understood; what it refuses is in ``faults``.
         """
         ...
 
     def close(self) -> None:
-        """Let go of files and connections. The store is not used afterwards."""
+        """Close files and connections. The store must not be used afterwards."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -186,7 +183,7 @@ class Store(Protocol):
 
 
 class StoreOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What opening a store needs beside its URL. Names of databases and collections are MongoDB's only."""
+    """Options of a store beside its URL. Names of databases and collections are for MongoDB only."""
 
     timezone: ZoneInfo
     database: str | None = None

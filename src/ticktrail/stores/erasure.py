@@ -1,12 +1,12 @@
-"""What a ledger no longer takes: statuses and sends of people who were forgotten, and what is older than it keeps.
+"""Write filter of a store: rejects data of erased people and data older than the retention mark.
 
-Both rules look at one status alone, never at what is stored or at what came with it, so they keep the merge law:
-whatever the order and the batches, the same things are left out.
+Both rules look at one status alone, never at stored data or at the rest of a batch, so they keep the merge law: in any
+order and any batches, the same statuses are left out.
 
-A forgotten person is remembered by a **tombstone** only: a salted hash of their id. Its first 14 bits are a cheap
-one, which rules out nearly everybody at once; the rest is scrypt, so that whoever finds the file cannot quickly try
-all phone numbers there are. The salt lies beside it, though: whoever has the file and spends an hour of computing on a
-tombstone and all numbers of a country will know. It is a pseudonym, then, and as good as writing at full speed allows.
+Of an erased person only a **tombstone** is kept: a salted hash of their id. Its first 14 bits are a fast hash, which
+excludes nearly all other people at once; the rest is scrypt, so that all existing phone numbers cannot be tried
+quickly. The salt is stored beside it: with the file and about an hour of computing for the numbers of one country, the
+person can be found. A tombstone is therefore a pseudonym, as strong as writing at full speed allows.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from ticktrail.text.phone_numbers import number_pattern, person_id
 
 _BUCKETS = 0x3FFF
 _SCRYPT_COST = 2**14
-_REMEMBERED = 65_536
-"""Ids about which a guard remembers what it found: a batch names most of them several times."""
+_CACHED_VERDICTS = 65_536
+"""Number of ids whose verdict a filter caches: a batch names most ids several times."""
 
 _WAMID = "wamid."
 _WAMID_START = b"\x1c\x18"
-"""What stands in a wamid before the length and the digits of the recipient's number."""
+"""Bytes of a wamid before the length and the digits of the recipient's number."""
 
 _ERASED = "[erased]"
 _SHORTEST_ID = 6
@@ -41,7 +41,7 @@ IsPerson = Callable[[str | None], bool]
 
 
 def number_in(message_id: str | None) -> str | None:
-    """The recipient's number that WhatsApp writes into a wamid; None when there is none to be read."""
+    """Return the recipient's number that WhatsApp encodes in a wamid; None when it has none."""
     if message_id is None or not message_id.startswith(_WAMID):
         return None
     text = message_id[len(_WAMID) :][:32]
@@ -56,7 +56,7 @@ def number_in(message_id: str | None) -> str | None:
 
 
 def wamid_start(name: str) -> str | None:
-    """What the wamids of messages to this number begin with (and a few of others may); None for other ids."""
+    """Return the start of wamids of messages to this number (a few others share it); None for other ids."""
     if not (name.isascii() and name.isdigit() and len(name) <= 20):
         return None
     known = _WAMID_START + bytes([len(name)]) + name.encode()
@@ -64,27 +64,27 @@ def wamid_start(name: str) -> str | None:
 
 
 def tombstone(salt: str, name: str) -> str:
-    """The tombstone of a person under a salt of hexadecimal digits."""
+    """Return the tombstone of a person for a salt of hexadecimal digits."""
     return f"{salt}:{_bucket(salt, name):04x}:{_digest(salt, name)}"
 
 
 def names_in_event(event: StatusEvent) -> set[str]:
-    """Whom a status is about: its recipient under every id, and the member of a group."""
+    """Return the ids of the people a status is about: its recipient, and the member of a group."""
     return _names(event.conversation_id, event.recipient_user_id, event.participant, number_in(event.message_id))
 
 
 def names_in_send(send: Send) -> set[str]:
-    """Whom a send went to, under every id."""
+    """Return the ids of the recipient of a send."""
     return _names(send.conversation_id, send.input, number_in(send.message_id))
 
 
 def is_group(message: Message) -> bool:
-    """Whether a message went to a group: its statuses name the members."""
+    """Return True when a message went to a group: its statuses name the members."""
     return any(entry.participant for entry in message.history)
 
 
 def names_of(message: Message) -> set[str]:
-    """The ids of the one person a message went to; the group's id for a group."""
+    """Return the ids of the recipient of a message; the id of the group for a group."""
     known = message.attributes
     if is_group(message):
         return _names(known.conversation_id)
@@ -92,7 +92,7 @@ def names_of(message: Message) -> set[str]:
 
 
 def without(message: Message, is_person: IsPerson) -> Message | None:
-    """A message as it is when a person is erased: itself when it is not theirs, less their entries, or None."""
+    """Return a message without a person: unchanged when it is not theirs, without their entries, or None."""
     if any(map(is_person, names_of(message))):
         return None
     if not is_group(message):
@@ -154,12 +154,12 @@ class TextEraser:
 
 
 class ErasureFilter:
-    """What a ledger leaves out at one moment.
+    """The filter of a store at one moment.
 
     Args:
-        tombstones: of the people who were forgotten, under one salt or several.
-        kept_since: Unix seconds; what was reported for an earlier time is not kept.
-        version: tells the state of the ledger it was read from.
+        tombstones: tombstones of the erased people, with one salt or several.
+        kept_since: the retention mark, Unix seconds: older statuses are rejected.
+        version: the state of the store that it was read from.
     """
 
     def __init__(self, tombstones: Iterable[str] = (), kept_since: int | None = None, version: int = 0) -> None:
@@ -172,18 +172,18 @@ class ErasureFilter:
             self._digests.setdefault(salt, {}).setdefault(int(bucket, 16), set()).add(digest)
 
     def at(self, kept_since: int | None) -> ErasureFilter:
-        """The same people, another mark."""
+        """Return a filter for the same people with another mark."""
         other = ErasureFilter((), kept_since, self.version)
         other._digests, other._verdicts = self._digests, self._verdicts
         return other
 
     def is_forgotten(self, text: str | None) -> bool:
-        """Whether the person with this id, however it is typed, was forgotten."""
+        """Return True when the person with this id, in any spelling, was erased."""
         if not text or not self._digests:
             return False
         verdict = self._verdicts.get(text)
         if verdict is None:
-            if len(self._verdicts) >= _REMEMBERED:
+            if len(self._verdicts) >= _CACHED_VERDICTS:
                 self._verdicts.clear()
             verdict = self._verdicts[text] = self._has_tombstone(person_id(text))
         return verdict
@@ -195,7 +195,7 @@ class ErasureFilter:
         return any(_digest(salt, name) in buckets[place] for salt, buckets, place in places if place in buckets)
 
     def is_too_old(self, timestamp: int | None) -> bool:
-        """Whether a status of this time is older than what is kept; a time that is not known or absurd never is."""
+        """Return True when a time is before the retention mark; an unknown or implausible time never is."""
         return (
             self.kept_since is not None
             and timestamp is not None
@@ -203,19 +203,19 @@ class ErasureFilter:
         )
 
     def accepts(self, event: StatusEvent) -> bool:
-        """Whether the ledger keeps this status; one that it does not keep is not missing from it."""
+        """Return True when the store keeps this status."""
         if self.is_too_old(event.timestamp):
             return False
         return not (self._digests and any(map(self.is_forgotten, names_in_event(event))))
 
     def accepts_send(self, send: Send) -> bool:
-        """Whether the ledger keeps this send."""
+        """Return True when the store keeps this send."""
         if send.sent_at is not None and self.is_too_old(int(send.sent_at.timestamp())):
             return False
         return not (self._digests and any(map(self.is_forgotten, names_in_send(send))))
 
     def left_of(self, message: Message) -> Message | None:
-        """What of a whole message the ledger keeps: all, some of its history, or nothing."""
+        """Return what the store keeps of a message: all, a part of its history, or None."""
         found = without(message, self.is_forgotten) if self._digests else message
         if found is None or self.kept_since is None:
             return found
@@ -227,7 +227,7 @@ class ErasureFilter:
     def accepted(
         self, events: Sequence[StatusEvent], sends: Sequence[Send]
     ) -> tuple[Sequence[StatusEvent], Sequence[Send]]:
-        """What of a batch the ledger keeps."""
+        """Return the events and sends of a batch that the store keeps."""
         if not self._digests and self.kept_since is None:
             return events, sends
         return list(filter(self.accepts, events)), list(filter(self.accepts_send, sends))

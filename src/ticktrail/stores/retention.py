@@ -1,6 +1,6 @@
-"""Care of a ledger: forgetting a person, keeping for so long only, taking in what another ledger holds, copies.
+"""Retention of a store: erase a person, prune old messages, import messages of another store, back up.
 
-``tests/contract/stores/test_retention.py`` holds every store to what the docstrings here say.
+``tests/contract/stores/test_retention.py`` tests every store against these docstrings.
 """
 
 from __future__ import annotations
@@ -21,15 +21,17 @@ if TYPE_CHECKING:
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What a ledger holds of one person, or what was erased of them.
+    """What a store holds of one person, or what was erased.
 
     Attributes:
-        names: every id the person is known by here, the given one first: a number, a business-scoped user id.
-        messages: theirs alone, and ``statuses`` in those.
-        group_messages: to groups they are a member of, and ``group_statuses``, the entries there that name them.
+        names: every id of the person in this store, the given one first: a number, a business-scoped user id.
+        messages: messages to them alone.
+        statuses: statuses of those messages.
+        group_messages: messages to groups whose statuses name them.
+        group_statuses: the statuses that name them.
         sends: attempts to send to them, refused ones included.
         records: runs of syncs, pending executions and alerts whose errors, reasons or notes name them.
-        before: they were forgotten earlier.
+        before: they were erased earlier.
     """
 
     names: tuple[str, ...]
@@ -44,12 +46,12 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def any(self) -> bool:
-        """Whether there is anything to erase."""
+        """Return True when there is something to erase."""
         return bool(self.messages or self.group_messages or self.sends or self.records)
 
 
 class Pruned(msgspec.Struct, frozen=True):
-    """Messages and sends that are older than what is kept: counted, or gone."""
+    """Numbers of messages and sends before the retention mark: counted, or removed."""
 
     messages: int = 0
     sends: int = 0
@@ -59,100 +61,103 @@ class Pruned(msgspec.Struct, frozen=True):
 
 
 class Retention(Protocol):
-    """The care of one ledger. Every method raises as :class:`ticktrail.stores.Store` says.
+    """Retention of one store. Every method raises as documented at :class:`ticktrail.stores.Store`.
 
-    A place that does not exist holds nothing, and looking does not make it.
+    A store that does not exist holds nothing, and reading does not create it.
     """
 
     def erasure_filter(self, *, at: datetime) -> ErasureFilter:
-        """What the ledger leaves out at this instant: for whoever asks whether a status is missing."""
+        """Return the write filter of this moment: what it rejects is not missing from the store."""
         ...
 
     def inventory(self, who: str, *others: str) -> Inventory:
-        """Count what there is of a person, who is known by these ids: numbers in any spelling, or other ids.
+        """Count what the store holds of a person with these ids: numbers in any spelling, or other ids.
 
-        Ids that the ledger knows to be the same person's (the number beside a business-scoped user id, the number
-        as it was typed beside the one WhatsApp answered) are followed.
+        Other ids of the same person are followed: the number beside a business-scoped user id, and the number as the
+        workflow wrote it beside the one that WhatsApp returned.
         """
         ...
 
     def forget(self, who: str, *others: str, at: datetime) -> Inventory:
-        """Erase a person: messages to them, their entries in groups' messages, sends, and what names them elsewhere.
+        """Erase a person: messages to them, their entries in messages to groups, sends, and texts that name them.
 
-        First a tombstone is set for every id of theirs. From then on no write, sync, import or copy brings them
-        back, not even that of a writer at work at this moment. Repeating it is safe, and mends what was interrupted.
+        A tombstone is set for each of their ids first. From then on no write, sync, import or copy brings them back,
+        not even one that is running. Repeating it is safe, and completes an interrupted erasure.
         """
         ...
 
     def clear_traces(self) -> bool:
-        """See to it that nothing of what was deleted can be read from the place itself; False when it is busy.
+        """Remove deleted data from the free pages and the log of a file. Returns False when the file is in use.
 
-        For a file: free pages and the log. A server's files are the server's own affair: there it does nothing.
+        For a server it does nothing, because its files are its own.
+
+        Raises:
+            StoreUnavailableError: the disk has no room for rebuilding the file.
         """
         ...
 
     def kept_since(self, *, at: datetime) -> int | None:
-        """Unix seconds: a status of an earlier time is not kept, nor missed. None when everything is kept."""
+        """Return the retention mark, Unix seconds: older statuses are not kept. None when everything is kept."""
         ...
 
     def keep_since(self, timestamp: int | None) -> None:
-        """Set the mark, before what is older is pruned; it moves later only. None takes it away."""
+        """Set the retention mark, before pruning; it only moves later. None removes it."""
         ...
 
     def older(self, timestamp: int) -> Pruned:
-        """How many messages and sends are older: by the message's time (``query.MESSAGE_TIME_FIELDS``), the send's."""
+        """Count older messages (by ``filters.MESSAGE_TIME_FIELDS``) and sends."""
         ...
 
     def prune(self, timestamp: int) -> Iterator[Pruned]:
-        """Remove what is older, in small batches that let others write between; yields what each removed.
+        """Remove older messages and sends, in small batches between which others can write; yields what each removed.
 
-        The sends of a removed message go with it. What has no plausible time stays.
+        The sends of a removed message are removed with it. Messages without a plausible time stay.
         """
         ...
 
     def ttl_seconds(self) -> int | None:
-        """After how many seconds the server itself deletes; None when it does not."""
+        """Return after how many seconds the server deletes messages; None when it does not."""
         ...
 
     def set_ttl(self, seconds: int | None) -> None:
-        """Have the server delete messages so long after they were first seen, sends so long after they were sent.
+        """Let the server delete messages this long after they were first seen, and sends after they were sent.
 
         Raises:
-            ConfigurationError: the store is no server.
+            ConfigurationError: the store is not a server.
         """
         ...
 
     def tombstones(self) -> frozenset[str]:
-        """All of them, for another ledger."""
+        """Return all tombstones, for a copy."""
         ...
 
     def add_tombstones(self, tombstones: frozenset[str], *, at: datetime) -> int:
-        """Take over another ledger's, and erase whom they name here. Returns how many messages and sends that cost."""
+        """Add tombstones of another store, and erase their people. Returns how many messages and sends were erased."""
         ...
 
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:
-        """Merge whole messages of another ledger, each atomically; safe to repeat, in any order.
+        """Merge messages of another store, each atomically; safe to repeat, in any order.
 
-        A message that is new is taken as it is, every date included. Into one that is there histories and facts
-        merge as ever; ``firstSeenAt`` becomes the earlier, ``lastUpdatedAt`` and ``lastScannedAt`` the later of the
-        two. Template and sender come from the sends, else whoever was first here stays.
+        A new message is stored as it is, every date included. In an existing one the histories and attributes are
+        merged; ``firstSeenAt`` becomes the earlier, ``lastUpdatedAt`` and ``lastScannedAt`` the later of the two.
+        Template and sender come from the sends; without one the existing values stay.
         """
         ...
 
     def backup(self, target: Path) -> int:
-        """Write a copy of the ledger as it is at one moment, whoever writes meanwhile. Returns its size in bytes.
+        """Write a copy of the store as it is at one moment, while others write. Returns its size in bytes.
 
-        The copy is checked before it gets its name; a file of that name is never overwritten.
+        The copy is checked before it gets its name; an existing file is never overwritten.
 
         Raises:
-            ConfigurationError: there is such a file, or no such folder; or a server keeps the ledger: its own tool
-                copies it, the remedy says how.
+            ConfigurationError: the file exists, its folder does not, or the store is a server: the remedy names the
+                server's own tool.
         """
         ...
 
 
 def linked(names: Sequence[str], look: Callable[[Sequence[str]], set[str]]) -> tuple[str, ...]:
-    """Every name of a person: ``look`` says which others the records of some names have; asked until no more come."""
+    """Return every id of a person: ``look`` returns the ids beside given ones, and is called until no more come."""
     known = list(dict.fromkeys(filter(None, map(person_id, names))))
     new: Sequence[str] = known
     while new:

@@ -1,4 +1,4 @@
-"""What failures have in common, as SQL."""
+"""Count failures by code, template, workflow and number, in SQL."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ _SENDS = (
 
 
 def message_causes(connection: sqlite3.Connection | None, chosen: MessageFilter) -> Iterator[CauseCount]:
-    """What :meth:`ticktrail.stores.Store.causes` promises; no ledger holds nothing."""
+    """Count as :meth:`ticktrail.stores.Store.causes` promises; a missing store holds nothing."""
     if connection is None:
         return
     where, parameters = where_of(chosen)
-    # The plus, as in sqlite_stats: nearly all are people, whom an index would look up one by one.
+    # The plus, as in statistics.py: nearly all recipients are people, whom an index would look up one by one.
     where += f" AND +audience = {counts.PEOPLE} AND +latest_status IN ({_listed(RANK)})"
     yield from map(_cause, connection.execute(_MESSAGES.replace("{where}", where), parameters))
 
 
 def send_causes(connection: sqlite3.Connection | None, chosen: SendFilter) -> Iterator[CauseCount]:
-    """What :meth:`ticktrail.stores.Store.send_causes` promises; no ledger holds nothing."""
+    """Count as :meth:`ticktrail.stores.Store.send_causes` promises; a missing store holds nothing."""
     if connection is None:
         return
-    # A function of ours: not every SQLite that Python comes with can read JSON.
+    # Not every SQLite that Python comes with has JSON functions.
     connection.create_function("first_code", 1, lambda errors: first_code(_decoded(errors)), deterministic=True)
     connection.create_function("first_title", 1, lambda errors: _first_title(_decoded(errors)), deterministic=True)
     where, parameters = sends_where(connection, msgspec.structs.replace(chosen, unconfirmed=False))

@@ -1,4 +1,4 @@
-"""Tries whether a sync could write to a SQLite file, and leaves everything as it was."""
+"""Check whether a sync could write to a SQLite file, without changing it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.stores.results import StoreState
 from ticktrail.stores.sqlite.connection import open_to_write, refuse_directory
 from ticktrail.stores.sqlite.errors import explained
-from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, applied_number, refuse_newer
+from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, MIGRATIONS, applied_number, refuse_newer
 
 _LOCK_WAIT_MILLISECONDS = 3_000
 _CHECKED_BYTES = 100_000_000
-"""A file up to this size is read through for damage: about a second."""
+"""A file up to this size is checked for damage, which takes about a second."""
 
 _OTHERS = stat.S_IROTH | stat.S_IWOTH
 
 
 def probe(path: Path | None, location: str) -> StoreState:
-    """How the store in this file fares; None is one in memory."""
+    """Return the state of the store in this file; None is a store in memory."""
     server = f"SQLite {sqlite3.sqlite_version}"
     if path is None:
-        return StoreState(server=server, exists=False, remark="It is in memory: nothing is kept when a command ends.")
+        return StoreState(server=server, exists=False, remark="It is in memory: nothing is kept after a command ends.")
     with explained(location):
         refuse_directory(path)
         folder = _nearest_folder(path)
@@ -37,14 +37,14 @@ def probe(path: Path | None, location: str) -> StoreState:
         there = path.exists()
     faults: list[TicktrailError] = []
     if not there:
-        with _noting(faults, location), tempfile.TemporaryFile(dir=folder):
+        with _collecting(faults, location), tempfile.TemporaryFile(dir=folder):
             pass
         return StoreState(server=server, exists=False, faults=tuple(faults), free_bytes=free_bytes)
     found = _File()
-    with _noting(faults, location), contextlib.closing(open_to_write(path)) as connection:
+    with _collecting(faults, location), contextlib.closing(open_to_write(path)) as connection:
         found.look(connection, path, location)
     if os.name == "posix" and path.stat().st_mode & _OTHERS:
-        found.remarks.append("Every user of this machine may read the file: chmod 600 would keep it to its owner.")
+        found.remarks.append("Every user of this machine may read the file. Restrict it to its owner with: chmod 600")
     return StoreState(
         server=server,
         exists=found.number > 0,
@@ -56,7 +56,7 @@ def probe(path: Path | None, location: str) -> StoreState:
 
 
 class _File:
-    """What is found in a file."""
+    """Findings about a file."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -64,7 +64,7 @@ class _File:
         self.remarks: list[str] = []
 
     def look(self, connection: sqlite3.Connection, path: Path, location: str) -> None:
-        """Look at an existing file, and write to it without keeping what was written."""
+        """Inspect an existing file, and write to it in a transaction that is rolled back."""
         connection.execute(f"PRAGMA busy_timeout = {_LOCK_WAIT_MILLISECONDS}")
         self.number = applied_number(connection, location)
         refuse_newer(self.number, location)
@@ -72,7 +72,7 @@ class _File:
             present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
             self.missing_indexes = [name for name in _index_names() if name not in present]
         elif self.number:
-            self.remarks.append("An older Ticktrail wrote it; the next sync brings it up to date.")
+            self.remarks.append("An older Ticktrail wrote it; the next sync migrates it.")
         self._write(connection)
         if path.stat().st_size <= _CHECKED_BYTES:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
@@ -87,12 +87,12 @@ class _File:
             connection.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
-                self.remarks.append("Another program is writing to it just now, so writing was not tried.")
+                self.remarks.append("Another program is writing to it, so writing was not checked.")
                 return
             raise
         try:
             if self.number:
-                connection.execute(f"UPDATE {LEDGER} SET name = name || ''")  # noqa: S608 - a constant
+                connection.execute(f"UPDATE {MIGRATION_TABLE} SET name = name || ''")  # noqa: S608 - a constant
             else:
                 connection.execute("CREATE TABLE ticktrail_probe (id INTEGER)")
         finally:
@@ -100,7 +100,7 @@ class _File:
 
 
 def _nearest_folder(path: Path) -> Path:
-    """The folder of the file, or where its folders would be made."""
+    """Return the folder of the file, or the nearest existing one above it."""
     return next(folder for folder in path.parents if folder.exists())
 
 
@@ -111,8 +111,8 @@ def _index_names() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _noting(faults: list[TicktrailError], location: str) -> Iterator[None]:
-    """Note what would stop a sync, instead of stopping."""
+def _collecting(faults: list[TicktrailError], location: str) -> Iterator[None]:
+    """Collect errors instead of raising them."""
     try:
         with explained(location):
             yield

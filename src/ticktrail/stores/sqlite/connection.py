@@ -1,4 +1,4 @@
-"""A SQLite file as a connection: which file a store URL means, how it is opened, what its errors mean to people."""
+"""Connections to a SQLite file: the path of a store URL, how the file is opened, and transactions."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from ticktrail.text.phone_numbers import person_id
 MEMORY = ":memory:"
 
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
-"""A write-ahead log larger than this is folded into the file and emptied (with a steady reader it reached 0.9 GB)."""
+"""A write-ahead log larger than this is checkpointed and truncated (with a steady reader it reached 0.9 GB)."""
 
 _CHECKPOINT_WAIT_MILLISECONDS = 250
 _CACHE_KIBIBYTES = 4_096
-"""Small: the system caches the file as well, and memory stays flat however much a ledger holds. 64 MB was no faster."""
+"""Small: the system caches the file too, and memory stays flat for any store. 64 MB was no faster."""
 _CHECKPOINT_PAGES = 4_000
 
 
 def path_of(url: str) -> Path | None:
-    """The absolute path a store URL names; None for a store in memory.
+    """Return the absolute path of a store URL; None for a store in memory.
 
-    ``sqlite:///a.db`` is relative, ``sqlite:////srv/a.db`` absolute, anything without ``sqlite:`` is a path as it
-    stands; nothing is percent-decoded, ``~`` is the home folder.
+    ``sqlite:///a.db`` is relative, ``sqlite:////srv/a.db`` absolute, anything without ``sqlite:`` is a path. Nothing is
+    percent-decoded; ``~`` is the home folder.
 
     Raises:
         ConfigurationError: the URL names no file.
@@ -55,16 +55,14 @@ def path_of(url: str) -> Path | None:
     try:
         return Path(rest).expanduser().absolute()
     except RuntimeError as error:
-        raise ConfigurationError(
-            f"The home folder that {rest} begins with is not known.", remedy="Write the path out in full."
-        ) from error
+        raise ConfigurationError(f"The home folder in {rest} is unknown.", remedy="Write the path in full.") from error
 
 
 def open_to_read(path: Path) -> sqlite3.Connection | None:
-    """A connection that cannot change the file; None when there is no file.
+    """Return a connection that cannot change the file; None when there is no file.
 
-    Not ``mode=ro``: such a connection leaves the -wal and -shm files of a WAL database lying about when it was the
-    last to close. ``mode=rw`` never creates the file either, and falls back to reading where writing is not allowed.
+    ``mode=ro`` is not used, because such a connection leaves the -wal and -shm files behind when it is the last to
+    close. ``mode=rw`` does not create the file either, and falls back to reading where writing is not allowed.
     """
     refuse_directory(path)
     if not path.exists():
@@ -80,16 +78,16 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
 
 
 def open_to_write(path: Path | None) -> sqlite3.Connection:
-    """A connection that may change the file, which is created with its folder when missing; None is memory.
+    """Return a connection that may change the file, which is created with its folder when missing; None is memory.
 
-    Nothing in an existing file is changed yet: it may turn out to be somebody else's.
+    An existing file is not changed yet, because it may belong to another program.
     """
     if path is None:
         return _connect(None)
     refuse_directory(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
-        # Recipients' numbers are in it: for its owner only, which SQLite copies to the -wal and -shm files.
+        # It contains phone numbers, so only its owner may read it. SQLite gives -wal and -shm the same mode.
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     return _connect(path)
 
@@ -113,25 +111,24 @@ def _person_id(value: object) -> str | None:
 
 
 def make_durable(connection: sqlite3.Connection) -> None:
-    """Let readers read while this connection writes, and have every commit on disk when it returns.
+    """Set WAL mode, so that others can read while this connection writes, and sync every commit to disk.
 
-    A file system that cannot share memory keeps SQLite's older journal, which is as safe and lets nobody read
-    meanwhile.
+    On a file system without shared memory SQLite keeps its older journal, which is as safe but blocks readers.
     """
-    # Changing the mode does not honour the busy timeout: of simultaneous first openings some fail at once.
-    _patiently(connection, "PRAGMA journal_mode = WAL")
-    # FULL syncs the log at every commit. NORMAL would not, and a power cut could take back what write() returned.
+    # Changing the mode ignores the busy timeout: some simultaneous first openings would fail at once.
+    _with_retries(connection, "PRAGMA journal_mode = WAL")
+    # FULL syncs the log at every commit. With NORMAL a power cut could undo a commit that was reported.
     connection.execute("PRAGMA synchronous = FULL")
     # macOS' fsync() leaves data in the drive's cache; this asks for F_FULLFSYNC. Elsewhere it does nothing.
     connection.execute("PRAGMA fullfsync = 1")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-    # Pages that every batch touches are copied into the file once for several batches (a quarter faster).
+    # Pages that every batch changes are copied into the file once for several batches (a quarter faster).
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
 
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
-    """A transaction that is committed at the end of the block, or rolled back when an error leaves it."""
+    """Run a block in a transaction that is committed at its end, or rolled back when an error leaves it."""
     if kind == "IMMEDIATE":
         _begin_to_write(connection)
     else:
@@ -140,7 +137,7 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
         yield
         connection.execute("COMMIT")
     except BaseException:
-        # A full disk rolls back by itself.
+        # After a full disk SQLite has rolled back already.
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
@@ -148,7 +145,7 @@ def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iter
 
 @contextlib.contextmanager
 def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
-    """A part of a transaction that is undone alone when an error leaves the block."""
+    """Run a part of a transaction that is undone alone when an error leaves the block."""
     connection.execute("SAVEPOINT part")
     try:
         yield
@@ -161,7 +158,7 @@ def savepoint(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def truncate_log(connection: sqlite3.Connection) -> bool:
-    """Fold the write-ahead log into the file and empty it; False when a reader stands in the way."""
+    """Checkpoint the write-ahead log and truncate it. Returns False when a reader prevents that."""
     connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_WAIT_MILLISECONDS}")
     try:
         busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -171,7 +168,7 @@ def truncate_log(connection: sqlite3.Connection) -> bool:
 
 
 def refuse_directory(path: Path) -> None:
-    """Raise SettingsError when a folder stands where the file should."""
+    """Raise SettingsError when the path is a folder."""
     if path.is_dir():
         raise SettingsError(
             f"{path} is a folder, not a SQLite file.", remedy=f"Give a file, such as {path / 'ticktrail.db'}."
@@ -179,26 +176,26 @@ def refuse_directory(path: Path) -> None:
 
 
 def _uri(path: Path, mode: str) -> str:
-    """The file: URI of a path. Everything a URI gives a meaning to (space, ?, #, %) is escaped."""
+    """Return the file: URI of a path, with special characters (space, ?, #, %) escaped."""
     posix = path.as_posix()
     return f"file://{'' if posix.startswith('/') else '/'}{quote_from_bytes(os.fsencode(posix))}?mode={mode}"
 
 
 def _begin_to_write(connection: sqlite3.Connection) -> None:
-    """Wait for the write lock by asking often.
+    """Wait for the write lock by trying often.
 
-    SQLite's own waiting asks every 100 ms in the end, and writers that keep writing leave gaps of a millisecond: with
-    four of them one waited for six seconds.
+    SQLite itself tries every 100 ms in the end, while busy writers leave gaps of a millisecond: with four writers one
+    waited for six seconds.
     """
     connection.execute("PRAGMA busy_timeout = 0")
     try:
-        _patiently(connection, "BEGIN IMMEDIATE")
+        _with_retries(connection, "BEGIN IMMEDIATE")
     finally:
         connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
 
 
-def _patiently(connection: sqlite3.Connection, statement: str) -> None:
-    """Execute a statement that fails at once when somebody else is at work, again and again for a while."""
+def _with_retries(connection: sqlite3.Connection, statement: str) -> None:
+    """Execute a statement that fails at once while another connection writes, and retry it for a while."""
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:

@@ -15,9 +15,9 @@ BUSY_SECONDS = 30.0
 
 @contextlib.contextmanager
 def explained(location: str) -> Iterator[None]:
-    """Turn what SQLite and the file system raise in the block into Ticktrail's errors.
+    """Translate errors of SQLite and the file system in the block into Ticktrail's errors.
 
-    What says that Ticktrail itself is wrong (ProgrammingError, InterfaceError) is left as it is.
+    Errors that mean a bug in Ticktrail (ProgrammingError, InterfaceError) are not translated.
     """
     try:
         yield
@@ -28,8 +28,8 @@ def explained(location: str) -> Iterator[None]:
 
 
 def primary_code(error: sqlite3.Error) -> int:
-    """SQLite's error code without its refinements."""
-    # An error Python itself raises for SQLite carries no code.
+    """Return SQLite's primary error code."""
+    # Errors that Python itself raises have no code.
     return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
 
 
@@ -50,16 +50,16 @@ def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailErro
     if code in {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH}:
         return StoreRefusedError(
             f"{location} or its folder is read-only here; even to read, SQLite keeps -wal and -shm files there.",
-            remedy="Give this user the right to write to the file and to its folder, or choose another store.",
+            remedy="Give this user write permission for the file and its folder, or choose another store.",
         )
     if code == sqlite3.SQLITE_CANTOPEN:
         return StoreRefusedError(
             f"{location} cannot be opened: this user may not read it, or may not write to its folder.",
-            remedy="Give this user the right to write to the folder too: SQLite keeps -wal and -shm files there.",
+            remedy="Give this user write permission for the folder too: SQLite keeps -wal and -shm files there.",
         )
     if code == sqlite3.SQLITE_NOTADB:
         return StoreRefusedError(
-            f"{location} is not a SQLite database: nothing in it was touched.",
+            f"{location} is not a SQLite database. Nothing in it was changed.",
             remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
         )
     if code == sqlite3.SQLITE_CORRUPT:
@@ -70,7 +70,7 @@ def _explanation(error: sqlite3.Error | OSError, location: str) -> TicktrailErro
     if code == sqlite3.SQLITE_IOERR:
         return StoreUnavailableError(
             f"{location} could not be read or written: {error}. What was stored before is safe.",
-            remedy="Check the disk, and that the file does not lie on a network share; then run again.",
+            remedy="Check the disk, and that the file is not on a network share; then run again.",
         )
     return StoreRefusedError(f"SQLite refused to work on {location}: {error}.")
 
@@ -84,7 +84,7 @@ def _explain_file_system(error: OSError, location: str) -> TicktrailError:
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return StoreRefusedError(
             f"{location} cannot be reached or created: {reason}.",
-            remedy="Give this user the right to write to that folder, or choose another store.",
+            remedy="Give this user write permission for that folder, or choose another store.",
         )
     return ConfigurationError(
         f"{location} cannot be a file: {reason}.",

@@ -1,4 +1,4 @@
-"""Questions as SQL: which rows a filter means, in which order, and the index that leads to them."""
+"""Filters as SQL: conditions, order, and the index that finds the rows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _STANDINGS: dict[int, frozenset[str]] = {
     counts.REACHED: frozenset({"delivered"}),
     counts.SEEN: ARRIVED - {"delivered"},
 }
-"""The statuses each standing is counted of, as in :func:`ticktrail.messages.counts.facts`."""
+"""Statuses that each standing counts, as in :func:`ticktrail.messages.counts.facts`."""
 
 _SORTING = {
     "newest": "latest_timestamp DESC, message_id",
@@ -41,7 +41,7 @@ _SORTING = {
 
 
 class Index(enum.Enum):
-    """What leads to a filter's messages."""
+    """Indexes that find a filter's messages."""
 
     CONVERSATION = "message_conversation and message_recipient"
     CAMPAIGN = "message_campaign"
@@ -53,13 +53,13 @@ class Index(enum.Enum):
 
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
-    """How many messages a filter chooses, its limit and its place left aside."""
+    """Count the messages that a filter chooses, without its limit and cursor."""
     question, parameters = count_question(chosen)
     return int(connection.execute(question, parameters).fetchone()[0])
 
 
 def count_question(chosen: MessageFilter) -> Clause:
-    """The statement that counts a filter's messages, and its parameters."""
+    """Return the statement that counts a filter's messages, and its parameters."""
     standings = _standings(chosen)
     if not standings:
         where, parameters = where_of(chosen)
@@ -90,12 +90,12 @@ def _standings(chosen: MessageFilter) -> set[int]:
 
 
 def where_of(chosen: MessageFilter) -> Clause:
-    """A filter as a WHERE clause and its parameters, its limit and its place left aside."""
+    """Return a filter as a WHERE clause with its parameters, without its limit and cursor."""
     return joined(conditions(chosen, _index_to_count(chosen)))
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[tuple[int, int | None]]:
-    """The row numbers of the messages a filter chooses in its order, limit included, and what they are sorted by."""
+    """Yield the row ids of the messages that a filter chooses, in its order and up to its limit, with sort keys."""
     index = index_to_use(chosen)
     clauses = conditions(chosen, index)
     column = "last_updated_at" if chosen.order == "updated" else "latest_timestamp"
@@ -104,7 +104,7 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
     ordered = splits is not None
     if not ordered and places:
         places = [_either(places)]
-    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    # Each arm is ordered by the index, and SQLite merges ordered arms without sorting.
     selects, parameters = [], list[Parameter]()
     for split in splits or [("1", [])]:
         for place in places or [("1", [])]:
@@ -141,7 +141,7 @@ def index_to_use(chosen: MessageFilter) -> Index:
 
 
 def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
-    """What must hold of the rows of ``message``. A unary plus keeps SQLite off the other indexes."""
+    """Return the conditions of a filter. A unary plus keeps SQLite from using other indexes."""
     clauses: list[Clause] = []
     if chosen.message_id_ending:
         ending = bindable(chosen.message_id_ending)
@@ -186,7 +186,7 @@ def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
 
 
 def joined(clauses: list[Clause]) -> Clause:
-    """All of the conditions as one; ``1`` for none."""
+    """Join conditions with AND; ``1`` for none."""
     needed = [(text, parameters) for text, parameters in clauses if text != "1"]
     return (
         " AND ".join(text for text, _ in needed) or "1",
@@ -204,7 +204,7 @@ def _index_to_count(chosen: MessageFilter) -> Index:
 
 
 def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
-    """Conditions that each walk the index in the wanted order and together mean all; None when it must be sorted."""
+    """Split a filter into conditions that an index orders each; None when the result must be sorted."""
     if index is Index.UPDATED or chosen.order == "updated":
         return [("1", [])] if index is Index.UPDATED and chosen.order == "updated" else None
     if index is Index.LATEST:
@@ -219,7 +219,7 @@ def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
 
 
 def _behind(place: Cursor, column: str) -> list[Clause]:
-    """What comes behind a place, in parts that each are in order in an index."""
+    """Return conditions for the rows behind a cursor, each of them ordered by an index."""
     if place.key is None:
         return [(f"{column} IS NULL AND message_id > ?", [bindable(place.message_id)])]
     beyond = ">" if place.order == "oldest" else "<"
@@ -244,7 +244,7 @@ def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
 def _person(wanted: Person) -> Clause:
     parts = [_among(name, wanted.ids) for name in ("conversation_id", "recipient_user_id")]
     if wanted.suffix is not None:
-        # The numbers alone, out of an index that holds them: a message is looked up only when its number fits.
+        # An index contains the numbers: a message is looked up only when its number matches.
         among = "SELECT conversation_id FROM message WHERE substr(conversation_id, ?) = ?"
         parts.append((f"conversation_id IN ({among})", [-len(wanted.suffix), wanted.suffix]))
     return _either(parts)

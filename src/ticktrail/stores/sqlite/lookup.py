@@ -1,7 +1,4 @@
-"""The stored records among given keys.
-
-Looking up many keys takes one statement for every :data:`CHUNK` of them, whatever their number.
-"""
+"""Find stored messages by key: one statement for every :data:`CHUNK` keys."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ from ticktrail.stores.sqlite.rows import (
 )
 
 CHUNK = 512
-"""Values in one ``IN (…)``: far from every limit on parameters."""
+"""Values in one ``IN (…)``, far below every limit on parameters."""
 
 Parameter = str | bytes | int
 
@@ -33,9 +30,9 @@ def find_messages(
     values: Sequence[Parameter],
     build: Callable[[Row, dict[str, HistoryEntry]], Message] = message_of,
 ) -> dict[int, Message]:
-    """The stored messages whose ``id`` or ``message_id`` is among the values, by row number.
+    """Return the stored messages whose ``id`` or ``message_id`` is among the values, by row id.
 
-    Takes two statements a chunk: for one moment's view of both, call it in a transaction.
+    It executes two statements a chunk: call it in a transaction to read both at one moment.
     """
     found: dict[int, Message] = {}
     for chunk in chunks(values):
@@ -55,15 +52,15 @@ def find_messages(
 
 
 def next_number(connection: sqlite3.Connection, table: str) -> int:
-    """The row number after the greatest of a table. Only a writer that holds the lock can rely on it."""
+    """Return the next free row id of a table. It is reliable only for a writer that holds the lock."""
     greatest = connection.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]  # noqa: S608
     return int(greatest or 0) + 1
 
 
 def chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
-    """The values in portions whose sizes are powers of two, filled up with the last value.
+    """Yield the values in portions whose sizes are powers of two, padded with the last value.
 
-    So SQLite prepares ten statements for a question and not five hundred.
+    So SQLite prepares ten statements for a query, not five hundred.
     """
     for start in range(0, len(values), CHUNK):
         chunk = list(values[start : start + CHUNK])
@@ -72,7 +69,7 @@ def chunks(values: Sequence[_T]) -> Iterable[Sequence[_T]]:
 
 
 def marks(count: int) -> str:
-    """So many parameters in a list."""
+    """Return placeholders for a number of parameters."""
     return ", ".join("?" * count)
 
 

@@ -1,8 +1,8 @@
-"""The care of a ledger in a SQLite file; :class:`ticktrail.stores.retention.Retention` says what every method promises.
+"""Retention of a SQLite store: erasing people, pruning, importing, backups.
 
-Tombstones and the mark are read inside the transaction that writes, so a writer can never act on an older state of
-them. What is deleted is overwritten (``secure_delete``), in the log too; pages that earlier writes left behind are
-gone when :meth:`SqliteRetention.clear_traces` has rebuilt the file.
+Tombstones and the retention mark are read in the transaction that writes, so a writer never uses an older state.
+Deleted data is overwritten (``secure_delete``), in the log too; :meth:`SqliteRetention.clear_traces` rebuilds the file
+to remove what earlier writes left in free pages.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from ticktrail.text.formatting import size_text
 _PRUNED_AT_ONCE = 500
 _PAUSE_SECONDS = 0.01
 _CLEARING_SECONDS = 10.0
-"""How long a reader may keep the log from being emptied before that is left to the next time."""
+"""How long to wait for a reader that prevents truncating the log."""
 
 
 class SqliteRetention:
@@ -53,11 +53,11 @@ class SqliteRetention:
         self._filter = ErasureFilter()
         self._filter_opening = 0
 
-    # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── The write filter ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def erasure_filter(self, *, at: datetime) -> ErasureFilter:
-        """What the ledger leaves out."""
-        del at  # a mark in a file does not move by itself
+        """Return the current write filter."""
+        del at  # the mark of a file does not move by itself
         with explained(self._database.location):
             connection = self._database.reader()
             return ErasureFilter() if connection is None else self._current_filter(connection)
@@ -65,7 +65,7 @@ class SqliteRetention:
     def accepted(
         self, connection: sqlite3.Connection, events: Sequence[StatusEvent], sends: Sequence[Send]
     ) -> tuple[Sequence[StatusEvent], Sequence[Send], int]:
-        """What of a batch is to be written, and how many things are not; inside the transaction that writes."""
+        """Filter a batch in the transaction that writes it. Returns what to write, and how much is left out."""
         kept, kept_sends = self._current_filter(connection).accepted(events, sends)
         return kept, kept_sends, len(events) + len(sends) - len(kept) - len(kept_sends)
 
@@ -79,7 +79,7 @@ class SqliteRetention:
             self._filter_opening = self._database.openings
         return self._filter if mark == self._filter.kept_since else self._filter.at(mark)
 
-    # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Erasure ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def inventory(self, who: str, *others: str) -> Inventory:
         """Count what there is of a person."""
@@ -148,14 +148,14 @@ class SqliteRetention:
             message_ids=ids,
         )
 
-    # ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────
+    # ── Pruning ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def kept_since(self, *, at: datetime) -> int | None:
-        """The mark."""
+        """Return the retention mark."""
         return self.erasure_filter(at=at).kept_since
 
     def keep_since(self, timestamp: int | None) -> None:
-        """Set the mark, or take it away."""
+        """Set the retention mark, or remove it."""
         with self._database.writing() as connection:
             if timestamp is None:
                 connection.execute("DELETE FROM care WHERE name = 'kept_since'")
@@ -163,7 +163,7 @@ class SqliteRetention:
                 connection.execute("REPLACE INTO care VALUES ('kept_since', ?)", (timestamp,))
 
     def older(self, timestamp: int) -> Pruned:
-        """How many messages and sends are older."""
+        """Count older messages and sends."""
         with explained(self._database.location):
             connection = self._database.reader()
             if connection is None:
@@ -176,7 +176,7 @@ class SqliteRetention:
             return Pruned(messages, sends)
 
     def prune(self, timestamp: int) -> Iterator[Pruned]:
-        """Remove what is older, in a transaction for each few hundred messages."""
+        """Remove older messages and sends, in a transaction for each few hundred messages."""
         while True:
             with self._database.writing(overwrite=True) as connection:
                 rows = connection.execute(
@@ -193,7 +193,7 @@ class SqliteRetention:
             if not rows and not sends:
                 return
             yield Pruned(len(rows), sends)
-            # Whoever waits to write asks every few milliseconds.
+            # Waiting writers try every few milliseconds.
             time.sleep(_PAUSE_SECONDS)
 
     def ttl_seconds(self) -> int | None:
@@ -204,21 +204,21 @@ class SqliteRetention:
         """Refuse: a file deletes nothing by itself."""
         if seconds is not None:
             raise ConfigurationError(
-                f"--ttl is for MongoDB: nothing runs in {self._database.location} that could delete by itself.",
-                remedy="Put into your schedule: ticktrail prune --older-than 180d --yes",
+                f"--ttl is for MongoDB: a SQLite file such as {self._database.location} cannot delete by itself.",
+                remedy="Schedule this command instead: ticktrail prune --older-than 180d --yes",
             )
 
-    # ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Copies ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tombstones(self) -> frozenset[str]:
-        """All of them."""
+        """Return all tombstones."""
         with explained(self._database.location):
             connection = self._database.reader()
             rows = [] if connection is None else connection.execute("SELECT tombstone FROM forgotten").fetchall()
         return frozenset(text for (text,) in rows)
 
     def add_tombstones(self, tombstones: frozenset[str], *, at: datetime) -> int:
-        """Take over another ledger's, and erase whom they name here."""
+        """Add tombstones of another store, and erase their people."""
         new = tombstones - self.tombstones()
         if not new:
             return 0
@@ -239,7 +239,7 @@ class SqliteRetention:
         return erased
 
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:
-        """Merge whole messages in one transaction."""
+        """Merge messages of another store in one transaction."""
         report = WriteReport()
         with self._database.writing() as connection:
             guard = self._current_filter(connection)
@@ -268,11 +268,11 @@ class SqliteRetention:
         return report + WriteReport(left_out=out)
 
     def backup(self, target: Path) -> int:
-        """Copy the file by SQLite's own means."""
+        """Copy the file with SQLite's backup API."""
         with explained(self._database.location):
             connection = self._database.reader()
             if connection is None:
-                raise ConfigurationError(f"There is no ledger at {self._database.location} to copy.")
+                raise ConfigurationError(f"There is no store at {self._database.location} to copy.")
             return back_up(connection, target)
 
 
@@ -305,7 +305,7 @@ def _put_tombstones(connection: sqlite3.Connection, tombstones: Iterable[str], a
 
 
 def _put(connection: sqlite3.Connection, taken: list[Taken]) -> dict[str, str]:
-    """Store whole messages. Returns why some were refused, by message id."""
+    """Store messages. Returns why some were refused, by message id."""
     try:
         with savepoint(connection):
             put_messages(connection, taken)
@@ -325,7 +325,7 @@ def _erase(connection: sqlite3.Connection, found: Found) -> None:
 
 
 def _put_left(connection: sqlite3.Connection, left: dict[int, Message | None]) -> int:
-    """Replace messages by what is left of them. Returns how many that were."""
+    """Replace messages by what is left of them. Returns the number of messages."""
     _delete_messages(connection, [number for number, message in left.items() if message is None])
     for number, message in left.items():
         if message is None:

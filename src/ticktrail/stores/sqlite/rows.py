@@ -1,4 +1,4 @@
-"""Records as rows and rows as records, with the SQL that names their columns.
+"""Convert records to rows and back, with the SQL that names their columns.
 
 A message is read back from its events: the law (:mod:`ticktrail.messages.merge`) says where it stands, and the
 columns that say so too are there for questions. ``details`` is JSON of what few entries have. An instant is kept to the

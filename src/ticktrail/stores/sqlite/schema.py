@@ -1,7 +1,7 @@
-"""The SQLite file's schema, as numbered steps that are never edited, only added to.
+"""Schema of the SQLite file, as numbered migrations. Existing ones are never edited.
 
-Applying them records each step in :data:`LEDGER` inside the same transaction, so a file is either wholly at a
-number or not there at all, whoever is killed and however many open it for the first time at once.
+All missing migrations are applied and recorded in :data:`MIGRATION_TABLE` in one transaction, so that a killed process
+or several first openings at once leave a file with all of them or none.
 
 Everything here runs on SQLite 3.34 (Python on RHEL 9): no STRICT, no RETURNING, no ``->>``, no unixepoch().
 Instants (``…_at``) are integer milliseconds since 1970 UTC, ``…_timestamp`` integer Unix seconds.
@@ -19,12 +19,12 @@ from ticktrail.errors import StoreRefusedError
 from ticktrail.stores.sqlite.connection import transaction
 from ticktrail.stores.sqlite.statistics import register_functions
 
-LEDGER = "ticktrail_migration"
-"""The table that says which steps a file has; a file without it is not ours."""
+MIGRATION_TABLE = "ticktrail_migration"
+"""The table that records the migrations of a file; a file without it belongs to another program."""
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """One step: its number (1, 2, 3 … without gaps), what it does, and the statements that do it."""
+    """A migration: its number (1, 2, 3 … without gaps), its name, and its statements."""
 
     number: int
     name: str
@@ -246,28 +246,28 @@ MIGRATIONS = (
 
 
 def applied_number(connection: sqlite3.Connection, location: str) -> int:
-    """The number of the last step a file has; 0 for a new or empty file.
+    """Return the number of the last migration of a file; 0 for a new or empty file.
 
     Raises:
         StoreRefusedError: the file is another program's database.
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if LEDGER in tables:
-        number = connection.execute(f"SELECT MAX(number) FROM {LEDGER}").fetchone()[0]  # noqa: S608 - a constant
+    if MIGRATION_TABLE in tables:
+        number = connection.execute(f"SELECT MAX(number) FROM {MIGRATION_TABLE}").fetchone()[0]  # noqa: S608 - a constant
         return int(number or 0)
     if tables:
         raise StoreRefusedError(
-            f"{location} is a SQLite database of another program: nothing in it was touched.",
+            f"{location} is a SQLite database of another program. Nothing in it was changed.",
             remedy="Give the path of a Ticktrail store, or of a file that does not exist yet.",
         )
     return 0
 
 
 def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Refuse a file with steps this Ticktrail does not know: writing to it could break what they promise.
+    """Refuse a file with migrations that this version does not know: writing to it could damage it.
 
     Raises:
-        StoreRefusedError: the file's number is higher than the last step's.
+        StoreRefusedError: the file's number is higher than that of the last migration.
     """
     newest = migrations[-1].number
     if number > newest:
@@ -278,20 +278,20 @@ def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = M
 
 
 def refuse_older(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Refuse to read a file that lacks steps: whoever only reads cannot bring it up to date.
+    """Refuse to read a file that lacks migrations: a reader cannot apply them.
 
     Raises:
-        StoreRefusedError: the file's number is lower than the last step's.
+        StoreRefusedError: the file's number is lower than that of the last migration.
     """
     if number < migrations[-1].number:
         raise StoreRefusedError(
             f"{location} was written by an older Ticktrail (its schema is number {number}). Nothing in it is lost.",
-            remedy="Run ticktrail sync once: whatever writes to the store brings it up to date.",
+            remedy="Run ticktrail sync once: the first command that writes migrates the file.",
         )
 
 
 def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Apply the steps a file lacks, in one transaction; nothing happens when it lacks none.
+    """Apply the migrations that a file lacks, in one transaction; does nothing when it lacks none.
 
     Raises:
         StoreRefusedError: the file is another program's or a newer Ticktrail's.
@@ -303,7 +303,7 @@ def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[
         number = applied_number(connection, location)
         refuse_newer(number, location, migrations)
         connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {LEDGER}"
+            f"CREATE TABLE IF NOT EXISTS {MIGRATION_TABLE}"
             " (number INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at INTEGER NOT NULL)"
         )
         for migration in migrations:
@@ -312,6 +312,6 @@ def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[
             for statement in migration.statements:
                 connection.execute(statement)
             connection.execute(
-                f"INSERT INTO {LEDGER} VALUES (?, ?, ?)",  # noqa: S608 - a constant
+                f"INSERT INTO {MIGRATION_TABLE} VALUES (?, ?, ?)",  # noqa: S608 - a constant
                 (migration.number, migration.name, time.time_ns() // 1_000_000),
             )

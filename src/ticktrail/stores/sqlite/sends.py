@@ -28,11 +28,11 @@ from ticktrail.stores.sqlite.rows import (
 
 
 def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator[tuple[int, int | None]]:
-    """The row numbers of the send records a filter chooses, newest first, and their times in milliseconds."""
+    """Yield the row ids of the send records that a filter chooses, newest first, with their times in milliseconds."""
     where = sends_where(connection, chosen)
     places = [("1", list[Parameter]())] if chosen.after is None else _behind_send(chosen.after)
     selects, parameters = [], list[Parameter]()
-    # Each arm alone is in order in the index, and SQLite merges ordered arms without sorting them.
+    # Each arm is ordered by the index, and SQLite merges ordered arms without sorting.
     for place in places:
         condition, values = joined([where, place])
         selects.append(f"SELECT id, sent_at, key FROM send WHERE {condition}")  # noqa: S608
@@ -45,7 +45,7 @@ def send_numbers(connection: sqlite3.Connection, chosen: SendFilter) -> Iterator
 
 
 def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
-    """A filter of sends as a WHERE clause and its parameters, its limit and its place left aside."""
+    """Return a filter of sends as a WHERE clause with its parameters, without its limit and cursor."""
     clauses: list[Clause] = []
     if chosen.refused is not None:
         clauses.append(("rejected = 1" if chosen.refused else "rejected = 0", []))
@@ -64,7 +64,7 @@ def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
         if wanted is not None:
             clauses.append((f"{column} = ?", [bindable(wanted)]))
     if chosen.failure_codes:
-        # A function of ours: not every SQLite that Python comes with can read JSON.
+        # Not every SQLite that Python comes with has JSON functions.
         codes = frozenset(map(str, chosen.failure_codes))
         connection.create_function("has_code", 1, lambda errors: bool(codes & _codes(errors)), deterministic=True)
         clauses.append(("errors IS NOT NULL AND has_code(errors)", []))
@@ -72,7 +72,7 @@ def sends_where(connection: sqlite3.Connection, chosen: SendFilter) -> Clause:
 
 
 def _codes(errors: str) -> set[str]:
-    """The codes of stored errors as texts; MongoDB's shell writes whole numbers as doubles."""
+    """Return the codes of stored errors as texts. MongoDB's shell writes whole numbers as doubles."""
     try:
         found = msgspec.json.decode(errors)
     except msgspec.DecodeError:
@@ -82,7 +82,7 @@ def _codes(errors: str) -> set[str]:
 
 
 def _behind_send(place: SendCursor) -> list[Clause]:
-    """What comes behind a place, in parts that each are in order in an index."""
+    """Return conditions for the rows behind a cursor, each of them ordered by an index."""
     key = bindable(place.key)
     if place.sent_at is None:
         return [("sent_at IS NULL AND key > ?", [key])]
@@ -91,7 +91,7 @@ def _behind_send(place: SendCursor) -> list[Clause]:
 
 
 def find_sends(connection: sqlite3.Connection, column: str, values: Sequence[Parameter]) -> dict[int, Send]:
-    """The stored sends whose ``id`` or ``key`` is among the values, by row number."""
+    """Return the stored sends whose ``id`` or ``key`` is among the values, by row id."""
     found: dict[int, Send] = {}
     for chunk in chunks(values):
         selected = connection.execute(
@@ -103,13 +103,13 @@ def find_sends(connection: sqlite3.Connection, column: str, values: Sequence[Par
 
 
 def write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance: str | None) -> WriteReport:
-    """Merge sends into the stored ones, and lend what they say to the messages that are stored already."""
+    """Merge sends into the stored ones, and set template and sender of messages that are stored already."""
     fresh: dict[str, Send] = {}
-    for told in sends:
+    for one in sends:
         send = msgspec.structs.replace(
-            told,
-            sent_at=None if told.sent_at is None else to_instant(to_milliseconds(told.sent_at)),
-            instance=instance if told.instance is None else told.instance,
+            one,
+            sent_at=None if one.sent_at is None else to_instant(to_milliseconds(one.sent_at)),
+            instance=instance if one.instance is None else one.instance,
         )
         fresh[send.key] = merge_sends(fresh[send.key], send) if send.key in fresh else send
     if not fresh:

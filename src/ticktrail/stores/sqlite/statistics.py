@@ -1,7 +1,7 @@
-"""Figures as SQL: one statement counts a question's groups, in the order of their keys, out of an index that covers it.
+"""Statistics in SQL: one statement counts the groups of a query, in the order of their keys, from a covering index.
 
-What messages are counted by stands in columns of their own (:mod:`ticktrail.messages.counts`): an index over
-expressions covers nothing before SQLite 3.41, nor does one over generated columns.
+Messages are counted by stored columns (:mod:`ticktrail.messages.counts`), because indexes over expressions and over
+generated columns are not covering before SQLite 3.41.
 """
 
 from __future__ import annotations

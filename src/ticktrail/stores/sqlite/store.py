@@ -1,8 +1,8 @@
-"""The embedded store: one SQLite file, any number of processes, no server.
+"""Embedded store: one SQLite file, any number of processes, no server.
 
-A write is one transaction that holds SQLite's write lock from its start: read what is stored of these messages,
-fold it with :mod:`ticktrail.messages.merge`, write what changed. What :meth:`SqliteStore.write` returned from is on
-disk. Keep the file on a disk of this machine: SQLite's locks do not hold on network shares.
+A write is one transaction that holds SQLite's write lock from its start: it reads the stored messages of the batch,
+merges them with :mod:`ticktrail.messages.merge`, and writes what changed. When :meth:`SqliteStore.write` returns, the
+batch is on disk. Keep the file on a local disk: SQLite's locks do not work on network shares.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ from ticktrail.stores.sqlite.writing import UNSTORABLE, write_apart, write_toget
 _Record = TypeVar("_Record", Message, Send)
 
 _UNKNOWN = -(2**63)
-"""Stands for NULL in an array of numbers; no time is that long ago."""
+"""Represents NULL in an array of numbers; no time is that long ago."""
 
 
 class SqliteStore:
-    """Messages and sends in a SQLite file; :class:`ticktrail.stores.Store` says what every method promises.
+    """Store in a SQLite file; :class:`ticktrail.stores.Store` documents every method.
 
-    One object belongs to one thread. A store in memory (``:memory:``, ``sqlite://``) lives as long as its object.
+    Use an object in one thread only. A store in memory (``:memory:``, ``sqlite://``) lives as long as its object.
 
     Raises:
-        ConfigurationError: the URL names no file, or a folder stands in its place.
+        ConfigurationError: the URL names no file, or a folder.
     """
 
     def __init__(self, url: str, options: StoreOptions) -> None:
@@ -65,7 +65,7 @@ class SqliteStore:
         self.alert_state = SqliteAlertState(self.database)
 
     def exists(self) -> bool:
-        """Whether the place holds a ledger already. Never creates anything."""
+        """Return True when the store exists already. Never creates anything."""
         with explained(self.location):
             return self.database.exists()
 
@@ -84,7 +84,7 @@ class SqliteStore:
     ) -> WriteReport:
         """Merge events and sends into what is stored, in one transaction.
 
-        When something cannot be stored, the transaction is taken back and made again message by message.
+        When something cannot be stored, the transaction is rolled back and repeated message by message.
         """
         at = to_instant(to_milliseconds(at))
         with explained(self.location):
@@ -99,7 +99,7 @@ class SqliteStore:
         return report + WriteReport(left_out=left_out)
 
     def get(self, message_ids: Collection[str]) -> dict[str, Message]:
-        """The stored messages among these ids, by id."""
+        """Return the stored messages among these ids, by id."""
         with explained(self.location):
             connection = self.database.reader()
             if connection is None:
@@ -113,10 +113,10 @@ class SqliteStore:
         return {name: to_document(message, self.timezone) for name, message in self.get(message_ids).items()}
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
-        """The messages a filter chooses, in its order.
+        """Return the messages that a filter chooses, in its order.
 
-        Which they are is settled at the start, at sixteen bytes a message; their content is read in portions. So a
-        slow consumer holds no transaction open (which would let the log grow) and misses nothing that moves.
+        Their row ids are read at the start, at sixteen bytes a message; their content is read in portions. So a slow
+        consumer keeps no transaction open (which would let the log grow) and misses no message that moves.
         """
         return MessagePage(
             chosen.order,
@@ -127,7 +127,7 @@ class SqliteStore:
         )
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
+        """Count the messages that a filter chooses, without its ``limit`` and ``after``."""
         with explained(self.location):
             connection = self.database.reader()
             return 0 if connection is None else count_messages(connection, chosen)
@@ -141,7 +141,7 @@ class SqliteStore:
         details: bool = False,
         across: Grouping | None = None,
     ) -> Iterator[Group]:
-        """Raw counts of the messages a filter chooses, by group."""
+        """Yield raw counts of the messages that a filter chooses, by group."""
         with explained(self.location):
             connection, zone = self.database.reader(), self.timezone
             yield from count_groups(
@@ -149,7 +149,7 @@ class SqliteStore:
             )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
-        """The send records a filter chooses, newest first, read in portions as :meth:`messages` are."""
+        """Yield the send records that a filter chooses, newest first, read in portions as :meth:`messages` are."""
         found = self._in_portions(
             lambda connection: send_numbers(connection, chosen),
             lambda connection, portion: find_sends(connection, "id", portion),
@@ -171,17 +171,17 @@ class SqliteStore:
             )
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
-        """What the messages a filter chooses have in common."""
+        """Count messages by what failures have in common."""
         with explained(self.location):
             yield from message_causes(self.database.reader(), chosen)
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
-        """What the attempts to send that a filter chooses have in common."""
+        """Count sends by what failures have in common."""
         with explained(self.location):
             yield from send_causes(self.database.reader(), chosen)
 
     def check(self) -> StoreState:
-        """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
+        """Check whether a sync could write."""
         return probe(self.database.path, self.location)
 
     def close(self) -> None:
@@ -201,9 +201,9 @@ class SqliteStore:
         choose: Callable[[sqlite3.Connection], Iterable[tuple[int, int | None]]],
         find: Callable[[sqlite3.Connection, Sequence[int]], dict[int, _Record]],
     ) -> Iterator[tuple[int | None, _Record]]:
-        """The records of the rows that ``choose`` numbers, in its order, each portion as it is at one moment.
+        """Yield the records of the row ids that ``choose`` returns, in its order, with their sort keys.
 
-        Beside each stands what ``choose`` sorted it by.
+        Each portion is read as it is at one moment.
         """
         numbers, keys = array("q"), array("q")
         with explained(self.location):
@@ -225,9 +225,9 @@ class SqliteStore:
                     yield None if key == _UNKNOWN else key, found[number]
 
     def _keep_log_small(self, connection: sqlite3.Connection) -> None:
-        """Empty a write-ahead log that grew too large; with a reader in the way, try again 64 MB later.
+        """Truncate a write-ahead log that grew too large; when a reader prevents it, try again 64 MB later.
 
-        The batch is stored by now, so nothing that fails here is the caller's concern.
+        The batch is stored already, so errors here are ignored.
         """
         if self.database.path is None:
             return

@@ -1,7 +1,6 @@
-"""One batch folded into a SQLite file: what is stored of its messages, the law, the rows that changed.
+"""Merge a batch into a SQLite file: read its stored messages, merge, and write the rows that changed.
 
-Everything here runs inside a transaction that holds SQLite's write lock, so reading first and writing then is
-sound.
+Everything here runs in a transaction that holds SQLite's write lock, so nothing changes between reading and writing.
 """
 
 from __future__ import annotations
@@ -47,11 +46,11 @@ UNSTORABLE = (
     sqlite3.InterfaceError,
     sqlite3.ProgrammingError,
 )
-"""What a value that SQLite cannot take raises: in folding, in encoding or in binding."""
+"""Errors of values that SQLite cannot store: in merging, encoding or binding."""
 
 
 class _Changes:
-    """Rows to write, gathered for one ``executemany`` each."""
+    """Rows to write, collected for one ``executemany`` each."""
 
     def __init__(self) -> None:
         self.new: list[Row] = []
@@ -62,7 +61,7 @@ class _Changes:
         self.scanned: list[Row] = []
 
     def change(self, number: int, stored: Message, merged: Message) -> None:
-        """Note what distinguishes a message from what is stored of it in row ``number``."""
+        """Add the rows in which a message differs from what is stored in row ``number``."""
         kept = set(map(id, stored.history))
         changed = [entry for entry in merged.history if id(entry) not in kept]
         if changed and any(entry.execution_id == RECEIVED for entry in stored.history):
@@ -78,7 +77,7 @@ class _Changes:
             self.attributes.append((*attributes_row(merged.attributes), number))
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Send every row to SQLite."""
+        """Write all rows."""
         for statement, changed in (
             (INSERT_MESSAGE, self.new),
             (UPDATE_STANDING, self.standings),
@@ -99,10 +98,10 @@ def write_together(
     at: datetime,
     instance: str | None,
 ) -> WriteReport:
-    """Fold a batch in a few statements.
+    """Merge a batch in a few statements.
 
     Raises:
-        one of UNSTORABLE: some value cannot be stored; the transaction has to be taken back.
+        one of UNSTORABLE: a value cannot be stored; the transaction must be rolled back.
     """
     report = write_sends(connection, sends, instance)
     return report + _write_messages(connection, gather(events, instance=instance), at)
@@ -116,7 +115,7 @@ def write_apart(
     at: datetime,
     instance: str | None,
 ) -> WriteReport:
-    """Fold a batch message by message, so that what cannot be stored costs itself only."""
+    """Merge a batch message by message, so that only those that cannot be stored are refused."""
     events_of: dict[str, list[StatusEvent]] = {}
     for event in events:
         events_of.setdefault(event.message_id, []).append(event)
@@ -138,14 +137,14 @@ def write_apart(
 
 
 Taken = tuple[int | None, Message | None, Message]
-"""The row of a stored message and what is stored, both None for a new one; and the message as it is to be."""
+"""Row id of a stored message and the stored message, both None for a new one; and the message to store."""
 
 
 def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None:
-    """Store whole messages with their own dates.
+    """Store messages with their own dates.
 
     Raises:
-        one of UNSTORABLE: some value cannot be stored.
+        one of UNSTORABLE: a value cannot be stored.
     """
     changes = _Changes()
     free = next_number(connection, "message")
@@ -208,7 +207,7 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a value was refused, in words that repeat nothing of the value."""
+    """Return why a value was refused, without repeating the value."""
     if isinstance(error, UnicodeError):
         return "a text in it holds half a surrogate pair, which is no character"
     if isinstance(error, OverflowError):

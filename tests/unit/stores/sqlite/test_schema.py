@@ -23,7 +23,7 @@ from ticktrail.stores.sqlite import rows as sqlite_rows
 from ticktrail.stores.sqlite import schema as sqlite_migrations
 from ticktrail.stores.sqlite import writing as sqlite_fold
 from ticktrail.stores.sqlite.connection import open_to_write
-from ticktrail.stores.sqlite.schema import LEDGER, MIGRATIONS, Migration, applied_number, migrate
+from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, MIGRATIONS, Migration, applied_number, migrate
 from ticktrail.stores.sqlite.store import SqliteStore
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))
@@ -47,7 +47,7 @@ def schema(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
 
 def ledger(connection: sqlite3.Connection) -> list[tuple[int, str]]:
     """The recorded steps."""
-    return connection.execute(f"SELECT number, name FROM {LEDGER} ORDER BY number").fetchall()  # noqa: S608
+    return connection.execute(f"SELECT number, name FROM {MIGRATION_TABLE} ORDER BY number").fetchall()  # noqa: S608
 
 
 def test_steps_are_numbered_from_one_without_gaps() -> None:

@@ -318,9 +318,9 @@ def test_a_full_disk_is_unavailable_and_costs_nothing(store: SqliteStore, path: 
 
 
 def test_a_read_only_file_is_refused(store: SqliteStore, path: Path) -> None:
-    """No right to write: the message says so and the remedy which rights it takes."""
+    """The error says so, and its remedy names the missing permissions."""
     writing(store).execute("PRAGMA query_only = 1")
-    fails(StoreRefusedError, lambda: store.write([sent(2)], at=AT), str(path), "read-only", "right to write")
+    fails(StoreRefusedError, lambda: store.write([sent(2)], at=AT), str(path), "read-only", "write permission")
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
