@@ -50,6 +50,17 @@ def test_sync_from_n8n_equals_the_independent_answer(ticktrail: Ticktrail, n8n: 
     }
 
 
+def test_workflows_are_called_by_their_names(ticktrail: Ticktrail, n8n: N8nServer) -> None:
+    """After a sync, statistics and single messages show the workflow's name, not only its id."""
+    more = {**settings(n8n), "TICKTRAIL_STORE": "a.sqlite"}
+    assert ticktrail("sync", **more).returncode == 0
+    table = ticktrail("stats", "--by", "workflow", **more).stdout
+    assert "WhatsApp statuses" in table
+    assert WORKFLOW not in table
+    (group,) = json.loads(ticktrail("stats", "--by", "workflow", "--format", "json", **more).stdout)["groups"]
+    assert (group["workflow"], group["label"]) == (WORKFLOW, "WhatsApp statuses")
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "said"),
     [

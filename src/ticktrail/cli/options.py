@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -191,14 +191,27 @@ def failure_codes(settings: Settings) -> Catalogue:
     return read_user_file(settings).failure_codes
 
 
-def print_message(found: Message, form: Format | None, settings: Settings) -> None:
-    """Print one message: with its timeline in a table, else as its document."""
+def print_message(
+    found: Message, form: Format | None, settings: Settings, workflows: Mapping[str, str] | None = None
+) -> None:
+    """Print one message: with its timeline in a table, else as its document.
+
+    Args:
+        workflows: names of workflows by id.
+    """
     from ticktrail.output.messages import write_message, write_messages
     from ticktrail.settings.user_file import read_user_file
 
     if form_of(form) == "table":
         file = read_user_file(settings)
-        write_message(found, settings.timezone, sys.stdout, file.failure_codes, file.campaign_key)
+        write_message(
+            found,
+            settings.timezone,
+            sys.stdout,
+            file.failure_codes,
+            campaign_key=file.campaign_key,
+            workflows=workflows,
+        )
     else:
         write_messages([found], form_of(form), settings.timezone, sys.stdout)
 

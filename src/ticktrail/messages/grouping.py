@@ -46,7 +46,7 @@ def folded(
 
     Args:
         campaign_key: the key of the campaign's name in labels that are JSON, see :func:`campaign_of`.
-        names: the user's own names of sending numbers, by phone number id or number.
+        names: names of sending numbers, by phone number id or number, or of workflows, by id.
     """
     if by in TIMES:
         return _times(groups, by, zone)
@@ -59,6 +59,8 @@ def folded(
             msgspec.structs.replace(group, label=own_name(names, str(group.key), group.label) or group.label)
             for group in groups
         )
+    if by in {Grouping.WORKFLOW, Grouping.SENDER} and names:
+        return (msgspec.structs.replace(group, label=names.get(str(group.key), group.label)) for group in groups)
     return iter(groups)
 
 

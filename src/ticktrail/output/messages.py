@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
@@ -27,7 +27,7 @@ from ticktrail.messages.failure_text import (
     retry_text,
     short_reason,
 )
-from ticktrail.messages.model import FAILED, HistoryEntry, Message
+from ticktrail.messages.model import FAILED, HistoryEntry, Message, SentBy
 from ticktrail.output.documents import _json_value, can_show, write_documents
 from ticktrail.output.terminal import console, facts_grid, tick
 from ticktrail.text.sanitizing import one_line
@@ -260,6 +260,7 @@ def write_message(
     stream: TextIO,
     catalogue: Catalogue | None = None,
     campaign_key: str | None = None,
+    workflows: Mapping[str, str] | None = None,
 ) -> None:
     """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
     catalogue = catalogue or packaged()
@@ -275,14 +276,25 @@ def write_message(
                 "from": known.display_phone_number or known.phone_number_id,
                 "template": " ".join(filter(None, (template.name, template.language))) if template else None,
                 "campaign": campaign_of(known.callback_data, campaign_key),
-                "workflow": message.state.workflow_id or None,
-                "sent by": f"{sender.node} (execution {sender.execution_id})" if sender else None,
+                "workflow": _workflow(message.state.workflow_id, workflows),
+                "sent by": _sender(sender, workflows) if sender else None,
                 "n8n": known.instance,
             }
         )
     )
     out.print()
     out.print(_timeline_table(message, zone, stream, catalogue))
+
+
+def _sender(sender: SentBy, names: Mapping[str, str] | None) -> str:
+    workflow = _workflow(sender.workflow_id, names)
+    return f"{sender.node} of {workflow}, execution {sender.execution_id}"
+
+
+def _workflow(workflow_id: str | None, names: Mapping[str, str] | None) -> str | None:
+    """Return a workflow's name with its id, or the id alone."""
+    name = (names or {}).get(workflow_id or "")
+    return f"{name} ({workflow_id})" if name else workflow_id or None
 
 
 def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:

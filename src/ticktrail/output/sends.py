@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, TextIO
 
@@ -19,6 +19,9 @@ from ticktrail.output.documents import write_documents
 from ticktrail.output.messages import harmless
 from ticktrail.output.terminal import console
 from ticktrail.text.formatting import date_time
+from ticktrail.text.sanitizing import one_line
+
+_NO_NAMES: Mapping[str, str] = {}
 
 SEND_COLUMNS = (
     "sentAt",
@@ -39,8 +42,19 @@ SEND_COLUMNS = (
 )
 
 
-def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, *, catalogue: Catalogue) -> int:
+def write_sends(
+    sends: Iterable[Send],
+    form: str,
+    zone: tzinfo,
+    stream: TextIO,
+    *,
+    catalogue: Catalogue,
+    workflows: Mapping[str, str] = _NO_NAMES,
+) -> int:
     """Write sends in one of :data:`ticktrail.output.messages.FORMATS`; all but tables as they come, in flat memory.
+
+    Args:
+        workflows: names of workflows by id, for tables.
 
     Returns:
         how many were written.
@@ -48,7 +62,7 @@ def write_sends(sends: Iterable[Send], form: str, zone: tzinfo, stream: TextIO, 
     counter = itertools.count()
     counted = (send for send, _ in zip(sends, counter, strict=False))
     if form == "table":
-        _write_table(counted, zone, stream, catalogue)
+        _write_table(counted, zone, stream, catalogue, workflows)
     elif form == "csv":
         writer = csv.DictWriter(stream, SEND_COLUMNS, lineterminator="\n")
         writer.writeheader()
@@ -86,7 +100,9 @@ def flat_send(document: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> None:
+def _write_table(
+    sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue: Catalogue, workflows: Mapping[str, str]
+) -> None:
     shown = list(sends)
     if not shown:
         return
@@ -102,7 +118,8 @@ def _write_table(sends: Iterator[Send], zone: tzinfo, stream: TextIO, catalogue:
     for send in shown:
         template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
         # Without the node where there is something to explain: the line is long enough.
-        sender = (send.sent_by.workflow_id,) if reasons else (send.sent_by.workflow_id, send.sent_by.node)
+        workflow = one_line(workflows.get(send.sent_by.workflow_id, send.sent_by.workflow_id), 60)
+        sender = (workflow,) if reasons else (workflow, send.sent_by.node)
         cells = [
             Text(send.conversation_id or send.input or "unknown"),
             Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),

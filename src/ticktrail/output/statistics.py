@@ -272,7 +272,7 @@ class _Writer:
         text = key
         if by is Grouping.ERROR and label:
             text = f"{key}  {label}"
-        elif by is Grouping.NUMBER and label:
+        elif by in {Grouping.NUMBER, Grouping.WORKFLOW, Grouping.SENDER} and label:
             text = label
         return Text(text, no_wrap=True, overflow="ellipsis" if not self._plain else "crop")
 

@@ -40,7 +40,7 @@ def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
         lines.append(_line("Holds", content + (f"; newest status {newest}" if newest else "")))
         lines.append(_line("Last sync", _last_sync(known, found.now, zone)))
         missing = [
-            f"{sentence} (workflow {one.workflow_id})"
+            f"{sentence} (workflow {one.facts.workflow_name or one.workflow_id})"
             for one in known.workflows
             for sentence in workflow_sentences(one)
         ]

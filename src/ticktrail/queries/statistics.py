@@ -17,6 +17,7 @@ from ticktrail.messages.grouping import WITH_DETAILS, Chosen
 from ticktrail.queries import hints
 from ticktrail.queries.completeness import missing_data, read_completeness, statuses_never_passed
 from ticktrail.queries.periods import Period
+from ticktrail.queries.workflow_names import workflow_names
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
@@ -140,8 +141,8 @@ def iterate_groups(
     sends = None if change_only or by is Grouping.ERROR else matching_sends(chosen)
     if sends is not None:
         counted = grouping.with_sends(counted, store.unconfirmed(sends, by, overdue_before=overdue_before(now)))
-    names, key = user_file.numbers, user_file.campaign_key
-    return grouping.folded(counted, by, zone=store.timezone, campaign_key=key, names=names)
+    names = workflow_names(store) if by in {Grouping.WORKFLOW, Grouping.SENDER} else user_file.numbers
+    return grouping.folded(counted, by, zone=store.timezone, campaign_key=user_file.campaign_key, names=names)
 
 
 def sparklines(

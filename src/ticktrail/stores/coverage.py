@@ -126,6 +126,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         gaps: the newest hundred.
         lost: the newest hundred.
         not_read: executions that were not read, counted by reason and provider.
+        workflow_name: the workflow's name in n8n, as its last processed executions have it.
     """
 
     newest_id: int | None = None
@@ -144,6 +145,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
     not_read: tuple[NotRead, ...] = ()
+    workflow_name: str | None = None
 
 
 class Block(msgspec.Struct, frozen=True):

@@ -198,6 +198,14 @@ def with_losses(facts: Facts, *, gaps: Collection[Gap] = (), lost: Collection[Lo
     )
 
 
+class _NamedWorkflow(msgspec.Struct, frozen=True):
+    name: str | None = None
+
+
+class _NamedExecution(msgspec.Struct, frozen=True):
+    workflow: _NamedWorkflow | None = msgspec.field(default=None, name="workflowData")
+
+
 def with_not_read(facts: Facts, extractions: Iterable[Extraction], *, now: datetime) -> Facts:
     """Return the facts with more executions that were not read, by reason and provider; the same object for none."""
     counts = {(one.reason, one.provider): one for one in facts.not_read}
@@ -216,6 +224,16 @@ def with_not_read(facts: Facts, extractions: Iterable[Extraction], *, now: datet
         )
     not_read = tuple(counts.values())
     return facts if not_read == facts.not_read else msgspec.structs.replace(facts, not_read=not_read)
+
+
+def with_workflow_name(facts: Facts, execution: bytes) -> Facts:
+    """Return the facts with the workflow's name as an execution has it; the same object for no other name."""
+    try:
+        workflow = msgspec.json.decode(execution, type=_NamedExecution).workflow
+    except (msgspec.DecodeError, UnicodeError):
+        return facts
+    name = workflow.name if workflow is not None else None
+    return facts if not name or name == facts.workflow_name else msgspec.structs.replace(facts, workflow_name=name)
 
 
 def retention(facts: Facts, now: datetime) -> timedelta | None:

@@ -40,6 +40,7 @@ from ticktrail.sync.decisions import (
     scan_depth,
     with_losses,
     with_not_read,
+    with_workflow_name,
 )
 from ticktrail.sync.execution_list import ExecutionListScan, Executions, RebuiltError, listed_execution
 from ticktrail.sync.ingest import message_ids
@@ -248,6 +249,8 @@ class _Run:
             pending.append(pending_withheld(listed, known, reason=reason, now=now))
         self._processed += len(processed)
         facts = with_not_read(self._coverage.facts, not_read, now=now)
+        if texts:
+            facts = with_workflow_name(facts, texts[0][1])
         # Where the store left out everything (erased people, too old), it may stay empty without having been emptied.
         if stored and not facts.holds_statuses:
             facts = msgspec.structs.replace(facts, holds_statuses=True)

@@ -23,6 +23,7 @@ from ticktrail.sync.decisions import (
     scan_depth,
     should_fetch,
     with_losses,
+    with_workflow_name,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -235,3 +236,23 @@ def test_the_newest_hundred_gaps_and_lost_executions_are_remembered() -> None:
 def test_retention_is_measured_from_the_oldest_execution(oldest: str | None, kept: timedelta | None) -> None:
     """None where it cannot be known; never less than nothing."""
     assert retention(Facts(oldest_started_at=oldest), NOW) == kept
+
+
+@pytest.mark.parametrize(
+    ("execution", "name"),
+    [
+        (b'{"id": "1", "workflowData": {"name": "Statuses", "nodes": []}}', "Statuses"),
+        (b'{"id": "1", "workflowData": {"name": ""}}', "Before"),
+        (b'{"id": "1", "workflowData": null}', "Before"),
+        (b'{"id": "1", "workflowData": "[{\\"name\\": 1}]"}', "Before"),
+        (b'{"id": "1"}', "Before"),
+        (b"{", "Before"),
+        (b'{"workflowData": {"name": "\xff"}}', "Before"),
+    ],
+)
+def test_the_name_of_a_workflow_is_that_of_its_executions(execution: bytes, name: str) -> None:
+    """A name that is missing or damaged leaves the known one, and the same facts."""
+    before = Facts(workflow_name="Before")
+    after = with_workflow_name(before, execution)
+    assert after.workflow_name == name
+    assert (after is before) == (name == "Before")

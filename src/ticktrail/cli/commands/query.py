@@ -93,9 +93,12 @@ def message(
     form: FormatOption = None,
 ) -> None:
     """Show one message: timeline, reason, advice."""
+    from ticktrail.queries.workflow_names import workflow_names
+
     settings = read_settings(store)
     with existing_store(settings) as opened:
-        print_message(_find(opened, message_id.strip().lstrip("…")), form, settings)
+        found = _find(opened, message_id.strip().lstrip("…"))
+        print_message(found, form, settings, workflow_names(opened))
 
 
 @app.command()
@@ -105,6 +108,7 @@ def sends(*, choose: ChooseSends, store: StoreOption = None, form: FormatOption 
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
+    from ticktrail.queries.workflow_names import workflow_names
     from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
@@ -121,7 +125,14 @@ def sends(*, choose: ChooseSends, store: StoreOption = None, form: FormatOption 
             return send
 
         page = map(remember, itertools.islice(found, limit))
-        shown = write_sends(page, printed_as, settings.timezone, sys.stdout, catalogue=failure_codes(settings))
+        shown = write_sends(
+            page,
+            printed_as,
+            settings.timezone,
+            sys.stdout,
+            catalogue=failure_codes(settings),
+            workflows=workflow_names(opened),
+        )
         sys.stdout.flush()
         if printed_as == "table":
             say(f"{plural(shown, 'send') if shown else 'No sends match'}, in {opened.location}")
