@@ -17,7 +17,7 @@ from ticktrail.queries.completeness import (
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.results import StoreState
-from ticktrail.text.formatting import long_duration, plural
+from ticktrail.text.formatting import long_duration, plural, size_text
 
 _LITTLE_BYTES = 200_000_000
 _LATELY = timedelta(days=7)
@@ -96,7 +96,7 @@ def _check(state: StoreState, location: str) -> list[Finding]:
             _finding(
                 "disk",
                 Severity.WARNING,
-                f"The disk of {location} has only {state.free_bytes // 1_000_000:,} MB left.",
+                f"The disk of {location} has only {size_text(state.free_bytes)} left.",
                 "Free some space: no status can be stored on a full disk.",
             )
         )

@@ -13,6 +13,7 @@ from ticktrail.health.checks import Finding, Severity
 from ticktrail.output.documents import can_show
 from ticktrail.output.terminal import console
 from ticktrail.text.formatting import plural
+from ticktrail.text.sanitizing import one_line
 
 _MARKS = {Severity.OK: "✓", Severity.WARNING: "!", Severity.FAULT: "✗", Severity.UNKNOWN: "?"}
 _ASCII_MARKS = {Severity.OK: "v", Severity.WARNING: "!", Severity.FAULT: "x", Severity.UNKNOWN: "?"}
@@ -20,6 +21,7 @@ _STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.FAULT: "bo
 _IN_ASCII = str.maketrans({"→": "->", "…": "...", "–": "-", "“": '"', "”": '"', "’": "'"})  # noqa: RUF001
 
 _NARROWEST = 40
+_LONGEST = 2_000
 
 
 def headline(findings: Sequence[Finding]) -> str:
@@ -74,5 +76,5 @@ def to_report(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _shown(text: str, *, fancy: bool) -> str:
     """Replace control characters, which a server may have sent, and characters that the stream cannot show."""
-    text = "".join(character if character.isprintable() else " " for character in text)
+    text = one_line(text, _LONGEST)
     return text if fancy else text.translate(_IN_ASCII)

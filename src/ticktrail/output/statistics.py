@@ -25,6 +25,7 @@ from ticktrail.output.terminal import console
 from ticktrail.queries import hints as teaching
 from ticktrail.queries.statistics import Statistics
 from ticktrail.text.formatting import date_time, plural, short_duration
+from ticktrail.text.sanitizing import one_line
 
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
@@ -266,7 +267,7 @@ class _Writer:
 
     def _name(self, group: Group, by: Grouping, twice: AbstractSet[str]) -> Text:
         """Return the name of a group; two hours of one name (``twice``) have their offsets from UTC."""
-        key, label = _printable(str(group.key)), _printable(group.label or "")
+        key, label = one_line(str(group.key)), one_line(group.label or "")
         if by is Grouping.HOUR:
             key = (key if key[:16] in twice else key[:16]).replace("T", " ")
         text = key
@@ -323,13 +324,8 @@ def _billing(counts: Counts) -> str:
             told.append(f"{unknown:,} without pricing")
             continue
         beside = ", ".join(f"{count:,} {word}" for count, word in ((free, "free"), (unknown, "unknown")) if count)
-        told.append(f"{_printable(category or 'no category')} {paid:,}" + (f" ({beside})" if beside else ""))
+        told.append(f"{one_line(category or 'no category')} {paid:,}" + (f" ({beside})" if beside else ""))
     return " · ".join(told) + ", of messages that arrived"
-
-
-def _printable(text: str) -> str:
-    """Replace characters that would move the cursor, turn the writing direction or break the line."""
-    return "".join(character if character.isprintable() else "·" for character in text)
 
 
 def _moment(timestamp: int | None, zone: tzinfo) -> str | None:
