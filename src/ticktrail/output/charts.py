@@ -1,4 +1,4 @@
-"""Bars and sparklines out of characters, in block elements or in ASCII. Pure."""
+"""Bars and sparklines made of characters, in block elements or ASCII. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ASCII_HEIGHTS = "._-=+*#"
 
 
 def bar(share: float, width: int, *, blocks: bool) -> str:
-    """A bar as long as a share (0 to 1) of a width in characters; whatever is more than nothing shows."""
+    """Return a bar for a share (0 to 1) of a width in characters; a share above 0 is always visible."""
     share = min(max(share, 0.0), 1.0)
     if not blocks:
         return "#" * (max(1, round(share * width)) if share else 0)
@@ -19,7 +19,7 @@ def bar(share: float, width: int, *, blocks: bool) -> str:
 
 
 def sparkline(values: Sequence[float | None], *, blocks: bool) -> str:
-    """One character a value, as high as it is beside the greatest; a space for None and for nothing at all."""
+    """Return one character for each value, its height relative to the greatest; a space for None and 0."""
     greatest = max((value for value in values if value is not None), default=0) or 1
     heights = _HEIGHTS if blocks else _ASCII_HEIGHTS
     return "".join(
@@ -29,7 +29,7 @@ def sparkline(values: Sequence[float | None], *, blocks: bool) -> str:
 
 
 def parts(counts: Sequence[int], width: int) -> list[int]:
-    """How many of a width's characters each part of a whole gets: their sum is the width, no part vanishes."""
+    """Divide a width in characters among the parts of a whole; every part above 0 gets at least one."""
     whole = sum(counts)
     if not whole:
         return [0 for _ in counts]
@@ -40,7 +40,7 @@ def parts(counts: Sequence[int], width: int) -> list[int]:
 
 
 def thinned(values: Sequence[float | None], width: int) -> list[float | None]:
-    """At most so many values: neighbours are added up, None only where all of them are."""
+    """Return at most so many values: neighbours are added; None where all of them are None."""
     each = -(-len(values) // width) if values else 1
     found: list[float | None] = []
     for start in range(0, len(values), each):

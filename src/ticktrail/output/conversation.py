@@ -1,4 +1,4 @@
-"""A conversation on the screen, with ticks beside what was sent; and as documents for programs."""
+"""Write a conversation: a screen with ticks for people, documents for programs."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _write_table(
 
 
 def turn_document(turn: Turn, zone: tzinfo) -> dict[str, Any]:
-    """A turn for programs."""
+    """Return a turn for programs."""
     state = None if turn.message is None else turn.message.state
     latest = None if state is None else state.latest_timestamp
     values = (
@@ -93,5 +93,5 @@ def turn_document(turn: Turn, zone: tzinfo) -> dict[str, Any]:
 
 
 def _cell(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet reads as a formula."""
     return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

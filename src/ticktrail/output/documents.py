@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 
 def can_show(stream: TextIO, text: str) -> bool:
-    """Whether a stream's encoding has these characters."""
+    """Return True when a stream's encoding has these characters."""
     try:
         text.encode(getattr(stream, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
@@ -18,7 +18,7 @@ def can_show(stream: TextIO, text: str) -> bool:
 
 
 def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """A document as JSON, dates as ISO 8601 with offset."""
+    """Return a document as JSON, dates as ISO 8601 with offset."""
     return json.dumps(document, default=_json_value, ensure_ascii=ascii_only, indent=indent)
 
 

@@ -33,7 +33,7 @@ def write_codes(entries: Iterable[FailureCode], form: str, stream: TextIO) -> No
 
 
 def write_code(entry: FailureCode, stream: TextIO) -> None:
-    """One failure code for people: what it means, what to do, whom it concerns, whether to send again."""
+    """Write one failure code for people: meaning, advice, scope, and whether to send again."""
     out = console(stream)
     out.print(Text.assemble((entry.label, "bold red"), "  ", (entry.title, "bold")))
     out.print(
@@ -52,7 +52,7 @@ def write_code(entry: FailureCode, stream: TextIO) -> None:
 
 
 def code_document(entry: FailureCode) -> dict[str, Any]:
-    """A failure code as programs get it: ``wait`` only where there is one, ``last`` only for a family."""
+    """Return a failure code for programs: ``wait`` only where there is one, ``last`` only for a family."""
     return {
         "code": entry.code,
         "last": entry.last,

@@ -1,7 +1,7 @@
-"""Documents into a file for a spreadsheet or a program: CSV, JSON Lines, XLSX.
+"""Write documents to a file: CSV, JSON Lines or XLSX.
 
-The file appears whole or not at all: it is written beside its place under another name, then moved there. Only its
-owner may read it. Nothing that is there already is replaced unless that was asked for.
+The file appears whole or not at all: it is written under another name, then moved. Only its owner may read it. An
+existing file is replaced only when that was asked for.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NO_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 class Table(msgspec.Struct, frozen=True, kw_only=True):
-    """How documents lie in a spreadsheet.
+    """Layout of documents in a spreadsheet.
 
     Attributes:
         name: of its sheets.
@@ -64,7 +64,7 @@ UNCONFIRMED = Table(name="without status", columns=SEND_COLUMNS, row=flat_send)
 
 
 def format_of(path: Path, named: str | None = None) -> str:
-    """One of :data:`FORMATS`: the one named, else the one that the file's ending means.
+    """Return one of :data:`FORMATS`: the named format, else the format of the file's ending.
 
     Raises:
         ConfigurationError: neither is a format.
@@ -152,7 +152,7 @@ def _in_the_way(path: Path) -> ConfigurationError:
 
 @contextlib.contextmanager
 def _moved_when_done(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
-    """A file to write to that takes the path's place at the end, and is gone when the block fails."""
+    """Open a file that replaces the path at the end, and is removed when the block fails."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.", suffix=".part")
     beside = Path(name)
     try:
@@ -169,7 +169,7 @@ def _moved_when_done(path: Path, *, force: bool) -> Iterator[IO[bytes]]:
 
 
 def _move_where_nothing_is(beside: Path, path: Path) -> None:
-    """Move a file without replacing one that somebody made meanwhile."""
+    """Move a file without replacing one that was created in the meantime."""
     try:
         os.link(beside, path)
     except FileExistsError:
@@ -182,7 +182,7 @@ def _move_where_nothing_is(beside: Path, path: Path) -> None:
 
 
 def _write_csv(documents: Iterable[dict[str, Any]], stream: IO[bytes], table: Table) -> int:
-    """As Excel wants it: UTF-8 with the mark that says so, lines ended as on Windows, nothing a formula."""
+    """Write CSV for Excel: UTF-8 with a byte order mark, Windows line ends, no formulas."""
     count = 0
     with _text(stream, "utf-8-sig") as text:
         writer = csv.DictWriter(text, table.columns, extrasaction="ignore", lineterminator="\r\n")
@@ -218,7 +218,7 @@ def _write_sheets(tables: Sequence[Sheet], stream: IO[bytes], sheet_rows: int) -
         except XlsxFileError as error:
             raise _cause(error) from None
         except BaseException:
-            # They stay open until the workbook is closed, which would write what is not wanted any more.
+            # They stay open until the workbook is closed, and closing it would write the unwanted rest.
             for sheet in workbook.worksheets():
                 sheet.row_data_fh.close()
             raise
@@ -226,10 +226,10 @@ def _write_sheets(tables: Sequence[Sheet], stream: IO[bytes], sheet_rows: int) -
 
 
 class _FailingOnce:
-    """A stream that swallows everything after its first failure.
+    """A stream that ignores everything after its first failure.
 
-    The zip archive that a workbook is tries to end itself once more when it is forgotten, and would complain on
-    stderr of a disk that is still full.
+    A workbook's zip archive tries to finish once more when it is garbage collected, and would print an error about a
+    disk that is still full.
     """
 
     def __init__(self, stream: IO[bytes]) -> None:
@@ -300,7 +300,7 @@ def _new_sheet(workbook: Any, number: int, table: Table, bold: Any) -> Any:
 
 
 def _cell(value: object) -> str:
-    """A value as a text that fits into a cell."""
+    """Return a value as a text that fits into a cell."""
     text = "" if value is None else _NO_XML.sub("\ufffd", str(value))
     if len(text) * 2 > _CELL_CHARACTERS:
         cut = text.encode("utf-16-le")[: (_CELL_CHARACTERS - 1) * 2]
@@ -310,7 +310,7 @@ def _cell(value: object) -> str:
 
 @contextlib.contextmanager
 def _text(stream: IO[bytes], encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The stream as text; it stays open afterwards. Half characters become question marks."""
+    """Open the stream as text; it stays open afterwards. Lone surrogates become question marks."""
     text = io.TextIOWrapper(stream, encoding=encoding, errors="replace", newline="")
     try:
         yield text

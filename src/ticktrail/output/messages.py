@@ -100,7 +100,7 @@ def write_messages(
 
 
 class _Counted:
-    """An iterable that knows how far it got."""
+    """An iterable that counts what it yielded."""
 
     def __init__(self, messages: Iterable[Message]) -> None:
         self.count = 0
@@ -120,7 +120,7 @@ def _write_csv(messages: Iterable[Message], zone: tzinfo, stream: TextIO) -> Non
 
 
 def flat(document: dict[str, Any]) -> dict[str, Any]:
-    """A message's document as :data:`CSV_COLUMNS` have it, and more; dates as ISO 8601 with offset."""
+    """Return a message's document by :data:`CSV_COLUMNS`, and more; dates as ISO 8601 with offset."""
     failure = document.get("failure") or {}
     template = document.get("template") or {}
     return {
@@ -135,12 +135,12 @@ def flat(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def csv_row(document: dict[str, Any]) -> dict[str, Any]:
-    """As :func:`flat`, with nothing that a spreadsheet would take for a formula."""
+    """Return the same as :func:`flat`, without anything that a spreadsheet reads as a formula."""
     return {name: harmless(value) for name, value in flat(document).items()}
 
 
 def harmless(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet reads as a formula."""
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
         return "'" + value
     return value
@@ -203,7 +203,7 @@ def _width(rows: list[_Row], columns: int) -> int:
 
 
 def _status(message: Message, zone: tzinfo, stream: TextIO) -> Text:
-    """The latest status and, where it is later than the time sent, its time; the day only where it is another."""
+    """Return the latest status and its time where it is later than the time sent; the date only if it differs."""
     state = message.state
     sent, latest = (format_timestamp(one, zone) or "" for one in (message_time(state), state.latest_timestamp))
     when = "" if latest == sent else f" {latest[11:] if latest[:10] == sent[:10] else latest[5:]}"
@@ -211,7 +211,7 @@ def _status(message: Message, zone: tzinfo, stream: TextIO) -> Text:
 
 
 def _ending(message_id: str, width: int) -> str:
-    """A message id, or the ending that fits; ``ticktrail message`` accepts an ending."""
+    """Return a message id, or an ending that fits; ``ticktrail message`` accepts an ending."""
     return message_id if len(message_id) <= width else f"…{message_id[1 - width :]}"
 
 
@@ -220,7 +220,7 @@ def _one_line(text: str) -> Text:
 
 
 def remark(message: Message, catalogue: Catalogue, campaign_key: str | None) -> str:
-    """What one should know of a message beside its status, in a few words."""
+    """Return remarks on a message, in a few words."""
     state = message.state
     parts: list[str] = []
     if state.latest_status in FAILED:
@@ -239,7 +239,7 @@ def remark(message: Message, catalogue: Catalogue, campaign_key: str | None) -> 
 
 
 def sentence(message: Message, zone: tzinfo, catalogue: Catalogue) -> str:
-    """Where a message stands, as one would say it: ``Delivered 2026-11-22 14:03, not read yet``."""
+    """Return the state of a message in words: ``Delivered 2026-11-22 14:03, not read yet``."""
     state = message.state
     when = format_timestamp(state.latest_timestamp, zone) or "at an unknown time"
     status = one_line(state.latest_status, 40)
@@ -262,7 +262,7 @@ def write_message(
     campaign_key: str | None = None,
     workflows: Mapping[str, str] | None = None,
 ) -> None:
-    """One message for people: where it stands, why it failed and what to do, whose it is, and its timeline."""
+    """Write one message for people: its state, why it failed and what to do, its fields and its timeline."""
     catalogue = catalogue or packaged()
     out = console(stream)
     known, template, sender = message.attributes, message.template, message.sent_by
@@ -298,7 +298,7 @@ def _workflow(workflow_id: str | None, names: Mapping[str, str] | None) -> str |
 
 
 def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
-    """The facts about a failure: what WhatsApp said of it, what to do, whether to send again."""
+    """Return the facts about a failure: what WhatsApp reported, what to do, whether to send again."""
     state = message.state
     if state.latest_status in FAILED:
         entry = catalogue.lookup(state.failure.code if state.failure else None)
@@ -313,7 +313,7 @@ def _why(message: Message, catalogue: Catalogue) -> dict[str, str | None]:
 
 
 def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: Catalogue) -> Table:
-    """The history with repeated statuses shown once, each failure with its reason, and advice nobody read above."""
+    """Return the history: repeated statuses once, failures with their reasons, and advice that is not shown above."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for column in ("time", "status", "who", "seen"):
         table.add_column(column, no_wrap=True)

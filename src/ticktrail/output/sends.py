@@ -1,4 +1,4 @@
-"""Sends → text: what was accepted, what Meta refused and why; a table for people, documents and CSV for programs."""
+"""Write sends, accepted and refused: a table for people, documents and CSV for programs."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def write_sends(
 
 
 def why_refused(send: Send, catalogue: Catalogue) -> str:
-    """Why Meta refused a send: code and title as the catalogue has them, and what Meta said beyond, of each error."""
+    """Return why Meta refused a send: code and title of the catalogue, and Meta's details, for each error."""
     failures = map(read_failure, send.errors or ())
     return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), reported_details(one)))) for one in failures)
 
 
 def flat_send(document: dict[str, Any]) -> dict[str, Any]:
-    """A send's document as :data:`SEND_COLUMNS` have it; its date as ISO 8601 with offset."""
+    """Return a send's document by :data:`SEND_COLUMNS`; its date as ISO 8601 with offset."""
     error = document["errors"][0] if document.get("errors") else {}
     template, sender, sent_at = document.get("template") or {}, document["sentBy"], document.get("sentAt")
     return {

@@ -1,4 +1,4 @@
-"""The answer of ``ticktrail status`` as lines for people and as a document for programs."""
+"""Write ``ticktrail status``: lines for people and a document for programs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LABEL_WIDTH = 11
 
 
 class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``ticktrail status`` found.
+    """Contents of ``ticktrail status``.
 
     Attributes:
         known: the completeness record of the store.

@@ -30,13 +30,13 @@ _STYLES = {
 
 
 def console(stream: TextIO) -> Console:
-    """A console for a stream: colours on a terminal, the terminal's width, 100 columns when there is none."""
+    """Return a console for a stream: colours and width of the terminal, 100 columns without one."""
     width = None if stream.isatty() else shutil.get_terminal_size((100, 24)).columns
     return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
 
 
 def tick(status: str, stream: TextIO) -> Text:
-    """A status as WhatsApp draws it, with the word beside it, for the colour is not all there is to tell them apart."""
+    """Return a status as WhatsApp draws it, with its word, because colour alone is not enough."""
     ticks = _TICKS if can_show(stream, "✓✗") else _ASCII_TICKS
     sign = ticks.get(status, "·" if ticks is _TICKS else "-")
     return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
