@@ -62,6 +62,6 @@ def test_wrong_ways_in(n8n: N8n, tmp_path: Path) -> None:
     assert needing(look(n8n, tmp_path, "NotThereAtAll000")) == {"workflow": Severity.FAULT}
     found = look(n8n, tmp_path, workflow_id, N8N_API_PREFIX="/rest-api/v1")
     assert needing(found) == {"n8n": Severity.FAULT}
-    assert "Take N8N_API_PREFIX out" in found["n8n"].remedy
+    assert "Remove N8N_API_PREFIX" in found["n8n"].remedy
     found = look(n8n, tmp_path, workflow_id, N8N_BASE_URL=f"{n8n.base_url}/automation")
     assert f"Set N8N_BASE_URL={n8n.base_url}" in found["n8n"].remedy
