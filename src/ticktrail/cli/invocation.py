@@ -9,7 +9,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-_COMMAND = re.compile(r"(?<![\w./\\-])ticktrail (?=[a-z-])")
+_COMMAND = re.compile(r"(?<![\w./\\-])(?<!-m )ticktrail (?=[a-z-])")
 
 
 @cache

@@ -43,7 +43,8 @@ def test_in_a_checkout_the_path_is_typed(tmp_path: Path, monkeypatch: pytest.Mon
     assert invocation.as_typed("Type: ticktrail sync, then ticktrail doctor.") == (
         "Type: .venv/bin/ticktrail sync, then .venv/bin/ticktrail doctor."
     )
-    assert invocation.as_typed("See ticktrail.toml and /a/ticktrail sync") == "See ticktrail.toml and /a/ticktrail sync"
+    for kept in ("See ticktrail.toml", "/a/ticktrail sync", "python -m ticktrail sync", "Ticktrail reads"):
+        assert invocation.as_typed(kept) == kept
 
 
 def test_without_a_program_python_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,18 +89,18 @@ def report(
     if notify:
         _need_channels(own, settings)
     now = datetime.now(UTC)
-    asked = period_of(period, now, settings.timezone)
+    chosen = period_of(period, now, settings.timezone)
     with existing_store(settings) as opened:
-        found = read_report(settings, own, opened, asked, now)
+        found = read_report(settings, own, opened, chosen, now)
     lines = report_lines(found, own.user_file.failure_codes)
     document = daily_report_document(found, lines)
     if form is ReportFormat.json:
         print(to_json(document, indent=2))
     else:
-        write_lines(f"{asked.title} ({settings.timezone.key})", lines, sys.stdout)
+        write_lines(f"{chosen.title} ({settings.timezone.key})", lines, sys.stdout)
     if notify:
         label = f"[{settings.instance}] " if settings.instance else ""
-        results = send_report(own, f"{label}{asked.title}", lines, document, f"report-{period}-{asked.since}")
+        results = send_report(own, f"{label}{chosen.title}", lines, document, f"report-{period}-{chosen.since}")
         if not _say_results(results, "sent to"):
             raise typer.Exit(1)
 

@@ -235,12 +235,12 @@ def backup(
         print(as_typed(f"To use it: ticktrail messages --store {quoted(str(file))}"))
 
 
-def _inventory_text(found: Inventory, asked: Sequence[str], store: Store) -> list[str]:
+def _inventory_text(found: Inventory, given: Sequence[str], store: Store) -> list[str]:
     from ticktrail.text.formatting import plural
     from ticktrail.text.sanitizing import one_line
 
     name = one_line(found.names[0], 60)
-    others = [one_line(other, 60) for other in found.names if other not in asked]
+    others = [one_line(other, 60) for other in found.names if other not in given]
     also = f" (also known as {', '.join(others)})" if others else ""
     if not found.any:
         return [f"{store.location} holds nothing about {name}{also}, who was forgotten before."]
