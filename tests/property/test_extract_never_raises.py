@@ -1,4 +1,4 @@
-"""Whatever n8n, a provider, a user or an attacker puts into an execution: reading it raises nothing and stays true.
+"""Extraction raises nothing and stays correct, whatever n8n, a provider, a user or an attacker puts into an execution.
 
 The executions are arbitrary JSON, arbitrary bytes, and above all the recordings of a real n8n with values in them
 replaced, deleted, doubled and added at random.
@@ -106,14 +106,14 @@ def places(value: JSON_VALUE, path: Cursor = ()) -> Iterator[Cursor]:
 
 
 def at(value: JSON_VALUE, path: Cursor) -> JSON_VALUE:
-    """What stands at this path."""
+    """Return the value at this path."""
     for key in path:
         value = value[key]
     return value
 
 
 def damage(draw: st.DrawFn, value: JSON_VALUE, path: Cursor) -> None:
-    """Replace, delete or double what stands at this path, or add something beside it."""
+    """Replace, delete or double the value at this path, or add something beside it."""
     parent, key = at(value, path[:-1]), path[-1]
     kind = draw(st.sampled_from(["replace", "delete", "double", "add"]))
     if kind == "replace":
@@ -176,7 +176,7 @@ def integers(value: object) -> Iterator[int]:
 
 
 def assert_sound(found: Extraction) -> None:
-    """What was read is fit for every store, and its outcome agrees with what was found."""
+    """Assert that the extraction fits every store, and that its outcome agrees with its events."""
     for event in found.events:
         assert event.message_id
         assert event.status
@@ -457,7 +457,7 @@ def test_fast_path_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> No
     ids=str,
 )
 def test_fast_path_agrees_on_what_stands_around_a_body(around: dict[str, Any]) -> None:
-    """What stands beside a request's body is the surroundings of its statuses by either path."""
+    """Values beside a request's body surround its statuses by either path."""
     execution = trigger_alone(RECORDINGS["execution_webhook_node_three_changes"])
     execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0]["json"] |= around
 
@@ -493,7 +493,7 @@ REFUSED = {"errorResponse": {"body": {"error": {"code": 131030, "message": "(#13
 )
 @pytest.mark.parametrize("name", PLAIN)
 def test_fast_path_leaves_what_it_does_not_see(name: str, place: str, added: JSON_VALUE) -> None:
-    """What stands in another place than the trigger's output, or changes its meaning, is not passed over."""
+    """A status outside the trigger's output, and a change of its meaning, is not missed."""
     execution = copied(RECORDINGS[name])
     *path, last = place.split()
     at(execution, tuple(path))[last] = added

@@ -263,7 +263,7 @@ def fetched_executions(draw: st.DrawFn) -> bytes:
 @settings(max_examples=300, deadline=None)
 @given(fetched_executions())
 def test_no_answer_of_an_address_from_the_data_becomes_an_event_or_a_send(raw: bytes) -> None:
-    """What a server says whose address came out of the data is not believed, nor what later nodes make of it."""
+    """The answer of a server whose address came from the data is not believed, nor what later nodes make of it."""
     found = extract(raw)
 
     assert found.events == ()

@@ -1,7 +1,7 @@
-"""One n8n execution as a typed record: only the parts that are read, everything else skipped while decoding.
+"""Decode one n8n execution into typed records. Parts that are never read are skipped while decoding.
 
-The shapes are n8n's (``IRunExecutionData`` in its source). Decoding never raises: what does not fit the shape is
-left out and said, text that is not well-formed UTF-8 (Node writes lone surrogates) is mended.
+Decoding never raises. What does not fit n8n's types is left out and reported; text that is not well-formed UTF-8 (Node
+writes lone surrogates) is repaired. See: ``IRunExecutionData`` in n8n's source.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Outputs = list[list[Item | None] | None]
 
 
 class RunSource(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Where a run's input came from."""
+    """The run that a run's input came from."""
 
     previous_node: str | None = None
     previous_node_output: int | None = None
@@ -52,13 +52,13 @@ class Run(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     @property
     def first(self) -> bool:
-        """Whether nothing precedes this run: it is a trigger's."""
+        """True when nothing precedes this run: it is a trigger's."""
         if self.data and self.data.keys() != {"main"}:
             return False  # older n8n names no origin for an agent's sub-nodes (``source: [null]``)
         return not any(source and source.previous_node for source in self.source or ())
 
     def items(self) -> Iterator[tuple[int, int, Item]]:
-        """Every item with the index of its output and its own index."""
+        """Yield every item with the index of its output and its own index."""
         for outputs in (self.data or {}).values():
             for output_index, output in enumerate(outputs or ()):
                 for item_index, item in enumerate(output or ()):
@@ -81,13 +81,13 @@ class StackEntry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
     @property
     def first(self) -> bool:
-        """Whether the input is the webhook itself: n8n starts an execution with its trigger's item on the stack."""
+        """True when the input is the webhook itself: n8n starts an execution with its trigger's item on the stack."""
         if not isinstance(self.source, dict):
             return True
         return not any(isinstance(lists, list) and any(lists) for lists in self.source.values())
 
     def items(self) -> Iterator[Item]:
-        """Every item of the input."""
+        """Yield every item of the input."""
         for outputs in (self.data or {}).values():
             for output in outputs or ():
                 for item in output or ():
@@ -99,21 +99,21 @@ WaitingExecution = dict[str, dict[str, dict[str, Outputs | None] | None] | None]
 
 
 class ExecutionData(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """n8n's ``executionData``: what was still to run."""
+    """n8n's ``executionData``: the nodes that had not run yet."""
 
     node_execution_stack: list[StackEntry | None] | None = None
     waiting_execution: WaitingExecution | None = None
 
 
 class ResultData(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """n8n's ``resultData``: what ran, and the data people pinned in the editor instead."""
+    """n8n's ``resultData``: the runs, and the data that were pinned in the editor instead."""
 
     run_data: dict[str, list[Run | None] | None] | None = None
     pin_data: dict[str, msgspec.Raw] | None = None
 
 
 class RedactionInfo(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Whether n8n blanked the data before handing it out."""
+    """n8n's note on whether it blanked the data before it returned them."""
 
     is_redacted: bool | None = None
 
@@ -127,7 +127,7 @@ class Data(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Execution(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One execution, as the public API hands it out. ``workflowData`` stays undecoded until a node is looked up."""
+    """One execution of the public API. ``workflowData`` stays undecoded until a node is looked up."""
 
     id: Any = None
     status: Any = None
@@ -148,9 +148,9 @@ _decode = msgspec.json.Decoder(Execution).decode
 
 
 def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
-    """The execution in a JSON text, and what had to be left out of it, one sentence each.
+    """Return the execution in a JSON text, and one sentence for each part that had to be left out.
 
-    None when the text is no JSON object at all.
+    The execution is None when the text is not a JSON object.
     """
     try:
         return _decode(raw), ()
@@ -189,7 +189,7 @@ def _unpack_row(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_leniently(raw: bytes) -> Any:
-    """A JSON value whose texts may be broken and whose numbers may be beyond every type."""
+    """Return a JSON value whose texts may be broken and whose numbers may be out of range."""
     return json.loads(raw.decode("utf-8", "replace"), parse_int=_integer, parse_float=_number, parse_constant=_nothing)
 
 
@@ -203,11 +203,11 @@ def _number(digits: str) -> float | None:
 
 
 def _nothing(_: str) -> None:
-    """NaN and the infinities, which are no JSON."""
+    """Replace NaN and the infinities, which JSON does not have, by null."""
 
 
 def _encode(value: object) -> bytes:
-    """JSON without lone surrogates, which the typed decoder refuses even in what it skips."""
+    """Return JSON without lone surrogates, which the typed decoder refuses even in parts it skips."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
 
 
@@ -220,7 +220,7 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _fitting(value: dict[str, Any], problems: list[str]) -> dict[str, Any]:
-    """The execution less the smallest parts that do not fit: an item, else a run, else a node, else the section."""
+    """Return the execution without the smallest parts that do not fit: an item, else a run, a node, or the section."""
     data = value.get("data")
     if not isinstance(data, dict):
         if data is not None:
@@ -265,15 +265,15 @@ def _fitting_run(run: object, node: str, problems: list[str]) -> object:
         problems.append(f"node {node!r}: a run that is no object")
         return None
     problems.append(f"node {node!r}: items that do not fit")
-    mended = {**run, "data": _fitting_outputs(run.get("data"))}
-    if not _fits(mended, Run):
-        mended = {name: mended[name] for name in ("startTime", "executionIndex", "data") if name in mended}
+    repaired = {**run, "data": _fitting_outputs(run.get("data"))}
+    if not _fits(repaired, Run):
+        repaired = {name: repaired[name] for name in ("startTime", "executionIndex", "data") if name in repaired}
         if _fits(run.get("source"), list[RunSource | None] | None):
-            mended["source"] = run.get("source")
+            repaired["source"] = run.get("source")
         else:
             # Unknown origin counts as a later node: the stricter reading.
-            mended["source"] = [{"previousNode": "?"}]
-    return mended
+            repaired["source"] = [{"previousNode": "?"}]
+    return repaired
 
 
 def _fitting_entry(entry: object, problems: list[str]) -> object:
@@ -306,7 +306,7 @@ def _list(value: object) -> list[Any]:
 
 
 class Runs(msgspec.Struct, frozen=True, gc=False):
-    """What an execution's nodes put out or were about to take in, the triggers apart from all others.
+    """Output and pending input of an execution's nodes, the triggers apart from all others.
 
     Attributes:
         first: the triggers' runs, with the node's name.
@@ -321,7 +321,7 @@ class Runs(msgspec.Struct, frozen=True, gc=False):
     stack_later: list[Item]
 
     def later_items(self) -> Iterator[tuple[str, Item]]:
-        """Every item behind the triggers with the name of the node that put it out, empty for the stack."""
+        """Yield every item behind the triggers with the name of its node, empty for the stack."""
         for name, run in self.later:
             for _, _, item in run.items():
                 yield name, item
@@ -329,7 +329,7 @@ class Runs(msgspec.Struct, frozen=True, gc=False):
             yield "", item
 
     def later_nodes(self) -> Iterator[str]:
-        """The names of the nodes behind the triggers that ran."""
+        """Yield the names of the nodes behind the triggers that ran."""
         return iter(dict.fromkeys(name for name, _ in self.later))
 
 
@@ -361,7 +361,7 @@ def split_runs(data: Data, pinned: frozenset[str]) -> Runs:
 
 
 class Node(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A node as the execution's own snapshot of the workflow has it."""
+    """A node in the execution's own snapshot of the workflow."""
 
     name: str = ""
     type: str = ""
@@ -369,7 +369,7 @@ class Node(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Workflow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """The snapshot of the workflow in an execution. Never searched for statuses: it may hold samples."""
+    """The snapshot of the workflow in an execution. It may hold samples, so it is never searched for statuses."""
 
     id: Any = None
     name: Any = None
@@ -378,7 +378,7 @@ class Workflow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 def decode_workflow(execution: Execution) -> Workflow:
-    """The execution's snapshot of its workflow, an empty one when it cannot be read."""
+    """Return the execution's snapshot of its workflow, an empty one when it cannot be read."""
     try:
         return msgspec.json.decode(execution.workflow_data, type=Workflow | None) or Workflow()
     except (ValueError, RecursionError):
@@ -386,7 +386,7 @@ def decode_workflow(execution: Execution) -> Workflow:
 
 
 def decode_json(raw: msgspec.Raw) -> Any:
-    """Any JSON value from its text; None when it cannot be read."""
+    """Return a JSON value from its text, or None when it cannot be read."""
     try:
         return msgspec.json.decode(raw)
     except (ValueError, RecursionError):

@@ -150,7 +150,7 @@ class _Reader:
 
     @cached_property
     def free_of_words(self) -> bool:
-        """Whether the triggers received no text of a person, nor one that may hide the JSON of a status."""
+        """True when the triggers received no text of a person, nor one that may hide the JSON of a status."""
         return not self.person_wrote and all(map(is_free_of_words, self.trigger_values))
 
     @cached_property

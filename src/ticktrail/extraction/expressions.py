@@ -233,7 +233,7 @@ class _Evaluator:
         """Return the value of a node of the tree.
 
         Raises:
-            Unknown: it cannot be told.
+            Unknown: it is not certain.
             JavaScriptError: JavaScript would throw.
         """
         self.steps += 1

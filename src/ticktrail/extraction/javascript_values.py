@@ -19,8 +19,8 @@ MOST_VALUES: Final = 5_000
 """Longer texts and larger values are unknown: they bound the work that one expression can cause."""
 
 
-class Unknown(Exception):  # noqa: N818 - not an error: the answer is "it cannot be told"
-    """The value of an expression cannot be told."""
+class Unknown(Exception):  # noqa: N818 - an answer, not an error
+    """The value of an expression is unknown."""
 
 
 class JavaScriptError(Exception):

@@ -118,7 +118,7 @@ def _number(value: object) -> float | None:
 
 
 class _Scene:
-    """What the sends of one execution share: its nodes, ids, start and look-ups."""
+    """Nodes, ids, start and look-ups of one execution, shared by its sends."""
 
     def __init__(self, execution: Execution, execution_id: str, workflow_id: str) -> None:
         self.execution = execution

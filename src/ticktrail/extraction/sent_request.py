@@ -1,4 +1,4 @@
-"""Find out what a node really sent: to which host, with which recipient and which template.
+"""Resolve what a node sent: to which host, with which recipient and which template.
 
 The request that n8n keeps in a failure is believed first. Otherwise the node's parameters are resolved for the item:
 literals and expressions, however the body was built. What cannot be resolved is left out.
@@ -64,23 +64,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def to_known_host(self) -> bool:
-        """Whether it went to Meta or to a provider that passes Meta's answers on."""
+        """True when it went to Meta or to a provider that passes Meta's answers on."""
         host = _host(self.address)
         return host is not None and _belongs(host, _META_HOSTS + _PROVIDER_HOSTS)
 
     @property
     def names_recipient(self) -> bool:
-        """Whether the body names a recipient."""
+        """True when the body names a recipient."""
         return self.body is not None and any(name in self.body for name in _RECIPIENTS)
 
     @property
     def sends_by_body(self) -> bool:
-        """Whether the body is that of a message to a person."""
+        """True when the body is that of a message to a person."""
         return self.body is not None and self.body.get("messaging_product") == "whatsapp" and self.names_recipient
 
 
 class SentRequest(msgspec.Struct, frozen=True):
-    """What one item of a sending node came to: its request, recipient and template."""
+    """Request, recipient and template of one item of a sending node."""
 
     node: Node
     request: Request
@@ -89,7 +89,7 @@ class SentRequest(msgspec.Struct, frozen=True):
 
     @property
     def is_whatsapp_node(self) -> bool:
-        """Whether the node sends by its type."""
+        """True when the node sends by its type."""
         return is_whatsapp_node(self.node)
 
     def accepts(self) -> bool:

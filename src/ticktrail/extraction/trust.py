@@ -46,7 +46,7 @@ _LITERAL_HOST = re.compile(r"=?\s*https?://[^/?#{}\s]+(?=[/?#]|\s*\Z)")
 
 
 class Trust(enum.Enum):
-    """What is believed of a place in an execution."""
+    """Degrees of belief in the statuses at a place in an execution: none, only Meta's envelope, or any structure."""
 
     NOTHING = 0
     ENVELOPE = 1

@@ -92,7 +92,7 @@ RIGHT: dict[str, list[Any]] = {
 
 
 def read(name: str) -> list[Extraction]:
-    """What the executions of a case's file hold."""
+    """Extract the executions of a case's file."""
     with Export(str(CASES / name)) as export:
         return [extract(raw) for page in export.pages() for raw in page.executions]
 

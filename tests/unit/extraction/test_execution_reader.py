@@ -101,7 +101,7 @@ def executions_of(name: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def read(execution: object) -> Extraction:
-    """What is read out of an execution written as JSON."""
+    """Extract an execution written as JSON."""
     return extract(json.dumps(execution).encode())
 
 
@@ -114,7 +114,7 @@ def by_the_general_path(execution: object) -> Extraction:
 
 
 def facts(event: StatusEvent) -> dict[str, Any]:
-    """What an event knows, less where it was found."""
+    """Return the facts of an event, without the place where it was found."""
     known = msgspec.json.decode(msgspec.json.encode(event))
     return {name: value for name, value in known.items() if name not in {"execution_id", "workflow_id"}}
 
@@ -328,7 +328,7 @@ def test_no_forging_by_an_object_that_a_later_node_parsed(name: str) -> None:
 
 @pytest.mark.parametrize("name", ATTACKS)
 def test_no_forging_with_escaped_keys(name: str) -> None:
-    r"""Writing ``\u0073tatuses`` in the text, so that a search for the word misses it, helps nobody."""
+    r"""Writing ``\u0073tatuses`` in the text, so that a search for the word misses it, does not help."""
     execution = json.dumps(situation(name)["execution"]).replace("statuses", "\\\\u0073tatuses")
 
     found = read(with_later_node(json.loads(execution), "Code", FORGED))
@@ -357,7 +357,7 @@ def test_forged_text_would_be_read_where_it_is_the_request() -> None:
     assert [event.message_id for event in found.events] == ["wamid.FORGED"]
 
 
-def test_later_nodes_are_read_when_nobody_wrote() -> None:
+def test_later_nodes_are_read_when_no_person_wrote() -> None:
     """A status that only a node behind a timer put out counts: the caution is for what people wrote."""
     execution = with_later_node(situation("sample_webhook_in_node_parameters")["execution"], "Code", FORGED)
 
@@ -486,7 +486,7 @@ def replaced(value: Any, path: tuple[str | int, ...], by: object) -> Any:
     ],
 )
 def test_wrong_types_at_every_place_raise_nothing(name: str, wrong: object) -> None:
-    """Whatever stands at any place of a recorded execution, it is read without an error."""
+    """Any value at any place of a recorded execution is read without an error."""
     execution = recording(name)
 
     for path in places(execution):
@@ -510,7 +510,7 @@ def test_wrong_types_at_every_place_raise_nothing(name: str, wrong: object) -> N
     ],
 )
 def test_wrong_types_at_every_place_of_a_body_raise_nothing(name: str, wrong: object) -> None:
-    """Whatever stands at any place of a webhook body, the execution is read without an error."""
+    """Any value at any place of a webhook body is read without an error."""
     body = situation(name)["body"]
 
     for path in places(body):
@@ -607,7 +607,7 @@ def test_odd_value_beside_a_status_costs_only_itself(beside: bytes, nodes: tuple
     ],
 )
 def test_unreadable_text_is_not_shown(raw: bytes, execution_id: str, workflow_id: str) -> None:
-    """What is no execution is not shown, never taken for empty; its id is saved from the text where there is one."""
+    """A text that is no execution is withheld, never taken for empty; its id is found in the text where it has one."""
     found = extract(raw)
 
     assert (found.outcome, found.reason) == (Outcome.WITHHELD, "unreadable")
@@ -616,7 +616,7 @@ def test_unreadable_text_is_not_shown(raw: bytes, execution_id: str, workflow_id
 
 
 def test_problems_name_no_person() -> None:
-    """What is said of damaged items holds no phone number, no name and no text of theirs."""
+    """Problems of damaged items contain no phone number, no name and no text."""
     execution = situation("damaged_item_beside_a_good_one")["execution"]
     execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0] = "966500000001 Sara"
     body = situation("damaged_statuses_beside_good_ones")["body"]

@@ -109,7 +109,7 @@ def names(name: str) -> Any:
     ],
 )
 def test_value(written: str, expected: Any) -> None:
-    """What n8n would have made of the parameter."""
+    """The value is the one that n8n gives to the parameter."""
     found = evaluate(written, names)
 
     assert found == expected
@@ -154,7 +154,7 @@ def test_value(written: str, expected: Any) -> None:
     ids=lambda written: written[:40],
 )
 def test_unknown(written: str) -> None:
-    """What cannot be told is unknown: never guessed, never an error, and never slow."""
+    """An expression that is not certain is unknown: never guessed, never an error, and never slow."""
     began = time.perf_counter()
 
     assert evaluate(written, names) in (UNKNOWN, UNDEFINED)

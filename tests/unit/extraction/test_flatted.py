@@ -31,7 +31,7 @@ def test_decoded(elements: list[Any], expected: Any) -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "[1", '[{"a":"9"}]', '[{"a":"-1"}]', '[{"a":"x"}]', '[{"a":"²"}]'])
 def test_damaged(text: str) -> None:
-    """What is no flatted JSON is an error."""
+    """A text that is not flatted JSON is an error."""
     with pytest.raises(ValueError, match=r"\w"):
         decode_flatted(text)
 

@@ -34,12 +34,12 @@ def lines() -> tuple[bytes, ...]:
 
 @cache
 def expected() -> dict[str, Any]:
-    """What the ledger must say of every message."""
+    """Return the expected state of every message."""
     loaded: dict[str, Any] = json.loads((RECORDINGS / "corpus_400_messages.expected.json").read_text(encoding="utf-8"))
     return loaded
 
 
-def ledger(batches: Iterable[Iterable[bytes]]) -> dict[str, Message]:
+def merged(batches: Iterable[Iterable[bytes]]) -> dict[str, Message]:
     """Message id → the message after these batches of executions were read one after another."""
     messages: dict[str, Message] = {}
     for number, batch in enumerate(batches):
@@ -51,7 +51,7 @@ def ledger(batches: Iterable[Iterable[bytes]]) -> dict[str, Message]:
 
 
 def said(message: Message) -> dict[str, Any]:
-    """What a message says, in the expectation's words."""
+    """Return the state of a message in the form of the expectation."""
     webhooks = Counter((entry.timestamp, entry.status) for entry in message.history)
     seen = dict.fromkeys((entry.timestamp, entry.status) for entry in message.history)
     return {
@@ -100,7 +100,7 @@ def _shuffled(seed: int) -> Callable[[list[bytes]], list[list[bytes]]]:
 )
 def test_corpus(order: Callable[[list[bytes]], list[list[bytes]]]) -> None:
     """In whatever order, however often and in whatever batches it is read, the corpus says what was fired."""
-    messages = ledger(order(list(lines())))
+    messages = merged(order(list(lines())))
 
     assert {message_id: said(message) for message_id, message in messages.items()} == expected()
 
@@ -136,7 +136,7 @@ def test_every_execution_of_the_corpus_was_read_whole() -> None:
 def test_seen_and_scanned() -> None:
     """Read again an hour later, the corpus is no news: only the time of the last scan moves."""
     again = FIRST_SCAN + timedelta(hours=1)
-    first = ledger([lines()])
+    first = merged([lines()])
     events = [event for raw in lines() for event in extract(raw).events]
 
     for message_id, news in gather(events).items():

@@ -1,4 +1,4 @@
-"""What an execution says of the messages it sent: accepted and refused, by which node, with which template.
+"""Sends of an execution: accepted and refused, by which node, with which template.
 
 The recordings of a real n8n stand for the common ways; the others are those recordings with the node's parameters,
 its output or its failure replaced by what people's workflows have there.
@@ -235,7 +235,7 @@ def test_what_is_no_answer(json_: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("contacts", [None, [], {}, [None], ["x"], [{"wa_id": {}, "input": []}]], ids=repr)
 def test_answer_without_usable_contacts(contacts: object) -> None:
-    """An answer whose contacts cannot be read is a send to nobody known."""
+    """An answer whose contacts cannot be read is a send without a recipient."""
     execution = recording("http_request_accepted")
     sender(execution)["data"]["main"][0][0]["json"]["contacts"] = contacts
 

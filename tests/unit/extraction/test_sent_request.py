@@ -1,4 +1,4 @@
-"""What a node sent: to whom the request went, and whether its answer is proof of a send."""
+"""Requests of nodes: to whom they went, and whether their answers are proof of a send."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def names(name: str) -> Any:
 
 
 def sent(kind: str = "n8n-nodes-base.httpRequest", failure: object = None, **parameters: Any) -> SentRequest:
-    """What a node of this type with these parameters sent."""
+    """Resolve the request of a node of this type with these parameters."""
     return read_request(Node(name="Send", type=kind, parameters=parameters), names, failure)
 
 

@@ -25,7 +25,7 @@ STATUS = {"id": "wamid.A", "status": "sent", "timestamp": "1767000000", "recipie
 
 
 def holder(*, from_meta: bool = True, contacts: tuple[Any, ...] = (), **metadata: Any) -> Holder:
-    """What stands around a list of statuses."""
+    """Return a list of statuses with these surroundings."""
     return Holder(statuses=(), metadata=metadata, contacts=contacts, from_meta=from_meta)
 
 
@@ -119,7 +119,7 @@ def test_no_status_of_a_message(status: object) -> None:
 
 @pytest.mark.parametrize("status", [7, True, "delivered", [], [STATUS], 1.5], ids=repr)
 def test_status_that_is_no_object(status: object) -> None:
-    """What is no object is left out and said."""
+    """A status that is no object is left out and reported."""
     assert reading(status) == Reading(problem="a status that is no object")
 
 
@@ -226,7 +226,7 @@ PAIRS = ({"wa_id": "966500000008", "user_id": "SA.9008"}, None, "x", {"wa_id": "
 def test_phone_number_and_user_id(
     fields: dict[str, Any], contacts: tuple[Any, ...], expected: tuple[str | None, str | None]
 ) -> None:
-    """What a status leaves out of the two is filled from the contact that pairs them, never from another's."""
+    """A missing phone number or user id is taken from the contact that has both, never from another contact."""
     found = event(fields, holder(contacts=contacts))
 
     assert (found.conversation_id, found.recipient_user_id) == expected

@@ -1,4 +1,4 @@
-"""What is believed, of which triggers and nodes, and which texts could hold a forged status."""
+"""Belief in triggers and nodes, and texts that could hold a forged status."""
 
 from __future__ import annotations
 
@@ -126,5 +126,5 @@ def test_free_of_words(value: object) -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_words(value: object) -> None:
-    """What a person wrote, and every text that could hold or hide the JSON of a status, is noticed."""
+    """A person's words, and every text that could hold or hide the JSON of a status, are noticed."""
     assert not is_free_of_words(value)

@@ -42,7 +42,7 @@ BARE = {"statuses": [{"id": "wamid.A"}]}
     ids=json.dumps,
 )
 def test_placement(body: object) -> None:
-    """Statuses are found by their name, however they are wrapped; nobody wrote in these."""
+    """Statuses are found by their name, however they are wrapped; no person wrote these."""
     assert found_ids(body) == ["wamid.A"]
     assert not read_body(body).person_wrote
 
