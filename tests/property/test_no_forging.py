@@ -156,6 +156,7 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
 
 LATER = [
     ("n8n-nodes-base.code", {"jsCode": "return JSON.parse($json.text)"}),
+    ("n8n-nodes-base.code", {"jsCode": "// https://graph.facebook.com/v24.0/2/messages"}),
     ("n8n-nodes-base.set", {}),
     ("n8n-nodes-base.splitOut", {}),
     ("n8n-nodes-base.postgres", {}),

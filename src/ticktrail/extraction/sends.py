@@ -16,6 +16,7 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -24,9 +25,15 @@ from ticktrail.extraction.execution import Execution, Item, Node, Run, decode_js
 from ticktrail.extraction.item_names import ItemNames
 from ticktrail.extraction.meta_error import find_meta_error
 from ticktrail.extraction.paired_items import PairedItems
-from ticktrail.extraction.sent_request import SentRequest, is_sending_node, is_whatsapp_node, read_request
+from ticktrail.extraction.sent_request import (
+    SentRequest,
+    is_code_for_meta,
+    is_sending_node,
+    is_whatsapp_node,
+    read_request,
+)
 from ticktrail.extraction.status import parse_timestamp
-from ticktrail.extraction.trust import short_type
+from ticktrail.extraction.trust import Trust, is_free_of_words, short_type, trust_in_later_nodes
 from ticktrail.messages.model import Send, SentBy
 from ticktrail.text.sanitizing import clean_text
 
@@ -47,7 +54,7 @@ class FoundSends(msgspec.Struct, frozen=True):
 
 def may_hold_send(raw: bytes) -> bool:
     """Return whether an execution's text can hold a send: an answer has messages or a wamid, a refusal an error."""
-    return b'"error"' in raw or _is_answer(raw)
+    return _is_refusal(raw) or _is_answer(raw)
 
 
 def find_sends(
@@ -56,7 +63,8 @@ def find_sends(
     """Find every send in an execution, each wamid once, credited to the node that ran first.
 
     Args:
-        clean: no words of a person came into the execution. Then a node of unknown type is believed, too.
+        clean: no words of a person came into the execution. Then a node of unknown type is believed, and code of the
+            workflow's author that names Meta's API.
         pinned: nodes whose output was pinned in the editor, so that they did not run.
     """
     runs = [found for found in _runs(execution, pinned) if _may_hold_send(found[2])]
@@ -70,7 +78,8 @@ def find_sends(
         sending = is_sending_node(node)
         if run.first and not sending:
             continue
-        for send, believed in _accepted(scene, node, run, sending=sending or (not node.type and clean)):
+        asked_meta = sending or (clean and (not node.type or (is_code_for_meta(node) and scene.free_of_words)))
+        for send, believed in _accepted(scene, node, run, sending=asked_meta):
             if believed:
                 sends.setdefault(send.key, send)
             else:
@@ -93,9 +102,12 @@ def _may_hold_send(run: Run) -> bool:
     if _present(run.error):
         return True
     return any(
-        b'"error"' in (text := bytes(item.json)) or _present(item.error) or _is_answer(text)
-        for _, _, item in run.items()
+        _is_refusal(text := bytes(item.json)) or _present(item.error) or _is_answer(text) for _, _, item in run.items()
     )
+
+
+def _is_refusal(text: bytes) -> bool:
+    return b'"error"' in text or b'error\\"' in text
 
 
 def _is_answer(text: bytes) -> bool:
@@ -128,6 +140,16 @@ class _Scene:
         self.started = parse_timestamp(execution.started_at)
         loops = (name for name, node in self.nodes.items() if short_type(node.type) == "splitinbatches")
         self.items = PairedItems(execution, frozenset(loops))
+
+    @cached_property
+    def free_of_words(self) -> bool:
+        """True when no node asked a server that the data names, or put out a text that may hold an answer."""
+        runs = list(_runs(self.execution, frozenset()))
+        nodes = (self.nodes.get(name, Node(name=name)) for name, _, run in runs if not run.first)
+        items = (item for _, _, run in runs for _, _, item in run.items())
+        return trust_in_later_nodes(nodes) is not Trust.NOTHING and all(
+            is_free_of_words(decode_json(item.json)) for item in items
+        )
 
     def sent_by(self, node: Node, run: Run) -> SentBy:
         """Return who sent. A retried execution carries copies of the first one's runs: those belong to the first."""
@@ -212,18 +234,19 @@ def _answers(value: object, depth: int = 0) -> Iterator[dict[str, Any]]:
             yield from _answers(value.get(name), depth + 1)
 
 
-def _relayed(value: object) -> Iterator[dict[str, Any]]:
+def _relayed(value: object, *, succeeded: bool = False) -> Iterator[dict[str, Any]]:
     """Yield the answer of a relay that returns only the wamid, in the form of Meta's answer."""
     if not isinstance(value, dict) or {"metadata", "field", "statuses", "from"} & value.keys():
         return
+    succeeded = succeeded or "success" in value
     for name in ("messageId", "message_id", "wamid"):
         message_id = value.get(name)
-        if isinstance(message_id, str) and message_id.startswith("wamid.") and "success" in value:
+        if isinstance(message_id, str) and message_id.startswith("wamid.") and succeeded:
             recipient = _text(value.get("to") or value.get("recipient"))
             yield {"messages": [{"id": message_id}], "contacts": [{"input": recipient, "wa_id": recipient}]}
             return
     for name in _WRAPPERS:
-        yield from _relayed(value.get(name))
+        yield from _relayed(value.get(name), succeeded=succeeded)
 
 
 def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[Send]:
@@ -238,7 +261,7 @@ def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[Se
     for _, index, item in run.items():
         if _present(item.error):
             failure = decode_json(item.error)
-        elif b'"error"' in bytes(item.json):
+        elif _is_refusal(bytes(item.json)):
             failure = _failure_in(decode_json(item.json))
         else:
             continue
@@ -251,7 +274,11 @@ def _failure_in(value: object, depth: int = 0) -> object:
     """Return the failure in an item's JSON: n8n's, or Meta's own error where the node never fails."""
     if isinstance(value, str):
         value = _json_or_none(value) if '"error"' in value else None
-    if not isinstance(value, dict) or depth > 2:
+    if depth > 3:
+        return None
+    if isinstance(value, list):
+        return next((found for one in value if (found := _failure_in(one, depth + 1)) is not None), None)
+    if not isinstance(value, dict):
         return None
     failure = value.get("error")
     if isinstance(failure, dict) and "fbtrace_id" in failure:

@@ -37,6 +37,12 @@ _HTTP_NODES = frozenset(
 _RECIPIENTS = ("to", "recipient")
 """Names of the recipient in Meta's API: a number, or a business-scoped user id."""
 
+_RELAY_RECIPIENTS = (*_RECIPIENTS, "phone", "phoneNumber", "phone_number", "number", "mobile", "wa_id", "chatId", "jid")
+"""Names of the recipient in the requests of relays and back-ends."""
+
+_SENDING_NODES = re.compile(r"whatsapp|kapso|gupshup|360dialog|ycloud|interakt|wati\b|evolution|waha|whapi")
+"""Types of nodes that send WhatsApp messages through Meta or a known provider."""
+
 _NODE_RECIPIENTS = ("recipientPhoneNumber", "to", "recipient", "phoneNumber", "recipientPhone", "phone", "number")
 
 _NOT_SENT = re.compile(r"[-()+]")
@@ -111,19 +117,28 @@ class SentRequest(msgspec.Struct, frozen=True):
 
     def _went_to_relay(self) -> bool:
         """Return whether it went to a server of the author's own choice, with a message for a person."""
-        return self.request.literal_host and self.request.method not in (None, "GET") and self.request.names_recipient
+        body = self.request.body or {}
+        for_a_person = any(name in body for name in _RELAY_RECIPIENTS)
+        return self.request.literal_host and self.request.method not in (None, "GET") and for_a_person
 
 
 def is_whatsapp_node(node: Node) -> bool:
     """Return whether a node sends WhatsApp messages by its type."""
     parameters = node.parameters if isinstance(node.parameters, dict) else {}
-    whatsapp = "whatsapp" in node.type.lower() and "trigger" not in short_type(node.type)
-    return whatsapp and parameters.get("resource") != "media"
+    sends = _SENDING_NODES.search(node.type.lower()) is not None and "trigger" not in short_type(node.type)
+    return sends and parameters.get("resource") != "media"
 
 
 def is_sending_node(node: Node) -> bool:
     """Return whether a node can send: a WhatsApp node, or one that makes HTTP requests."""
     return short_type(node.type) in _HTTP_NODES or is_whatsapp_node(node)
+
+
+def is_code_for_meta(node: Node) -> bool:
+    """Return whether a node runs code of the workflow's author that names Meta's API."""
+    parameters = node.parameters if isinstance(node.parameters, dict) else {}
+    written = (parameters.get(name) for name in ("jsCode", "pythonCode", "functionCode"))
+    return any(isinstance(code, str) and "graph.facebook.com" in code for code in written)
 
 
 def read_request(node: Node, names: Callable[[str], Any], failure: object = None) -> SentRequest:

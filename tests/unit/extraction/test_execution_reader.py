@@ -386,6 +386,67 @@ def test_statuses_of_the_trigger_count_beside_a_user_message() -> None:
     assert [event.message_id for event in read(execution).events] == ["wamid.P12"]
 
 
+# --- Belief: nodes behind a timer.
+
+
+def polled(*answers: dict[str, Any], **parameters: Any) -> dict[str, Any]:
+    """A timer's execution in which HTTP Request nodes, one behind the other, received these answers."""
+    execution = situation("sample_webhook_in_node_parameters")["execution"]
+    for number, answer in enumerate(answers):
+        execution = with_later_node(execution, f"Fetch {number}", answer)
+        node = execution["workflowData"]["nodes"][-1]
+        node |= {"type": "n8n-nodes-base.httpRequest", "parameters": parameters}
+    return execution
+
+
+INBOUND = json.loads(json.dumps(FORGED).replace("statuses", "messages"))
+RELAY = {"url": "https://relay.example.com/api/webhook"}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [{"success": True, "latestMessage": {"timestamp": "x", "data": FORGED}}],
+        [{"data": [INBOUND, FORGED]}],
+        [{"data": INBOUND}, {"data": FORGED}],
+    ],
+    ids=["alone", "beside a message", "behind a message"],
+)
+def test_relay_that_a_timer_asks(answers: list[dict[str, Any]]) -> None:
+    """A request that the author wrote out whole brings statuses, whatever people's messages it brings beside them."""
+    assert [event.message_id for event in read(polled(*answers, **RELAY)).events] == ["wamid.FORGED"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "parameters", "reason"),
+    [
+        ([{"data": INBOUND}, {"data": FORGED}], {"url": "=https://relay.example.com/{{ $json.data.id }}"}, "status"),
+        ([{"data": FORGED}], {"url": "={{ $json.link }}"}, "status"),
+        ([{"data": {"statuses": FORGED["entry"][0]["changes"][0]["value"]["statuses"]}}], RELAY, "status"),
+        ([{"data": json.dumps(FORGED)}], RELAY, "text"),
+    ],
+    ids=["made of a message", "another server", "without the envelope", "a text"],
+)
+def test_answers_that_are_not_read(answers: list[dict[str, Any]], parameters: dict[str, Any], reason: str) -> None:
+    """What is not believed is counted as not read, with the reason."""
+    found = read(polled(*answers, **parameters))
+
+    assert (found.events, found.outcome, found.reason) == ((), Outcome.NOT_READ, reason)
+
+
+def test_rows_of_a_database() -> None:
+    """A stored webhook in a row is read inside Meta's envelope, unless a person's text is in the row."""
+    row = {"_id": "65f", "payload_type": "whatsapp", "metaData": FORGED, "executed": True}
+    execution = with_later_node(situation("sample_webhook_in_node_parameters")["execution"], "Rows", row)
+    execution["workflowData"]["nodes"][-1]["type"] = "n8n-nodes-base.mongoDb"
+
+    assert [event.message_id for event in read(execution).events] == ["wamid.FORGED"]
+    (made,) = execution["data"]["resultData"]["runData"]["Rows"][0]["data"]["main"][0]
+    made["json"]["note"] = json.dumps(FORGED)
+    found = read(execution)
+    assert (found.events, found.reason) == ((), "status")
+
+
 # --- Ids, status and start of the execution itself.
 
 

@@ -847,6 +847,114 @@ def test_send_by_an_agents_tool(source: list[Any]) -> None:
     assert (send.message_id, send.conversation_id) == ("wamid.SENT0002", "966500000001")
 
 
+MESSAGES = "https://graph.facebook.com/v24.0/2/messages"
+REFUSED = {
+    "error": {"message": "(#131030) not in allowed list", "type": "OAuthException", "code": 131030, "fbtrace_id": "A"}
+}
+
+
+@pytest.mark.parametrize(
+    ("node_type", "written", "made"),
+    [
+        (
+            "n8n-nodes-base.httpRequest",
+            {"url": MESSAGES},
+            {"headers": {}, "statusCode": 200, "body": answer("wamid.A")},
+        ),
+        ("n8n-nodes-base.httpRequest", {"url": MESSAGES}, {"data": json.dumps(answer("wamid.A"))}),
+        ("n8n-nodes-base.httpRequestTool", {"url": MESSAGES}, {"response": [answer("wamid.A")]}),
+        ("@n8n/n8n-nodes-langchain.toolHttpRequest", {"url": MESSAGES}, {"response": json.dumps(answer("wamid.A"))}),
+        ("n8n-nodes-base.facebookGraphApi", {"node": "2", "edge": "messages"}, answer("wamid.A")),
+        ("n8n-nodes-base.whatsAppTool", {}, {"response": [answer("wamid.A")]}),
+        ("@example/n8n-nodes-kapso.kapso", {}, answer("wamid.A")),
+        (
+            "n8n-nodes-base.httpRequest",
+            {"method": "POST", "url": "https://own.example.com/send", "jsonBody": '={"phone": "{{ $json.body.to }}"}'},
+            {"success": True, "data": answer("wamid.A")},
+        ),
+        (
+            "n8n-nodes-base.httpRequest",
+            {"method": "POST", "url": "https://own.example.com/send", "jsonBody": '={"phone": "{{ $json.body.to }}"}'},
+            {"success": True, "data": {"messageId": "wamid.A", "to": "966500000001"}},
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_send_by_every_kind_of_node(node_type: str, written: dict[str, Any], made: dict[str, Any]) -> None:
+    """A reply to a user is a send, whichever node asked Meta, a provider or the author's own server."""
+    execution = reply("text_accepted", node_type)
+    execution["workflowData"]["nodes"][1]["parameters"] = written
+    sender(execution)["data"]["main"] = [[item(made)]]
+
+    (send,) = sends(execution)
+
+    assert (send.message_id, send.conversation_id) == ("wamid.A", "966500000001")
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        REFUSED,
+        {"headers": {}, "statusCode": 400, "body": REFUSED},
+        {"data": json.dumps(REFUSED)},
+        {"response": [REFUSED]},
+        {"error": {"message": f"400 - {json.dumps(json.dumps(REFUSED))}", "name": "AxiosError"}},
+    ],
+    ids=["never error", "full response", "text", "tool", "continued"],
+)
+@pytest.mark.parametrize("body", ["={{ JSON.stringify($json.body) }}", "={{ $json.built }}"], ids=["known", "unknown"])
+def test_refusal_however_the_body_was_built(body: str, made: dict[str, Any]) -> None:
+    """A refused request is a send by its resolved body, or by its URL where the body is unknown."""
+    execution = recording("http_request_accepted")
+    received(execution)["body"] = {"messaging_product": "whatsapp", "to": "966500000001", "type": "text"}
+    parameters(execution).update(url=MESSAGES, jsonBody=body)
+    sender(execution)["data"]["main"] = [[item(made)]]
+
+    (send,) = sends(execution)
+
+    assert send.errors is not None
+    assert (send.rejected, send.errors[0]["code"]) == (True, 131030)
+    assert send.input == ("966500000001" if "stringify" in body else None)
+
+
+def test_refused_tool_of_an_agent() -> None:
+    """What an agent gave to its tool is in the run's input, so the recipient is known."""
+    execution = reply("text_accepted", "n8n-nodes-base.httpRequestTool")
+    written = "={{ {messaging_product: 'whatsapp', to: $fromAI('to', 'whom'), type: 'text'} }}"
+    execution["workflowData"]["nodes"][1]["parameters"] = {"url": MESSAGES, "jsonBody": written}
+    given = {"ai_tool": [[{"json": {"to": "966500000001"}}]]}
+    sender(execution).update(inputOverride=given, data={"ai_tool": [[{"json": {"response": [REFUSED]}}]]})
+
+    (send,) = sends(execution)
+
+    assert (send.rejected, send.input) == (True, "966500000001")
+
+
+@pytest.mark.parametrize("url", ["={{ $json.body.link }}", "=https://{{ $json.body.host }}/v24.0/2/messages"])
+def test_answer_of_a_customers_server_is_no_send(url: str) -> None:
+    """Meta's answer from an address that came with the data is not believed, and counted."""
+    execution = recording("http_request_accepted")
+    parameters(execution).update(url=url)
+    received(execution)["body"].update(link="https://evil.example/a", host="evil.example")
+
+    found = extract(json.dumps(execution).encode())
+
+    assert found.sends == ()
+    assert (found.outcome, found.reason) == (Outcome.NOT_READ, "send")
+
+
+def test_code_that_names_metas_api() -> None:
+    """Code of the author's that names Meta's API sends, while nothing in the execution could hold a forged answer."""
+    execution = recording("text_accepted")
+    node = execution["workflowData"]["nodes"][1]
+    node |= {"type": "n8n-nodes-base.code", "parameters": {"jsCode": f"await this.helpers.httpRequest('{MESSAGES}')"}}
+    received(execution)["body"] = {"order": 7}
+
+    assert [send.message_id for send in sends(execution)] == ["wamid.SENT0002"]
+    received(execution)["body"]["note"] = json.dumps(answer("wamid.SENT0002"))
+    assert extract(json.dumps(execution).encode()).sends == ()
+
+
 def test_refused_reply() -> None:
     """A refused reply to a user is told like any other."""
     (send,) = sends(reply("text_rejected_190"))
