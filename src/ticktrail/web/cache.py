@@ -45,7 +45,7 @@ class QueryCache:
     """Query results by name. Belongs to one event loop.
 
     Args:
-        pool: runs the queries; whoever made it closes it.
+        pool: runs the queries; its creator closes it.
     """
 
     def __init__(self, pool: StorePool) -> None:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
-from ticktrail.errors import TicktrailError
+from ticktrail.errors import StoreReplacedError, TicktrailError
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.settings.settings import Settings
 from ticktrail.web.cache import QueryCache
-from ticktrail.web.store_pool import BusyError, StoreMissingError
+from ticktrail.web.store_pool import BusyError
 
 _WAIT_SECONDS = 3.0
 """Probes usually time out after five seconds, and should learn the reason before."""
@@ -28,7 +28,7 @@ def router(settings: Settings, cache: QueryCache) -> APIRouter:
             found = await asyncio.wait_for(query, _WAIT_SECONDS)
         except BusyError:
             return "too many requests are waiting"
-        except StoreMissingError:
+        except StoreReplacedError:
             return "the store file is missing"
         except (TicktrailError, TimeoutError):
             return "the store does not answer"

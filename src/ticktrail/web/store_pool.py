@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from anyio import CapacityLimiter, to_thread
 
-from ticktrail.errors import RetriableError, StoreUnavailableError
+from ticktrail.errors import RetriableError, StoreReplacedError
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_configured_store
@@ -36,10 +36,6 @@ class BusyError(RetriableError):
 
     def __init__(self) -> None:
         super().__init__("Too many requests are waiting for the store.", remedy="Try again in a few seconds.")
-
-
-class StoreMissingError(StoreUnavailableError):
-    """The store file was there when an earlier query ran, and is not there now."""
 
 
 def open_store_pool(settings: Settings) -> StorePool:
@@ -83,7 +79,7 @@ class StorePool:
 
         Raises:
             BusyError: the queue is full.
-            StoreMissingError: the store file was deleted.
+            StoreReplacedError: the store file was deleted or emptied.
         """
         if self._limiter.statistics().tasks_waiting >= self._max_waiting:
             raise BusyError
@@ -111,7 +107,7 @@ class StorePool:
         if _has_content(self._file):
             self._file_was_seen = True
         elif self._file_was_seen:
-            raise StoreMissingError(
+            raise StoreReplacedError(
                 f"The store file {self._file} was deleted, or emptied, while the dashboard was running.",
                 remedy="Restore it from a backup, or run ticktrail sync to read again what n8n still holds.",
             )
@@ -128,7 +124,7 @@ def lower_priority() -> None:
 
 
 def _has_content(file: Path | None) -> bool:
-    """Whether a file is there and not empty. A file that cannot be looked at is left to the store to explain."""
+    """True when a file exists and is not empty. For a file that cannot be accessed, the store reports the reason."""
     try:
         return file is not None and file.stat().st_size > 0
     except FileNotFoundError:

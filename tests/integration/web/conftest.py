@@ -1,4 +1,4 @@
-"""Dashboards over ledgers of recorded executions. Only this file knows what kinds of stores there are."""
+"""Dashboards over stores of recorded executions. Only this file knows the kinds of stores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ VIEWER_TOKEN = "viewer-token-of-the-tests-02"  # noqa: S105 - of the tests
 EXPECTED: dict[str, dict[str, Any]] = json.loads(
     (FOLDER / "corpus_400_messages.expected.json").read_text(encoding="utf-8")
 )
-"""What is in the recorded executions, worked out when they were recorded."""
+"""Content of the recorded executions, determined when they were recorded."""
 
 Open = Callable[..., TestClient]
 
@@ -40,7 +40,7 @@ def settings_of(folder: Path, **environ: str) -> Settings:
 
 @pytest.fixture(scope="session")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite ledger of the recorded executions. Only to be read."""
+    """A SQLite store of the recorded executions, only for reading."""
     path = tmp_path_factory.mktemp("recorded") / "ledger.db"
     _fill(settings_of(path.parent, TICKTRAIL_STORE=str(path)))
     return path
@@ -48,7 +48,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def recorded_in_mongodb(mongodb_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The same in MongoDB, as an environment."""
+    """The environment of a MongoDB store with the same content."""
     from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
 
     database = f"ticktrail_test_{uuid.uuid4().hex}"
@@ -61,7 +61,7 @@ def recorded_in_mongodb(mongodb_server: str, tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture
 def open_dashboard(tmp_path: Path) -> Iterator[Open]:
-    """Opens dashboards without pages, each with an environment of its own; a client asks as a browser here does."""
+    """Opens dashboards without pages, each with its own environment, and returns a client."""
     with ExitStack() as stack:
 
         def open_one(host: str = "127.0.0.1", *, base_url: str = HERE, **environ: str) -> TestClient:
@@ -82,19 +82,19 @@ def client(request: pytest.FixtureRequest, open_dashboard: Open) -> TestClient:
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def guarded(request: pytest.FixtureRequest, open_dashboard: Open) -> TestClient:
-    """The same, with a token for each role, reached from elsewhere."""
+    """The same, with a token for each role, reached from another machine."""
     tokens = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}
     environ = environment_of(request, request.param)
     return open_dashboard("0.0.0.0", base_url="http://ticktrail.example.com", **environ, **tokens)  # noqa: S104
 
 
 def bearer(token: str) -> dict[str, str]:
-    """How a program shows a token."""
+    """The header of a program with this token."""
     return {"Authorization": f"Bearer {token}"}
 
 
 def environment_of(request: pytest.FixtureRequest, kind: str) -> dict[str, str]:
-    """Where the recorded executions are, in a kind of store."""
+    """The environment of the recorded executions in a kind of store."""
     if kind == "mongodb":
         found: dict[str, str] = request.getfixturevalue("recorded_in_mongodb")
         return found

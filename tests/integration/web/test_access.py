@@ -1,4 +1,4 @@
-"""Who is let in: tokens, sessions, hosts, origins, and what those get who are not."""
+"""Access: tokens, logins, hosts, origins, and how refused requests are answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
-from starlette.websockets import WebSocketDisconnect
 from tests.integration.web.conftest import TOKEN, VIEWER_TOKEN, Open, bearer, settings_of
 
 from ticktrail.errors import ConfigurationError
@@ -30,7 +29,7 @@ PROTECTED = (
 
 @pytest.fixture
 def guarded_here(open_dashboard: Open) -> TestClient:
-    """A dashboard with a token for each role, and no ledger yet."""
+    """A dashboard with a token for each role, and no store yet."""
     return open_dashboard("0.0.0.0", base_url=ELSEWHERE, **TOKENS)  # noqa: S104
 
 
@@ -38,8 +37,8 @@ def guarded_here(open_dashboard: Open) -> TestClient:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "ticktrail.example.com", ""])  # noqa: S104
-def test_beyond_this_machine_it_takes_a_token(tmp_path: Path, host: str) -> None:
-    """Without a token every address others reach is refused, with the setting's name in the remedy."""
+def test_listening_for_other_machines_requires_a_token(tmp_path: Path, host: str) -> None:
+    """Without a token, an address that others can reach is refused, with the setting in the remedy."""
     with pytest.raises(ConfigurationError) as caught:
         access_for(settings_of(tmp_path), host)
     assert "TICKTRAIL_DASHBOARD_TOKEN" in caught.value.remedy
@@ -47,15 +46,15 @@ def test_beyond_this_machine_it_takes_a_token(tmp_path: Path, host: str) -> None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "[::1]", "127.1.2.3", "LOCALHOST"])
-def test_on_this_machine_it_takes_none(tmp_path: Path, host: str) -> None:
-    """A loopback address needs no token; with one, it is asked for there too."""
+def test_a_loopback_address_requires_no_token(tmp_path: Path, host: str) -> None:
+    """Without a token it is open; with one, the token is required there too."""
     assert is_loopback(host)
     assert access_for(settings_of(tmp_path), host).is_open
     assert not access_for(settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN=TOKEN), host).is_open
 
 
 def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
-    """TICKTRAIL_DASHBOARD_TOKEN_FILE names it."""
+    """TICKTRAIL_DASHBOARD_TOKEN_FILE names the file."""
     (tmp_path / "token").write_text(f"{TOKEN}\n")
     settings = settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN_FILE="token")  # noqa: S106 - a file's name
     assert access_for(settings, "0.0.0.0").role_by_token(TOKEN) is Role.FULL  # noqa: S104
@@ -68,8 +67,8 @@ def test_a_token_may_come_from_a_file(tmp_path: Path) -> None:
         {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": TOKEN},
     ],
 )
-def test_tokens_that_protect_nothing_are_refused(tmp_path: Path, environ: dict[str, str]) -> None:
-    """A viewer's token alone, or the same one twice, is a mistake that is named."""
+def test_useless_tokens_are_refused(tmp_path: Path, environ: dict[str, str]) -> None:
+    """A viewer's token alone, or the same token twice, is an error that names the setting."""
     with pytest.raises(ConfigurationError, match="TICKTRAIL_DASHBOARD_VIEWER_TOKEN"):
         access_for(settings_of(tmp_path, **environ), "127.0.0.1")
 
@@ -77,8 +76,8 @@ def test_tokens_that_protect_nothing_are_refused(tmp_path: Path, environ: dict[s
 @pytest.mark.parametrize(
     "token", ["short", "a" * 40, "with a space in the middle", "x" * 600, "naïve-token-0123456789"]
 )
-def test_a_poor_token_is_refused_unseen(tmp_path: Path, token: str) -> None:
-    """A token that could be guessed, or that no header carries, is refused and not repeated."""
+def test_a_weak_token_is_refused(tmp_path: Path, token: str) -> None:
+    """A token that is short or cannot be sent in a header is refused, and not repeated in the error."""
     with pytest.raises(ConfigurationError) as caught:
         settings_of(tmp_path, TICKTRAIL_DASHBOARD_TOKEN=token)
     assert "TICKTRAIL_DASHBOARD_TOKEN" in str(caught.value)
@@ -86,12 +85,12 @@ def test_a_poor_token_is_refused_unseen(tmp_path: Path, token: str) -> None:
 
 
 def test_no_secret_is_in_a_repr() -> None:
-    """Neither token shows when its holder is printed."""
+    """The repr of Access contains no token."""
     assert TOKEN not in repr(BOTH)
     assert VIEWER_TOKEN not in repr(BOTH)
 
 
-# --- tokens and sessions by themselves
+# --- tokens
 
 
 @pytest.mark.parametrize(
@@ -107,8 +106,8 @@ def test_no_secret_is_in_a_repr() -> None:
         ("x" * 1_000_000, None),
     ],
 )
-def test_a_token_is_its_roles(text: str, role: Role | None) -> None:
-    """Only the whole token lets in, each to its own role."""
+def test_a_token_gives_its_role(text: str, role: Role | None) -> None:
+    """Only the exact token is accepted, each for its own role."""
     assert BOTH.role_by_token(text) is role
 
 
@@ -123,49 +122,49 @@ def test_an_address_that_guesses_is_told_to_wait() -> None:
 
 
 def test_memory_of_failures_is_bounded() -> None:
-    """Failures from ever new addresses take no more memory than ten thousand of them."""
+    """At most 10,000 addresses are remembered."""
     attempts = LoginAttempts()
     for number in range(10_050):
         attempts.failed(f"10.{number // 65_536}.{number // 256 % 256}.{number % 256}", 0)
     assert len(attempts._failures) == 10_000
 
 
-# --- at the door
+# --- requests with and without a token
 
 
 @pytest.mark.parametrize("path", PROTECTED)
-def test_nobody_unknown_gets_in(guarded_here: TestClient, path: str) -> None:
-    """Without a token, or with a wrong one, everything but the door is a 401 or the way to the login."""
+def test_a_request_without_a_valid_token_is_refused(guarded_here: TestClient, path: str) -> None:
+    """Without a token, with a wrong one, or with a forged cookie, every path is a 401 that says why."""
     for headers in ({}, bearer("wrong"), {"Cookie": f"{SESSION_COOKIE}=full.9999999999.{'0' * 64}"}):
         answer = guarded_here.request("GET", f"{ELSEWHERE}{path}", headers=headers)
         assert answer.status_code == 401, path
         assert answer.headers["www-authenticate"].startswith("Bearer")
         assert answer.json()["remedy"]
-        # Whoever mistyped it looks for the mistake there.
+        # A mistyped token is told apart from a missing one.
         assert ("token is wrong" in answer.json()["detail"]) == ("Authorization" in headers)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login"])
-def test_the_door_is_open(guarded_here: TestClient, path: str) -> None:
-    """Whether the process is well and where to log in anybody may ask."""
+def test_login_and_probes_need_no_token(guarded_here: TestClient, path: str) -> None:
+    """The probes and the login page answer everybody."""
     assert guarded_here.get(path).status_code in {200, 503}
 
 
 @pytest.mark.parametrize("token", [TOKEN, VIEWER_TOKEN])
-def test_a_token_opens_api_and_metrics(guarded_here: TestClient, token: str) -> None:
-    """Either token lets programs in."""
+def test_both_tokens_allow_api_and_metrics(guarded_here: TestClient, token: str) -> None:
+    """Programs may use either token."""
     for path in ("/api/v1/messages", "/api/v1/stats", "/api/v1/docs", "/api/v1/openapi.json", "/metrics"):
         assert guarded_here.get(path, headers=bearer(token)).status_code == 200
 
 
-def test_a_token_in_the_address_is_none(guarded_here: TestClient) -> None:
-    """Addresses end in logs: a token in one lets nobody in."""
+def test_a_token_in_the_address_is_ignored(guarded_here: TestClient) -> None:
+    """Addresses end up in logs, so a token there is not accepted."""
     for name in ("token", "access_token", "authorization"):
         assert guarded_here.get(f"/metrics?{name}={TOKEN}").status_code == 401
 
 
-def test_people_are_sent_to_the_login_and_back(guarded_here: TestClient) -> None:
-    """A browser is sent to the login, and after it to where it wanted to go."""
+def test_a_browser_is_sent_to_the_login_and_back(guarded_here: TestClient) -> None:
+    """After the login, the browser gets to the page it asked for."""
     answer = guarded_here.get("/period?days=7", headers={"Accept": "text/html"})
     assert answer.status_code == 303
     page = guarded_here.get(answer.headers["location"])
@@ -176,8 +175,8 @@ def test_people_are_sent_to_the_login_and_back(guarded_here: TestClient) -> None
     assert (back.status_code, back.headers["location"]) == (303, "/period?days=7")
 
 
-def test_a_login_gives_a_cookie_no_script_reads(guarded_here: TestClient) -> None:
-    """The session's cookie is HttpOnly and SameSite=Strict, and behind https Secure; it opens what the token opens."""
+def test_the_session_cookie_is_protected(guarded_here: TestClient) -> None:
+    """The cookie is HttpOnly and SameSite=Strict, behind https also Secure, and gives the rights of the token."""
     answer = guarded_here.post("/login", data={"token": TOKEN})
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -191,7 +190,7 @@ def test_a_login_gives_a_cookie_no_script_reads(guarded_here: TestClient) -> Non
 
 
 def test_a_logout_ends_the_session(guarded_here: TestClient, open_dashboard: Open) -> None:
-    """After logging out, a copy of the cookie lets nobody in, also after a restart; another session goes on."""
+    """After logging out, a copied cookie is refused, also after a restart; another session continues."""
     guarded_here.post("/login", data={"token": VIEWER_TOKEN})
     copied = {"Cookie": f"{SESSION_COOKIE}={guarded_here.cookies[SESSION_COOKIE]}"}
     guarded_here.post("/login", data={"token": VIEWER_TOKEN})
@@ -211,21 +210,21 @@ def test_a_logout_ends_the_session(guarded_here: TestClient, open_dashboard: Ope
         *("/\t/evil.example", "/a\r\nSet-Cookie: x=y", "/" + "a" * 3_000),
     ],
 )
-def test_the_login_leads_to_this_server_only(guarded_here: TestClient, wanted: str) -> None:
-    """Whatever a link says, after the login somebody is here, on the first page."""
+def test_the_login_redirects_to_this_server_only(guarded_here: TestClient, wanted: str) -> None:
+    """A link to another server or a malformed one leads to the first page."""
     answer = guarded_here.post("/login", data={"token": TOKEN, "next": wanted})
     assert answer.headers["location"] == "/"
 
 
-def test_a_login_page_shows_nothing_of_a_link_as_html(guarded_here: TestClient) -> None:
-    """What a link puts into the page is escaped."""
+def test_the_login_page_escapes_the_link(guarded_here: TestClient) -> None:
+    """Text from the address is escaped."""
     page = guarded_here.get("/login", params={"next": '/"><script>alert(1)</script>'})
     assert "<script" not in page.text
     assert "&lt;script&gt;" in page.text
 
 
-def test_guessing_is_answered_with_429_and_the_right_token_still_works(guarded_here: TestClient) -> None:
-    """After ten wrong tokens, wrong ones are a 429 with Retry-After; the right one, and a session, go on working."""
+def test_after_ten_wrong_tokens_only_the_right_one_works(guarded_here: TestClient) -> None:
+    """More wrong tokens are a 429 with Retry-After; the right one is accepted."""
     for number in range(MAX_FAILURES):
         if number % 2:
             assert guarded_here.get("/metrics", headers=bearer(f"wrong-{number}")).status_code == 401
@@ -241,13 +240,13 @@ def test_guessing_is_answered_with_429_and_the_right_token_still_works(guarded_h
 
 
 @pytest.mark.parametrize("body", [b"token=" + b"x" * 9_000, b"&".join(b"a=b" for _ in range(50)), b"\xff\xfe%ff=%00"])
-def test_a_strange_form_is_refused(guarded_here: TestClient, body: bytes) -> None:
-    """A form too large, with too many fields, or of no text at all is a clear 4xx."""
+def test_a_malformed_form_is_refused(guarded_here: TestClient, body: bytes) -> None:
+    """A form that is too large, has too many fields or is not text is a 4xx."""
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     assert guarded_here.post("/login", content=body, headers=headers).status_code in {400, 401, 413}
 
 
-# --- where a request comes from
+# --- the origin of a request
 
 
 @pytest.mark.parametrize(
@@ -264,8 +263,8 @@ def test_a_strange_form_is_refused(guarded_here: TestClient, body: bytes) -> Non
         *((host, 400) for host in ("", "a b", "evil.example@127.0.0.1", "127.0.0.1:x", "[::1", "a/b", "x" * 300)),
     ],
 )
-def test_without_a_token_only_this_machines_names_are_answered(open_dashboard: Open, host: str, status: int) -> None:
-    """A page whose name was made to point here (DNS rebinding) gets nothing."""
+def test_without_a_token_only_loopback_hosts_are_answered(open_dashboard: Open, host: str, status: int) -> None:
+    """A page whose name points to this machine (DNS rebinding) is refused."""
     answer = open_dashboard().get("/api/v1/health", headers={"Host": host})
     assert answer.status_code == status
     if status != 200:
@@ -274,7 +273,7 @@ def test_without_a_token_only_this_machines_names_are_answered(open_dashboard: O
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "Via", "X-Real-IP", "X-Forwarded-Proto"])
 def test_without_a_token_a_proxy_is_refused(open_dashboard: Open, header: str) -> None:
-    """A proxy in front would let in whom it likes: it is told to set a token."""
+    """A proxy would make the dashboard public, so the answer says to set a token."""
     answer = open_dashboard().get("/api/v1/health", headers={header: "x"})
     assert answer.status_code == 403
     assert "TICKTRAIL_DASHBOARD_TOKEN" in answer.json()["remedy"]
@@ -297,21 +296,21 @@ def test_without_a_token_a_proxy_is_refused(open_dashboard: Open, header: str) -
         ({"Origin": "http://["}, 403),
     ],
 )
-def test_other_sites_pages_get_nothing(open_dashboard: Open, headers: dict[str, str], status: int) -> None:
-    """A link from elsewhere may be followed; fetching, sending and framing from there is refused."""
+def test_pages_of_other_sites_are_refused(open_dashboard: Open, headers: dict[str, str], status: int) -> None:
+    """Following a link from another site is allowed; fetching, posting and framing are refused."""
     assert open_dashboard().get("/api/v1/health", headers=headers).status_code == status
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
-def test_another_site_cannot_log_anybody_in_or_out(guarded_here: TestClient, headers: dict[str, str]) -> None:
-    """A form on another site's page is refused, whatever it holds (CSRF)."""
+def test_another_site_cannot_log_in_or_out(guarded_here: TestClient, headers: dict[str, str]) -> None:
+    """A form of another site is refused (CSRF)."""
     data = {"token": TOKEN}
     assert guarded_here.post("/login", data=data, headers=headers).status_code == 403
     assert guarded_here.post("/logout", headers={**headers, **bearer(TOKEN)}).status_code == 403
 
 
-def test_a_link_from_elsewhere_needs_no_second_login(guarded_here: TestClient) -> None:
-    """A click on a link in a mail comes without the strict cookie: it is asked for again by a page of ours."""
+def test_a_link_from_another_site_needs_no_second_login(guarded_here: TestClient) -> None:
+    """A click on a link in a mail comes without the strict cookie, so the page reloads itself."""
     elsewhere = {"Accept": "text/html", "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
     answer = guarded_here.get("/period", headers=elsewhere)
     assert answer.status_code == 200
@@ -320,19 +319,12 @@ def test_a_link_from_elsewhere_needs_no_second_login(guarded_here: TestClient) -
     assert guarded_here.get("/period", headers=here).status_code == 303
 
 
-@pytest.mark.parametrize("headers", [{}, {"Origin": "http://evil.example", **bearer(TOKEN)}])
-def test_a_websocket_is_guarded_too(guarded_here: TestClient, headers: dict[str, str]) -> None:
-    """A WebSocket of somebody unknown, or of another site's page, is not accepted."""
-    with pytest.raises(WebSocketDisconnect), guarded_here.websocket_connect("/live", headers=headers):
-        pass
-
-
-# --- what every answer says
+# --- headers and limits
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/login", "/api/v1/docs", "/api/v1/nothing", "/metrics", "/nothing"])
-def test_every_answer_has_the_headers(guarded_here: TestClient, path: str) -> None:
-    """Refusals included, answers forbid framing, sniffing and caching; all but pages forbid every script."""
+def test_every_answer_has_security_headers(guarded_here: TestClient, path: str) -> None:
+    """Answers, also refusals, forbid framing, sniffing and caching; those for programs forbid scripts."""
     for headers in ({}, bearer(TOKEN)):
         found = guarded_here.get(path, headers=headers).headers
         assert found["x-content-type-options"] == "nosniff"
@@ -349,8 +341,8 @@ def test_every_answer_has_the_headers(guarded_here: TestClient, path: str) -> No
             assert "script-src 'self'; style-src 'self';" in policy
 
 
-def test_a_request_is_bounded(open_dashboard: Open) -> None:
-    """A path, a query and a body may only be so long, a body that hides its length included."""
+def test_the_size_of_a_request_is_limited(open_dashboard: Open) -> None:
+    """Path, query and body have limits, also a body without a length."""
     client = open_dashboard()
     assert client.get("/" + "a" * 3_000).status_code == 414
     assert client.get("/api/v1/messages?campaign=" + "a" * 9_000).status_code == 414

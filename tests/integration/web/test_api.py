@@ -1,4 +1,4 @@
-"""The JSON API over recorded executions: the same questions as the command line's, the same documents."""
+"""The JSON API over recorded executions: same filters and documents as the command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN"
 
 
 def ask(client: TestClient, path: str, **parameters: Any) -> Any:
-    """What the API answers, when it is well."""
+    """The document of a successful answer."""
     answer = client.get(f"{API}{path}", params=parameters)
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/json"
@@ -32,7 +32,7 @@ def ask(client: TestClient, path: str, **parameters: Any) -> Any:
 
 
 def refused(client: TestClient, path: str, **parameters: Any) -> dict[str, Any]:
-    """What it says when it refuses, which is a problem with a sentence and the parameter's name."""
+    """The problem of a refused request, which has a detail."""
     answer = client.get(f"{API}{path}", params=parameters)
     assert answer.status_code == 400, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -42,8 +42,8 @@ def refused(client: TestClient, path: str, **parameters: Any) -> dict[str, Any]:
     return found
 
 
-def test_a_walk_over_the_pages_meets_every_message_once(client: TestClient) -> None:
-    """Following next from page to page brings all 400 messages, each once, newest status first."""
+def test_paging_returns_every_message_once(client: TestClient) -> None:
+    """Following next returns all 400 messages once, newest first."""
     met: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     while True:
@@ -58,7 +58,7 @@ def test_a_walk_over_the_pages_meets_every_message_once(client: TestClient) -> N
 
 
 def test_messages_are_the_documents_of_the_reference(client: TestClient, recorded: Path) -> None:
-    """A message is what the command line prints of it: the document, field for field, dates with their offset."""
+    """A message is the document that the command line prints, with offsets in dates."""
     (found,) = ask(client, "/messages", limit=1)["messages"]
     expected = EXPECTED[found["messageId"]]
     assert found["latestStatus"] == expected["latestStatus"]
@@ -73,7 +73,7 @@ def test_messages_are_the_documents_of_the_reference(client: TestClient, recorde
 
 
 def test_one_message_is_printed_byte_for_byte(open_dashboard: Open, recorded: Path) -> None:
-    """The body of a message is the line that JSON Lines have of it."""
+    """The answer equals the line of the JSON Lines output."""
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
     name = next(iter(EXPECTED))
     with open_configured_store(settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))) as store:
@@ -91,17 +91,17 @@ def test_one_message_is_printed_byte_for_byte(open_dashboard: Open, recorded: Pa
         ({"error": "131026"}, {"failed"}),
     ],
 )
-def test_filters_choose_as_on_the_command_line(
+def test_filters_select_the_same_messages_as_the_command_line(
     client: TestClient, parameters: dict[str, Any], statuses: set[str]
 ) -> None:
-    """Each filter brings exactly the messages that stand so."""
+    """Each filter returns exactly the matching messages."""
     found = ask(client, "/messages", limit=1000, **parameters)["messages"]
     wanted = {name for name, message in EXPECTED.items() if message["latestStatus"] in statuses}
     assert {document["messageId"] for document in found} == wanted
 
 
-def test_periods_go_by_when_messages_were_sent(client: TestClient) -> None:
-    """A period holds its since, and ends before its until."""
+def test_periods_use_the_time_sent(client: TestClient) -> None:
+    """A period includes since and excludes until."""
     sent = {name: message["events"][0]["timestamp"] for name, message in EXPECTED.items()}
     since, until = 1_767_106_500, 1_767_107_000
     found = ask(client, "/messages", limit=1000, since=since, until=until)["messages"]
@@ -110,8 +110,8 @@ def test_periods_go_by_when_messages_were_sent(client: TestClient) -> None:
     assert 0 < len(wanted) < 400
 
 
-def test_a_conversation_is_one_persons_messages_in_order(client: TestClient) -> None:
-    """The number in any spelling brings the person's messages, oldest first."""
+def test_a_conversation_has_one_persons_messages_in_order(client: TestClient) -> None:
+    """Any spelling of the number returns the person's messages, oldest first."""
     wanted = [name for name, message in EXPECTED.items() if message["conversation_id"] == "966500000054"]
     for spelling in ("966500000054", "+966 50 000 0054", "00966500000054", "0500000054"):
         found = ask(client, f"/conversations/{spelling}")
@@ -123,14 +123,14 @@ def test_a_conversation_is_one_persons_messages_in_order(client: TestClient) -> 
 
 
 def test_a_conversation_is_paged(client: TestClient) -> None:
-    """A page of a thread says where the next one begins."""
+    """A page of a conversation has the cursor of the next."""
     first = ask(client, "/conversations/966500000054", limit=1)
     second = ask(client, "/conversations/966500000054", limit=1, after=first["next"])
     assert first["messages"] != second["messages"]
 
 
-def test_figures_add_up_to_what_was_recorded(client: TestClient) -> None:
-    """Totals and groups count what the recording holds; a filter narrows them."""
+def test_statistics_match_the_recording(client: TestClient) -> None:
+    """Totals and groups count the recorded messages; a filter narrows them."""
     standing = Counter(message["latestStatus"] for message in EXPECTED.values())
     totals = ask(client, "/stats")["totals"]
     assert totals["messages"] == 400
@@ -142,8 +142,8 @@ def test_figures_add_up_to_what_was_recorded(client: TestClient) -> None:
     assert ask(client, "/stats", status="failed")["totals"]["messages"] == standing["failed"]
 
 
-def test_groups_are_limited_the_worst_first(client: TestClient) -> None:
-    """by=user has a group for every person; limit keeps those with most messages that did not arrive."""
+def test_groups_are_limited_to_the_worst(client: TestClient) -> None:
+    """by=user has a group for each person; limit keeps those with the most undelivered messages."""
     failed = Counter(message["conversation_id"] for message in EXPECTED.values() if message["latestStatus"] == "failed")
     people = {message["conversation_id"] for message in EXPECTED.values()}
     found = ask(client, "/stats", by="user", limit=3)
@@ -178,7 +178,7 @@ def test_groups_are_limited_the_worst_first(client: TestClient) -> None:
 def test_a_wrong_parameter_is_named(
     open_dashboard: Open, recorded: Path, path: str, parameters: dict[str, Any], name: str
 ) -> None:
-    """What is malformed, too long, or no parameter at all is refused by name, never passed over."""
+    """A malformed, too long or unknown parameter is refused by name."""
     assert refused(open_dashboard(TICKTRAIL_STORE=str(recorded)), path, **parameters)["name"] == name
 
 
@@ -195,26 +195,26 @@ def test_a_wrong_parameter_is_named(
         ("/conversations/12", {}, "too few"),
     ],
 )
-def test_a_question_without_sense_is_explained(
+def test_an_impossible_request_is_explained(
     open_dashboard: Open, recorded: Path, path: str, parameters: dict[str, Any], said: str
 ) -> None:
-    """What cannot be understood is refused with a sentence and a remedy, in the API's own words."""
+    """The problem has a detail and a remedy that use the API's parameter names."""
     found = refused(open_dashboard(TICKTRAIL_STORE=str(recorded)), path, **parameters)
     assert said in found["detail"]
     assert found["remedy"]
     assert "--" not in found["detail"] + found["remedy"]
 
 
-def test_a_message_that_is_not_there_is_not_found(client: TestClient) -> None:
-    """An unknown id is a 404 with a remedy, and its number is not repeated."""
+def test_an_unknown_message_is_not_found(client: TestClient) -> None:
+    """An unknown id is a 404 with a remedy that does not repeat the id."""
     answer = client.get(f"{API}/messages/wamid.966500000099")
     assert answer.status_code == 404
     assert answer.json()["remedy"]
     assert "966500000099" not in answer.text
 
 
-def test_a_ledger_that_is_not_there_is_empty(open_dashboard: Open, tmp_path: Path) -> None:
-    """Before the first sync every list is empty, and asking creates nothing."""
+def test_a_store_that_does_not_exist_is_empty(open_dashboard: Open, tmp_path: Path) -> None:
+    """Before the first sync every list is empty, and requests create no file."""
     client = open_dashboard()
     assert ask(client, "/messages") == {"messages": [], "next": None}
     assert ask(client, "/stats", by="day")["totals"]["messages"] == 0
@@ -226,7 +226,7 @@ def test_a_ledger_that_is_not_there_is_empty(open_dashboard: Open, tmp_path: Pat
 
 
 def test_a_store_that_cannot_be_read_is_a_503(open_dashboard: Open, tmp_path: Path) -> None:
-    """A file that is no ledger is reported with its place and the remedy; a viewer is not told where it lies."""
+    """A file that is not a store is reported with its path and a remedy; viewers do not see the path."""
     (tmp_path / "ledger.db").write_bytes(b"something else entirely, and long enough for a header" * 100)
     client = open_dashboard(**TOKENS)
     full, viewer = (client.get(f"{API}/messages", headers=bearer(token)) for token in (TOKEN, VIEWER_TOKEN))
@@ -237,10 +237,8 @@ def test_a_store_that_cannot_be_read_is_a_503(open_dashboard: Open, tmp_path: Pa
 
 
 @pytest.mark.parametrize("wrong", ["store", "file"])
-def test_settings_that_cannot_be_used_are_not_the_asker_s_fault(
-    open_dashboard: Open, tmp_path: Path, recorded: Path, wrong: str
-) -> None:
-    """A folder as the store, a ticktrail.toml that is no TOML: 503, with the place for those who may mend it."""
+def test_unusable_settings_are_a_503(open_dashboard: Open, tmp_path: Path, recorded: Path, wrong: str) -> None:
+    """A folder as the store, or a malformed ticktrail.toml: 503, with the path for the full role."""
     (tmp_path / "ticktrail.toml").write_text("[numbers]\n", encoding="utf-8")
     client = open_dashboard(**TOKENS, TICKTRAIL_STORE=str(tmp_path if wrong == "store" else recorded))
     if wrong == "file":
@@ -253,8 +251,8 @@ def test_settings_that_cannot_be_used_are_not_the_asker_s_fault(
     assert viewer.json()["detail"] == "The settings cannot be used."
 
 
-def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
-    """The last syncs newest first, and how far each workflow was read; a viewer is told no place and no number."""
+def test_runs_and_health_describe_syncs(open_dashboard: Open, tmp_path: Path) -> None:
+    """The latest syncs, newest first, and completeness by workflow; viewers see no path and no number."""
     gap = Gap(after_id=1, before_id=9, from_started_at=None, to_started_at=None, found_at=NOW)
     refused = {"refused": [{"messageId": "wamid.X", "reason": "too large"}], "store": str(tmp_path), "newEvents": 7}
     with open_configured_store(settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))) as store:
@@ -288,8 +286,8 @@ def test_runs_and_health_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> 
     assert "store" not in told("/health", VIEWER_TOKEN)
 
 
-def test_what_is_not_there_is_not_found(client: TestClient) -> None:
-    """Another path below the API is a problem, too, and only reading is allowed."""
+def test_an_unknown_path_is_not_found(client: TestClient) -> None:
+    """An unknown path is a problem document, and other methods are refused."""
     assert client.get(f"{API}/nothing").json()["status"] == 404
     assert client.post(f"{API}/messages").json()["status"] == 405
 
@@ -298,7 +296,7 @@ def test_what_is_not_there_is_not_found(client: TestClient) -> None:
 
 
 def test_a_viewer_sees_no_number_and_no_id(guarded: TestClient) -> None:
-    """Every page of a viewer's has masked numbers and ids, and the name of its next page tells nothing."""
+    """Pages have masked numbers and ids, and an opaque cursor."""
     met = 0
     after: dict[str, str] = {}
     while True:
@@ -318,8 +316,8 @@ def test_a_viewer_sees_no_number_and_no_id(guarded: TestClient) -> None:
 
 
 @pytest.mark.parametrize("by", ["user", "number", "country", "error", "day"])
-def test_a_viewers_figures_name_nobody(guarded: TestClient, by: str) -> None:
-    """A viewer has the same figures, told apart by masked numbers; where the store lies is left out."""
+def test_a_viewers_statistics_name_nobody(guarded: TestClient, by: str) -> None:
+    """Counts are the same, groups have masked numbers, and the store's path is left out."""
     answer = guarded.get(f"{API}/stats", params={"by": by, "limit": 1000}, headers=bearer(VIEWER_TOKEN))
     assert answer.json()["totals"]["messages"] == 400
     for message in EXPECTED.values():
@@ -337,15 +335,15 @@ def test_a_viewers_figures_name_nobody(guarded: TestClient, by: str) -> None:
         "/messages/wamid.SEJnTTk2NjUwMDAwMDA1NC0wMDAwMDM=",
     ],
 )
-def test_a_viewer_cannot_look_for_a_person(guarded: TestClient, path: str) -> None:
-    """What would tell whether a number is in the ledger is forbidden to a viewer."""
+def test_a_viewer_cannot_search_for_a_person(guarded: TestClient, path: str) -> None:
+    """Requests that would reveal whether a number is stored are refused."""
     answer = guarded.get(f"{API}{path}", headers=bearer(VIEWER_TOKEN))
     assert answer.status_code == 403
     assert answer.json()["remedy"]
 
 
-def test_alerts_say_what_needs_somebody(open_dashboard: Open, tmp_path: Path) -> None:
-    """As ``ticktrail alerts`` does; a viewer gets no command and no note; without a ledger nothing needs anybody."""
+def test_alerts_are_those_of_the_command_line(open_dashboard: Open, tmp_path: Path) -> None:
+    """Viewers get no command and no note; without a store there are no alerts."""
     assert ask(open_dashboard(), "/alerts")["alerts"] == []
     now = int(datetime.now(UTC).timestamp())
     error = {"code": 131042, "title": "Business eligibility payment issue"}

@@ -1,4 +1,4 @@
-"""A person's thread with the texts that a workflow keeps in MongoDB beside the ledger, as the API hands it out."""
+"""Conversations with the texts that a workflow stores in MongoDB."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _event(name: str, status: str, at: int, who: str = WHO) -> StatusEvent:
 
 @pytest.fixture(scope="module")
 def kept(mongodb_server: str) -> Iterator[dict[str, str]]:
-    """A ledger in MongoDB with a conversation beside it, as an environment."""
+    """The environment of a MongoDB store with a conversations collection."""
     database = f"ticktrail_test_{uuid.uuid4().hex}"
     events = [_event(f"wamid.{number}", "sent", NOON + number * 60) for number in range(5)]
     # Read in one second, so that the time of the latest status tells nothing of the order.
@@ -64,15 +64,15 @@ def client(open_dashboard: Open, kept: dict[str, str]) -> TestClient:
 
 
 def ask(client: TestClient, path: str, **parameters: Any) -> dict[str, Any]:
-    """What it answers to somebody who may see everything."""
+    """The answer to the full role."""
     answer = client.get(f"/api/v1{path}", params=parameters, headers=bearer(TOKEN))
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
 
 
-def test_what_was_said_comes_with_the_messages(client: TestClient) -> None:
-    """Turns as the command prints them, oldest first: texts of what was sent and what came in, and where they stand."""
+def test_turns_come_with_the_messages(client: TestClient) -> None:
+    """Turns as the command prints them, oldest first, with the statuses of messages sent."""
     found = ask(client, f"/conversations/+{WHO}")
     assert found["conversationIds"] == [WHO]
     assert [one["messageId"] for one in found["messages"]] == [f"wamid.{number}" for number in range(5)]
@@ -90,8 +90,8 @@ def test_what_was_said_comes_with_the_messages(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("sort", ["oldest", "newest"])
-def test_pages_of_a_thread_hold_everything_once(client: TestClient, sort: str) -> None:
-    """Following next brings every message and every text once, in the order that was asked for."""
+def test_paging_a_conversation_returns_everything_once(client: TestClient, sort: str) -> None:
+    """Following next returns every message and text once, in the requested order."""
     messages: list[str] = []
     said: list[str] = []
     after: dict[str, str] = {}
@@ -107,7 +107,7 @@ def test_pages_of_a_thread_hold_everything_once(client: TestClient, sort: str) -
     assert said == ["Good morning", HARM, "When?", "At noon"][::ahead]
 
 
-def test_the_command_prints_the_same(client: TestClient, kept: dict[str, str]) -> None:
+def test_the_command_prints_the_same_documents(client: TestClient, kept: dict[str, str]) -> None:
     """Field for field the documents of ``ticktrail conversation --format json``."""
     options = StoreOptions(timezone=RIYADH, database=kept["MONGODB_DATABASE"])
     opened = Conversations(kept["MONGODB_URI"], options, "chat")
@@ -120,15 +120,15 @@ def test_the_command_prints_the_same(client: TestClient, kept: dict[str, str]) -
     assert ask(client, f"/conversations/{WHO}")["turns"] == json.loads(printed.getvalue())
 
 
-def test_several_people_have_no_texts(client: TestClient) -> None:
-    """Last digits that are two people's bring their messages, and no texts: those do not say whose they are."""
+def test_several_people_get_no_texts(client: TestClient) -> None:
+    """Last digits of two people return their messages without texts, which do not say whose they are."""
     found = ask(client, "/conversations/0041")
     assert "turns" not in found
     assert found["conversationIds"] == [WHO, OTHER]
 
 
-def test_texts_are_nowhere_else(client: TestClient) -> None:
-    """No other path has them, and a viewer has none at all."""
+def test_no_other_path_has_texts(client: TestClient) -> None:
+    """Texts are on no other path, and viewers get none."""
     for path in ("/messages", "/messages/wamid.0", "/stats?by=user", "/alerts", "/sync/runs", "/health"):
         for token in (TOKEN, VIEWER_TOKEN):
             assert "Good morning" not in client.get(f"/api/v1{path}", headers=bearer(token)).text
@@ -137,8 +137,10 @@ def test_texts_are_nowhere_else(client: TestClient) -> None:
     assert "Good morning" not in answer.text
 
 
-def test_without_a_conversation_nothing_is_joined(open_dashboard: Open, kept: dict[str, str], recorded: Path) -> None:
-    """Over SQLite, and where no collection is named, the answer is what it was."""
+def test_without_a_conversations_collection_there_are_no_turns(
+    open_dashboard: Open, kept: dict[str, str], recorded: Path
+) -> None:
+    """With SQLite, or without a configured collection, the answer has no turns."""
     unnamed = {name: value for name, value in kept.items() if name != "MONGODB_CONVERSATIONS_COLLECTION"}
     for environ in (unnamed, {"TICKTRAIL_STORE": str(recorded), "MONGODB_CONVERSATIONS_COLLECTION": "chat"}):
         found = open_dashboard(**environ).get(f"/api/v1/conversations/{WHO}").json()

@@ -1,4 +1,4 @@
-"""What strangers put into payloads does no harm on its way to a browser or a program."""
+"""Hostile texts in payloads stay text in the API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TOKENS = {"TICKTRAIL_DASHBOARD_TOKEN": TOKEN, "TICKTRAIL_DASHBOARD_VIEWER_TOKEN"
 
 
 def event(place: int, text: str, **more: Any) -> StatusEvent:
-    """A failed message that has a text everywhere one can stand."""
+    """A failed message with a text in every field that can hold one."""
     return StatusEvent(
         **{
             "message_id": f"wamid.{place}{text[:100]}",
@@ -53,15 +53,15 @@ def event(place: int, text: str, **more: Any) -> StatusEvent:
 
 @pytest.fixture
 def hostile(open_dashboard: Open, tmp_path: Path) -> TestClient:
-    """A dashboard with both tokens over messages full of such texts."""
+    """A dashboard with both tokens over messages with hostile texts."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([event(place, text) for place, text in enumerate(TEXTS)], at=NOW)
     return open_dashboard(**environ, **TOKENS)
 
 
-def test_texts_come_back_as_they_are_and_as_json(hostile: TestClient) -> None:
-    """Programs get every text unchanged, in JSON that says it is JSON."""
+def test_texts_are_returned_unchanged_as_json(hostile: TestClient) -> None:
+    """Every text is unchanged, and the content type is JSON."""
     answer = hostile.get("/api/v1/messages", params={"limit": 100, "sort": "oldest"}, headers=bearer(TOKEN))
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["x-content-type-options"] == "nosniff"
@@ -72,8 +72,8 @@ def test_texts_come_back_as_they_are_and_as_json(hostile: TestClient) -> None:
             assert one.json()["messageId"] == document["messageId"]
 
 
-def test_texts_do_not_carry_numbers_to_viewers(hostile: TestClient) -> None:
-    """A number or a message id within a text is masked for viewers, wherever it stands."""
+def test_numbers_in_texts_are_masked_for_viewers(hostile: TestClient) -> None:
+    """A number or message id inside a text is masked for viewers."""
     for path in ("/messages?limit=100", "/stats?by=campaign", "/stats?by=error", "/stats?by=number", "/stats?by=user"):
         text = hostile.get(f"/api/v1{path}", headers=bearer(VIEWER_TOKEN)).text
         assert "966500000054" not in text.replace(" ", "").replace("+", "")
@@ -81,16 +81,16 @@ def test_texts_do_not_carry_numbers_to_viewers(hostile: TestClient) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_filter_is_a_value_and_nothing_else(hostile: TestClient, text: str) -> None:
-    """A campaign is looked for as it is written, whatever is written: one message has it."""
+def test_a_filter_is_only_a_value(hostile: TestClient, text: str) -> None:
+    """A hostile campaign name matches exactly its own message."""
     answer = hostile.get("/api/v1/messages", params={"campaign": text}, headers=bearer(TOKEN))
     assert answer.status_code == 200
     assert [document["callbackData"] for document in answer.json()["messages"]] == [text]
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_a_refusal_repeats_nothing_as_html(hostile: TestClient, text: str) -> None:
-    """A strange path or parameter is answered in JSON."""
+def test_a_refusal_is_never_html(hostile: TestClient, text: str) -> None:
+    """A hostile path or parameter is answered in JSON."""
     for path, parameters in ((f"/api/v1/{text}", {}), ("/api/v1/messages", {text: text}), ("/login", {"next": text})):
         answer = hostile.get(path, params=parameters, headers=bearer(TOKEN))
         assert answer.status_code in {200, 400, 404}
@@ -101,8 +101,8 @@ def test_a_refusal_repeats_nothing_as_html(hostile: TestClient, text: str) -> No
             json.loads(answer.text)
 
 
-def test_megabytes_end_a_page_early(open_dashboard: Open, tmp_path: Path) -> None:
-    """A page of large messages stops at its size and says where it goes on: all are met, none twice."""
+def test_large_messages_end_a_page_early(open_dashboard: Open, tmp_path: Path) -> None:
+    """A page ends at its maximum size; following next returns every message once."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     with open_configured_store(settings_of(tmp_path, **environ)) as store:
         store.write([event(place, f"{place}{MEGABYTE}") for place in range(12)], at=NOW)
@@ -122,8 +122,8 @@ def test_megabytes_end_a_page_early(open_dashboard: Open, tmp_path: Path) -> Non
     assert pages > 1
 
 
-def test_a_place_too_long_for_an_address_gets_a_name(open_dashboard: Open, tmp_path: Path) -> None:
-    """A message id of ten thousand characters does not make the next page unreachable."""
+def test_a_cursor_too_long_for_a_url_gets_a_name(open_dashboard: Open, tmp_path: Path) -> None:
+    """A message id of 10,000 characters does not make the next page unreachable."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     names = [f"wamid.{letter * 10_000}" for letter in "abc"]
     with open_configured_store(settings_of(tmp_path, **environ)) as store:
@@ -139,8 +139,8 @@ def test_a_place_too_long_for_an_address_gets_a_name(open_dashboard: Open, tmp_p
     assert met == stored
 
 
-def test_the_page_about_the_api_loads_nothing(hostile: TestClient) -> None:
-    """The page is made here: no script, no address of another server, every path and parameter named."""
+def test_the_documentation_page_loads_nothing(hostile: TestClient) -> None:
+    """The page has no script and no address of another server, and names every path and parameter."""
     page = hostile.get("/api/v1/docs", headers=bearer(TOKEN)).text
     assert "<script" not in page
     assert "http://" not in page

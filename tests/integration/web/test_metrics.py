@@ -1,4 +1,4 @@
-"""What Prometheus reads: the figures of the recording, in bounded series that name nobody."""
+"""Metrics: counts of the recording, in a bounded number of series without personal data."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def series(text: str) -> Series:
-    """Every sample of an answer, by its name and labels; that it can be parsed is proven by the way."""
+    """Every sample of an answer by name and labels."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(text)
@@ -62,8 +62,8 @@ def value(found: Series, name: str, **labels: str) -> float:
     return found[name, frozenset(labels.items())]
 
 
-def test_metrics_hold_the_figures(open_dashboard: Open, request: pytest.FixtureRequest, kind: str) -> None:
-    """Gauges by status and number are what was recorded; counters begin at 0, whatever the ledger holds."""
+def test_gauges_match_the_recording(open_dashboard: Open, request: pytest.FixtureRequest, kind: str) -> None:
+    """Gauges by status and number are those recorded; counters begin at 0."""
     client = open_dashboard(**environment_of(request, kind))
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -79,10 +79,10 @@ def test_metrics_hold_the_figures(open_dashboard: Open, request: pytest.FixtureR
     assert value(found, "ticktrail_build_info", version="0.1.0") == 1
 
 
-def test_counters_hold_what_came_since_the_start(
+def test_counters_count_since_the_start(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Statuses, failures and delays are counted from the first reading on, here of an empty ledger."""
+    """Statuses, failures and delays are counted from the first reading on, here of an empty store."""
     settings = settings_of(tmp_path, **environment_of(request, kind))
     metrics = Metrics()
     metrics.begin(reading_of(0, {}))
@@ -103,15 +103,15 @@ def test_counters_hold_what_came_since_the_start(
     assert value(found, f"{name}_bucket", le="5.0") == sum(delay <= 5 for delay in delays)
 
 
-def test_codes_that_are_known_begin_at_zero(open_dashboard: Open) -> None:
-    """A code of the catalogue has a series before it was met: only so does its first failure count as an increase."""
+def test_known_codes_begin_at_zero(open_dashboard: Open) -> None:
+    """A code of the catalogue always has a series, so that its first failure is an increase."""
     found = series(open_dashboard().get("/metrics").text)
     for code in ("131042", "131026", "130497"):
         assert value(found, "ticktrail_failures_total", code=code) == 0
 
 
-def test_the_newest_status_is_not_only_the_newest_messages(tmp_path: Path) -> None:
-    """A message of last week that was read a minute ago tells that statuses still come; a future one does not."""
+def test_the_newest_status_may_be_of_an_older_message(tmp_path: Path) -> None:
+    """A message of last week that was read a minute ago counts; a status in the future does not."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
     now = int(NOW.timestamp())
     told = (("old", "sent", now - 700_000), ("new", "sent", now - 90_000), ("old", "read", now - 60))
@@ -129,25 +129,26 @@ def test_the_newest_status_is_not_only_the_newest_messages(tmp_path: Path) -> No
 
 
 def test_metrics_name_nobody(client: TestClient) -> None:
-    """No recipient's number and no message id is anywhere in the text."""
+    """The text contains no recipient's number and no message id."""
     text = client.get("/metrics").text
     assert "wamid" not in text
     for message in EXPECTED.values():
         assert message["conversation_id"] not in text
 
 
-def test_metrics_tell_of_syncs(open_dashboard: Open, tmp_path: Path) -> None:
-    """When each workflow was last read through, and how many executions n8n would not show."""
+def test_metrics_describe_syncs(open_dashboard: Open, tmp_path: Path) -> None:
+    """The last successful sync, the age at which it is late, and withheld executions, by workflow."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     with open_configured_store(settings_of(tmp_path, **environ)) as store:
         note_sync(store, "flow-a", NOW, hidden=3)
         note_sync(store, "flow-b", NOW - timedelta(hours=2))
-        # An older extraction's coverage of the same workflow counts no more.
+        # Coverage of an older version of the extraction is ignored.
         note_sync(store, "flow-a", NOW - timedelta(days=2), hidden=9, version=0)
     found = series(open_dashboard(**environ).get("/metrics").text)
     synced = "ticktrail_last_sync_success_timestamp_seconds"
     assert value(found, synced, workflow="flow-a") == NOW.timestamp()
     assert value(found, synced, workflow="flow-b") == NOW.timestamp() - 7_200
+    assert value(found, "ticktrail_sync_late_after_seconds", workflow="flow-a") == 7_200
     assert value(found, "ticktrail_executions_unreadable", workflow="flow-a") == 3
     assert value(found, "ticktrail_executions_unreadable", workflow="flow-b") == 0
 
@@ -163,7 +164,7 @@ def note_sync(store: Store, workflow_id: str, checked_at: datetime, *, hidden: i
 
 
 def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> None:
-    """Ids that a stranger made up, however many and whatever is in them, share a few series."""
+    """Invented ids, of any number and content, share a few series."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
     hostile = ['"} 1\nevil{x="', "966500000054x", "<script>", "\u202e", "9" * 40, "x" * 100_000]
     ids = [*hostile, *(str(1_000 + number) for number in range(200))]
@@ -191,7 +192,7 @@ def test_hostile_labels_are_bounded(open_dashboard: Open, tmp_path: Path) -> Non
 
 
 def test_own_names_of_numbers_are_used() -> None:
-    """A number that ticktrail.toml names has its name; what is known of none is unknown."""
+    """A number named in ticktrail.toml has this name; messages without a number are unknown."""
     groups = [
         Group(key="106540352242922", label="15550783881", counts=Counts(messages=5)),
         Group(key="200000000000002", label="15550000002", counts=Counts(messages=4)),
@@ -206,7 +207,7 @@ def test_own_names_of_numbers_are_used() -> None:
     }
 
 
-def test_codes_that_are_none_share_a_series() -> None:
+def test_malformed_codes_share_a_series() -> None:
     """Codes of digits have their own series, texts share one, a failure without code is unknown."""
     groups = [
         Group(key=key, counts=Counts(failed=1)) for key in ("131026", "131047", "no code", "12345678", "١٢٣", None)
@@ -215,7 +216,7 @@ def test_codes_that_are_none_share_a_series() -> None:
 
 
 def test_counters_never_shrink() -> None:
-    """Pruned messages leave counters as they are; what comes afterwards is added."""
+    """Pruning leaves counters as they are; later messages are added."""
     metrics = Metrics()
 
     def told(failed: int, delays: dict[int, int]) -> Series:
@@ -236,7 +237,7 @@ def test_counters_never_shrink() -> None:
 
 
 def test_the_keys_expiry_is_read_from_the_key() -> None:
-    """A key that is a JWT says when it runs out; others say nothing, and nothing breaks."""
+    """A JWT has its expiry; another key has none, and is no error."""
 
     def key_of(claims: object) -> str:
         body = base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode()
@@ -254,8 +255,8 @@ def test_the_keys_expiry_is_read_from_the_key() -> None:
     assert expiry_of_key(None) is None
 
 
-def test_a_new_key_is_heard_of(open_dashboard: Open) -> None:
-    """Who reads the settings anew hands the new key over: its end is told without a restart."""
+def test_a_changed_key_is_used(open_dashboard: Open) -> None:
+    """The expiry of a new key is exported without a restart."""
     client = open_dashboard()
     name = "ticktrail_api_key_expiry_timestamp_seconds"
     assert name not in client.get("/metrics").text

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the API held to it: whatever it allows is answered, whatever it forbids is refused."""
+"""The OpenAPI document, and requests generated from it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def app(recorded: Path) -> FastAPI:
 
 
 def test_the_document_names_every_path(open_dashboard: Open) -> None:
-    """Every path of the API is in the document, with a summary, and every schema it refers to is there."""
+    """Every path is in the document with a summary, and every referenced schema exists."""
     document: dict[str, Any] = open_dashboard().get(DOCUMENT).json()
     assert document["openapi"].startswith("3.1")
     assert sorted(document["paths"]) == [
@@ -64,8 +64,8 @@ def test_the_document_names_every_path(open_dashboard: Open) -> None:
     assert references(document) <= known
 
 
-def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
-    """Some hundred made-up questions, good and bad, are each answered as the document says, none with a 500."""
+def test_generated_requests_are_answered_as_documented(app: FastAPI) -> None:
+    """Valid and invalid requests are answered as the document says, none with a 500."""
     schema = schemathesis.openapi.from_asgi(DOCUMENT, app, headers={"Host": "127.0.0.1:8765"})
     modes = list(schemathesis.GenerationMode)
     asked = 0
@@ -88,8 +88,8 @@ def test_whatever_the_document_allows_is_answered(app: FastAPI) -> None:
     assert asked > 80
 
 
-def test_the_index_names_what_there_is(open_dashboard: Open) -> None:
-    """Who begins at /api/v1 finds the document, the page and every path with its summary."""
+def test_the_index_lists_every_path(open_dashboard: Open) -> None:
+    """/api/v1 links the document, the page and every path with its summary."""
     client = open_dashboard()
     for path in ("/api/v1", "/api/v1/"):
         index = client.get(path).json()
@@ -101,8 +101,8 @@ def test_the_index_names_what_there_is(open_dashboard: Open) -> None:
 
 
 @pytest.mark.parametrize("pages", [True, False])
-def test_methods_that_are_not_there_are_refused(recorded: Path, pages: bool) -> None:  # noqa: FBT001 - a parameter
-    """With the pages too, programs are told in their own way what is not there; HEAD is answered as GET is."""
+def test_other_methods_are_refused(recorded: Path, pages: bool) -> None:  # noqa: FBT001 - a parameter
+    """Programs get a problem document also when the pages are installed; HEAD is answered like GET."""
     settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
     dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=pages)
     client = TestClient(dashboard, base_url=HERE)
@@ -118,7 +118,7 @@ def test_methods_that_are_not_there_are_refused(recorded: Path, pages: bool) -> 
 
 
 @pytest.mark.parametrize("path", ["/alerts", "/health"])
-def test_paths_that_take_nothing_say_so(open_dashboard: Open, path: str) -> None:
-    """A parameter where there is none is refused by its name, as everywhere."""
+def test_paths_without_parameters_refuse_any(open_dashboard: Open, path: str) -> None:
+    """A parameter of a path that has none is refused by name."""
     answer = open_dashboard().get(f"/api/v1{path}?since=2d")
     assert (answer.status_code, answer.json()["name"]) == (400, "since")

@@ -1,4 +1,4 @@
-"""``/healthz`` and ``/readyz``: what a container's keeper and a load balancer ask."""
+"""The probes ``/healthz`` and ``/readyz``."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tests.integration.web.test_metrics import note_sync
 from ticktrail.stores.opening import open_configured_store
 
 
-def test_without_a_sync_it_is_well_and_not_ready(open_dashboard: Open) -> None:
-    """The process is up; its ledger says nothing yet."""
+def test_without_a_sync_it_is_healthy_and_not_ready(open_dashboard: Open) -> None:
+    """The process runs; the store is empty."""
     client = open_dashboard()
     assert client.get("/healthz").json() == {"status": "ok"}
     answer = client.get("/readyz")
@@ -31,7 +31,7 @@ def test_without_a_sync_it_is_well_and_not_ready(open_dashboard: Open) -> None:
         (timedelta(minutes=2), {"TICKTRAIL_READY_SECONDS": "60"}, 503),
     ],
 )
-def test_ready_means_that_the_last_good_sync_is_recent(
+def test_ready_means_that_the_last_successful_sync_is_recent(
     open_dashboard: Open, tmp_path: Path, age: timedelta, environ: dict[str, str], status: int
 ) -> None:
     """Two hours while the usual time between syncs is unknown, or as long as TICKTRAIL_READY_SECONDS says."""
@@ -45,7 +45,7 @@ def test_ready_means_that_the_last_good_sync_is_recent(
 
 
 def test_a_store_that_does_not_answer_is_not_ready(open_dashboard: Open, tmp_path: Path) -> None:
-    """A damaged file is a 503 without its place; the process itself is well."""
+    """A damaged file is a 503 without its path; the process is healthy."""
     (tmp_path / "ledger.db").write_bytes(b"something else entirely, and long enough for a header" * 100)
     client = open_dashboard()
     assert client.get("/healthz").status_code == 200
@@ -54,8 +54,8 @@ def test_a_store_that_does_not_answer_is_not_ready(open_dashboard: Open, tmp_pat
     assert str(tmp_path) not in answer.text
 
 
-def test_a_server_that_is_away_is_said_before_anybody_gives_up(open_dashboard: Open) -> None:
-    """Whoever asks whether it is ready learns within seconds that it is not, however long the driver tries."""
+def test_an_unreachable_server_is_reported_quickly(open_dashboard: Open) -> None:
+    """The probe answers within five seconds, however long the driver tries to connect."""
     client = open_dashboard(MONGODB_URI="mongodb://127.0.0.1:1/ledger")
     began = time.monotonic()
     answer = client.get("/readyz")

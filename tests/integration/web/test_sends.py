@@ -1,4 +1,4 @@
-"""The API's sends: the same as ``ticktrail sends``, page by page, for both roles and in both kinds of stores."""
+"""Sends in the API: those of ``ticktrail sends``, for both roles and both kinds of stores."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a ledger of the demonstration's recordings, which hold sends."""
+    """The environment of a store with the demo's recordings, which contain sends."""
     found = {"TICKTRAIL_STORE": str(tmp_path / "recorded.db")}
     if request.param == "mongodb":
         found = {
@@ -48,7 +48,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str
 def test_sends_are_the_documents_of_the_command_line(
     open_dashboard: Open, environ: dict[str, str], tmp_path: Path
 ) -> None:
-    """Every send of the ledger, newest first, as ``ticktrail sends --format jsonl`` writes it, over all pages."""
+    """All pages together are the lines of ``ticktrail sends --format jsonl``."""
     client = open_dashboard(**environ)
     met: list[dict[str, Any]] = []
     after: dict[str, str] = {}
@@ -64,8 +64,8 @@ def test_sends_are_the_documents_of_the_command_line(
     assert [to_json(document) for document in met] == expected
 
 
-def test_sends_are_chosen_as_on_the_command_line(open_dashboard: Open, environ: dict[str, str]) -> None:
-    """Each condition chooses those sends of which it holds, told here from the documents themselves."""
+def test_conditions_select_matching_sends(open_dashboard: Open, environ: dict[str, str]) -> None:
+    """Each condition returns exactly the sends for which it holds."""
     client = open_dashboard(**environ)
     everything = ask(client, "/sends", limit=1000)["sends"]
     confirmed = {one["messageId"] for one in ask(client, "/messages", limit=1000)["messages"]}
@@ -90,16 +90,16 @@ def test_sends_are_chosen_as_on_the_command_line(open_dashboard: Open, environ: 
     assert chosen >= 4
 
 
-def test_a_question_for_sends_without_sense_is_explained(client: TestClient) -> None:
-    """Conditions that exclude each other, a code that is none and a place that is none get a 400 that says so."""
+def test_an_impossible_request_is_explained(client: TestClient) -> None:
+    """Contradicting conditions, an invalid code and an invalid cursor are a 400."""
     assert "Meta refused" in refused(client, "/sends", refused="true", unconfirmed="true")["detail"]
     assert refused(client, "/sends", error="x")["name"] == "error"
     assert refused(client, "/sends", nothing="1")["name"] == "nothing"
     assert "not a valid cursor" in refused(client, "/sends", after="abc")["detail"]
 
 
-def test_a_viewers_sends_hold_no_number_and_no_id(open_dashboard: Open, tmp_path: Path) -> None:
-    """Recipients, ids, and numbers in texts of Meta's are masked; the place of the next page says nothing."""
+def test_a_viewer_sees_no_number_and_no_id_in_sends(open_dashboard: Open, tmp_path: Path) -> None:
+    """Recipients, ids, and numbers in Meta's texts are masked; the cursor is opaque."""
     environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db"), "TICKTRAIL_DASHBOARD_TOKEN": TOKEN,
                "TICKTRAIL_DASHBOARD_VIEWER_TOKEN": VIEWER_TOKEN}  # fmt: skip
     sends = [

@@ -1,4 +1,4 @@
-"""The dashboard on a real socket: started, asked by many at once while a sync writes, stopped."""
+"""The server on a real socket: starting, concurrent requests while a sync writes, stopping."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 22, 14, 30, tzinfo=UTC)
 
 
 def statuses(batch: int) -> list[StatusEvent]:
-    """A hundred messages of their own for each batch."""
+    """100 new messages for each batch."""
     return [
         StatusEvent(
             message_id=f"wamid.{batch:04}{number:03}",
@@ -35,8 +35,8 @@ def statuses(batch: int) -> list[StatusEvent]:
     ]
 
 
-def test_many_ask_while_a_sync_writes(tmp_path: Path) -> None:
-    """Readers at once on a real socket get whole answers, never an error, while another connection writes."""
+def test_concurrent_requests_while_a_sync_writes(tmp_path: Path) -> None:
+    """Concurrent readers get complete answers and no error while another connection writes."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
     app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
     listening = listen("127.0.0.1", 0)
@@ -71,7 +71,7 @@ def test_many_ask_while_a_sync_writes(tmp_path: Path) -> None:
 
 
 def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
-    """Once stop is set it takes no more requests, its threads end, and the port is free again."""
+    """When stop is set, it accepts no more requests and the port is free again."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
     app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
     listening = listen("127.0.0.1", 0)
@@ -87,8 +87,8 @@ def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=1)
 
 
-def test_too_large_a_head_is_refused(tmp_path: Path) -> None:
-    """Headers of a hundred kilobytes are a 4xx, before anything of ours looks at them."""
+def test_a_large_head_is_refused(tmp_path: Path) -> None:
+    """Headers of 100 kB are a 4xx."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
     app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
     listening = listen("127.0.0.1", 0)
@@ -99,8 +99,8 @@ def test_too_large_a_head_is_refused(tmp_path: Path) -> None:
     assert 400 <= answer.status_code < 500
 
 
-def test_a_taken_port_is_named() -> None:
-    """A port that something else listens on is said at once, with another to try."""
+def test_a_port_in_use_is_reported() -> None:
+    """The error names the port and suggests another."""
     with (
         listen("127.0.0.1", 0) as taken,
         pytest.raises(ConfigurationError, match=str(taken.getsockname()[1])) as caught,
@@ -110,8 +110,8 @@ def test_a_taken_port_is_named() -> None:
 
 
 @pytest.mark.parametrize("host", ["no such host", "192.0.2.1", "x" * 300])
-def test_an_address_of_nobody_is_named(host: str) -> None:
-    """An address that this machine does not have is said at once."""
+def test_an_address_of_another_machine_is_refused(host: str) -> None:
+    """An address that this machine does not have is an error."""
     with pytest.raises(ConfigurationError):
         listen(host, 0)
 

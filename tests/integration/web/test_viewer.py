@@ -1,4 +1,4 @@
-"""What a viewer can reach: no number, no text, no way into n8n, and neither where the store lies nor where n8n runs."""
+"""The viewer role: no number, no text, no link into n8n, no path and no host in any answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WHO = "966500000041"
 
 
 def _fill(folder: Path) -> None:
-    """A ledger in which everything that can name somebody or some place does."""
+    """A store in which every field that can hold a number, host or path does."""
     now = datetime.now(UTC)
     at = int(now.timestamp()) - 600
     about: dict[str, Any] = {
@@ -67,14 +67,14 @@ def _fill(folder: Path) -> None:
 
 @pytest.fixture
 def client(open_dashboard: Open, tmp_path: Path) -> TestClient:
-    """A dashboard over it."""
+    """A dashboard over this store."""
     _fill(tmp_path)
     n8n = {"N8N_BASE_URL": N8N, "N8N_API_KEY": "key", "WORKFLOW_ID_WHATSAPP": "flow"}
     return open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), **n8n, **TOKENS)
 
 
 def _paths(routes: list[BaseRoute]) -> Iterator[str]:
-    """Every address that can be got, with something in the place of its parameters."""
+    """Every GET path, with values for its parameters."""
     for route in routes:
         included = getattr(route, "original_router", None)
         if included is not None:
@@ -105,8 +105,8 @@ def _secrets(folder: Path) -> tuple[str, ...]:
     )
 
 
-def test_nothing_a_viewer_can_get_names_anybody_or_any_place(client: TestClient, tmp_path: Path) -> None:
-    """Every path there is, asked with the viewer's token, answers without numbers, ids, hosts and folders."""
+def test_no_answer_to_a_viewer_has_personal_data_or_places(client: TestClient, tmp_path: Path) -> None:
+    """Every path answers a viewer without numbers, ids, hosts and folders."""
     paths = [*_paths(client.app.routes), *MORE]  # type: ignore[attr-defined]
     assert len(paths) > 20
     for path in paths:
@@ -116,15 +116,15 @@ def test_nothing_a_viewer_can_get_names_anybody_or_any_place(client: TestClient,
             assert secret not in answer.text, f"{secret} on {path}"
 
 
-def test_who_may_see_everything_does(client: TestClient, tmp_path: Path) -> None:
-    """The same with the other token: there the same secrets are, so that the test above would have met them."""
+def test_the_full_role_sees_everything(client: TestClient, tmp_path: Path) -> None:
+    """The same paths show these texts to the full role, so the test above would find them."""
     told = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))  # type: ignore[attr-defined]
     for secret in _secrets(tmp_path):
         assert secret in told or " " in secret, secret
 
 
-def test_a_viewer_is_told_that_a_sync_failed_and_what_it_counted(client: TestClient) -> None:
-    """Its error is in general words, its report has numbers only."""
+def test_a_viewer_sees_the_counts_of_a_failed_sync(client: TestClient) -> None:
+    """The error is general, and the report has numbers only."""
     (run,) = client.get("/api/v1/sync/runs", headers=bearer(VIEWER_TOKEN)).json()["runs"]
     assert run["error"] == "The sync failed."
     assert run["report"] == {"executions": 3, "notShown": {"redacted": 1, "other": 2}}
@@ -147,10 +147,8 @@ def test_a_viewer_is_told_that_a_sync_failed_and_what_it_counted(client: TestCli
         ("stats", {"campaign": WHO}),
     ],
 )
-def test_a_viewer_cannot_try_out_which_number_a_label_holds(
-    client: TestClient, path: str, parameters: dict[str, str]
-) -> None:
-    """A filter whose value masking would change is refused, whether anything matches it or not."""
+def test_a_viewer_cannot_guess_a_number_by_filters(client: TestClient, path: str, parameters: dict[str, str]) -> None:
+    """A filter value that masking would change is refused, whether anything matches or not."""
     assert client.get(f"/api/v1/{path}", headers=bearer(TOKEN), params=parameters).status_code == 200
     answer = client.get(f"/api/v1/{path}", headers=bearer(VIEWER_TOKEN), params=parameters)
     assert answer.status_code == 403
@@ -166,13 +164,13 @@ def test_a_viewer_cannot_try_out_which_number_a_label_holds(
         {"campaign": "spring-2026", "template": "order_ready/ar", "workflow": "bcHn4wXXcVuTsjYB", "status": "sent"},
     ],
 )
-def test_a_viewer_may_filter_by_everything_else(client: TestClient, parameters: dict[str, str]) -> None:
-    """Ids of the business's own numbers, times and plain names are no secrets."""
+def test_a_viewer_may_use_other_filters(client: TestClient, parameters: dict[str, str]) -> None:
+    """Ids of the business's own numbers, times and plain names are allowed."""
     assert client.get("/api/v1/messages", headers=bearer(VIEWER_TOKEN), params=parameters).status_code == 200
 
 
 def test_unknown_words_are_shown_as_other(client: TestClient) -> None:
-    """A status and a send's answer that Ticktrail does not know are other for viewers."""
+    """A status or an answer to a send that Ticktrail does not know is shown to viewers as other."""
     messages = client.get("/api/v1/messages", headers=bearer(VIEWER_TOKEN)).json()["messages"]
     assert sorted(one["latestStatus"] for one in messages) == ["failed", "other"]
     assert {entry["status"] for one in messages for entry in one["statusHistory"]} == {"sent", "failed", "other"}
@@ -180,8 +178,8 @@ def test_unknown_words_are_shown_as_other(client: TestClient) -> None:
     assert sorted(one["status"] for one in sends) == ["accepted", "other", "rejected"]
 
 
-def test_an_error_names_no_place_to_a_viewer(open_dashboard: Open, tmp_path: Path) -> None:
-    """A store that cannot be read and a file of settings that cannot be used are told in general words."""
+def test_errors_show_no_path_to_a_viewer(open_dashboard: Open, tmp_path: Path) -> None:
+    """An unreadable store and unusable settings are described in general words."""
     (tmp_path / "ledger.db").write_bytes(b"something else entirely, and long enough for a header" * 100)
     toml = tmp_path / "ticktrail.toml"
     toml.write_text("")
@@ -206,8 +204,8 @@ def test_an_error_names_no_place_to_a_viewer(open_dashboard: Open, tmp_path: Pat
         ("Codes are numbers, such as 131026; version 8.0.4.", None),
     ],
 )
-def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> None:
-    """Addresses, paths and hosts go; times, figures and names stay."""
+def test_only_places_are_removed(text: str, left: str | None) -> None:
+    """Addresses, paths and hosts are removed; times, numbers and names stay."""
     assert mask_locations(text) == (text if left is None else left)
     assert mask_locations("it lies in my folder", "my folder") == "it lies in …"
 
@@ -215,8 +213,8 @@ def test_places_are_left_out_and_nothing_else(text: str, left: str | None) -> No
 @pytest.mark.parametrize(
     ("path", "place"), [("messages", Cursor("newest", 2**40, "")), ("sends", SendCursor(2**50, ""))]
 )
-def test_a_viewer_cannot_try_out_what_an_id_is(client: TestClient, path: str, place: Cursor | SendCursor) -> None:
-    """A place in a list that was made by hand is refused: what comes behind it would tell an id letter by letter."""
+def test_a_viewer_cannot_guess_an_id_by_cursors(client: TestClient, path: str, place: Cursor | SendCursor) -> None:
+    """A cursor made by hand is refused, because results after it would reveal an id letter by letter."""
     asked = {"params": {"after": place.token}}
     assert client.get(f"/api/v1/{path}", headers=bearer(TOKEN), **asked).json()[path]  # type: ignore[arg-type]
     answer = client.get(f"/api/v1/{path}", headers=bearer(VIEWER_TOKEN), **asked)  # type: ignore[arg-type]

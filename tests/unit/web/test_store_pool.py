@@ -14,13 +14,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from ticktrail.errors import StoreRefusedError
+from ticktrail.errors import StoreRefusedError, StoreReplacedError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.settings.loading import load_settings
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.sqlite.store import SqliteStore
-from ticktrail.web.store_pool import NICENESS, BusyError, StoreMissingError, StorePool, open_store_pool
+from ticktrail.web.store_pool import NICENESS, BusyError, StorePool, open_store_pool
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ def test_a_missing_file_is_reported(tmp_path: Path, way: str) -> None:
         path.unlink()
     else:
         path.write_bytes(b"")
-    with pytest.raises(StoreMissingError, match=r"a\.db"):
+    with pytest.raises(StoreReplacedError, match=r"a\.db"):
         ask(pool, count)
     path.write_bytes(saved)
     assert ask(pool, count) == 2

@@ -80,7 +80,7 @@ class LimitedProtocol(H11Protocol):
 
     @property
     def _is_receiving(self) -> bool:
-        """Whether the connection is idle, or a request is not complete."""
+        """True when the connection is idle, or a request is not complete."""
         return self.conn.their_state in {h11.IDLE, h11.SEND_BODY}
 
     def _replace_one_of(self, others: Sequence[LimitedProtocol]) -> None:
