@@ -98,7 +98,7 @@ def face(
 
     def api(path: str, **parameters: str) -> list[str]:
         settings = load_settings({"TICKTRAIL_STORE": "store.sqlite"}, {}, folder)
-        app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+        app = build_app(settings, access=access_for(settings, "127.0.0.1"))
         with TestClient(app, base_url="http://127.0.0.1:8765") as client:
             answer = client.get(f"/api/v1/{path}", params=parameters)
         if answer.status_code != 200:

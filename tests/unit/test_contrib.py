@@ -78,7 +78,7 @@ def test_the_health_check_tells(tmp_path: Path) -> None:
     settings = load_settings({}, {"TICKTRAIL_STORE": str(tmp_path / "l.db")}, tmp_path)
     listening = listen("127.0.0.1", 0)
     program[1] = program[1].replace("8765", str(listening.getsockname()[1]))
-    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"))
     with Server(dashboard, listening):
         assert subprocess.run([sys.executable, *program], check=False).returncode == 0
     ended = subprocess.run([sys.executable, *program], check=False, capture_output=True)
@@ -174,7 +174,7 @@ def served_metrics(recorded: Path) -> set[str]:
     key = "e30.eyJleHAiOjE4MDAwMDAwMDB9.e30"
     settings = load_settings({}, {"TICKTRAIL_STORE": str(recorded), "N8N_API_KEY": key}, recorded.parent)
     listening = listen("127.0.0.1", 0)
-    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"))
     with Server(dashboard, listening):
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
         text = httpx2.get(address, trust_env=False, timeout=20).text

@@ -65,7 +65,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(TicktrailError, _of_ours)
     app.add_exception_handler(RequestValidationError, _of_validation)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(Exception, _of_bug)
 
 
 def of_error(error: TicktrailError, role: Role | None) -> Response:
@@ -122,6 +121,6 @@ async def _of_http(request: Request, error: Exception) -> Response:
     return problem(error.status_code, str(error.detail), remedy=remedy, headers=error.headers)
 
 
-async def _of_bug(_: Request, __: Exception) -> Response:
-    # Starlette raises the error again, so that it is logged with its traceback.
+async def of_bug(_: Request, __: Exception) -> Response:
+    """Build the answer for an unexpected error. Starlette raises it again, so that it is logged with its traceback."""
     return problem(500, "An error in Ticktrail.", remedy="The log of the server shows the details.")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import importlib
-import importlib.util
 import os
 import socket
 import threading
@@ -18,7 +16,7 @@ from typing import Self
 import uvicorn
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 
 from ticktrail import __version__
 from ticktrail.errors import ConfigurationError, FatalError, TicktrailError
@@ -33,6 +31,7 @@ from ticktrail.web import problem_details as problems
 from ticktrail.web.api import docs
 from ticktrail.web.api import routes as api
 from ticktrail.web.cache import QueryCache
+from ticktrail.web.pages import routes as pages
 from ticktrail.web.roles import Access
 from ticktrail.web.security import login
 from ticktrail.web.security.connections import LimitedProtocol
@@ -52,17 +51,13 @@ _REMEDIES = {
 }
 _NO_ADDRESS = "Use an address of this machine: --host 127.0.0.1, or --host 0.0.0.0 for all of its addresses."
 
-_PAGES = "ticktrail.web.pages.routes"
 _STOP_SECONDS = 5
 
 
-def build_app(settings: Settings, *, access: Access, pages: bool = True) -> FastAPI:
+def build_app(settings: Settings, *, access: Access) -> FastAPI:
     """Build the ASGI app.
 
     ``app.state.store_pool`` runs the queries of API and pages. It is closed when the app shuts down.
-
-    Args:
-        pages: include the pages, if their packages are installed; else only the API, metrics, probes and login.
     """
     pool = open_store_pool(settings)
     cache = QueryCache(pool)
@@ -100,12 +95,7 @@ def build_app(settings: Settings, *, access: Access, pages: bool = True) -> Fast
     app.add_middleware(AuthMiddleware, access=access, sessions=sessions, attempts=attempts)
     # Middleware added last runs first, so that refusals have the headers too.
     app.add_middleware(SecurityHeaders)
-    if not (pages and _mount_pages(app, settings, access, cache, conversations)):
-
-        @app.get("/", include_in_schema=False)
-        async def to_docs() -> Response:
-            return RedirectResponse(f"{api.PREFIX}/docs", 303)
-
+    pages.mount(app, settings, cache, access, conversations=conversations)
     return app
 
 
@@ -139,7 +129,7 @@ class Server:
                 # By default uvicorn believes X-Forwarded-For from this machine, and any user of it could forge one.
                 proxy_headers=bool(proxies),
                 forwarded_allow_ips=list(proxies),
-                ws_max_size=1_000_000,
+                ws="none",
             )
         )
         self._thread = threading.Thread(target=self._run, name="dashboard")
@@ -266,13 +256,3 @@ def _add_metrics(app: FastAPI, settings: Settings, cache: QueryCache) -> Callabl
             counters.begin(await read())
 
     return begin
-
-
-def _mount_pages(
-    app: FastAPI, settings: Settings, access: Access, cache: QueryCache, conversations: Texts | None
-) -> bool:
-    """Add the pages. Returns False when their packages are not installed."""
-    if importlib.util.find_spec(_PAGES) is None:
-        return False
-    importlib.import_module(_PAGES).mount(app, settings, cache, access, conversations=conversations)
-    return True

@@ -68,7 +68,7 @@ def open_dashboard(tmp_path: Path) -> Iterator[Open]:
             if "MONGODB_URI" not in environ:
                 environ.setdefault("TICKTRAIL_STORE", str(tmp_path / "ledger.db"))
             settings = settings_of(tmp_path, **environ)
-            app = build_app(settings, access=access_for(settings, host), pages=False)
+            app = build_app(settings, access=access_for(settings, host))
             return stack.enter_context(TestClient(app, base_url=base_url, follow_redirects=False))
 
         yield open_one

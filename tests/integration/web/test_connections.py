@@ -31,7 +31,7 @@ def serving(folder: Path, **environ: str) -> Iterator[tuple[int, httpx2.Client]]
     settings = settings_of(folder, TICKTRAIL_STORE=str(folder / "a.db"), TICKTRAIL_DASHBOARD_TOKEN=TOKEN, **environ)
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
-    app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    app = build_app(settings, access=access_for(settings, "127.0.0.1"))
     with Server(app, listening), httpx2.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
         yield port, client
 

@@ -29,7 +29,7 @@ CHECKS = [not_a_server_error, content_type_conformance, response_schema_conforma
 def app(recorded: Path) -> FastAPI:
     """A dashboard over the recorded executions."""
     settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    return build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    return build_app(settings, access=access_for(settings, "127.0.0.1"))
 
 
 def test_the_document_names_every_path(open_dashboard: Open) -> None:
@@ -100,11 +100,10 @@ def test_the_index_lists_every_path(open_dashboard: Open) -> None:
         }
 
 
-@pytest.mark.parametrize("pages", [True, False])
-def test_other_methods_are_refused(recorded: Path, pages: bool) -> None:  # noqa: FBT001 - a parameter
-    """Programs get a problem document also when the pages are installed; HEAD is answered like GET."""
+def test_other_methods_are_refused(recorded: Path) -> None:
+    """Programs get a problem document, also for unknown paths; HEAD is answered like GET."""
     settings = settings_of(recorded.parent, TICKTRAIL_STORE=str(recorded))
-    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=pages)
+    dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"))
     client = TestClient(dashboard, base_url=HERE)
     for path in ("/api/v1/messages", "/api/v1/stats", "/api/v1", "/metrics", "/healthz"):
         for method in ("POST", "DELETE", "PUT", "OPTIONS"):

@@ -38,7 +38,7 @@ def statuses(batch: int) -> list[StatusEvent]:
 def test_concurrent_requests_while_a_sync_writes(tmp_path: Path) -> None:
     """Concurrent readers get complete answers and no error while another connection writes."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
-    app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    app = build_app(settings, access=access_for(settings, "127.0.0.1"))
     listening = listen("127.0.0.1", 0)
     address = f"http://127.0.0.1:{listening.getsockname()[1]}"
     written = threading.Event()
@@ -73,7 +73,7 @@ def test_concurrent_requests_while_a_sync_writes(tmp_path: Path) -> None:
 def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
     """When stop is set, it accepts no more requests and the port is free again."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
-    app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    app = build_app(settings, access=access_for(settings, "127.0.0.1"))
     listening = listen("127.0.0.1", 0)
     port = listening.getsockname()[1]
     stop = threading.Event()
@@ -90,7 +90,7 @@ def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
 def test_a_large_head_is_refused(tmp_path: Path) -> None:
     """Headers of 100 kB are a 4xx."""
     settings = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db"))
-    app = build_app(settings, access=access_for(settings, "127.0.0.1"), pages=False)
+    app = build_app(settings, access=access_for(settings, "127.0.0.1"))
     listening = listen("127.0.0.1", 0)
     with Server(app, listening):
         answer = httpx2.get(

@@ -67,10 +67,12 @@ def _fill(folder: Path) -> None:
 
 @pytest.fixture
 def client(open_dashboard: Open, tmp_path: Path) -> TestClient:
-    """A dashboard over this store."""
+    """A dashboard over this store, whose live updates end at once."""
     _fill(tmp_path)
     n8n = {"N8N_BASE_URL": N8N, "N8N_API_KEY": "key", "WORKFLOW_ID_WHATSAPP": "flow"}
-    return open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), **n8n, **TOKENS)
+    client = open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), **n8n, **TOKENS)
+    client.app.state.stopping = True  # type: ignore[attr-defined]
+    return client
 
 
 def _paths(routes: list[BaseRoute]) -> Iterator[str]:

@@ -63,6 +63,10 @@ def router(prefix: str, routes: list[BaseRoute]) -> APIRouter:
     async def as_page() -> Response:
         return HTMLResponse(page(document()))
 
+    @paths.get("/docs.css")
+    async def style() -> Response:
+        return Response(_STYLE, media_type="text/css")
+
     @paths.get("")
     @paths.get("/")
     async def index() -> Response:
@@ -90,7 +94,7 @@ def page(document: dict[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Ticktrail API</title><style>{_STYLE}</style></head><body><h1>Ticktrail API</h1>"
+        '<title>Ticktrail API</title><link rel="stylesheet" href="docs.css"></head><body><h1>Ticktrail API</h1>'
         f"<p>{html.escape(_ABOUT)}</p>"
         '<p>For programs: <a href="openapi.json">openapi.json</a></p>'
         f"{''.join(sections)}</body></html>"

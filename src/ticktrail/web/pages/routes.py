@@ -36,7 +36,8 @@ from ticktrail.web.pages.live import Changes
 from ticktrail.web.pages.rendering import View
 from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.translation import speaking
-from ticktrail.web.security.headers import ASSETS, under
+from ticktrail.web.problem_details import of_bug
+from ticktrail.web.security.headers import ASSETS, PROGRAM_PATHS, under
 from ticktrail.web.security.url_tokens import UrlTokens, read_key
 from ticktrail.web.store_pool import BusyError
 
@@ -55,7 +56,6 @@ _PAGES: dict[str, Build] = {
     "/health": health.health,
     "/find/{token}": search.find,
 }
-_FOR_PROGRAMS = ("/api", "/metrics", "/healthz", "/readyz")
 _RETRY_SECONDS = "5"
 
 
@@ -189,7 +189,7 @@ def _answer_errors(app: FastAPI, site: Site) -> None:
 
     async def missing(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - what it was registered for
-        if under(request.url.path, _FOR_PROGRAMS) or request.method not in {"GET", "HEAD"}:
+        if under(request.url.path, PROGRAM_PATHS) or request.method not in {"GET", "HEAD"}:
             if of_http is None:
                 return Response(status_code=error.status_code)
             answered = of_http(request, error)
@@ -207,7 +207,9 @@ def _answer_errors(app: FastAPI, site: Site) -> None:
             )
             return await frame.answer(visitor, request, view)
 
-    async def broken(request: Request, _error: Exception) -> Response:
+    async def broken(request: Request, error: Exception) -> Response:
+        if under(request.url.path, PROGRAM_PATHS):
+            return await of_bug(request, error)
         visitor = site.visitor(request)
         with speaking(visitor.language):
             lines = [_("Nothing in the store was changed. Load the page again; the server's log has the cause.")]

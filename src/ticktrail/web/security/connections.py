@@ -57,11 +57,6 @@ class LimitedProtocol(H11Protocol):
         if not self._is_receiving:
             self._stop_request_timer()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        """Hand the connection over to a WebSocket, which has its own limits."""
-        self._stop_request_timer()
-        super().handle_websocket_upgrade(event)
-
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
         self._stop_request_timer()

@@ -16,12 +16,12 @@ PAGES_POLICY = (
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-PLAIN_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
-"""For the API, whose page of documentation has its style inline and no script."""
+PLAIN_POLICY = "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+"""For the API, whose documentation page has a style sheet and no script."""
 
-PLAIN_PATHS = ("/api", "/healthz", "/readyz", "/metrics")
+PROGRAM_PATHS = ("/api", "/healthz", "/readyz", "/metrics")
+"""Paths that programs read; people use the others."""
+
 ASSETS = "/assets"
 
 COMMON = {
@@ -38,7 +38,7 @@ COMMON = {
 
 def headers_for(path: str) -> dict[str, str]:
     """The headers of answers to a path."""
-    plain = under(path, PLAIN_PATHS)
+    plain = under(path, PROGRAM_PATHS)
     found = {**COMMON, "Content-Security-Policy": PLAIN_POLICY if plain else PAGES_POLICY}
     if not under(path, (ASSETS,)):
         # Nothing stays in the browser, or in a cache on the way, for its next user.
@@ -47,7 +47,7 @@ def headers_for(path: str) -> dict[str, str]:
 
 
 def under(path: str, parents: Iterable[str]) -> bool:
-    """Whether a path is one of these, or below one."""
+    """True when a path is one of these, or below one."""
     return any(path == parent or path.startswith(f"{parent}/") for parent in parents)
 
 

@@ -15,7 +15,7 @@ from ticktrail.web.problem_details import RETRY_SECONDS, Problem, problem
 from ticktrail.web.roles import ROLE_KEY, Access, Role
 from ticktrail.web.security import request_checks
 from ticktrail.web.security.connections import OVER_LIMIT
-from ticktrail.web.security.headers import ASSETS, under
+from ticktrail.web.security.headers import ASSETS, PROGRAM_PATHS, under
 from ticktrail.web.security.rate_limit import LoginAttempts
 from ticktrail.web.security.sessions import Sessions
 
@@ -25,9 +25,6 @@ PROBES = ("/healthz", "/readyz")
 WITHOUT_LOGIN = (*PROBES, "/login", "/favicon.ico")
 """Paths that need no role. Every other path does, also scripts and styles of the pages."""
 
-READ_ONLY = ("/api", "/metrics", *PROBES)
-
-_FOR_PROGRAMS = ("/api", "/metrics")
 
 # A SameSite=Strict cookie is not sent with a click on another site's link, but it is when our own page reloads.
 _RELOAD = (
@@ -61,23 +58,19 @@ class AuthMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] not in {"http", "websocket"}:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         try:
             refusal = self._check(scope)
             if refusal is None:
-                await self.app(scope, request_checks.limited(receive) if scope["type"] == "http" else receive, send)
+                await self.app(scope, request_checks.limited(receive), send)
                 return
         except ClientDisconnect:
             return
         except Problem as error:
             refusal = problem(error.status, str(error), remedy=error.remedy, name=error.name, headers=error.headers)
-        if scope["type"] == "websocket":
-            # Closing before accepting answers the handshake with 403.
-            await send({"type": "websocket.close", "code": 1008})
-        else:
-            await refusal(scope, receive, send)
+        await refusal(scope, receive, send)
 
     def _check(self, scope: Scope) -> Response | None:
         connection = HTTPConnection(scope)
@@ -118,7 +111,7 @@ class ReadOnlyMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on GET and HEAD, refuse the rest."""
-        if scope["type"] != "http" or not under(scope["path"], READ_ONLY) or scope["method"] == "GET":
+        if scope["type"] != "http" or not under(scope["path"], PROGRAM_PATHS) or scope["method"] == "GET":
             await self.app(scope, receive, send)
             return
         if scope["method"] != "HEAD":
@@ -142,7 +135,7 @@ def client_address(connection: HTTPConnection) -> str:
 def _without_role(scope: Scope, headers: Headers) -> Response:
     """Answer a request without a role: programs get 401, browsers the login page."""
     navigating = scope.get("method") in {"GET", "HEAD"} and "text/html" in headers.get("accept", "")
-    if not navigating or under(scope["path"], _FOR_PROGRAMS):
+    if not navigating or under(scope["path"], PROGRAM_PATHS):
         return problem(
             401,
             "The token is wrong." if "authorization" in headers else "A token is needed.",
