@@ -12,7 +12,7 @@ from typing import Any
 from ticktrail.alerts.alert import AlertKind
 from ticktrail.extraction.withheld import NOT_READ_REASONS, REASONS
 from ticktrail.messages.filters import STATUSES, Grouping
-from ticktrail.queries.condition import Condition
+from ticktrail.queries.condition import Condition, Seal
 from ticktrail.queries.condition import Kind as ConditionKind
 from ticktrail.stores.coverage import PendingKind
 from ticktrail.text.masking import mask_document, mask_locations, mask_number, mask_text
@@ -34,7 +34,8 @@ def revealing_condition(conditions: tuple[Condition[Any], ...], given: Mapping[s
     So a value that masking changes is refused.
     """
     for one in conditions:
-        if one.kind not in {ConditionKind.TEXT, ConditionKind.TEXTS} or one.name in _TIMES:
+        # A sealed token cannot be typed: it comes from a link of ours.
+        if one.kind not in {ConditionKind.TEXT, ConditionKind.TEXTS} or one.name in _TIMES or one.seal is Seal.TOKEN:
             continue
         value = given.get(one.name) or ()
         texts = (value,) if isinstance(value, str) else value

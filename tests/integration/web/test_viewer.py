@@ -158,6 +158,16 @@ def test_a_viewer_cannot_guess_a_number_by_filters(client: TestClient, path: str
     assert WHO not in answer.text
 
 
+@pytest.mark.parametrize("path", ["/messages", "/messages.csv", "/sends", "/sends.csv"])
+def test_a_viewer_cannot_guess_a_number_by_filters_of_pages(client: TestClient, path: str) -> None:
+    """Lists and downloads refuse such a value too, also sealed in an address, whether anything matches it or not."""
+    for value in (WHO, f"order +{WHO}"):
+        answer = client.get(path, headers=bearer(VIEWER_TOKEN), params={"template": value})
+        assert answer.status_code == 400, path
+        assert client.get(path, headers=bearer(TOKEN), params={"template": value}).status_code == 200
+    assert client.get(path, headers=bearer(VIEWER_TOKEN), params={"template": "ready"}).status_code == 200
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

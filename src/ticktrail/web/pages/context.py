@@ -22,9 +22,10 @@ from ticktrail.settings.user_file import UserFile
 from ticktrail.text.masking import mask_locations, mask_number, mask_text
 from ticktrail.text.sanitizing import one_line
 from ticktrail.web.cache import QueryCache
+from ticktrail.web.masking import revealing_condition
 from ticktrail.web.pages.translation import choose
 from ticktrail.web.pages.translation import gettext as _
-from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter, address_of
+from ticktrail.web.pages.url_filters import SendUrlFilter, UrlConditions, UrlFilter, address_of, given_conditions
 from ticktrail.web.security.url_tokens import UrlTokens
 
 LONGEST_CELL = 160
@@ -164,6 +165,19 @@ def refuse_search(visitor: Visitor) -> None:
         ConfigurationError: this visitor may not look for a person.
     """
     if not visitor.is_full:
+        raise ConfigurationError(
+            _("Viewers cannot look for a person."),
+            remedy=_("Log out, and log in again with TICKTRAIL_DASHBOARD_TOKEN."),
+        )
+
+
+def refuse_guessing(visitor: Visitor, choice: UrlConditions) -> None:
+    """Keep viewers from finding out, with filters, which phone number a masked label holds.
+
+    Raises:
+        ConfigurationError: masking would change a value of these conditions.
+    """
+    if not visitor.is_full and revealing_condition(choice.table, given_conditions(choice)) is not None:
         raise ConfigurationError(
             _("Viewers cannot look for a person."),
             remedy=_("Log out, and log in again with TICKTRAIL_DASHBOARD_TOKEN."),

@@ -162,7 +162,7 @@ def _of_message(visitor: Visitor, turn: Turn, message: Message, *, has_text: boo
         "title": title,
         "campaign": visitor.text(campaign, 60) if campaign else "",
         "failed": failed,
-        "tick": message_rows.tick(state.latest_status),
+        "tick": message_rows.tick(visitor, state.latest_status),
         "reached": reached if state.latest_timestamp != turn.timestamp else "",
         "reason": visitor.text(message_rows.about(visitor, message)) if failed or state.conflict else "",
         "advice": site.catalogue.lookup(state.failure.code if state.failure else None).advice if failed else "",

@@ -24,7 +24,7 @@ from ticktrail.queries.statistics import compute_statistics, group_document, sta
 from ticktrail.stores import Store
 from ticktrail.stores.opening import open_configured_store
 from ticktrail.web import masking as masked_ones
-from ticktrail.web.pages.context import Site, refuse_search
+from ticktrail.web.pages.context import Site, refuse_guessing, refuse_search
 from ticktrail.web.pages.grouping_names import grouping_of
 from ticktrail.web.pages.periods import chosen
 from ticktrail.web.pages.translation import speaking
@@ -99,6 +99,7 @@ def _messages(site: Site, request: Request) -> tuple[Table, Write]:
     choice = read_conditions(UrlFilter, given_in(request), site.addresses)
     if choice.to:
         refuse_search(site.visitor(request))
+    refuse_guessing(site.visitor(request), choice)
     chosen = parse_filter(choice, site.settings, site.now())
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write
@@ -110,6 +111,7 @@ def _messages(site: Site, request: Request) -> tuple[Table, Write]:
 
 def _sends(site: Site, request: Request) -> tuple[Table, Write]:
     choice = read_conditions(SendUrlFilter, given_in(request), site.addresses)
+    refuse_guessing(site.visitor(request), choice)
     chosen = parse_send_filter(choice, site.settings, site.now())
 
     def documents(store: Store, masked: bool) -> Documents:  # noqa: FBT001 - see Write

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 from ticktrail.messages.failure_text import read_failure, reported_details, retry_text, short_reason
+from ticktrail.messages.filters import STATUSES
 from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.messages import timeline
 from ticktrail.text.formatting import short_duration
@@ -21,9 +22,13 @@ _TICKS = {"sent": "sent", "delivered": "delivered", "read": "read", "played": "r
           "failed": "failed", "undelivered": "failed"}  # fmt: skip
 
 
-def tick(status: str) -> dict[str, str]:
-    """A status as WhatsApp draws it, with the word beside: colour alone does not tell them apart."""
-    return {"kind": _TICKS.get(status, "other"), "word": wording.capital(wording.status(status))}
+def tick(visitor: Visitor, status: str) -> dict[str, str]:
+    """A status as WhatsApp draws it, with the word beside: colour alone does not tell them apart.
+
+    Anybody can invent a status, so viewers do not see the words that Ticktrail does not know.
+    """
+    word = _("unknown") if visitor.masked and status not in STATUSES else wording.status(status)
+    return {"kind": _TICKS.get(status, "other"), "word": wording.capital(word)}
 
 
 def row(visitor: Visitor, message: Message) -> dict[str, Any]:
@@ -38,7 +43,7 @@ def row(visitor: Visitor, message: Message) -> dict[str, Any]:
         "href": visitor.message(message.message_id),
         "who": visitor.who(who),
         "person": visitor.person(who),
-        "tick": tick(state.latest_status),
+        "tick": tick(visitor, state.latest_status),
         "delay": wording.delay(message),
         "reached": _reached(visitor, sent, state.latest_timestamp),
         "template": visitor.text(template.name, 80) if template else "",
@@ -78,7 +83,7 @@ def full(visitor: Visitor, message: Message) -> dict[str, Any]:
     site, who = visitor.site, recipient_of(message)
     return {
         "sentence": visitor.text(wording.sentence(message, site.zone, site.now(), site.catalogue), 300),
-        "tick": tick(message.state.latest_status),
+        "tick": tick(visitor, message.state.latest_status),
         "who": visitor.who(who),
         "person": visitor.person(who),
         "href": visitor.message(message.message_id),
@@ -119,7 +124,7 @@ def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
                 "when": wording.clock(at, site.zone, site.now(), seconds=True),
                 "when_full": wording.iso(at, site.zone),
                 "passed": passed,
-                "tick": tick(entry.status),
+                "tick": tick(visitor, entry.status),
                 "notes": _notes(visitor, entry, executions),
                 "execution": executions[0],
                 "href": visitor.execution(entry.workflow_id or message.state.workflow_id, executions[0]),

@@ -15,7 +15,7 @@ from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.queries import lists as questions
 from ticktrail.web.pages import message_rows, pickers, wording
-from ticktrail.web.pages.context import Visitor, recipient_of, refuse_search
+from ticktrail.web.pages.context import Visitor, recipient_of, refuse_guessing, refuse_search
 from ticktrail.web.pages.downloads import given_in
 from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
 from ticktrail.web.pages.paging import Pages, position_of
@@ -74,6 +74,7 @@ async def messages(visitor: Visitor, request: Request) -> View:
     try:
         if choice.to:
             refuse_search(visitor)
+        refuse_guessing(visitor, choice)
         chosen = parse_filter(choice, site.settings, site.now())
     except TicktrailError as error:
         context["problem"] = {"title": visitor.text(error, 600), "hint": visitor.text(error.remedy or "", 600)}

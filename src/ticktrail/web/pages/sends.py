@@ -16,7 +16,7 @@ from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
 from ticktrail.text.phone_numbers import person_id
 from ticktrail.web.pages import message_rows, wording
-from ticktrail.web.pages.context import Visitor
+from ticktrail.web.pages.context import Visitor, refuse_guessing
 from ticktrail.web.pages.downloads import given_in
 from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
 from ticktrail.web.pages.paging import Pages, position_of
@@ -80,6 +80,7 @@ async def sends(visitor: Visitor, request: Request) -> View:
 
 async def _listed(visitor: Visitor, request: Request, choice: SendUrlFilter, query: str) -> dict[str, Any]:
     site = visitor.site
+    refuse_guessing(visitor, choice)
     chosen = parse_send_filter(choice, site.settings, site.now())
     everything = msgspec.structs.replace(chosen, after=None)
     shown, total = await asyncio.gather(
@@ -181,7 +182,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
         "execution_href": visitor.execution(sender.workflow_id, sender.execution_id),
         "refused": send.rejected,
         "answer": _("refused") if send.rejected else _answer(visitor, send),
-        "tick": None if message is None else message_rows.tick(message.state.latest_status),
+        "tick": None if message is None else message_rows.tick(visitor, message.state.latest_status),
         "silent": message is None and send.message_id is not None,
         "repeated": False,
         "reason": visitor.text(short_reason(failure, site.catalogue)) if send.rejected else "",
@@ -193,4 +194,6 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
 
 
 def _answer(visitor: Visitor, send: Send) -> str:
-    return _(_ANSWERS[send.status]) if send.status in _ANSWERS else visitor.text(send.status, 30)
+    if send.status in _ANSWERS:
+        return _(_ANSWERS[send.status])
+    return _("unknown") if visitor.masked else visitor.text(send.status, 30)

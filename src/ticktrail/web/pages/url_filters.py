@@ -130,12 +130,12 @@ def parse_filter(choice: UrlFilter, settings: Settings, now: datetime) -> Messag
     Raises:
         ConfigurationError: a value is malformed, or nothing can match all conditions; the message names the condition.
     """
-    return filter_parsing.parse_message_filter(_given(choice), settings, now, label=_label)
+    return filter_parsing.parse_message_filter(given_conditions(choice), settings, now, label=_label)
 
 
 def parse_send_filter(choice: SendUrlFilter, settings: Settings, now: datetime) -> SendFilter:
     """Return the filter that conditions on sends mean; see :func:`parse_filter`."""
-    return filter_parsing.parse_send_filter(_given(choice), settings, now, label=_label)
+    return filter_parsing.parse_send_filter(given_conditions(choice), settings, now, label=_label)
 
 
 def url_filter(chosen: MessageFilter) -> UrlFilter:
@@ -175,7 +175,8 @@ def _written(table: tuple[Condition[Filter], ...], chosen: Filter) -> dict[str, 
     return values
 
 
-def _given(choice: UrlConditions) -> dict[str, Any]:
+def given_conditions(choice: UrlConditions) -> dict[str, Any]:
+    """Return the values of conditions by name."""
     return {one.name: getattr(choice, field_name(one)) or None for one in choice.table if one.address}
 
 
