@@ -80,7 +80,7 @@ def test_bad_addresses_are_answered(look: Look, empty: str) -> None:
         "/group/colour/abc": "Good ones",
         "/alerts?show=old": "Good ones",
         "/message/%00": "cut off",
-        "/messages?error=x": "Codes are numbers",
+        "/messages?error=x": "is not a failure code",
         "/messages?after=~abc": "another installation",
         "/messages?sort=sideways": "newest",
     }.items():
@@ -172,7 +172,7 @@ def test_news_appear_within_seconds_and_rows_stay(look: Look, tmp_path: Path, se
     page.wait_for_selector(".pill", timeout=12_000)
     thread.wait_for_function(f"() => document.querySelectorAll('.bubble').length === {bubbles + 12}", timeout=12_000)
     figures.wait_for_function(f"() => document.querySelector('.kpi-value').textContent !== {sent!r}", timeout=12_000)
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 10
     assert page.text_content(".pill") == "12 new"
     assert page.locator("table.messages").text_content() == rows
     page.locator(".pill").click()

@@ -93,7 +93,7 @@ def test_questions_for_sends_without_sense_are_answered(look: Look, shop: str) -
     """Conditions that exclude each other, and places that are none, are answered with what to do; so is no result."""
     for address, told in {
         "/sends?refused=1&unconfirmed=1": "unconfirmed",
-        "/sends?error=x": "Codes are numbers",
+        "/sends?error=x": "is not a failure code",
         "/sends?after=~abc": "another installation",
         "/sends?template=nothing": "No send matches",
     }.items():

@@ -27,7 +27,7 @@ function update(fresh) {
   }
 }
 
-let asking = false, again = false;
+let asking = false, again = false, later = 0;
 async function refresh() {
   if (asking || document.hidden) { again = true; return; }
   asking = true;
@@ -48,6 +48,9 @@ function changed(state) {
   if (state === body.dataset.state) return;
   if (state !== "tick") body.dataset.state = state;
   refresh();
+  // The server renews expensive figures in the background: fetch them when they are there.
+  clearTimeout(later);
+  later = setTimeout(refresh, 6000);
 }
 
 if (body.dataset.live && "SharedWorker" in window) {
