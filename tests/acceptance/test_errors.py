@@ -223,10 +223,10 @@ def test_own_advice_from_the_users_file(ticktrail: Ticktrail, ledger: str, home:
     [
         (
             '[error_codes.131026]\nretry = "later"\n',
-            "[error_codes.131026]: retry is later. It is one of never, now, after",
+            "[error_codes.131026]: retry is later. Use one of never, now, after",
         ),
         ("[error_codes.131026\n", "is not TOML"),
-        ("error_codes = 3\n", "error_codes is no table"),
+        ("error_codes = 3\n", "error_codes is not a table"),
     ],
 )
 def test_a_malformed_file_of_the_users_is_refused(ticktrail: Ticktrail, home: Path, text: str, said: str) -> None:
