@@ -67,6 +67,14 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert "slack" not in repr(found)
 
 
+def test_the_documented_file_can_be_read(tmp_path: Path) -> None:
+    """The example of the how-to sets what the text below it says."""
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "query-and-export.md").read_text(encoding="utf-8")
+    found = read(tmp_path, page.split("```toml\n", 1)[1].split("```", 1)[0])
+    assert (found.campaign_key, found.region) == ("campaign", "SA")
+    assert found.numbers == {"106540352242922": "Support", "966500000001": "Shop"}
+
+
 @pytest.mark.parametrize("typed", spellings("966500000001"))
 def test_names_of_numbers_are_found_however_the_number_is_pasted(tmp_path: Path, typed: str) -> None:
     """A number copied from a contact card brings invisible marks along."""
