@@ -17,6 +17,7 @@ from ticktrail.queries.completeness import (
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.results import StoreState
+from ticktrail.sync.lease import running_syncs
 from ticktrail.text.formatting import long_duration, plural, size_text
 
 _LITTLE_BYTES = 200_000_000
@@ -32,6 +33,8 @@ def check_store(
         with open_configured_store(settings) as store:
             findings = _check(store.check(), store.location)
             known = read_completeness(store, settings) if store.exists() else None
+            running = running_syncs(store.sync_state, datetime.now(UTC)) if known is not None else []
+            findings += [_finding("running", Severity.OK, says) for says in running]
     except TicktrailError as error:
         return [_finding("store", Severity.FAULT, str(error), error.remedy)], None
     if known is not None:

@@ -20,6 +20,7 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         known: the completeness record of the store.
         newest_timestamp: Unix seconds of the newest status; None when there is none.
+        running: a sentence for each sync that is running.
         next_step: a command as the user can type it.
     """
 
@@ -28,6 +29,7 @@ class StoreStatus(msgspec.Struct, frozen=True, kw_only=True):
     newest_timestamp: int | None
     now: datetime
     next_step: str
+    running: tuple[str, ...] = ()
 
 
 def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
@@ -39,6 +41,7 @@ def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
         content = f"{plural(known.messages or 0, 'message')}, {plural(found.sends, 'send')}"
         lines.append(_line("Holds", content + (f"; newest status {newest}" if newest else "")))
         lines.append(_line("Last sync", _last_sync(known, found.now, zone)))
+        lines += [_line("Running", sentence) for sentence in found.running]
         missing = [
             f"{sentence} (workflow {one.facts.workflow_name or one.workflow_id})"
             for one in known.workflows
@@ -66,6 +69,7 @@ def status_document(found: StoreStatus, zone: tzinfo) -> dict[str, Any]:
         "workflows": [
             {**workflow_document(one, zone), "processed": one.processed, "error": one.error} for one in known.workflows
         ],
+        "running": list(found.running),
         "nextStep": found.next_step,
     }
 

@@ -9,6 +9,7 @@ from ticktrail.output.documents import can_show, to_json
 from ticktrail.queries.completeness import counted, counted_reasons, gap_text, reason_text
 from ticktrail.stores.results import WriteReport
 from ticktrail.sync.audit import AuditReport, MissingStatus
+from ticktrail.sync.lease_owner import holder_text
 from ticktrail.sync.preview import Preview
 from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
 from ticktrail.text.formatting import date_time, plural, short_duration, size_text
@@ -32,7 +33,7 @@ def sync_text(report: SyncReport) -> list[str]:
     """Return what a sync did, for people."""
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
-        return [f"Another sync of {report.source} is running, so this one did nothing."]
+        return [f"Another sync of {report.source} is running ({holder_text(workflow_result.busy)}): skipped."]
     if report.read_counts.executions:
         lines = [
             f"Read from {report.source}",
@@ -66,7 +67,7 @@ def news_line(report: SyncReport) -> str:
     """Return what a run of the sync loop did, in one line."""
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
-        return "another sync is running, so this one did nothing"
+        return f"another sync is running ({holder_text(workflow_result.busy)}): skipped"
     told = [counts_line(report.read_counts), written_line(report.written)] if report.read_counts.executions else []
     if workflow_result is not None:
         told += [line.strip() for line in workflow_lines(workflow_result)]

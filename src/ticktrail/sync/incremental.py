@@ -44,7 +44,7 @@ from ticktrail.sync.decisions import (
 )
 from ticktrail.sync.execution_list import ExecutionListScan, Executions, RebuiltError, listed_execution
 from ticktrail.sync.ingest import message_ids
-from ticktrail.sync.lease import Lease
+from ticktrail.sync.lease import LEASE_PREFIX, Lease
 from ticktrail.sync.prefetch import ahead
 from ticktrail.sync.results import (
     AfterWrite,
@@ -94,7 +94,7 @@ def scope_of(instance_url: str, workflow_id: str, store: Store) -> str:
 
 def lease_name(instance_url: str, workflow_id: str) -> str:
     """Return the name of the lease that a sync of this workflow takes."""
-    return f"sync|{instance_url}|{workflow_id}"
+    return f"{LEASE_PREFIX}{instance_url}|{workflow_id}"
 
 
 def sync_workflow(n8n: Executions, store: Store, context: SyncContext, *, full: bool = False) -> SyncReport:

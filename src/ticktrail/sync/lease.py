@@ -12,11 +12,25 @@ from datetime import datetime, timedelta
 
 from ticktrail.errors import TicktrailError
 from ticktrail.stores.sync_state import SyncState
+from ticktrail.sync.lease_owner import holder_text
 
 LEASE = timedelta(seconds=90)
 """Length of a lease. A running sync renews it; after a killed one, others wait this long at most."""
 
+LEASE_PREFIX = "sync|"
+"""Start of the names of leases on a workflow."""
+
 _RENEW_SECONDS = 20.0
+
+
+def running_syncs(sync_state: SyncState, now: datetime) -> list[str]:
+    """Return a sentence for each workflow that a process is syncing, with the process and the end of its lease."""
+    return [
+        f"Workflow {lease.name.rpartition('|')[2]} is being synced by {holder_text(lease.holder)}"
+        f" (lease until {lease.until:%H:%M:%S} UTC)."
+        for lease in sync_state.leases()
+        if lease.name.startswith(LEASE_PREFIX) and lease.until > now
+    ]
 
 
 class Lease:
