@@ -1,4 +1,4 @@
-"""Every store's books: coverage that only grows, leases that one holder has, runs that are kept a while."""
+"""Sync state of every store: coverage that only grows, leases with one holder, the last runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def opened(execution_id: int, kind: PendingKind = PendingKind.WITHHELD, **more: 
     return msgspec.structs.replace(usual, **more)
 
 
-def settled_ids(coverage: Coverage) -> set[int]:
+def processed_ids(coverage: Coverage) -> set[int]:
     """The ids whose bit is set."""
     return {
         number * BLOCK + bit
@@ -66,7 +66,7 @@ def test_settled_ids_come_back_bit_for_bit(store: Store, open_again: OpenAgain) 
     ids = {0, 1, 63, 64, 127, 2_047, 2_048, 4_095, 1_000_000, 2**31 + 5, 2**40 + 63}
     store.sync_state.save_coverage(SCOPE, Change(processed=processed_blocks((number, START) for number in ids)))
     found = open_again().sync_state.load_coverage(SCOPE)
-    assert settled_ids(found) == ids
+    assert processed_ids(found) == ids
     assert found.processed_count() == len(ids)
 
 
@@ -80,13 +80,13 @@ def test_bits_of_many_changes_add_up_whatever_their_order(store: Store) -> None:
         store.sync_state.save_coverage(SCOPE, change)
     store.sync_state.save_coverage(SCOPE, Change(processed=processed_blocks([(10_000, None)])))
     found = store.sync_state.load_coverage(SCOPE)
-    assert settled_ids(found) == {*range(0, 3_000, 7), 10_000}
+    assert processed_ids(found) == {*range(0, 3_000, 7), 10_000}
     latest = {number: block.latest_started_at for number, block in found.blocks.items()}
     assert latest == {0: "2026-11-22T10:59:00.000Z", 1: "2026-11-22T10:59:00.000Z", 4: None}
 
 
-def test_open_records_are_replaced_and_closed_by_id(store: Store) -> None:
-    """One record an execution, the last one put in place, gone when closed; closing what is not open does nothing."""
+def test_pending_records_are_replaced_and_removed_by_id(store: Store) -> None:
+    """One record an execution, the last one wins; it is removed when resolved, and resolving others does nothing."""
     store.sync_state.save_coverage(
         SCOPE, Change(pending=(opened(1, reason="redacted"), opened(2, PendingKind.UNFINISHED)))
     )
@@ -128,11 +128,11 @@ def test_scopes_do_not_touch_one_another(store: Store) -> None:
             ),
         )
     store.sync_state.save_coverage(SCOPE, Change(forgotten_below=1))
-    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == {5_000}
+    assert processed_ids(store.sync_state.load_coverage(SCOPE)) == {5_000}
     store.sync_state.drop_coverage(SCOPE)
     assert store.sync_state.load_coverage(SCOPE) == Coverage()
     kept = store.sync_state.load_coverage(other)
-    assert (settled_ids(kept), set(kept.pending), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
+    assert (processed_ids(kept), set(kept.pending), kept.facts) == ({1, 5_000}, {2}, Facts(newest_id=5))
 
 
 def test_the_store_keeps_what_the_coverage_itself_makes_of_changes(store: Store) -> None:
@@ -168,9 +168,7 @@ with open_store(url, StoreOptions(timezone=ZoneInfo("UTC"), database=database)) 
 """
 
 
-def test_processes_that_settle_in_one_block_lose_no_bit(
-    store: Store, store_url: str, store_options: StoreOptions
-) -> None:
+def test_processes_that_change_one_block_lose_no_bit(store: Store, store_url: str, store_options: StoreOptions) -> None:
     """Four processes, each setting every fourth bit of a block, one by one and at once: all are set."""
     store.prepare()
     running = [
@@ -178,7 +176,7 @@ def test_processes_that_settle_in_one_block_lose_no_bit(
         for first in range(4)
     ]
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0, 0]
-    assert settled_ids(store.sync_state.load_coverage(SCOPE)) == set(range(600))
+    assert processed_ids(store.sync_state.load_coverage(SCOPE)) == set(range(600))
 
 
 # ── Identity ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -33,7 +33,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Desk:
-    """An operator's desk: one n8n, one store, a clock, and a sync to run again and again."""
+    """One n8n, one store, a clock, and a sync to run again and again."""
 
     def __init__(self, n8n: N8nServer, store: Store) -> None:
         self.n8n = n8n
@@ -53,18 +53,18 @@ class Desk:
             return sync_workflow(api, self.store, asked, full=full)
 
     def asked_for_data(self) -> list[N8nRequest]:
-        """The requests of the last sync that brought data."""
+        """The requests of the last sync that returned data."""
         return [request for request in self.n8n.requests if request.is_list_with_data() or request.is_single()]
 
     def standings(self) -> dict[str, tuple[str, int]]:
-        """Message id → where it stands, and how many statuses are known of it."""
+        """Message id → latest status and number of statuses."""
         return {
             message.message_id: (message.state.latest_status, len(message.history))
             for message in self.store.messages(MessageFilter())
         }
 
-    def open(self) -> dict[int, PendingKind]:
-        """What is not dealt with, of all that the store's books say."""
+    def pending(self) -> dict[int, PendingKind]:
+        """The pending executions of the one coverage in the store."""
         (scope,) = self.store.sync_state.facts()
         return {number: record.kind for number, record in self.store.sync_state.load_coverage(scope).pending.items()}
 
@@ -93,7 +93,7 @@ def times(count: int, begin: int = 1) -> list[dict[str, Any]]:
     ]
 
 
-# ── Cheap ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Cheap ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_nothing_new_costs_one_request(desk: Desk) -> None:
@@ -169,11 +169,11 @@ def test_what_is_unfinished_is_read_at_once_and_again_when_it_is_done(desk: Desk
     desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="waiting"))
     assert desk.sync().read_counts.unfinished == 1
     assert desk.standings()["wamid.1"] == ("sent", 1)
-    assert desk.open() == {5: PendingKind.UNFINISHED}
+    assert desk.pending() == {5: PendingKind.UNFINISHED}
     assert desk.sync(after=MINUTE).read_counts.executions == 0
     desk.n8n.add(execution(5, [*statuses, status_object("wamid.1", "delivered", 1_795_000_009)]))
     desk.sync(after=MINUTE)
-    assert (desk.standings()["wamid.1"], desk.open()) == (("delivered", 2), {})
+    assert (desk.standings()["wamid.1"], desk.pending()) == (("delivered", 2), {})
 
 
 def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Desk) -> None:
@@ -186,25 +186,25 @@ def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Des
     report = desk.sync(after=16 * MINUTE)
     assert [request.path.rsplit("/", 1)[-1] for request in desk.n8n.requests if request.is_single()] == ["5"]
     assert report.written.updated == 1
-    assert desk.open() == {}
+    assert desk.pending() == {}
 
 
 def test_a_crashed_execution_that_becomes_a_success_is_read_again(desk: Desk) -> None:
     """A worker that lives on writes success over crashed: within some hours that is seen; afterwards it is settled."""
     desk.n8n.add(*times(5, begin=10), execution(5, [status_object("wamid.1", "sent", 1)], status="crashed"))
     desk.sync()
-    assert desk.open() == {5: PendingKind.CRASHED}
+    assert desk.pending() == {5: PendingKind.CRASHED}
     desk.n8n.add(execution(5, [status_object("wamid.1", "sent", 1), status_object("wamid.1", "read", 1_795_000_000)]))
     desk.sync(after=HOUR)
-    assert (desk.standings()["wamid.1"][0], desk.open()) == ("read", {})
+    assert (desk.standings()["wamid.1"][0], desk.pending()) == ("read", {})
     desk.n8n.add(execution(6, [status_object("wamid.2", "sent", 1_795_000_000)], status="crashed"))
     desk.sync(after=HOUR)
-    assert desk.open() == {6: PendingKind.CRASHED}
+    assert desk.pending() == {6: PendingKind.CRASHED}
     desk.sync(after=7 * HOUR)
-    assert desk.open() == {}
+    assert desk.pending() == {}
 
 
-def test_a_crash_makes_the_next_walk_go_all_the_way(desk: Desk) -> None:
+def test_a_crash_makes_the_next_scan_a_full_one(desk: Desk) -> None:
     """n8n was killed and started again: what it had in hand may appear anywhere below."""
     desk.n8n.add(*times(700))
     desk.n8n.hidden.add(3)
@@ -217,27 +217,27 @@ def test_a_crash_makes_the_next_walk_go_all_the_way(desk: Desk) -> None:
     assert (report.workflow_result.depth, report.written.inserted) == (ScanDepth.FULL, 1)
 
 
-# ── Not shown ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Withheld ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize("version", ["2.41.1", "2.0.0", "1.109.0"])
-def test_an_unreadable_execution_is_tried_again_and_costs_no_other(desk: Desk, version: str) -> None:
-    """It is reported, stays open, is not asked for with every sync, and is read once n8n shows it."""
+def test_an_unreadable_execution_is_retried_and_the_others_are_stored(desk: Desk, version: str) -> None:
+    """It is reported, stays pending, is not requested with every sync, and is read once n8n returns it."""
     desk.n8n.version = tuple(map(int, version.split(".")[:2]))
     desk.n8n.add(*times(60))
     desk.n8n.corrupt.add(30)
     report = desk.sync()
     assert (len(desk.standings()), sum(report.read_counts.withheld.values())) == (59, 1)
-    assert desk.open() == {30: PendingKind.WITHHELD}
+    assert desk.pending() == {30: PendingKind.WITHHELD}
     desk.sync(after=timedelta(seconds=20))
     assert desk.asked_for_data() == []
     desk.n8n.corrupt.clear()
     assert desk.sync(after=3 * MINUTE).written.inserted == 1
-    assert desk.open() == {}
+    assert desk.pending() == {}
 
 
-def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Desk) -> None:
-    """In a day of a sync every quarter of an hour it is asked for a handful of times, and never settled."""
+def test_an_execution_that_stays_unreadable_is_requested_less_and_less(desk: Desk) -> None:
+    """With a sync every 15 minutes it is requested four times in a day, and never processed."""
     desk.n8n.add(*times(3))
     desk.n8n.data_missing.add(2)
     desk.sync()
@@ -246,7 +246,7 @@ def test_an_execution_that_stays_unreadable_is_asked_for_less_and_less(desk: Des
         desk.sync(after=15 * MINUTE)
         asked += bool(desk.asked_for_data())
     assert asked == 4  # after 2 and 15 minutes, 1 and 6 hours, each as soon as a sync comes by
-    assert desk.open() == {2: PendingKind.WITHHELD}
+    assert desk.pending() == {2: PendingKind.WITHHELD}
 
 
 def test_a_full_sync_asks_again_for_everything_pending(desk: Desk) -> None:
@@ -260,11 +260,11 @@ def test_a_full_sync_asks_again_for_everything_pending(desk: Desk) -> None:
     assert desk.sync(after=timedelta(seconds=20)).written.inserted == 0
     report = desk.sync(after=timedelta(seconds=20), full=True)
     assert (report.written.inserted, report.read_counts.executions) == (1, 2)
-    assert desk.open() == {4: PendingKind.UNFINISHED}
+    assert desk.pending() == {4: PendingKind.UNFINISHED}
 
 
-def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk) -> None:
-    """Once, by name, in the report and in the books."""
+def test_an_execution_deleted_while_it_is_withheld_is_reported_as_lost(desk: Desk) -> None:
+    """Once, by id, in the report and in the sync state."""
     desk.n8n.add(*times(3))
     desk.n8n.data_missing.add(2)
     desk.sync()
@@ -272,7 +272,7 @@ def test_an_execution_deleted_before_it_was_shown_is_reported_as_lost(desk: Desk
     report = desk.sync(after=HOUR)
     assert report.workflow_result is not None
     assert [one.execution_id for one in report.workflow_result.lost] == [2]
-    assert desk.open() == {}
+    assert desk.pending() == {}
     (facts,) = desk.store.sync_state.facts().values()
     assert [one.execution_id for one in facts.lost] == [2]
     again = desk.sync(after=HOUR)
@@ -416,10 +416,8 @@ def test_a_store_file_that_is_deleted_under_a_watch_is_filled_again(desk: Desk, 
     assert (report.written.inserted, len(desk.standings())) == (45, 45)
 
 
-def test_when_extraction_learns_something_what_n8n_still_holds_is_read_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A newer version of the extraction does not trust what an older one settled."""
+def test_a_newer_extraction_reads_again_what_n8n_still_has(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Executions that an older version processed are read again."""
     desk.n8n.add(*times(30))
     desk.sync()
     monkeypatch.setattr(incremental, "EXTRACTION_VERSION", incremental.EXTRACTION_VERSION + 1)
@@ -449,7 +447,7 @@ def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
     assert counts.not_read == {"Evolution API": 2, "status inside a text that is not opened": 1}
     assert "execution 9: not read (Evolution API)" in counts.problems
     assert report_document(report)["notRead"] == counts.not_read
-    assert desk.open() == {}
+    assert desk.pending() == {}
     desk.n8n.add(*times(2, begin=11))
     assert desk.sync(after=MINUTE).read_counts.executions == 2
     (facts,) = desk.store.sync_state.facts().values()
@@ -463,10 +461,10 @@ def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
     assert desk.sync(after=MINUTE).written.inserted == 4
 
 
-# ── Interrupted ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Interrupted ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_interrupted_backfill_goes_on_where_it_was(desk: Desk) -> None:
+def test_an_interrupted_full_scan_continues_where_it_was(desk: Desk) -> None:
     """No execution's data is fetched twice, whatever number of runs it takes, and new ones do not stop it."""
     desk.n8n.add(*times(1_500))
     read = 0
@@ -545,11 +543,11 @@ def test_nothing_is_settled_that_is_not_stored(desk: Desk, monkeypatch: pytest.M
     assert len(desk.standings()) == 120
 
 
-# ── The lease ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The lease ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_second_sync_of_the_same_workflow_says_so_and_leaves(desk: Desk) -> None:
-    """While the first one is at work nothing is read; after its end, its lease's end or its death it goes on."""
+def test_a_second_sync_of_the_same_workflow_does_nothing(desk: Desk) -> None:
+    """While the first one runs, it reads nothing and names the holder; afterwards it runs."""
     desk.n8n.add(*times(3))
     inner: list[SyncReport] = []
 
@@ -583,8 +581,8 @@ def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
         desk.store.sync_state.drop_lease(name, holder="dead")
 
 
-def test_two_workflows_and_two_instances_keep_books_of_their_own(desk: Desk) -> None:
-    """Ids are an instance's own, and so is what was settled."""
+def test_every_workflow_and_instance_has_its_own_coverage(desk: Desk) -> None:
+    """Execution ids belong to an instance, and so does the processed set."""
     desk.n8n.add(*times(3))
     desk.sync()
     with N8nServer(times(5)) as other:
@@ -602,13 +600,13 @@ def test_a_list_without_statuses_is_understood(desk: Desk) -> None:
     desk.n8n.version = (1, 109)
     desk.n8n.add(*times(20), execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="waiting"))
     desk.sync()
-    assert desk.open() == {25: PendingKind.UNFINISHED}
+    assert desk.pending() == {25: PendingKind.UNFINISHED}
     desk.n8n.add(execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="error"))
     desk.sync(after=6 * MINUTE)
-    assert desk.open() == {}
+    assert desk.pending() == {}
 
 
-def test_the_clock_of_the_report_is_the_walks_beginning(desk: Desk) -> None:
+def test_a_store_is_complete_up_to_the_beginning_of_the_scan(desk: Desk) -> None:
     """“Complete up to” is when the walk began: what came later may not have been met."""
     desk.n8n.add(*times(3))
     report = desk.sync()

@@ -13,8 +13,8 @@ START = "2026-11-22T11:59:00.000Z"
 
 
 @given(st.lists(st.lists(st.integers(0, 9_000), max_size=6), max_size=6), st.randoms())
-def test_settling_is_a_set_whatever_the_order_or_repetition(portions: list[list[int]], chance: Any) -> None:
-    """What is settled is exactly the ids of all changes."""
+def test_processed_ids_are_a_set_in_any_order_and_repetition(portions: list[list[int]], chance: Any) -> None:
+    """The processed ids are exactly those of all changes."""
     shuffled = [*portions, *portions[:2]]
     chance.shuffle(shuffled)
     coverage = Coverage()
@@ -25,8 +25,8 @@ def test_settling_is_a_set_whatever_the_order_or_repetition(portions: list[list[
     assert coverage.processed_count() == len(ids)
 
 
-def test_settled_last_are_the_highest_up_to_the_newest_known() -> None:
-    """Not those above it: a walk that did not come through may have settled some there."""
+def test_last_processed_are_the_highest_up_to_the_newest_known() -> None:
+    """Not those above it, which an unfinished scan may have processed."""
     coverage = Coverage(facts=Facts(newest_id=3_000))
     coverage.apply(
         Change(processed=processed_blocks((number, START) for number in [*range(2_000, 3_001), 5_000, 9_000]))
@@ -44,6 +44,6 @@ def test_blocks_below_the_oldest_execution_can_be_forgotten() -> None:
     assert [coverage.is_processed(number) for number in (5, BLOCK - 1, BLOCK, 3 * BLOCK)] == [False, False, True, True]
 
 
-def test_a_block_without_bits_settles_nothing() -> None:
+def test_a_block_without_bits_marks_nothing_as_processed() -> None:
     """Not even its first id."""
     assert not Coverage(blocks={0: Block()}).is_processed(0)

@@ -46,7 +46,7 @@ def found(**more: Any) -> Extraction:
 
 
 def record(kind: PendingKind = PendingKind.WITHHELD, **more: Any) -> PendingExecution:
-    """An execution that is open since an hour, and due in a minute."""
+    """An execution that is pending since an hour, and due in a minute."""
     usual = {"execution_id": 5, "kind": kind, "first_met_at": NOW - HOUR, "look_again_at": NOW + MINUTE}
     return PendingExecution(**{**usual, **more})
 
@@ -67,16 +67,16 @@ def record(kind: PendingKind = PendingKind.WITHHELD, **more: Any) -> PendingExec
         (record(PendingKind.REFUSED, look_again_at=NOW), row(), True),
     ],
 )
-def test_what_is_wanted(known: PendingExecution | None, listed: ListedExecution, wanted: bool) -> None:  # noqa: FBT001
-    """Unmet ones at once, unfinished ones when they are done, the others when they are due; settled ones never."""
+def test_which_executions_are_fetched(known: PendingExecution | None, listed: ListedExecution, wanted: bool) -> None:  # noqa: FBT001
+    """Unknown ones at once, unfinished ones when final, others when due; processed ones never."""
     coverage = Coverage(pending={5: known} if known else {})
     assert should_fetch(coverage, listed, now=NOW) is wanted
     coverage.apply(Change(processed=processed_blocks([(5, START)])))
     assert should_fetch(coverage, listed, now=NOW) is False
 
 
-def test_how_far_a_walk_goes() -> None:
-    """Full when asked, owed, never done or due; over the window every five minutes; else a poll."""
+def test_how_far_a_scan_goes() -> None:
+    """Full when requested, owed, never done or due; over the window every five minutes; else a poll."""
     facts = Facts(full_owed=False, full_at=NOW - 9 * MINUTE, window_at=NOW - MINUTE, newest_id=9)
     cases = {
         ScanDepth.POLL: [facts],
@@ -108,10 +108,10 @@ def test_how_far_a_walk_goes() -> None:
         (timedelta(days=14), 3_600.0, 24 * HOUR),
     ],
 )
-def test_full_walks_follow_what_n8n_keeps_and_what_they_cost(
+def test_full_scans_follow_the_retention_of_n8n_and_their_cost(
     kept: timedelta | None, seconds: float, every: timedelta
 ) -> None:
-    """Several within what n8n keeps, no more than a two-hundredth of the time, and at least daily."""
+    """Several within n8n's retention, at most a two-hundredth of the time, and at least daily."""
     oldest = None if kept is None else (NOW - kept).isoformat()
     facts = Facts(oldest_started_at=oldest, full_seconds=seconds)
     assert full_every(facts, NOW) == every
@@ -131,7 +131,7 @@ def test_full_walks_follow_what_n8n_keeps_and_what_they_cost(
         (found(status="crashed"), row(status="crashed"), None, PendingKind.CRASHED),
     ],
 )
-def test_what_is_left_to_do_once_an_execution_was_read(
+def test_what_stays_pending_after_an_execution_was_read(
     extraction: Extraction, listed: ListedExecution, refused: str | None, kind: PendingKind | None
 ) -> None:
     """Nothing, when it was done before its data was asked for and everything in it is stored."""
@@ -142,7 +142,7 @@ def test_what_is_left_to_do_once_an_execution_was_read(
         assert left.look_again_at > left.first_met_at == NOW
 
 
-def test_a_crashed_execution_is_looked_at_for_six_hours() -> None:
+def test_a_crashed_execution_stays_pending_for_six_hours() -> None:
     """From when it was first met, whatever it was then."""
     crashed, listed = found(status="crashed"), row(status="crashed")
     for kind in PendingKind:
@@ -151,7 +151,7 @@ def test_a_crashed_execution_is_looked_at_for_six_hours() -> None:
         assert pending_after_read(crashed, listed, old, refused=None, now=NOW) is None
 
 
-def test_what_is_not_shown_is_asked_for_less_and_less() -> None:
+def test_withheld_executions_are_requested_less_and_less() -> None:
     """After 2 and 15 minutes, 1, 6 and 24 hours; a new kind of reason begins anew, and when it was first met stays."""
     known, waits = None, []
     for _ in range(6):
@@ -164,7 +164,7 @@ def test_what_is_not_shown_is_asked_for_less_and_less() -> None:
     assert (later.kind, later.attempts, later.first_met_at) == (PendingKind.REFUSED, 1, NOW)
 
 
-def test_what_stays_unfinished_for_weeks_is_asked_for_once_an_hour() -> None:
+def test_an_execution_unfinished_for_weeks_is_requested_once_an_hour() -> None:
     """Ordinarily every quarter of an hour at most: n8n prunes once an hour."""
     waiting, listed = found(status="waiting"), row(status="waiting", final=False)
     usual = pending_after_read(waiting, listed, record(PendingKind.UNFINISHED, attempts=50), refused=None, now=NOW)
@@ -176,8 +176,8 @@ def test_what_stays_unfinished_for_weeks_is_asked_for_once_an_hour() -> None:
     assert (usual.look_again_at - NOW, long.look_again_at - NOW) == (15 * MINUTE, HOUR)
 
 
-def test_a_settled_id_that_started_later_is_from_another_life() -> None:
-    """Only where the id is settled and both starts are known; within one life no execution does."""
+def test_a_processed_id_that_started_later_was_reused() -> None:
+    """Only where the id is processed and both starts are known."""
     coverage = Coverage()
     coverage.apply(Change(processed=processed_blocks([(5, START), (6, "2026-11-22T12:30:00.000Z"), (5_000, None)])))
     late = "2026-11-22T12:31:00.000Z"
@@ -188,8 +188,8 @@ def test_a_settled_id_that_started_later_is_from_another_life() -> None:
     assert not id_was_reused(coverage, row(5_000, started_at=late))
 
 
-def test_only_what_never_showed_its_data_is_lost_when_n8n_deletes_it() -> None:
-    """Of an unfinished or crashed one, what it showed has been stored."""
+def test_only_withheld_and_refused_executions_are_lost_when_n8n_deletes_them() -> None:
+    """The data of an unfinished or crashed one so far has been stored."""
     gone = {kind: lost_with(record(kind, reason="redacted"), now=NOW) for kind in PendingKind}
     assert {kind for kind, one in gone.items() if one is not None} == {PendingKind.WITHHELD, PendingKind.REFUSED}
 
@@ -197,8 +197,8 @@ def test_only_what_never_showed_its_data_is_lost_when_n8n_deletes_it() -> None:
 @pytest.mark.parametrize(
     ("still_listed", "above", "torn"), [(0, True, True), (5, True, True), (6, True, False), (0, False, False)]
 )
-def test_a_gap_is_where_what_was_settled_last_is_gone(still_listed: int, above: bool, torn: bool) -> None:  # noqa: FBT001
-    """n8n prunes the oldest first: a tenth of the executions settled last being there, none after them is missing."""
+def test_a_gap_is_found_when_the_executions_processed_last_are_gone(still_listed: int, above: bool, torn: bool) -> None:  # noqa: FBT001
+    """n8n prunes the oldest first: while a tenth of the last processed ones exist, none after them is missing."""
     facts = Facts(newest_id=100, newest_started_at=START)
     gap = find_gap(
         facts,

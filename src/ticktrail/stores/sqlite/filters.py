@@ -75,10 +75,10 @@ def count_question(chosen: MessageFilter) -> Clause:
 
 
 def _standings(chosen: MessageFilter) -> set[int]:
-    """What people's messages of these statuses and times are counted as; empty where it takes more to tell them.
+    """Return the standings that count exactly the filter's messages; empty where it has other conditions.
 
-    So a tile's list is counted by what the tile was (:func:`ticktrail.messages.counts.facts`), without meeting a
-    message.
+    So a list is counted from an index, by the same rule as the figure that links to it
+    (:func:`ticktrail.messages.counts.facts`), without reading a message.
     """
     asked = {"statuses": (), "people_only": False, "since_timestamp": None, "until_timestamp": None}
     aside = {"limit": None, "after": None, "order": MessageFilter().order}
@@ -119,11 +119,11 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
 
 
 def index_to_use(chosen: MessageFilter) -> Index:
-    """The index that leads to a filter's messages in the fewest steps.
+    """Return the index that finds a filter's messages in the fewest steps.
 
-    SQLite, which knows no quantities, would read all unread messages of a million to find one person's. One person
-    has few messages, a campaign and an error have some, what was updated lately is little, a span of time is as long
-    as it is; and where only the newest are wanted, walking from the newest stops early.
+    SQLite has no statistics here, and would read all unread messages of a million to find those of one person. A person
+    has few messages, a campaign or an error some; recent updates are few; a time range is as long as it is. Where only
+    the newest are wanted, scanning from the newest stops early.
     """
     if chosen.conversation_id is not None or chosen.person is not None:
         return Index.CONVERSATION

@@ -1,8 +1,7 @@
 """Convert records to rows and back, with the SQL that names their columns.
 
-A message is read back from its events: the law (:mod:`ticktrail.messages.merge`) says where it stands, and the
-columns that say so too are there for questions. ``details`` is JSON of what few entries have. An instant is kept to the
-millisecond.
+A message is read back from its events: the merge law (:mod:`ticktrail.messages.merge`) gives its state, and the columns
+with that state exist for queries. ``details`` is JSON of what few entries have. An instant is kept to the millisecond.
 """
 
 from __future__ import annotations
@@ -103,7 +102,7 @@ _NOT_ASKED = MessageState(latest_status="")
 
 
 class Details(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What only some history entries have."""
+    """Details that only some history entries have."""
 
     participant: str | None = None
     timestamp_source: str | None = None
@@ -258,7 +257,7 @@ def message_of(row: Row, entries: dict[str, HistoryEntry]) -> Message:
 
 
 def message_to_merge(row: Row, entries: dict[str, HistoryEntry]) -> Message:
-    """As :func:`message_of`, for merge_message alone, which asks neither for the order nor for the standing."""
+    """As :func:`message_of`, for merge_message, which needs neither the order nor the state."""
     return _message(row, tuple(entries.values()), _NOT_ASKED)
 
 
@@ -285,7 +284,7 @@ def _message(row: Row, history: tuple[HistoryEntry, ...], state: MessageState) -
 
 
 def origin_row(send: Send) -> Row:
-    """The values of :data:`ORIGIN`: what a send lends to its message."""
+    """The values of :data:`ORIGIN`: template and sender that a message gets from its send."""
     template, sender = send.template, send.sent_by
     return (
         template.name if template else None,
@@ -344,7 +343,7 @@ def to_json(value: object) -> str:
 
 
 def _depth(value: object) -> int:
-    """How many objects and lists stand around the innermost value."""
+    """Return how deeply objects and lists are nested."""
     depth, level = 0, [msgspec.structs.asdict(value) if isinstance(value, msgspec.Struct) else value]
     while level:
         inner: list[object] = []
@@ -360,5 +359,5 @@ def _depth(value: object) -> int:
 
 
 def _scalar(value: object) -> object:
-    """A failure's part as a column takes it; what is neither number nor text is kept as JSON."""
+    """Return a part of a failure for a column; anything but a number or text is stored as JSON."""
     return value if value is None or isinstance(value, (str, int, float)) else to_json(value)

@@ -23,7 +23,7 @@ QUARTER = f"message_time / {QUARTER_SECONDS} - (message_time % {QUARTER_SECONDS}
 """Rounded down; SQLite's division rounds towards zero."""
 
 _FIRST, _LAST = 2 * DAY_SECONDS, 4_102_444_800
-"""1970 to 2100: what lies beyond is no day of a business, and stays a quarter."""
+"""1970 to 2100. Times beyond are not grouped into days."""
 
 _COUNTRY_DIGITS = 7
 """Numbers that begin with these are in one country: +44 7797 is Jersey, +1 876 Jamaica."""
@@ -48,12 +48,12 @@ KEYS = {
     Grouping.WORKFLOW: "workflow_id",
     Grouping.SENDER: "sent_by_workflow_id",
 }
-"""What each grouping groups by."""
+"""SQL expression of each grouping."""
 
 _TIMES = (Grouping.DAY, Grouping.HOUR)
 
 _TIMELESS = -(2**55)
-"""Stands for no time where a quarter is packed with facts; no quarter of a time that fits into SQLite is as low."""
+"""Represents an unknown time where a quarter is packed with facts; no quarter of a time in SQLite is as low."""
 
 _FACTS = 256
 """Above all facts."""
@@ -76,7 +76,7 @@ def count_groups(
     zone: ZoneInfo,
     across: Grouping | None = None,
 ) -> Iterator[Group]:
-    """What :meth:`ticktrail.stores.Store.statistics` promises; no ledger holds nothing."""
+    """Count as :meth:`ticktrail.stores.Store.statistics` promises; a missing store holds nothing."""
     if connection is None:
         found: Iterator[Group] = iter(())
     else:
@@ -94,7 +94,7 @@ def count_groups(
 
 
 def _people_by_error(connection: sqlite3.Connection, chosen: MessageFilter) -> dict[str | int | None, int]:
-    """How many recipients each error kept a message from; a million failures have few codes."""
+    """Count the recipients of each error; a million failures have few codes."""
     where, parameters = where_of(chosen)
     question = (
         f"SELECT NULLIF({KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {KEYS[Grouping.USER]}) FROM message "  # noqa: S608
@@ -113,7 +113,7 @@ def figures_question(
     zone: ZoneInfo,
     across: Grouping | None = None,
 ) -> tuple[str, list[str | bytes | int]]:
-    """The statement that counts, and its parameters; its rows are :data:`ticktrail.messages.counts.Row`."""
+    """Return the statement that counts, and its parameters; its rows are :data:`ticktrail.messages.counts.Row`."""
     where, parameters = where_of(chosen)
     # Prices are the totals' alone: in every group they would double the sorting.
     details_columns = [] if not details else ["delay"] if by else ["pricing_category", "billable", "delay"]
@@ -151,14 +151,14 @@ def _key(connection: sqlite3.Connection, chosen: MessageFilter, by: Grouping, zo
 
 
 def _failed(chosen: MessageFilter) -> str:
-    """What did not arrive, led to by statuses; where a span of time leads, told by what its index holds."""
+    """Return the condition of failed messages, in columns of the index that the filter uses."""
     if chosen.since_timestamp is None and chosen.until_timestamp is None:
         return f"latest_status IN ({_FAILED})"
     return f"facts & {counts.STANDING_BITS} = {counts.NOT_REACHED}"
 
 
 def _day_key(connection: sqlite3.Connection, chosen: MessageFilter, zone: ZoneInfo) -> str:
-    """The quarter of an hour at noon of a message's day.
+    """Return the SQL of the quarter of an hour at noon of a message's day.
 
     Messages outside the span that was looked at (one may come in meanwhile) are at their own quarters.
     """
