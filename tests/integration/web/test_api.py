@@ -185,7 +185,7 @@ def test_a_wrong_parameter_is_named(
 @pytest.mark.parametrize(
     ("path", "parameters", "said"),
     [
-        ("/messages", {"since": "the other day"}, "no time"),
+        ("/messages", {"since": "the other day"}, "not a time"),
         ("/messages", {"updated_within": "long"}, "not a duration"),
         ("/messages", {"country": "XX"}, "not a country code"),
         ("/messages", {"after": "AAAA"}, "after"),

@@ -72,7 +72,7 @@ def test_the_documented_file_can_be_read(tmp_path: Path) -> None:
     page = (Path(__file__).parents[3] / "docs" / "how-to" / "query-and-export.md").read_text(encoding="utf-8")
     found = read(tmp_path, page.split("```toml\n", 1)[1].split("```", 1)[0])
     assert (found.campaign_key, found.region) == ("campaign", "SA")
-    assert found.numbers == {"106540352242922": "Support", "966500000001": "Shop"}
+    assert found.numbers == {"15550000001": "Support", "966500000001": "Shop"}
 
 
 @pytest.mark.parametrize("typed", spellings("966500000001"))
