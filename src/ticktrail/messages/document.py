@@ -138,7 +138,7 @@ def from_document(document: Mapping[str, Any]) -> Message | None:
     workflow_id = text_of(document.get("workflowId")) or ""
     entries: dict[str, HistoryEntry] = {}
     history = document.get("statusHistory")
-    for stored in history if isinstance(history, list) else ():
+    for stored in history if isinstance(history, list) and history else [_own_status(document)]:
         entry = entry_from_document(stored, workflow_id)
         if entry is not None:
             key = entry_key(entry)
@@ -169,6 +169,15 @@ def from_document(document: Mapping[str, Any]) -> Message | None:
         template=_template(document.get("template")),
         sent_by=_sent_by(document.get("sentBy")),
     )
+
+
+def _own_status(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The status of a document without history, as an entry: another program stored one document per status."""
+    return {
+        "status": document.get("latestStatus", document.get("status")),
+        "timestamp": document.get("latestTimestamp", document.get("timestamp")),
+        **{name: document.get(name) for name in ("executionId", "conversation_id", "waId", "errors", "pricing")},
+    }
 
 
 def entry_from_document(stored: object, workflow_id: str) -> HistoryEntry | None:

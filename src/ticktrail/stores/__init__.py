@@ -52,6 +52,16 @@ class Store(Protocol):
         """Return True when the store exists already. Never creates anything."""
         ...
 
+    def require_adoptable(self) -> None:
+        """Refuse what a first write would refuse: documents that are not message statuses, duplicates, wrong indexes.
+
+        Only reads.
+
+        Raises:
+            StoreRefusedError: with a remedy that loses nothing.
+        """
+        ...
+
     def prepare(self) -> None:
         """Create what is missing (file, tables, collections, indexes). Safe to repeat, and from many processes at once.
 

@@ -53,7 +53,12 @@ def preview(
     progress: Progress = no_progress,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Preview:
-    """Read a source into a temporary store, and compare that with ``store``, which stays as it is."""
+    """Read a source into a temporary store, and compare that with ``store``, which stays as it is.
+
+    Raises:
+        StoreRefusedError: a sync would be refused too.
+    """
+    store.require_adoptable()
     read_counts, changes, at = ReadCounts(), Counter[str](), now()
     example: tuple[int, Message, Message | None] | None = None
     with tempfile.TemporaryDirectory(prefix="ticktrail-") as folder:

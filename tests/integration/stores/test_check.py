@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 from secantus import SecantusDBServer
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
@@ -149,13 +151,37 @@ def test_an_index_in_the_way_is_a_fault(mongodb: tuple[Store, Any]) -> None:
     assert "dropIndex" in said(state)
 
 
-def test_what_a_killed_check_left_goes_with_the_next(mongodb: tuple[Store, Any]) -> None:
-    """A probe message of a check that was killed is taken away by the next one, and nothing else is."""
+def test_what_a_killed_check_left_goes_with_a_later_one(mongodb: tuple[Store, Any]) -> None:
+    """The collection of a check that was killed an hour ago is dropped; one of a check at work is not."""
     store, database = mongodb
-    leftover = StatusEvent(message_id="ticktrail-doctor-0", status="sent", execution_id="0", timestamp=1)
-    store.write([leftover], at=AT)
+    old = f"ticktrail-doctor-{ObjectId.from_datetime(datetime.now(UTC) - timedelta(hours=2))}"
+    young = f"ticktrail-doctor-{ObjectId()}"
+    database.create_collection(old)
+    database.create_collection(young)
     assert store.check().faults == ()
     assert [message.message_id for message in store.messages(MessageFilter())] == ["wamid.1"]
+    assert database.list_collection_names(filter={"name": {"$regex": "doctor"}}) == [young]
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "step"),
+    [
+        ("writing", "swap", "insert a message"),
+        ("check", "count_groups", "compute statistics"),
+        ("check", "count_unconfirmed", "count sends"),
+    ],
+)
+def test_what_a_server_lacks_is_named(
+    mongodb: tuple[Store, Any], monkeypatch: pytest.MonkeyPatch, module: str, name: str, step: str
+) -> None:
+    """A compatible server that does not know a command is named by the step that needs it, and nothing stays."""
+    store, database = mongodb
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OperationFailure("Unrecognized pipeline stage name", 40324)
+
+    monkeypatch.setattr(f"ticktrail.stores.mongodb.{module}.{name}", refuse)
+    assert f"cannot {step}" in said(store.check())
     assert database.list_collection_names(filter={"name": {"$regex": "doctor"}}) == []
 
 

@@ -11,7 +11,6 @@ A document that the server refuses costs itself only. A request that it refuses 
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -25,7 +24,7 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure, P
 from pymongo.read_concern import ReadConcern
 
 from ticktrail.errors import StoreUnavailableError, TicktrailError
-from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, Address
 from ticktrail.stores.mongodb.errors import (
     DUPLICATE_KEY,
     about_values,
@@ -36,6 +35,7 @@ from ticktrail.stores.mongodb.errors import (
     refusal,
 )
 from ticktrail.stores.mongodb.filters import storable
+from ticktrail.stores.mongodb.retrying import ATTEMPTS, pause
 from ticktrail.text.formatting import plural
 
 Documents = MongoCollection[dict[str, Any]]
@@ -53,16 +53,11 @@ _LARGEST_DOCUMENT = 16 * 1024 * 1024 - 64 * 1024
 _RACES = 40
 """Maximum number of rounds for documents that other writers keep changing."""
 
-_FAILURES = 4
-"""Maximum number of requests in a row that fail for a passing reason: an election, a lost connection, a time limit."""
-
 _OTHER_INDEX = 5
 """Rounds after which a new document that is a duplicate, but cannot be found, is refused."""
 
 _SAMPLE = 8
 """Documents sent alone to learn whether a refused request is refused for all of them."""
-
-_LONGEST_PAUSE = 2.0
 
 
 class Insert(msgspec.Struct, frozen=True):
@@ -173,17 +168,18 @@ class _Swap:
             try:
                 sent = self._round(left)
             except PyMongoError as error:
-                if failures + 1 >= _FAILURES or not passes(error):
+                if failures + 1 >= ATTEMPTS or not passes(error):
                     raise
                 failures += 1
             else:
                 left = sent.again
                 failures = 0 if sent.passing is None else failures + 1
-                if sent.passing is not None and failures >= _FAILURES:
+                if sent.passing is not None and failures >= ATTEMPTS:
                     raise sent.passing
             if not left:
                 return self._outcome
-            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * 2**attempt + failures)))  # noqa: S311 - no secret
+            # Elections take seconds, other writers milliseconds.
+            pause(max(attempt, 6 * bool(failures)))
         raise StoreUnavailableError(
             f"Other processes kept changing {plural(len(left), 'document')} of {self._collection.full_name} at "
             f"{self._address.location}.",
@@ -217,7 +213,10 @@ class _Swap:
 
     def _stored(self, keys: Collection[str]) -> dict[str, dict[str, Any]]:
         among = {self._key_field: {"$in": storable(keys)}}
-        return {document[self._key_field]: document for document in self._read_from.find(among)}
+        return {
+            document[self._key_field]: document
+            for document in self._read_from.find(among, max_time_ms=READ_MILLISECONDS)
+        }
 
     def _insertion(self, key: str, decision: Insert) -> _Operation:
         document = {"_id": bson.ObjectId(), **decision.document, REVISION: 1}
@@ -314,23 +313,6 @@ class _Swap:
             sent.again.add(key)
         else:
             self._outcome.refused[key] = "another unique index of the collection keeps it out"
-
-
-def keep_trying(work: Callable[[], Any]) -> None:
-    """Do something that may be repeated, again after a passing failure.
-
-    Raises:
-        PyMongoError: it failed for another reason, or too often.
-    """
-    for failures in range(_FAILURES):
-        try:
-            work()
-        except PyMongoError as error:
-            if failures + 1 == _FAILURES or not passes(error):
-                raise
-            time.sleep(random.uniform(0, min(_LONGEST_PAUSE, failures + 0.1)))  # noqa: S311 - no secret
-        else:
-            return
 
 
 def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:

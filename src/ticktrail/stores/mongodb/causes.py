@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +14,10 @@ from ticktrail.messages.failure_causes import LONGEST_CODE, CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, in_turn, or_else
 from ticktrail.stores.mongodb.filters import exact_query
+from ticktrail.stores.mongodb.retrying import stream
 from ticktrail.stores.mongodb.sends import matching
 from ticktrail.stores.mongodb.statistics import audience, failure_code, message_time, person, sending_number
 
@@ -96,7 +99,7 @@ def _counted() -> list[dict[str, Any]]:
 
 
 def _causes(collection: Documents, stages: list[dict[str, Any]]) -> Iterator[CauseCount]:
-    with collection.aggregate(stages, allowDiskUse=True) as found:
+    with closing(stream(lambda: collection.aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))) as found:
         for one in found:
             shared = one["_id"]
             yield CauseCount(

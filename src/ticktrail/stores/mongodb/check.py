@@ -1,106 +1,192 @@
-"""Tries whether a sync could write to MongoDB, and leaves everything as it was.
+"""Checks that a server can do what Ticktrail asks of it, on a collection of another name, and leaves nothing behind.
 
-Into a collection that exists a made-up message is written, merged a second time by the real update, and deleted; the
-right to delete is proven before. Where there is none yet, a collection of another name is made and dropped: one of the
-right name might be somebody else's by the time it is dropped.
+The collection has the validation rule of the real one. In the real one only operations that change nothing are tried.
 """
 
 from __future__ import annotations
 
 import contextlib
-import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 from pymongo.errors import OperationFailure, PyMongoError
 
 from ticktrail.errors import StoreRefusedError, TicktrailError
-from ticktrail.messages.model import StatusEvent
+from ticktrail.messages.document import from_document
+from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
+from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import too_old, translated
-from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, missing_indexes
+from ticktrail.stores.mongodb.filters import SORTING, query_of
+from ticktrail.stores.mongodb.indexes import (
+    SEND_INDEXES,
+    STATUS_INDEXES,
+    make_indexes,
+    missing_indexes,
+    require_adoptable,
+)
+from ticktrail.stores.mongodb.statistics import count_groups
+from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import StoreState
 
-_PROBE = "ticktrail-doctor-"
-"""What a probe's message id, or its collection's name, begins with."""
+_PREFIX = "ticktrail-doctor-"
+"""Beginning of the names of the collections; the rest is an ObjectId, which tells its age."""
 
-_COUNT_SECONDS = 1_767_225_600
-"""The made-up statuses are of 2026-01-01."""
+_LEFTOVER_AGE = timedelta(hours=1)
+_SECONDS = 1_767_225_600
+_AT = datetime.fromtimestamp(_SECONDS, UTC)
+_STATUSES = ("sent", "delivered", "read")
+_ENTRIES = 12
+_MESSAGE_ID = "ticktrail-doctor"
+_OPTIONS = ("validator", "validationLevel", "validationAction", "collation")
 
 
 def probe(
     statuses: Documents, sends: Documents, address: Address, zone: ZoneInfo, first_wire_version: int
 ) -> StoreState:
-    """How the ledger in these collections fares.
+    """Return how the store in these collections does.
 
     Raises:
-        PyMongoError: the server cannot be reached, or lets nobody in.
+        PyMongoError: the server cannot be reached, or refuses the connection.
     """
     database = statuses.database
     hello = database.client.admin.command("hello")
     now = datetime.now(UTC)
     clock = hello.get("localTime")
     version = str(database.client.server_info().get("version", "of an unknown version"))
-    names = set(
-        database.list_collection_names(
-            filter={"name": {"$in": [statuses.name, sends.name]}}, authorizedCollections=True
-        )
-    )
+    found = list(database.list_collections(filter={"name": {"$in": [statuses.name, sends.name]}}))
+    options = {str(one["name"]): one.get("options", {}) for one in found}
     faults: list[TicktrailError] = []
     if hello.get("maxWireVersion", 0) < first_wire_version:
         faults.append(too_old(version, address))
     else:
         with _noting(faults, address):
-            _try_writing(statuses, sends, address, zone, exists=statuses.name in names)
+            if statuses.name in options:
+                require_adoptable(statuses)
+                statuses.update_one({"_id": ObjectId()}, {"$max": {"lastScannedAt": _AT}})
+                statuses.delete_one({"_id": ObjectId()})
+            _try_everything(statuses, options.get(statuses.name, {}), address, zone)
     missing: list[str] = []
     for collection, wanted in ((statuses, STATUS_INDEXES), (sends, SEND_INDEXES)):
-        if collection.name in names:
+        if collection.name in options:
             with _noting(faults, address):
                 missing += [
                     f"{collection.name}.{model.document['name']}" for model in missing_indexes(collection, wanted)
                 ]
     return StoreState(
         server=f"MongoDB {version}",
-        exists=statuses.name in names,
+        exists=statuses.name in options,
         faults=tuple(faults),
         missing_indexes=tuple(missing),
         clock=(clock.replace(tzinfo=UTC), now) if isinstance(clock, datetime) else None,
     )
 
 
-def _try_writing(statuses: Documents, sends: Documents, address: Address, zone: ZoneInfo, *, exists: bool) -> None:
-    name = f"{_PROBE}{uuid.uuid4().hex}"
-    if exists:
-        # Refused here, nothing was written that could not be taken away again.
-        statuses.delete_one({"_id": ObjectId()})
-        try:
-            _merge_twice(Writer(statuses, sends, address, zone), name, address)
-        finally:
-            # Also those of a doctor that was killed.
-            statuses.delete_many({"messageId": {"$gte": _PROBE, "$lt": f"{_PROBE}~"}})
-        return
-    apart = statuses.database[name]
+def _try_everything(statuses: Documents, options: dict[str, Any], address: Address, zone: ZoneInfo) -> None:
+    """Write, merge, count and erase in a new collection.
+
+    Raises:
+        StoreRefusedError: names the step that the server cannot do.
+        PyMongoError: the server refuses the user, or is away.
+    """
+    database = statuses.database
+    _drop_leftovers(statuses)
+    name = f"{_PREFIX}{ObjectId()}"
     try:
-        _merge_twice(Writer(apart, apart, address, zone), name, address)
+        database.create_collection(name, **{key: options[key] for key in _OPTIONS if key in options})
+        for step, work in _steps(database[name], address, zone):
+            try:
+                complaint = work()
+            except OperationFailure as error:
+                raise _unable(step, translated(error, address), address) from None
+            if complaint:
+                raise StoreRefusedError(
+                    f"MongoDB at {address.location} cannot {step}: {complaint}.",
+                    remedy="Does the collection have a validation rule? In mongosh: db.getCollectionInfos(). "
+                    "Servers that were tested: docs/mongodb.md",
+                )
     finally:
         with contextlib.suppress(PyMongoError):
-            apart.drop()
+            database.drop_collection(name)
 
 
-def _merge_twice(writer: Writer, name: str, address: Address) -> None:
-    """Insert a message, then let the server merge a second status into it."""
-    for status, seconds in (("sent", _COUNT_SECONDS), ("delivered", _COUNT_SECONDS + 1)):
-        event = StatusEvent(message_id=name, status=status, execution_id="0", timestamp=seconds)
-        report = writer.write([event], (), at=datetime.fromtimestamp(_COUNT_SECONDS, UTC), instance=None)
-        if report.refused:
-            raise StoreRefusedError(
-                f"MongoDB at {address.location} does not take a message: {report.refused[0].reason}.",
-                remedy="Does the collection have a validation rule of its own? In mongosh: db.getCollectionInfos()",
-            )
+def _steps(apart: Documents, address: Address, zone: ZoneInfo) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What a sync and the statistics do, each with what is wrong with the result, or an empty text."""
+    writer = Writer(apart, apart, address, zone)
+    events = [
+        StatusEvent(
+            message_id=_MESSAGE_ID, status=_STATUSES[number % 3], execution_id=str(number), timestamp=_SECONDS + number
+        )
+        for number in range(_ENTRIES)
+    ]
+    send = Send(key=f"{_MESSAGE_ID}-send", message_id=f"{_MESSAGE_ID}-send", sent_by=SentBy("0", "probe", "0"),
+                status="accepted", sent_at=_AT)  # fmt: skip
+
+    def write(some: list[StatusEvent], expected: tuple[int, int, int]) -> str:
+        report = writer.write(some, (), at=_AT, instance=None)
+        counts = (report.inserted, report.updated, report.unchanged)
+        return report.refused[0].reason if report.refused else "" if counts == expected else f"it reports {counts}"
+
+    def read() -> str:
+        message = from_document(apart.find_one({"messageId": _MESSAGE_ID}) or {})
+        return "" if message is not None and len(message.history) == _ENTRIES else "statuses are missing"
+
+    def count() -> str:
+        every = MessageFilter()
+        listed = list(apart.find(query_of(every)).sort(SORTING["newest"]))
+        groups = [
+            group
+            for by in (None, *Grouping)
+            for group in count_groups(apart, every, by, young_since=0, details=by is None)
+        ]
+        list(message_causes(apart, every))
+        counted = (apart.count_documents(query_of(every)), len(listed), groups[0].counts.messages)
+        return "" if counted == (1, 1, 1) else f"it counts {counted}"
+
+    def count_sends() -> str:
+        report = writer.write((), [send], at=_AT, instance=None)
+        list(send_causes(apart, SendFilter()))
+        found = list(count_unconfirmed(apart, apart.name, SendFilter(), None, overdue_before=_SECONDS + 1))
+        return "" if report.sends == 1 and found else "a send is missing"
+
+    def erase() -> str:
+        apart.delete_many({"_id": {"$ne": None}})
+        return "" if apart.count_documents({}) == 0 else "documents remain"
+
+    def create_indexes() -> str:
+        make_indexes(apart, STATUS_INDEXES)
+        return ""
+
+    yield "create indexes", create_indexes
+    yield "insert a message", lambda: write(events[:1], (1, 0, 0))
+    yield "merge statuses into a message", lambda: write(events, (0, 1, 0))
+    yield "write a message without news", lambda: write(events, (0, 0, 1))
+    yield "read a message", read
+    yield "compute statistics", count
+    yield "count sends", count_sends
+    yield "erase messages", erase
+
+
+def _unable(step: str, error: TicktrailError, address: Address) -> TicktrailError:
+    """The error of a step, which names the step where the server lacks something."""
+    if isinstance(error, StoreRefusedError) and "role" not in error.remedy:
+        return StoreRefusedError(f"MongoDB at {address.location} cannot {step}: {error}", remedy=error.remedy)
+    return error
+
+
+def _drop_leftovers(statuses: Documents) -> None:
+    """Drop the collections of checks that were killed."""
+    old = datetime.now(UTC) - _LEFTOVER_AGE
+    for name in statuses.database.list_collection_names(filter={"name": {"$regex": f"^{_PREFIX}"}}):
+        identifier = name.removeprefix(_PREFIX)
+        if ObjectId.is_valid(identifier) and ObjectId(identifier).generation_time < old:
+            statuses.database.drop_collection(name)
 
 
 @contextlib.contextmanager
@@ -113,4 +199,5 @@ def _noting(faults: list[TicktrailError], address: Address) -> Iterator[None]:
         if str(found) not in {str(known) for known in faults}:
             faults.append(found)
     except TicktrailError as error:
-        faults.append(error)
+        if str(error) not in {str(known) for known in faults}:
+            faults.append(error)

@@ -34,7 +34,16 @@ _OWN_SETTINGS: dict[str, Any] = {
     # A write that returned must be there after a crash and after an election.
     "w": "majority",
     "journal": True,
+    # Nothing waits for ever. Not timeoutMS: for servers that are away it would replace serverSelectionTimeoutMS.
+    "wtimeoutMS": 30_000,
+    "socketTimeoutMS": 60_000,
 }
+
+READ_MILLISECONDS = 55_000
+"""Time limit of the server for one query, a little shorter than the driver's."""
+
+LONG_SECONDS = 3_600.0
+"""Time limit for building indexes and for the first look at a collection, which may be large."""
 
 URI_REMEDY = (
     "Write mongodb://user:password@host:27017/database or mongodb+srv://user:password@host/database; "

@@ -16,9 +16,11 @@ from pymongo.errors import (
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WTimeoutError,
 )
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
@@ -46,7 +48,10 @@ _PASSING = frozenset({6, 7, 43, 50, 64, 89, 91, 100, 112, 117, 189, 262, 9001, 1
 The manual's list of error codes; the driver retries most of them once by itself.
 """
 
-_PASSING_NAMES = frozenset({"QueryKilledError"})
+_NOT_REPLICATED = frozenset({64, 100})
+_TOO_SLOW = frozenset({50, 262})
+
+_PASSING_NAMES = frozenset({"QueryKilledError", "QueryPlanKilled"})
 """MongoDB 9.0: an index became a multikey index while a query ran. Its manual gives no number."""
 
 _ABOUT_VALUES = {
@@ -121,8 +126,10 @@ def translated(error: PyMongoError, address: Address) -> TicktrailError:
     """The error of ours that says what an error of the driver means."""
     if isinstance(error, ServerSelectionTimeoutError):
         return _unreachable(str(error), address)
-    if isinstance(error, ExecutionTimeout):
-        return _passing(address)
+    if isinstance(error, (ExecutionTimeout, NetworkTimeout)):
+        return _too_slow(address)
+    if isinstance(error, WTimeoutError):
+        return _not_replicated(address)
     if isinstance(error, OperationFailure):
         return refusal(error.code, str(error), address)
     if isinstance(error, ConnectionFailure):
@@ -150,7 +157,9 @@ def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
             f"The user is not allowed to do this in {address.database} ({where}).",
             remedy=f'Give the user the role readWrite: {{role: "readWrite", db: "{address.database}"}}.',
         )
-    if code == _OUT_OF_SPACE or (code == _ATLAS and "quota" in text):
+    if code == _ATLAS:
+        return _atlas_limit(text, where, address)
+    if code == _OUT_OF_SPACE:
         return StoreRefusedError(f"{where} has no space left.", remedy="Make room on its disk or enlarge the cluster.")
     if code == _NO_RETRYABLE_WRITES:
         return StoreRefusedError(f"{where} has no retryable writes.", remedy="Add retryWrites=false to MONGODB_URI.")
@@ -159,7 +168,11 @@ def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
             f"{where} does not know the configured time zone.", remedy="Set TICKTRAIL_TIMEZONE to an IANA name."
         )
     if code in _NOT_UNDERSTOOD:
-        return StoreRefusedError(f"{where} does not understand the update that merges statuses.", remedy=_TOO_OLD)
+        return StoreRefusedError(f"{where} does not understand a command of Ticktrail's.", remedy=_TOO_OLD)
+    if code in _NOT_REPLICATED:
+        return _not_replicated(address)
+    if code in _TOO_SLOW:
+        return _too_slow(address)
     if code in _PASSING:
         return _passing(address)
     return StoreRefusedError(f"{where} refused (error {code}).", remedy="Its log says more about this error.")
@@ -170,10 +183,57 @@ def too_old(version: str, address: Address) -> TicktrailError:
     return StoreRefusedError(f"MongoDB at {address.location} has version {version}.", remedy=_TOO_OLD)
 
 
+def _atlas_limit(text: str, where: str, address: Address) -> TicktrailError:
+    """Name the limit of an Atlas tier.
+
+    See: https://www.mongodb.com/docs/atlas/reference/free-shared-limitations/
+    """
+    limits = {
+        "quota": "its storage is full (M0: 512 MB): prune messages or enlarge the cluster",
+        "collection": "it allows no more collections or databases: remove some or enlarge the cluster",
+        "connection": "it allows no more connections (M0: 500): close some or enlarge the cluster",
+        "longer than": "the names of the database and its collections are too long (M0: 38 bytes for the database)",
+        "too long": "the names of the database and its collections are too long (M0: 38 bytes for the database)",
+        "nest": "documents may not be nested that deeply (M0: 50 levels)",
+        "sort": "it sorts at most 32 MB: choose fewer messages with a filter",
+        "not allowed": f"the user may not do this in {address.database}: give it the role readWrite",
+    }
+    lower = text.lower()
+    if "rate" in lower or "operations per second" in lower:
+        return StoreUnavailableError(
+            f"{where}: the Atlas tier allows no more operations at the moment (M0: 100 a second).",
+            remedy="Nothing is lost; run again.",
+        )
+    limit = next(
+        (limit for word, limit in limits.items() if word in lower), "it does not offer a command of Ticktrail's"
+    )
+    return StoreRefusedError(
+        f"{where}: the Atlas tier has a limit (error 8000): {limit}.",
+        remedy="Limits of each tier: https://www.mongodb.com/docs/atlas/reference/free-shared-limitations/",
+    )
+
+
+def _not_replicated(address: Address) -> TicktrailError:
+    return StoreUnavailableError(
+        f"MongoDB at {address.location} did not confirm in time that most members of its replica set have a write.",
+        remedy="Nothing is lost: what is not confirmed is written again by the next run. Check in mongosh that most "
+        "members are up: rs.status()",
+    )
+
+
+def _too_slow(address: Address) -> TicktrailError:
+    limit = address.settings.get("socketTimeoutMS")
+    within = "in time" if limit is None else f"within {limit // 1000} s"
+    return StoreUnavailableError(
+        f"MongoDB at {address.location} did not answer {within}.",
+        remedy="Nothing is lost; run again. socketTimeoutMS= in MONGODB_URI sets another limit, in milliseconds.",
+    )
+
+
 def _passing(address: Address) -> TicktrailError:
     return StoreUnavailableError(
-        f"MongoDB at {address.location} could not finish in time or is changing its primary.",
-        remedy="Nothing is lost; run again.",
+        f"MongoDB at {address.location} is changing its primary or shutting down.",
+        remedy="Nothing is lost; run again when its election is over.",
     )
 
 

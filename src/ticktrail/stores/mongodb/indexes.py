@@ -1,6 +1,8 @@
-"""The indexes of a ledger in MongoDB, made where they are missing, and what stands in their way named.
+"""Creates the indexes that a MongoDB store lacks, and refuses collections that cannot be adopted.
 
-The unique one comes first and alone: concurrent upserts are sound only when it is there before the first write.
+The unique index comes first and alone: concurrent inserts are sound only when it is there before the first write.
+An index that gives the order of a list ends with ``messageId``, the last key of every order: so lists need no sort in
+the server's memory.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from ticktrail.errors import StoreRefusedError
+from ticktrail.stores.mongodb.connection import LONG_SECONDS
 from ticktrail.stores.mongodb.errors import DUPLICATE_KEY
 
 Documents = Collection[dict[str, Any]]
@@ -23,8 +27,9 @@ STATUS_INDEXES = (
     IndexModel({"messageId": ASCENDING}, unique=True),
     IndexModel({"conversation_id": ASCENDING}),
     IndexModel({"conversation_id": ASCENDING, "latestTimestamp": DESCENDING}),
+    IndexModel({"conversation_id": ASCENDING, "latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"latestStatus": ASCENDING}),
-    IndexModel({"latestStatus": ASCENDING, "latestTimestamp": DESCENDING}),
+    IndexModel({"latestStatus": ASCENDING, "latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"latestTimestamp": ASCENDING, "messageId": ASCENDING}),
     IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),
@@ -41,7 +46,19 @@ SEND_INDEXES = (
 )
 
 _NAMED = 3
-"""How many duplicates a message names."""
+"""Number of duplicates that an error names."""
+
+_FOREIGN = {
+    "$or": [
+        {"messageId": {"$not": {"$type": "string"}}},
+        {
+            "statusHistory": {"$not": {"$type": "array"}},
+            "latestStatus": {"$not": {"$type": "string"}},
+            "status": {"$not": {"$type": "string"}},
+        },
+    ]
+}
+"""Finds documents that are not message statuses: no ``messageId``, or no status in any form."""
 
 _CONFLICTS = frozenset({85, 86})
 """IndexOptionsConflict, IndexKeySpecsConflict."""
@@ -50,6 +67,31 @@ _OTHERS_BUILD = frozenset({117, 276, 309, 332})
 """ConflictingOperationInProgress and kin: another process builds, or just aborted building, the same index."""
 
 _ATTEMPTS = 5
+
+
+def require_adoptable(statuses: Documents) -> None:
+    """Refuse a collection of message statuses that a first write would damage, or could not write to.
+
+    Only reads. A collection that has all indexes was adopted before.
+
+    Raises:
+        StoreRefusedError: documents that are not message statuses, several documents with one ``messageId``, or an
+            index in the way; the remedy loses nothing.
+    """
+    missing = missing_indexes(statuses, STATUS_INDEXES)
+    if not missing:
+        return
+    with pymongo.timeout(LONG_SECONDS):
+        if statuses.find_one(_FOREIGN, {"_id": True}) is not None:
+            raise StoreRefusedError(
+                f"{statuses.full_name}: this collection holds documents that are not message statuses: choose another. "
+                "Nothing was written.",
+                remedy="Set MONGODB_STATUS_COLLECTION to a collection of its own; a new name is created.",
+            )
+        if any(model.document.get("unique") for model in missing):
+            duplicates = _most_frequent(statuses)
+            if duplicates:
+                raise _duplicates(statuses, duplicates)
 
 
 def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
@@ -92,10 +134,11 @@ def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list
 def _create(collection: Documents, models: list[IndexModel]) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            collection.create_indexes(models)
+            with pymongo.timeout(LONG_SECONDS):
+                collection.create_indexes(models)
         except OperationFailure as error:
             if error.code == DUPLICATE_KEY:
-                raise _duplicates(collection) from None
+                raise _duplicates(collection, _most_frequent(collection)) from None
             if error.code in _CONFLICTS:
                 raise _name_taken(collection, models) from None
             if error.code not in _OTHERS_BUILD or attempt == _ATTEMPTS:
@@ -146,25 +189,36 @@ def _name_taken(collection: Documents, models: list[IndexModel]) -> StoreRefused
     )
 
 
-def _duplicates(collection: Documents) -> StoreRefusedError:
-    found = collection.aggregate(
-        [
-            {"$group": {"_id": "$messageId", "count": {"$sum": 1}}},
-            {"$match": {"count": {"$gt": 1}}},
-            {"$sort": {"count": -1, "_id": 1}},
-            {"$limit": _NAMED},
-        ],
-        allowDiskUse=True,
-    )
-    named = ", ".join(f"{'(none)' if one['_id'] is None else one['_id']} ({one['count']} documents)" for one in found)
+def _most_frequent(collection: Documents) -> list[tuple[str, int]]:
+    """Message ids of several documents, with how many."""
+    stages: list[dict[str, Any]] = [
+        {"$group": {"_id": "$messageId", "count": {"$sum": 1}}},
+        {"$match": {"count": {"$gt": 1}}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": _NAMED},
+    ]
+    return [(str(one["_id"]), int(one["count"])) for one in collection.aggregate(stages, allowDiskUse=True)]
+
+
+_AS_ENTRY = (
+    '{status: {$ifNull: ["$latestStatus", "$status"]}, timestamp: {$ifNull: ["$latestTimestamp", "$timestamp"]}, '
+    'executionId: {$ifNull: ["$executionId", ""]}, conversation_id: {$ifNull: ["$conversation_id", "$waId"]}}'
+)
+"""The status of a document without history, as an entry of one."""
+
+
+def _duplicates(collection: Documents, found: list[tuple[str, int]]) -> StoreRefusedError:
+    named = ", ".join(f"{message_id} ({count} documents)" for message_id, count in found)
     old = f"{collection.name}_old"
+    listed = '{$cond: [{$isArray: "$statusHistory"}, "$statusHistory", []]}'
+    history = f"{{$cond: [{{$gt: [{{$size: {listed}}}, 0]}}, {listed}, [{_AS_ENTRY}]]}}"
+    joined = '{$reduce: {input: "$all", initialValue: [], in: {$concatArrays: ["$$value", "$$this"]}}}'
     return StoreRefusedError(
-        f"In {collection.full_name} several documents have one messageId: {named or 'gone by now'}. "
-        "Nothing was written.",
-        remedy="Join them in mongosh, nothing of their histories is lost; then run again: "
+        f"In {collection.full_name} several documents have one messageId: {named}. Nothing was written.",
+        remedy="Join them in mongosh, which keeps every status and the old collection; then run again: "
         f'db.getCollection("{collection.name}").renameCollection("{old}"); '
         f'db.getCollection("{old}").aggregate([{{$sort: {{statusCount: -1}}}}, '
-        '{$group: {_id: "$messageId", first: {$first: "$$ROOT"}, all: {$push: "$statusHistory"}}}, '
-        '{$replaceWith: {$mergeObjects: ["$first", {statusHistory: {$reduce: {input: "$all", initialValue: [], '
-        f'in: {{$concatArrays: ["$$value", "$$this"]}}}}}}}}]}}}}, {{$out: "{collection.name}"}}])',
+        f'{{$group: {{_id: "$messageId", all: {{$push: {history}}}, documents: {{$push: "$$ROOT"}}}}}}, '
+        '{$replaceWith: {$mergeObjects: [{$mergeObjects: "$documents"}, {$arrayElemAt: ["$documents", 0]}, '
+        f'{{statusHistory: {joined}}}]}}}}, {{$out: "{collection.name}"}}])',
     )

@@ -7,6 +7,7 @@ leaves nothing behind, without a lock.
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -14,9 +15,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pymongo
 from pymongo import ReadPreference, UpdateOne
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.document import from_document
@@ -25,7 +27,7 @@ from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send
 from ticktrail.stores.erasure import ErasureFilter, TextEraser, is_group, names_in_send, names_of, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.bulk import Decision, Documents, swap
-from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.connection import LONG_SECONDS, Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.merging import change
@@ -314,13 +316,23 @@ class MongoRetention:
         """Make, change or remove the indexes that have the server delete."""
         with explained(self._address):
             self._prepare()
+            before = self._state().get("ttlSeconds")
             # The later mark first, the earlier one last: nothing that the server deletes may be written again.
             if seconds is not None:
-                self._change_state({"$set": {"ttlSeconds": seconds}})
-            for collection, field in ((self._statuses(), "firstSeenAt"), (self._sends(), "sentAt")):
-                _set_ttl(collection, field, seconds)
+                self._record_ttl(seconds)
+            try:
+                for collection, field in ((self._statuses(), "firstSeenAt"), (self._sends(), "sentAt")):
+                    _set_ttl(collection, field, seconds)
+            except PyMongoError:
+                with contextlib.suppress(PyMongoError):
+                    self._record_ttl(before)
+                raise
             if seconds is None:
-                self._change_state({"$unset": {"ttlSeconds": ""}})
+                self._record_ttl(None)
+
+    def _record_ttl(self, seconds: int | None) -> None:
+        unset = {"$unset": {"ttlSeconds": ""}}
+        self._change_state(unset if seconds is None else {"$set": {"ttlSeconds": seconds}})
 
     # ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -391,19 +403,18 @@ def _old_send(timestamp: int) -> dict[str, Any]:
 
 
 def _set_ttl(collection: Documents, field: str, seconds: int | None) -> None:
-    if seconds is not None:
-        present = [index["name"] for index in collection.list_indexes()]
-        if _TTL_INDEX not in present:
-            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
-            return
-        index = {"name": _TTL_INDEX, "expireAfterSeconds": seconds}
-        collection.database.command({"collMod": collection.name, "index": index})
+    """Make, replace or drop the index: changing it in place would need more rights than readWrite."""
+    present = {index["name"]: index for index in collection.list_indexes()}
+    if seconds is not None and present.get(_TTL_INDEX, {}).get("expireAfterSeconds") == seconds:
         return
     try:
         collection.drop_index(_TTL_INDEX)
     except OperationFailure as error:
         if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
             raise
+    if seconds is not None:
+        with pymongo.timeout(LONG_SECONDS):
+            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
 
 
 def _portions(items: Sequence[str]) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ What an earlier tool wrote and nothing was merged into yet is counted by the fie
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from ticktrail.messages import counts
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.model import ARRIVED, FAILED
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.expressions import (
     Expression,
     as_text,
@@ -26,6 +28,7 @@ from ticktrail.stores.mongodb.expressions import (
     or_else,
 )
 from ticktrail.stores.mongodb.filters import Query, exact_query, time_of_history
+from ticktrail.stores.mongodb.retrying import stream
 
 _COUNTRY_DIGITS = 7
 """As in sqlite_stats: numbers that begin with these are in one country."""
@@ -45,7 +48,9 @@ def count_groups(
     """What :meth:`ticktrail.stores.Store.statistics` promises."""
     wanted = exact_query(collection, chosen)
     pipeline = figures_pipeline(wanted, by, young_since=young_since, details=details, across=across)
-    with collection.aggregate(pipeline, allowDiskUse=True) as found:
+    with closing(
+        stream(lambda: collection.aggregate(pipeline, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
+    ) as found:
         groups = counts.grouped(map(_row, found), prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
@@ -73,7 +78,9 @@ def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> d
         {"$group": {"_id": {"code": "$code", "who": "$who"}}},
         {"$group": {"_id": "$_id.code", "people": {"$sum": 1}}},
     ]
-    with collection.aggregate(pipeline, allowDiskUse=True) as found:
+    with closing(
+        stream(lambda: collection.aggregate(pipeline, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
+    ) as found:
         return {one["_id"]: int(one["people"]) for one in found}
 
 

@@ -10,18 +10,18 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
 from pymongo import MongoClient
-from pymongo.cursor import Cursor
 from pymongo.database import Database
 
 from ticktrail.messages.counts import Group
 from ticktrail.messages.document import from_document
 from ticktrail.messages.failure_causes import CauseCount
-from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
+from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, Order, SendFilter
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
@@ -29,11 +29,12 @@ from ticktrail.stores.mongodb.alert_state import MongoAlertState
 from ticktrail.stores.mongodb.bulk import REVISION, Documents, parts
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
-from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained, too_old
 from ticktrail.stores.mongodb.filters import IS_MESSAGE, SORTING, is_meant, parts_of, query_of, sorted_by, storable
-from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes
+from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
 from ticktrail.stores.mongodb.retention import MongoRetention
+from ticktrail.stores.mongodb.retrying import keep_trying, stream
 from ticktrail.stores.mongodb.statistics import count_groups
 from ticktrail.stores.mongodb.sync_state import MongoSyncState
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
@@ -83,6 +84,11 @@ class MongoStore:
             )
         return bool(names)
 
+    def require_adoptable(self) -> None:
+        """Refuse a collection that a first write would refuse."""
+        with explained(self._address):
+            require_adoptable(self._statuses())
+
     def prepare(self) -> None:
         """Make the collections and indexes that are missing."""
         with explained(self._address):
@@ -118,7 +124,8 @@ class MongoStore:
         with explained(self._address):
             for some in parts(ids):
                 among = {**IS_MESSAGE, "messageId": {"$in": some}}
-                found |= {stored["messageId"]: stored for stored in self._statuses().find(among, _PUBLIC)}
+                cursor = stream(lambda among=among: self._statuses().find(among, _PUBLIC))  # type: ignore[misc]
+                found |= {stored["messageId"]: stored for stored in cursor}
         return found
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
@@ -130,9 +137,10 @@ class MongoStore:
         """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
         with explained(self._address):
             if chosen.campaign_key is not None:
-                found = self._statuses().find(query_of(chosen), {"_id": False, "callbackData": True})
+                labels = {"_id": False, "callbackData": True}
+                found = stream(lambda: self._statuses().find(query_of(chosen), labels))
                 return sum(is_meant(document, chosen) for document in found)
-            return self._statuses().count_documents(query_of(chosen))
+            return keep_trying(lambda: self._statuses().count_documents(query_of(chosen), maxTimeMS=READ_MILLISECONDS))
 
     def statistics(
         self,
@@ -155,7 +163,8 @@ class MongoStore:
             return
         with explained(self._address):
             stages = mongodb_sends.stages_of(chosen, self._status_collection)
-            with self._sends().aggregate(stages, allowDiskUse=True) as found:
+            found = stream(lambda: self._sends().aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
+            with closing(found):
                 yield from filter(None, map(mongodb_sends.from_document, found))
 
     def unconfirmed(
@@ -209,19 +218,27 @@ class MongoStore:
             for part in parts_of(chosen):
                 if left <= 0:
                     return
-                found = self._statuses().find(part, _PUBLIC, limit=limit and left)
-                for document in _streamed(found, SORTING[chosen.order]):
+                for document in self._streamed(part, chosen.order, limit and left):
                     if is_meant(document, chosen):
                         yield document
                         left -= 1
                         if left <= 0:
                             break
 
+    def _streamed(self, query: dict[str, Any], order: Order, limit: int) -> Iterator[dict[str, Any]]:
+        """The documents a query finds, sorted. The server may sort on its disk where no index gives the order."""
+        return stream(
+            lambda: (
+                self._statuses().find(query, _PUBLIC, limit=limit).sort(SORTING[order]).allow_disk_use(True)  # noqa: FBT003 - the driver's own signature
+            )
+        )
+
     def _prepared(self) -> Writer:
         """What writes, once everything it needs is there."""
         client = self._database().client
         if client.admin.command("hello").get("maxWireVersion", 0) < _FIRST_WIRE_VERSION:
             raise too_old(str(client.server_info().get("version", "unknown")), self._address)
+        require_adoptable(self._statuses())
         make_indexes(self._statuses(), STATUS_INDEXES)
         make_indexes(self._sends(), SEND_INDEXES)
         self._writer = Writer(self._statuses(), self._sends(), self._address, self.timezone)
@@ -238,9 +255,3 @@ class MongoStore:
 
     def _sends(self) -> Documents:
         return self._database()[self._sends_collection]
-
-
-def _streamed(cursor: Cursor[dict[str, Any]], order: list[tuple[str, int]]) -> Iterator[dict[str, Any]]:
-    """What a cursor brings, sorted. The server may sort on its disk: a ledger is larger than its memory for sorting."""
-    with cursor:
-        yield from cursor.sort(order).allow_disk_use(True)  # noqa: FBT003 - the driver's own signature

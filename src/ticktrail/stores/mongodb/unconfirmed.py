@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -11,7 +12,9 @@ from ticktrail.messages import counts
 from ticktrail.messages.counts import Group, unconfirmed_groups
 from ticktrail.messages.filters import Grouping, SendFilter
 from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, or_else
+from ticktrail.stores.mongodb.retrying import stream
 from ticktrail.stores.mongodb.sends import stages_of
 from ticktrail.stores.mongodb.statistics import country_key
 
@@ -45,7 +48,7 @@ def count_unconfirmed(
         }},
         {"$sort": {"_id.key": 1, "_id.across": 1}},
     ]  # fmt: skip
-    with sends.aggregate(stages, allowDiskUse=True) as found:
+    with closing(stream(lambda: sends.aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))) as found:
         rows = (
             (
                 _whole(one["_id"].get("key")),

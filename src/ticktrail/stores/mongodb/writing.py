@@ -27,7 +27,6 @@ from ticktrail.stores.mongodb.bulk import (
     Documents,
     Outcome,
     Update,
-    keep_trying,
     parts,
     swap,
 )
@@ -35,6 +34,7 @@ from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import reason_of
 from ticktrail.stores.mongodb.filters import storable
 from ticktrail.stores.mongodb.merging import change, insertion
+from ticktrail.stores.mongodb.retrying import keep_trying
 from ticktrail.stores.results import Refusal, WriteReport
 
 _MAXIMUM_DEPTH = 90

@@ -69,6 +69,9 @@ class SqliteStore:
         with explained(self.location):
             return self.database.exists()
 
+    def require_adoptable(self) -> None:
+        """Do nothing: a file of another program is refused when it is opened."""
+
     def prepare(self) -> None:
         """Create what is missing: the folder, the file, its tables and indexes."""
         with explained(self.location):

@@ -26,9 +26,10 @@ from ticktrail.messages.filters import UNREAD, MessageFilter
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions
-from ticktrail.stores.mongodb import bulk
+from ticktrail.stores.mongodb import bulk, retrying
 from ticktrail.stores.mongodb import connection as mongodb_connection
 from ticktrail.stores.mongodb import writing as mongodb_write
+from ticktrail.stores.mongodb.filters import SORTING, parts_of
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.results import WriteReport
 
@@ -45,7 +46,7 @@ Document = dict[str, Any]
 @pytest.fixture
 def options() -> StoreOptions:
     """A database of this test's own."""
-    return StoreOptions(timezone=ZONE, database=f"ticktrail_test_{uuid.uuid4().hex}")
+    return StoreOptions(timezone=ZONE, database=f"tt_test_{uuid.uuid4().hex}")
 
 
 @pytest.fixture
@@ -94,8 +95,9 @@ STATUS_INDEXES = [
     ({"messageId": 1}, True, False),
     ({"conversation_id": 1}, False, False),
     ({"conversation_id": 1, "latestTimestamp": -1}, False, False),
+    ({"conversation_id": 1, "latestTimestamp": -1, "messageId": 1}, False, False),
     ({"latestStatus": 1}, False, False),
-    ({"latestStatus": 1, "latestTimestamp": -1}, False, False),
+    ({"latestStatus": 1, "latestTimestamp": -1, "messageId": 1}, False, False),
     ({"latestTimestamp": -1, "messageId": 1}, False, False),
     ({"latestTimestamp": 1, "messageId": 1}, False, False),
     ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
@@ -232,6 +234,80 @@ def test_documents_with_one_message_id_are_named(store: Store, ledger: Database[
     assert "renameCollection" in caught.value.remedy
     assert store.count(MessageFilter()) == 6
     assert ledger["message_statuses"].count_documents({}) == 6
+
+
+def stages_of(plan: Any) -> set[str]:
+    """The names of all stages of a winning plan."""
+    if isinstance(plan, list):
+        return set().union(*map(stages_of, plan))
+    if not isinstance(plan, Mapping):
+        return set()
+    own = {plan["stage"]} if isinstance(plan.get("stage"), str) else set()
+    return own | set().union(*map(stages_of, plan.values()))
+
+
+LISTS = {
+    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated")},
+    "of a status": MessageFilter(statuses=("failed",)),
+    "unread": MessageFilter(statuses=UNREAD),
+}
+
+
+@pytest.mark.parametrize("chosen", LISTS.values(), ids=LISTS.keys())
+def test_lists_come_in_the_order_of_an_index(store: Store, ledger: Database[Document], chosen: MessageFilter) -> None:
+    """Without a sort in memory, of which Atlas M0 has 32 MB. Runs where the server explains its plan."""
+    store.write([event("sent", message_id=f"wamid.{number}") for number in range(50)], at=AT)
+    for part in parts_of(chosen):
+        found = ledger["message_statuses"].find(part).sort(SORTING[chosen.order])
+        plan = found.explain().get("queryPlanner", {}).get("winningPlan", {})
+        stages = stages_of(plan)
+        if not stages & {"IXSCAN", "SORT"}:
+            pytest.skip("the server does not explain how it sorts")
+        assert "SORT" not in stages
+
+
+# ── Collections of others ───────────────────────────────────────────────────────────────────────────────────────────
+
+FOREIGN: dict[str, list[Document]] = {
+    "no message ids": [{"invoice": 7, "total": 3.5}],
+    "one among statuses": [
+        {"messageId": "wamid.a", "statusHistory": [{"status": "sent", "timestamp": NOON, "executionId": "1"}]},
+        {"customer": "ana"},
+    ],
+    "conversations": [{"messageId": "wamid.a", "conversation_id": WHO, "inbound": "hello"}],
+    "message ids that are numbers": [{"messageId": 7, "latestStatus": "sent"}],
+}
+
+
+@pytest.mark.parametrize("documents", FOREIGN.values(), ids=FOREIGN.keys())
+def test_a_collection_of_something_else_is_refused_before_the_first_write(
+    store: Store, ledger: Database[Document], documents: list[Document]
+) -> None:
+    """By looking, by writing and by the check alike, and not even an index is made."""
+    ledger["message_statuses"].insert_many(documents)
+    words = "this collection holds documents that are not message statuses: choose another"
+    for ask in (store.require_adoptable, lambda: store.write([event("sent")], at=AT), store.prepare):
+        with pytest.raises(StoreRefusedError, match=words) as caught:
+            ask()
+        assert "MONGODB_STATUS_COLLECTION" in caught.value.remedy
+    assert any(words in str(fault) for fault in store.check().faults)
+    assert list(ledger["message_statuses"].find({}, {"_id": False})) == [
+        {name: value for name, value in document.items() if name != "_id"} for document in documents
+    ]
+    assert len(list(ledger["message_statuses"].list_indexes())) == 1
+
+
+def test_a_document_of_one_status_is_adopted(store: Store, ledger: Database[Document]) -> None:
+    """Another program stored the status itself, without a history: it is kept beside what is new."""
+    ledger["message_statuses"].insert_one(
+        {"messageId": WAMID, "latestStatus": "delivered", "latestTimestamp": NOON, "conversation_id": WHO}
+    )
+    assert counts(store.write([event("read", NOON + 60)], at=AT)) == (0, 1, 0, 0)
+    stored = store.documents([WAMID])[WAMID]
+    assert [(entry["status"], entry["timestamp"]) for entry in stored["statusHistory"]] == [
+        ("delivered", NOON),
+        ("read", NOON + 60),
+    ]
 
 
 # ── What is written, and how ────────────────────────────────────────────────────────────────────────────────────────
@@ -441,7 +517,7 @@ def test_writers_that_always_come_first_are_reported(
         return found
 
     monkeypatch.setattr(bulk._Swap, "_stored", look)
-    monkeypatch.setattr(bulk.time, "sleep", lambda _: None)
+    monkeypatch.setattr(retrying.time, "sleep", lambda _: None)
     with pytest.raises(StoreUnavailableError, match="kept changing 1 document") as caught:
         store.write([event("read", NOON + 60)], at=LATER)
     assert "Nothing is lost" in caught.value.remedy

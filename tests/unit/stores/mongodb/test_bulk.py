@@ -9,8 +9,8 @@ from pymongo import InsertOne
 from pymongo.errors import AutoReconnect, BulkWriteError, OperationFailure
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
-from ticktrail.stores.mongodb import bulk
-from ticktrail.stores.mongodb.bulk import Decision, Insert, Outcome, Update, keep_trying, swap
+from ticktrail.stores.mongodb import retrying
+from ticktrail.stores.mongodb.bulk import Decision, Insert, Outcome, Update, swap
 from ticktrail.stores.mongodb.connection import address_of
 
 FAR = address_of("mongodb://ana:s3cret@db.example.com/shop", None)
@@ -31,7 +31,7 @@ class ScriptedCollection:
         """As :meth:`pymongo.collection.Collection.with_options`."""
         return self
 
-    def find(self, query: dict[str, Any]) -> list[dict[str, Any]]:
+    def find(self, query: dict[str, Any], **_options: Any) -> list[dict[str, Any]]:
         """The stored documents among these ids."""
         return [{"_id": key, "revision": self.stored[key]} for key in query["_id"]["$in"] if self.stored.get(key)]
 
@@ -77,7 +77,7 @@ def run(collection: ScriptedCollection, keys: Any = KEYS, decide: Any = insert_o
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Pauses are noted, not made."""
     made: list[float] = []
-    monkeypatch.setattr(bulk.time, "sleep", made.append)
+    monkeypatch.setattr(retrying.time, "sleep", made.append)
     return made
 
 
@@ -109,7 +109,7 @@ def test_updates_of_which_one_was_not_carried_out_are_all_read_again() -> None:
     collection = ScriptedCollection({"nMatched": 1}, stored={"one": 1, "two": 1})
     first = collection.find
 
-    def find(query: dict[str, Any]) -> list[dict[str, Any]]:
+    def find(query: dict[str, Any], **_options: Any) -> list[dict[str, Any]]:
         if collection.sent:
             collection.stored["one"] = 2
         return first(query)
@@ -203,22 +203,3 @@ def test_an_election_that_does_not_end_is_reported(pauses: list[float]) -> None:
     with pytest.raises(StoreUnavailableError):
         run(ScriptedCollection(*[failed((0, 10107))] * 9), ["one"])
     assert 4 <= len(pauses) <= 8
-
-
-def test_work_that_may_be_repeated_is_tried_again() -> None:
-    """Not for ever, and not where it was refused."""
-    answers: list[Exception | None] = [AutoReconnect("closed"), AutoReconnect("closed"), None]
-
-    def work() -> None:
-        answer = answers.pop(0)
-        if answer is not None:
-            raise answer
-
-    keep_trying(work)
-    assert answers == []
-    answers += [OperationFailure("not authorized", 13), None]
-    with pytest.raises(OperationFailure):
-        keep_trying(work)
-    answers[:] = [AutoReconnect("closed")] * 9
-    with pytest.raises(AutoReconnect):
-        keep_trying(work)

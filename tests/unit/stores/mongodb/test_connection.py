@@ -96,14 +96,15 @@ def test_a_malformed_uri_is_a_configuration_error_without_any_of_it(url: str) ->
 
 
 def test_the_driver_is_told_to_fail_soon_and_to_write_safely() -> None:
-    """Five seconds, a majority with its journals, our name; compression where a network lies between."""
+    """Five seconds to connect, a minute for an operation, a majority with its journals; compressed over a network."""
     address = address_of("mongodb://db.example.com/shop", None)
     client = client_of("mongodb://db.example.com/shop", address)
     options = client.options
     assert options.server_selection_timeout == 5
     assert options.pool_options.connect_timeout == 5
     assert options.pool_options.appname == "ticktrail"
-    assert options.write_concern.document == {"w": "majority", "j": True}
+    assert options.write_concern.document == {"w": "majority", "j": True, "wtimeout": 30_000}
+    assert options.pool_options.socket_timeout == 60
     assert options.retry_writes is True
     assert address.settings["compressors"] == "zlib"
     client.close()
@@ -121,13 +122,14 @@ def test_what_the_uri_says_goes_before() -> None:
     """Whatever its spelling; an option of other drivers is passed over without a word."""
     url = (
         "mongodb://db.example.com/?serverselectiontimeoutms=900&CONNECTTIMEOUTMS=800&appName=mine&w=1&journal=false"
-        "&retryWrites=false&compressors=&useNewUrlParser=true&j=1"
+        "&retryWrites=false&compressors=&useNewUrlParser=true&j=1&socketTimeoutMS=5000"
     )
     client = client_of(url, address_of(url, None))
     options = client.options
     assert (options.server_selection_timeout, options.pool_options.connect_timeout) == (0.9, 0.8)
     assert options.pool_options.appname == "mine"
-    assert options.write_concern.document == {"w": 1, "j": False}
+    assert options.write_concern.document == {"w": 1, "j": False, "wtimeout": 30_000}
+    assert options.pool_options.socket_timeout == 5
     assert options.retry_writes is False
     client.close()
 

@@ -14,6 +14,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
+    WTimeoutError,
 )
 
 import ticktrail.errors
@@ -52,7 +53,13 @@ SECRETS = ("s3cret", "966500000001")
         (ExecutionTimeout("operation exceeded time limit", 50), FAR, StoreUnavailableError, "run again"),
         (OperationFailure("Authentication failed.", 18), FAR, StoreRefusedError, "authSource"),
         (OperationFailure("bad auth : authentication failed", 8000), ATLAS, StoreRefusedError, "authSource"),
-        (OperationFailure("you are over your space quota", 8000), ATLAS, StoreRefusedError, "room"),
+        (OperationFailure("you are over your space quota", 8000), ATLAS, StoreRefusedError, "free-shared-limitations"),
+        (OperationFailure("operations per second exceeded", 8000), ATLAS, StoreUnavailableError, "run again"),
+        (OperationFailure("user is not allowed to do action", 8000), ATLAS, StoreRefusedError, "atlas"),
+        (OperationFailure("out of disk", 14031), FAR, StoreRefusedError, "room"),
+        (WTimeoutError("waiting for replication timed out", 64), FAR, StoreUnavailableError, "rs.status()"),
+        (OperationFailure("waiting for replication timed out", 64), FAR, StoreUnavailableError, "rs.status()"),
+        (OperationFailure("operation exceeded time limit", 50), FAR, StoreUnavailableError, "socketTimeoutMS"),
         (OperationFailure("command find requires authentication", 13), FAR, StoreRefusedError,
          "mongodb://user:password@db.example.com/shop?authSource=admin"),
         (OperationFailure("not authorized on shop to execute command {x: '966500000001'}", 13), FAR, StoreRefusedError,
@@ -97,3 +104,18 @@ def test_a_reason_repeats_nothing_of_the_value(error: BaseException, word: str) 
     """It says what kind of value cannot be stored."""
     assert word in reason_of(error)
     assert "966500000001" not in reason_of(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [
+        ("you are over your space quota, using 513 MB of 512 MB", "512 MB"),
+        ("cannot create a new collection -- already using 500 collections of 500", "no more collections"),
+        ("you have exceeded the connection limit", "M0: 500"),
+        ("db name cannot be longer than 38 bytes", "38 bytes"),
+        ("something else", "does not offer"),
+    ],
+)
+def test_the_limit_of_an_atlas_tier_is_named(text: str, limit: str) -> None:
+    """Error 8000 is whatever the proxy in front of the cluster refuses."""
+    assert limit in str(translated(OperationFailure(text, 8000), ATLAS))

@@ -1,0 +1,54 @@
+"""Tries again what fails for a moment: an election, a lost connection, a query that MongoDB killed."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from pymongo.command_cursor import CommandCursor
+from pymongo.cursor import Cursor
+from pymongo.errors import PyMongoError
+
+from ticktrail.stores.mongodb.errors import passes
+
+ATTEMPTS = 4
+
+_T = TypeVar("_T")
+_Documents = Cursor[dict[str, Any]] | CommandCursor[dict[str, Any]]
+
+
+def keep_trying(work: Callable[[], _T]) -> _T:
+    """Return the result of work that may be repeated; after a passing failure it is tried again.
+
+    Raises:
+        PyMongoError: it failed for another reason, or in :data:`ATTEMPTS` attempts.
+    """
+    for attempt in range(1, ATTEMPTS):
+        try:
+            return work()
+        except PyMongoError as error:
+            if not passes(error):
+                raise
+            pause(attempt)
+    return work()
+
+
+def stream(open_cursor: Callable[[], _Documents]) -> Generator[dict[str, Any], None, None]:
+    """Yield what a cursor returns; a passing failure before the first document opens it again."""
+
+    def begin() -> tuple[_Documents, dict[str, Any] | None]:
+        cursor = open_cursor()
+        return cursor, next(cursor, None)
+
+    cursor, first = keep_trying(begin)
+    with cursor:
+        if first is not None:
+            yield first
+            yield from cursor
+
+
+def pause(attempt: int) -> None:
+    """Wait for a random time, longer after more attempts, so that processes that met once do not meet again."""
+    time.sleep(random.uniform(0, min(2.0, 0.01 * 2**attempt)))  # noqa: S311 - no secret
