@@ -40,7 +40,7 @@ def messages(ticktrail: Ticktrail) -> list[dict[str, Any]]:
 def database(mongodb_server: str) -> Iterator[Database[dict[str, Any]]]:
     """A database of this test's own."""
     with MongoClient[dict[str, Any]](mongodb_server) as client:
-        name = f"ticktrail_test_{uuid.uuid4().hex}"
+        name = f"tt_{uuid.uuid4().hex}"
         yield client[name]
         client.drop_database(name)
 

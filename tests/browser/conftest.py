@@ -103,7 +103,7 @@ def mongodb(mongodb_server: str) -> Iterator[Callable[[], dict[str, str]]]:
     names: list[str] = []
 
     def new() -> dict[str, str]:
-        names.append(f"ticktrail_test_{uuid.uuid4().hex}")
+        names.append(f"tt_{uuid.uuid4().hex}")
         return {"MONGODB_URI": mongodb_server, "MONGODB_DATABASE": names[-1]}
 
     yield new

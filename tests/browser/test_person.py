@@ -127,7 +127,7 @@ def kept(mongodb_server: str, serve: Callable[..., str], tmp_path_factory: pytes
     """Pages over a ledger in MongoDB with a conversation beside it: questions, answers, harm, an orphan, a picture."""
     from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
 
-    database, now = f"ticktrail_test_{uuid.uuid4().hex}", int(time.time())
+    database, now = f"tt_{uuid.uuid4().hex}", int(time.time())
     options = StoreOptions(timezone=invented_store.ZONE, database=database)
     with open_store(mongodb_server, options) as ledger:
         ledger.write(

@@ -42,7 +42,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def store_options(store_url: str) -> Iterator[StoreOptions]:
     """Riyadh (UTC+3) and a database of this test's own, dropped afterwards."""
-    database = f"ticktrail_test_{uuid.uuid4().hex}"
+    database = f"tt_{uuid.uuid4().hex}"
     yield StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=database)
     if store_url.startswith("mongodb"):
         from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store

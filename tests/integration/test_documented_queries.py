@@ -47,7 +47,7 @@ Documents = list[dict[str, Any]]
 @pytest.fixture(scope="module")
 def ledger(mongodb_server: str) -> Iterator[Database[dict[str, Any]]]:
     """A database of its own with the recorded messages, stored by Ticktrail."""
-    name = f"ticktrail_test_{uuid.uuid4().hex}"
+    name = f"tt_{uuid.uuid4().hex}"
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=name)
     now = datetime.now(UTC)
     with MongoClient[dict[str, Any]](mongodb_server, tz_aware=True) as client:

@@ -32,7 +32,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module", params=["sqlite", "mongodb"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """One place for all examples of a test; every example has messages of its own."""
-    database = f"ticktrail_test_{uuid.uuid4().hex}"
+    database = f"tt_{uuid.uuid4().hex}"
     options = StoreOptions(timezone=ZONE, database=database)
     if request.param == "sqlite":
         folder: Path = tmp_path_factory.mktemp("laws")

@@ -89,7 +89,7 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A store of each kind that holds the messages; nobody writes to it."""
     folder: Path = tmp_path_factory.mktemp("filters")
     url = str(folder / "ledger.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
-    database = f"ticktrail_test_filters_{random.randrange(10**9)}"  # noqa: S311 - a name nobody has
+    database = f"tt_{random.randrange(10**9)}"  # noqa: S311 - a name nobody has
     with open_store(url, StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=database)) as store:
         first, second, sends = _messages()
         store.write(first, at=AT, instance="riyadh")

@@ -40,7 +40,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 @pytest.fixture
 def keep(mongodb_server: str) -> Iterator[Keep]:
     """Puts documents into a collection, as a workflow does, and opens it."""
-    options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"ticktrail_test_{uuid.uuid4().hex}")
+    options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"tt_{uuid.uuid4().hex}")
     opened = Conversations(mongodb_server, options, "conversations")
     with MongoClient[dict[str, Any]](mongodb_server) as client:
 

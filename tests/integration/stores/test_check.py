@@ -124,7 +124,7 @@ def test_a_store_in_memory_says_that_it_keeps_nothing() -> None:
 @pytest.fixture
 def mongodb(mongodb_server: str) -> Iterator[tuple[Store, Any]]:
     """A ledger in MongoDB with one message, and its database."""
-    name = f"ticktrail_test_{uuid.uuid4().hex}"
+    name = f"tt_{uuid.uuid4().hex}"
     with (
         MongoClient[dict[str, Any]](mongodb_server) as client,
         open_store(mongodb_server, StoreOptions(timezone=ZONE, database=name)) as store,

@@ -72,7 +72,7 @@ class Desk:
 @pytest.fixture(params=["sqlite", pytest.param("mongodb", marks=pytest.mark.thorough)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that does not exist yet."""
-    options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"ticktrail_test_{tmp_path.name[-40:]}")
+    options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"tt_{tmp_path.name[-40:]}")
     url = str(tmp_path / "ledger.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
     with open_store(url, options) as opened:
         yield opened

@@ -51,7 +51,7 @@ def recorded_in_mongodb(mongodb_server: str, tmp_path_factory: pytest.TempPathFa
     """The environment of a MongoDB store with the same content."""
     from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
 
-    database = f"ticktrail_test_{uuid.uuid4().hex}"
+    database = f"tt_{uuid.uuid4().hex}"
     environ = {"MONGODB_URI": mongodb_server, "MONGODB_DATABASE": database}
     _fill(settings_of(tmp_path_factory.mktemp("mongodb"), **environ))
     yield environ

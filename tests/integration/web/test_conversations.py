@@ -39,7 +39,7 @@ def _event(name: str, status: str, at: int, who: str = WHO) -> StatusEvent:
 @pytest.fixture(scope="module")
 def kept(mongodb_server: str) -> Iterator[dict[str, str]]:
     """The environment of a MongoDB store with a conversations collection."""
-    database = f"ticktrail_test_{uuid.uuid4().hex}"
+    database = f"tt_{uuid.uuid4().hex}"
     events = [_event(f"wamid.{number}", "sent", NOON + number * 60) for number in range(5)]
     # Read in one second, so that the time of the latest status tells nothing of the order.
     events += [_event(f"wamid.{number}", "read", NOON + 900) for number in range(5)]

@@ -32,7 +32,7 @@ def environ(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str
     if request.param == "mongodb":
         found = {
             "MONGODB_URI": request.getfixturevalue("mongodb_server"),
-            "MONGODB_DATABASE": f"ticktrail_test_{uuid.uuid4().hex}",
+            "MONGODB_DATABASE": f"tt_{uuid.uuid4().hex}",
         }
     recordings = str(resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz")
     with open_configured_store(settings_of(tmp_path, **found)) as store, Export(recordings) as source:

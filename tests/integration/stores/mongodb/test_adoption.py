@@ -40,7 +40,7 @@ _numbers = itertools.count()
 @pytest.fixture(scope="module")
 def options() -> StoreOptions:
     """A database of this module's own."""
-    return StoreOptions(timezone=ZONE, database=f"ticktrail_test_{uuid.uuid4().hex}")
+    return StoreOptions(timezone=ZONE, database=f"tt_{uuid.uuid4().hex}")
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ RIYADH = ZoneInfo("Asia/Riyadh")
 @pytest.fixture
 def options() -> StoreOptions:
     """A database of this test's own."""
-    return StoreOptions(timezone=RIYADH, database=f"ticktrail_test_{uuid.uuid4().hex}")
+    return StoreOptions(timezone=RIYADH, database=f"tt_{uuid.uuid4().hex}")
 
 
 @pytest.fixture

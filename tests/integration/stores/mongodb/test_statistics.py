@@ -23,7 +23,7 @@ AT = datetime(2026, 1, 2, tzinfo=UTC)
 @pytest.fixture
 def shared(mongodb_server: str) -> Iterator[tuple[Store, Any]]:
     """A store, and its collection as others see it."""
-    name = f"ticktrail_test_{uuid.uuid4().hex}"
+    name = f"tt_{uuid.uuid4().hex}"
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=name)
     with MongoClient[Any](mongodb_server) as client, open_store(mongodb_server, options) as store:
         yield store, client[name]["message_statuses"]
