@@ -58,6 +58,8 @@ class Database:
         """Return a connection to write with; the first call creates what is missing."""
         self._check_file()
         if self._writing is None:
+            # Before the file is opened: one that is replaced in between is noticed at the next check.
+            file_id = _id_at(self.path)
             with contextlib.ExitStack() as undo:
                 connection = open_to_write(self.path)
                 undo.callback(connection.close)
@@ -67,7 +69,7 @@ class Database:
                 undo.pop_all()
             self.close()
             self._writing = connection
-            self._file_id, self._log_id = _id_at(self.path), _id_at(self._log)
+            self._file_id, self._log_id = file_id or _id_at(self.path), _id_at(self._log)
             self.openings += 1
         return self._writing
 
@@ -104,6 +106,7 @@ class Database:
     def _open_to_read(self) -> int:
         """Open the file to read when it exists. Returns its schema number, 0 when there is no store."""
         if self._reading is None:
+            self._file_id = _id_at(self.path)
             self._reading = None if self.path is None else open_to_read(self.path)
             if self._reading is None:
                 return 0
@@ -112,8 +115,6 @@ class Database:
             undo.callback(self.close)
             number = applied_number(self._reading, self.location)
             refuse_newer(number, self.location)
-            if self._file_id is None:
-                self._file_id = _id_at(self.path)
             if number > 0:
                 undo.pop_all()
             return number
@@ -145,6 +146,6 @@ def _id_at(path: Path | None) -> FileId | None:
         return None
     try:
         found = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
