@@ -107,7 +107,10 @@ def test_the_verdict_comes_first_and_each_cause_has_a_block(ticktrail: Ticktrail
     assert "\n\n✗ Access token has expired (190)\n" in done.stdout
     assert "2 sends to 1 person were refused" in done.stdout
     assert "Message undeliverable (131026), from +1 55 ••• ••01" in done.stdout
-    assert "ticktrail messages --undelivered --error 131026 --number 106540352242922 --since" in done.stdout
+    assert (
+        f"ticktrail messages --store {bad_day} --undelivered --error 131026 --number 106540352242922 --since"
+        in done.stdout
+    )
     assert "96650" not in done.stdout
     plain = ticktrail("alerts", "--store", bad_day, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
     assert "?" not in plain.stdout

@@ -9,7 +9,16 @@ import sys
 from functools import cache
 from pathlib import Path
 
-_COMMAND = re.compile(r"(?<![\w./\\-])(?<!-m )ticktrail (?=[a-z-])")
+_COMMAND = re.compile(r"(?<![\w./\\-])(?<!-m )ticktrail ([a-z-]+)")
+_WITHOUT_STORE = frozenset({"demo", "errors"})
+
+_typed_store: list[str] = []
+"""The store that the user named with ``--store``, so that the next command names it too; empty for none."""
+
+
+def remember_store(url: str | None) -> None:
+    """Add ``--store`` to the commands that are printed from now on; a URL with a password is not repeated."""
+    _typed_store[:] = [url] if url and "@" not in url else []
 
 
 @cache
@@ -28,8 +37,9 @@ def program() -> str:
 
 
 def as_typed(text: str) -> str:
-    """Return a text with every ``ticktrail COMMAND`` in it as the user can type it."""
-    return text if program() == "ticktrail" else _COMMAND.sub(lambda _: f"{program()} ", text)
+    """Return a text with every ``ticktrail COMMAND`` in it as the user can type it: program, ``--store`` and all."""
+    store = "" if "--store" in text else "".join(f" --store {quoted(url)}" for url in _typed_store)
+    return _COMMAND.sub(lambda found: f"{program()} {found[1]}{'' if found[1] in _WITHOUT_STORE else store}", text)
 
 
 def quoted(word: str) -> str:

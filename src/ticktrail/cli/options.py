@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ticktrail.cli.invocation import as_typed
+from ticktrail.cli.invocation import as_typed, remember_store
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
@@ -107,7 +107,13 @@ def say(text: str, level: MessageLevel = "info") -> None:
 
 
 def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
-    """Return the settings of this run; print warnings about ``.env`` unless ``quiet``."""
+    """Return the settings of this run; print warnings about ``.env`` unless ``quiet``.
+
+    Args:
+        store: what the user typed as ``--store``.
+    """
+    if store is not None and not quiet:
+        remember_store(store)
     settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
     for warning in () if quiet else settings.warnings:
         say(warning, "warning")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from typing import TextIO
 
@@ -19,9 +19,19 @@ from ticktrail.text.sanitizing import one_line
 
 
 def write_alerts(
-    found: OpenAlerts, remembered: Sequence[AlertRecord], *, now: datetime, zone: tzinfo, stream: TextIO
+    found: OpenAlerts,
+    remembered: Sequence[AlertRecord],
+    *,
+    now: datetime,
+    zone: tzinfo,
+    stream: TextIO,
+    as_typed: Callable[[str], str] = str,
 ) -> None:
-    """Write how many alerts are open and what was checked, then a block for each alert; acknowledged ones last."""
+    """Write how many alerts are open and what was checked, then a block for each alert; acknowledged ones last.
+
+    Args:
+        as_typed: makes a command into what the user can type.
+    """
     out = console(stream)
     marks = {"urgent": "✗", "warning": "!"} if can_show(stream, "✗✓") else {"urgent": "x", "warning": "!"}
     known = {one.key: one for one in remembered if one.acknowledged_at is not None and one.resolved_at is None}
@@ -40,7 +50,7 @@ def write_alerts(
             _print_indented(out, Text(_simple(text, stream)))
         if alert.listing is not None:
             # Never broken, so that it can be copied.
-            out.print(Text(f"  {command_of(alert.listing, zone)}", style="cyan"), soft_wrap=True)
+            out.print(Text(f"  {as_typed(command_of(alert.listing, zone))}", style="cyan"), soft_wrap=True)
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             note = f": {one_line(one.note)}" if one.note else ""

@@ -12,9 +12,10 @@ from ticktrail.cli import invocation
 
 
 @pytest.fixture(autouse=True)
-def forget_the_answer() -> None:
-    """The answer is remembered for the process."""
+def forget_the_answers() -> None:
+    """The answers are remembered for the process."""
     invocation.program.cache_clear()
+    invocation.remember_store(None)
 
 
 def _install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -51,3 +52,16 @@ def test_without_a_program_python_is_typed(tmp_path: Path, monkeypatch: pytest.M
     """A path with a space is quoted."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a folder" / "python"))
     assert invocation.program() == f'"{tmp_path}/a folder/python" -m ticktrail'
+
+
+def test_the_store_that_was_typed_is_in_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command for another store than the configured one would answer for the wrong one; passwords stay hidden."""
+    program = _install(tmp_path, monkeypatch)
+    monkeypatch.setattr(shutil, "which", lambda _: str(program))
+    invocation.remember_store("a b.sqlite")
+    assert invocation.as_typed("Type: ticktrail sync --full, or: ticktrail errors 190") == (
+        'Type: ticktrail sync --store "a b.sqlite" --full, or: ticktrail errors 190'
+    )
+    assert invocation.as_typed("ticktrail serve --store c.sqlite") == "ticktrail serve --store c.sqlite"
+    invocation.remember_store("mongodb://user:secret@db.example.com/n8n")
+    assert invocation.as_typed("ticktrail sync") == "ticktrail sync"

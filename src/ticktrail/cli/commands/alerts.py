@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 import typer
 
+from ticktrail.cli.invocation import as_typed
 from ticktrail.cli.options import ReportFormat, ReportOption, StoreOption, existing_store, read_settings, say
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
@@ -127,7 +128,7 @@ def _show(settings: Settings, own: AlertSettings, form: ReportFormat, *, notify:
         document = alerts_document(found.alerts, remembered, location, settings.timezone, checked=found.checked)
         print(to_json(document, indent=2))
     else:
-        write_alerts(found, remembered, now=now, zone=settings.timezone, stream=sys.stdout)
+        write_alerts(found, remembered, now=now, zone=settings.timezone, stream=sys.stdout, as_typed=as_typed)
     if delivery is not None:
         say_delivery(delivery)
     if unacknowledged(found.alerts, remembered):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from ticktrail.cli.invocation import as_typed
+from ticktrail.cli.invocation import as_typed, remember_store
 from ticktrail.cli.options import (
     ReportFormat,
     ReportOption,
@@ -47,6 +47,7 @@ def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text)
     from ticktrail.output.doctor import to_report, write_text
     from ticktrail.output.documents import write_documents
 
+    remember_store(store)
     with _showing_check() as show:
         findings = examine({"TICKTRAIL_STORE": store}, os.environ, Path.cwd(), open_configured_store, show)
     findings = tuple(msgspec.structs.replace(finding, remedy=as_typed(finding.remedy)) for finding in findings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ticktrail.cli.invocation import as_typed, quoted
+from ticktrail.cli.invocation import as_typed, quoted, remember_store
 from ticktrail.cli.options import StoreOption, existing_store, open_configured_store, read_settings, say
 from ticktrail.errors import ConfigurationError, NotFoundError
 
@@ -217,7 +217,8 @@ def copy(
             say(f"refused: {refusal.key}: {refusal.reason}")
         if report.written.refused:
             raise typer.Exit(1)
-        print(as_typed("To use the copy, set TICKTRAIL_STORE or MONGODB_URI to it, then type: ticktrail sync"))
+        remember_store(to)
+        print(as_typed("To use the copy: ticktrail sync (for good: set TICKTRAIL_STORE or MONGODB_URI to it)"))
 
 
 @app.command()
