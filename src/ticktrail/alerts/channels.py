@@ -28,7 +28,7 @@ _SECONDS = 10.0
 Tone = Literal["failure", "warning", "success", "info"]
 
 
-class Notice(msgspec.Struct, frozen=True, kw_only=True):
+class Notification(msgspec.Struct, frozen=True, kw_only=True):
     """What is sent to a channel.
 
     Attributes:
@@ -45,7 +45,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     document: dict[str, Any] = {}
 
 
-def deliver(channel: Channel, notice: Notice) -> str | None:
+def deliver(channel: Channel, notice: Notification) -> str | None:
     """Send a notice. Returns why it failed, in a sentence without secrets, or None."""
     return _post(channel, notice) if channel.kind == "webhook" else _apprise(channel, notice)
 
@@ -56,7 +56,7 @@ def signature(secret: Secret, timestamp: int, body: bytes) -> str:
     return "sha256=" + hmac.new(secret.reveal().encode(), signed, hashlib.sha256).hexdigest()
 
 
-def _post(channel: Channel, notice: Notice) -> str | None:
+def _post(channel: Channel, notice: Notification) -> str | None:
     timestamp = int(time.time())
     body = msgspec.json.encode(
         {
@@ -89,7 +89,7 @@ def _post(channel: Channel, notice: Notice) -> str | None:
     return f"{channel.name} ({channel.url}) answered with {answer.status_code}."
 
 
-def _apprise(channel: Channel, notice: Notice) -> str | None:
+def _apprise(channel: Channel, notice: Notification) -> str | None:
     with warnings.catch_warnings():
         # It loads its plugins late, and what they warn of is its makers' business.
         warnings.simplefilter("ignore")

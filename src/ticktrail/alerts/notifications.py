@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 import msgspec
 
 from ticktrail.alerts.alert import Alert, AlertKind
-from ticktrail.alerts.channels import Notice, safe_id
+from ticktrail.alerts.channels import Notification, safe_id
 from ticktrail.alerts.documents import alert_document, body_of
 from ticktrail.alerts.rules import may_be_over
 from ticktrail.errors import TicktrailError
@@ -32,7 +32,7 @@ _LEASE = timedelta(minutes=5)
 
 _FAILURES_IN_A_ROW = 2
 
-Deliver = Callable[[Channel, Notice], str | None]
+Deliver = Callable[[Channel, Notification], str | None]
 
 
 class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ class _Due(msgspec.Struct, frozen=True):
     """One notice that one channel should receive; ``over`` for a resolved alert."""
 
     key: str
-    notice: Notice
+    notice: Notification
     urgent: bool
     over: bool = False
 
@@ -210,13 +210,13 @@ def _due(
             yield _Due(one.key, resolved_notice(one, one.resolved_at, context), urgent=False, over=True)
 
 
-def firing_notice(alert: Alert, one: AlertRecord, event: str, context: NotificationContext) -> Notice:
+def firing_notice(alert: Alert, one: AlertRecord, event: str, context: NotificationContext) -> Notification:
     """Return the notice that an alert fires, or still does."""
     still = "Still: " if event == "alert.reminder" else ""
     first = int(one.first_seen_at.timestamp())
     # Each reminder has its own id; the first notice keeps its id however often it is retried.
     last_told = f"-{max(int(told.told_at.timestamp()) for told in one.told.values())}" if still else ""
-    return Notice(
+    return Notification(
         event=event,
         notice_id=safe_id(f"{alert.key}-{first}-{event}{last_told}"),
         title=f"{_prefix(context.instance)}{still}{alert.title}",
@@ -226,11 +226,11 @@ def firing_notice(alert: Alert, one: AlertRecord, event: str, context: Notificat
     )
 
 
-def resolved_notice(one: AlertRecord, over_at: datetime, context: NotificationContext) -> Notice:
+def resolved_notice(one: AlertRecord, over_at: datetime, context: NotificationContext) -> Notification:
     """Return the notice that an alert is resolved."""
     begin, end = (f"{moment.astimezone(context.zone):%d %b %H:%M}" for moment in (one.first_seen_at, over_at))
     first = int(one.first_seen_at.timestamp())
-    return Notice(
+    return Notification(
         event="alert.resolved",
         notice_id=safe_id(f"{one.key}-{first}-alert.resolved"),
         title=f"{_prefix(context.instance)}Resolved: {one.title}",

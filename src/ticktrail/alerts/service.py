@@ -8,7 +8,7 @@ from datetime import datetime
 import msgspec
 
 from ticktrail.alerts.alert import Alert
-from ticktrail.alerts.channels import Notice, deliver, safe_id
+from ticktrail.alerts.channels import Notification, deliver, safe_id
 from ticktrail.alerts.facts import read_facts
 from ticktrail.alerts.notifications import (
     Deliver,
@@ -84,7 +84,7 @@ def notify(
 
 def send_test(own: AlertSettings, now: datetime) -> list[tuple[str, str | None]]:
     """Send a test to every channel. Returns each channel's name, and the problem or None."""
-    notice = Notice(
+    notice = Notification(
         event="test",
         notice_id=safe_id(f"test-{int(now.timestamp())}"),
         title="Ticktrail: test",
@@ -98,7 +98,7 @@ def send_report(
     own: AlertSettings, title: str, lines: Sequence[str], document: dict[str, object], name: str
 ) -> list[tuple[str, str | None]]:
     """Send a report to every channel. Returns the same as :func:`send_test`."""
-    notice = Notice(
+    notice = Notification(
         event="report", notice_id=safe_id(name), title=title, body="\n".join(lines), document={"report": document}
     )
     return [(channel.name, deliver(channel, notice)) for channel in own.channels]

@@ -19,7 +19,7 @@ import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 
 from ticktrail.alerts.alert import Alert, AlertKind
-from ticktrail.alerts.channels import Notice, deliver
+from ticktrail.alerts.channels import Notification, deliver
 from ticktrail.alerts.notifications import DeliveryReport, NotificationContext, follow_acknowledged, send_due
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import MessageFilter
@@ -331,7 +331,7 @@ def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where it is not installed, that is said, with what to type."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     channel = Channel(name="chat", kind="apprise", url=Secret("slack://hidden", "slack://…"))
-    problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
+    problem = deliver(channel, Notification(event="test", notice_id="1", title="t", body="b"))
     command = f'{sys.executable} -m pip install "ticktrail[alerts]"'
     assert problem == f"chat (slack://…) needs Apprise, which is not installed. Type: {command}"
 
@@ -339,7 +339,7 @@ def test_apprise_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_url_that_apprise_does_not_know(capfd: pytest.CaptureFixture[str]) -> None:
     """It is said in a sentence; nothing of the URL, which is mostly a token, is printed anywhere."""
     channel = Channel(name="chat", kind="apprise", url=Secret("nosuch://hidden", "nosuch://…"))
-    problem = deliver(channel, Notice(event="test", notice_id="1", title="t", body="b"))
+    problem = deliver(channel, Notification(event="test", notice_id="1", title="t", body="b"))
     assert problem is not None
     assert "does not understand" in problem
     assert "hidden" not in problem + "".join(capfd.readouterr())
