@@ -142,7 +142,7 @@ def report_lines(found: DailyReport, catalogue: Catalogue) -> list[str]:
         _line("read", made.read, "delivered", "≥ "),
         f"a week before: {_compared(found)}",
         f"failed: {_failed(found, catalogue, made.failed)}",
-        f"pending: {counts.on_the_way:,}",
+        f"pending: {counts.pending:,}",
         f"time to deliver: {_times(made.percentiles, counts)}",
         f"refused by Meta before sending: {_refused(found, catalogue)}",
         f"completeness: {_completeness(found)}",
@@ -178,7 +178,7 @@ def _beside(counts: Counts) -> list[str]:
         f"{count:,} {words}" for count, words in ((counts.groups, "to groups"), (counts.tests, "tests")) if count
     ]
     told = [f"not counted: {' and '.join(left_out)}"] if left_out else []
-    return [*told, f"{counts.not_final:,} younger than 24 h (provisional)"] if counts.not_final else told
+    return [*told, f"{counts.provisional:,} younger than 24 h (provisional)"] if counts.provisional else told
 
 
 def _line(name: str, share: Share, of: str, sign: str) -> str:
@@ -226,7 +226,7 @@ def _times(percentiles: Any, counts: Counts) -> str:
     if not percentiles:
         return "too few messages"
     median, p90, p99 = (short_duration(percentiles[percent]) for percent in (50, 90, 99))
-    return f"median {median}, p90 {p90}, p99 {p99}; {counts.on_the_way + counts.failed:,} not delivered"
+    return f"median {median}, p90 {p90}, p99 {p99}; {counts.pending + counts.failed:,} not delivered"
 
 
 def _refused(found: DailyReport, catalogue: Catalogue) -> str:

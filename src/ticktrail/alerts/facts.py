@@ -219,14 +219,14 @@ def _undelivered(store: Store, rules: Rules, now: int) -> list[UndeliveredByNumb
     if any(is_stuck(group.counts, rules) for group in groups):
         chosen = MessageFilter(statuses=("sent",), since_timestamp=now - STUCK_UNTIL, until_timestamp=until)
         stuck = {
-            group.key: group.counts.on_the_way for group in store.statistics(chosen, Grouping.NUMBER, young_since=now)
+            group.key: group.counts.pending for group in store.statistics(chosen, Grouping.NUMBER, young_since=now)
         }
     return [
         UndeliveredByNumber(
             number=None if group.key is None else str(group.key),
             label=group.label,
             ripe=group.counts,
-            stuck=stuck.get(group.key, group.counts.on_the_way),
+            stuck=stuck.get(group.key, group.counts.pending),
             people=_people_waiting(store, group, ripe) if is_stuck(group.counts, rules) else None,
         )
         for group in groups
@@ -294,7 +294,7 @@ def _longest_pause(store: Store, last: int) -> int | None:
 
 def is_stuck(ripe: Counts, rules: Rules) -> bool:
     """Return True when too many of the messages that are old enough are still pending."""
-    return ripe.sent >= rules.at_least and ripe.on_the_way >= rules.stuck_rate * ripe.sent
+    return ripe.sent >= rules.at_least and ripe.pending >= rules.stuck_rate * ripe.sent
 
 
 def delivered_within(counts: Counts, seconds: int) -> int:

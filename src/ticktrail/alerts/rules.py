@@ -151,7 +151,7 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     for one in facts.undelivered:
         if not is_stuck(one.ripe, rules):
             continue
-        waiting, sent = one.ripe.on_the_way, one.ripe.sent
+        waiting, sent = one.ripe.pending, one.ripe.sent
         after = long_duration(rules.stuck_after)
         yield Alert(
             key=key_of(AlertKind.STUCK, one.number),

@@ -32,7 +32,7 @@ TEST_NUMBER_ID = "123456123"
 LONGEST_NUMBER = 15
 """Digits of the longest phone number (E.164). The ids of groups are longer."""
 
-OTHER, ON_THE_WAY, NOT_REACHED, REACHED, SEEN = range(5)
+OTHER, PENDING, NOT_REACHED, REACHED, SEEN = range(5)
 """The state of a message, for counting; ``read`` and ``played`` are both ``SEEN``."""
 
 STANDING_BITS = 7
@@ -69,7 +69,7 @@ def facts(state: MessageState) -> int:
     delivered, sent = state.delivered_timestamp, state.sent_timestamp
     found = OTHER
     if status == "sent":
-        found = ON_THE_WAY
+        found = PENDING
     elif status in FAILED:
         found = NOT_REACHED
     elif status in ARRIVED:
@@ -145,14 +145,14 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     WhatsApp accepted is in exactly one of ``messages``, ``unconfirmed`` and ``awaiting``.
 
     Attributes:
-        messages: with a status: ``delivered + on_the_way + failed + other``.
+        messages: with a status: ``delivered + pending + failed + other``.
         unconfirmed: accepted by WhatsApp, without any status for more than an hour; ``awaiting``: not that long.
         read: of those delivered.
         other: their status says nothing about delivery (``deleted``, ``warning``, values unknown today).
         conflicts: delivered, although an error was reported as well.
         sent_reported: a ``sent`` status came; ``delivered_reported`` likewise.
         timed: delivered, at a known time; of these ``read_within_day``, and of those ``read_within_hour``.
-        not_final: younger than 24 hours.
+        provisional: younger than 24 hours.
         prices: messages that arrived, by their last non-null pricing.
         delays: messages by :func:`delay`.
     """
@@ -163,7 +163,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int = 0
     read: int = 0
     failed: int = 0
-    on_the_way: int = 0
+    pending: int = 0
     other: int = 0
     conflicts: int = 0
     sent_reported: int = 0
@@ -171,7 +171,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     timed: int = 0
     read_within_hour: int = 0
     read_within_day: int = 0
-    not_final: int = 0
+    provisional: int = 0
     groups: int = 0
     tests: int = 0
     prices: Mapping[Price, int] = {}
@@ -185,7 +185,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sent(self) -> int:
         """Delivered, pending and failed, which add up to this."""
-        return self.delivered + self.on_the_way + self.failed
+        return self.delivered + self.pending + self.failed
 
     def __add__(self, other: Counts) -> Counts:
         sums = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
@@ -193,7 +193,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NUMBERS = tuple(name for name in Counts.__struct_fields__ if name not in {"prices", "delays"})
-_NOT_FINAL = _NUMBERS.index("not_final")
+_PROVISIONAL = _NUMBERS.index("provisional")
 
 
 class Group(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,7 +238,7 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
                 sums[place] += messages
             if to_whom != PEOPLE:
                 continue
-            sums[_NOT_FINAL] += young
+            sums[_PROVISIONAL] += young
             if label is not None and (known_as is None or label > known_as):
                 known_as = label
             if prices and packed & STANDING_BITS >= REACHED:
@@ -285,7 +285,7 @@ def _places(to_whom: int, packed: int) -> tuple[int, ...]:
         "delivered": stands >= REACHED,
         "read": stands == SEEN,
         "failed": stands == NOT_REACHED,
-        "on_the_way": stands == ON_THE_WAY,
+        "pending": stands == PENDING,
         "other": stands == OTHER,
         "conflicts": stands >= REACHED and bool(packed & CONFLICT),
         "sent_reported": bool(packed & SENT_REPORTED),

@@ -117,7 +117,7 @@ def compute_rates(counts: Counts, never: Collection[str] = ()) -> Rates:
         read_within_day=Share(counts.read_within_day, counts.timed, missing("delivered", "read")),
         percentiles={percent: percentile(counts.delays, percent) for percent in PERCENTILES} if enough else {},
         measured=measured,
-        not_delivered=counts.on_the_way + counts.failed,
+        not_delivered=counts.pending + counts.failed,
         no_times=missing("sent", "delivered"),
     )
 
@@ -171,10 +171,10 @@ def rates_document(made: Rates) -> dict[str, Any]:
         "readRateAtLeast": _rounded(made.read),
         "failed": counts.failed,
         "failureRate": _rounded(made.failed),
-        "onTheWay": counts.on_the_way,
+        "onTheWay": counts.pending,
         "other": counts.other,
         "conflicts": counts.conflicts,
-        "notFinal": counts.not_final,
+        "notFinal": counts.provisional,
     }
 
 

@@ -121,7 +121,7 @@ class _Writer:
 
     def totals(self, made: Rates, by: Grouping | None, *, sends_known: bool | None) -> None:
         counts = made.counts
-        rest = f"; {counts.on_the_way:,} pending, {counts.failed:,} failed"
+        rest = f"; {counts.pending:,} pending, {counts.failed:,} failed"
         self.composition(counts)
         if sends_known is not None:
             self.fact("accepted", stats.accepted_text(counts, sends_known=sends_known))
@@ -141,8 +141,8 @@ class _Writer:
             self.fact(
                 "other", f"{plural(counts.other, 'message')} with no delivery status so far (deleted, warning, …)"
             )
-        if counts.not_final:
-            self.fact("provisional", f"{plural(counts.not_final, 'message')} younger than 24 hours: rates may change")
+        if counts.provisional:
+            self.fact("provisional", f"{plural(counts.provisional, 'message')} younger than 24 hours: rates may change")
         left_out = [
             f"{count:,} {what}"
             for count, what in ((counts.groups, "to groups"), (counts.tests, "of Meta's test messages"))
@@ -159,7 +159,7 @@ class _Writer:
         drawn = (
             (counts.read, "█", "#", "bright_blue", "read"),
             (counts.delivered - counts.read, "▓", "=", "default", "delivered"),
-            (counts.on_the_way, "░", ".", "dim", "pending"),
+            (counts.pending, "░", ".", "dim", "pending"),
             (counts.failed, _CROSS, "x", "bold red", "failed"),
         )
         shown, legend = Text(), Text()
@@ -186,7 +186,7 @@ class _Writer:
             self.failures([*found.shown, Group(key=None, counts=nameless)])
         else:
             self.table(by, made, "accepted" if report.sends_known else "messages")
-        if by is not Grouping.ERROR and any(figures.counts.not_final for _, figures in made):
+        if by is not Grouping.ERROR and any(figures.counts.provisional for _, figures in made):
             self.line("* provisional: some of these messages are younger than 24 hours", "dim")
         if found.named > len(found.shown):
             order = "the latest" if by in TIMES else "those with most failures first"
@@ -226,7 +226,7 @@ class _Writer:
             table.add_column("median", justify="right", no_wrap=True)
         for name, figures in made:
             counts = figures.counts
-            mark = "*" if counts.not_final else " "
+            mark = "*" if counts.provisional else " "
             share = figures.delivered.part / figures.delivered.whole if figures.delivered.whole else 0.0
             row: list[str | Text] = [
                 name,
@@ -235,7 +235,7 @@ class _Writer:
                 self._shown(_cell(figures.delivered)) + mark,
                 self._shown(_cell(figures.read)),
                 Text(f"{counts.failed:,}" if counts.failed else "", style="red"),
-                f"{counts.on_the_way:,}" if counts.on_the_way else "",
+                f"{counts.pending:,}" if counts.pending else "",
             ]
             if with_unconfirmed:
                 row.append(Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"))
@@ -302,8 +302,12 @@ def _time_to_deliver(made: Rates) -> str:
     if made.no_times is not None:
         return f"{stats.UNKNOWN} ({made.no_times})"
     if not made.percentiles:
-        return f"too few to say ({beside})"
-    times = " · ".join(f"p{percent} {short_duration(seconds)}" for percent, seconds in made.percentiles.items())
+        return f"too few messages ({beside})"
+    names = {50: "median"}
+    times = " · ".join(
+        f"{names.get(percent, f'p{percent}')} {short_duration(seconds)}"
+        for percent, seconds in made.percentiles.items()
+    )
     return f"{times} ({beside})"
 
 

@@ -272,7 +272,7 @@ def _change(whole: Counts, young: Counts, earlier: Counts) -> float | None:
     """Return by how much the delivery rate of the final part changed; None where either part has too few messages."""
     final = Counts(
         delivered=whole.delivered - young.delivered,
-        on_the_way=whole.on_the_way - young.on_the_way,
+        pending=whole.pending - young.pending,
         failed=whole.failed - young.failed,
     )
     later, before = (rates.compute_rates(counts).delivered.rate for counts in (final, earlier))

@@ -233,7 +233,7 @@ def _messages(numbers: Mapping[str, Counts]) -> GaugeMetricFamily:
     )
     for number, counts in sorted(numbers.items()):
         by_status = {
-            "sent": counts.on_the_way,
+            "sent": counts.pending,
             "delivered": counts.delivered - counts.read,
             "read": counts.read,
             "failed": counts.failed,

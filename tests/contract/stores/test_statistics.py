@@ -119,7 +119,7 @@ class Expected:
         any_time = [one.timestamp for one in trusted if one.timestamp is not None]
         self.time = at.get("sent", min(any_time, default=last[-1].timestamp))
         self.delivered, self.read = greatest >= 3, greatest >= 4
-        self.failed, self.on_the_way = greatest == 2, greatest == 1
+        self.failed, self.pending = greatest == 2, greatest == 1
         self.conflict = self.delivered and bool(reached & {"failed", "undelivered"})
         self.sent_reported = "sent" in at or greatest == 1
         self.delivered_reported = "delivered" in at or (greatest == 3)
@@ -176,15 +176,17 @@ def _summed(all_messages: Iterable[Expected]) -> dict[str, Any]:
         "delivered": how_many(lambda one: one.delivered),
         "read": how_many(lambda one: one.read),
         "failed": how_many(lambda one: one.failed),
-        "on_the_way": how_many(lambda one: one.on_the_way),
-        "other": how_many(lambda one: not (one.delivered or one.failed or one.on_the_way)),
+        "unconfirmed": 0,
+        "awaiting": 0,
+        "pending": how_many(lambda one: one.pending),
+        "other": how_many(lambda one: not (one.delivered or one.failed or one.pending)),
         "conflicts": how_many(lambda one: one.conflict),
         "sent_reported": how_many(lambda one: one.sent_reported),
         "delivered_reported": how_many(lambda one: one.delivered_reported),
         "timed": how_many(lambda one: one.timed),
         "read_within_hour": how_many(lambda one: one.reading is not None and one.reading <= 3_600),
         "read_within_day": how_many(lambda one: one.reading is not None and one.reading <= DAY),
-        "not_final": how_many(lambda one: one.time is not None and one.time >= YOUNG),
+        "provisional": how_many(lambda one: one.time is not None and one.time >= YOUNG),
         "groups": sum(one.is_group for one in everyone),
         "tests": sum(one.is_test for one in everyone),
         "prices": dict(Counter(one.price for one in messages if one.delivered)),
@@ -344,9 +346,9 @@ def test_bounds_of_time_belong_to_what_they_bound(store: Store) -> None:
     )
     (total,) = store.statistics(MessageFilter(), young_since=NOON + 1, details=True)
     counts = total.counts
-    assert (counts.timed, counts.read_within_hour, counts.read_within_day, counts.not_final) == (12, 3, 9, 0)
+    assert (counts.timed, counts.read_within_hour, counts.read_within_day, counts.provisional) == (12, 3, 9, 0)
     assert counts.delays == {0: 4, DAY: 4, DAY + 60: 4}
-    assert next(iter(store.statistics(MessageFilter(), young_since=NOON))).counts.not_final == 12
+    assert next(iter(store.statistics(MessageFilter(), young_since=NOON))).counts.provisional == 12
 
 
 def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_created: Callable[[], bool]) -> None:

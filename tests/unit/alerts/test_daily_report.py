@@ -66,7 +66,7 @@ def counts(delivered: int, slow: int, failed: int, waiting: int) -> Counts:
         delivered=delivered + slow,
         read=delivered // 2,
         failed=failed,
-        on_the_way=waiting,
+        pending=waiting,
         sent_reported=delivered,
         delivered_reported=delivered,
         delays={4: delivered, 9 * 3_600: slow},

@@ -238,17 +238,15 @@ def test_the_most_urgent_comes_first() -> None:
     assert [alert.messages for alert in alerts] == [1, 60, 40]
 
 
-def state_of(on_the_way: int, sent: int) -> UndeliveredByNumber:
+def state_of(pending: int, sent: int) -> UndeliveredByNumber:
     """So many of so many messages of a number with one tick."""
-    return UndeliveredByNumber(
-        number="1065", ripe=Counts(on_the_way=on_the_way, delivered=sent - on_the_way), stuck=on_the_way + 7
-    )
+    return UndeliveredByNumber(number="1065", ripe=Counts(pending=pending, delivered=sent - pending), stuck=pending + 7)
 
 
-@pytest.mark.parametrize(("on_the_way", "sent", "fires"), [(2, 20, True), (1, 20, False), (19, 19, False)])
-def test_messages_that_hang(on_the_way: int, sent: int, fires: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("pending", "sent", "fires"), [(2, 20, True), (1, 20, False), (19, 19, False)])
+def test_messages_that_hang(pending: int, sent: int, fires: bool) -> None:  # noqa: FBT001
     """From a tenth on, of twenty messages on."""
-    alerts = about(undelivered=[state_of(on_the_way, sent)])
+    alerts = about(undelivered=[state_of(pending, sent)])
     assert [alert.kind for alert in alerts] == ([AlertKind.STUCK] if fires else [])
     if fires:
         assert "2 of 20 messages (10.0 %)" in alerts[0].says

@@ -12,7 +12,7 @@ from ticktrail.messages.counts import Counts
 from ticktrail.messages.rates import Share, billing, compute_rates, never_passed, percentile, rates_document
 
 PRODUCT = Counts(
-    messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,
+    messages=1_243, delivered=1_204, read=761, failed=24, pending=12, other=3, sent_reported=1_240,
     delivered_reported=1_100, timed=1_000, read_within_hour=400, read_within_day=600, delays={1: 900, 2: 90, 600: 10},
 )  # fmt: skip
 

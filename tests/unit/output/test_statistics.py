@@ -16,8 +16,8 @@ from ticktrail.queries.statistics import Statistics, group_document, statistics_
 
 ZONE = ZoneInfo("Asia/Riyadh")
 MANY = Counts(
-    messages=1_243, delivered=1_204, read=761, failed=24, on_the_way=12, other=3, sent_reported=1_240,
-    delivered_reported=1_204, timed=1_000, read_within_hour=400, read_within_day=600, not_final=7, groups=5, tests=1,
+    messages=1_243, delivered=1_204, read=761, failed=24, pending=12, other=3, sent_reported=1_240,
+    delivered_reported=1_204, timed=1_000, read_within_hour=400, read_within_day=600, provisional=7, groups=5, tests=1,
     conflicts=2, prices={("utility", True): 800, ("utility", False): 20, ("marketing", True): 300, (None, None): 84},
     delays={3: 900, 40: 90, 700: 10},
 )  # fmt: skip
@@ -48,7 +48,7 @@ def test_every_figure_comes_with_its_parts() -> None:
         "delivered 97.1 % (1,204 of 1,240 sent; 12 pending, 24 failed)",
         "read ≥ 63.2 % (761 of 1,204 delivered)",
         "failed 1.9 % (24 of 1,240 sent)",
-        "time to deliver p50 3 s · p90 3 s · p99 40 s (1,000 measured; 36 not delivered)",
+        "time to deliver median 3 s · p90 3 s · p99 40 s (1,000 measured; 36 not delivered)",
         "read within 1 h: ≥ 40.0 %, 24 h: ≥ 60.0 % of 1,000 delivered at a known time",
         "billable utility 800 (20 free) · marketing 300 · 84 without pricing, of messages that arrived",
         "mixed 2 pricing categories together: use --by category",
@@ -62,7 +62,7 @@ def test_every_figure_comes_with_its_parts() -> None:
 
 def test_few_messages_have_counts_and_no_percentage() -> None:
     """Under twenty nothing ends in a percent sign."""
-    few = Counts(messages=5, delivered=3, read=1, failed=1, on_the_way=1, sent_reported=5, delivered_reported=3)
+    few = Counts(messages=5, delivered=3, read=1, failed=1, pending=1, sent_reported=5, delivered_reported=3)
     said = text(report(few))
     assert "3 of 5 sent; 1 pending, 1 failed (too few for a percentage)" in said
     assert "%" not in said

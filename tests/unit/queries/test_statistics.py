@@ -61,7 +61,7 @@ def test_a_change_compares_final_figures_only(week: Store) -> None:
     """The delivery rate fell from 80 to 75 percent, whatever becomes of the messages of today; an ended span too."""
     with week:
         found = _by_day(week, period_of("7d", NOW, RIYADH))
-        assert (found.totals.sent, found.totals.delivered, found.totals.not_final) == (70, 30, 30)
+        assert (found.totals.sent, found.totals.delivered, found.totals.provisional) == (70, 30, 30)
         assert found.change == pytest.approx(0.75 - 0.80)
         assert _by_number(week) == {"1065": pytest.approx(0.75 - 0.80)}
         ended = _by_day(week, period_of("2026-11-16..2026-11-20", NOW, RIYADH))
@@ -81,7 +81,7 @@ def test_days_add_up_to_their_period(week: Store) -> None:
     with week:
         found = _by_day(week, period_of("7d", NOW, RIYADH)).groups
     assert found is not None
-    assert [(day.key, day.counts.sent, day.counts.not_final) for day in found.shown] == [
+    assert [(day.key, day.counts.sent, day.counts.provisional) for day in found.shown] == [
         ("2026-11-19", 40, 0),
         ("2026-11-20", 0, 0),
         ("2026-11-21", 0, 0),

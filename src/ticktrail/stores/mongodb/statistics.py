@@ -237,7 +237,7 @@ def _facts() -> Expression:
     stands = {
         "$switch": {
             "branches": [
-                {"case": {"$eq": [status, "sent"]}, "then": counts.ON_THE_WAY},
+                {"case": {"$eq": [status, "sent"]}, "then": counts.PENDING},
                 {"case": {"$in": [status, sorted(FAILED)]}, "then": counts.NOT_REACHED},
                 {"case": {"$eq": [status, "delivered"]}, "then": counts.REACHED},
                 {"case": {"$in": [status, sorted(ARRIVED)]}, "then": counts.SEEN},

@@ -26,7 +26,7 @@ _MESSAGE_TIME = "message_time"
 _MOST_ARMS = 16
 
 _STANDINGS: dict[int, frozenset[str]] = {
-    counts.ON_THE_WAY: frozenset({"sent"}),
+    counts.PENDING: frozenset({"sent"}),
     counts.NOT_REACHED: FAILED,
     counts.REACHED: frozenset({"delivered"}),
     counts.SEEN: ARRIVED - {"delivered"},

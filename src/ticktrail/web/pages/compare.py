@@ -59,7 +59,7 @@ _SORTS: dict[str, tuple[str, Sort, bool]] = {
     "delivered": (mark("Delivered"), _rate(lambda made: made.delivered), False),
     "change": (mark("Change"), lambda row: 9.0 if row.change is None else row.change, False),
     "read": (mark("Read ≥"), _rate(lambda made: made.read), True),
-    "pending": (mark("Pending"), lambda row: row.group.counts.on_the_way, True),
+    "pending": (mark("Pending"), lambda row: row.group.counts.pending, True),
     "failed": (mark("Failed"), lambda row: row.group.counts.failed, True),
 }
 """Columns: label, what they sort by, and whether the greatest comes first."""
@@ -248,7 +248,7 @@ def _hour(hour: int, counts: Counts) -> charts.Column:
         hour=f"{hour:02}:00", sent=wording.number(counts.sent), failed=wording.number(counts.failed)
     )
     return charts.Column(
-        label=f"{hour:02}", counts=(counts.read, counts.delivered - counts.read, counts.on_the_way, counts.failed),
+        label=f"{hour:02}", counts=(counts.read, counts.delivered - counts.read, counts.pending, counts.failed),
         rate=rates.compute_rates(counts).delivered.rate, said=said,
     )  # fmt: skip
 

@@ -101,7 +101,7 @@ def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
     def line(rate: str) -> str:
         return charts.spark([_rate(rate, one) for one in steps[-MOST_COLUMNS:]], mirrored=mirrored)
 
-    pending = Share(counts.on_the_way, counts.sent)
+    pending = Share(counts.pending, counts.sent)
     accepted = _("of {accepted} accepted").format(accepted=wording.number(counts.accepted))
     overdue = found.as_of - HOUR_SECONDS
     until = overdue if period.until is None else min(period.until, overdue)
@@ -127,7 +127,7 @@ def _rate(kind: str, counts: Counts) -> float | None:
     part, whole = {
         "delivered": (counts.delivered, counts.sent),
         "read": (counts.read, counts.delivered),
-        "pending": (counts.on_the_way, counts.sent),
+        "pending": (counts.pending, counts.sent),
         "failed": (counts.failed, counts.sent),
     }[kind]
     return part / whole if whole >= 5 else None
@@ -155,13 +155,13 @@ def _column(
     rate = rates.compute_rates(counts).delivered
     said = _("{label}: {sent} sent, {delivered} delivered, {read} read, {pending} pending, {failed} failed").format(
         label=full, sent=wording.number(counts.sent), delivered=wording.number(counts.delivered),
-        read=wording.number(counts.read), pending=wording.number(counts.on_the_way),
+        read=wording.number(counts.read), pending=wording.number(counts.pending),
         failed=wording.number(counts.failed),
     )  # fmt: skip
-    provisional, gap = bool(counts.not_final), any(_touches(one, since, until) for one in gaps)
+    provisional, gap = bool(counts.provisional), any(_touches(one, since, until) for one in gaps)
     said += "".join([_(" (provisional)") if provisional else "", _(" (data missing)") if gap else ""])
     return charts.Column(
-        label=label, counts=(counts.read, counts.delivered - counts.read, counts.on_the_way, counts.failed),
+        label=label, counts=(counts.read, counts.delivered - counts.read, counts.pending, counts.failed),
         rate=rate.rate, href=visitor.messages(choice) if counts.sent else None, provisional=provisional, gap=gap,
         said=said,
     )  # fmt: skip
@@ -209,12 +209,12 @@ def line_of(
 
     return Line(
         name=name,
-        provisional=bool(counts.not_final),
+        provisional=bool(counts.provisional),
         cells={
             "sent": cell("sent", counts.sent),
             "delivered": cell("delivered", counts.delivered, made.delivered.percent),
             "read": cell("read", counts.read, wording.percent(made.read, at_least=True)),
-            "pending": cell("pending", counts.on_the_way),
+            "pending": cell("pending", counts.pending),
             "failed": cell("failed", counts.failed, made.failed.percent),
         },
     )
@@ -250,11 +250,11 @@ def remarks(visitor: Visitor, summary: Summary, period: Period) -> list[Remark]:
         half, nine = (isolated(short_duration(made.percentiles[percent])) for percent in (50, 90))
         text = _("Time to deliver: median {half}, 90 % within {nine}; {rest} not delivered so far.")
         found.append(Remark(text=text.format(half=half, nine=nine, rest=wording.number(made.not_delivered))))
-    if counts.not_final:
+    if counts.provisional:
         since = str(max(period.since or 0, summary.statistics.as_of - DAY_SECONDS))
         choice = UrlFilter(since=since, until=links.span(period)["until"], people=True)
         text = ngettext("{count} message is younger than 24 h: provisional.",
-                        "{count} messages are younger than 24 h: provisional.", counts.not_final)  # fmt: skip
+                        "{count} messages are younger than 24 h: provisional.", counts.provisional)  # fmt: skip
         found.append(Remark(text=text, href=visitor.messages(choice)))
     if counts.conflicts:
         text = ngettext(

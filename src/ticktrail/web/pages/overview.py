@@ -105,7 +105,7 @@ def _headline(visitor: Visitor, summary: figures.Summary) -> dict[str, str] | No
     days = [day.counts for day in summary.days]
     place = days.index(counts)
     # Only figures of equal age are compared: both days must be older than a day.
-    before = rates.compute_rates(days[place - 1]).delivered.rate if place and not counts.not_final else None
+    before = rates.compute_rates(days[place - 1]).delivered.rate if place and not counts.provisional else None
     rate = made.delivered.rate
     change = wording.points(rate - before) if rate is not None and before is not None else ""
     return {
@@ -114,7 +114,7 @@ def _headline(visitor: Visitor, summary: figures.Summary) -> dict[str, str] | No
         "failed": wording.number(counts.failed),
         "change": change,
         "worse": "1" if change.startswith(wording.MINUS) else "",
-        "provisional": "1" if counts.not_final else "",
+        "provisional": "1" if counts.provisional else "",
     }
 
 

@@ -133,7 +133,7 @@ def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -
         assert store.count(MessageFilter(since_timestamp=NOON)) == 5
     counts = total.counts
     assert (counts.messages, counts.delivered, counts.read, counts.failed) == (3, 2, 1, 1)
-    assert (counts.conflicts, counts.groups, counts.tests, counts.not_final) == (1, 1, 1, 3)
+    assert (counts.conflicts, counts.groups, counts.tests, counts.provisional) == (1, 1, 1, 3)
     assert (counts.timed, counts.read_within_hour, counts.sent_reported) == (2, 1, 2)
     assert counts.prices == {("utility", True): 1, (None, None): 1}
     assert counts.delays == {5: 1, 90_000: 1}

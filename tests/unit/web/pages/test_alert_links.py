@@ -155,7 +155,7 @@ def test_every_alert_has_the_address_of_its_list(
         at=AlertContext(NOW, ZoneInfo("Asia/Riyadh"), {}),
         failures=Failures(messages=tuple(messages), sends=tuple(sends)),
         undelivered=(
-            UndeliveredByNumber(number=number, ripe=Counts(messages=100, delivered=10, on_the_way=90), stuck=90),
+            UndeliveredByNumber(number=number, ripe=Counts(messages=100, delivered=10, pending=90), stuck=90),
         ),
         deliveries=(Delivery(number=number, delivered=1, sent=100, delivered_before=99, sent_before=100),),
         last_status_timestamp=last,

@@ -224,8 +224,8 @@ def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
             store, _settings(tmp_path), chosen, Grouping.DAY, user_file=UserFile(), now=NOW, compare=True
         )
         counts = found.totals
-        assert (counts.sent, counts.delivered, counts.read, counts.on_the_way, counts.failed) == (4, 2, 1, 1, 1)
-        assert counts.not_final == 2
+        assert (counts.sent, counts.delivered, counts.read, counts.pending, counts.failed) == (4, 2, 1, 1, 1)
+        assert counts.provisional == 2
         assert [(day.key, day.counts.sent) for day in found.groups.shown] == [("2026-11-21", 2), ("2026-11-22", 2)]
 
 
