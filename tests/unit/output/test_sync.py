@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from ticktrail.output.status import StoreStatus, status_lines
-from ticktrail.output.sync import counts_line
+from ticktrail.output.sync import counts_line, sync_text, total_line
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.stores.coverage import Facts, NotRead, PendingExecution, PendingKind
-from ticktrail.sync.results import ReadCounts
+from ticktrail.stores.results import WriteReport
+from ticktrail.sync.results import ReadCounts, SyncReport
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -28,6 +29,27 @@ def test_each_execution_is_in_exactly_one_part() -> None:
         "1,030 executions: 1,000 with statuses, 18 without, 2 withheld by n8n (2 redacted), "
         "10 not read (7 Evolution API, 3 status of unproven origin)"
     )
+
+
+def _report(executions: int, inserted: int) -> SyncReport:
+    return SyncReport(
+        source="n8n", store="a.sqlite", read_counts=ReadCounts(executions=executions, with_statuses=executions),
+        written=WriteReport(inserted=inserted), seconds=1.0,
+    )  # fmt: skip
+
+
+def test_a_sync_that_read_nothing_has_nothing_new() -> None:
+    """Counts of zeroes are left out."""
+    assert sync_text(_report(0, 0)) == ["Nothing new in n8n", "Done in 1 s"]
+    assert sync_text(_report(2, 1))[1].startswith("  2 executions")
+
+
+def test_several_workflows_have_one_total() -> None:
+    """The total adds up what each workflow brought."""
+    assert total_line([_report(2, 1), _report(3, 4)]).startswith(
+        "Total of 2 workflows: 5 executions, 5 with statuses; 5 messages inserted"
+    )
+    assert total_line([_report(0, 0), _report(0, 0)]) == "Total of 2 workflows: nothing new"
 
 
 def test_status_names_what_is_missing_as_every_other_face_does() -> None:
