@@ -227,6 +227,7 @@ class _Reader:
             self._read_trigger_item(place, kind, trust, item, json_)
 
     def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
+        """Read what a trigger received, and the payloads in its texts, as far as they are believed."""
         value = queue_message(json_, kind)
         if trust is Trust.ENVELOPE and not is_free_of_words(value):
             trust = Trust.NOTHING
@@ -241,8 +242,7 @@ class _Reader:
             believed = self._read_holders(place, payload, Trust.ENVELOPE) or believed
         if body.closed_text and not opened and not believed:
             self.unbelieved.add("text")
-        if any(part.person_wrote for part in (body, *opened)):
-            self.person_wrote = True
+        self.person_wrote = self.person_wrote or any(part.person_wrote for part in (body, *opened))
         empty = is_clock(kind) or not (value.get("body", value) if isinstance(value, dict) else value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
         self.trigger_values.append(payloads or value)
@@ -260,24 +260,23 @@ class _Reader:
         ]
         if not candidates:
             return
-        trust = Trust.NOTHING
-        if self.proven_trigger and self.free_of_words:
-            trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
-        fetched: dict[str, bool] = {}
-        if trust is not Trust.NOTHING or any(
-            fetches_fixed_address(self.nodes[node]) for node, _, _ in candidates if node in self.nodes
-        ):
-            fetched = {node: fetches_fixed_address(known) for node, known in self.nodes.items()}
-        if trust is not Trust.NOTHING and not all(
-            is_free_of_words(decode_json(item.json)) for _, item in parts.later_items()
-        ):
-            trust = Trust.NOTHING
+        trust = self._trust_in_later(parts)
         for node, place, item in candidates:
             body = read_body(decode_json(item.json))
-            believed = max(trust, Trust.ENVELOPE, key=_rank) if fetched.get(node) else trust
-            self._read_holders(place, body, believed)
+            fixed = node in self.nodes and fetches_fixed_address(self.nodes[node])
+            self._read_holders(place, body, Trust.ENVELOPE if fixed and trust is Trust.NOTHING else trust)
             if body.closed_text and not self.person_wrote:
                 self.unbelieved.add("text")
+
+    def _trust_in_later(self, parts: Runs) -> Trust:
+        """Return what is believed of the nodes behind the trigger, all of them together."""
+        if not self.proven_trigger or not self.free_of_words:
+            return Trust.NOTHING
+        trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
+        words = trust is not Trust.NOTHING and not all(
+            is_free_of_words(decode_json(item.json)) for _, item in parts.later_items()
+        )
+        return Trust.NOTHING if words else trust
 
     def _read_holders(self, place: str, body: Body, trust: Trust) -> bool:
         """Keep the events of a body as far as it is believed; return whether any status was."""
@@ -317,10 +316,6 @@ class _Reader:
         reported = {key[:3] for key in self.events if key[4] is None}
         for key in [key for key in self.events if key[4] == "execution" and key[:3] in reported]:
             del self.events[key]
-
-
-def _rank(trust: Trust) -> int:
-    return trust.value
 
 
 def _may_hold_status(text: bytes) -> bool:

@@ -40,7 +40,8 @@ _WAMID = re.compile(r"wamid\.[\w+/=.:-]*")
 _LONGEST_WORD = 60
 """A text that is longer may hold the JSON of a status, plain or encoded. The shortest status has 64 bytes in base64."""
 
-_MADE_BY_META = frozenset({"headers", "webhookUrl", "metadata", "statuses", "pricing", "conversation"})
+_MADE_BY_N8N = frozenset({"headers", "webhookUrl"})
+"""Keys of a Webhook node's item that hold no part of the body."""
 
 _LITERAL_HOST = re.compile(r"=?\s*https?://[^/?#{}\s]+(?=[/?#]|\s*\Z)")
 
@@ -138,17 +139,32 @@ def is_free_of_words(value: object, depth: int = 0) -> bool:
         return True
     if names_a_person(value):
         return False
+    return all(_is_member_free(key, item, depth) for key, item in value.items())
+
+
+def _is_member_free(key: str, item: object, depth: int) -> bool:
+    if key == "contacts" and isinstance(item, list):
+        return _are_contacts(item)
+    if key == "statuses" and isinstance(item, list):
+        return all(is_free_of_words(_without_sentences(status), depth + 2) for status in item)
+    return (key in _MADE_BY_N8N and depth == 0) or is_free_of_words(item, depth + 1)
+
+
+def _without_sentences(status: object) -> object:
+    """Return a status without what Meta and the business write into it: errors, and callback data."""
+    if not isinstance(status, dict):
+        return status
+    errors, data = status.get("errors"), status.get("biz_opaque_callback_data")
+    left_out = {"errors"} if isinstance(errors, list) else set()
+    if isinstance(data, str) and "wamid." not in data:
+        left_out.add("biz_opaque_callback_data")
+    return {key: item for key, item in status.items() if key not in left_out}
+
+
+def _are_contacts(contacts: list[Any]) -> bool:
+    """Return whether Meta's ``contacts`` hold names and ids, not the JSON of something."""
     return all(
-        _are_contacts(item) if key == "contacts" else is_free_of_words(item, depth + 1)
-        for key, item in value.items()
-        if key not in _MADE_BY_META
+        is_free_of_words(value)
+        for contact in contacts
+        for value in (contact.values() if isinstance(contact, dict) else [contact])
     )
-
-
-def _are_contacts(contacts: Any) -> bool:
-    """Return whether the names in Meta's ``contacts`` are names, not the JSON of something."""
-    for contact in contacts if isinstance(contacts, list) else ():
-        profile = contact.get("profile") if isinstance(contact, dict) else None
-        if isinstance(profile, dict) and not all(is_free_of_words(name) for name in profile.values()):
-            return False
-    return True
