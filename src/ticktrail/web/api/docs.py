@@ -94,10 +94,10 @@ def page(document: dict[str, Any]) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<title>Ticktrail API</title><link rel="stylesheet" href="docs.css"></head><body><h1>Ticktrail API</h1>'
+        '<title>Ticktrail API</title><link rel="stylesheet" href="docs.css"></head><body><main><h1>Ticktrail API</h1>'
         f"<p>{html.escape(_ABOUT)}</p>"
         '<p>For programs: <a href="openapi.json">openapi.json</a></p>'
-        f"{''.join(sections)}</body></html>"
+        f"{''.join(sections)}</main></body></html>"
     )
 
 
