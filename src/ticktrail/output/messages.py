@@ -219,7 +219,7 @@ def _one_line(text: str) -> Text:
     return Text(one_line(text), no_wrap=True, overflow="ellipsis")
 
 
-def remark(message: Message, catalogue: Catalogue, campaign_key: str | None) -> str:
+def remark(message: Message, catalogue: Catalogue, campaign_key: str | None = None) -> str:
     """Return remarks on a message, in a few words."""
     state = message.state
     parts: list[str] = []

@@ -11,8 +11,8 @@ A document that the server refuses costs itself only. A request that it refuses 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import bson
 import msgspec
@@ -49,12 +49,16 @@ BATCH = 1000
 UNSTORABLE = (BSONError, ValueError, TypeError, OverflowError, RecursionError)
 """Exceptions of a value that no document can hold, in merging or in encoding."""
 
+_T = TypeVar("_T")
+
 _LARGEST_DOCUMENT = 16 * 1024 * 1024 - 64 * 1024
 _RACES = 40
 """Maximum number of rounds for documents that other writers keep changing."""
 
 _OTHER_INDEX = 5
 """Rounds after which a new document that is a duplicate, but cannot be found, is refused."""
+
+_SMALL_BATCH = 500
 
 _SAMPLE = 8
 """Documents sent alone to learn whether a refused request is refused for all of them."""
@@ -313,6 +317,18 @@ class _Swap:
             sent.again.add(key)
         else:
             self._outcome.refused[key] = "another unique index of the collection keeps it out"
+
+
+def in_batches(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Yield the items in lists of 500, small enough for other writers to write in between."""
+    batch: list[_T] = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == _SMALL_BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -68,6 +68,10 @@ _OTHERS_BUILD = frozenset({117, 276, 309, 332})
 
 _ATTEMPTS = 5
 
+_TTL_INDEX = "ticktrail_ttl"
+_NAMESPACE_NOT_FOUND = 26
+_NO_INDEX = 27
+
 
 def require_adoptable(statuses: Documents) -> None:
     """Refuse a collection of message statuses that a first write would damage, or could not write to.
@@ -129,6 +133,21 @@ def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list
             wrong = next(index for index in alike if index not in serving)
             raise _in_the_way(collection, wrong["name"], must_be_unique=must_be_unique)
     return missing
+
+
+def set_ttl_index(collection: Documents, field: str, seconds: int | None) -> None:
+    """Make, replace or drop the index: changing it in place would need more rights than readWrite."""
+    present = {index["name"]: index for index in collection.list_indexes()}
+    if seconds is not None and present.get(_TTL_INDEX, {}).get("expireAfterSeconds") == seconds:
+        return
+    try:
+        collection.drop_index(_TTL_INDEX)
+    except OperationFailure as error:
+        if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
+            raise
+    if seconds is not None:
+        with pymongo.timeout(LONG_SECONDS):
+            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
 
 
 def _create(collection: Documents, models: list[IndexModel]) -> None:

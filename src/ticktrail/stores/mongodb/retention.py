@@ -13,12 +13,11 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import pymongo
 from pymongo import ReadPreference, UpdateOne
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.document import from_document
@@ -26,10 +25,11 @@ from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
 from ticktrail.stores.erasure import ErasureFilter, TextEraser, is_group, names_in_send, names_of, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
-from ticktrail.stores.mongodb.bulk import Decision, Documents, swap
-from ticktrail.stores.mongodb.connection import LONG_SECONDS, Address
+from ticktrail.stores.mongodb.bulk import Decision, Documents, in_batches, swap
+from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
+from ticktrail.stores.mongodb.indexes import set_ttl_index
 from ticktrail.stores.mongodb.merging import change
 from ticktrail.stores.mongodb.person import concerning, erase_in_texts, sent_to, went_to
 from ticktrail.stores.mongodb.writing import Writer
@@ -39,12 +39,6 @@ from ticktrail.text.phone_numbers import person_id
 
 CARE = "ticktrail_care"
 
-_AT_ONCE = 500
-_TTL_INDEX = "ticktrail_ttl"
-_NAMESPACE_NOT_FOUND = 26
-_NO_INDEX = 27
-
-_T = TypeVar("_T")
 _Write = Callable[[Sequence[StatusEvent], Sequence[Send]], WriteReport]
 
 
@@ -101,9 +95,9 @@ class MongoRetention:
         """Take forgotten people out of these messages and sends. What is only too old is the next prune's affair."""
         people = guard.at(None)
         with explained(self._address):
-            for ids in _portions(storable(message_ids)):
+            for ids in in_batches(storable(message_ids)):
                 self._erase_where({"messageId": {"$in": ids}}, people.left_of)
-            for ids in _portions(storable(keys)):
+            for ids in in_batches(storable(keys)):
                 found = map(mongodb_sends.from_document, self._sends().find({"_id": {"$in": ids}}))
                 gone = [send.key for send in found if send is not None and not people.accepts_send(send)]
                 if gone:
@@ -193,11 +187,11 @@ class MongoRetention:
             if send.message_id is not None:
                 told.append(send.message_id)
         self._erase_where(concerning(names), rest, count, erase=erase)
-        for ids in _portions(sorted(set(told) - set(gone))):
+        for ids in in_batches(sorted(set(told) - set(gone))):
             self._erase_where({"messageId": {"$in": ids}}, rest, count, erase=erase)
-        for ids in _portions(sorted(set(gone) - set(keys))):
+        for ids in in_batches(sorted(set(gone) - set(keys))):
             keys += [found["_id"] for found in self._sends().find({"_id": {"$in": ids}}, {"_id": True})]
-        for ids in _portions(keys) if erase else ():
+        for ids in in_batches(keys) if erase else ():
             self._sends().delete_many({"_id": {"$in": ids}})
         return Inventory(
             names=names,
@@ -255,9 +249,9 @@ class MongoRetention:
             else:
                 shortened.append(message.message_id)
         if erase:
-            for ids in _portions_of(gone):
+            for ids in in_batches(gone):
                 self._statuses().delete_many({"_id": {"$in": ids}})
-            for message_ids in _portions_of(shortened):
+            for message_ids in in_batches(shortened):
                 self._shorten(message_ids, rest)
         return changed
 
@@ -286,7 +280,7 @@ class MongoRetention:
         """How many messages and sends are older."""
         with explained(self._address):
             messages = sends = 0
-            for ids in _portions_of(self._old_messages(timestamp)):
+            for ids in in_batches(self._old_messages(timestamp)):
                 messages += len(ids)
                 sends += self._sends().count_documents({"_id": {"$in": ids}, "$nor": [_old_send(timestamp)]})
             return Pruned(messages, sends + self._sends().count_documents(_old_send(timestamp)))
@@ -294,11 +288,11 @@ class MongoRetention:
     def prune(self, timestamp: int) -> Iterator[Pruned]:
         """Remove what is older, a few hundred messages in each request."""
         with explained(self._address):
-            for ids in _portions_of(self._old_messages(timestamp)):
+            for ids in in_batches(self._old_messages(timestamp)):
                 gone = self._statuses().delete_many({"messageId": {"$in": ids}}).deleted_count
                 yield Pruned(gone, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
             old = (found["_id"] for found in self._sends().find(_old_send(timestamp), {"_id": True}))
-            for ids in _portions_of(old):
+            for ids in in_batches(old):
                 yield Pruned(0, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
 
     def _old_messages(self, timestamp: int) -> Iterator[str]:
@@ -322,7 +316,7 @@ class MongoRetention:
                 self._record_ttl(seconds)
             try:
                 for collection, field in ((self._statuses(), "firstSeenAt"), (self._sends(), "sentAt")):
-                    _set_ttl(collection, field, seconds)
+                    set_ttl_index(collection, field, seconds)
             except PyMongoError:
                 with contextlib.suppress(PyMongoError):
                     self._record_ttl(before)
@@ -352,7 +346,7 @@ class MongoRetention:
             self._put_tombstones(new, at)
             erased = self._erase_where({}, lambda message: without(message, guard.is_forgotten))
             found = map(mongodb_sends.from_document, self._sends().find({}))
-            for ids in _portions_of(send.key for send in found if send is not None and not guard.accepts_send(send)):
+            for ids in in_batches(send.key for send in found if send is not None and not guard.accepts_send(send)):
                 erased += self._sends().delete_many({"_id": {"$in": ids}}).deleted_count
         return erased
 
@@ -400,33 +394,3 @@ def _mark(state: dict[str, Any], at: datetime) -> int | None:
 def _old_send(timestamp: int) -> dict[str, Any]:
     start = datetime.fromtimestamp(EARLIEST_PLAUSIBLE_TIMESTAMP, UTC)
     return {"sentAt": {"$gte": start, "$lt": datetime.fromtimestamp(timestamp, UTC)}}
-
-
-def _set_ttl(collection: Documents, field: str, seconds: int | None) -> None:
-    """Make, replace or drop the index: changing it in place would need more rights than readWrite."""
-    present = {index["name"]: index for index in collection.list_indexes()}
-    if seconds is not None and present.get(_TTL_INDEX, {}).get("expireAfterSeconds") == seconds:
-        return
-    try:
-        collection.drop_index(_TTL_INDEX)
-    except OperationFailure as error:
-        if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
-            raise
-    if seconds is not None:
-        with pymongo.timeout(LONG_SECONDS):
-            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
-
-
-def _portions(items: Sequence[str]) -> Iterator[list[str]]:
-    return _portions_of(iter(items))
-
-
-def _portions_of(items: Iterable[_T]) -> Iterator[list[_T]]:
-    portion: list[_T] = []
-    for item in items:
-        portion.append(item)
-        if len(portion) == _AT_ONCE:
-            yield portion
-            portion = []
-    if portion:
-        yield portion
