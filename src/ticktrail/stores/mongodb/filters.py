@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -36,11 +37,15 @@ IS_MESSAGE: Query = {
 """What :func:`ticktrail.messages.document.from_document` makes a message of: other documents in the collection are
 not ours."""
 
-SORTING: dict[Order, list[tuple[str, int]]] = {
+Sorting = list[tuple[str, int]]
+
+SORTING: dict[Order, Sorting] = {
     "newest": [("latestTimestamp", -1), ("messageId", 1)],
     "oldest": [("latestTimestamp", 1), ("messageId", 1)],
     "updated": [("lastUpdatedAt", -1), ("messageId", 1)],
 }
+
+_BY_ID: Sorting = [("messageId", 1)]
 
 _A_GROUP = r"^[\s\S]{2}[^.][\s\S]{13}"
 """The group ids of :func:`ticktrail.messages.counts.audience`: sixteen characters or more, the third no full stop."""
@@ -135,35 +140,51 @@ def _identity(wanted: MessageFilter) -> Iterator[Query]:
         yield _person(wanted.person)
 
 
-def parts_of(wanted: MessageFilter) -> list[Query]:
-    """As :func:`query_of`, behind the filter's place, in parts: one after the other, each sorted, they are in order.
+def parts_of(wanted: MessageFilter) -> list[tuple[Query, Sorting]]:
+    """Return queries with their sorting: one after the other, their documents are in the order of the filter.
 
-    MongoDB sorts what is unknown below everything else, so ``oldest`` asks for it apart.
+    Known times come first, within the range of a number or date: an earlier tool may have stored anything else. Then,
+    by id, what has no known time.
     """
     column = SORTING[wanted.order][0][0]
-    known: Query = {column: {"$ne": None}} if wanted.order == "oldest" else {}
-    unknown: Query = {column: None}
-    parts = [known, unknown] if wanted.order == "oldest" else [known]
+    known, unknown = _known_and_unknown(column, wanted.order)
+    parts = [(known, SORTING[wanted.order]), (unknown, _BY_ID)]
     if wanted.after is not None:
         behind = {"messageId": {"$gt": wanted.after.message_id}}
         if wanted.after.key is None:
-            parts = [{"$and": [unknown, behind]}]
+            parts = [({"$and": [unknown, behind]}, _BY_ID)]
         else:
             beyond = "$gt" if wanted.order == "oldest" else "$lt"
             key = _key(wanted.after)
             # $eq takes the value for what it is.
             same = {"$and": [{column: {"$eq": key}}, behind]}
-            parts = [{"$or": [same, {column: {beyond: key}}]}, unknown]
+            parts[0] = ({"$and": [known, {"$or": [same, {column: {beyond: key}}]}]}, SORTING[wanted.order])
     chosen_ones = query_of(wanted)
-    return [{"$and": [part, chosen_ones]} if part else chosen_ones for part in parts]
+    return [({"$and": [part, chosen_ones]}, sorting) for part, sorting in parts]
+
+
+def _known_and_unknown(column: str, order: Order) -> tuple[Query, Query]:
+    others = ["string", "object", "array", "bool"]
+    # A condition on a list holds when it holds for an element.
+    no_list = {"$not": {"$type": "array"}}
+    if order == "updated":
+        return {column: {"$type": "date", **no_list}}, {
+            "$or": [{column: None}, {column: {"$type": [*others, "number"]}}]
+        }
+    least, greatest = Int64(-_GREATEST - 1), Int64(_GREATEST)
+    odd_numbers: list[Query] = [{column: {"$lt": least}}, {column: {"$gt": greatest}}, {column: math.nan}]
+    unknown: list[Query] = [{column: None}, {column: {"$type": [*others, "date"]}}, *odd_numbers]
+    return {column: {"$gte": least, "$lte": greatest, **no_list}}, {"$or": unknown}
 
 
 def sorted_by(document: dict[str, Any], order: Order) -> int | None:
-    """What a stored document is sorted by, as :class:`ticktrail.messages.filters.Cursor` has it."""
+    """What a stored document is sorted by, as :class:`ticktrail.messages.filters.Cursor` has it; None when unknown."""
     value = document.get(SORTING[order][0][0])
-    if isinstance(value, datetime):
-        return (value - _EPOCH) // timedelta(milliseconds=1)
-    return int(value) if isinstance(value, (int, float)) else None
+    if order == "updated":
+        return (value - _EPOCH) // timedelta(milliseconds=1) if isinstance(value, datetime) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if -_GREATEST - 1 <= value <= _GREATEST else None
 
 
 def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:

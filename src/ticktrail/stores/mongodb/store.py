@@ -21,7 +21,7 @@ from pymongo.database import Database
 from ticktrail.messages.counts import Group
 from ticktrail.messages.document import from_document
 from ticktrail.messages.failure_causes import CauseCount
-from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, Order, SendFilter
+from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
@@ -31,7 +31,7 @@ from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained, too_old
-from ticktrail.stores.mongodb.filters import IS_MESSAGE, SORTING, is_meant, parts_of, query_of, sorted_by, storable
+from ticktrail.stores.mongodb.filters import IS_MESSAGE, Sorting, is_meant, parts_of, query_of, sorted_by, storable
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
 from ticktrail.stores.mongodb.retention import MongoRetention
 from ticktrail.stores.mongodb.retrying import keep_trying, stream
@@ -215,21 +215,24 @@ class MongoStore:
         # Where the last word is spoken here, the server cannot know when it is enough.
         limit = 0 if chosen.limit is None or chosen.campaign_key is not None else chosen.limit
         with explained(self._address):
-            for part in parts_of(chosen):
+            for part, sorting in parts_of(chosen):
                 if left <= 0:
                     return
-                for document in self._streamed(part, chosen.order, limit and left):
+                for document in self._streamed(part, sorting, limit and left):
                     if is_meant(document, chosen):
                         yield document
                         left -= 1
                         if left <= 0:
                             break
 
-    def _streamed(self, query: dict[str, Any], order: Order, limit: int) -> Iterator[dict[str, Any]]:
+    def _streamed(self, query: dict[str, Any], sorting: Sorting, limit: int) -> Iterator[dict[str, Any]]:
         """The documents a query finds, sorted. The server may sort on its disk where no index gives the order."""
         return stream(
             lambda: (
-                self._statuses().find(query, _PUBLIC, limit=limit).sort(SORTING[order]).allow_disk_use(True)  # noqa: FBT003 - the driver's own signature
+                self._statuses()
+                .find(query, _PUBLIC, limit=limit, max_time_ms=READ_MILLISECONDS)
+                .sort(sorting)
+                .allow_disk_use(True)  # noqa: FBT003 - the driver's own signature
             )
         )
 

@@ -30,7 +30,7 @@ from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb import bulk, retrying
 from ticktrail.stores.mongodb import connection as mongodb_connection
 from ticktrail.stores.mongodb import writing as mongodb_write
-from ticktrail.stores.mongodb.filters import SORTING, parts_of
+from ticktrail.stores.mongodb.filters import parts_of
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.results import WriteReport
 
@@ -258,8 +258,8 @@ LISTS = {
 def test_lists_come_in_the_order_of_an_index(store: Store, ledger: Database[Document], chosen: MessageFilter) -> None:
     """Without a sort in memory, of which Atlas M0 has 32 MB. Runs with ``MONGODB_TEST_URI``."""
     store.write([event("sent", message_id=f"wamid.{number}") for number in range(50)], at=AT)
-    for part in parts_of(chosen):
-        found = ledger["message_statuses"].find(part).sort(SORTING[chosen.order])
+    for part, sorting in parts_of(chosen)[:1]:
+        found = ledger["message_statuses"].find(part).sort(sorting)
         plan = found.explain().get("queryPlanner", {}).get("winningPlan", {})
         stages = stages_of(plan)
         if not stages or not os.environ.get("MONGODB_TEST_URI"):
@@ -713,3 +713,29 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: D
             question = msgspec.structs.replace(question, after=answer.cursor)
         assert met == expected
         assert list(store.messages(question)) == []
+
+
+ODD_TIMES: list[Any] = ["1767258000", None, True, [NOON], {"a": 1}, float("nan"), float("inf"), -1e300]
+
+
+@pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
+def test_pages_skip_nothing_where_an_older_time_is_no_number(
+    store: Store, ledger: Database[Document], order: Any
+) -> None:
+    """A text, NaN or infinity among the times: each message comes once, those of unknown time last."""
+    store.write([event("sent", NOON + place, message_id=f"m{place}") for place in range(5)], at=AT)
+    entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
+    ledger["message_statuses"].insert_many(
+        {"messageId": f"odd{place}", "latestTimestamp": odd, "lastUpdatedAt": odd, "statusHistory": [entry]}
+        for place, odd in enumerate(ODD_TIMES)
+    )
+    met: list[str] = []
+    question = MessageFilter(order=order, limit=2)
+    while page := store.messages(question):
+        ids = [message.message_id for message in page]
+        if not ids:
+            break
+        met += ids
+        question = msgspec.structs.replace(question, after=page.cursor)
+    assert sorted(met[:5]) == [f"m{place}" for place in range(5)]
+    assert met[5:] == [f"odd{place}" for place in range(len(ODD_TIMES))]
