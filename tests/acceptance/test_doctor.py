@@ -123,7 +123,7 @@ def test_a_stream_without_ticks_gets_ascii(ticktrail: Ticktrail, n8n: N8nServer)
         (workflow(active=False), "workflow", "fault", "not active"),
         (filtered("read"), "trigger", "warning", "sent, delivered and failed never come"),
         (filtered(), "trigger", "fault", "no status at all"),
-        (workflow(settings={"saveDataSuccessExecution": "none"}), "saving", "fault", "succeed"),
+        (workflow(settings={"saveDataSuccessExecution": "none"}), "saving", "fault", "successful"),
     ],
     ids=["inactive", "filtered", "deaf", "not saved"],
 )
