@@ -297,7 +297,7 @@ def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment:
         "stop = threading.Event()\n"
         "def kill(_): os.kill(os.getpid(), signal.SIGTERM)\n"
         "with stopping(stop, signal.SIGTERM, patience=4):\n"
-        "    sync_loop(20, None, ReportFormat.text, full=False, annotate=False, verbose=False, alerts=False,\n"
+        "    sync_loop(20, None, ReportFormat.text, full=False, annotate=False, verbose=False,\n"
         "                 stop=stop, before_sync=kill)\n"
         "    print('the watch has ended', flush=True)\n"
         "    time.sleep(20)\n"

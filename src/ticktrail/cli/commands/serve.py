@@ -92,6 +92,7 @@ def run(
     """
     from ticktrail.alerts.settings import read_alert_settings
     from ticktrail.cli import logs
+    from ticktrail.cli.commands.alerts import AlertWatch
 
     logs.configure(log_format)
     # The sync loop runs in the main thread. When it or the server ends, the other ends too.
@@ -116,8 +117,8 @@ def run(
                 full=False,
                 annotate=annotate,
                 verbose=verbose,
-                alerts=has_channels,
-                record_alerts=True,
+                # Without channels too, because the dashboard shows which alerts fired and were resolved.
+                alert_watch=AlertWatch(need_channels=has_channels),
                 stop=stop,
                 before_sync=_Dashboard(dashboard, settings).compare,
             )

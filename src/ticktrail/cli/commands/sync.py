@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,6 +36,7 @@ from ticktrail.cli.signals import stopping
 from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
 
 if TYPE_CHECKING:
+    from ticktrail.cli.commands.alerts import AlertWatch
     from ticktrail.health.checks import Finding
     from ticktrail.health.silent_faults import NewFindings
     from ticktrail.settings.settings import Settings
@@ -72,9 +74,11 @@ def sync(
     _refuse_contradictions(source, full=full, dry_run=dry_run, watch=watch, annotate=annotate, alerts=alerts)
     if watch is not None:
         from ticktrail.cli import logs
+        from ticktrail.cli.commands.alerts import AlertWatch
 
         logs.configure(log_format)
-        sync_loop(watch, store, form, full=full, annotate=annotate, verbose=verbose, alerts=alerts)
+        alert_watch = AlertWatch(need_channels=True) if alerts else None
+        sync_loop(watch, store, form, full=full, annotate=annotate, verbose=verbose, alert_watch=alert_watch)
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":
@@ -184,16 +188,14 @@ def sync_loop(
     full: bool,
     annotate: bool,
     verbose: bool,
-    alerts: bool,
-    record_alerts: bool = False,
+    alert_watch: AlertWatch | None = None,
     stop: threading.Event | None = None,
-    before_sync: Callable[[Settings], object] | None = None,
+    before_sync: Callable[[Settings], object] = lambda _: None,
 ) -> None:
     """Sync every ``interval`` seconds until SIGTERM or SIGINT, or until the caller sets ``stop``.
 
     Args:
-        alerts: send alerts to the channels, which must be there.
-        record_alerts: remember which alerts fire and are resolved, for the dashboard, with or without channels.
+        alert_watch: checks alerts after each round.
         stop: set by a caller that handles the signals itself.
         before_sync: called before each sync with the settings, which are read again each time.
 
@@ -201,7 +203,6 @@ def sync_loop(
         ConfigurationError: a setting is missing or malformed, which waiting does not fix.
     """
     from ticktrail.cli import logs
-    from ticktrail.cli.commands.alerts import AlertWatch
     from ticktrail.health.silent_faults import NewFindings
     from ticktrail.sync.lease_owner import new_holder
     from ticktrail.sync.loop import watch
@@ -214,21 +215,17 @@ def sync_loop(
     is_first = True
     said: set[str] = set()
     # The same holder for all rounds, so that a lease that could not be released (the disk was full) stays usable.
-    holder = new_holder()
-    alert_watch = AlertWatch(need_channels=alerts) if alerts or record_alerts else None
+    sync_once = partial(_sync_once, connections, stop, lambda _: None, holder=new_holder(), annotate=annotate)
 
     def cycle() -> None:
         nonlocal is_first
         connections.refresh()
         logs.hide_secrets(connections.settings)
-        if before_sync is not None:
-            before_sync(connections.settings)
+        before_sync(connections.settings)
         _say_once(_watching(connections, interval), said)
         try:
             with nullcontext() if alert_watch is None else alert_watch.after(connections.settings, connections.store):
-                for report in _sync_once(
-                    connections, stop, lambda _: None, holder=holder, full=full and is_first, annotate=annotate
-                ):
+                for report in sync_once(full=full and is_first):
                     _print_news(report, form, said, verbose=verbose)
             if not stop.is_set():
                 _say_silent_faults(connections, interval, new_findings)
