@@ -78,7 +78,7 @@ def test_the_watch_tells_what_needs_somebody(home: Path, bare_environment: dict[
     )
     with open_store(str(home / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as store:
         store.write([], [refused], at=datetime.now(UTC))
-    with N8nServer([]) as n8n:
+    with N8nServer([], workflow_id="wf") as n8n:
         keys, said = watch(home, bare_environment, n8n, receiver, 1)
     assert keys == ["190"]
     # That n8n has no such workflow is an alert too.
@@ -89,7 +89,7 @@ def test_the_watch_tells_that_nothing_can_be_read(
     home: Path, bare_environment: dict[str, str], receiver: Receiver
 ) -> None:
     """An n8n that fails for hours is worth an alert, although no cycle comes through."""
-    with N8nServer([]) as n8n:
+    with N8nServer([], workflow_id="wf") as n8n:
         with open_store(str(home / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as store:
             store.prepare()
             facts = Facts(checked_at=datetime.now(UTC) - timedelta(hours=3))
