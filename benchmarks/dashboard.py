@@ -132,12 +132,12 @@ def _measure_questions(store: Path) -> None:
     }
     for name in ("7d", "30d", "90d", "all"):
         period = period_of(name, now, _ZONE)
-        asked[f"funnel of {name}"] = lambda ledger, span=period: compute_statistics(
+        asked[f"funnel of {name}"] = lambda ledger, span=period: compute_statistics(  # type: ignore[misc]
             ledger, settings, span.chosen, Grouping.DAY, user_file=UserFile(), now=now, compare=True
         )
     month = period_of("30d", now, _ZONE)
     for by in (Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.ERROR):
-        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: compute_statistics(
+        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: compute_statistics(  # type: ignore[misc]
             ledger, settings, month.chosen, by, user_file=UserFile(), now=now, limit=100, compare=True
         )
     asked["sparklines of 20 templates of 30d"] = lambda ledger: sparklines(

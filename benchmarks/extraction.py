@@ -21,8 +21,8 @@ def run() -> None:
         assert found == sum(len(baseline.extract(raw)) for raw in executions), "the two ways must find the same"
         size = sum(map(len, executions))
         ours, plain, times = ratio(
-            lambda executions=executions: [extract(raw) for raw in executions],
-            lambda executions=executions: [baseline.extract(raw) for raw in executions],
+            lambda executions=executions: [extract(raw) for raw in executions],  # type: ignore[misc]
+            lambda executions=executions: [baseline.extract(raw) for raw in executions],  # type: ignore[misc]
         )
         line(
             f"extraction, {name}",

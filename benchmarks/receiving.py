@@ -133,7 +133,7 @@ class _Client(asyncio.Protocol):
             self.done.set_result(None)
             return
         self._sent_at = time.perf_counter()
-        self._transport.write(request)  # type: ignore[attr-defined]
+        self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
         if data.startswith(b"HTTP/1.1 200"):

@@ -57,7 +57,7 @@ def message(number: int, sent: int, last: str, code: int = 131026) -> list[Statu
     events = [StatusEvent(status="sent", timestamp=sent, execution_id=f"{number}", **about)]
     if last != "sent":
         errors = {"errors": ({"code": code, "title": "as reported"},)} if last == "failed" else {}
-        events.append(StatusEvent(status=last, timestamp=sent + 3, execution_id=f"{number}b", **about, **errors))
+        events.append(StatusEvent(status=last, timestamp=sent + 3, execution_id=f"{number}b", **about, **errors))  # type: ignore[arg-type]
     return events
 
 

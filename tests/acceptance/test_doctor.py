@@ -230,7 +230,7 @@ def test_a_workflow_that_sends_need_not_hear(ticktrail: Ticktrail, n8n: N8nServe
     hook = {"name": "Shop", "type": "n8n-nodes-base.webhook", "parameters": {"httpMethod": "POST", "path": "shop"}}
     send = {"name": "Send", "type": "n8n-nodes-base.whatsApp", "parameters": {}}
     sender = {"id": "sender", "name": "Orders", "active": True, "nodes": [hook, send], "settings": {}}
-    n8n.workflows.append(sender)
+    n8n.workflows.append(sender)  # type: ignore[arg-type]
     accepted = json.loads(recording("execution_send_text_accepted"))
     n8n.add({**accepted, "id": "5000", "workflowId": "sender"})
     assert examine(ticktrail, **settings(n8n) | {"WORKFLOW_ID_WHATSAPP": f"sender,{WORKFLOW}"}).needing() == {}

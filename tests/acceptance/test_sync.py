@@ -250,10 +250,10 @@ def test_a_watch_says_what_silence_hides_once(
     claims = base64.urlsafe_b64encode(json.dumps({"aud": "public-api", "exp": int(time.time()) + 86_400}).encode())
     n8n.api_key = settings["N8N_API_KEY"] = f"eyJhbGciOiJIUzI1NiJ9.{claims.decode().rstrip('=')}.c2lnbmF0dXJl"
     trigger = {
-        **HEALTHY["nodes"][0],
+        **HEALTHY["nodes"][0],  # type: ignore[index]
         "parameters": {"updates": ["messages"], "options": {"messageStatusUpdates": ["read"]}},
-    }  # type: ignore[index]
-    n8n.workflows[0] = {**HEALTHY, "active": False, "nodes": [trigger]}
+    }
+    n8n.workflows[0] = {**HEALTHY, "active": False, "nodes": [trigger]}  # type: ignore[dict-item]
     with watching(home, bare_environment, settings) as process:
         said = home / "said"
         eventually(lambda: "expires in" in said.read_text(), "the key")

@@ -200,7 +200,7 @@ def test_who_logs_out_is_out(door: Door, look: Look, guarded: Served) -> None:
     door.log_in(f"{guarded.address}/health", TOKEN)
     door.settled()
     look.picture(door.page, "logged-in")
-    door.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    door.page.set_viewport_size(PHONE)
     assert door.page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
     look.picture(door.page, "phone-logged-in")
     door.page.get_by_role("button", name="Log out").click()

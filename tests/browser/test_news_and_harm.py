@@ -234,7 +234,7 @@ def test_a_hundred_thousand_messages(look: Look, tmp_path: Path, serve: Callable
         assert time.monotonic() - began < 3, place
     page = look.at(f"{address}/?period=30d")
     look.picture(page, "overview-100000")
-    for number, place in key_figures(page).values():
+    for number, place in key_figures(page).values():  # type: ignore[assignment]
         if place is not None:
             assert matching(look.at(place)) == number
     page = look.at(f"{address}/messages")

@@ -70,7 +70,7 @@ def test_a_long_thread_begins_with_its_newest(
     with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
         ledger.write(_messages(now), at=datetime.now(UTC))
     address = serve(store)
-    page = look.at(address, **({} if size is None else {"size": size}))
+    page = look.at(address, **({} if size is None else {"size": size}))  # type: ignore[arg-type]
     _find(look, page, WHO)
     first = page.url
     assert _at_its_end(page)

@@ -73,7 +73,7 @@ def test_bars_reasons_and_templates_open_their_lists(look: Look, any_shop: str) 
     page = look.at(f"{any_shop}/?period=30d")
     look.picture(page, "overview-30d")
     bars = [
-        (count(re.search(r": ([\d,]+) sent", one.get_attribute("aria-label"))[1]), one.get_attribute("href"))
+        (count(re.search(r": ([\d,]+) sent", one.get_attribute("aria-label"))[1]), one.get_attribute("href"))  # type: ignore[index]
         for one in page.query_selector_all("svg.stack a")
     ]
     found = [(number, urljoin(page.url, address)) for number, address in bars[-3:]]
@@ -95,7 +95,7 @@ def test_every_group_equals_the_list_it_opens(look: Look, any_shop: str) -> None
         if by != "error":
             rows = [
                 [
-                    int(re.search(r"[\d,]+", one.text_content())[0].replace(",", ""))
+                    int(re.search(r"[\d,]+", one.text_content())[0].replace(",", ""))  # type: ignore[index]
                     for one in line.query_selector_all("td")[:6]
                     if one.get_attribute("data-label") in {"Sent", "Delivered", "Pending", "Failed"}
                 ]

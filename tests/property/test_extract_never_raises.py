@@ -121,7 +121,7 @@ def damage(draw: st.DrawFn, value: JSON_VALUE, path: Cursor) -> None:
     elif kind == "delete":
         del parent[key]
     elif isinstance(parent, list):
-        parent.insert(key, copied(parent[key]) if kind == "double" else draw(VALUES))
+        parent.insert(key, copied(parent[key]) if kind == "double" else draw(VALUES))  # type: ignore[arg-type, index]
     else:
         parent[draw(st.sampled_from(KEYS))] = copied(parent[key]) if kind == "double" else draw(VALUES)
 
@@ -141,7 +141,7 @@ def damaged_executions(draw: st.DrawFn) -> bytes:
         paths = list(places(execution))
         data = [path for path in paths if path[0] == "data"]
         if paths:
-            damage(draw, execution, draw(st.sampled_from(data if data and draw(st.integers(0, 4)) else paths)))
+            damage(draw, execution, draw(st.sampled_from(data if data and draw(st.integers(0, 4)) else paths)))  # type: ignore[arg-type]
     return encoded(draw, execution)
 
 
@@ -503,7 +503,7 @@ def test_fast_path_leaves_what_it_does_not_see(name: str, place: str, added: JSO
     agree(raw)
     found = extract(raw)
 
-    if ANOTHER["json"]["statuses"][0]["id"] in json.dumps(added):
+    if ANOTHER["json"]["statuses"][0]["id"] in json.dumps(added):  # type: ignore[index]
         assert "wamid.ANOTHER" in {event.message_id for event in found.events}
     if place.endswith("Sender"):
         assert [send.rejected for send in found.sends] == [True]

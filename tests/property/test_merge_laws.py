@@ -204,7 +204,7 @@ def test_where_a_message_stands(told: list[StatusEvent]) -> None:
     history = gathered(told).entries.values()
     alike = {status for status in STATUSES if FURTHER.get(status) == FURTHER.get(state.latest_status)}
     times = {entry.timestamp for entry in history if entry.status in alike} - {None}
-    assert state.latest_timestamp == max(times, default=None)
+    assert state.latest_timestamp == max(times, default=None)  # type: ignore[type-var]
     assert (state.latest_status, state.latest_timestamp) in {(entry.status, entry.timestamp) for entry in history}
     failed = {event.participant for event in told if event.status in {"failed", "undelivered"}}
     arrived = {event.participant for event in told if event.status in {"delivered", "read", "played"}}

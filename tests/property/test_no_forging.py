@@ -130,12 +130,12 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         trigger = draw(
             st.sampled_from(["formTrigger", "chatTrigger", "emailReadImap", "telegramTrigger", "slackTrigger"])
         )
-        return trigger, "webhook", {key: text, **beside}
+        return trigger, "webhook", {key: text, **beside}  # type: ignore[dict-item]
     if kind == "queue":
         trigger = draw(
             st.sampled_from(["rabbitmqTrigger", "kafkaTrigger", "mqttTrigger", "redisTrigger", "amqpTrigger"])
         )
-        return trigger, "trigger", {"message": {key: text, **beside}, "topic": "wa"}
+        return trigger, "trigger", {"message": {key: text, **beside}, "topic": "wa"}  # type: ignore[dict-item]
     trigger, mode = draw(
         st.sampled_from(
             [
@@ -150,7 +150,7 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         )
     )
     depth = draw(st.sampled_from([lambda x: x, lambda x: {"data": x}, lambda x: [x, {"contact_id": "6"}]]))
-    inner = depth({key: text, **beside})
+    inner = depth({key: text, **beside})  # type: ignore[dict-item]
     return trigger, mode, webhook(inner) if trigger == "webhook" else {"body": inner}
 
 

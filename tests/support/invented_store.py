@@ -78,7 +78,7 @@ def message(number: int, chance: random.Random, now: int, days: int) -> tuple[li
     send = None
     if number % 20:
         send = Send(
-            key=about["message_id"], message_id=about["message_id"],
+            key=about["message_id"], message_id=about["message_id"],  # type: ignore[arg-type]
             sent_by=SentBy(workflow_id, "Send template", str(500_000 + number)), status="accepted",
             sent_at=datetime.fromtimestamp(sent - 1, UTC), conversation_id=about["conversation_id"],
             template=Template(name, "ar"),

@@ -29,7 +29,7 @@ from ticktrail.web.server import Server, build_app, listen
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 DOCKERFILE = (CONTRIB / "Dockerfile").read_text(encoding="utf-8")
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
 KNOWN_SETTINGS = SETTINGS.keys() | {f"{name}_FILE" for name, setting in SETTINGS.items() if setting.secret}
 
 

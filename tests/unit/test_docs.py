@@ -29,7 +29,7 @@ EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 # The commands as typer made them, by name.
-COMMANDS: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
 
 
 def section(text: str, heading: str) -> str:

@@ -49,7 +49,7 @@ def life(number: int, sent: int, *later: tuple[str, int], code: int | None = Non
     for status, after in later:
         errors = {"errors": ({"code": code, "title": "as reported"},)} if status == "failed" and code else {}
         events.append(
-            StatusEvent(status=status, timestamp=sent + after, execution_id=f"{number}{status}", **about, **errors)
+            StatusEvent(status=status, timestamp=sent + after, execution_id=f"{number}{status}", **about, **errors)  # type: ignore[arg-type]
         )
     return events
 

@@ -104,8 +104,8 @@ def _expected_messages(events: list[StatusEvent], sends: list[Send], since: int)
         key: (
             len(alike),
             len({one.conversation_id or one.recipient_user_id for one, _ in alike} - {None}) if key[0] else 0,
-            min(one.timestamp for one, _ in alike),
-            max(one.timestamp for one, _ in alike),
+            min(one.timestamp for one, _ in alike),  # type: ignore[type-var]
+            max(one.timestamp for one, _ in alike),  # type: ignore[type-var]
             max((title for _, title in alike if title), default=None),
         )
         for key, alike in groups.items()
@@ -169,7 +169,7 @@ def test_hostile_names_are_names(store: Store) -> None:
         store.write([], [refused], at=AT)
     found = {one.template: one for one in store.send_causes()}
     assert found.keys() == set(HOSTILE)
-    for words, one in found.items():
+    for words, one in found.items():  # type: ignore[assignment]
         assert (one.workflow_id, one.title, one.count) == (words, words, 1)
         assert one.code == (None if words[0] == "{" else words[:64])
 

@@ -221,7 +221,7 @@ def _days(groups: list[Group]) -> list[Group]:
     for group in groups:
         day = _day(group.key)
         counts = group.counts if day not in found else found[day].counts + group.counts
-        found[day] = msgspec.structs.replace(group, key=day, counts=counts)  # type: ignore[arg-type]
+        found[day] = msgspec.structs.replace(group, key=day, counts=counts)
     return list(found.values())
 
 
@@ -291,7 +291,7 @@ def test_groups_can_be_told_apart_twice(
             _day(key) if one is Grouping.DAY else key for one, key in ((by, group.key), (across, group.across))
         )
         found[keys] = found[keys] + group.counts if keys in found else group.counts
-    for keys, ones in expected.items():
+    for keys, ones in expected.items():  # type: ignore[assignment]
         summed = {**_summed(ones), "prices": {}, "delays": {}}
         assert {name: getattr(found[keys], name) for name in summed} == summed, keys
     assert found.keys() == expected.keys()

@@ -364,7 +364,7 @@ def test_in_a_group_failed_for_one_and_delivered_for_another_is_no_conflict(stor
 def test_facts_on_which_observers_disagree_do_not_depend_on_arrival(store: Store) -> None:
     """The least workflow id and the greatest of every other fact stay, and each entry says its own workflow."""
     small, great = {"conversation_id": "966500000001", "callback_data": "a"}, {"conversation_id": "966500000009"}
-    one_way = [event("sent", workflow_id="beta", **great), event("read", workflow_id="alpha", **small)]
+    one_way = [event("sent", workflow_id="beta", **great), event("read", workflow_id="alpha", **small)]  # type: ignore[arg-type]
     other_way = [msgspec.structs.replace(told, message_id="wamid.other") for told in reversed(one_way)]
     for told in (*one_way, *other_way):
         store.write([told], at=AT)

@@ -575,7 +575,7 @@ def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
         ({"is_gone": lambda holder: holder == "dead"}, MINUTE, None),
     ):
         desk.store.sync_state.take_lease(name, holder="dead", now=desk.now, until=desk.now + lease.LEASE)
-        report = desk.sync(after=wait, **options)
+        report = desk.sync(after=wait, **options)  # type: ignore[arg-type]
         assert report.workflow_result is not None
         assert report.workflow_result.busy == busy
         desk.store.sync_state.drop_lease(name, holder="dead")

@@ -261,5 +261,5 @@ def test_a_changed_key_is_used(open_dashboard: Open) -> None:
     name = "ticktrail_api_key_expiry_timestamp_seconds"
     assert name not in client.get("/metrics").text
     claims = base64.urlsafe_b64encode(b'{"exp": 1800000000}').rstrip(b"=").decode()
-    client.app.state.n8n_key = Secret(f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl")  # type: ignore[attr-defined]
+    client.app.state.n8n_key = Secret(f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl")
     assert value(series(client.get("/metrics").text), name) == 1_800_000_000

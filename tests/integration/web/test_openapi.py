@@ -70,7 +70,7 @@ def test_generated_requests_are_answered_as_documented(app: FastAPI) -> None:
     modes = list(schemathesis.GenerationMode)
     asked = 0
     for result in schema.get_all_operations():
-        operation = result.ok()
+        operation = result.ok()  # type: ignore[union-attr]
 
         @hypothesis.settings(
             max_examples=20, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
@@ -79,7 +79,7 @@ def test_generated_requests_are_answered_as_documented(app: FastAPI) -> None:
         @hypothesis.given(
             case=operation.as_strategy(generation_mode=modes[0]) | operation.as_strategy(generation_mode=modes[1])
         )
-        def ask(case: schemathesis.Case) -> None:
+        def ask(case: schemathesis.Case) -> None:  # type: ignore[type-arg]
             nonlocal asked
             asked += 1
             case.call_and_validate(base_url=HERE, checks=CHECKS, headers={"Host": "127.0.0.1:8765"})

@@ -119,7 +119,7 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 def test_a_full_queue_is_a_503(open_dashboard: Open, recorded: Path) -> None:
     """When the query queue is full, the API answers 503 with Retry-After, and the server is not ready."""
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
-    client.app.state.store_pool._max_waiting = 0  # type: ignore[attr-defined]
+    client.app.state.store_pool._max_waiting = 0
     answer, ready = client.get("/api/v1/health"), client.get("/readyz")
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "Too many" in answer.json()["detail"]
@@ -146,7 +146,7 @@ def test_metrics_are_read_once_for_many(open_dashboard: Open, recorded: Path) ->
     client = open_dashboard(TICKTRAIL_STORE=str(recorded))
     client.get("/healthz")
     asked: list[int] = []
-    pool = client.app.state.store_pool  # type: ignore[attr-defined]
+    pool = client.app.state.store_pool
     ask = pool.ask
     pool.ask = lambda question: (asked.append(1), ask(question))[1]
     with ThreadPoolExecutor(20) as pool:

@@ -71,7 +71,7 @@ def client(open_dashboard: Open, tmp_path: Path) -> TestClient:
     _fill(tmp_path)
     n8n = {"N8N_BASE_URL": N8N, "N8N_API_KEY": "key", "WORKFLOW_ID_WHATSAPP": "flow"}
     client = open_dashboard(TICKTRAIL_STORE=str(tmp_path / "ledger.db"), **n8n, **TOKENS)
-    client.app.state.stopping = True  # type: ignore[attr-defined]
+    client.app.state.stopping = True
     return client
 
 
@@ -109,7 +109,7 @@ def _secrets(folder: Path) -> tuple[str, ...]:
 
 def test_no_answer_to_a_viewer_has_personal_data_or_places(client: TestClient, tmp_path: Path) -> None:
     """Every path answers a viewer without numbers, ids, hosts and folders."""
-    paths = [*_paths(client.app.routes), *MORE]  # type: ignore[attr-defined]
+    paths = [*_paths(client.app.routes), *MORE]
     assert len(paths) > 20
     for path in paths:
         answer = client.get(path, headers=bearer(VIEWER_TOKEN))
@@ -120,7 +120,7 @@ def test_no_answer_to_a_viewer_has_personal_data_or_places(client: TestClient, t
 
 def test_the_full_role_sees_everything(client: TestClient, tmp_path: Path) -> None:
     """The same paths show these texts to the full role, so the test above would find them."""
-    told = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))  # type: ignore[attr-defined]
+    told = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))
     for secret in _secrets(tmp_path):
         assert secret in told or " " in secret, secret
 

@@ -10,7 +10,7 @@ import typer
 
 from ticktrail.cli.app import GROUPS, app, run
 
-COMMANDS = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.fixture(autouse=True)

@@ -53,9 +53,9 @@ class _N8n:
     def __exit__(self, *_: object) -> None: ...
 
     def workflows(self) -> list[WorkflowSummary]:
-        if self._settings.base_url != "https://n8n.example.com":  # type: ignore[attr-defined]
+        if self._settings.base_url != "https://n8n.example.com":
             raise SourceUnavailableError("n8n did not answer.", remedy="Check the address.")
-        if self._settings.api_key.reveal() != "good-key":  # type: ignore[attr-defined]
+        if self._settings.api_key.reveal() != "good-key":
             raise SourceRefusedError("n8n refused the key.", remedy="Make a new one.")
         return WORKFLOWS
 

@@ -156,7 +156,7 @@ def test_situations_are_written_down(name: str) -> None:
 FROM = {"phone_number_id": "106540352242922", "display_phone_number": "15550783881"}
 
 
-def recorded(message_id: str, status: str, timestamp: int, recipient: str = "966500000001", **more: Any) -> dict:
+def recorded(message_id: str, status: str, timestamp: int, recipient: str = "966500000001", **more: Any) -> dict:  # type: ignore[type-arg]
     """An event as the recordings' webhooks reported it."""
     event = {"message_id": message_id, "status": status, "timestamp": timestamp, "conversation_id": recipient}
     return {**event, **FROM, **more}
@@ -396,7 +396,7 @@ def polled(*answers: dict[str, Any], **parameters: Any) -> dict[str, Any]:
         execution = with_later_node(execution, f"Fetch {number}", answer)
         node = execution["workflowData"]["nodes"][-1]
         node |= {"type": "n8n-nodes-base.httpRequest", "parameters": parameters}
-    return execution
+    return execution  # type: ignore[no-any-return]
 
 
 INBOUND = json.loads(json.dumps(FORGED).replace("statuses", "messages"))
@@ -422,7 +422,7 @@ def test_relay_that_a_timer_asks(answers: list[dict[str, Any]]) -> None:
     [
         ([{"data": INBOUND}, {"data": FORGED}], {"url": "=https://relay.example.com/{{ $json.data.id }}"}, "status"),
         ([{"data": FORGED}], {"url": "={{ $json.link }}"}, "status"),
-        ([{"data": {"statuses": FORGED["entry"][0]["changes"][0]["value"]["statuses"]}}], RELAY, "status"),
+        ([{"data": {"statuses": FORGED["entry"][0]["changes"][0]["value"]["statuses"]}}], RELAY, "status"),  # type: ignore[index]
         ([{"data": json.dumps(FORGED)}], RELAY, "text"),
     ],
     ids=["made of a message", "another server", "without the envelope", "a text"],

@@ -32,7 +32,7 @@ def _by_day(store: Store, period: Period) -> Statistics:
 def _by_number(store: Store) -> dict[object, float | None]:
     chosen = period_of("7d", NOW, RIYADH).chosen
     found = compute_statistics(store, SETTINGS, chosen, Grouping.NUMBER, user_file=UserFile(), now=NOW, compare=True)
-    return dict(found.changes)
+    return dict(found.changes)  # type: ignore[arg-type]
 
 
 def _write(store: Store, name: str, count: int, delivered: int, at: int, number: str = "1065") -> None:
@@ -42,9 +42,9 @@ def _write(store: Store, name: str, count: int, delivered: int, at: int, number:
                  "phone_number_id": number, "execution_id": "1", "workflow_id": "w"}  # fmt: skip
         fate = "delivered" if place < delivered else "failed"
         store.write(
-            [StatusEvent(status="sent", timestamp=at, **about), StatusEvent(status=fate, timestamp=at + 1, **about)],
+            [StatusEvent(status="sent", timestamp=at, **about), StatusEvent(status=fate, timestamp=at + 1, **about)],  # type: ignore[arg-type]
             at=NOW,
-        )  # type: ignore[arg-type]
+        )
 
 
 @pytest.fixture
@@ -100,12 +100,12 @@ def test_groups_and_tests_are_stored_and_prove_nothing(week: Store) -> None:
     """A read message to a group is one more in the store, and no sign that people's receipts come through."""
     with week:
         about = {"message_id": "wamid.group", "conversation_id": "120363000000000001", "execution_id": "1"}
-        week.write([StatusEvent(status="read", timestamp=MOMENT - HOUR, workflow_id="w", **about)], at=NOW)
+        week.write([StatusEvent(status="read", timestamp=MOMENT - HOUR, workflow_id="w", **about)], at=NOW)  # type: ignore[arg-type]
         known = read_completeness(week, SETTINGS, content=True)
         assert (known.never, known.messages) == ({"read"}, 96)
         for status in ("read", "sent"):
             person = {"message_id": f"wamid.{status}", "conversation_id": "966500000001", "execution_id": "2"}
-            week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)
+            week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)  # type: ignore[arg-type]
         assert read_completeness(week, SETTINGS, content=True).never == frozenset()
 
 
@@ -117,7 +117,7 @@ def test_a_campaigns_sparklines_are_of_all_its_labels(week: Store) -> None:
             label = f'{{"campaign": "spring", "order": {place}}}'
             fate = "delivered" if place < 8 else "failed"
             week.write(
-                [StatusEvent(status=fate, timestamp=MOMENT - 3 * DAY, workflow_id="w", callback_data=label, **about)],
+                [StatusEvent(status=fate, timestamp=MOMENT - 3 * DAY, workflow_id="w", callback_data=label, **about)],  # type: ignore[arg-type]
                 at=NOW,
             )
         chosen, user_file = period_of("7d", NOW, RIYADH).chosen, UserFile(campaign_key="campaign")
@@ -133,7 +133,7 @@ def test_sparklines_tell_each_group_s_days_and_worst_reason(week: Store) -> None
             error = ({"code": code, "title": "No"},)
             week.write(
                 [StatusEvent(status="failed", timestamp=MOMENT - 3 * DAY, workflow_id="w", phone_number_id="1067",
-                             errors=error, **about)],
+                             errors=error, **about)],  # type: ignore[arg-type]
                 at=NOW,
             )  # fmt: skip
         _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")

@@ -279,7 +279,7 @@ def test_a_pipe_is_read_as_it_fills() -> None:
     packed = gzip.compress(b"\n".join(THREE))
     plain = b"\n".join(THREE)
     for content in (plain, packed, plain.decode().encode("utf-16"), plain.decode().encode("utf-8-sig")):
-        with Export("-", stdin=Trickle(content)) as source:
+        with Export("-", stdin=Trickle(content)) as source:  # type: ignore[arg-type]
             assert [text for page in source.pages() for text in page.executions] == list(THREE)
 
 

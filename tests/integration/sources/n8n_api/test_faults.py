@@ -124,7 +124,7 @@ def failure_of(
         pytest.raises((SourceRefusedError, SourceUnavailableError)) as caught,
     ):
         list(api.pages())
-    return caught.value
+    return caught.value  # type: ignore[return-value]
 
 
 @ALL_VERSIONS

@@ -386,8 +386,8 @@ def test_values_from_outside_are_stored_as_they_are(store: Store, ledger: Databa
     """Whether the message is new or merged into by the server, as label, in details, as template."""
     details = {"$literal": nasty, "a.b": [nasty, {"$add": [1, 2]}]}
     told = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
-    store.write([event("failed", **told), event("sent", message_id="wamid.known")], at=AT)
-    store.write([event("failed", message_id="wamid.known", **told)], [accepted(nasty, input=nasty)], at=LATER)
+    store.write([event("failed", **told), event("sent", message_id="wamid.known")], at=AT)  # type: ignore[arg-type]
+    store.write([event("failed", message_id="wamid.known", **told)], [accepted(nasty, input=nasty)], at=LATER)  # type: ignore[arg-type]
     store.write([], [accepted(nasty, input=nasty, execution_id=nasty)], at=LATER)
     for name in (WAMID, "wamid.known"):
         stored = ledger["message_statuses"].find_one({"messageId": name})
@@ -731,7 +731,7 @@ def test_pages_skip_nothing_where_an_older_time_is_no_number(
     )
     met: list[str] = []
     question = MessageFilter(order=order, limit=2)
-    while page := store.messages(question):
+    while page := store.messages(question):  # type: ignore[truthy-bool]
         ids = [message.message_id for message in page]
         if not ids:
             break

@@ -226,7 +226,7 @@ def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:
         counts = found.totals
         assert (counts.sent, counts.delivered, counts.read, counts.pending, counts.failed) == (4, 2, 1, 1, 1)
         assert counts.provisional == 2
-        assert [(day.key, day.counts.sent) for day in found.groups.shown] == [("2026-11-21", 2), ("2026-11-22", 2)]
+        assert [(day.key, day.counts.sent) for day in found.groups.shown] == [("2026-11-21", 2), ("2026-11-22", 2)]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("length", range(100, 130))
@@ -234,9 +234,9 @@ def test_a_number_that_is_cut_is_masked_all_the_same(tmp_path: Path, length: int
     """Wherever a text ends on the page, a viewer reads no more of a number than its mask leaves."""
     request = Request({"type": "http", "query_string": b"wall", "headers": []})
     site = Site(
-        settings=_settings(tmp_path), queries=QueryCache(None), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
+        settings=_settings(tmp_path), queries=QueryCache(None), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),  # type: ignore[arg-type]
         user_file=UserFile(), region=None, access=None,
-    )  # type: ignore[arg-type]  # fmt: skip
+    )  # fmt: skip
     for number in ("966500000041", "+966 50 000 0041", "9665\u200e00000041"):
         shown = site.visitor(request).text(f"{'could not reach ' * 6} {number} at all", length)
         assert len(shown) <= length

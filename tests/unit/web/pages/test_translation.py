@@ -69,7 +69,7 @@ def test_the_catalogue_has_every_text_and_is_compiled(language: str) -> None:
         assert all(said), text
         plain = text[-1] if isinstance(text, tuple) else text
         for form in said:
-            assert set(re.findall(r"{\w+}", form)) <= set(re.findall(r"{\w+}", plain)), text
+            assert set(re.findall(r"{\w+}", form)) <= set(re.findall(r"{\w+}", plain)), text  # type: ignore[arg-type]
     compiled = io.BytesIO()
     mofile.write_mo(compiled, catalogue)
     assert compiled.getvalue() == (folder / "pages.mo").read_bytes(), "run scripts/translations"
