@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ticktrail.cli.options import open_all, open_configured_store, say
-from ticktrail.errors import ConfigurationError, TicktrailError
+from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.model import HistoryEntry, Message
 from ticktrail.settings.loading import load_settings
@@ -161,3 +161,5 @@ def _save(found: Scan, messages: Sequence[Message], settings: Settings) -> None:
     )
     for refusal in written.refused:
         say(f"[mongodb] not stored: {refusal.key}: {refusal.reason}")
+    if written.refused:
+        raise StoreRefusedError("The store refused some of the messages; the others are stored.")

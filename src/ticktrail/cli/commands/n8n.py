@@ -27,7 +27,7 @@ from ticktrail.cli.options import (
     say_problems,
     showing_progress,
 )
-from ticktrail.errors import ConfigurationError, NotFoundError, TicktrailError
+from ticktrail.errors import ConfigurationError, NotFoundError, StoreRefusedError, TicktrailError
 from ticktrail.settings.settings import Settings
 
 if TYPE_CHECKING:
@@ -157,6 +157,10 @@ def _save(found: Scan, message_ids: list[str], settings: Settings) -> None:
             f"Saved in {store.location}: {plural(count, 'message')}: {written.inserted:,} inserted, "
             f"{written.updated:,} updated, {written.unchanged:,} unchanged"
         )
+    for refusal in written.refused:
+        say(f"Not stored: {refusal.key}: {refusal.reason}")
+    if written.refused:
+        raise StoreRefusedError("The store refused some of the messages; the others are stored.")
 
 
 def _say_store(settings: Settings) -> None:
