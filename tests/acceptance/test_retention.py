@@ -156,7 +156,7 @@ def test_prune_says_what_it_needs(ticktrail: Ticktrail, messages: list[dict[str,
     for arguments, words in (
         ((), "--older-than"),
         (("--older-than", "1d", "--ttl", "1d"), "either --older-than or --ttl"),
-        (("--older-than", "soon"), "length of time"),
+        (("--older-than", "soon"), "--older-than: 'soon' is not a duration"),
         (("--ttl", "90d"), "for MongoDB"),
     ):
         done = ticktrail("prune", *arguments, *STORE)

@@ -124,9 +124,8 @@ def prune(
 
 def _prune(store: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.stores.retention import Pruned
-    from ticktrail.text.times import parse_duration
 
-    mark = int(datetime.now(UTC).timestamp()) - parse_duration(older_than)
+    mark = int(datetime.now(UTC).timestamp()) - _duration("--older-than", older_than)
     day = f"{datetime.fromtimestamp(mark, settings.timezone):%Y-%m-%d %H:%M}"
     found = store.retention.older(mark)
     if found.messages or found.sends:
@@ -155,7 +154,6 @@ def _pruned(what: Pruned) -> str:
 
 def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.text.formatting import long_duration
-    from ticktrail.text.times import parse_duration
 
     before = store.retention.ttl_seconds()
     now = "nothing" if before is None else f"what is older than {long_duration(before)}"
@@ -166,7 +164,7 @@ def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
         store.retention.set_ttl(None)
         print(f"MongoDB no longer deletes anything by itself in {store.location}.")
         return
-    seconds = parse_duration(ttl)
+    seconds = _duration("--ttl", ttl)
     if not store.location.startswith("mongodb"):
         store.retention.set_ttl(seconds)
     age = long_duration(seconds)
@@ -234,6 +232,16 @@ def backup(
         size = opened.retention.backup(file)
         print(f"Copied {opened.location} to {file} ({size_text(size)}), and checked that the copy is whole.")
         print(as_typed(f"To use it: ticktrail messages --store {quoted(str(file))}"))
+
+
+def _duration(option: str, text: str) -> int:
+    """Return a duration in seconds; an error names the option."""
+    from ticktrail.text.times import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{option}: {error}", remedy=error.remedy) from None
 
 
 def _inventory_text(found: Inventory, given: Sequence[str], store: Store) -> list[str]:
