@@ -24,57 +24,73 @@ def decode_flatted(text: str) -> Any:
     elements = json.loads(text)
     if not isinstance(elements, list) or not elements:
         raise ValueError("no flatted JSON")
-    values = [{} if isinstance(one, dict) else [] if isinstance(one, list) else one for one in elements]
-    sizes: dict[int, int] = {}
-    active = {0}
-    stack: list[tuple[int, list[tuple[Any, Any]]]] = [(0, _members(elements[0]))]
-    while stack:
-        index, left = stack[-1]
-        while left:
-            _, reference = left[-1]
-            target = _target(reference, len(elements))
-            if target is not None and target not in sizes and target not in active:
-                break
-            left.pop()
-        else:
-            sizes[index] = _fill(values, elements, index, sizes)
-            if sizes[index] > _LARGEST:
-                raise ValueError("flatted JSON that is too large")
-            active.discard(index)
-            stack.pop()
-            continue
-        active.add(target)
-        stack.append((target, _members(elements[target])))
+    values = [{} if type(one) is dict else [] if type(one) is list else one for one in elements]
+    inside: list[list[int]] = []
+    sizes: list[int] = []
+    for element, value in zip(elements, values, strict=True):
+        containers: list[int] = []
+        size = len(element) if type(element) is str else 8
+        if type(element) is dict or type(element) is list:
+            for key, reference in element.items() if type(element) is dict else enumerate(element):
+                member = reference
+                if type(reference) is str:
+                    index = _index(reference, len(elements))
+                    member = values[index]
+                    if type(member) is dict or type(member) is list:
+                        containers.append(index)
+                    elif type(member) is str:
+                        size += len(member)
+                if type(value) is dict:
+                    value[key] = member
+                    size += len(str(key)) + 4
+                else:
+                    value.append(member)
+                    size += 4
+        inside.append(containers)
+        sizes.append(size)
+    _cut_circles(values, inside, sizes)
     return values[0]
 
 
-def _members(element: Any) -> list[tuple[Any, Any]]:
-    if isinstance(element, dict):
-        return list(element.items())
-    return list(enumerate(element)) if isinstance(element, list) else []
-
-
-def _target(reference: Any, count: int) -> int | None:
-    """Return the index that a member refers to; None when the member is a value itself."""
-    if not isinstance(reference, str):
-        return None
-    if not (reference.isascii() and reference.isdigit()) or len(reference) > 9 or int(reference) >= count:
+def _index(reference: str, count: int) -> int:
+    if not reference.isdigit() or len(reference) > 9 or int(reference) >= count:
         raise ValueError("a reference to nothing")
     return int(reference)
 
 
-def _fill(values: list[Any], elements: list[Any], index: int, sizes: dict[int, int]) -> int:
-    """Put an element's members into its value; return its size when written out."""
-    value, element = values[index], elements[index]
-    if not isinstance(element, (dict, list)):
-        return len(element) + 2 if isinstance(element, str) else 8
-    size = 2
-    for key, reference in _members(element):
-        target = _target(reference, len(elements))
-        member = reference if target is None else values[target] if target in sizes else None
-        size += (len(key) if isinstance(key, str) else 0) + (8 if target is None else sizes.get(target, 4))
-        if isinstance(value, dict):
-            value[key] = member
+def _cut_circles(values: list[Any], inside: list[list[int]], sizes: list[int]) -> None:
+    """Replace references that form a circle by null; refuse a value that is too large when written out.
+
+    Args:
+        inside: the indexes of the objects and lists directly inside each element.
+        sizes: the size of each element without those.
+    """
+    done = [False] * len(values)
+    active = {0}
+    stack = [(0, iter(inside[0]))]
+    while stack:
+        index, left = stack[-1]
+        for target in left:
+            if target in active:
+                _forget(values[index], values[target])
+            elif done[target]:
+                sizes[index] += sizes[target]
+            else:
+                active.add(target)
+                stack.append((target, iter(inside[target])))
+                break
         else:
-            value.append(member)
-    return size
+            stack.pop()
+            active.discard(index)
+            done[index] = True
+            if sizes[index] > _LARGEST:
+                raise ValueError("flatted JSON that is too large")
+            if stack:
+                sizes[stack[-1][0]] += sizes[index]
+
+
+def _forget(holder: Any, member: Any) -> None:
+    """Replace a member of an object or list by null."""
+    for key, item in list(holder.items() if isinstance(holder, dict) else enumerate(holder)):
+        if item is member:
+            holder[key] = None
