@@ -14,7 +14,7 @@ from ticktrail.messages.conversation import Turn
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.error_codes import Catalogue
 from ticktrail.output.documents import can_show, write_documents
-from ticktrail.output.messages import remark
+from ticktrail.output.messages import harmless, remark
 from ticktrail.output.terminal import console, tick
 from ticktrail.text.sanitizing import one_line
 
@@ -45,7 +45,7 @@ def write_thread(
     elif form == "csv":
         writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
         writer.writeheader()
-        writer.writerows({name: _cell(value) for name, value in turn_document(turn, zone).items()} for turn in turns)
+        writer.writerows({name: harmless(value) for name, value in turn_document(turn, zone).items()} for turn in turns)
     else:
         write_documents((turn_document(turn, zone) for turn in turns), form, stream)
 
@@ -90,8 +90,3 @@ def turn_document(turn: Turn, zone: tzinfo) -> dict[str, Any]:
         format_timestamp(latest, zone),
     )
     return dict(zip(_COLUMNS, values, strict=True))
-
-
-def _cell(value: object) -> object:
-    """Return a cell that no spreadsheet reads as a formula."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value

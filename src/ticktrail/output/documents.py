@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, TextIO
 
+from ticktrail.text.sanitizing import escape_json
+
 
 def can_show(stream: TextIO, text: str) -> bool:
     """Return True when a stream's encoding has these characters."""
@@ -18,8 +20,8 @@ def can_show(stream: TextIO, text: str) -> bool:
 
 
 def to_json(document: dict[str, Any], *, ascii_only: bool = False, indent: int | None = None) -> str:
-    """Return a document as JSON, dates as ISO 8601 with offset."""
-    return json.dumps(document, default=_json_value, ensure_ascii=ascii_only, indent=indent)
+    """Return a document as JSON, dates as ISO 8601 with offset, with nothing in it that a terminal obeys."""
+    return escape_json(json.dumps(document, default=_json_value, ensure_ascii=ascii_only, indent=indent))
 
 
 def _json_value(value: object) -> str:

@@ -30,7 +30,7 @@ from ticktrail.messages.failure_text import (
 from ticktrail.messages.model import FAILED, HistoryEntry, Message, SentBy
 from ticktrail.output.documents import _json_value, can_show, write_documents
 from ticktrail.output.terminal import console, facts_grid, tick
-from ticktrail.text.sanitizing import one_line
+from ticktrail.text.sanitizing import one_line, without_controls
 
 FORMATS = ("table", "json", "jsonl", "csv")
 
@@ -140,7 +140,9 @@ def csv_row(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def harmless(value: object) -> object:
-    """Return a cell that no spreadsheet reads as a formula."""
+    """Return a cell that no spreadsheet reads as a formula and no terminal obeys."""
+    if isinstance(value, str):
+        value = without_controls(value)
     if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
         return "'" + value
     return value

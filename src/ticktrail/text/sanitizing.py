@@ -28,6 +28,24 @@ _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 """Control characters, line separators, marks that change the writing direction, and lone surrogates."""
 
 
+_RAW_IN_JSON = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def escape_json(text: str) -> str:
+    """Return JSON with C1 controls and direction marks escaped, which JSON allows and a terminal obeys."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _RAW_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def without_controls(text: str) -> str:
+    """Return the text with every control character and direction mark replaced; tabs and line breaks stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _CONTROLS.sub("\ufffd", text)
+
+
 def one_line(text: str, longest: int = 300) -> str:
     """Return the text on one line, without characters that move the cursor or change the direction, and cut."""
     text = text[: 2 * longest]

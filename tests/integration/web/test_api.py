@@ -214,7 +214,7 @@ def test_an_unknown_message_is_not_found(client: TestClient) -> None:
 
 
 def test_a_store_that_does_not_exist_is_empty(open_dashboard: Open, tmp_path: Path) -> None:
-    """Before the first sync every list is empty, and requests create no file."""
+    """Before the first sync every list is empty, and requests create no store: only the key of sealed addresses."""
     client = open_dashboard()
     assert ask(client, "/messages") == {"messages": [], "next": None}
     assert ask(client, "/stats", by="day")["totals"]["messages"] == 0
@@ -222,7 +222,7 @@ def test_a_store_that_does_not_exist_is_empty(open_dashboard: Open, tmp_path: Pa
     assert ask(client, "/sync/runs") == {"runs": []}
     assert ask(client, "/health")["ready"] is False
     assert client.get("/metrics").status_code == 200
-    assert list(tmp_path.iterdir()) == []
+    assert [file.name for file in tmp_path.iterdir()] == ["dashboard.key"]
 
 
 def test_a_store_that_cannot_be_read_is_a_503(open_dashboard: Open, tmp_path: Path) -> None:

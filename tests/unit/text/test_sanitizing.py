@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ticktrail.text.sanitizing import clean_object, clean_text
+from ticktrail.text.sanitizing import clean_object, clean_text, escape_json, without_controls
 
 
 @pytest.mark.parametrize(
@@ -63,3 +65,24 @@ def test_clean_object_is_bounded() -> None:
 
     assert json.dumps(clean_object(deep)).count("a") <= 5
     assert len((clean_object({"a": [1] * 10_000}) or {})["a"]) <= 100
+
+
+OBEYED = "\x1b\x7f\x9b\u061c\u200f\u202e\u2066\ufeff"
+"""Characters that move a terminal's cursor, start a sequence, or change the writing direction."""
+
+
+@given(st.text())
+def test_escaped_json_means_the_same(text: str) -> None:
+    """Escaping changes how JSON is written, never what it says."""
+    written = escape_json(json.dumps(text + OBEYED, ensure_ascii=False))
+    assert json.loads(written) == text + OBEYED
+    assert not set(OBEYED) & set(written)
+
+
+@given(st.text())
+def test_no_control_character_passes(text: str) -> None:
+    """Every control character and direction mark is replaced; tabs, line breaks and other characters stay."""
+    shown = without_controls(text + OBEYED)
+    assert not set(OBEYED) & set(shown)
+    assert len(shown) == len(text + OBEYED)
+    assert without_controls("a\tb\nç漢") == "a\tb\nç漢"

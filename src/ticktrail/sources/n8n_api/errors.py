@@ -12,6 +12,7 @@ import re
 import socket
 import ssl
 import time
+from base64 import b64encode
 from email.utils import parsedate_to_datetime
 from urllib.parse import urljoin, urlsplit
 
@@ -21,6 +22,7 @@ import msgspec
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError, TicktrailError
 from ticktrail.settings.settings import N8nSettings
 from ticktrail.text.formatting import size_text
+from ticktrail.text.sanitizing import one_line
 
 SCOPES = "execution:list, execution:read, workflow:list and workflow:read"
 """The scopes that an API key needs, of those that n8n offers."""
@@ -362,10 +364,22 @@ def _message(answer: ApiResponse) -> str:
     return message if isinstance(message, str) else ""
 
 
+_LONGEST_MESSAGE = 2_000
+
+
 def _said(answer: ApiResponse, settings: N8nSettings) -> str:
     """Return n8n's message in brackets, without quotations and numbers: Node quotes the JSON it could not read."""
     message = _message(answer)
-    if settings.api_key is not None:
-        message = message.replace(settings.api_key.reveal(), "…")
-    message = re.sub(r'".*"|"[^"]*$|\d{7,}', "…", " ".join(message.split()))
+    for secret in _secrets(settings):
+        message = message.replace(secret, "…")
+    message = re.sub(r'".*"|"[^"]*$|\d{7,}', "…", one_line(message, _LONGEST_MESSAGE))
     return f" ({message[:120]})" if message else ""
+
+
+def _secrets(settings: N8nSettings) -> list[str]:
+    """Every secret that a request carries, as it may be echoed: a proxy may answer with the request's headers."""
+    secrets = [settings.api_key, settings.basic_pass, *(value for _, value in settings.headers)]
+    texts = [secret.reveal() for secret in secrets if secret is not None]
+    if settings.basic_user is not None and settings.basic_pass is not None:
+        texts.append(b64encode(f"{settings.basic_user}:{settings.basic_pass.reveal()}".encode()).decode())
+    return sorted(filter(None, texts), key=len, reverse=True)

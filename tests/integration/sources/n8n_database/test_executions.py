@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -27,16 +28,14 @@ def open_executions(url: str, workflow_id: str = WORKFLOW) -> N8nDatabase:
 
 
 @pytest.fixture(scope="module")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL with n8n's tables, read by a role that may only select from them."""
     if n8n_database.programs() is None:
         pytest.skip("PostgreSQL is not installed (scripts/postgresql)")
     import psycopg  # noqa: PLC0415 - only where PostgreSQL is installed
 
-    folder = tmp_path_factory.mktemp("postgresql")
-    folder.parent.chmod(0o755)
-    folder.parent.parent.chmod(0o755)
-    with n8n_database.postgresql(folder) as url:
+    # Not in pytest's folder, which PostgreSQL's user may not enter.
+    with TemporaryDirectory(prefix="ticktrail-pg-") as folder, n8n_database.postgresql(Path(folder)) as url:
         with psycopg.connect(url) as connection:
             n8n_database.fill(connection, EXECUTIONS, mark="%s")
             connection.execute("CREATE ROLE reader LOGIN")
