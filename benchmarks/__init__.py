@@ -1,1 +1,1 @@
-"""What ``make bench`` runs: figures as ratios against a plain baseline in the same run."""
+"""Benchmarks of ``make bench``: results are ratios against a plain baseline in the same run."""

@@ -1,7 +1,7 @@
 """The dashboard over a million messages: its start, its first load, its figures while news come, a sync beside it.
 
 ``ticktrail serve`` runs for real, in a process of its own. Figures stand beside a plain scan of every message, a sync
-beside the same one with nobody looking, in pairs that alternate.
+beside the same one without open pages, in pairs that alternate.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line, ratio, seconds
-from benchmarks.million import ledger
+from benchmarks.million import million_messages
 from benchmarks.served import (
     Serving,
     beside,
@@ -59,7 +59,7 @@ _FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-n
 
 def run() -> None:
     """Measure it all."""
-    made = ledger()
+    made = million_messages()
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder) / "ledger.sqlite"
         shutil.copyfile(made, store)
@@ -124,24 +124,24 @@ def _measure_answers(server: Serving, store: Path) -> None:
 
 
 def _measure_questions(store: Path) -> None:
-    """What the pages ask, every time anew: nothing is remembered here."""
+    """Measure the queries of the pages, without a cache."""
     now = datetime.now(UTC)
     settings = load_settings({"TICKTRAIL_STORE": str(store)}, {}, store.parent)
     asked: dict[str, Callable[[Store], object]] = {
-        "completeness": lambda ledger: read_completeness(ledger, settings, content=True),
+        "completeness": lambda opened: read_completeness(opened, settings, content=True),
     }
     for name in ("7d", "30d", "90d", "all"):
         period = period_of(name, now, _ZONE)
-        asked[f"funnel of {name}"] = lambda ledger, span=period: compute_statistics(  # type: ignore[misc]
-            ledger, settings, span.chosen, Grouping.DAY, user_file=UserFile(), now=now, compare=True
+        asked[f"funnel of {name}"] = lambda opened, span=period: compute_statistics(  # type: ignore[misc]
+            opened, settings, span.chosen, Grouping.DAY, user_file=UserFile(), now=now, compare=True
         )
     month = period_of("30d", now, _ZONE)
     for by in (Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.ERROR):
-        asked[f"groups by {by} of 30d"] = lambda ledger, by=by: compute_statistics(  # type: ignore[misc]
-            ledger, settings, month.chosen, by, user_file=UserFile(), now=now, limit=100, compare=True
+        asked[f"groups by {by} of 30d"] = lambda opened, by=by: compute_statistics(  # type: ignore[misc]
+            opened, settings, month.chosen, by, user_file=UserFile(), now=now, limit=100, compare=True
         )
-    asked["sparklines of 20 templates of 30d"] = lambda ledger: sparklines(
-        ledger, month.chosen, Grouping.TEMPLATE, _GROUPS, user_file=UserFile()
+    asked["sparklines of 20 templates of 30d"] = lambda opened: sparklines(
+        opened, month.chosen, Grouping.TEMPLATE, _GROUPS, user_file=UserFile()
     )
     options = StoreOptions(timezone=_ZONE)
     with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:
@@ -167,7 +167,7 @@ def _tell_pairs(name: str, server: Serving, add: Callable[[int], None], syncing:
     pairs, used = [], 0.0
     for turn in range(_PAIRS):
         taken: dict[bool, float] = {}
-        # Whichever comes second finds a ledger that has grown, so they take turns at that too.
+        # The second of a pair runs on a larger store, so the order alternates.
         for looking in (False, True) if turn % 2 else (True, False):
             add(_EXECUTIONS)
             with beside("look", server.address, _PAGES[0], _PAGES[1]) if looking else contextlib.nullcontext():
@@ -205,7 +205,7 @@ def _tell_memory(name: str, server: Serving) -> None:
 
 
 def _turn_wal(store: Path) -> None:
-    """As every ledger is once a sync has opened it."""
+    """Switch the file to WAL mode, as a sync does when it opens a store."""
     with open_store(str(store), StoreOptions(timezone=_ZONE)) as opened:
         opened.prepare()
 

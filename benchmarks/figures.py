@@ -9,7 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from benchmarks.measure import line, seconds
-from benchmarks.million import APART, FIRST, MESSAGES, ledger
+from benchmarks.million import APART, FIRST, MESSAGES, million_messages
 from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.filters import Grouping, MessageFilter
@@ -21,7 +21,7 @@ from ticktrail.stores.opening import open_configured_store, open_store
 
 def run() -> None:
     """Measure the totals, the totals of a month, each grouping, the usual questions, and alerts."""
-    path = ledger()
+    path = million_messages()
     with open_store(str(path), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as store:
         # Whatever a plain program would do to know the same: look at every message once.
         with contextlib.closing(sqlite3.connect(path)) as plain:
@@ -38,7 +38,7 @@ def run() -> None:
 
 
 def _measure_questions(store: Store) -> None:
-    """What answers from an index: the newest fifty of a million."""
+    """Measure queries that an index answers: the newest fifty of a million."""
     for name, chosen in {
         "one person's messages": MessageFilter(conversation_id="966500007919"),
         "unread": MessageFilter(statuses=("sent", "delivered"), limit=50),
@@ -50,7 +50,7 @@ def _measure_questions(store: Store) -> None:
 
 
 def _measure_alerts(path: Path, scan: float) -> None:
-    """Everything that ``ticktrail alerts`` looks at, in a ledger whose newest message is of this minute."""
+    """Everything that ``ticktrail alerts`` looks at, in a store whose newest message is of this minute."""
     settings = load_settings({"TICKTRAIL_STORE": str(path)}, {}, path.parent)
     own = read_alert_settings(None, {})  # type: ignore[arg-type]
     now = datetime.fromtimestamp(FIRST + MESSAGES * APART, UTC)

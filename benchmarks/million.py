@@ -1,4 +1,4 @@
-"""A ledger of a million messages: three million statuses, 80,000 people, a year. Kept in the temporary folder a day.
+"""A store of a million messages: three million statuses, 80,000 people, a year. Kept in the temporary folder a day.
 
 It is made by one statement a table, for writing it through the store would take minutes and is measured elsewhere.
 """
@@ -67,8 +67,8 @@ FROM message, (SELECT 'delivered' AS word UNION SELECT 'read' UNION SELECT 'sent
 """
 
 
-def ledger() -> Path:
-    """The file, made where it is missing."""
+def million_messages() -> Path:
+    """Return the path of the store, which is created if it is missing."""
     path = Path(tempfile.gettempdir()) / f"{_NAME}{FIRST}_{MIGRATIONS[-1].number}.sqlite"
     if path.exists():
         return path

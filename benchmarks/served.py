@@ -51,7 +51,7 @@ class Serving(msgspec.Struct, frozen=True):
 
 @contextmanager
 def serving(store: Path) -> Iterator[Serving]:
-    """``ticktrail serve`` over a ledger."""
+    """Run ``ticktrail serve`` with this store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -121,7 +121,7 @@ def serving_and_syncing(address: str, store: Path) -> Iterator[tuple[Serving, Ca
 
 
 def fetch(address: str) -> bytes:
-    """What stands at an address."""
+    """Return the body at a URL."""
     with urllib.request.urlopen(address, timeout=60) as answer:  # noqa: S310 - an address of this machine
         return bytes(answer.read())
 
@@ -135,7 +135,7 @@ def memory_megabytes(process_id: int) -> float | None:
 
 
 def processor_seconds(process_id: int) -> float | None:
-    """What a process has used of the processors so far; None where /proc does not tell it."""
+    """Processor time of a process so far, in seconds; None where /proc does not have it."""
     with suppress(OSError):
         # The name, which may hold anything, ends at the last bracket; utime and stime are the 14th and 15th field.
         fields = Path(f"/proc/{process_id}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
@@ -145,7 +145,7 @@ def processor_seconds(process_id: int) -> float | None:
 
 def _news(store: str, ended: threading.Event) -> None:
     number = 0
-    with open_store(store, StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as ledger:
+    with open_store(store, StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as opened:
         while not ended.wait(_NEWS_SECONDS):
             now = datetime.now(UTC)
             events = [
@@ -159,7 +159,7 @@ def _news(store: str, ended: threading.Event) -> None:
                 )
                 for place in range(_NEWS)
             ]
-            ledger.write(events, at=now)
+            opened.write(events, at=now)
             if not number:
                 print("begun", flush=True)
             number += _NEWS
@@ -192,10 +192,10 @@ def _serve_and_sync(address: str, store: str) -> None:
     settings = load_settings({"TICKTRAIL_STORE": store}, {"TICKTRAIL_TIMEZONE": "Asia/Riyadh"}, Path(store).parent)
     listening = listen("127.0.0.1", 0)
     app = build_app(settings, access=access_for(settings, "127.0.0.1"))
-    with Server(app, listening), open_api(address) as api, open_configured_store(settings) as ledger:
+    with Server(app, listening), open_api(address) as api, open_configured_store(settings) as opened:
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         for _ in sys.stdin:
-            print(seconds(lambda: sync(api, ledger)), flush=True)
+            print(seconds(lambda: sync(api, opened)), flush=True)
 
 
 def _main(what: str, *arguments: str) -> None:

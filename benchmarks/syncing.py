@@ -1,4 +1,4 @@
-"""What keeping up with n8n costs: a quiet poll, five new executions, and a backfill beside a plain download.
+"""Cost of a sync: a poll without news, five new executions, and a backfill compared with a plain download.
 
 n8n is an imitation in another process that takes as long as a real one was measured to take; and once one that answers
 at once, which no n8n does: what Ticktrail itself takes shows best there.
@@ -103,7 +103,7 @@ def sync(api: N8nApi | N8nDatabase, store: Store) -> SyncReport:
 
 
 def _read_newest(api: N8nApi) -> int:
-    """What the older script did each time: the newest executions with their data, parsed."""
+    """Download and parse the newest executions with their data, as the older script did each time."""
     page = api.data(None, _NEWEST)
     for text in page.executions:
         json.loads(text)

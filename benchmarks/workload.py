@@ -1,4 +1,4 @@
-"""What is measured on: executions shaped as a real n8n writes them, made larger and more numerous."""
+"""Workload of the benchmarks: executions shaped as a real n8n writes them, larger and more numerous."""
 
 from __future__ import annotations
 
