@@ -72,7 +72,7 @@ def stored_bytes(store_url: str, store_options: StoreOptions) -> Callable[[], st
 
 @pytest.fixture
 def nothing_was_created(store_url: str, store_options: StoreOptions) -> Callable[[], bool]:
-    """Tells whether the place is still as it was before anybody opened it."""
+    """Returns True while the store has not been created."""
 
     def look() -> bool:
         if not store_url.startswith("mongodb"):
@@ -87,7 +87,7 @@ def nothing_was_created(store_url: str, store_options: StoreOptions) -> Callable
 
 @pytest.fixture
 def empty_the_place(store_url: str, store_options: StoreOptions) -> Callable[[], None]:
-    """Does what an operator does who starts anew: deletes the file, drops the collection."""
+    """Deletes the file or drops the collection, as an operator does to start over."""
 
     def empty() -> None:
         if not store_url.startswith("mongodb"):

@@ -98,7 +98,7 @@ def test_a_limit_gives_the_newest(open_with: Opener) -> None:
 
 
 def test_a_limit_larger_than_everything_gives_everything(open_with: Opener) -> None:
-    """A limit nobody reaches changes nothing."""
+    """A limit above the number of executions has no effect."""
     with open_with(corpus()[:30]) as source:
         assert _executions(source.pages(limit=1_000)) == list(corpus()[:30])
 
@@ -158,7 +158,7 @@ def test_the_location_says_where_without_a_secret(open_with: Opener) -> None:
 
 
 def test_executions_are_whole_json(open_with: Opener) -> None:
-    """What comes can be read on its own: an object with an id and data."""
+    """Each execution is a JSON object of its own, with an id and data."""
     with open_with(corpus()[:5]) as source:
         for text in _executions(source.pages()):
             assert {"id", "data"} <= json.loads(text).keys()

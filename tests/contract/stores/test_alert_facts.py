@@ -1,4 +1,4 @@
-"""From what was written to what needs somebody, on every store: the facts that the rules look at."""
+"""Alerts raised from written events on every store: the facts that the rules read."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ HOUR, DAY = 3_600, 86_400
 
 
 def settings(**environ: str) -> Settings:
-    """What a folder without any file and this environment mean."""
+    """Settings from this environment and a folder without files."""
     return load_settings({}, environ, Path("/nonexistent"))
 
 
 def alerts(store: Store, **environ: str) -> list[Alert]:
-    """What needs somebody, by the usual rules."""
+    """The alerts that the default rules raise."""
     facts = read_facts(store, settings(**environ), Rules(), {}, now=NOW)
     return evaluate_rules(facts, Rules(), packaged())
 
@@ -69,7 +69,7 @@ def send(key: str, ago: int, *, refused: int | None = None, **more: Any) -> Send
     )
 
 
-def test_a_place_that_does_not_exist_needs_nobody(store: Store) -> None:
+def test_a_missing_store_raises_no_alert(store: Store) -> None:
     """There is nothing to be judged."""
     assert alerts(store) == []
 
@@ -127,7 +127,7 @@ def test_messages_that_hang_are_told_of_the_day_before(store: Store) -> None:
 
 
 def test_delivery_is_compared_at_the_same_age(store: Store) -> None:
-    """What was delivered hours later counts as late in both weeks; what arrived nobody knows when, in neither."""
+    """Messages delivered hours later count as late in both weeks; those of unknown delivery time in neither."""
     events = []
     for number in range(30):
         events += life(number, SECONDS - 5 * HOUR, ("delivered", 2 if number < 15 else 2 * HOUR))
@@ -185,12 +185,12 @@ def test_how_the_reading_goes(store: Store) -> None:
     assert by_kind[AlertKind.SYNC].says.startswith("Complete up to 15:00; no sync has succeeded for 5 hours.")
     assert by_kind[AlertKind.SYNC].says.endswith("The last sync failed: n8n refused the key.")
     assert by_kind[AlertKind.WITHHELD].says == "2 redacted. They may hold statuses."
-    # Somewhere else, where nothing is set, what was read last stands for all.
+    # Somewhere else, where nothing is set, the last read applies to all.
     assert {alert.key for alert in alerts(store)} == {alert.key for alert in told}
 
 
 def note(store: Store, *, checked_at: datetime, workflow_id: str = "wf", hidden: int = 0) -> None:
-    """What a sync of a workflow notes of itself."""
+    """Save the sync state of a workflow."""
     opened = tuple(
         PendingExecution(execution_id=number, kind=Why.WITHHELD, reason="redacted", first_met_at=NOW, look_again_at=NOW)
         for number in range(hidden)

@@ -60,8 +60,8 @@ def test_channels_are_told_and_hear_of_the_end(store: Store) -> None:
     }
 
 
-def test_an_alert_that_was_over_begins_anew(store: Store) -> None:
-    """Nobody was told of the new one, and nobody acknowledged it."""
+def test_a_resolved_alert_that_fires_again_is_new(store: Store) -> None:
+    """The new alert has no notices and is not acknowledged."""
     memory = store.alert_state
     memory.record_firing(KEY, "failing", "t", at=AT)
     memory.record_notice(KEY, "hook", at=AT)
@@ -75,7 +75,7 @@ def test_an_alert_that_was_over_begins_anew(store: Store) -> None:
     )
 
 
-def test_somebody_knows(store: Store) -> None:
+def test_an_alert_is_acknowledged(store: Store) -> None:
     """Only a firing alert can be acknowledged; the note stays with it, and with its end."""
     memory = store.alert_state
     assert not memory.acknowledge(KEY, at=AT)
@@ -88,8 +88,8 @@ def test_somebody_knows(store: Store) -> None:
     assert not memory.acknowledge(KEY, at=MUCH_LATER)
 
 
-def test_somebody_takes_back_that_they_know(store: Store) -> None:
-    """The note goes too; what nobody acknowledged, what is over and what is unknown cannot be taken back."""
+def test_an_acknowledgement_is_taken_back(store: Store) -> None:
+    """The note is removed too; alerts not acknowledged, resolved or unknown have nothing to take back."""
     memory = store.alert_state
     assert not memory.unacknowledge(KEY)
     memory.record_firing(KEY, "failing", "t", at=AT)
@@ -104,7 +104,7 @@ def test_somebody_takes_back_that_they_know(store: Store) -> None:
 
 
 def test_what_is_unknown_is_left_alone(store: Store) -> None:
-    """Telling of, or ending, an alert nobody saw makes none."""
+    """Recording a notice or a resolution of an unknown alert creates no alert."""
     store.alert_state.record_firing("other", "failing", "t", at=AT)
     store.alert_state.record_notice(KEY, "hook", at=AT)
     store.alert_state.record_notice(KEY, "hook", at=AT, over=True)
@@ -133,13 +133,13 @@ def test_hostile_words_are_kept(store: Store) -> None:
 
 
 def test_times_are_kept_to_the_millisecond(store: Store) -> None:
-    """What is finer is cut off."""
+    """Microseconds are cut off."""
     store.alert_state.record_firing(KEY, "failing", "t", at=AT + timedelta(microseconds=999))
     assert only(store).first_seen_at == AT
 
 
-def test_the_memory_minds_its_own_ledger(store: Store, open_again: OpenAgain) -> None:
-    """Alerts are no messages: the ledger counts none of them."""
+def test_alerts_do_not_count_as_messages(store: Store, open_again: OpenAgain) -> None:
+    """The store lists only messages, and another connection sees the alert."""
     store.write([event("sent")], at=AT)
     store.alert_state.record_firing(KEY, "failing", "t", at=AT)
     assert len(list(store.messages(MessageFilter()))) == 1

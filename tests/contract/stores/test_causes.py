@@ -1,4 +1,4 @@
-"""What failures have in common, as every store counts it, against a plain calculation over what was written."""
+"""Causes of failures in every store, compared with a plain calculation over the events that were written."""
 
 from __future__ import annotations
 

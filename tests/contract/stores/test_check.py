@@ -1,4 +1,4 @@
-"""What every store promises of ``check``: it tries what a sync would do, and leaves everything as it was."""
+"""``check`` of every store tries the operations of a sync and changes nothing."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.support.records import AT, MINUTE, NOON, event, everything, rejected
 from ticktrail.stores import Store
 
 
-def test_a_place_without_a_ledger_stays_without(store: Store, nothing_was_created: Callable[[], bool]) -> None:
-    """Checked before the first sync, a store that could be made is without fault, and is still not made."""
+def test_a_missing_store_is_not_created(store: Store, nothing_was_created: Callable[[], bool]) -> None:
+    """Before the first sync, a store that can be created has no fault, and check does not create it."""
     state = store.check()
     assert (state.exists, state.faults, state.missing_indexes) == (False, (), ())
     assert state.server
@@ -19,8 +19,8 @@ def test_a_place_without_a_ledger_stays_without(store: Store, nothing_was_create
     assert nothing_was_created()
 
 
-def test_a_ledger_is_as_it_was(store: Store, open_again: Callable[[], Store]) -> None:
-    """Checked twice, by the store that wrote it and by another, a ledger holds the same messages as before."""
+def test_a_checked_store_is_unchanged(store: Store, open_again: Callable[[], Store]) -> None:
+    """Checked twice, through the connection that wrote it and another, a store holds the same messages."""
     store.write([event("sent"), event("read", NOON + MINUTE)], [rejected()], at=AT)
     before = everything(store)
     for checked in (store, open_again()):

@@ -86,10 +86,10 @@ def _messages() -> tuple[list[StatusEvent], list[StatusEvent], list[Send]]:
 
 @pytest.fixture(scope="module", params=["sqlite", "mongodb"])
 def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
-    """A store of each kind that holds the messages; nobody writes to it."""
+    """A store of each kind that holds the messages; tests only read it."""
     folder: Path = tmp_path_factory.mktemp("filters")
     url = str(folder / "ledger.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
-    database = f"tt_{random.randrange(10**9)}"  # noqa: S311 - a name nobody has
+    database = f"tt_{random.randrange(10**9)}"  # noqa: S311 - an unused name
     with open_store(url, StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=database)) as store:
         first, second, sends = _messages()
         store.write(first, at=AT, instance="riyadh")

@@ -1,4 +1,4 @@
-"""What every store answers to a filter: which messages, in which order."""
+"""Filtered lists of every store: which messages, in which order."""
 
 from __future__ import annotations
 
@@ -103,13 +103,13 @@ def test_a_filter_chooses_by_all_its_conditions_newest_first(
 
 
 def test_messages_are_whole(asked: Store) -> None:
-    """What ``messages`` yields is what ``get`` gives."""
+    """``messages`` yields the same messages as ``get`` returns."""
     found = {message.message_id: message for message in asked.messages(MessageFilter())}
     assert found == asked.get(list(found))
 
 
 def test_messages_can_be_left_half_read(asked: Store) -> None:
-    """Nobody has to read to the end: the store works on, and closes."""
+    """A caller may stop reading half-way: the store still works, and closes."""
     answer = asked.messages(MessageFilter())
     assert next(answer).message_id == "m6"
     assert counts(asked.write([event("read", message_id="m2")], at=LATER)) == (0, 1, 0, 0)
@@ -118,7 +118,7 @@ def test_messages_can_be_left_half_read(asked: Store) -> None:
 
 
 def test_reading_and_writing_may_alternate(store: Store, open_again: OpenAgain) -> None:
-    """Whoever writes while a long answer is read meets every message that did not change, and none twice."""
+    """With writes during a long read, the reader gets every unchanged message, and none twice."""
     ids = [f"wamid.long{number:04}" for number in range(1_200)]
     store.write([event("sent", NOON + number, message_id=ids[number]) for number in range(1_200)], at=AT)
     changed = set(ids[100:1_200:400])

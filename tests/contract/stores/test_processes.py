@@ -146,7 +146,7 @@ def test_many_processes_at_once_end_in_the_same_state_as_one(
 def test_a_writer_killed_in_the_middle_leaves_every_message_whole(
     store: Store, store_url: str, store_options: StoreOptions, tmp_path: Path
 ) -> None:
-    """What the killed process acknowledged is there; every message has all of its batch or none; work goes on."""
+    """Acknowledged batches of a killed process are stored, others whole or not at all; writing goes on."""
     ids = [[[f"wamid.{turn}.{batch}.{number}" for number in range(25)] for batch in range(40)] for turn in range(6)]
 
     def told(message_ids: list[str]) -> list[StatusEvent]:
@@ -169,7 +169,7 @@ def test_a_writer_killed_in_the_middle_leaves_every_message_whole(
             said += process.stdout
         assert process.wait(60) != 0, "it had ended before it was killed"
         found = everything(store)
-        # A last line can be torn by the kill; what stands in a whole one is stored.
+        # A last line can be torn by the kill; batches on whole lines are stored.
         acknowledged = int([line for line in said if line.endswith("\n")][-1])
         assert {message_id for batch in batches[:acknowledged] for message_id in batch} <= set(found)
         for stored in found.values():

@@ -1,4 +1,4 @@
-"""What no store can hold, or only just: it costs its own message and nothing else.
+"""Values that a store cannot hold, or only just: each one affects its own message only.
 
 Extraction cleans most of these; a store must survive them anyway.
 """

@@ -1,4 +1,4 @@
-"""What every store promises of forgetting, of keeping for so long only, and of taking in another ledger."""
+"""The guarantees of every store for erasure, retention and copying from another store."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def wamid_to(number: str, rest: bytes = b"\x15\x02\x00\x11") -> str:
 
 
 def to(who: str | None, message_id: str, status: str = "sent", timestamp: int = NOON, **more: Any) -> StatusEvent:
-    """A status of a message to somebody."""
+    """A status of a message to this recipient."""
     return event(status, timestamp, message_id=message_id, conversation_id=who, **more)
 
 
@@ -69,7 +69,7 @@ THEIR_SENDS = [accepted(), rejected()]
 
 
 def other_send() -> Send:
-    """A send to somebody else."""
+    """A send to another recipient."""
     return msgspec.structs.replace(
         accepted("wamid.other", execution_id="95"), conversation_id=OTHER, input="+966 50 000 0002"
     )
@@ -87,8 +87,8 @@ def without_dates(documents: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
 # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_person_is_erased_everywhere_and_nobody_else_is(store: Store, other_store: Store) -> None:
-    """What is left is what would be there had the person never been met."""
+def test_a_person_is_erased_everywhere_and_no_other_is(store: Store, other_store: Store) -> None:
+    """The remaining data is the same as if the person's messages had never been stored."""
     store.write([*THEIRS, *NOT_THEIRS], [*THEIR_SENDS, other_send()], at=AT)
     other_store.write(NOT_THEIRS, [other_send()], at=AT)
 
@@ -111,7 +111,7 @@ def test_a_person_is_found_however_they_are_typed(store: Store, typed: str) -> N
 
 
 def test_looking_first_counts_the_same_and_changes_nothing(store: Store) -> None:
-    """What a dry run says is what then happens, and until then everything is there."""
+    """A dry run counts the same as the erasure and deletes nothing."""
     store.write([*THEIRS, *NOT_THEIRS], THEIR_SENDS, at=AT)
     before = everything(store)
     expected = store.retention.inventory(WHO)
@@ -132,7 +132,7 @@ def test_nothing_brings_a_forgotten_person_back(store: Store) -> None:
     assert [send.key for send in store.sends()] == ["wamid.other"]
 
 
-def test_a_writer_that_was_at_work_already_keeps_out_whoever_is_forgotten(open_again: OpenAgain) -> None:
+def test_a_writer_that_was_open_already_rejects_a_person_erased_later(open_again: OpenAgain) -> None:
     """A tombstone holds for stores that were opened, and had written, before it was set."""
     writer, other = open_again(), open_again()
     writer.write([event("sent")], [accepted()], at=AT)
@@ -175,7 +175,7 @@ def test_forgetting_wins_against_writers_at_work(open_again: OpenAgain) -> None:
     assert list(first.sends()) == []
 
 
-def test_a_person_nobody_has_met_can_be_kept_out_beforehand(store: Store) -> None:
+def test_a_person_without_messages_can_be_erased_beforehand(store: Store) -> None:
     """Forgetting whom the store does not hold finds nothing, and still keeps them out."""
     store.prepare()
     gone = store.retention.forget(WHO, at=AT)
@@ -196,7 +196,7 @@ def test_a_tombstone_does_not_hold_the_number(store: Store, other_store: Store) 
 
 
 def test_every_spelling_of_a_person_is_erased(store: Store) -> None:
-    """What is stored may be spelled in any way too: refused sends as workflows wrote them, ids of other tools."""
+    """Stored numbers may be spelled in any way: refused sends as workflows wrote them, ids of other tools."""
     written = spellings(WHO)
     refused = [
         msgspec.structs.replace(rejected(f"orders/{number}/Send/0"), input=text) for number, text in enumerate(written)
@@ -267,7 +267,7 @@ def test_an_id_corrected_by_whatsapp_leads_to_the_same_person(store: Store) -> N
 def test_looking_at_a_place_that_does_not_exist_makes_nothing(
     store: Store, nothing_was_created: Callable[[], bool]
 ) -> None:
-    """Whoever only asks finds nothing of anybody, and leaves nothing behind."""
+    """Queries of a missing store find nothing and create nothing."""
     assert not store.retention.inventory(WHO).any
     assert store.retention.kept_since(at=AT) is None
     assert store.retention.tombstones() == frozenset()
@@ -276,7 +276,7 @@ def test_looking_at_a_place_that_does_not_exist_makes_nothing(
     assert nothing_was_created()
 
 
-# ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────────
+# ── Retention ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def old_and_young(store: Store) -> None:
@@ -352,7 +352,7 @@ def test_the_mark_only_moves_later_until_it_is_taken_away(store: Store) -> None:
     assert store.write([to(OTHER, "old", timestamp=NOON - DAY)], at=AT).inserted == 1
 
 
-# ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Another store ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_copy_is_the_same_and_copying_again_changes_nothing(store: Store, other_store: Store) -> None:
@@ -367,7 +367,7 @@ def test_a_copy_is_the_same_and_copying_again_changes_nothing(store: Store, othe
     assert (report.written.inserted, report.written.updated, report.written.unchanged) == (0, 0, 6)
 
 
-def test_two_ledgers_copied_into_each_other_become_the_same(store: Store, other_store: Store) -> None:
+def test_two_stores_copied_into_each_other_become_the_same(store: Store, other_store: Store) -> None:
     """Histories and facts merge; first seen is the earlier, the other two dates are the later of both."""
     store.write([event("sent"), event("read", NOON + 9), to(OTHER, "only here")], [accepted()], at=AT)
     other_store.write([event("sent"), event("delivered", NOON + 4), to(OTHER, "only there")], at=LATER, instance="shop")
@@ -382,7 +382,7 @@ def test_two_ledgers_copied_into_each_other_become_the_same(store: Store, other_
 
 
 def test_a_copy_takes_tombstones_along_and_they_hold_there(store: Store, other_store: Store) -> None:
-    """Who was forgotten in one ledger is erased from the other, and kept out of it."""
+    """A person erased from one store is erased from the copy's target, and rejected there from then on."""
     other_store.write([*THEIRS, *NOT_THEIRS], THEIR_SENDS, at=AT)
     store.write(THEIRS, at=AT)
     store.retention.forget(WHO, at=LATER)

@@ -1,4 +1,4 @@
-"""What every store counts, against a plain calculation over the events that were written."""
+"""Statistics of every store, compared with a plain calculation over the events that were written."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ class Expected:
 
     @property
     def counted(self) -> bool:
-        """Whether it enters the rates."""
+        """True if it counts in the rates."""
         return not (self.is_group or self.is_test)
 
 
@@ -360,7 +360,7 @@ def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_cr
 
 
 def test_groups_can_be_left_half_read(told: tuple[Store, list[Expected]]) -> None:
-    """Nobody has to read to the end: the store writes on, and closes."""
+    """A caller may stop reading half-way: the store still writes, and closes."""
     store, _ = told
     answer = store.statistics(MessageFilter(), Grouping.USER, young_since=0)
     next(iter(answer))

@@ -1,7 +1,7 @@
-"""What every store promises of messages and sends, whichever it is: the docstrings of Store, held to.
+"""The guarantees of every store for messages and sends, as the docstrings of Store state them.
 
 Expectations are written out by hand or follow from a few lines of these tests, not from the code under test. The
-suite goes on in ``test_stores_questions.py``, ``test_stores_processes.py`` and ``test_stores_poison.py``.
+suite continues in ``test_lists.py``, ``test_processes.py`` and ``test_refusals.py``.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def test_what_is_not_known_is_not_in_the_document(store: Store) -> None:
     }
 
 
-def test_a_recipient_nobody_knows_is_null(store: Store) -> None:
+def test_an_unknown_recipient_is_null(store: Store) -> None:
     """``conversation_id`` is always there, null when the webhook left it out."""
     store.write([event("sent", conversation_id=None)], at=AT)
     stored = document(store)
@@ -181,7 +181,7 @@ def test_get_gives_the_records_that_were_written(store: Store) -> None:
 
 
 def test_get_and_documents_leave_out_what_is_not_stored(store: Store) -> None:
-    """Ids nobody stored are not in the answer; asking for none or for one twice is fine."""
+    """Unknown ids are not in the answer; an empty list and repeated ids are accepted."""
     store.write([event("sent")], at=AT)
     assert set(store.get([WAMID, "wamid.unknown", WAMID])) == {WAMID}
     assert set(store.documents(["wamid.unknown", WAMID])) == {WAMID}
@@ -238,7 +238,7 @@ def test_a_made_up_time_is_no_part_of_what_an_entry_is(store: Store) -> None:
 
 
 def test_copies_of_an_entry_that_differ_complete_each_other(store: Store) -> None:
-    """What only one of two copies knows is kept, whichever came first, and is no news."""
+    """Details in only one of two copies are kept, whichever came first, and do not count as a change."""
     pricing = {"category": "marketing"}
     known = event("failed", errors=({"code": 131049},), pricing=pricing)
     bare = event("failed", conversation_id=None)
@@ -319,7 +319,7 @@ def test_milestones_are_the_earliest_plausible_times(store: Store) -> None:
 
 
 def test_a_status_without_any_time_is_kept(store: Store) -> None:
-    """A status whose time nobody knows stands first in the history and is no milestone."""
+    """A status without a time comes first in the history and is no milestone."""
     store.write([event("delivered", None), event("sent", NOON)], at=AT)
     stored = document(store)
     assert [(entry["status"], entry["timestamp"]) for entry in stored["statusHistory"]] == [

@@ -118,7 +118,7 @@ def test_facts_come_back_whole(store: Store) -> None:
 
 
 def test_scopes_do_not_touch_one_another(store: Store) -> None:
-    """What is saved, forgotten or dropped under one name leaves the others; names may hold anything."""
+    """Saving, forgetting or dropping one scope does not change others; names may hold any text."""
     other = SCOPE + "#settled#0$.x"
     for scope in (SCOPE, other):
         store.sync_state.save_coverage(
@@ -185,23 +185,23 @@ def test_processes_that_change_one_block_lose_no_bit(store: Store, store_url: st
 def test_a_place_that_was_emptied_has_another_identity(
     store: Store, open_again: OpenAgain, empty_the_place: Callable[[], None]
 ) -> None:
-    """The identity stays while the place does, for everybody, and a place made anew under its name has another."""
+    """All connections see the same identity; a store recreated under the same name has another."""
     store.write([event("sent")], at=AT)
     first = store.sync_state.identity()
     assert first
     assert open_again().sync_state.identity() == first == store.sync_state.identity()
     store.close()
     empty_the_place()
-    anew = open_again()
-    anew.write([event("sent")], at=AT)
-    assert anew.sync_state.identity() not in {first, ""}
+    recreated = open_again()
+    recreated.write([event("sent")], at=AT)
+    assert recreated.sync_state.identity() not in {first, ""}
 
 
 # ── Leases ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_one_holder_has_a_lease_until_it_runs_out_or_is_given_back(store: Store, open_again: OpenAgain) -> None:
-    """Another one is told who has it; the holder renews; whoever comes after its end, or its return, gets it."""
+    """Others get the holder's name; the holder can renew; after its end or release, the next one gets it."""
     ours, theirs = store.sync_state, open_again().sync_state
     assert ours.take_lease("sync", holder="a", now=AT, until=AT + 10 * SECOND) == "a"
     assert theirs.take_lease("sync", holder="b", now=AT + 9 * SECOND, until=AT + 60 * SECOND) == "a"

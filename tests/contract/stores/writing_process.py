@@ -1,7 +1,7 @@
 """A process that writes: ``python writing_process.py URL DATABASE BATCHES``.
 
 BATCHES is a file of JSON, an array of arrays of StatusEvents. After each write the number of batches stored so far
-goes to stdout, so that whoever started the process knows what it has acknowledged.
+goes to stdout, so that the parent process knows which batches it has acknowledged.
 """
 
 from __future__ import annotations
