@@ -42,7 +42,7 @@ values = st.sampled_from
 
 @st.composite
 def identities(draw: st.DrawFn, statuses: tuple[str, ...] = STATUSES) -> dict[str, str | None]:
-    """What tells one entry from another."""
+    """The fields that identify an entry."""
     return {
         "status": draw(values(statuses)),
         "time": draw(values(tuple(TIMES))),
@@ -97,7 +97,7 @@ def events(
 
 @st.composite
 def scans(draw: st.DrawFn, least: int = 1, most: int = 4) -> list[list[StatusEvent]]:
-    """What several scans met of one message: a few entries, each reported again and again, not always alike."""
+    """Several scans of one message: a few entries, each reported repeatedly and not always with equal details."""
     statuses = draw(st.lists(values(STATUSES), min_size=1, max_size=3, unique=True))
     entries = draw(st.lists(identities(tuple(statuses)), min_size=1, max_size=6))
     batch = st.lists(events(values(entries)), min_size=1, max_size=8)

@@ -45,7 +45,7 @@ def exact(value: Any) -> bytes:
 
 
 def gathered(told: Iterable[StatusEvent]) -> Gathered:
-    """What events say of the one message."""
+    """The gathered events of the one message."""
     return gather(told, instance="riyadh")["wamid.one"]
 
 
@@ -73,7 +73,7 @@ def test_merging_is_associative(triple: list[list[StatusEvent]]) -> None:
 
 @given(pairs)
 def test_merging_again_changes_nothing(pair: list[list[StatusEvent]]) -> None:
-    """What has been merged in may be merged in as often as one likes."""
+    """Merging the same events again changes nothing, however often."""
     one, other = pair
     both = merge_gathered(gathered(one), gathered(other))
     assert settled(merge_gathered(both, gathered(one))) == settled(both)

@@ -1,7 +1,7 @@
 """Nothing that a person writes, wherever it ends up in an execution, becomes a status event or a send.
 
 The executions are built from a trigger into which a person's words came, nodes of every kind behind it, and forged
-webhooks and answers in every form, as texts and as objects. Whoever can call a Webhook node's public address is not a
+webhooks and answers in every form, as texts and as objects. A caller of a Webhook node's public address is not a
 person in this sense: docs/concepts.md says what such an address means.
 """
 

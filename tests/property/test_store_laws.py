@@ -63,7 +63,7 @@ class Written(msgspec.Struct):
 
 @st.composite
 def writes(draw: st.DrawFn) -> list[Written]:
-    """The scans of up to three messages, shuffled, repeated and cut into batches anew."""
+    """The scans of up to three messages, shuffled, repeated and split into new batches."""
     messages = draw(st.lists(scans(), min_size=1, max_size=3))
     events = [
         msgspec.structs.replace(told, message_id=f"wamid.{number}")
@@ -91,7 +91,7 @@ def at(minute: int) -> datetime:
 
 
 def expected_dates(written: list[Written], message_id: str) -> tuple[datetime, datetime, datetime]:
-    """First and last scan, and the last write that brought a status nobody had seen."""
+    """First and last scan, and the last write that brought a new status."""
     known: list[StatusEvent] = []
     grew = AT
     met = [write for write in written if any(event.message_id == message_id for event in write.events)]
@@ -105,7 +105,7 @@ def expected_dates(written: list[Written], message_id: str) -> tuple[datetime, d
 
 
 def test_any_order_repetition_and_split_ends_in_the_same_documents(store: Store, examples: int) -> None:
-    """What is stored is the fold of all events at once, last first; the four counts and the dates follow each write."""
+    """Any split stores the same as one fold of all events; the four counts and the dates follow each write."""
 
     @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(writes())

@@ -258,7 +258,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close()
 
     def date_time_string(self, timestamp: float | None = None) -> str:
-        """What the ``Date`` header says."""
+        """The value of the ``Date`` header."""
         return super().date_time_string((timestamp or time.time()) + self.server.owner.clock_skew)
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
-"""A ledger of a made-up shop: as many messages as asked for, sent over the last days, with what may become of them.
+"""A store of an invented shop: any number of messages sent over the last days, with plausible statuses.
 
-Everything follows from a seed and the moment it is made for. No number in it is anybody's.
+Everything follows from a seed and the given time. All phone numbers are invented.
 """
 
 from __future__ import annotations
@@ -128,13 +128,13 @@ def batches(count: int, now: int, *, days: int, size: int = 5_000) -> Iterator[t
 
 
 def fill(path: Path, count: int, now: datetime, *, days: int = 14, trouble: bool = False) -> None:
-    """Make the ledger in a file."""
+    """Fill a new store in a file."""
     with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
         put(store, count, now, days=days, trouble=trouble)
 
 
 def put(store: Store, count: int, now: datetime, *, days: int = 14, trouble: bool = False) -> None:
-    """Make the ledger in a store; with ``trouble`` there is something that needs somebody."""
+    """Fill a store; with ``trouble`` it has open alerts."""
     for events, sends in batches(count, int(now.timestamp()), days=days):
         store.write(events, sends, at=now)
     store.write([], apart(int(now.timestamp())), at=now)
@@ -144,7 +144,7 @@ def put(store: Store, count: int, now: datetime, *, days: int = 14, trouble: boo
 
 
 def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
-    """What needs somebody: an offer Meta holds back, an unpaid bill, phones that are off."""
+    """Events and sends that raise alerts: an offer Meta holds back, an unpaid bill, phones that are off."""
     events: list[StatusEvent] = []
     sends: list[Send] = []
 
@@ -180,7 +180,7 @@ def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
 
 
 def note_syncs(store: Store, now: datetime, *, trouble: bool = False) -> None:
-    """What syncs would have noted in the books: good ones; with ``trouble`` a gap and hidden executions."""
+    """Save the sync state of successful syncs; with ``trouble``, with a gap and withheld executions."""
     store.prepare()
     scope = scope_of(N8N, WORKFLOW, store)
     gap = Gap(

@@ -162,7 +162,7 @@ class N8nServer(FaultyServer):
         self._order = None
 
     def respond(self, request: N8nRequest) -> Answer:
-        """What n8n answers: status, body, headers."""
+        """Return n8n's answer: status, body, headers."""
         if self.basic is not None and request.headers.get("authorization") != _basic(*self.basic):
             return 401, b"<h1>401 Authorization Required</h1>", {"WWW-Authenticate": 'Basic realm="n8n"'}
         place = request.path.removeprefix(f"{self.path_prefix}/api/v1")

@@ -1,4 +1,4 @@
-"""What was recorded from a real n8n: see ``tests/data/n8n-2.41.1``."""
+"""Recordings from a real n8n: see ``tests/data/n8n-2.41.1``."""
 
 from __future__ import annotations
 
