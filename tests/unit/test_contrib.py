@@ -1,4 +1,4 @@
-"""What stands in contrib/: read by the parsers of those it is for, and held against the program."""
+"""The files in contrib/ parse with the tools they are for and match the program."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ KNOWN_SETTINGS = SETTINGS.keys() | {f"{name}_FILE" for name, setting in SETTINGS
 
 
 def instructions() -> list[tuple[str, str]]:
-    """The instructions of the Dockerfile, each with what stands behind it."""
+    """The instructions of the Dockerfile, each with its arguments."""
     joined = re.sub(r"\\\n\s*", " ", re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE))
     return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in joined.splitlines() if line)]
 
 
 def last(name: str) -> str:
-    """What stands behind the last instruction of a name."""
+    """The arguments of the last instruction with this name."""
     return [rest for word, rest in instructions() if word == name][-1]
 
 
 def exists(command: list[str]) -> bool:
-    """Whether the program has this command, with these options."""
+    """Return True if the program has this command with these options."""
     known = {option for parameter in COMMANDS[command[0]].params for option in parameter.opts}
     return {word for word in command[1:] if word.startswith("--")} <= known
 
@@ -63,7 +63,7 @@ def test_the_container_runs_without_rights() -> None:
 
 
 def test_the_dockerfile_copies_what_is_there() -> None:
-    """Everything that is copied from the clone exists in it, and no whole folder with somebody's .env is."""
+    """Every source of COPY exists in the clone, and none is the whole folder, which may hold a .env file."""
     for word, rest in instructions():
         if word == "COPY" and not rest.startswith("--from"):
             *sources, _ = rest.split()
@@ -131,7 +131,7 @@ def test_compose_is_what_the_specification_allows() -> None:
 
 
 def test_only_what_the_image_needs_is_sent_to_be_built() -> None:
-    """The build's context is a list of what is copied: no .env and no ledger of somebody's gets into it."""
+    """The build context lists the files that are copied, so no .env file and no store gets into it."""
     rules = [line for line in (CONTRIB.parent / ".dockerignore").read_text(encoding="utf-8").splitlines() if line]
     assert next(rule for rule in rules if not rule.startswith("#")) == "*"
     copied = {
@@ -170,7 +170,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
 
 
 def served_metrics(recorded: Path) -> set[str]:
-    """Every name that /metrics of a server over a ledger has, from the outside."""
+    """The name of every metric at /metrics of a running server."""
     key = "e30.eyJleHAiOjE4MDAwMDAwMDB9.e30"
     settings = load_settings({}, {"TICKTRAIL_STORE": str(recorded), "N8N_API_KEY": key}, recorded.parent)
     listening = listen("127.0.0.1", 0)
@@ -183,7 +183,7 @@ def served_metrics(recorded: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def metric_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names of a ledger with one message that was delivered, one that failed, and a sync that came through."""
+    """Metric names for a store with one delivered message, one failed message and one successful sync."""
     path = tmp_path_factory.mktemp("contrib") / "ledger.db"
     now = datetime.now(UTC)
     with open_store(str(path)) as store:
@@ -218,7 +218,7 @@ def expressions() -> list[str]:
 
 @pytest.mark.parametrize("expression", expressions())
 def test_what_is_asked_of_prometheus_exists(expression: str, metric_names: set[str]) -> None:
-    """Prometheus' grammar takes every expression, and a served ledger has every metric that it names."""
+    """Prometheus' grammar takes every expression, and a server exports every metric that it names."""
     promql_parser.parse(expression)
     names = set(re.findall(r"ticktrail_\w+", expression))
     assert names <= metric_names

@@ -33,7 +33,7 @@ COMMANDS: dict[str, Any] = typer.main.get_command(app).commands
 
 
 def section(text: str, heading: str) -> str:
-    """What stands below a heading, down to the next one of its level or above."""
+    """The text below a heading, down to the next one of its level or above."""
     level = heading.split(" ", 1)[0]
     assert f"\n{heading}\n" in text, f"there is no heading {heading!r}"
     below = text.split(f"\n{heading}\n", 1)[1]
@@ -53,7 +53,7 @@ def fields(text: str) -> list[str]:
 
 
 def code_in(text: str) -> Iterator[str]:
-    """What a page shows to be typed: the lines of its code blocks, and code within sentences."""
+    """The code of a page: the lines of its code blocks, and code within sentences."""
     fences = re.findall(r"^```(\w+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for language, block in fences:
         if language in {"sh", "cron", "bat", "ini", "yaml", "dockerfile"}:
@@ -232,7 +232,7 @@ def test_the_picture_needs_nothing_from_the_network() -> None:
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / ".env.example"], ids=lambda page: page.name)
 def test_phone_numbers_are_invented(page: Path) -> None:
-    """Every number long enough to be somebody's phone is one that nobody has."""
+    """Every number long enough to be a phone number is an invented one."""
     numbers = re.findall(r"(?<![\w.-])\+?(\d{11,15})(?![\w-])", page.read_text(encoding="utf-8"))
     assert [number for number in numbers if not re.fullmatch(r"9665000000\d\d|1555000\d{4}", number)] == []
 

@@ -131,7 +131,7 @@ def test_ten_lines() -> None:
 
 
 def test_a_day_without_messages() -> None:
-    """No percentage out of nothing, and it is said that no sync feeds the ledger."""
+    """Without messages there is no percentage, and the report says that no sync has run."""
     empty = DailyReport(
         period=period_of("day", NOW, RIYADH), now=NOW, counts=Counts(), before=Counts(), checked="No sync has run."
     )

@@ -65,8 +65,8 @@ def about(**facts: Any) -> list[Alert]:
     return evaluate_rules(AlertFacts(at=AT, **facts), Rules(), packaged())
 
 
-def test_nothing_needs_anybody_where_nothing_is_known() -> None:
-    """An empty ledger that no sync feeds is worth no alert."""
+def test_an_empty_store_raises_no_alert() -> None:
+    """An empty store without a sync raises no alert."""
     assert about() == []
 
 
@@ -114,7 +114,7 @@ def test_each_code_may_have_a_rate_of_its_own() -> None:
 
 
 def test_a_code_that_never_counts_is_never_worth_an_alert() -> None:
-    """Somebody who asked for no marketing is no fault."""
+    """A recipient who opted out of marketing raises no alert."""
     assert packaged().lookup(131050).alert == "never"
     assert found(failed(STOPPED, 900)) == []
 
@@ -189,7 +189,7 @@ def test_what_counts_at_once_is_over_after_an_hour_of_calm_and_a_success(
     assert bool(found(failed(PAYMENT, 3, ago=failed_ago), fine(10, ago=success_ago))) is fires
 
 
-def test_another_templates_success_does_not_mend_a_template() -> None:
+def test_another_templates_success_does_not_resolve_a_template() -> None:
     """Only what the cause could have kept from going out shows that it is over."""
     refused = (failed(NO_TEMPLATE, 1, ago=5 * HOUR, number=None),)
     assert len(found(fine(9, template="offer"), sends=refused)) == 1
@@ -204,7 +204,7 @@ def test_the_trend_is_told() -> None:
     assert alert.says.endswith("In the 24 hours before that: 6.")
 
 
-def test_a_failure_without_a_code_and_one_nobody_knows_count_when_many() -> None:
+def test_failures_without_a_code_or_with_an_unknown_one_count_when_many() -> None:
     """They are named by what was reported, cut and masked."""
     (alert,) = found(failed(None, 20))
     assert (alert.key.split("-")[0], alert.title.split(",")[0]) == ("none", "No reason given")
@@ -317,7 +317,7 @@ def test_a_late_sync(minutes: float | None, fires: bool) -> None:  # noqa: FBT00
     assert [alert.kind for alert in alerts] == ([AlertKind.SYNC] if fires else [])
 
 
-def test_a_late_sync_says_how_far_the_ledger_goes_and_why() -> None:
+def test_a_late_sync_says_how_far_the_store_goes_and_why() -> None:
     """Up to when it is complete, and what ended the last try."""
     (alert,) = about(workflows=[synced(180, error="n8n refused the key.")])
     assert alert.says == (
@@ -394,7 +394,7 @@ def test_gaps_and_lost_executions_found_lately(days: float, fires: bool) -> None
     [(Severity.OK, None), (Severity.UNKNOWN, None), (Severity.WARNING, "warning"), (Severity.FAULT, "urgent")],
 )
 def test_the_key_runs_out(severity: Severity, urgency: str | None) -> None:
-    """What the doctor warns of is worth an alert, and urgent once it has happened."""
+    """A warning of doctor raises an alert, which is urgent once the key has expired."""
     alerts = about(key=Finding(name="key expiry", severity=severity, says="So.", remedy="Do."))
     assert [alert.urgency for alert in alerts] == ([] if urgency is None else [urgency])
 

@@ -1,4 +1,4 @@
-"""What ``ticktrail.toml`` may say of alerts, and what it is told when it says something else."""
+"""Alert settings in ``ticktrail.toml``, and the errors for invalid ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ticktrail.settings.channels import Channel
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.secret import Secret
 
-SECRET = "0123456789abcdef"  # noqa: S105 - nobody's
+SECRET = "0123456789abcdef"  # noqa: S105 - an invented one
 
 
 def read(tmp_path: Path, text: str, **environ: str) -> AlertSettings:
@@ -147,7 +147,7 @@ def test_channels_may_keep_their_secrets_elsewhere(tmp_path: Path) -> None:
         ("[[channels]]\nuri = 'a://b'", "Did you mean url?"),
     ],
 )
-def test_what_is_malformed_is_named_with_its_mend(tmp_path: Path, text: str, named: str) -> None:
+def test_a_malformed_setting_is_named_with_its_remedy(tmp_path: Path, text: str, named: str) -> None:
     """The file, the place in it, and what it should look like; never what may be secret."""
     with pytest.raises(ConfigurationError) as caught:
         read(tmp_path, text)

@@ -86,7 +86,7 @@ class _FullDisk:
 
 
 def test_a_full_disk_is_a_message(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """What cannot be written ends in one sentence and exit code 1."""
+    """A failed write to stdout ends with one sentence and exit code 1."""
     monkeypatch.setattr(sys, "stdout", _FullDisk())
     assert run(["errors", "131026", "--format", "json"]) == 1
     assert "No space left on device" in capsys.readouterr().err

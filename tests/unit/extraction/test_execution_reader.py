@@ -428,7 +428,7 @@ def test_relay_that_a_timer_asks(answers: list[dict[str, Any]]) -> None:
     ids=["made of a message", "another server", "without the envelope", "a text"],
 )
 def test_answers_that_are_not_read(answers: list[dict[str, Any]], parameters: dict[str, Any], reason: str) -> None:
-    """What is not believed is counted as not read, with the reason."""
+    """An answer that is not trusted is counted as not read, with the reason."""
     found = read(polled(*answers, **parameters))
 
     assert (found.events, found.outcome, found.reason) == ((), Outcome.NOT_READ, reason)

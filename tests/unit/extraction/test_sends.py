@@ -545,7 +545,7 @@ def test_retry_of_a_node_that_passes_on() -> None:
     assert send.template == ORDER_UPDATE
 
 
-def test_retry_that_sends_anew() -> None:
+def test_retry_that_sends_again() -> None:
     """A send that the retry itself made belongs to the retry."""
     execution = retry("template_accepted")
     sender(execution)["startTime"] = RETRY_STARTED
@@ -918,7 +918,7 @@ def test_refusal_however_the_body_was_built(body: str, made: dict[str, Any]) -> 
 
 
 def test_refused_tool_of_an_agent() -> None:
-    """What an agent gave to its tool is in the run's input, so the recipient is known."""
+    """The arguments an agent gave to its tool are in the run's input, so the recipient is known."""
     execution = reply("text_accepted", "n8n-nodes-base.httpRequestTool")
     written = "={{ {messaging_product: 'whatsapp', to: $fromAI('to', 'whom'), type: 'text'} }}"
     execution["workflowData"]["nodes"][1]["parameters"] = {"url": MESSAGES, "jsonBody": written}

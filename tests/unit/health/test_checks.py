@@ -1,4 +1,4 @@
-"""Judgements on keys, clocks, retention and silence: what is said, and when somebody is needed."""
+"""Health checks of keys, clocks, retention and silent workflows: their texts and severities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 
 def jwt(**claims: Any) -> str:
-    """A key as n8n signs them since 1.68, with a signature that nobody can check here."""
+    """A key in n8n's format since 1.68, with a signature that cannot be verified here."""
 
     def part(value: object) -> str:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

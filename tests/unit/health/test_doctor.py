@@ -43,7 +43,7 @@ def printed(*findings: Finding) -> str:
     ],
 )
 def test_the_verdict(findings: list[Finding], severity: str) -> None:
-    """Faults and warnings need somebody; what could not be looked at is said beside."""
+    """Faults and warnings decide the verdict; checks that could not run are listed with it."""
     assert headline(findings) == severity
     assert printed(*findings).splitlines()[0] == severity
     assert to_report(findings)["verdict"] == severity

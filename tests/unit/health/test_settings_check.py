@@ -1,4 +1,4 @@
-"""What ``doctor`` says about ``ticktrail.toml``."""
+"""The check of ``ticktrail.toml`` in ``doctor``."""
 
 from __future__ import annotations
 

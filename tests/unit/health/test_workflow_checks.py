@@ -36,12 +36,12 @@ def made(workflow: workflows.Workflow, **changes: Any) -> dict[str, Any]:
 
 
 def findings(workflow: dict[str, Any]) -> dict[str, Finding]:
-    """What is found, by name."""
+    """The findings of a workflow, by name."""
     return {finding.name: finding for finding in check_workflow(workflow, "w")}
 
 
 def trigger(workflow: dict[str, Any]) -> Finding:
-    """What is found about its trigger."""
+    """The finding about its trigger."""
     return findings(workflow)["trigger"]
 
 
@@ -111,7 +111,7 @@ def test_what_the_whatsapp_trigger_leaves_out(options: Any, severity: Severity, 
 
 
 def test_what_is_published_counts() -> None:
-    """From n8n 2.0 on ``nodes`` are a draft: a mend that is not published yet is no mend, and that is said."""
+    """From n8n 2.0 on ``nodes`` are a draft: a fix counts only once published, and the remedy says so."""
     workflow = recorded({"messageStatusUpdates": []})
     workflow["nodes"][0]["parameters"]["options"] = {}
     found = trigger(workflow)

@@ -96,7 +96,7 @@ def test_the_times_that_meta_gives() -> None:
 
 
 def test_only_what_passes_by_itself_or_asks_for_a_wait_is_retryable() -> None:
-    """Retryable are Meta's own troubles and the limits that lift; nothing that somebody has to mend first."""
+    """Meta's own errors and temporary limits are retryable; errors that need a fix first are not."""
     assert set(retryable_codes(CATALOGUE)) == PASSES_BY_ITSELF | WAIT_FIRST
 
 
@@ -154,7 +154,7 @@ def test_help_is_near(typed: str, meant: int) -> None:
 
 
 def test_own_words_go_over_the_packaged_ones_key_by_key() -> None:
-    """What the user gives replaces just that; other codes and the packaged catalogue stay as they are."""
+    """A user's entry replaces only the keys it sets; other codes and the packaged catalogue stay the same."""
     mine = own(c131026={"advice": "Call them."}, c999999={"title": "Gateway", "class": "service", "retry": "now"})
     before, after = CATALOGUE.lookup(131026), mine.lookup(131026)
     assert (after.advice, after.title, after.retry, after.own) == ("Call them.", before.title, before.retry, True)
@@ -207,7 +207,7 @@ def test_a_text_over_several_lines_is_one_line() -> None:
     ],
 )
 def test_a_malformed_entry_is_refused_with_file_table_key_and_remedy(table: object, named: str, remedy: str) -> None:
-    """What cannot be used is named, with the file and the table it stands in, and a good one is shown."""
+    """The error names the invalid entry with its file and table, and shows a valid one."""
     with pytest.raises(ConfigurationError) as refused:
         own(c131026=table)
     assert str(refused.value).startswith("my.toml: [error_codes.131026]")

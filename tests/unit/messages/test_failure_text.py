@@ -44,7 +44,7 @@ def message(*events: tuple[str, int, dict[str, object]]) -> Message:
 
 
 def shown(one: Message) -> str:
-    """What people see of it, on one line."""
+    """The text of a message as printed, on one line."""
     stream = io.StringIO()
     write_message(one, UTC, stream)
     return " ".join(stream.getvalue().split())

@@ -29,7 +29,7 @@ def test_a_place_survives_its_token(place: Cursor) -> None:
 
 
 def made(value: object) -> str:
-    """A token that nobody printed."""
+    """A token that Ticktrail did not print."""
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
@@ -42,7 +42,7 @@ def made(value: object) -> str:
     ],
 )  # fmt: skip
 def test_what_is_no_token_is_refused(token: str) -> None:
-    """Whatever somebody puts behind --after, the error names it and the remedy."""
+    """For any invalid value of --after, the error names the value and the remedy."""
     with pytest.raises(ConfigurationError, match="not a valid cursor") as refusal:
         Cursor.read(token)
     assert refusal.value.remedy

@@ -185,7 +185,7 @@ def test_what_fails_half_way_leaves_nothing(tmp_path: Path, form: str) -> None:
 
 
 def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
-    """Somebody else's file that was not there at the start is somebody else's all the same."""
+    """A file that another program creates during the export is not overwritten."""
     path = tmp_path / "a.csv"
 
     def slow() -> Iterator[dict[str, Any]]:
@@ -216,7 +216,7 @@ def test_the_file_is_for_its_owner_only(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full disk at hand")
 @pytest.mark.parametrize("form", ["csv", "xlsx", "jsonl", "jsonl.gz"])
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str) -> None:
-    """What the system says is said on, with a remedy, and nothing is left."""
+    """The error repeats the system's message with a remedy, and no file is left."""
     real = os.fdopen
 
     def full(descriptor: int, mode: str) -> Any:

@@ -88,7 +88,7 @@ def test_nothing_at_all_is_said_plainly() -> None:
 
 @pytest.mark.parametrize("by", list(Grouping))
 def test_hostile_names_stay_in_their_cell(by: Grouping) -> None:
-    """What a payload brings can neither move the cursor nor turn the line round nor break the table."""
+    """Text from a payload cannot move the cursor, reverse the line or break the table."""
     hostile = "\x1b[31mred\r\n\u202egnp.exe [bold]x[/bold] " + "long " * 60
     group = Group(key=hostile, label=hostile, counts=MANY)
     said = text(report(MANY, by=by, groups=Chosen((group,), 1, Counts(messages=2, failed=2))))

@@ -1,4 +1,4 @@
-"""What syncs and audits print, and what ``status`` says is missing."""
+"""Output of syncs and audits, and of ``status`` for missing executions."""
 
 from __future__ import annotations
 

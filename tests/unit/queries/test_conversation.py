@@ -31,7 +31,7 @@ def _event(name: str, status: str, at: int | None, who: str = WHO) -> StatusEven
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A ledger of this test's own."""
+    """A store of this test's own."""
     with open_store(str(tmp_path / "a.db"), StoreOptions(timezone=RIYADH)) as opened:
         yield opened
 

@@ -98,7 +98,7 @@ def test_a_file_of_windows_notepad_is_read_right(tmp_path: Path, encoding: str, 
 
 
 def test_a_file_in_the_old_code_page_is_read_too(tmp_path: Path) -> None:
-    """What is neither UTF-8 nor UTF-16 is Windows-1252."""
+    """A file that is neither UTF-8 nor UTF-16 is read as Windows-1252."""
     assert load(tmp_path, "TICKTRAIL_INSTANCE=Läden".encode("cp1252")).instance == "Läden"
 
 
@@ -289,7 +289,7 @@ def test_a_malformed_setting_names_itself(tmp_path: Path, name: str, value: str,
 
 
 def test_a_malformed_argument_is_named_as_the_argument(tmp_path: Path) -> None:
-    """What was typed is named by its option."""
+    """The error names the option that was typed."""
     with pytest.raises(ConfigurationError, match="the argument --store"):
         load_settings({"TICKTRAIL_STORE": "postgres://h"}, {}, tmp_path)
 

@@ -1,4 +1,4 @@
-"""Names of people, tombstones, and what a ledger leaves out: the pure part of care."""
+"""Names of people, tombstones, and the filter that keeps erased people out of a store."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_ids_that_hold_no_number_say_so(message_id: str | None) -> None:
 
 
 def test_a_tombstone_is_known_under_several_salts() -> None:
-    """Tombstones of another ledger, under its salt, hold beside one's own."""
+    """Tombstones copied from another store, with its salt, work beside the store's own."""
     other = "ffeeddccbbaa99887766554433221100"
     guard = ErasureFilter([tombstone(SALT, WHO), tombstone(other, "SA.9001")])
     assert guard.is_forgotten("+966 50 000 0001")
@@ -78,7 +78,7 @@ def test_a_tombstone_is_known_under_several_salts() -> None:
 
 
 def test_a_tombstone_is_what_it_was() -> None:
-    """A tombstone's form must never change, or whoever was forgotten comes back: this one was made once and noted."""
+    """The format of tombstones must never change, or erased people would be stored again."""
     assert tombstone(SALT, WHO) == "00112233445566778899aabbccddeeff:16d2:641269c41ba9b93ad099e23bd33bd435"
 
 

@@ -40,7 +40,7 @@ def row(execution_id: int = 5, **more: Any) -> ListedExecution:
 
 
 def found(**more: Any) -> Extraction:
-    """What an execution with statuses held."""
+    """An extraction of an execution with statuses."""
     usual = {"execution_id": "5", "workflow_id": "w", "status": "success", "started_at": NOW, "outcome": Outcome.FOUND}
     return Extraction(**{**usual, **more})
 
@@ -152,7 +152,7 @@ def test_a_crashed_execution_stays_pending_for_six_hours() -> None:
 
 
 def test_withheld_executions_are_requested_less_and_less() -> None:
-    """After 2 and 15 minutes, 1, 6 and 24 hours; a new kind of reason begins anew, and when it was first met stays."""
+    """After 2 and 15 minutes, 1, 6 and 24 hours; a new kind of reason restarts the waits and keeps first_met_at."""
     known, waits = None, []
     for _ in range(6):
         known = pending_withheld(row(), known, reason="redacted", now=NOW)

@@ -72,7 +72,7 @@ def test_after_a_replaced_store_the_next_cycle_follows_at_once() -> None:
 
 
 def test_settings_that_are_wrong_end_a_watch() -> None:
-    """Waiting does not mend them."""
+    """A watch does not retry wrong settings, because waiting does not fix them."""
     cycles = Cycles(None, ConfigurationError("N8N_BASE_URL is not set."), None)
     with pytest.raises(ConfigurationError):
         cycles.run()
@@ -120,7 +120,7 @@ def test_an_error_comes_where_its_item_would_have_come() -> None:
         next(coming)
 
 
-def test_it_does_not_wait_for_an_item_nobody_wants_any_more() -> None:
+def test_it_does_not_wait_for_an_item_that_is_no_longer_wanted() -> None:
     """A request that hangs does not keep a stopping process waiting."""
     hanging = threading.Event()
 

@@ -52,7 +52,7 @@ def test_durations_in_tables_have_two_units_at_most(seconds: float, text: str) -
     [(1, "1 s"), (60, "60 s"), (3_599, "60 min"), (3_601, "1 h 1 min"), (2 * DAY - 1, "2 d"), (20 * DAY + 1, "21 d")],
 )
 def test_a_wait_is_rounded_up(seconds: int, text: str) -> None:
-    """Nobody is told to try again too early."""
+    """Waits are rounded up, so that users do not try again too early."""
     assert short_duration(seconds, round_up=True).replace("60 min", "1 h") == text.replace("60 min", "1 h")
 
 

@@ -114,7 +114,7 @@ def test_a_document_is_masked_throughout_and_is_still_one() -> None:
 @pytest.mark.parametrize("piece", ["a", "a.", "a-", "+a", ".a", "[", "[1:", ":", "/a", "\\", "~", "1.", "1 ", "wamid."])
 @pytest.mark.parametrize("opening", ["", "["])
 def test_a_long_text_is_masked_in_a_moment(opening: str, piece: str) -> None:
-    """What somebody sent to keep the searching busy costs no more than any text of its length."""
+    """Text crafted to slow down the search takes no longer than other text of its length."""
     text = opening + piece * (60_000 // len(piece))
     began = time.perf_counter()
     mask_locations(mask_text(text))

@@ -129,7 +129,7 @@ def test_digits_that_no_country_has_are_looked_for_whole_and_at_the_end() -> Non
 
 @pytest.mark.parametrize("typed", ["1", "041", "+ 4-1"])
 def test_too_few_digits_are_refused(typed: str) -> None:
-    """Three digits would be half the ledger; what was typed is not repeated."""
+    """Three digits would match too many people; the error does not repeat the input."""
     with pytest.raises(ConfigurationError, match="too few") as refusal:
         parse_person(typed)
     assert "4 digits" in refusal.value.remedy
@@ -137,7 +137,7 @@ def test_too_few_digits_are_refused(typed: str) -> None:
 
 @pytest.mark.parametrize("suffix", ["041", "00.1", "٠٠٤١", "0041\n", "004%", ""])
 def test_a_suffix_is_four_digits_or_more(suffix: str) -> None:
-    """Nothing else reaches a store's pattern, whoever builds the filter."""
+    """The filter itself refuses other suffixes, so none of them reaches a store's pattern."""
     with pytest.raises(ConfigurationError):
         Person((), suffix)
 

@@ -87,7 +87,7 @@ def test_yesterday_is_a_calendar_day_when_clocks_change() -> None:
     ],
 )
 def test_anything_else_is_refused_with_good_examples(text: str) -> None:
-    """What is no time is quoted, and good ones are shown."""
+    """The error quotes the invalid time and shows valid ones."""
     with pytest.raises(ConfigurationError) as caught:
         parse_moment(text, NOW, RIYADH)
     for example in ("2h", "3d", "yesterday", "2026-11-22", "1795355171"):
@@ -95,7 +95,7 @@ def test_anything_else_is_refused_with_good_examples(text: str) -> None:
 
 
 def test_a_phone_number_in_the_wrong_place_is_not_repeated() -> None:
-    """A number typed for a time may be somebody's: no message has it whole."""
+    """A number typed as a time may be a real phone number, so no message repeats it in full."""
     with pytest.raises(ConfigurationError) as caught:
         parse_moment("966500000012", NOW, RIYADH)
     assert "966500000012" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""What a MongoDB URI means, what people are shown of it, and how documents are read."""
+"""Parsing MongoDB URIs, showing them without secrets, and reading documents."""
 
 from __future__ import annotations
 

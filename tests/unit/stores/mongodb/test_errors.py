@@ -1,4 +1,4 @@
-"""What servers and the driver raise, in words that help and give nothing away."""
+"""Translation of server and driver errors into errors with a remedy and without secrets."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ SECRETS = ("s3cret", "966500000001")
 def test_every_error_says_what_to_do_and_nothing_secret(
     error: PyMongoError, address: Any, kind: type[TicktrailError], remedy: str
 ) -> None:
-    """Its kind says whether to wait, to mend the settings or to stop; the server's own text is not repeated."""
+    """The type tells whether to wait, fix the settings or stop; the server's own text is not repeated."""
     meant = translated(error, address)
     assert type(meant) is kind
     assert remedy in meant.remedy

@@ -1,4 +1,4 @@
-"""What a merge writes into a stored document: Ticktrail's fields, and nothing of what others added."""
+"""A merge writes Ticktrail's fields of a stored document and leaves fields that others added."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stored(*events: StatusEvent) -> Document:
 
 
 def merge(document: Document, *events: StatusEvent, at: datetime = LATER) -> Decision:
-    """What is written when these events are merged into a document."""
+    """Return the update that merging these events into a document writes."""
     before = from_document(document)
     merged = merge_message(before, WAMID, gather(events)[WAMID], at=at)
     return change(document, before, merged, UTC)

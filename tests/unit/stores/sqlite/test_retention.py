@@ -106,7 +106,7 @@ def test_not_a_byte_of_a_forgotten_person_is_left_on_disk(path: Path, store: Sql
 def test_traces_that_a_reader_holds_on_to_are_owned_up_to(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While a reader is in the middle of a transaction the log cannot be emptied: that is said, and mended later."""
+    """The log cannot be emptied during a reader's transaction: clear_traces returns False and succeeds later."""
     monkeypatch.setattr("ticktrail.stores.sqlite.retention._CLEARING_SECONDS", 0.2)
     store.write(events(WHO, 3), at=AT)
     reader = sqlite3.connect(path, isolation_level=None)
@@ -160,7 +160,7 @@ def test_a_copy_made_while_others_write_is_whole_and_of_one_moment(path: Path, s
 
 
 def test_a_copy_can_be_opened_as_a_store(path: Path, store: SqliteStore) -> None:
-    """A backup is a ledger, with everything that was in it."""
+    """A backup is a complete store."""
     store.write(events(WHO, 3), [send(WHO, 0)], at=AT)
     copy = path.with_name("copy.db")
     store.retention.backup(copy)
@@ -185,8 +185,8 @@ def test_a_copy_never_replaces_a_file(path: Path, store: SqliteStore, tmp_path: 
     assert {file.name.split("-")[0] for file in tmp_path.iterdir()} == {"there.db", path.name}
 
 
-def test_a_damaged_ledger_gives_no_copy(path: Path, store: SqliteStore) -> None:
-    """What does not pass the check is not left under the name of a backup."""
+def test_a_damaged_store_gives_no_backup(path: Path, store: SqliteStore) -> None:
+    """A backup that fails the integrity check is removed."""
     store.write(events(WHO, 200), at=AT)
     store.close()
     damaged = bytearray(path.read_bytes())

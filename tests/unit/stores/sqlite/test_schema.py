@@ -45,8 +45,8 @@ def schema(connection: sqlite3.Connection) -> set[tuple[str, str, str]]:
     return {tuple(row) for row in connection.execute("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL")}
 
 
-def ledger(connection: sqlite3.Connection) -> list[tuple[int, str]]:
-    """The recorded steps."""
+def recorded_steps(connection: sqlite3.Connection) -> list[tuple[int, str]]:
+    """The migration steps recorded in the file."""
     return connection.execute(f"SELECT number, name FROM {MIGRATION_TABLE} ORDER BY number").fetchall()  # noqa: S608
 
 
@@ -66,11 +66,11 @@ def test_a_file_of_any_version_ends_with_the_schema_of_a_fresh_one(connection: s
     with closing(open_to_write(None)) as fresh:
         migrate(fresh, "b.db")
         assert schema(connection) == schema(fresh)
-    assert ledger(connection) == [(migration.number, migration.name) for migration in MIGRATIONS]
+    assert recorded_steps(connection) == [(migration.number, migration.name) for migration in MIGRATIONS]
 
 
-def test_migrating_again_changes_nothing_and_waits_for_nobody(tmp_path: Path) -> None:
-    """A file that has every step is left alone, not even locked: a writer at work is in nobody's way."""
+def test_migrating_again_changes_nothing_and_does_not_wait(tmp_path: Path) -> None:
+    """A file that has every step is neither changed nor locked, so a writer does not block the migration."""
     path = tmp_path / "a.db"
     with closing(open_to_write(path)) as connection, closing(open_to_write(path)) as writer:
         migrate(connection, "a.db")
@@ -91,7 +91,7 @@ def test_a_step_that_fails_leaves_nothing_of_any(connection: sqlite3.Connection)
 
 
 def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
-    """Whoever opens a new file for the first time at the same moment gets the whole schema, and no error."""
+    """Processes that open a new file at the same moment all get the whole schema, and no error."""
     starting = threading.Barrier(8)
     faults: list[BaseException] = []
 
@@ -128,7 +128,7 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_older_file_is_there_and_is_mended_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_file_exists_and_is_migrated_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reading says what brings the file up to date; the first write does it."""
     path = tmp_path / "older.db"
     with SqliteStore(str(path), OPTIONS) as store:
@@ -149,7 +149,7 @@ def test_an_older_file_is_there_and_is_mended_by_writing(tmp_path: Path, monkeyp
 
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:
-    """A SQLite file with tables but without the ledger of steps is not ours."""
+    """A SQLite file with tables but without the table of migrations is not a store."""
     path = tmp_path / "n8n.sqlite"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE message (id INTEGER PRIMARY KEY)")
@@ -162,8 +162,8 @@ def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> 
     assert path.read_bytes() == before
 
 
-def test_an_empty_file_is_a_place_without_a_ledger(tmp_path: Path) -> None:
-    """What a file picker or ``touch`` left behind is read as nothing and becomes a store by writing."""
+def test_an_empty_file_does_not_exist_as_a_store(tmp_path: Path) -> None:
+    """An empty file, as a file picker or ``touch`` leaves it, reads as empty and becomes a store by writing."""
     path = tmp_path / "empty.db"
     path.touch()
     with SqliteStore(str(path), OPTIONS) as store:

@@ -26,7 +26,7 @@ BEFORE_FIGURES = next(migration.number for migration in MIGRATIONS if migration.
 
 
 def plan(chosen: MessageFilter, by: Grouping | None, *, details: bool) -> list[str]:
-    """The steps SQLite would take on an empty ledger."""
+    """The query plan of SQLite for an empty store."""
     with closing(open_to_write(None)) as connection:
         migrate(connection, "a.db")
         question, parameters = figures_question(connection, chosen, by, young_since=NOON, details=details, zone=RIYADH)
@@ -140,7 +140,7 @@ def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -
 
 
 def test_a_file_that_was_not_brought_up_to_date_says_so(tmp_path: Path) -> None:
-    """Reading an older file answers with the mend, as everywhere; sqlite's own words stay out."""
+    """Reading a file of an older schema raises an error with a remedy, without sqlite's own message."""
     path = tmp_path / "ledger.db"
     with closing(open_to_write(path)) as connection:
         migrate(connection, "ledger.db", MIGRATIONS[:BEFORE_FIGURES])

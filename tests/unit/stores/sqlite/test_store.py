@@ -1,4 +1,4 @@
-"""What only the SQLite store has: paths, journals, locks, full disks, and the indexes its questions use."""
+"""Behaviour specific to the SQLite store: paths, journals, locks, full disks, and the indexes that queries use."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_url_that_names_no_file_is_a_configuration_error(url: str) -> None:
     "name", ["with space.db", "100%.db", "%41.db", "what?mode=ro.db", "#1.db", "é 文.db", "'\".db"]
 )
 def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
-    """What has a meaning in a URI is taken as it stands, for writing and for reading."""
+    """Characters that have a meaning in a URI are taken literally, for writing and for reading."""
     odd = tmp_path / f"folder of {name}" / name
     with SqliteStore(f"sqlite:///{odd}" if os.name != "nt" else str(odd), OPTIONS) as store:
         store.write([sent()], at=AT)
@@ -122,14 +122,14 @@ def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX rights")
 def test_the_file_is_for_its_owner_only(store: SqliteStore, path: Path) -> None:
-    """The file and its log hold recipients' numbers: nobody else may read them."""
+    """Only the owner can read the file and its log, because they hold recipients' numbers."""
     assert {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()} == {
         "ledger.db": 0o600, "ledger.db-wal": 0o600, "ledger.db-shm": 0o600
     }  # fmt: skip
 
 
 def test_reading_leaves_nothing_beside_the_file(store: SqliteStore, path: Path) -> None:
-    """After the last one has closed, the ledger is a single file again, unchanged by whoever read it."""
+    """After the last connection has closed, the store is a single file again, unchanged by readers."""
     store.close()
     before = path.read_bytes()
     with SqliteStore(str(path), OPTIONS) as reader:
@@ -294,7 +294,7 @@ def fails(error: type[TicktrailError], act: Any, *words: str) -> None:
 
 
 def test_a_lock_that_stays_is_unavailable(store: SqliteStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somebody else holds the file all the time: the next run continues."""
+    """While another process keeps the file locked, a write raises StoreUnavailableError and reads still work."""
     monkeypatch.setattr(sqlite_connection, "BUSY_SECONDS", 0.05)
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -306,7 +306,7 @@ def test_a_lock_that_stays_is_unavailable(store: SqliteStore, path: Path, monkey
 
 
 def test_a_full_disk_is_unavailable_and_costs_nothing(store: SqliteStore, path: Path) -> None:
-    """What was stored before stays, and with room again the same batch is stored."""
+    """Stored messages stay, and once there is room again the same batch is stored."""
     connection = writing(store)
     batch = [sent(number) for number in range(2_000)]
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
@@ -404,7 +404,7 @@ def test_an_instant_without_a_zone_is_refused_at_once(store: SqliteStore) -> Non
 
 
 def test_copies_of_a_send_within_a_millisecond_end_alike(store: SqliteStore) -> None:
-    """What the file keeps, whole milliseconds, is what copies are compared by, in one batch as in two."""
+    """Copies are compared by whole milliseconds, as stored in the file, in one batch and in two."""
     copies = [
         Send(
             key=key,
@@ -434,7 +434,7 @@ def test_a_failure_of_unheard_of_shape_is_stored(store: SqliteStore) -> None:
 
 
 def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
-    """What is accepted can be read, from however deep in the program; what is deeper is refused, wide is not deep."""
+    """Accepted details can be read at any call depth; deeper nesting is refused; many siblings are accepted."""
 
     def nested(levels: int) -> dict[str, Any]:
         return {"in": [nested(levels - 2)]} if levels > 2 else {}

@@ -104,7 +104,7 @@ COUNTS = st.lists(
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Settings of a store that nobody opens, with times as they are told in Riyadh."""
+    """Settings of a store that is never opened, with times in Riyadh's time zone."""
     folder = tmp_path_factory.mktemp("settings")
     return load_settings({"TICKTRAIL_STORE": str(folder / "a.db"), "TICKTRAIL_TIMEZONE": "Asia/Riyadh"}, {}, folder)
 

@@ -1,4 +1,4 @@
-"""What pages say before anything is drawn: periods, completeness, causes, notes."""
+"""Queries behind the pages: periods, completeness, causes, notes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_periods_are_whole_days_of_the_zone() -> None:
 
 
 def test_equal_ages_are_compared() -> None:
-    """What is younger than a day is left out, and the span before is as long."""
+    """Messages younger than a day are left out, and the previous period has the same length."""
     halves = period_of("7d", NOW, RIYADH).before(NOW)
     assert halves is not None
     later, earlier = halves
@@ -151,8 +151,8 @@ def _bad_day(store: Store) -> None:
     )  # fmt: skip
 
 
-def test_what_needs_you_is_what_alerts_say_with_the_messages_behind_it(tmp_path: Path) -> None:
-    """One row for each alert, with as many messages as its list has; nothing on a good day, and no ledger is said."""
+def test_open_alerts_are_listed_with_the_messages_behind_them(tmp_path: Path) -> None:
+    """One row per alert with its number of messages; no rows without alerts; None without a store."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
         assert needs_you(store, settings, now=NOW) is None
@@ -192,8 +192,8 @@ def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> Non
         assert {need.alert.key: (need.alert.says, need.listed) for need in found} == before
 
 
-def test_who_sees_to_a_cause_is_known_to_every_process(tmp_path: Path) -> None:
-    """The note is in the ledger, where alerts look too; what is over cannot be acknowledged."""
+def test_an_acknowledgement_is_visible_to_every_process(tmp_path: Path) -> None:
+    """The note is saved in the store, which alerts read too; a resolved alert cannot be acknowledged."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
         _bad_day(store)

@@ -81,7 +81,7 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
 
 
 def test_what_is_typed_is_no_way_to_a_person() -> None:
-    """A number that somebody types is neither a person nor a place, nor is the seal that the page makes of it."""
+    """A number typed into the URL is neither a person nor a cursor, and neither is its sealed form."""
     number, place = "966500000041", Cursor("newest", 1_767_258_000, "wamid.HBgM").token
     for name in ("to", "template", "campaign"):
         (sealed,) = parse_qs(query_of(UrlFilter(**{name: number}), ADDRESSES))[name]

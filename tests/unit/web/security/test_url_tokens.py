@@ -28,7 +28,7 @@ def test_a_token_is_its_text_again(text: str) -> None:
 
 @given(st.text(max_size=60))
 def test_what_was_not_made_here_opens_to_nothing(text: str) -> None:
-    """Whatever somebody types is no token."""
+    """Text typed by a user is never a valid token."""
     assert ADDRESSES.text(text) is None
 
 
