@@ -311,7 +311,7 @@ def _index(key: str | int) -> int:
 
 
 def _damage_apart(draw: st.DrawFn, execution: JSON_VALUE, path: Cursor) -> None:
-    """Damage what stands at this path, or something inside it, and nothing beside it."""
+    """Damage the value at this path, or something inside it, and nothing beside it."""
     parent, key = at(execution, path[:-1]), path[-1]
     deeper = list(places(parent[key]))
     kind = draw(st.sampled_from(["replace", "delete", "inside"]))
@@ -456,7 +456,7 @@ def test_fast_path_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> No
     ],
     ids=str,
 )
-def test_fast_path_agrees_on_what_stands_around_a_body(around: dict[str, Any]) -> None:
+def test_fast_path_agrees_on_data_around_a_body(around: dict[str, Any]) -> None:
     """Values beside a request's body surround its statuses by either path."""
     execution = trigger_alone(RECORDINGS["execution_webhook_node_three_changes"])
     execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0]["json"] |= around

@@ -1,6 +1,6 @@
 """The merge law, as laws: merging is commutative, associative and idempotent, and a history never shrinks.
 
-The rules about where a message stands are stated here a second time, in other words than ``merge.py`` uses, so that
+The rules for the status of a message are stated here a second time, in other words than ``merge.py`` uses, so that
 a slip in one is seen by the other.
 """
 
@@ -195,7 +195,7 @@ FURTHER = {
 
 @settings(max_examples=300)
 @given(batches)
-def test_where_a_message_stands(told: list[StatusEvent]) -> None:
+def test_status_of_a_message(told: list[StatusEvent]) -> None:
     """No status of the history is further than the latest, none of it is later, and a conflict is one person's."""
     state = state_of(sort_history(gathered(told).entries))
     met = {event.status for event in told}

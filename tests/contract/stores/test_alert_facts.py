@@ -74,7 +74,7 @@ def test_a_missing_store_raises_no_alert(store: Store) -> None:
     assert alerts(store) == []
 
 
-def test_failures_are_told_by_cause(store: Store) -> None:
+def test_failures_are_reported_by_cause(store: Store) -> None:
     """Of 40 messages of today 8 failed, to 8 people; the day before 2 of the same; the list behind has the 8."""
     events = []
     for number in range(40):
@@ -109,7 +109,7 @@ def test_one_token_one_alert(store: Store) -> None:
     )
 
 
-def test_messages_that_hang_are_told_of_the_day_before(store: Store) -> None:
+def test_stuck_messages_are_counted_for_the_day_before(store: Store) -> None:
     """5 of 25 sent between 48 and 24 hours ago; those of thirty days are told beside; younger ones are no matter."""
     events = []
     for number in range(25):

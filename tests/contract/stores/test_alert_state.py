@@ -43,7 +43,7 @@ def test_everything_is_remembered_by_key(store: Store) -> None:
     assert [one.key for one in store.alert_state.all()] == ["131026-a", "131026-b", "silence"]
 
 
-def test_channels_are_told_and_hear_of_the_end(store: Store) -> None:
+def test_notices_and_resolutions_are_recorded_per_channel(store: Store) -> None:
     """Each channel by its own name, whatever characters it has; telling again moves the time."""
     memory = store.alert_state
     memory.record_firing(KEY, "failing", "t", at=AT)

@@ -174,8 +174,8 @@ def test_hostile_names_are_names(store: Store) -> None:
         assert one.code == (None if words[0] == "{" else words[:64])
 
 
-def test_the_sending_number_is_told_as_people_write_it(store: Store) -> None:
-    """The id leads, the number stands beside it."""
+def test_the_sending_number_is_formatted_for_display(store: Store) -> None:
+    """The group has the id as key and the number as label."""
     store.write([event("sent", phone_number_id="1065", display_phone_number="15550000001")], at=AT)
     (found,) = store.causes(MessageFilter())
     assert (found.number, found.number_label, found.failed, found.count) == ("1065", "15550000001", False, 1)

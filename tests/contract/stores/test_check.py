@@ -37,7 +37,7 @@ def test_a_store_writes_on_after_a_check(store: Store) -> None:
     assert store.write([event("read", NOON + MINUTE)], at=AT).updated == 1
 
 
-def test_a_clock_is_told_with_the_time_here(store: Store) -> None:
+def test_the_clock_is_reported_with_the_local_time(store: Store) -> None:
     """A store with a clock of its own says what time it has, beside this machine's time at that moment."""
     clock = store.check().clock
     assert clock is None or abs(clock[0] - clock[1]) < timedelta(seconds=30)

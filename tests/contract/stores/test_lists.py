@@ -24,7 +24,7 @@ ALI, SARA, GROUP = "966500000011", "966500000012", "120363000000000001"
 
 @pytest.fixture
 def asked(store: Store) -> Store:
-    """A store with eight messages to ask about; the comments say when each was sent and where it stands."""
+    """A store with eight messages to ask about; the comments say when each was sent and its status."""
     first, second = AT, LATER
     store.write(
         [

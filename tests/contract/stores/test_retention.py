@@ -41,7 +41,7 @@ DAY = 86_400
 
 
 def wamid_to(number: str, rest: bytes = b"\x15\x02\x00\x11") -> str:
-    """A wamid as WhatsApp makes it: the recipient's number stands in it."""
+    """A wamid as WhatsApp makes it, which contains the recipient's number."""
     return "wamid." + base64.b64encode(b"\x1c\x18" + bytes([len(number)]) + number.encode() + rest).decode()
 
 
@@ -103,7 +103,7 @@ def test_a_person_is_erased_everywhere_and_no_other_is(store: Store, other_store
 
 @pytest.mark.parametrize("typed", [*spellings(WHO), BUSINESS_ID, f"\u200b{BUSINESS_ID} "])
 def test_a_person_is_found_however_they_are_typed(store: Store, typed: str) -> None:
-    """Digits decide, whatever stands between them; a business-scoped id leads to the number beside it."""
+    """Only digits count, whatever is between them; a business-scoped id leads to the number beside it."""
     store.write([*THEIRS, *NOT_THEIRS], THEIR_SENDS, at=AT)
     store.retention.forget(typed, at=LATER)
     assert sorted(everything(store)) == sorted({"wamid.other", wamid_to(OTHER), "wamid.group"})
@@ -144,7 +144,7 @@ def test_a_writer_that_was_open_already_rejects_a_person_erased_later(open_again
 
 
 def test_forgetting_wins_against_writers_at_work(open_again: OpenAgain) -> None:
-    """However a write and an erasure overlap, nothing of the person is there afterwards."""
+    """However a write and an erasure overlap, no data of the person is stored afterwards."""
     first = open_again()
     first.prepare()
     stop = threading.Event()

@@ -273,7 +273,7 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
 @pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.SENDER, Grouping.DAY])
 @pytest.mark.parametrize("across", [Grouping.DAY, Grouping.ERROR, Grouping.WORKFLOW])
 @pytest.mark.parametrize("bounded", [False, True])
-def test_groups_can_be_told_apart_twice(
+def test_two_groupings_can_be_combined(
     told: tuple[Store, list[Expected]], by: Grouping, across: Grouping, *, bounded: bool
 ) -> None:
     """Each pair of keys is a group of its own with its messages' counts; errors leave only what failed."""

@@ -255,7 +255,7 @@ def test_copies_of_an_entry_that_differ_complete_each_other(store: Store) -> Non
         assert stored.last_updated_at == AT
 
 
-# ── Where a message stands ──────────────────────────────────────────────────────────────────────────────────────────
+# ── Status of a message ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_pricing_is_the_last_one_reported(store: Store) -> None:
 
 
 def test_in_a_group_failed_for_one_and_delivered_for_another_is_no_conflict(store: Store) -> None:
-    """A group message stands where its furthest participant stands; a conflict takes one and the same participant."""
+    """A group message has the status of its furthest participant; a conflict needs one and the same participant."""
     first, second = "966500000002", "966500000003"
     store.write([event("failed", participant=first), event("delivered", participant=second)], at=AT)
     assert document(store)["latestStatus"] == "delivered"

@@ -98,7 +98,7 @@ def test_rates_have_a_floor() -> None:
     assert len(found(failed(UNDELIVERABLE, 20))) == 1
 
 
-def test_a_rate_is_told_among_messages_of_the_same_kind() -> None:
+def test_a_rate_is_computed_among_messages_of_the_same_kind() -> None:
     """Another template's messages and another number's do not thin it out."""
     others = (fine(5_000, template="offer"), fine(5_000, number="1066"))
     (alert,) = found(failed(UNDELIVERABLE, 5), fine(15), *others)
@@ -196,7 +196,7 @@ def test_another_templates_success_does_not_resolve_a_template() -> None:
     assert found(fine(9), sends=refused) == []
 
 
-def test_the_trend_is_told() -> None:
+def test_the_trend_is_shown() -> None:
     """So many of the same cause in the window before; another cause's do not count."""
     before = (failed(PAYMENT, 4), failed(PAYMENT, 2, template="offer"), failed(TOKEN, 50))
     (alert,) = found(failed(PAYMENT, 9), before=before)
@@ -282,7 +282,7 @@ def test_delivery_is_compared_with_a_week_before(facts: tuple[int, int, int, int
     assert [alert.kind for alert in alerts] == ([AlertKind.DELIVERY] if fires else [])
 
 
-def test_less_delivery_is_told_with_its_parts() -> None:
+def test_less_delivery_is_reported_with_its_parts() -> None:
     """Both rates with what they are made of, at the same age."""
     (alert,) = about(deliveries=[delivery(800, 1_000, 930, 1_000)])
     assert "80.0 % (800 of 1,000) were delivered within an hour" in alert.says
@@ -399,7 +399,7 @@ def test_the_key_runs_out(severity: Severity, urgency: str | None) -> None:
     assert [alert.urgency for alert in alerts] == ([] if urgency is None else [urgency])
 
 
-def test_what_cannot_be_told_is_not_over() -> None:
+def test_alerts_that_cannot_be_checked_are_not_resolved() -> None:
     """While no sync comes through, only what is not about messages can be over."""
     late = about(workflows=[synced(600)])
     assert not may_be_over("failing", late)

@@ -45,7 +45,7 @@ def test_deep_chains_are_no_recursion() -> None:
     assert found == "end"
 
 
-def test_small_text_that_stands_for_an_endless_one() -> None:
+def test_small_text_that_expands_without_end() -> None:
     """Parts that refer to parts twice each double in size: refused instead of written out."""
     elements: list[Any] = [[str(number + 1), str(number + 1)] for number in range(60)]
 

@@ -184,7 +184,7 @@ def test_ids_of_other_kinds(message_id: str, around: Holder, fields: dict[str, A
     ids=repr,
 )
 def test_recipient(fields: dict[str, Any], recipient: str | None) -> None:
-    """The conversation is the recipient's id, in a group the group's, wherever it stands; else unknown."""
+    """The conversation is the recipient's id, in a group the group's, wherever it is; else unknown."""
     assert event(fields).conversation_id == recipient
 
 

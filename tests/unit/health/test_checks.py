@@ -70,14 +70,14 @@ def test_a_key_that_does_not_say_is_fine(key: str) -> None:
     assert check_key_expiry(key, NOW).severity is Severity.OK
 
 
-def test_a_token_for_something_else_is_told_apart() -> None:
+def test_a_token_for_another_purpose_is_recognized() -> None:
     """n8n's tokens for other purposes (MCP) are no API keys."""
     found = check_key_expiry(jwt(aud="mcp-server-api"), NOW)
     assert (found.severity, "public API" in found.says) == (Severity.FAULT, True)
 
 
 def test_no_finding_repeats_the_key() -> None:
-    """Nothing of a key stands in a finding."""
+    """A finding contains no part of a key."""
     key = jwt(exp=int(NOW.timestamp()) - 5)
     assert not any(part in repr(check_key_expiry(key, NOW)) for part in key.split("."))
 

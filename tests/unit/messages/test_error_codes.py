@@ -85,7 +85,7 @@ def test_an_entry_can_be_shown_and_acted_upon(entry: FailureCode) -> None:
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.label)
-def test_a_wait_stands_where_one_waits_and_nowhere_else(entry: FailureCode) -> None:
+def test_a_wait_is_given_only_where_waiting_helps(entry: FailureCode) -> None:
     """``wait`` is positive exactly where ``retry`` is ``after``."""
     assert (entry.wait > 0) == (entry.retry == "after")
 

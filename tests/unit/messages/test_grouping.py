@@ -54,7 +54,7 @@ def test_days_of_23_and_25_hours_are_days() -> None:
     assert told(spring, Grouping.DAY, BERLIN) == {"2026-03-28": 1, "2026-03-29": 0, "2026-03-30": 1}
 
 
-def test_two_hours_of_one_name_are_told_apart() -> None:
+def test_two_hours_of_one_name_are_distinguished() -> None:
     """When clocks go back, 02:00 comes twice; when they go forward, it does not come."""
     autumn = [at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30), at(2026, 10, 25, 2, 0)]
     assert told(autumn, Grouping.HOUR, BERLIN) == {
@@ -105,7 +105,7 @@ def test_countries(number: str | None, country: str | None) -> None:
 
 
 def test_countries_are_added_up() -> None:
-    """Several prefixes make one country; who has none stands apart."""
+    """Several prefixes make one country; numbers without one are a group of their own."""
     groups = [
         Group(key="9665000", label="966500000001", counts=Counts(messages=1)),
         Group(key="9665500", label="966550000001", counts=Counts(messages=2)),

@@ -43,7 +43,7 @@ def test_the_parts_add_up() -> None:
         (1, 3 * 7, "4.8 %"),
     ],
 )
-def test_a_percentage_is_neither_told_too_early_nor_rounded_to_all_or_nothing(
+def test_a_percentage_is_neither_shown_too_early_nor_rounded_to_all_or_nothing(
     part: int, whole: int, percent: str
 ) -> None:
     """Under twenty there is none; one of ten thousand is not nothing, one missing is not all."""

@@ -42,7 +42,7 @@ def report(counts: Counts, **more: object) -> Statistics:
 
 
 def test_every_figure_comes_with_its_parts() -> None:
-    """Product.md's sentences, word for word, and what stands beside the rates."""
+    """The exact sentences of product.md, and the notes beside the rates."""
     said = " ".join(text(report(MANY)).split())
     for sentence in (
         "delivered 97.1 % (1,204 of 1,240 sent; 12 pending, 24 failed)",
@@ -116,7 +116,7 @@ def test_spreadsheets_take_no_name_for_a_formula() -> None:
     assert (row["campaign"], row["messages"], row["deliveryRate"]) == ("'=1+1", "1243", "0.970968")
 
 
-def test_programs_are_told_what_belongs_to_no_group() -> None:
+def test_json_includes_messages_without_a_group() -> None:
     """A null key at the end, so that groups add up to the totals; and no recipient's number with a country."""
     groups = Chosen((Group(key="SA", label=None, counts=MANY),), 1, Counts(messages=3, failed=3))
     made = statistics_document(report(MANY, by=Grouping.COUNTRY, groups=groups, since_timestamp=1_767_258_000))

@@ -390,7 +390,7 @@ def test_a_uri_never_shows_its_password(tmp_path: Path, uri: str) -> None:
     ],
 )
 def test_a_refusal_never_repeats_a_secret(tmp_path: Path, name: str, value: str) -> None:
-    """Not even one that stands where it does not belong."""
+    """Not even a secret in the wrong setting is shown."""
     error = refusal(tmp_path, **{name: value})
     assert "s3cret" not in f"{error!r} {error} {error.remedy} {''.join(traceback.format_exception(error))}"
     assert error.__suppress_context__, "what the parser said would be printed too"

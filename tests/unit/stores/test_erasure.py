@@ -35,7 +35,7 @@ def test_texts_lose_every_spelling_of_a_person(typed: str) -> None:
 
 
 def test_texts_lose_message_ids_that_hold_the_number() -> None:
-    """The number stands in a wamid as base64; a record of a message to the person goes whole."""
+    """A wamid holds the number as base64; a record of a message to the person is erased whole."""
     eraser = TextEraser([WHO, "SA.9001"], ["wamid.theirs"])
     held = "wamid." + base64.b64encode(b"\x1c\x18\x0c" + WHO.encode() + b"\x15\x02").decode()
     assert eraser.erase(f"{held} and wamid.theirs, not wamid.other") == "[erased] and [erased], not wamid.other"
@@ -77,7 +77,7 @@ def test_a_tombstone_is_known_under_several_salts() -> None:
     assert WHO not in tombstone(SALT, WHO)
 
 
-def test_a_tombstone_is_what_it_was() -> None:
+def test_the_format_of_tombstones_is_stable() -> None:
     """The format of tombstones must never change, or erased people would be stored again."""
     assert tombstone(SALT, WHO) == "00112233445566778899aabbccddeeff:16d2:641269c41ba9b93ad099e23bd33bd435"
 

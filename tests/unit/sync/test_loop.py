@@ -166,7 +166,7 @@ class Monitor(FaultyServer):
         return 200, b"OK", {}
 
 
-def test_a_heartbeat_is_one_request_and_trouble_is_told_without_the_secret() -> None:
+def test_a_heartbeat_is_one_request_and_its_errors_hide_the_secret() -> None:
     """A monitor that answers badly, or not at all, is named by what may be shown of its address."""
     with Monitor() as monitor:
         url = Secret(f"{monitor.address}/ping/secret-check", shown="http://127.0.0.1/…")

@@ -43,7 +43,7 @@ def store(path: Path) -> Iterator[SqliteStore]:
 
 
 def encoded(who: str) -> bytes:
-    """How a number stands in a wamid: 12 digits after 3 bytes are 16 characters of their own."""
+    """The base64 form of a number in a wamid: 12 digits after 3 bytes are 16 characters of their own."""
     return base64.b64encode(who.encode())
 
 
@@ -103,7 +103,7 @@ def test_not_a_byte_of_a_forgotten_person_is_left_on_disk(path: Path, store: Sql
     assert store.count(MessageFilter()) == 1_500
 
 
-def test_traces_that_a_reader_holds_on_to_are_owned_up_to(
+def test_traces_that_a_reader_keeps_are_reported(
     path: Path, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The log cannot be emptied during a reader's transaction: clear_traces returns False and succeeds later."""

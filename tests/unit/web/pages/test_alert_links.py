@@ -172,7 +172,7 @@ def test_every_alert_has_the_address_of_its_list(
             assert _through_an_address(listing, settings) == listing
 
 
-def test_what_is_usual_stands_in_the_address_as_one_would_type_it() -> None:
+def test_usual_values_are_readable_in_the_url() -> None:
     """Plain names and one number use the same words as the form of the list, not the exact ones."""
     chosen = MessageFilter(
         statuses=("failed", "undelivered"), failure_codes=(131026,), since_timestamp=1_795_305_600,

@@ -18,7 +18,7 @@ def test_each_page_leads_back_to_the_one_before() -> None:
     assert Pages().links("/messages", "", 100, 50, None)["previous"] == "/messages"
 
 
-def test_a_position_is_told_in_words() -> None:
+def test_a_position_is_described_in_words() -> None:
     """The rows shown and how many there are; a list that grew meanwhile is not shorter than what is shown."""
     assert position(50, 50, 5_065).replace("\N{EN DASH}", "-") == "51-100 of 5,065"
     assert position(0, 3, 2).replace("\N{EN DASH}", "-") == "1-3 of 3"
