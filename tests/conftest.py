@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that take long: the laws with random data, and contracts over MongoDB's wire."""
+    for item in items:
+        parts = item.path.relative_to(HERE).parts
+        over_the_wire = "mongodb" in item.name and parts[:2] in {("contract", "stores"), ("integration", "web")}
+        if parts[0] == "property" or over_the_wire:
+            item.add_marker(pytest.mark.thorough)
 
 
 @pytest.fixture(scope="session")

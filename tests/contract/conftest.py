@@ -13,22 +13,6 @@ import pytest
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 
-_THOROUGH = {
-    "test_store.py",
-    "test_statistics.py",
-    "test_filters.py",
-    "test_retention.py",
-    "test_processes.py",
-}
-"""Where the suite takes long over a wire: ``make test`` runs it for SQLite, ``make thorough`` for MongoDB too."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what takes long."""
-    for item in items:
-        if item.path.name in _THOROUGH and item.path.parent.name == "stores" and "mongodb" in item.name:
-            item.add_marker(pytest.mark.thorough)
-
 
 @pytest.fixture(params=["sqlite", "mongodb"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

@@ -89,7 +89,8 @@ class Receiver:
         self._server = uvicorn.Server(
             uvicorn.Config(
                 app,
-                log_level="warning",
+                # The application's logging masks numbers and secrets; uvicorn's own would not.
+                log_config=None,
                 access_log=False,
                 server_header=False,
                 date_header=False,
