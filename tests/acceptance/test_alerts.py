@@ -1,4 +1,4 @@
-"""``ticktrail alerts`` and ``ticktrail report`` as a user types them, on a ledger of a bad day."""
+"""``ticktrail alerts`` and ``ticktrail report`` as a user types them, on a store of a bad day."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def message(number: int, sent: int, last: str, code: int = 131026) -> list[Statu
 
 @pytest.fixture
 def bad_day(home: Path) -> str:
-    """A ledger: yesterday 30 delivered and 10 failed; just now two sends refused for an expired token."""
+    """A store: yesterday 30 delivered and 10 failed; just now two sends refused for an expired token."""
     now = int(time.time())
     noon = int(datetime.now(ZONE).replace(hour=12, minute=0, second=0, microsecond=0).timestamp()) - 86_400
     events = []
@@ -186,7 +186,7 @@ def test_two_processes_at_once_tell_once(ticktrail: Ticktrail, bad_day: str, hom
 
 
 def test_a_test_reaches_every_channel(ticktrail: Ticktrail, home: Path, receiver: Receiver) -> None:
-    """Each is named with what became of it; it needs no ledger; exit code 1 when one was not reached."""
+    """Each is named with what became of it; it needs no store; exit code 1 when one was not reached."""
     channels(home, receiver)
     done = ticktrail("alerts", "--test", HOOK_SECRET=SECRET)
     assert (done.returncode, done.stderr) == (0, "reached n8n\n")
@@ -245,7 +245,7 @@ def test_a_week_has_seven_days(ticktrail: Ticktrail, bad_day: str) -> None:
     assert report["title"].startswith("The week from ")
 
 
-def test_no_ledger_no_alerts(ticktrail: Ticktrail) -> None:
+def test_no_store_no_alerts(ticktrail: Ticktrail) -> None:
     """A store that does not exist is not found, and is not created."""
     for command in ("alerts", "report"):
         done = ticktrail(command, "--store", "nowhere.sqlite")

@@ -27,8 +27,8 @@ NOBODY_THERE = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k" * 20, "
 
 
 @pytest.fixture
-def ledger(ticktrail: Ticktrail, home: Path) -> str:
-    """A ledger that holds the 400 recorded messages."""
+def store(ticktrail: Ticktrail, home: Path) -> str:
+    """A store that holds the 400 recorded messages."""
     done = ticktrail("sync", "--from", str(CORPUS), "--store", "ledger.sqlite")
     assert done.returncode == 0, done.stderr
     return "ledger.sqlite"
@@ -60,16 +60,16 @@ def test_what_demo_says_to_type_next_works(ticktrail: Ticktrail) -> None:
     assert "failed" in done.stdout
 
 
-def test_demo_leaves_a_real_ledger_alone(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
-    """``demo`` writes into a store of its own: the ledger in the working directory stays as it was."""
-    before = ticktrail("messages", "--store", ledger).stdout
+def test_demo_leaves_a_real_store_alone(ticktrail: Ticktrail, store: str, home: Path) -> None:
+    """``demo`` writes into a store of its own: the store in the working directory stays as it was."""
+    before = ticktrail("messages", "--store", store).stdout
     ticktrail("demo")
-    assert ticktrail("messages", "--store", ledger).stdout == before
+    assert ticktrail("messages", "--store", store).stdout == before
 
 
-def test_the_ledger_equals_the_independent_answer(ticktrail: Ticktrail, ledger: str) -> None:
+def test_the_store_equals_the_independent_answer(ticktrail: Ticktrail, store: str) -> None:
     """After a sync of the recorded executions, every message says what the generator that fired them expects."""
-    found = {str(row["messageId"]): row for row in rows(ticktrail("messages", "--store", ledger).stdout)}
+    found = {str(row["messageId"]): row for row in rows(ticktrail("messages", "--store", store).stdout)}
     assert {
         message_id: (row["conversation_id"], row["latestStatus"], row["statusCount"])
         for message_id, row in found.items()
@@ -79,9 +79,9 @@ def test_the_ledger_equals_the_independent_answer(ticktrail: Ticktrail, ledger: 
     }
 
 
-def test_a_second_sync_changes_nothing(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_second_sync_changes_nothing(ticktrail: Ticktrail, store: str) -> None:
     """Reading the same executions again inserts and updates nothing and says so."""
-    done = ticktrail("sync", "--from", str(CORPUS), "--store", ledger, "--format", "json")
+    done = ticktrail("sync", "--from", str(CORPUS), "--store", store, "--format", "json")
     report = rows(done.stdout)[0]
     assert (report["inserted"], report["updated"], report["executions"]) == (0, 0, 1020)
 
@@ -123,21 +123,21 @@ def test_a_damaged_line_costs_itself_and_is_named_when_asked(ticktrail: Ticktrai
         (["--not-read"], lambda status: status not in {"read", "played"}),
     ],
 )
-def test_messages_by_status(ticktrail: Ticktrail, ledger: str, options: list[str], wanted: object) -> None:
+def test_messages_by_status(ticktrail: Ticktrail, store: str, options: list[str], wanted: object) -> None:
     """Each way to ask by status returns just the messages of the independent answer that stand there."""
-    found = {row["messageId"] for row in rows(ticktrail("messages", *options, "--store", ledger).stdout)}
+    found = {row["messageId"] for row in rows(ticktrail("messages", *options, "--store", store).stdout)}
     assert found == {message_id for message_id, one in EXPECTED.items() if wanted(one["latestStatus"])}  # type: ignore[operator]
 
 
-def test_messages_of_one_person_however_the_number_is_written(ticktrail: Ticktrail, ledger: str) -> None:
+def test_messages_of_one_person_however_the_number_is_written(ticktrail: Ticktrail, store: str) -> None:
     """A recipient is found as ``+966 50…``, as ``00966…`` and as digits."""
     expected = {message_id for message_id, one in EXPECTED.items() if one["conversation_id"] == "966500000041"}
     for written in ("966500000041", "+966 50 000 0041", "00966500000041"):
-        found = {row["messageId"] for row in rows(ticktrail("messages", written, "--store", ledger).stdout)}
+        found = {row["messageId"] for row in rows(ticktrail("messages", written, "--store", store).stdout)}
         assert found == expected
 
 
-def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail, ledger: str) -> None:
+def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail, store: str) -> None:
     """``--since`` and ``--until`` choose by the sent time, not by a later status."""
     sent = {
         message_id: next(event["timestamp"] for event in one["events"] if event["status"] == "sent")
@@ -145,60 +145,60 @@ def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail
         if any(event["status"] == "sent" for event in one["events"])
     }
     middle = sorted(sent.values())[200]
-    found = {row["messageId"] for row in rows(ticktrail("messages", "--since", str(middle), "--store", ledger).stdout)}
+    found = {row["messageId"] for row in rows(ticktrail("messages", "--since", str(middle), "--store", store).stdout)}
     assert {one for one in found if one in sent} == {one for one, timestamp in sent.items() if timestamp >= middle}
-    rest = {row["messageId"] for row in rows(ticktrail("messages", "--until", str(middle), "--store", ledger).stdout)}
+    rest = {row["messageId"] for row in rows(ticktrail("messages", "--until", str(middle), "--store", store).stdout)}
     assert found | rest == set(EXPECTED)
     assert not found & rest
 
 
-def test_a_table_shows_ticks_with_words_and_says_how_many_match(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_table_shows_ticks_with_words_and_says_how_many_match(ticktrail: Ticktrail, store: str) -> None:
     """On request a table shows two ticks and the word, and stderr says how many of how many and where."""
-    done = ticktrail("messages", "--status", "read", "--limit", "3", "--format", "table", "--store", ledger)
+    done = ticktrail("messages", "--status", "read", "--limit", "3", "--format", "table", "--store", store)
     assert done.stdout.count("✓✓ read") == 3
     matching = sum(one["latestStatus"] == "read" for one in EXPECTED.values())
     assert f"3 messages of {matching} that match, in " in done.stderr
 
 
-def test_a_stream_without_ticks_gets_plain_ascii(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_stream_without_ticks_gets_plain_ascii(ticktrail: Ticktrail, store: str) -> None:
     """Where the output's encoding has no ticks (Windows' cp1252), ASCII stands in and nothing fails."""
     done = ticktrail(
-        "messages", "--limit", "1", "--status", "read", "--format", "table", "--store", ledger,
+        "messages", "--limit", "1", "--status", "read", "--format", "table", "--store", store,
         PYTHONUTF8="0", PYTHONIOENCODING="cp1252",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "vv read" in done.stdout
 
 
-def test_csv_and_json_hold_the_same_messages(ticktrail: Ticktrail, ledger: str) -> None:
+def test_csv_and_json_hold_the_same_messages(ticktrail: Ticktrail, store: str) -> None:
     """``--format csv`` and ``--format json`` print the same messages as JSON Lines."""
-    as_lines = rows(ticktrail("messages", "--store", ledger).stdout)
-    as_json = json.loads(ticktrail("messages", "--format", "json", "--store", ledger).stdout)
-    as_csv = list(csv.DictReader(io.StringIO(ticktrail("messages", "--format", "csv", "--store", ledger).stdout)))
+    as_lines = rows(ticktrail("messages", "--store", store).stdout)
+    as_json = json.loads(ticktrail("messages", "--format", "json", "--store", store).stdout)
+    as_csv = list(csv.DictReader(io.StringIO(ticktrail("messages", "--format", "csv", "--store", store).stdout)))
     assert as_json == as_lines
     assert [row["messageId"] for row in as_csv] == [row["messageId"] for row in as_lines]
     assert [row["latestStatus"] for row in as_csv] == [row["latestStatus"] for row in as_lines]
 
 
-def test_a_message_that_is_not_there_is_not_found(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_message_that_is_not_there_is_not_found(ticktrail: Ticktrail, store: str) -> None:
     """An unknown message id exits 3 and says what to type."""
-    done = ticktrail("message", "wamid.NOT-THERE", "--store", ledger)
+    done = ticktrail("message", "wamid.NOT-THERE", "--store", store)
     assert done.returncode == 3
     assert done.stdout == ""
     assert "ticktrail sync" in done.stderr
 
 
-def test_asking_a_ledger_that_does_not_exist_creates_nothing(ticktrail: Ticktrail, home: Path) -> None:
-    """A command that only reads exits 3 where there is no ledger, and leaves no file behind."""
+def test_asking_a_store_that_does_not_exist_creates_nothing(ticktrail: Ticktrail, home: Path) -> None:
+    """A command that only reads exits 3 where there is no store, and leaves no file behind."""
     done = ticktrail("messages", "--store", "nowhere/ledger.sqlite")
     assert done.returncode == 3
     assert "no store" in done.stderr
     assert list(home.iterdir()) == []
 
 
-def test_list_scans_the_newest_and_says_how_much_more_the_ledger_holds(ticktrail: Ticktrail, ledger: str) -> None:
-    """``list`` prints the newest messages of the newest executions and points to the ledger's 400."""
-    done = ticktrail("list", "--from", str(CORPUS), "--executions", "50", "--limit", "4", "--store", ledger)
+def test_list_scans_the_newest_and_says_how_much_more_the_store_holds(ticktrail: Ticktrail, store: str) -> None:
+    """``list`` prints the newest messages of the newest executions and points to the store's 400."""
+    done = ticktrail("list", "--from", str(CORPUS), "--executions", "50", "--limit", "4", "--store", store)
     assert done.returncode == 0, done.stderr
     times = [row["latestTimestamp"] for row in rows(done.stdout)]
     assert len(times) == 4
@@ -264,7 +264,7 @@ def test_bad_input_is_one_clear_line_with_a_remedy(
     assert len(done.stderr.splitlines()) <= 6
 
 
-def test_a_file_that_is_no_ledger_is_left_alone(ticktrail: Ticktrail, home: Path) -> None:
+def test_a_file_that_is_no_store_is_left_alone(ticktrail: Ticktrail, home: Path) -> None:
     """Another program's database is refused by name, and not changed."""
     with sqlite3.connect(home / "other.db") as connection:
         connection.execute("CREATE TABLE message (a)")
@@ -277,12 +277,12 @@ def test_a_file_that_is_no_ledger_is_left_alone(ticktrail: Ticktrail, home: Path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no head")
-def test_a_reader_that_stops_early_is_no_error(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_a_reader_that_stops_early_is_no_error(ticktrail: Ticktrail, store: str, home: Path) -> None:
     """``ticktrail messages | head -1`` ends quietly."""
     import subprocess  # noqa: PLC0415
 
     done = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m ticktrail messages --store {ledger} | head -1'],
+        ["sh", "-c", f'"{sys.executable}" -m ticktrail messages --store {store} | head -1'],
         capture_output=True,
         text=True,
         cwd=home,
@@ -301,6 +301,6 @@ def test_version_and_help(ticktrail: Ticktrail) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_the_ledger_is_readable_by_its_owner_alone(ledger: str, home: Path) -> None:
-    """A ledger holds people's numbers: others on the machine cannot read the file."""
-    assert stat.S_IMODE((home / ledger).stat().st_mode) & 0o077 == 0
+def test_the_store_is_readable_by_its_owner_alone(store: str, home: Path) -> None:
+    """A store holds people's numbers: others on the machine cannot read the file."""
+    assert stat.S_IMODE((home / store).stat().st_mode) & 0o077 == 0

@@ -59,8 +59,8 @@ UNDELIVERABLE = error(131026, "Message undeliverable", "Receiver is incapable of
 
 
 @pytest.fixture
-def ledger(ticktrail: Ticktrail, home: Path) -> str:
-    """A ledger with a message for each way to fail."""
+def store(ticktrail: Ticktrail, home: Path) -> str:
+    """A store with a message for each way to fail."""
     executions = [
         execution(1, status("CAPPED", "sent"), status("CAPPED", "failed", error(131049, "Old title"), after=5)),
         execution(
@@ -137,46 +137,46 @@ def test_errors_of_an_unknown_code_is_not_found(ticktrail: Ticktrail, typed: str
     assert "\x1b" not in done.stderr
 
 
-def test_a_failed_message_shows_the_reason_and_the_advice(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_failed_message_shows_the_reason_and_the_advice(ticktrail: Ticktrail, store: str) -> None:
     """``message`` says why it failed in the catalogue's words, what to do, and whether to send again."""
-    shown = words(ticktrail("message", "wamid.CAPPED", "--store", ledger, "--format", "table").stdout)
+    shown = words(ticktrail("message", "wamid.CAPPED", "--store", store, "--format", "table").stdout)
     assert "Failed 2026-01-01 12:00: Held back to keep people engaged (131049)." in shown
     assert "advice Meta limits how much marketing a person gets" in shown
     assert "again yes, after 24 h" in shown
     assert shown.count("Meta limits how much") == 1
 
 
-def test_a_message_that_failed_and_arrived_is_told_in_one_sentence(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_message_that_failed_and_arrived_is_told_in_one_sentence(ticktrail: Ticktrail, store: str) -> None:
     """A conflict reads: delivered, although WhatsApp also reported an error (131026); nothing is to do."""
-    shown = words(ticktrail("message", "wamid.BOTH", "--store", ledger, "--format", "table").stdout)
+    shown = words(ticktrail("message", "wamid.BOTH", "--store", store, "--format", "table").stdout)
     assert "Delivered 2026-01-01 12:00, although WhatsApp also reported an error (131026); not read yet." in shown
     assert "error 131026 Message undeliverable WhatsApp Receiver is incapable of receiving this message" in shown
     assert "nothing to do" in shown
-    table = ticktrail("messages", "--store", ledger, "--format", "table", COLUMNS="160").stdout
+    table = ticktrail("messages", "--store", store, "--format", "table", COLUMNS="160").stdout
     assert "delivered, although WhatsApp also reported an error (131026)" in table
 
 
-def test_a_message_with_an_unknown_code_shows_what_whatsapp_said(ticktrail: Ticktrail, ledger: str) -> None:
+def test_a_message_with_an_unknown_code_shows_what_whatsapp_said(ticktrail: Ticktrail, store: str) -> None:
     """An unknown code keeps Meta's own title and details, and the advice says that it is unknown and counted."""
-    shown = words(ticktrail("message", "wamid.UNKNOWN", "--store", ledger, "--format", "table").stdout)
+    shown = words(ticktrail("message", "wamid.UNKNOWN", "--store", store, "--format", "table").stdout)
     assert ": Brand new (999999). WhatsApp Nobody knows advice Ticktrail does not know this code" in shown
     assert "again not known" in shown
-    silent = words(ticktrail("message", "wamid.SILENT", "--store", ledger, "--format", "table").stdout)
+    silent = words(ticktrail("message", "wamid.SILENT", "--store", store, "--format", "table").stdout)
     assert "no reason given. advice WhatsApp reported the failure without a code" in silent
 
 
-def test_every_failure_of_a_history_has_its_reason(ticktrail: Ticktrail, ledger: str) -> None:
+def test_every_failure_of_a_history_has_its_reason(ticktrail: Ticktrail, store: str) -> None:
     """A message that failed twice shows both reasons in its timeline, and advice on the one not advised on above."""
-    shown = words(ticktrail("message", "wamid.TWICE", "--store", ledger, "--format", "table").stdout)
+    shown = words(ticktrail("message", "wamid.TWICE", "--store", store, "--format", "table").stdout)
     top, timeline = shown.split("workflow bcHn4wXXcVuTsjYB")
     assert "Message undeliverable (131026)" in top
     assert "131000 Something went wrong at Meta Send it again, a few times at most" in timeline
     assert timeline.endswith("131026 Message undeliverable")
 
 
-def test_the_documents_stay_as_they_are(ticktrail: Ticktrail, ledger: str) -> None:
+def test_the_documents_stay_as_they_are(ticktrail: Ticktrail, store: str) -> None:
     """JSON has Meta's own code, title and details, and no advice."""
-    document = json.loads(ticktrail("message", "wamid.BOTH", "--store", ledger).stdout)
+    document = json.loads(ticktrail("message", "wamid.BOTH", "--store", store).stdout)
     assert document["failure"] == {
         "code": 131026,
         "title": "Message undeliverable",
@@ -186,11 +186,11 @@ def test_the_documents_stay_as_they_are(ticktrail: Ticktrail, ledger: str) -> No
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 100, 160])
-def test_what_strangers_send_cannot_break_the_screen(ticktrail: Ticktrail, ledger: str, columns: int) -> None:
+def test_what_strangers_send_cannot_break_the_screen(ticktrail: Ticktrail, store: str, columns: int) -> None:
     """Escape codes, direction marks and 10 KB titles leave every line in the terminal's width and without controls."""
-    shown = [ticktrail("messages", "--store", ledger, "--format", "table", COLUMNS=str(columns)).stdout]
+    shown = [ticktrail("messages", "--store", store, "--format", "table", COLUMNS=str(columns)).stdout]
     for name in ("LOUD", "LOUDCODE", "LOUDSTATUS"):
-        done = ticktrail("message", f"wamid.{name}", "--store", ledger, "--format", "table", COLUMNS=str(columns))
+        done = ticktrail("message", f"wamid.{name}", "--store", store, "--format", "table", COLUMNS=str(columns))
         assert done.returncode == 0, done.stderr
         assert len(done.stdout) < 6_000
         shown.append(done.stdout)
@@ -203,7 +203,7 @@ def test_what_strangers_send_cannot_break_the_screen(ticktrail: Ticktrail, ledge
         assert reason in table
 
 
-def test_own_advice_from_the_users_file(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_own_advice_from_the_users_file(ticktrail: Ticktrail, store: str, home: Path) -> None:
     """``ticktrail.toml`` in the working directory, or where TICKTRAIL_CONFIG says, goes over the packaged words."""
     own = '[error_codes.131049]\nadvice = "Ask Sara."\n\n[error_codes.999999]\ntitle = "Our gateway said no"\n'
     (home / "other.toml").write_text(own)
@@ -212,9 +212,9 @@ def test_own_advice_from_the_users_file(ticktrail: Ticktrail, ledger: str, home:
     assert "Ask Sara." not in ticktrail("errors", "131049").stdout
     (home / "ticktrail.toml").write_text(own)
     assert "advice Ask Sara." in words(
-        ticktrail("message", "wamid.CAPPED", "--store", ledger, "--format", "table").stdout
+        ticktrail("message", "wamid.CAPPED", "--store", store, "--format", "table").stdout
     )
-    assert "999999 Our gateway said no" in ticktrail("messages", "--store", ledger, "--format", "table").stdout
+    assert "999999 Our gateway said no" in ticktrail("messages", "--store", store, "--format", "table").stdout
     assert json.loads(ticktrail("errors", "999999").stdout)["own"] is True
 
 

@@ -1,4 +1,4 @@
-"""Asking the ledger and writing files, as a user types it."""
+"""Asking the store and writing files, as a user types it."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ EXPECTED: dict[str, dict[str, Any]] = json.loads((DATA / "corpus_400_messages.ex
 
 
 @pytest.fixture
-def ledger(ticktrail: Ticktrail) -> str:
-    """A ledger that holds the 400 recorded messages."""
+def opened(ticktrail: Ticktrail) -> str:
+    """A store that holds the 400 recorded messages."""
     done = ticktrail("sync", "--from", str(CORPUS), "--store", "ledger.sqlite")
     assert done.returncode == 0, done.stderr
     return "ledger.sqlite"
@@ -40,7 +40,7 @@ def ledger(ticktrail: Ticktrail) -> str:
 
 @pytest.fixture
 def recorded(ticktrail: Ticktrail, home: Path) -> str:
-    """A ledger of the demonstration's recordings, which hold sends."""
+    """A store of the demonstration's recordings, which hold sends."""
     from importlib import resources  # noqa: PLC0415
 
     recordings = resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz"
@@ -65,26 +65,26 @@ def ids(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "typed", ["966500000041", "+966 50 000 0041", "00966500000041", "050 000 0041", "0041", "٠٠٤١"]
 )
-def test_a_person_however_the_number_is_written(ticktrail: Ticktrail, ledger: str, typed: str) -> None:
+def test_a_person_however_the_number_is_written(ticktrail: Ticktrail, opened: str, typed: str) -> None:
     """In full, as dialled in the time zone's country, or its last digits: the same person's messages."""
-    done = ticktrail("messages", typed, "--store", ledger)
+    done = ticktrail("messages", typed, "--store", opened)
     assert done.returncode == 0, done.stderr
     assert set(ids(done.stdout)) == {
         message_id for message_id, one in EXPECTED.items() if one["conversation_id"].endswith("0041")
     }
 
 
-def test_the_region_can_be_set(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_the_region_can_be_set(ticktrail: Ticktrail, opened: str, home: Path) -> None:
     """A number as dialled at home is another one in another country."""
     (home / "ticktrail.toml").write_text('region = "EG"\n')
-    assert ticktrail("messages", "+966500000041", "--store", ledger).stdout != ""
-    assert ticktrail("messages", "050 000 0041", "--store", ledger, "--limit", "1").returncode == 0
+    assert ticktrail("messages", "+966500000041", "--store", opened).stdout != ""
+    assert ticktrail("messages", "050 000 0041", "--store", opened, "--limit", "1").returncode == 0
 
 
-def test_pages_follow_the_hint(ticktrail: Ticktrail, ledger: str) -> None:
+def test_pages_follow_the_hint(ticktrail: Ticktrail, opened: str) -> None:
     """Piped pages, each called with what the one before said, are the whole answer; the last says nothing."""
-    whole = ids(ticktrail("messages", "--unread", "--store", ledger).stdout)
-    options = ["messages", "--unread", "--store", ledger, "--limit", "60"]
+    whole = ids(ticktrail("messages", "--unread", "--store", opened).stdout)
+    options = ["messages", "--unread", "--store", opened, "--limit", "60"]
     met: list[str] = []
     hint: list[str] = []
     for _ in range(9):
@@ -99,29 +99,29 @@ def test_pages_follow_the_hint(ticktrail: Ticktrail, ledger: str) -> None:
     assert len(whole) > 120
 
 
-def test_an_answer_that_just_fits_has_no_more(ticktrail: Ticktrail, ledger: str) -> None:
+def test_an_answer_that_just_fits_has_no_more(ticktrail: Ticktrail, opened: str) -> None:
     """There is no hint at a page that would be empty."""
-    count = len(ids(ticktrail("messages", "--status", "failed", "--store", ledger).stdout))
-    done = ticktrail("messages", "--status", "failed", "--limit", str(count), "--store", ledger)
+    count = len(ids(ticktrail("messages", "--status", "failed", "--store", opened).stdout))
+    done = ticktrail("messages", "--status", "failed", "--limit", str(count), "--store", opened)
     assert len(ids(done.stdout)) == count
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("sort", "sign"), [("newest", -1), ("oldest", 1)])
-def test_sorted(ticktrail: Ticktrail, ledger: str, sort: str, sign: int) -> None:
+def test_sorted(ticktrail: Ticktrail, opened: str, sort: str, sign: int) -> None:
     """By the latest timestamp, then by message id."""
-    found = rows(ticktrail("messages", "--sort", sort, "--store", ledger).stdout)
+    found = rows(ticktrail("messages", "--sort", sort, "--store", opened).stdout)
     keys = [(sign * row["latestTimestamp"], row["messageId"]) for row in found]
     assert keys == sorted(keys)
     assert len(keys) == 400
 
 
-def test_by_error(ticktrail: Ticktrail, ledger: str) -> None:
+def test_by_error(ticktrail: Ticktrail, opened: str) -> None:
     """Only messages that failed with the code."""
-    found = rows(ticktrail("messages", "--error", "131026", "--store", ledger).stdout)
+    found = rows(ticktrail("messages", "--error", "131026", "--store", opened).stdout)
     assert found
     assert {row["failure"]["code"] for row in found} == {131026}
-    everything = rows(ticktrail("messages", "--store", ledger).stdout)
+    everything = rows(ticktrail("messages", "--store", opened).stdout)
     assert len(found) == sum((row.get("failure") or {}).get("code") == 131026 for row in everything)
 
 
@@ -213,10 +213,10 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_with_a_remedy(
-    ticktrail: Ticktrail, ledger: str, arguments: list[str], said: str
+    ticktrail: Ticktrail, opened: str, arguments: list[str], said: str
 ) -> None:
     """Exit 2, the thing named, nothing on stdout, no traceback."""
-    done = ticktrail(*arguments, "--store", ledger)
+    done = ticktrail(*arguments, "--store", opened)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -227,9 +227,9 @@ def test_bad_input_is_one_clear_line_with_a_remedy(
 # ── export ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_export_writes_what_messages_prints(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_export_writes_what_messages_prints(ticktrail: Ticktrail, opened: str, home: Path) -> None:
     """The same filter, the same messages, in each format."""
-    question = ("--status", "failed", "--sort", "oldest", "--store", ledger)
+    question = ("--status", "failed", "--sort", "oldest", "--store", opened)
     expected = ids(ticktrail("messages", *question).stdout)
     for name in ("a.csv", "a.jsonl", "a.jsonl.gz", "a.xlsx"):
         done = ticktrail("export", name, *question)
@@ -249,11 +249,11 @@ def test_export_writes_what_messages_prints(ticktrail: Ticktrail, ledger: str, h
     assert zipfile.is_zipfile(home / "a.csv")
 
 
-def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, opened: str, home: Path) -> None:
     """Neither as digits nor within a message id; two exports name the same message alike."""
     numbers = {one["conversation_id"] for one in EXPECTED.values()}
     for name in ("a.jsonl", "b.jsonl"):
-        assert ticktrail("export", name, "--mask", "--store", ledger).returncode == 0
+        assert ticktrail("export", name, "--mask", "--store", opened).returncode == 0
     text = (home / "a.jsonl").read_text(encoding="utf-8")
     assert "wamid" not in text
     assert not [number for number in numbers if number in text]
@@ -264,13 +264,13 @@ def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, ledger: str, home
     assert {row["conversation_id"] for row in rows(text)} >= {"+966 50 ••• ••41"}
 
 
-def test_an_export_of_one_person(ticktrail: Ticktrail, ledger: str, home: Path) -> None:
+def test_an_export_of_one_person(ticktrail: Ticktrail, opened: str, home: Path) -> None:
     """``--to`` takes a number as ``messages`` does."""
-    assert ticktrail("export", "a.jsonl", "--to", "+966 50 000 0041", "--store", ledger).returncode == 0
+    assert ticktrail("export", "a.jsonl", "--to", "+966 50 000 0041", "--store", opened).returncode == 0
     assert {row["conversation_id"] for row in rows((home / "a.jsonl").read_text())} == {"966500000041"}
 
 
-def test_an_export_of_no_ledger_makes_no_file(ticktrail: Ticktrail, home: Path) -> None:
+def test_an_export_of_no_store_makes_no_file(ticktrail: Ticktrail, home: Path) -> None:
     """Exit 3, and nothing is left."""
     assert ticktrail("export", "a.csv", "--store", "nowhere.sqlite").returncode == 3
     assert list(home.iterdir()) == []

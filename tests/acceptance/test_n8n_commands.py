@@ -40,7 +40,7 @@ def settings(n8n: N8nServer, **more: str) -> dict[str, str]:
 
 
 def test_sync_from_n8n_equals_the_independent_answer(ticktrail: Ticktrail, n8n: N8nServer) -> None:
-    """``ticktrail sync`` reads all executions over HTTP and the ledger says what the generator expects."""
+    """``ticktrail sync`` reads all executions over HTTP and the store says what the generator expects."""
     done = ticktrail("sync", "--store", "ledger.sqlite", **settings(n8n))
     assert done.returncode == 0, done.stderr
     assert "1,020 executions: 1,020 with statuses" in done.stdout

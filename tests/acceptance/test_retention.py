@@ -30,7 +30,7 @@ STORE = ("--store", "ledger.sqlite")
 
 @pytest.fixture
 def messages(ticktrail: Ticktrail) -> list[dict[str, Any]]:
-    """A ledger with the 400 recorded messages, and what it says it holds."""
+    """A store with the 400 recorded messages, and what it says it holds."""
     done = ticktrail("sync", "--from", str(CORPUS), *STORE)
     assert done.returncode == 0, done.stderr
     return held(ticktrail)
@@ -131,7 +131,7 @@ def on_a_terminal(arguments: list[str], typed: str, home: Path, environ: dict[st
 def test_prune_removes_the_old_and_syncs_leave_it_out(
     ticktrail: Ticktrail, home: Path, messages: list[dict[str, Any]]
 ) -> None:
-    """By the time of sending, in the ledger's own figures; --older-than off takes old statuses in again."""
+    """By the time of sending, in the store's own figures; --older-than off takes old statuses in again."""
     sent = sorted(message.get("sentTimestamp") or message["firstTimestamp"] for message in messages)
     # Long ago, whenever this test runs: the recorded messages of 2025 are all older than one day.
     plan = ticktrail("prune", "--older-than", "1d", "--dry-run", *STORE)
@@ -206,7 +206,7 @@ def test_backup_of_mongodb_says_what_to_type(
 
 
 def test_conversation_shows_a_thread_without_texts(ticktrail: Ticktrail, messages: list[dict[str, Any]]) -> None:
-    """From a ledger alone: the messages in order with ticks, and where texts could come from."""
+    """From a store alone: the messages in order with ticks, and where texts could come from."""
     who, count = busiest(messages)
     shown = ticktrail("conversation", f"+{who}", "--format", "table", *STORE)
     assert shown.returncode == 0, shown.stderr

@@ -84,7 +84,7 @@ def test_serve_answers_and_ends_cleanly(
 
 
 def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> None:
-    """Before the first sync it serves an empty ledger, says so, and makes no file."""
+    """Before the first sync it serves an empty store, says so, and makes no file."""
     with started(home, bare_environment, "serve", "--store", "l.db", "--port", free_port()) as (process, client):
         assert process.stderr is not None
         assert re.search(r"WARNING There is no store at .*l\.db yet.*ticktrail sync", process.stderr.readline())
@@ -100,7 +100,7 @@ def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> 
     [(None, 2, "is a folder"), (b"hello", 1, "is not a SQLite database"), ("half", 1, "is damaged")],
     ids=["folder", "text", "damaged"],
 )
-def test_a_file_that_is_no_ledger_is_not_served(
+def test_a_file_that_is_no_store_is_not_served(
     ticktrail: Ticktrail, home: Path, content: bytes | str | None, code: int, said: str
 ) -> None:
     """What can never be read is named with its remedy, and nothing is listened on."""

@@ -50,7 +50,7 @@ def n8n() -> Iterator[N8nServer]:
 
 @pytest.fixture
 def settings(n8n: N8nServer) -> dict[str, str]:
-    """The environment that leads to this n8n and to a ledger."""
+    """The environment that leads to this n8n and to a store."""
     return {
         "N8N_BASE_URL": n8n.address,
         "N8N_API_KEY": n8n.api_key,
@@ -183,7 +183,7 @@ def eventually(holds: Any, what: str, seconds: float = 30) -> None:
 
 
 def stored(home: Path) -> int:
-    """How many messages the ledger has."""
+    """How many messages the store has."""
     if not (home / "ledger.sqlite").exists():
         return 0
     with closing(sqlite3.connect(home / "ledger.sqlite", timeout=10)) as connection:
@@ -282,7 +282,7 @@ def test_audit_says_that_everything_is_there(ticktrail: Ticktrail, settings: dic
 def test_audit_names_what_is_missing_and_repairs_it(
     ticktrail: Ticktrail, n8n: N8nServer, home: Path, settings: dict[str, str]
 ) -> None:
-    """Statuses that n8n shows and the ledger lacks: counted, named, told apart by whether a sync had read them."""
+    """Statuses that n8n shows and the store lacks: counted, named, told apart by whether a sync had read them."""
     ticktrail("sync", **settings)
     with closing(sqlite3.connect(home / "ledger.sqlite")) as connection, connection:
         connection.execute("DELETE FROM event WHERE message = 3 AND status = 'read'")
@@ -319,11 +319,11 @@ def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServ
     assert "execution 5: its data is missing" in done.stdout
 
 
-def test_what_the_ledger_no_longer_takes_is_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
+def test_what_the_store_no_longer_takes_is_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
     """A person who was forgotten is neither read again, nor reported as missing, nor brought back by a repair."""
     ticktrail("sync", **settings)
     assert ticktrail("forget", "966500000001", "--yes", **settings).returncode == 0
-    # A ledger without a message looks like one that was emptied: once everything is read again, and left out.
+    # A store without a message looks like one that was emptied: once everything is read again, and left out.
     assert report(ticktrail("sync", "--format", "json", **settings))["leftOut"] == 30
     assert report(ticktrail("sync", "--full", "--format", "json", **settings))["executions"] == 0
     assert ticktrail("audit", "--repair", **settings).returncode == 0

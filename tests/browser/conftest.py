@@ -1,4 +1,4 @@
-"""A browser, and servers of pages over ledgers of several kinds."""
+"""A browser, and servers of pages over stores of several kinds."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ def mongodb(mongodb_server: str) -> Iterator[Callable[[], dict[str, str]]]:
 def recorded(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
     """The address of pages over what was recorded from a real n8n: 400 messages and their statuses."""
     folder = tmp_path_factory.mktemp("recorded")
-    with open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        _fill_with_recordings(folder, ledger)
+    with open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        _fill_with_recordings(folder, opened)
     return serve(folder / "ledger.sqlite")
 
 
@@ -133,8 +133,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, serve: Serve) -> str:
 def recorded_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, mongodb: NewDatabase) -> str:
     """As ``recorded``, in MongoDB."""
     folder, settings = tmp_path_factory.mktemp("recorded"), mongodb()
-    with _open_in_mongodb(settings) as ledger:
-        _fill_with_recordings(folder, ledger)
+    with _open_in_mongodb(settings) as opened:
+        _fill_with_recordings(folder, opened)
     return serve(folder / "none", **settings)
 
 
@@ -142,8 +142,8 @@ def recorded_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, 
 def shop_in_mongodb(tmp_path_factory: pytest.TempPathFactory, serve: Serve, mongodb: NewDatabase) -> str:
     """As ``shop``, in MongoDB, with fewer messages: the server of the tests is slow."""
     settings = mongodb()
-    with _open_in_mongodb(settings) as ledger:
-        invented_store.put(ledger, 300, datetime.now(UTC), trouble=True)
+    with _open_in_mongodb(settings) as opened:
+        invented_store.put(opened, 300, datetime.now(UTC), trouble=True)
     return serve(tmp_path_factory.mktemp("shop") / "none", **settings)
 
 
@@ -167,12 +167,12 @@ def _open_in_mongodb(settings: dict[str, str]) -> Store:
     return open_store(settings["MONGODB_URI"], options)
 
 
-def _fill_with_recordings(folder: Path, ledger: Store) -> None:
+def _fill_with_recordings(folder: Path, opened: Store) -> None:
     exported = folder / "executions.jsonl"
     exported.write_bytes(b"\n".join(recordings.corpus()))
     with Export(str(exported)) as source:
-        ingest.sync(source, ledger)
-    invented_store.note_syncs(ledger, datetime.now(UTC))
+        ingest.sync(source, opened)
+    invented_store.note_syncs(opened, datetime.now(UTC))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Ledgers that are empty, broken, hostile, large, or written to while somebody looks."""
+"""Stores that are empty, broken, hostile, large, or written to while somebody looks."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_an_empty_place_says_so(look: Look, empty: str, address: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["/", "/compare", "/health", "/messages"])
-def test_a_ledger_without_messages_is_not_mistaken_for_a_short_period(
+def test_a_store_without_messages_is_not_mistaken_for_a_short_period(
     look: Look, tmp_path: Path, serve: Callable[..., str], address: str
 ) -> None:
-    """A ledger that was made and never filled says so: a longer period would not help, and nothing is trusted."""
+    """A store that was made and never filled says so: a longer period would not help, and nothing is trusted."""
     store = tmp_path / "ledger.sqlite"
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.prepare()
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.prepare()
     page = look.at(f"{serve(store)}{address}")
     told = page.text_content("#content")
     assert "longer period" not in told
@@ -122,8 +122,8 @@ def test_a_hostile_payload_does_no_harm(look: Look, tmp_path: Path, serve: Calla
         sends.append(Send(key=f"refused{number}", message_id=None, status="rejected", rejected=True,
                           sent_at=datetime.now(UTC), sent_by=SentBy("w", "n", "1"), errors=(error,)))  # fmt: skip
     store = tmp_path / "ledger.sqlite"
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write(events, sends, at=datetime.now(UTC))
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write(events, sends, at=datetime.now(UTC))
     address = serve(store)
     more = ("/compare?by=campaign", "/compare?by=sender", "/compare?by=number", "/?wall")
     for place in (*PAGES, *more):
@@ -164,8 +164,8 @@ def test_news_appear_within_seconds_and_rows_stay(look: Look, tmp_path: Path, se
     sent = figures.locator(".kpi-value").first.text_content()
     assert page.locator(".pill").count() == 0
     now = int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write(
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write(
             [_event(9_000 + number, "sent", now, conversation_id=who) for number in range(12)], at=datetime.now(UTC)
         )
     began = time.monotonic()
@@ -193,8 +193,8 @@ def test_an_update_leaves_alone_what_is_in_use(look: Look, tmp_path: Path, serve
     note = first.locator("input[name=note]").first
     note.fill("half a no")
     now = int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write([_event(9_500 + number, "read", now) for number in range(9)], at=datetime.now(UTC))
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write([_event(9_500 + number, "read", now) for number in range(9)], at=datetime.now(UTC))
     page.wait_for_function(f"() => document.querySelector('.kpi-value').textContent !== {sent!r}", timeout=12_000)
     assert note.input_value() == "half a no"
     assert page.evaluate("() => document.activeElement.name") == "note"
@@ -202,7 +202,7 @@ def test_an_update_leaves_alone_what_is_in_use(look: Look, tmp_path: Path, serve
 
 
 def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
-    """When the ledger cannot be read the page says so with the remedy, and works again when it can be."""
+    """When the store cannot be read the page says so with the remedy, and works again when it can be."""
     store = tmp_path / "ledger.sqlite"
     store.write_bytes(b"this is no database, and was never one" * 100)
     address = serve(store)

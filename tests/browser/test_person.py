@@ -67,8 +67,8 @@ def test_a_long_thread_begins_with_its_newest(
 ) -> None:
     """Of 450 messages the newest 200 come first, scrolled to the end; earlier ones are behind links; each once."""
     store, now = tmp_path / "ledger.sqlite", int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write(_messages(now), at=datetime.now(UTC))
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write(_messages(now), at=datetime.now(UTC))
     address = serve(store)
     page = look.at(address, **({} if size is None else {"size": size}))  # type: ignore[arg-type]
     _find(look, page, WHO)
@@ -101,16 +101,16 @@ def test_a_long_thread_begins_with_its_newest(
 def test_whoever_has_scrolled_up_stays_there(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """A new message appears at the end without reloading, and moves nobody who reads further up."""
     store, now = tmp_path / "ledger.sqlite", int(time.time())
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write(_messages(now), at=datetime.now(UTC))
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write(_messages(now), at=datetime.now(UTC))
     address = serve(store)
     page, other = look.at(address), look.at(address)
     _find(look, page, WHO)
     _find(look, other, WHO)
     page.evaluate("() => { document.querySelector('.thread').scrollTop = -5000; }")
     before = page.evaluate("() => document.querySelector('.thread').scrollTop")
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        ledger.write([_event("new", "sent", now, callback_data="message 450")], at=datetime.now(UTC))
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        opened.write([_event("new", "sent", now, callback_data="message 450")], at=datetime.now(UTC))
     for one in (page, other):
         one.wait_for_selector("text=message 450", state="attached", timeout=15_000)
     assert before < -4_000
@@ -124,13 +124,13 @@ HARM = "<script>window.harmed = 1</script><img src=x onerror='window.harmed = 1'
 
 @pytest.fixture(scope="module")
 def kept(mongodb_server: str, serve: Callable[..., str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Pages over a ledger in MongoDB with a conversation beside it: questions, answers, harm, an orphan, a picture."""
+    """Pages over a store in MongoDB with a conversation beside it: questions, answers, harm, an orphan, a picture."""
     from pymongo import MongoClient  # noqa: PLC0415 - not for the embedded store
 
     database, now = f"tt_{uuid.uuid4().hex}", int(time.time())
     options = StoreOptions(timezone=invented_store.ZONE, database=database)
-    with open_store(mongodb_server, options) as ledger:
-        ledger.write(
+    with open_store(mongodb_server, options) as opened:
+        opened.write(
             [_event("a", "sent", now - 7_200), _event("a", "read", now - 7_000), _event("b", "sent", now - 3_600),
              _event("b", "failed", now - 3_500, errors=({"code": 131026, "title": "Message undeliverable"},)),
              _event("c", "sent", now - 60)],

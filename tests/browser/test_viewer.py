@@ -25,10 +25,10 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
     store, now = tmp_path / "ledger.sqlite", datetime.now(UTC)
     invented_store.fill(store, 100, now)
     said = "n8n at https://n8n.shop.example.com refused 966500000041; /var/lib/secret/ledger.db is as it was"
-    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as ledger:
-        invented_store.note_syncs(ledger, now, trouble=True)
-        scope = scope_of(invented_store.N8N, invented_store.WORKFLOW, ledger)
-        ledger.sync_state.add_run(
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        invented_store.note_syncs(opened, now, trouble=True)
+        scope = scope_of(invented_store.N8N, invented_store.WORKFLOW, opened)
+        opened.sync_state.add_run(
             Run(run_id="z", scope=scope, began_at=now + timedelta(seconds=1), seconds=1, error=said)
         )
     address = serve(store)
@@ -49,7 +49,7 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
 def test_a_store_that_fails_is_told_without_its_place(
     look: Look, tmp_path: Path, serve: Callable[..., str], role: str
 ) -> None:
-    """A ledger that cannot be read is said to everybody, where it lies only to those who may see everything."""
+    """A store that cannot be read is said to everybody, where it lies only to those who may see everything."""
     store = tmp_path / "ledger.sqlite"
     store.write_bytes(b"this is no database, and was never one" * 100)
     address = serve(store)

@@ -1,7 +1,7 @@
 """Everything that can become of a webhook in n8n, made to happen in a real one.
 
 Each function brings about one situation with statuses of its own, waits until n8n has it, and says what it
-was: a test then reads it back, or lets the ledger read it, and compares. Call them in any order, repeatedly.
+was: a test then reads it back, or lets the store read it, and compares. Call them in any order, repeatedly.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The lab works: every situation that the ledger must cope with can be made in a real n8n."""
+"""The lab works: every situation that the store must cope with can be made in a real n8n."""
 
 from __future__ import annotations
 

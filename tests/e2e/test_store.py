@@ -25,7 +25,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """An empty ledger."""
+    """An empty store."""
     with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as opened:
         yield opened
 
@@ -46,7 +46,7 @@ def reported(situation: Situation) -> set[tuple[str, str, int, str]]:
 
 
 def kept(store: Store, situation: Situation) -> set[tuple[str, str, int | None, str]]:
-    """What the ledger has of the messages of a situation, for the executions of that situation."""
+    """What the store has of the messages of a situation, for the executions of that situation."""
     return {
         (message.message_id, entry.status, entry.timestamp, entry.execution_id)
         for message in store.get(situation.message_ids).values()
@@ -65,7 +65,7 @@ def kept(store: Store, situation: Situation) -> set[tuple[str, str, int | None, 
 def test_whatever_becomes_of_an_execution_its_statuses_are_kept(
     n8n: N8n, store: Store, happens: Callable[[N8n], Situation]
 ) -> None:
-    """Each status a webhook brought is in the ledger once for its execution, and a second pass changes nothing."""
+    """Each status a webhook brought is in the store once for its execution, and a second pass changes nothing."""
     situation = happens(n8n)
     read(n8n, store, situation.workflow_id)
     assert kept(store, situation) == reported(situation)

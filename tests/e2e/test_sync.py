@@ -31,7 +31,7 @@ pytestmark = pytest.mark.e2e
 
 
 class Desk:
-    """A ledger that one workflow of the lab's n8n is synced into."""
+    """A store that one workflow of the lab's n8n is synced into."""
 
     def __init__(self, n8n: N8n, store: Store) -> None:
         self.n8n = n8n
@@ -62,7 +62,7 @@ class Desk:
 
 @pytest.fixture
 def desk(n8n: N8n, tmp_path: Path) -> Iterator[Desk]:
-    """A desk with an empty ledger."""
+    """A desk with an empty store."""
     with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
         yield Desk(n8n, store)
 
@@ -122,7 +122,7 @@ def test_what_n8n_will_not_show_stays_open_until_it_is_gone(n8n: N8n, desk: Desk
     assert [one.execution_id for one in workflow_result.lost] == [hidden.execution_id]
 
 
-def test_an_audit_finds_the_ledger_complete_and_names_what_was_not_read(n8n: N8n, desk: Desk) -> None:
+def test_an_audit_finds_the_store_complete_and_names_what_was_not_read(n8n: N8n, desk: Desk) -> None:
     """After a sync nothing is missing; a later execution is, until the next one."""
     first = situations.succeeded(n8n)
     desk.sync(first.workflow_id)
@@ -140,14 +140,14 @@ def test_an_audit_finds_the_ledger_complete_and_names_what_was_not_read(n8n: N8n
 def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: Path) -> None:
     """``ticktrail sync --watch`` stores what arrives before and after, and ends cleanly when asked to."""
     before = situations.succeeded(n8n)
-    ledger = desk.store.location
+    opened = desk.store.location
     environment = {
         **{name: os.environ[name] for name in ("PATH",) if name in os.environ},
         "HOME": str(tmp_path),
         "N8N_BASE_URL": n8n.base_url,
         "N8N_API_KEY": n8n.reader_key,
         "WORKFLOW_ID_WHATSAPP": before.workflow_id,
-        "TICKTRAIL_STORE": ledger,
+        "TICKTRAIL_STORE": opened,
     }
     with (tmp_path / "said").open("w") as said:
         watch = subprocess.Popen(

@@ -45,7 +45,7 @@ Documents = list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def ledger(mongodb_server: str) -> Iterator[Database[dict[str, Any]]]:
+def opened(mongodb_server: str) -> Iterator[Database[dict[str, Any]]]:
     """A database of its own with the recorded messages, stored by Ticktrail."""
     name = f"tt_{uuid.uuid4().hex}"
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=name)
@@ -67,7 +67,7 @@ def recorded_events() -> tuple[list[StatusEvent], list[StatusEvent]]:
     return [event for event in events if event.conversation_id not in FRESH], fresh
 
 
-def run(ledger: Database[dict[str, Any]], block: str) -> Documents:
+def run(opened: Database[dict[str, Any]], block: str) -> Documents:
     """Type a block of the page: ``db.<collection>.find(…)`` or ``.aggregate(…)``, maybe with ``.sort(…)`` behind."""
     called = re.fullmatch(r"\s*db\.(\w+)\.(find|aggregate)\((.*?)\)(?:\.sort\((\{[^()]*\})\))?\s*", block, re.DOTALL)
     assert called is not None, f"not a query this test can type:\n{block}"
@@ -77,7 +77,7 @@ def run(ledger: Database[dict[str, Any]], block: str) -> Documents:
         argument.replace(AN_HOUR_AGO, '{"an hour ago": true}'),
         object_hook=lambda value: then if value == {"an hour ago": True} else value,
     )
-    found = getattr(ledger[collection], method)(asked)
+    found = getattr(opened[collection], method)(asked)
     return list(found.sort(list(json.loads(order).items())) if order else found)
 
 
@@ -113,46 +113,46 @@ def test_the_page_has_these_queries() -> None:
     assert len(BLOCKS) == 6
 
 
-def test_one_persons_messages(ledger: Database[dict[str, Any]]) -> None:
+def test_one_persons_messages(opened: Database[dict[str, Any]]) -> None:
     """The query for one person finds exactly that person's messages, the newest first."""
-    found = run(ledger, block_with(f'"{PERSON}"'))
+    found = run(opened, block_with(f'"{PERSON}"'))
     assert len(found) == len(ids(found)) > 1
     assert ids(found) == expected_ids(people={PERSON})
     assert is_newest_first(found)
 
 
-def test_unread(ledger: Database[dict[str, Any]]) -> None:
+def test_unread(opened: Database[dict[str, Any]]) -> None:
     """The query for what is not read finds what stands at sent or delivered, the newest first."""
-    found = run(ledger, block_with('"$in": ["sent", "delivered"]'))
+    found = run(opened, block_with('"$in": ["sent", "delivered"]'))
     assert ids(found) == expected_ids(statuses={"sent", "delivered"}) != set()
     assert is_newest_first(found)
 
 
-def test_by_status(ledger: Database[dict[str, Any]]) -> None:
+def test_by_status(opened: Database[dict[str, Any]]) -> None:
     """The query by status finds the failed ones, each with its reason, the newest first."""
-    found = run(ledger, block_with('"latestStatus": "failed"'))
+    found = run(opened, block_with('"latestStatus": "failed"'))
     assert ids(found) == expected_ids(statuses={"failed"}) != set()
     assert all(document["failure"]["code"] for document in found)
     assert is_newest_first(found)
 
 
-def test_the_last_hour(ledger: Database[dict[str, Any]]) -> None:
+def test_the_last_hour(opened: Database[dict[str, Any]]) -> None:
     """The query for news finds what was stored now, and nothing of what was stored two hours ago."""
-    found = run(ledger, block_with(AN_HOUR_AGO))
+    found = run(opened, block_with(AN_HOUR_AGO))
     assert ids(found) == expected_ids(people=FRESH) != set()
 
 
-def test_counts_by_status(ledger: Database[dict[str, Any]]) -> None:
+def test_counts_by_status(opened: Database[dict[str, Any]]) -> None:
     """The counts of each status are those of the 400 messages, the greatest first."""
-    found = run(ledger, block_with('"_id": "$latestStatus"'))
+    found = run(opened, block_with('"_id": "$latestStatus"'))
     counted = Counter(message["latestStatus"] for message in EXPECTED.values())
     assert {document["_id"]: document["messages"] for document in found} == counted
     assert [document["messages"] for document in found] == sorted(counted.values(), reverse=True)
 
 
-def test_counts_by_person_and_status(ledger: Database[dict[str, Any]]) -> None:
+def test_counts_by_person_and_status(opened: Database[dict[str, Any]]) -> None:
     """The counts of each person and status are those of the 400 messages, in the order of people."""
-    found = run(ledger, block_with('"user": "$conversation_id"'))
+    found = run(opened, block_with('"user": "$conversation_id"'))
     counted = Counter((message["conversation_id"], message["latestStatus"]) for message in EXPECTED.values())
     shown = [(document["_id"]["user"], document["_id"]["status"], document["messages"]) for document in found]
     assert {(person, status): messages for person, status, messages in shown} == counted

@@ -32,7 +32,7 @@ def _event(name: str, status: str, at: int) -> StatusEvent:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    """A ledger of this test's own."""
+    """A store of this test's own."""
     with open_store(str(tmp_path / "a.db"), StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))) as opened:
         yield opened
 
@@ -85,8 +85,8 @@ def test_texts_stand_with_their_messages(store: Store, keep: Keep) -> None:
     assert [one.text for page in walk(store, 3, "oldest", kept) for one in page.turns if one.text].count("of 3") == 1
 
 
-def test_a_conversation_longer_than_the_ledger_is_paged_too(store: Store, keep: Keep) -> None:
-    """Where a workflow kept texts long before the ledger began, and long ones, all are met, once, and cut."""
+def test_a_conversation_longer_than_the_store_is_paged_too(store: Store, keep: Keep) -> None:
+    """Where a workflow kept texts long before the store began, and long ones, all are met, once, and cut."""
     store.write([_event("wamid.1", "read", MOMENT)], at=NOW)
     said = [{"conversation_id": WHO, "message_id": f"in{number}", "inbound": f"said {number}",
              "timestamp": MOMENT - (number // 3) * 60} for number in range(100)]  # fmt: skip

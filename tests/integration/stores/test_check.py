@@ -43,8 +43,8 @@ def said(state: StoreState) -> str:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    """A SQLite ledger with one message."""
+def opened(tmp_path: Path) -> Path:
+    """A SQLite store with one message."""
     path = tmp_path / "ledger.sqlite"
     with open_store(str(path), StoreOptions(timezone=ZONE)) as store:
         store.write([SENT], at=AT)
@@ -70,50 +70,50 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
     assert "not a SQLite database" in said(check(path))
 
 
-@pytest.mark.parametrize("content", ["a ledger", "nothing"])
-def test_not_a_byte_of_a_file_changes(ledger: Path, content: str) -> None:
-    """What a check writes to try is taken back: the file, be it a ledger or empty, is the same afterwards."""
+@pytest.mark.parametrize("content", ["a store", "nothing"])
+def test_not_a_byte_of_a_file_changes(opened: Path, content: str) -> None:
+    """What a check writes to try is taken back: the file, be it a store or empty, is the same afterwards."""
     if content == "nothing":
-        ledger.write_bytes(b"")
-    before = ledger.read_bytes()
-    state = check(ledger)
-    assert (state.faults, state.exists) == ((), content == "a ledger")
-    assert ledger.read_bytes() == before
-    assert [one.name for one in ledger.parent.iterdir()] == [ledger.name]
+        opened.write_bytes(b"")
+    before = opened.read_bytes()
+    state = check(opened)
+    assert (state.faults, state.exists) == ((), content == "a store")
+    assert opened.read_bytes() == before
+    assert [one.name for one in opened.parent.iterdir()] == [opened.name]
 
 
-def test_damage_is_found(ledger: Path) -> None:
+def test_damage_is_found(opened: Path) -> None:
     """A file with a page overwritten is a fault before a sync stumbles over it."""
-    content = bytearray(ledger.read_bytes())
+    content = bytearray(opened.read_bytes())
     content[-4096:] = b"\xff" * 4096
-    ledger.write_bytes(content)
-    assert "damaged" in said(check(ledger))
+    opened.write_bytes(content)
+    assert "damaged" in said(check(opened))
 
 
-def test_a_writer_at_work_is_no_fault(ledger: Path) -> None:
+def test_a_writer_at_work_is_no_fault(opened: Path) -> None:
     """While a sync writes, that is said instead of a fault."""
-    connection = sqlite3.connect(ledger, isolation_level=None)
+    connection = sqlite3.connect(opened, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
-    state = check(ledger)
+    state = check(opened)
     connection.execute("ROLLBACK")
     connection.close()
     assert (state.faults, "Another program is writing" in state.remark) == ((), True)
 
 
-def test_missing_sqlite_indexes_are_named(ledger: Path) -> None:
+def test_missing_sqlite_indexes_are_named(opened: Path) -> None:
     """An index that somebody dropped is named."""
-    with sqlite3.connect(ledger) as connection:
+    with sqlite3.connect(opened) as connection:
         connection.execute("DROP INDEX message_status")
     connection.close()
-    assert check(ledger).missing_indexes == ("message_status",)
+    assert check(opened).missing_indexes == ("message_status",)
 
 
-def test_a_newer_ledger_is_a_fault(ledger: Path) -> None:
+def test_a_newer_store_is_a_fault(opened: Path) -> None:
     """A file that a newer Ticktrail wrote is a fault here, as it is in a sync."""
-    with sqlite3.connect(ledger) as connection:
+    with sqlite3.connect(opened) as connection:
         connection.execute("INSERT INTO ticktrail_migration VALUES (999, 'of the future', 0)")
     connection.close()
-    assert "newer Ticktrail" in said(check(ledger))
+    assert "newer Ticktrail" in said(check(opened))
 
 
 def test_a_store_in_memory_says_that_it_keeps_nothing() -> None:
@@ -123,7 +123,7 @@ def test_a_store_in_memory_says_that_it_keeps_nothing() -> None:
 
 @pytest.fixture
 def mongodb(mongodb_server: str) -> Iterator[tuple[Store, Any]]:
-    """A ledger in MongoDB with one message, and its database."""
+    """A store in MongoDB with one message, and its database."""
     name = f"tt_{uuid.uuid4().hex}"
     with (
         MongoClient[dict[str, Any]](mongodb_server) as client,

@@ -242,7 +242,7 @@ def test_an_empty_period_is_a_file_with_a_heading(files: TestClient) -> None:
 
 
 def test_files_hold_the_figures_of_the_command_line(files: TestClient, tmp_path: Path) -> None:
-    """Row by row the same as ``ticktrail stats --format csv`` prints of the same ledger."""
+    """Row by row the same as ``ticktrail stats --format csv`` prints of the same store."""
     from ticktrail.cli.app import run  # noqa: PLC0415 - only here
 
     printed = _printed(run, ["stats", "--by", "template", "--format", "csv", "--store", str(tmp_path / "ledger.db")])

@@ -50,7 +50,7 @@ def kept(mongodb_server: str, options: StoreOptions) -> Iterator[Collection[dict
 
 @pytest.fixture
 def store(mongodb_server: str, options: StoreOptions, kept: Collection[dict[str, Any]]) -> Iterator[MongoStore]:
-    """The ledger beside it."""
+    """The store beside it."""
     del kept
     with MongoStore(mongodb_server, options) as opened:
         yield opened
@@ -74,7 +74,7 @@ def annotated(kept: Collection[dict[str, Any]], message_id: str = WAMID) -> dict
 def test_the_state_is_written_beside_what_the_workflow_keeps(
     store: MongoStore, conversations: Conversations, kept: Collection[dict[str, Any]]
 ) -> None:
-    """Six fields of the ledger's document come along, the rest stays as it is, and nothing is inserted."""
+    """Six fields of the store's document come along, the rest stays as it is, and nothing is inserted."""
     store.write([event("sent"), event("read", NOON + 9), event("sent", message_id="not kept")], at=AT)
     conversations.require()
     Annotator(store, conversations)([WAMID, "not kept", "unknown"])
@@ -147,7 +147,7 @@ def test_forgetting_takes_back_what_was_annotated_and_nothing_else(
 
 
 def test_a_thread_joins_both_in_order(store: MongoStore, conversations: Conversations) -> None:
-    """The person's words, ours with their ticks, and what only the ledger knows, by time."""
+    """The person's words, ours with their ticks, and what only the store knows, by time."""
     store.write([event("sent", NOON + 1), event("read", NOON + 9)], at=AT)
     store.write([event("sent", NOON - 600, message_id="wamid.template")], at=AT)
     turns = [turn for document in conversations.of([WHO]) for turn in turns_of(document)]
@@ -180,7 +180,7 @@ def test_hostile_texts_stay_on_their_lines(store: MongoStore, conversations: Con
 def test_what_was_stored_before_is_annotated_too(
     store: MongoStore, conversations: Conversations, kept: Collection[dict[str, Any]]
 ) -> None:
-    """Catching up goes over the whole ledger: more messages than one portion, documents that came late."""
+    """Catching up goes over the whole store: more messages than one portion, documents that came late."""
     store.write([event("sent", message_id=f"wamid.{number}") for number in range(600)], at=AT)
     kept.insert_many([{"message_id": f"wamid.{number}", "outbound": "late"} for number in (0, 599)])
     Annotator(store, conversations).everything()
@@ -227,7 +227,7 @@ def test_turns_are_read_as_workflows_write_them() -> None:
 def test_the_annotation_follows_a_scan_without_news(
     store: MongoStore, conversations: Conversations, kept: Collection[dict[str, Any]]
 ) -> None:
-    """A later scan moves ``lastScannedAt`` on, as it does in the ledger."""
+    """A later scan moves ``lastScannedAt`` on, as it does in the store."""
     annotate = Annotator(store, conversations)
     for at in (AT, MUCH_LATER):
         store.write([event("sent")], at=at)

@@ -51,7 +51,7 @@ def options() -> StoreOptions:
 
 
 @pytest.fixture
-def ledger(mongodb_server: str, options: StoreOptions) -> Iterator[Database[Document]]:
+def opened(mongodb_server: str, options: StoreOptions) -> Iterator[Database[Document]]:
     """The database as other programs see it."""
     with MongoClient[Document](mongodb_server, tz_aware=True) as client:
         yield client[str(options.database)]
@@ -59,7 +59,7 @@ def ledger(mongodb_server: str, options: StoreOptions) -> Iterator[Database[Docu
 
 
 @pytest.fixture
-def store(mongodb_server: str, options: StoreOptions, ledger: Database[Document]) -> Iterator[Store]:
+def store(mongodb_server: str, options: StoreOptions, opened: Database[Document]) -> Iterator[Store]:
     """Ticktrail on that database."""
     with open_store(mongodb_server, options) as store:
         yield store
@@ -116,28 +116,28 @@ SEND_INDEXES = [
 ]
 
 
-def indexes(ledger: Database[Document], collection: str) -> list[tuple[Document, bool, bool]]:
+def indexes(opened: Database[Document], collection: str) -> list[tuple[Document, bool, bool]]:
     """Keys, unique, sparse of every index, keys in their order."""
     return [
         (dict(index["key"]), bool(index.get("unique")), bool(index.get("sparse")))
-        for index in ledger[collection].list_indexes()
+        for index in opened[collection].list_indexes()
     ]
 
 
-def test_the_first_write_makes_exactly_these_indexes(store: Store, ledger: Database[Document]) -> None:
+def test_the_first_write_makes_exactly_these_indexes(store: Store, opened: Database[Document]) -> None:
     """Reading makes nothing, not even the collections."""
     assert not store.exists()
     assert (store.count(MessageFilter()), list(store.messages(MessageFilter())), list(store.sends())) == (0, [], [])
-    assert ledger.list_collection_names() == []
+    assert opened.list_collection_names() == []
     store.write([event("sent")], at=AT)
     assert store.exists()
     # As text, which tells one order of keys from another; servers list indexes in an order of their own.
-    assert sorted(map(str, indexes(ledger, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
-    assert sorted(map(str, indexes(ledger, "message_sends"))) == sorted(map(str, SEND_INDEXES))
+    assert sorted(map(str, indexes(opened, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
+    assert sorted(map(str, indexes(opened, "message_sends"))) == sorted(map(str, SEND_INDEXES))
 
 
 def test_the_unique_index_is_there_before_the_first_write(
-    mongodb_server: str, options: StoreOptions, ledger: Database[Document], commands: list[tuple[str, Document]]
+    mongodb_server: str, options: StoreOptions, opened: Database[Document], commands: list[tuple[str, Document]]
 ) -> None:
     """And before the other indexes: a writer that comes while those are built relies on it."""
     with open_store(mongodb_server, options) as store:
@@ -150,7 +150,7 @@ def test_the_unique_index_is_there_before_the_first_write(
     assert set(names[: len(names) - names[::-1].index("createIndexes")]) == {"createIndexes"}
 
 
-def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, ledger: Database[Document]) -> None:
+def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, opened: Database[Document]) -> None:
     """Each ends with all indexes there."""
     failures: list[BaseException] = []
 
@@ -168,15 +168,15 @@ def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, le
     for thread in threads:
         thread.join()
     assert failures == []
-    assert sorted(map(str, indexes(ledger, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
+    assert sorted(map(str, indexes(opened, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
 
 
-def test_an_index_on_the_same_keys_serves_whatever_its_name(store: Store, ledger: Database[Document]) -> None:
+def test_an_index_on_the_same_keys_serves_whatever_its_name(store: Store, opened: Database[Document]) -> None:
     """Another name, or fewer documents in one that only makes questions faster, is no harm."""
-    statuses = ledger["message_statuses"]
+    statuses = opened["message_statuses"]
     # Typed into mongosh, a direction is a double.
     by_id = {"key": {"messageId": 1.0}, "unique": True, "name": "by_id"}
-    ledger.command("createIndexes", "message_statuses", indexes=[by_id])
+    opened.command("createIndexes", "message_statuses", indexes=[by_id])
     statuses.create_index({"conversation_id": 1}, sparse=True, name="by_person")
     store.write([event("sent")], at=AT)
     assert set(statuses.index_information()) >= {"by_id", "by_person", "latestStatus_1"}
@@ -193,10 +193,10 @@ def test_an_index_on_the_same_keys_serves_whatever_its_name(store: Store, ledger
     ids=["not unique", "unique for some", "unique where it must not be"],
 )
 def test_an_index_that_stands_in_the_way_is_named(
-    store: Store, ledger: Database[Document], keys: Document, how: Document
+    store: Store, opened: Database[Document], keys: Document, how: Document
 ) -> None:
     """Nothing is written; when it is dropped as the remedy says, it works."""
-    statuses = ledger["message_statuses"]
+    statuses = opened["message_statuses"]
     statuses.create_index(keys, name="in_the_way", **how)
     with pytest.raises(StoreRefusedError, match="in_the_way") as caught:
         store.write([event("sent")], at=AT)
@@ -206,35 +206,35 @@ def test_an_index_that_stands_in_the_way_is_named(
     assert store.write([event("sent")], at=AT).inserted == 1
 
 
-def test_two_indexes_on_the_same_keys_are_judged_together(store: Store, ledger: Database[Document]) -> None:
+def test_two_indexes_on_the_same_keys_are_judged_together(store: Store, opened: Database[Document]) -> None:
     """Beside a unique one, another on the message id changes nothing."""
-    statuses = ledger["message_statuses"]
+    statuses = opened["message_statuses"]
     statuses.create_index({"messageId": 1}, name="some", partialFilterExpression={"latestStatus": "sent"})
     statuses.create_index({"messageId": 1}, name="ids", unique=True)
     assert store.write([event("sent")], at=AT).inserted == 1
 
 
-def test_an_index_that_has_our_name_is_named(store: Store, ledger: Database[Document]) -> None:
+def test_an_index_that_has_our_name_is_named(store: Store, opened: Database[Document]) -> None:
     """Other keys under the name that MongoDB gives ours."""
-    ledger["message_statuses"].create_index({"other": 1}, name="latestStatus_1")
+    opened["message_statuses"].create_index({"other": 1}, name="latestStatus_1")
     with pytest.raises(StoreRefusedError, match="latestStatus_1") as caught:
         store.write([event("sent")], at=AT)
     assert 'dropIndex("latestStatus_1")' in caught.value.remedy
 
 
-def test_documents_with_one_message_id_are_named(store: Store, ledger: Database[Document]) -> None:
+def test_documents_with_one_message_id_are_named(store: Store, opened: Database[Document]) -> None:
     """With how many there are, and how to join them; reading them still works."""
     entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
     for name, number in (("wamid.twice", 2), ("wamid.thrice", 3), ("wamid.once", 1)):
         for _ in range(number):
-            ledger["message_statuses"].insert_one({"messageId": name, "statusHistory": [entry]})
+            opened["message_statuses"].insert_one({"messageId": name, "statusHistory": [entry]})
     with pytest.raises(StoreRefusedError) as caught:
         store.write([event("sent")], at=AT)
     assert "wamid.thrice (3 documents), wamid.twice (2 documents)" in str(caught.value)
     assert "wamid.once" not in str(caught.value)
     assert "renameCollection" in caught.value.remedy
     assert store.count(MessageFilter()) == 6
-    assert ledger["message_statuses"].count_documents({}) == 6
+    assert opened["message_statuses"].count_documents({}) == 6
 
 
 def stages_of(plan: Any) -> set[str]:
@@ -255,11 +255,11 @@ LISTS = {
 
 
 @pytest.mark.parametrize("chosen", LISTS.values(), ids=LISTS.keys())
-def test_lists_come_in_the_order_of_an_index(store: Store, ledger: Database[Document], chosen: MessageFilter) -> None:
+def test_lists_come_in_the_order_of_an_index(store: Store, opened: Database[Document], chosen: MessageFilter) -> None:
     """Without a sort in memory, of which Atlas M0 has 32 MB. Runs with ``MONGODB_TEST_URI``."""
     store.write([event("sent", message_id=f"wamid.{number}") for number in range(50)], at=AT)
     for part, sorting in parts_of(chosen)[:1]:
-        found = ledger["message_statuses"].find(part).sort(sorting)
+        found = opened["message_statuses"].find(part).sort(sorting)
         plan = found.explain().get("queryPlanner", {}).get("winningPlan", {})
         stages = stages_of(plan)
         if not stages or not os.environ.get("MONGODB_TEST_URI"):
@@ -283,25 +283,25 @@ FOREIGN: dict[str, list[Document]] = {
 
 @pytest.mark.parametrize("documents", FOREIGN.values(), ids=FOREIGN.keys())
 def test_a_collection_of_something_else_is_refused_before_the_first_write(
-    store: Store, ledger: Database[Document], documents: list[Document]
+    store: Store, opened: Database[Document], documents: list[Document]
 ) -> None:
     """By looking, by writing and by the check alike, and not even an index is made."""
-    ledger["message_statuses"].insert_many(documents)
+    opened["message_statuses"].insert_many(documents)
     words = "this collection holds documents that are not message statuses: choose another"
     for ask in (store.require_adoptable, lambda: store.write([event("sent")], at=AT), store.prepare):
         with pytest.raises(StoreRefusedError, match=words) as caught:
             ask()
         assert "MONGODB_STATUS_COLLECTION" in caught.value.remedy
     assert any(words in str(fault) for fault in store.check().faults)
-    assert list(ledger["message_statuses"].find({}, {"_id": False})) == [
+    assert list(opened["message_statuses"].find({}, {"_id": False})) == [
         {name: value for name, value in document.items() if name != "_id"} for document in documents
     ]
-    assert len(list(ledger["message_statuses"].list_indexes())) == 1
+    assert len(list(opened["message_statuses"].list_indexes())) == 1
 
 
-def test_a_document_of_one_status_is_adopted(store: Store, ledger: Database[Document]) -> None:
+def test_a_document_of_one_status_is_adopted(store: Store, opened: Database[Document]) -> None:
     """Another program stored the status itself, without a history: it is kept beside what is new."""
-    ledger["message_statuses"].insert_one(
+    opened["message_statuses"].insert_one(
         {"messageId": WAMID, "latestStatus": "delivered", "latestTimestamp": NOON, "conversation_id": WHO}
     )
     assert counts(store.write([event("read", NOON + 60)], at=AT)) == (0, 1, 0, 0)
@@ -356,7 +356,7 @@ def operators(value: Any) -> set[str]:
 
 
 def test_writes_are_inserts_and_guarded_updates_with_plain_operators(
-    mongodb_server: str, options: StoreOptions, ledger: Database[Document], commands: list[tuple[str, Document]]
+    mongodb_server: str, options: StoreOptions, opened: Database[Document], commands: list[tuple[str, Document]]
 ) -> None:
     """New, grown, unchanged, lent to: no pipeline, no upsert; an update names the revision that was read."""
     with open_store(mongodb_server, options) as store:
@@ -382,7 +382,7 @@ NASTY = ("$$ROOT", "$", "$messageId", "$$REMOVE", "a.b", "", "\x00", "{$ne: 1}")
 
 
 @pytest.mark.parametrize("nasty", NASTY)
-def test_values_from_outside_are_stored_as_they_are(store: Store, ledger: Database[Document], nasty: str) -> None:
+def test_values_from_outside_are_stored_as_they_are(store: Store, opened: Database[Document], nasty: str) -> None:
     """Whether the message is new or merged into by the server, as label, in details, as template."""
     details = {"$literal": nasty, "a.b": [nasty, {"$add": [1, 2]}]}
     told = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
@@ -390,14 +390,14 @@ def test_values_from_outside_are_stored_as_they_are(store: Store, ledger: Databa
     store.write([event("failed", message_id="wamid.known", **told)], [accepted(nasty, input=nasty)], at=LATER)  # type: ignore[arg-type]
     store.write([], [accepted(nasty, input=nasty, execution_id=nasty)], at=LATER)
     for name in (WAMID, "wamid.known"):
-        stored = ledger["message_statuses"].find_one({"messageId": name})
+        stored = opened["message_statuses"].find_one({"messageId": name})
         assert stored is not None
         entry = stored["statusHistory"][-1]
         assert (entry["pricing"], entry["errors"]) == (details, [details])
         assert (stored["callbackData"], stored["recipientUserId"], stored["pricing"]) == (nasty, nasty, details)
-    lent = ledger["message_statuses"].find_one({"messageId": WAMID}) or {}
+    lent = opened["message_statuses"].find_one({"messageId": WAMID}) or {}
     assert lent["template"] == {"name": nasty, "language": "en_US"}
-    assert (ledger["message_sends"].find_one({"_id": WAMID}) or {})["input"] == nasty
+    assert (opened["message_sends"].find_one({"_id": WAMID}) or {})["input"] == nasty
 
 
 def test_of_made_up_times_the_least_stays(store: Store) -> None:
@@ -414,12 +414,12 @@ def test_of_made_up_times_the_least_stays(store: Store) -> None:
         assert (stored["latestTimestamp"], "readTimestamp" in stored) == (NOON - 60, False)
 
 
-def test_no_helper_is_left_in_a_document(store: Store, ledger: Database[Document]) -> None:
+def test_no_helper_is_left_in_a_document(store: Store, opened: Database[Document]) -> None:
     """After merges the document has the documented fields, and how often it was written."""
     events = [event("sent"), event("delivered", NOON + 30), event("read", NOON + 60, workflow_id="other")]
     for told in events:
         store.write([told], at=AT, instance="shop")
-    stored = ledger["message_statuses"].find_one({}, {"_id": False})
+    stored = opened["message_statuses"].find_one({}, {"_id": False})
     assert stored is not None
     assert stored.pop("revision") == 3
     expected = to_document(merge_message(None, WAMID, gather(events, instance="shop")[WAMID], at=AT), ZONE)
@@ -461,14 +461,14 @@ def stale(monkeypatch: pytest.MonkeyPatch) -> Callable[[Document | None], None]:
 
 
 def test_what_another_writer_did_since_the_look_is_never_undone(
-    store: Store, ledger: Database[Document], stale: Callable[[Document | None], None]
+    store: Store, opened: Database[Document], stale: Callable[[Document | None], None]
 ) -> None:
     """The message was not there, or stood otherwise, when it was read: same document, true counts."""
     stale(None)
     store.write([event("sent")], at=AT)
     stale(None)
     assert counts(store.write([event("sent", pricing={"category": "utility"})], at=LATER)) == (0, 0, 1, 0)
-    before = ledger["message_statuses"].find_one({"messageId": WAMID})
+    before = opened["message_statuses"].find_one({"messageId": WAMID})
     store.write([event("read", NOON + 60)], at=LATER)
     stale(before)
     other = event("sent", message_id="wamid.other")
@@ -482,16 +482,16 @@ def test_what_another_writer_did_since_the_look_is_never_undone(
 
 
 def test_a_message_that_was_deleted_since_the_look_is_inserted(
-    store: Store, ledger: Database[Document], stale: Callable[[Document | None], None]
+    store: Store, opened: Database[Document], stale: Callable[[Document | None], None]
 ) -> None:
     """Also where another one with its id and revision took its place: nothing of that is lost either."""
     store.write([event("sent")], at=AT)
-    before = ledger["message_statuses"].find_one({"messageId": WAMID})
-    ledger["message_statuses"].delete_many({})
+    before = opened["message_statuses"].find_one({"messageId": WAMID})
+    opened["message_statuses"].delete_many({})
     stale(before)
     assert counts(store.write([event("read", NOON + 60)], at=AT)) == (1, 0, 0, 0)
     assert len(store.get([WAMID])[WAMID].history) == 1
-    ledger["message_statuses"].delete_many({})
+    opened["message_statuses"].delete_many({})
     store.write([event("delivered", NOON + 30)], at=AT)
     stale(before)
     assert counts(store.write([event("read", NOON + 60)], at=AT)) == (0, 1, 0, 0)
@@ -507,7 +507,7 @@ def test_a_scan_never_moves_back(store: Store, stale: Callable[[Document | None]
 
 
 def test_writers_that_always_come_first_are_reported(
-    store: Store, ledger: Database[Document], monkeypatch: pytest.MonkeyPatch
+    store: Store, opened: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After so many lost races the write stops with what is safe, instead of going on for ever."""
     store.write([event("sent")], at=AT)
@@ -515,7 +515,7 @@ def test_writers_that_always_come_first_are_reported(
 
     def look(self: Any, keys: Any) -> dict[str, Document]:
         found = fresh(self, keys)
-        ledger["message_statuses"].update_many({}, {"$inc": {"revision": 1}})
+        opened["message_statuses"].update_many({}, {"$inc": {"revision": 1}})
         return found
 
     monkeypatch.setattr(bulk._Swap, "_stored", look)
@@ -614,12 +614,12 @@ def test_a_send_that_changes_while_it_is_lent_is_lent_again(
     assert store.get([WAMID])[WAMID].template == Template("original", "en_US")
 
 
-def test_a_template_that_the_original_had_not_is_taken_back(store: Store, ledger: Database[Document]) -> None:
+def test_a_template_that_the_original_had_not_is_taken_back(store: Store, opened: Database[Document]) -> None:
     """An earlier copy without a template decides; nothing of the later one stays in send or message."""
     store.write([event("sent")], [accepted("copied")], at=AT)
     store.write([], [accepted(None, sent_at=AT - timedelta(hours=1), execution_id="89")], at=LATER)
     for collection in ("message_statuses", "message_sends"):
-        stored = ledger[collection].find_one({})
+        stored = opened[collection].find_one({})
         assert stored is not None
         assert "template" not in stored
         assert stored["sentBy"]["executionId"] == "89"
@@ -629,7 +629,7 @@ def test_a_template_that_the_original_had_not_is_taken_back(store: Store, ledger
 
 
 @pytest.fixture
-def asked(store: Store, ledger: Database[Document]) -> Callable[..., set[str]]:
+def asked(store: Store, opened: Database[Document]) -> Callable[..., set[str]]:
     """The ids that a filter finds among six messages, three of them updated just now, the others two hours ago."""
     now = datetime.now(UTC)
     other = "966500000002"
@@ -648,13 +648,13 @@ def asked(store: Store, ledger: Database[Document]) -> Callable[..., set[str]]:
     store.write([*fresh, *old], at=now)
 
     def ask(query: Document) -> set[str]:
-        return {found["messageId"] for found in ledger["message_statuses"].find(query)}
+        return {found["messageId"] for found in opened["message_statuses"].find(query)}
 
     return ask
 
 
 def test_the_questions_of_every_day_are_plain_queries(
-    asked: Callable[..., set[str]], ledger: Database[Document]
+    asked: Callable[..., set[str]], opened: Database[Document]
 ) -> None:
     """By user, unread, by status, why it failed, updated in the last hour; counts per user and status."""
     assert asked({"conversation_id": WHO}) == {"a", "b", "d"}
@@ -664,7 +664,7 @@ def test_the_questions_of_every_day_are_plain_queries(
     assert asked({"failure.code": 131026}) == {"d"}
     assert asked({"lastUpdatedAt": {"$gte": datetime.now(UTC) - timedelta(hours=1)}}) == {"a", "b", "d", "e"}
     assert asked({"statusHistory": {"$elemMatch": {"status": "delivered", "executionId": "101"}}}) == {"a", "b"}
-    counted = ledger["message_statuses"].aggregate(
+    counted = opened["message_statuses"].aggregate(
         [{"$group": {"_id": {"user": "$conversation_id", "status": "$latestStatus"}, "count": {"$sum": 1}}}]
     )
     assert {(one["_id"]["user"], one["_id"]["status"]): one["count"] for one in counted} == {
@@ -675,22 +675,22 @@ def test_the_questions_of_every_day_are_plain_queries(
     }
 
 
-def test_what_is_no_message_is_passed_over(store: Store, ledger: Database[Document]) -> None:
+def test_what_is_no_message_is_passed_over(store: Store, opened: Database[Document]) -> None:
     """Other documents in the collection are neither listed nor counted, and take no place under a limit."""
     store.write([event("sent")], at=AT)
     for stranger in (
         {"messageId": 7, "latestTimestamp": NOON + 9},
         {"messageId": "x", "statusHistory": [{"status": 1}]},
     ):
-        ledger["message_statuses"].insert_one({**stranger, "latestTimestamp": NOON + 9})
+        opened["message_statuses"].insert_one({**stranger, "latestTimestamp": NOON + 9})
     assert [message.message_id for message in store.messages(MessageFilter(limit=1))] == [WAMID]
     assert store.count(MessageFilter()) == 1
     assert set(store.documents([WAMID, "x"])) == {WAMID}
-    ledger["message_sends"].insert_one({"note": "not a send"})
+    opened["message_sends"].insert_one({"note": "not a send"})
     assert list(store.sends()) == []
 
 
-def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: Database[Document]) -> None:
+def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, opened: Database[Document]) -> None:
     """Where an older tool took the newest status for the latest, the page begins where the document stands."""
     store.write([event("sent", NOON + place, message_id=f"m{place}") for place in (1, 3, 5)], at=AT)
     history = [
@@ -698,8 +698,8 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, ledger: D
         {"status": "delivered", "timestamp": NOON + 4, "executionId": "2", "waId": WHO},
     ]
     older = {"latestStatus": "delivered", "latestTimestamp": float(NOON + 4), "statusHistory": history}
-    ledger["message_statuses"].insert_one({"messageId": "older", "conversation_id": WHO, **older})
-    ledger["message_statuses"].insert_one({"messageId": "bare", "statusHistory": history[:1]})
+    opened["message_statuses"].insert_one({"messageId": "older", "conversation_id": WHO, **older})
+    opened["message_statuses"].insert_one({"messageId": "bare", "statusHistory": history[:1]})
     for order, expected in {
         "newest": ["m5", "older", "m3", "m1", "bare"],
         "oldest": ["m1", "m3", "older", "m5", "bare"],
@@ -720,12 +720,12 @@ ODD_TIMES: list[Any] = ["1767258000", None, True, [NOON], {"a": 1}, float("nan")
 
 @pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
 def test_pages_skip_nothing_where_an_older_time_is_no_number(
-    store: Store, ledger: Database[Document], order: Any
+    store: Store, opened: Database[Document], order: Any
 ) -> None:
     """A text, NaN or infinity among the times: each message comes once, those of unknown time last."""
     store.write([event("sent", NOON + place, message_id=f"m{place}") for place in range(5)], at=AT)
     entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
-    ledger["message_statuses"].insert_many(
+    opened["message_statuses"].insert_many(
         {"messageId": f"odd{place}", "latestTimestamp": odd, "lastUpdatedAt": odd, "statusHistory": [entry]}
         for place, odd in enumerate(ODD_TIMES)
     )
