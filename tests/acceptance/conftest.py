@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def bare_environment(home: Path) -> dict[str, str]:
-    """What a fresh login has: no setting of ours, UTF-8."""
+    """Environment of a fresh login: UTF-8, and no setting of Ticktrail."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     return {
         **kept,

@@ -1,4 +1,4 @@
-"""``ticktrail sync --watch --alerts``: what needs somebody reaches the channels while the watch goes on."""
+"""``ticktrail sync --watch --alerts``: alerts reach the channels while the watch runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ticktrail alerts`` and ``ticktrail report`` as a user types them, on a store of a bad day."""
+"""``ticktrail alerts`` and ``ticktrail report`` as a user types them, on a store with many failures."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .conftest import Ticktrail
 
 ZONE = ZoneInfo("Asia/Riyadh")
-SECRET = "a secret of thirty-two characters"  # noqa: S105 - nobody's
+SECRET = "a secret of thirty-two characters"  # noqa: S105 - made up
 
 
 class Receiver(FaultyServer):
@@ -35,7 +35,7 @@ class Receiver(FaultyServer):
         return 204, b"", {}
 
     def bodies(self) -> list[dict[str, Any]]:
-        """What came, decoded."""
+        """The received bodies, decoded."""
         return [json.loads(request.body) for request in self.requests]
 
 
@@ -100,7 +100,7 @@ def channels(home: Path, receiver: FaultyServer) -> None:
 
 
 def test_the_verdict_comes_first_and_each_cause_has_a_block(ticktrail: Ticktrail, bad_day: str) -> None:
-    """What it is, to how many, since when, what to do, where to look; exit code 4; no recipient's number."""
+    """An alert shows cause, count, start, advice and link, but no recipient's number; exit code 4."""
     done = ticktrail("alerts", "--store", bad_day)
     assert (done.returncode, done.stderr) == (4, "")
     assert done.stdout.startswith("2 open alerts.\n")
@@ -186,7 +186,7 @@ def test_two_processes_at_once_tell_once(ticktrail: Ticktrail, bad_day: str, hom
 
 
 def test_a_test_reaches_every_channel(ticktrail: Ticktrail, home: Path, receiver: Receiver) -> None:
-    """Each is named with what became of it; it needs no store; exit code 1 when one was not reached."""
+    """Every channel is listed with its result; no store is needed; exit code 1 when a channel failed."""
     channels(home, receiver)
     done = ticktrail("alerts", "--test", HOOK_SECRET=SECRET)
     assert (done.returncode, done.stderr) == (0, "reached n8n\n")

@@ -52,7 +52,7 @@ def settings(n8n: N8nServer, **more: str) -> dict[str, str]:
 
 
 class Report:
-    """What the command printed with ``--format json``."""
+    """The report printed with ``--format json``."""
 
     def __init__(self, done: subprocess.CompletedProcess[str]) -> None:
         assert done.stderr == ""
@@ -68,7 +68,7 @@ class Report:
         return min(found, key=lambda check: order.index(check["verdict"]))
 
     def needing(self) -> dict[str, str]:
-        """Name and verdict of what needs somebody."""
+        """Name and result of each check that found a fault."""
         checks = self.document["checks"]
         return {check["name"]: check["verdict"] for check in checks if check["verdict"] in {"fault", "warning"}}
 
@@ -98,7 +98,7 @@ def test_everything_in_order(ticktrail: Ticktrail, n8n: N8nServer, home: Path) -
 
 @pytest.mark.parametrize("version", ["1.68.0", "1.123.81", "2.0.0"])
 def test_older_n8n(ticktrail: Ticktrail, n8n: N8nServer, version: str) -> None:
-    """What older releases leave out of their answers is no fault."""
+    """Fields that older releases do not send are not reported as faults."""
     n8n.version = tuple(int(part) for part in version.split("."))[:2]
     for name in ("activeVersion", "activeVersionId", "isArchived"):
         n8n.workflows[0].pop(name)
@@ -364,7 +364,7 @@ def test_one_bad_setting_does_not_hide_the_next(ticktrail: Ticktrail, n8n: N8nSe
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
 def test_a_dotenv_that_everybody_may_read(ticktrail: Ticktrail, n8n: N8nServer, home: Path) -> None:
-    """Secrets that every user of the machine may read are a warning with the command that mends it."""
+    """Secrets that every user of the machine may read are a warning with the command that fixes it."""
     dotenv = home / ".env"
     dotenv.write_text("".join(f"{name}={value}\n" for name, value in settings(n8n).items()) + "N8N_BASE_URl=x\n")
     dotenv.chmod(0o644)

@@ -129,7 +129,7 @@ def test_errors_explains_one_code_in_full(ticktrail: Ticktrail) -> None:
     ],
 )
 def test_errors_of_an_unknown_code_is_not_found(ticktrail: Ticktrail, typed: str, said: str) -> None:
-    """A code that nobody lists exits 3, prints nothing on stdout, and the nearest ones and where to look on stderr."""
+    """An unlisted code exits 3, with the nearest codes and where to look on stderr and an empty stdout."""
     done = ticktrail("errors", typed)
     assert (done.returncode, done.stdout) == (3, "")
     assert said in words(done.stderr)

@@ -1,4 +1,4 @@
-"""What a new user meets in the first minutes, each typed as it stands."""
+"""The first commands of a new user, typed as documented."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def test_forget_shows_what_there_is_then_erases_it_for_good(
 def test_a_dry_run_of_sync_does_not_promise_a_forgotten_person(
     ticktrail: Ticktrail, messages: list[dict[str, Any]]
 ) -> None:
-    """What sync says it would do is what it does: nothing of whoever was forgotten."""
+    """A dry run announces what the sync then does: it stores nothing of erased people."""
     who, _ = busiest(messages)
     ticktrail("forget", who, "--yes", *STORE)
     planned = ticktrail("sync", "--from", str(CORPUS), "--dry-run", "--format", "json", *STORE)

@@ -1,4 +1,4 @@
-"""``ticktrail serve`` and ``ticktrail run`` as somebody starts and stops them."""
+"""``ticktrail serve`` and ``ticktrail run`` started and stopped as a user does."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def wait_for(client: httpx2.Client, path: str, status: int) -> httpx2.Response:
 
 
 def free_port() -> str:
-    """A port nobody listens on."""
+    """A free port."""
     import socket  # noqa: PLC0415 - here only
 
     with socket.create_server(("127.0.0.1", 0)) as found:
@@ -103,7 +103,7 @@ def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> 
 def test_a_file_that_is_no_store_is_not_served(
     ticktrail: Ticktrail, home: Path, content: bytes | str | None, code: int, said: str
 ) -> None:
-    """What can never be read is named with its remedy, and nothing is listened on."""
+    """An unreadable store is an error with its remedy, and no port is opened."""
     path = home / "l.db"
     if content is None:
         path.mkdir()
@@ -122,7 +122,7 @@ def test_a_file_that_is_no_store_is_not_served(
 def test_beyond_this_machine_it_wants_a_token(
     ticktrail: Ticktrail, home: Path, bare_environment: dict[str, str]
 ) -> None:
-    """--host 0.0.0.0 without a token is a usage error with the remedy; with one it serves whoever has it."""
+    """--host 0.0.0.0 without a token is a usage error with the remedy; with a token it serves requests that carry it."""
     refused = ticktrail("serve", "--host", "0.0.0.0")  # noqa: S104
     assert refused.returncode == 2
     assert "TICKTRAIL_DASHBOARD_TOKEN" in refused.stderr
@@ -209,7 +209,7 @@ def leading_to(n8n: N8nServer, bare_environment: dict[str, str]) -> dict[str, st
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """What a process said, once it was told to stop and ended well."""
+    """Output of a process that was stopped and exited with success."""
     process.terminate()
     _, said = process.communicate(timeout=20)
     assert process.returncode == 0, said
@@ -288,7 +288,7 @@ def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: d
 
 
 def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment: dict[str, str]) -> None:
-    """What still runs beside a watch that ended at the signal, a dashboard, is not waited for any longer than it."""
+    """When the watch ends at the signal, a dashboard still running beside it does not delay the exit."""
     program = (
         "import os, signal, threading, time\n"
         "from ticktrail.cli.commands.sync import sync_loop\n"
@@ -319,7 +319,7 @@ def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment:
 def test_a_signal_is_not_waited_for_longer_than_patience(
     home: Path, bare_environment: dict[str, str], work: str
 ) -> None:
-    """What does not end by itself is ended after a time, even where the signal came in the midst of waiting for it."""
+    """A part that does not end is stopped after a timeout, even if the signal arrives during that wait."""
     program = (
         "import os, signal, threading, time\n"
         "from ticktrail.cli.signals import stopping\n"

@@ -40,7 +40,7 @@ def earliest(message: dict[str, Any]) -> dict[str, int]:
 
 
 def stats(ticktrail: Ticktrail, *arguments: str) -> Any:
-    """What ``stats --format json`` prints."""
+    """The output of ``stats --format json``."""
     done = ticktrail("stats", "--store", "ledger.sqlite", "--format", "json", *arguments)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -162,7 +162,7 @@ def test_programs_get_rows(ticktrail: Ticktrail, store: str) -> None:
 
 
 def test_numbers_and_campaigns_have_names_from_the_settings(ticktrail: Ticktrail, store: str, home: Path) -> None:
-    """[numbers] in ticktrail.toml gives a sending number its name; a broken file is named with its mend."""
+    """[numbers] in ticktrail.toml gives a sending number its name; a broken file is an error with its fix."""
     (home / "ticktrail.toml").write_text('[numbers]\n"+1 555 078-3881" = "Support"\n', encoding="utf-8")
     assert [group["label"] for group in stats(ticktrail, "--by", "number")["groups"]] == ["Support"]
     assert "Support" in ticktrail("stats", "--store", store, "--by", "number").stdout

@@ -85,7 +85,7 @@ def test_a_sync_reads_only_what_is_new(ticktrail: Ticktrail, n8n: N8nServer, set
 
 
 def test_the_report_for_people(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
-    """What was read, what was stored, what is left to look at, and what it cost."""
+    """The summary shows what was read and stored, what is pending, and the cost."""
     n8n.data_missing.add(5)
     done = ticktrail("sync", **settings)
     assert done.returncode == 0, done.stderr
@@ -97,7 +97,7 @@ def test_the_report_for_people(ticktrail: Ticktrail, n8n: N8nServer, settings: d
 
 
 def test_a_gap_is_said(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
-    """n8n deleted executions that nobody had read: from when to when."""
+    """Executions that n8n deleted before a sync read them are reported with their period."""
     ticktrail("sync", **settings)
     n8n.remove(*range(1, 31))
     n8n.add(execution(90, [status_object("wamid.90", "sent", 1_795_009_000)]))
@@ -306,7 +306,7 @@ def test_audit_names_what_is_missing_and_repairs_it(
 
 
 def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServer, settings: dict[str, str]) -> None:
-    """What was pruned before it was read is gone, and said for as long as it is remembered."""
+    """Executions pruned before they were read are reported as lost while their record is kept."""
     n8n.data_missing.add(5)
     ticktrail("sync", **settings)
     n8n.remove(*range(1, 31))

@@ -66,7 +66,7 @@ class Look:
         return self._contexts[key]
 
     def go(self, page: Any, address: str) -> None:
-        """Another page in the same tab, when its content stands there."""
+        """Open another page in the same tab and wait for its content."""
         page.goto(address)
         self.settled(page)
 

@@ -127,7 +127,7 @@ def test_a_wrong_token_is_said_and_the_right_one_leads_on(door: Door, look: Look
 
 
 def test_the_cookie_is_for_this_server_and_no_script(door: Door, guarded: Served) -> None:
-    """It is HttpOnly and SameSite=Strict, holds neither token, and one with a changed letter lets nobody in."""
+    """It is HttpOnly and SameSite=Strict, holds neither token, and one with a changed letter is refused."""
     door.log_in(guarded.address, TOKEN)
     door.settled()
     (cookie,) = door.context.cookies()

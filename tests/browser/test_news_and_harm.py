@@ -1,4 +1,4 @@
-"""Stores that are empty, broken, hostile, large, or written to while somebody looks."""
+"""Stores that are empty, broken, hostile, large, or written to while a page is open."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory, serve: Callable[..., str]) -
 
 
 def test_bad_addresses_are_answered(look: Look, empty: str) -> None:
-    """What is no period, no person, no filter and no page is answered with what to do."""
+    """An invalid period, person, filter or page is answered with what to do."""
     for address, told in {
         "/?period=whenever": "Good ones",
         "/compare?by=colour": "Good ones",

@@ -99,7 +99,7 @@ def test_a_long_thread_begins_with_its_newest(
 
 
 def test_whoever_has_scrolled_up_stays_there(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
-    """A new message appears at the end without reloading, and moves nobody who reads further up."""
+    """A new message appears at the end without reloading, and does not scroll a reader who is further up."""
     store, now = tmp_path / "ledger.sqlite", int(time.time())
     with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
         opened.write(_messages(now), at=datetime.now(UTC))
@@ -157,7 +157,7 @@ def kept(mongodb_server: str, serve: Callable[..., str], tmp_path_factory: pytes
 
 
 def test_texts_stand_in_the_bubbles(look: Look, kept: str) -> None:
-    """What was sent and what came in has its text, as text, with the ticks of what the store knows."""
+    """Sent and received messages show their text, escaped, with the ticks from the store."""
     page = look.at(kept)
     _find(look, page, WHO)
     look.picture(page, "thread-texts")

@@ -1,4 +1,4 @@
-"""The pages as somebody sees them who may see masked numbers only: in good times and when something goes wrong."""
+"""The pages of a user who may see masked numbers only, without and with errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
 def test_a_store_that_fails_is_told_without_its_place(
     look: Look, tmp_path: Path, serve: Callable[..., str], role: str
 ) -> None:
-    """A store that cannot be read is said to everybody, where it lies only to those who may see everything."""
+    """All users see that a store cannot be read; only those with full access see its location."""
     store = tmp_path / "ledger.sqlite"
     store.write_bytes(b"this is no database, and was never one" * 100)
     address = serve(store)
@@ -68,7 +68,7 @@ def test_a_store_that_fails_is_told_without_its_place(
 
 
 def test_settings_at_fault_are_said_as_such(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
-    """What somebody broke in ticktrail.toml is blamed on no asker; its place, and later a note, are not for viewers."""
+    """A broken ticktrail.toml is a server error; viewers see neither its path nor the later note."""
     store, toml = tmp_path / "ledger.sqlite", tmp_path / "ticktrail.toml"
     toml.write_text('[alerts]\nstuck_after = "24h"\n', encoding="utf-8")
     invented_store.fill(store, 20, datetime.now(UTC), trouble=True)

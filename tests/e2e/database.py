@@ -1,6 +1,6 @@
 """n8n's SQLite database, opened beside a running n8n: to look up what its API hides, and to do damage.
 
-n8n reads executions anew each time, so what is changed here shows in the next answer of its API.
+n8n reads executions again each time, so what is changed here shows in the next answer of its API.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def lose_data(connection: sqlite3.Connection, execution_id: int) -> None:
 
 
 def mark_private(connection: sqlite3.Connection, execution_id: int) -> None:
-    """Mark the execution as one that used somebody's private credentials: n8n redacts it for everybody else.
+    """Mark the execution as one that used a user's private credentials: n8n redacts it for all other users.
 
     The only redaction that n8n does unasked without a licence (2.11 and later).
     """

@@ -98,7 +98,7 @@ def install(version: str = DEFAULT_VERSION) -> Installation:
 
 
 def is_installed(version: str) -> bool:
-    """Whether this release is ready to start."""
+    """True if this release is ready to start."""
     cache = cache_folder()
     return _is_complete(cache / f"node-{NODE_MAJOR}") and _is_complete(cache / f"n8n-{version}")
 

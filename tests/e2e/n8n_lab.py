@@ -90,7 +90,7 @@ class N8n(N8nProcess):
         self.start()
 
     def rebuild(self) -> None:
-        """Begin anew without data: execution ids start again, workflows keep their ids and addresses.
+        """Start again without data: execution ids start again, workflows keep their ids and addresses.
 
         This is what a reinstallation does that imports exported workflows. The API keys are new ones.
         """

@@ -25,7 +25,7 @@ GRACEFUL_SHUTDOWN_SECONDS = 5
 
 
 def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on at this moment."""
+    """A free port on 127.0.0.1."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -67,7 +67,7 @@ class N8nProcess:
         return self.data_folder / ".n8n" / "database.sqlite"
 
     def is_running(self) -> bool:
-        """Whether the process lives; it may not answer yet."""
+        """True if the process lives; it may not answer yet."""
         return self._process is not None and self._process.poll() is None
 
     def spawn(self) -> None:

@@ -10,7 +10,7 @@ Found = TypeVar("Found")
 
 
 class WaitError(AssertionError):
-    """What was waited for did not happen in time."""
+    """The awaited condition did not hold in time."""
 
 
 def wait_for(what: str, probe: Callable[[], Found | None], *, seconds: float, every: float = 0.1) -> Found:

@@ -1,4 +1,4 @@
-// Loaded into n8n before its own code (node --require), so that an n8n under test meets nobody but this machine.
+// Loaded into n8n before its own code (node --require), so that an n8n under test connects only to this machine.
 //
 // * Connections to graph.facebook.com go to the fake Meta on 127.0.0.1. TLS still checks the name and the certificate.
 // * Connections to any other machine are refused at once: no telemetry, no licence server, no waiting for a lookup.

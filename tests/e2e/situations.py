@@ -63,7 +63,7 @@ def triggered(n8n: N8n, *statuses: Status) -> Situation:
 
 
 def split(n8n: N8n) -> Situation:
-    """Later nodes split the statuses into items and wrap them anew: each is there three times."""
+    """Later nodes split the statuses into items and wrap them again: each is there three times."""
     return _final(n8n, _fire(n8n, workflows.splitter(), _sent_and_delivered()), "success")
 
 
@@ -123,7 +123,7 @@ def oversized(n8n: N8n) -> Situation:
 
 
 def redacted(n8n: N8n) -> Situation:
-    """n8n redacts it unasked, as it does when somebody's private credentials were used. Since 2.11."""
+    """n8n redacts it unasked, as it does when a user's private credentials were used. Since 2.11."""
     situation = succeeded(n8n)
     with database.opened(n8n.database) as connection:
         database.mark_private(connection, situation.execution_id)

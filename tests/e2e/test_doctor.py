@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 
 
 def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, Finding]:
-    """What the doctor finds, by name, with the key users are told to make."""
+    """The checks of ``doctor``, by name, with the key users are told to make."""
     environ = {"N8N_BASE_URL": n8n.base_url, "N8N_API_KEY": n8n.reader_key, "WORKFLOW_ID_WHATSAPP": workflow_id}
     store = str(folder / "ledger.sqlite")
     return {
@@ -26,12 +26,12 @@ def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, 
 
 
 def needing(found: dict[str, Finding]) -> dict[str, Severity]:
-    """Name and verdict of what needs somebody."""
+    """Name and result of each check that found a fault."""
     return {name: one.severity for name, one in found.items() if one.needs_attention}
 
 
 def test_a_workflow_in_order(n8n: N8n, tmp_path: Path) -> None:
-    """A workflow with a trigger that passes all and an execution with statuses needs nobody."""
+    """A workflow with a trigger that passes all and an execution with statuses has no fault."""
     situation = situations.triggered(n8n)
     found = look(n8n, tmp_path, situation.workflow_id)
     assert needing(found) == {}

@@ -38,7 +38,7 @@ def run_data(execution: dict[str, Any]) -> dict[str, Any]:
 
 
 def execution_stack(execution: dict[str, Any]) -> list[Any]:
-    """What was still to be done when it ended."""
+    """The work that was pending when it ended."""
     found: list[Any] = execution["data"]["executionData"]["nodeExecutionStack"]
     return found
 

@@ -38,7 +38,7 @@ def read(n8n: N8n, store: Store, workflow_id: str) -> SyncReport:
 
 
 def reported(situation: Situation) -> set[tuple[str, str, int, str]]:
-    """What the webhook of a situation said, as (message, status, time, execution)."""
+    """Statuses in the webhook of a situation, as (message, status, time, execution)."""
     return {
         (status["id"], status["status"], int(status["timestamp"]), str(situation.execution_id))
         for status in situation.statuses
@@ -46,7 +46,7 @@ def reported(situation: Situation) -> set[tuple[str, str, int, str]]:
 
 
 def kept(store: Store, situation: Situation) -> set[tuple[str, str, int | None, str]]:
-    """What the store has of the messages of a situation, for the executions of that situation."""
+    """Statuses in the store for the messages and executions of a situation."""
     return {
         (message.message_id, entry.status, entry.timestamp, entry.execution_id)
         for message in store.get(situation.message_ids).values()

@@ -52,7 +52,7 @@ class Desk:
         return report, report.workflow_result
 
     def open(self, workflow_id: str) -> dict[int, PendingKind]:
-        """What is not dealt with."""
+        """The pending executions."""
         coverage = self.store.sync_state.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
         return {number: record.kind for number, record in coverage.pending.items()}
 
@@ -94,7 +94,7 @@ def test_an_execution_that_was_running_is_found_below_newer_ones(n8n: N8n, desk:
 
 
 def test_a_waiting_execution_stays_open_and_its_statuses_are_kept(n8n: N8n, desk: Desk) -> None:
-    """What a sleeping execution shows is read at once; it is not settled."""
+    """The data of a sleeping execution is read at once; the execution stays pending."""
     waiting = situations.waiting(n8n)
     desk.sync(waiting.workflow_id)
     if waiting.execution_id in n8n.listed_ids(waiting.workflow_id):

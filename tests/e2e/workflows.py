@@ -31,7 +31,7 @@ class Workflow:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def definition(self, credentials: dict[str, dict[str, str]]) -> dict[str, Any]:
-        """What n8n's API wants: nodes in a row, with ``credentials`` (type → id and name) put in."""
+        """The body n8n's API expects: nodes in a row, with ``credentials`` (type → id and name) put in."""
         nodes = [
             {**node, "credentials": {kind: credentials[kind] for kind in node["credentials"]}}
             if "credentials" in node
@@ -95,7 +95,7 @@ def late(seconds: int = 40) -> Workflow:
 
 
 def splitter() -> Workflow:
-    """Later nodes split the statuses into items and wrap each anew: the same statuses three times."""
+    """Later nodes split the statuses into items and wrap each again: the same statuses three times."""
     statuses = "body.entry[0].changes[0].value.statuses"
     split = _node("Split", "splitOut", 1, {"fieldToSplitOut": statuses, "options": {}})
     wrap = "return $input.all().map(item => ({json: {body: {statuses: [item.json]}}}))"

@@ -103,7 +103,7 @@ def expected_ids(*, people: set[str] | None = None, statuses: set[str] | None = 
 
 
 def is_newest_first(documents: Documents) -> bool:
-    """Whether no message comes before one that is newer."""
+    """True if no message comes before a newer one."""
     times = [document["latestTimestamp"] for document in documents]
     return times == sorted(times, reverse=True)
 

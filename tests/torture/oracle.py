@@ -17,7 +17,7 @@ _WORD = 64
 
 
 class Oracle(Protocol):
-    """What a test needs to know of a store."""
+    """The state of a store that a test compares."""
 
     def held(self) -> dict[str, History]:
         """The statuses of every message, as they are stored; of a store that does not exist, none."""

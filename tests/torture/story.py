@@ -205,7 +205,7 @@ class Story:
     # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _check(self, processed: set[int]) -> None:
-        """What is processed is stored; what is stored was reported; nobody and nothing is left that was erased."""
+        """Processed events are stored, stored events were reported, and no erased data is left."""
         held, known = self._held(self._oracle), self._known()
         for name, entries in {**self.world.expected(processed), **self._older}.items():
             missing = {entry for entry in entries - held.get(name, set()) if entry[2] not in map(str, self._gone)}

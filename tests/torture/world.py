@@ -27,7 +27,7 @@ def recipient_of(name: str) -> str:
 
 
 class World:
-    """What n8n has, and what happened to it.
+    """The state and history of n8n.
 
     Attributes:
         now: the clock of the story.
@@ -47,7 +47,7 @@ class World:
         self._step = 0
 
     def expected(self, ids: Iterable[int] | None = None) -> dict[str, set[Entry]]:
-        """What executions say, by message: those of ``ids``, or all there ever were."""
+        """Statuses in executions, by message: those of ``ids``, or all there ever were."""
         entries: dict[str, set[Entry]] = {}
         for number in self.made if ids is None else ids:
             for one in self.made.get(number, []):

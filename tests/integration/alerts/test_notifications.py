@@ -34,7 +34,7 @@ from ticktrail.sync.lease_owner import new_holder
 ZONE = ZoneInfo("Asia/Riyadh")
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=ZONE)
 MINUTE = timedelta(minutes=1)
-SECRET = "a secret of thirty-two characters"  # noqa: S105 - nobody's
+SECRET = "a secret of thirty-two characters"  # noqa: S105 - made up
 
 
 def example(language: str) -> Any:
@@ -52,11 +52,11 @@ class Receiver(FaultyServer):
         return 200, {"ok": True}, {}
 
     def bodies(self) -> list[dict[str, Any]]:
-        """What came, decoded."""
+        """The received bodies, decoded."""
         return [json.loads(request.body) for request in self.requests]
 
     def events(self) -> list[str]:
-        """What sort of things came."""
+        """The types of the received notifications."""
         return [body["event"] for body in self.bodies()]
 
 
@@ -87,7 +87,7 @@ def webhook(server: FaultyServer, name: str = "hook", *, secret: str | None = SE
 
 
 def alert(key: str = "131042", **more: Any) -> Alert:
-    """Something that needs somebody."""
+    """An open alert."""
     usual = Alert(
         key=key,
         kind=AlertKind.FAILING,
@@ -157,7 +157,7 @@ def test_each_alert_is_told_once_across_restarts(opened: Store, receiver: Receiv
 
 
 def test_two_processes_tell_once(opened: Store, receiver: Receiver, tmp_path: Path) -> None:
-    """Whoever comes while another tells leaves it to that one."""
+    """A process that finds another one sending notifications sends none."""
     receiver.delay(0.3, times=None)
     outcomes: list[DeliveryReport] = []
 
@@ -212,7 +212,7 @@ def test_one_notice_that_is_refused_does_not_stop_the_others(opened: Store, rece
 
 
 def test_redirects_are_not_followed(opened: Store, receiver: Receiver) -> None:
-    """What is signed is for one address."""
+    """A signature is valid for one address."""
     receiver.answer(307, headers={"Location": f"{receiver.address}/elsewhere"})
     assert told(opened, [webhook(receiver)], alert()).problems
     assert [request.path for request in receiver.requests] == ["/hook"]
@@ -236,7 +236,7 @@ def test_the_end_is_told_to_those_who_heard_of_the_beginning(opened: Store, rece
 
 
 def test_what_comes_again_is_told_again(opened: Store, receiver: Receiver) -> None:
-    """After its end an alert begins anew, under another id."""
+    """An alert that fires again after it was resolved has a new id."""
     channel = webhook(receiver)
     for minutes, alerts in ((0, [alert()]), (20, []), (30, [alert()])):
         told(opened, [channel], *alerts, at=NOON + minutes * MINUTE)
@@ -255,7 +255,7 @@ def test_an_end_that_was_not_taken_is_told_again(opened: Store, receiver: Receiv
 
 
 def test_nothing_is_over_while_no_sync_comes_through(opened: Store, receiver: Receiver) -> None:
-    """What is about messages waits until the store is up to date again."""
+    """Alerts about messages wait until the store is up to date again."""
     channel = webhook(receiver)
     late = alert("sync-a", kind=AlertKind.SYNC)
     told(opened, [channel], alert())
@@ -287,7 +287,7 @@ def test_quiet_hours_hold_warnings_back(opened: Store, receiver: Receiver) -> No
 
 
 def test_reminders_come_when_they_are_asked_for(opened: Store, receiver: Receiver) -> None:
-    """Every so many hours while it fires, each under an id of its own; never for what somebody knows of."""
+    """Reminders are sent every N hours while an alert fires, each with its own id; never once acknowledged."""
     channel, hours = webhook(receiver), timedelta(hours=1)
     for after in (0, 5, 6, 7, 12):
         told(opened, [channel], alert(), at=NOON + after * hours, remind_after=6 * 3_600)

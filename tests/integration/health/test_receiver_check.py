@@ -1,4 +1,4 @@
-"""What doctor says of the direct receiver."""
+"""The checks of ``doctor`` for the direct receiver."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_journal_without_a_secret_is_a_fault(tmp_path: Path) -> None:
 
 
 def test_n8n_behind_the_receiver_is_asked(tmp_path: Path, n8n: FakeN8n) -> None:
-    """n8n that answers is in order; another program and nobody at all are named with the setting."""
+    """An n8n that answers passes; another program, or no listener, is reported with the setting."""
     settings = settings_of(tmp_path, WHATSAPP_APP_SECRET=APP_SECRET, TICKTRAIL_FORWARD_URL=n8n.address)
     assert severities(check_receiver(settings, NOW)) == {"receiver": Severity.OK}
     n8n.answer(200, b"<html>", {"content-type": "text/html"})

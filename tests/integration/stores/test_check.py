@@ -1,4 +1,4 @@
-"""What ``Store.check`` finds in stores that something is wrong with."""
+"""Faults that ``Store.check`` finds in stores."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def opened(tmp_path: Path) -> Path:
 
 
 def test_a_database_of_another_program_is_named_and_left_alone(tmp_path: Path) -> None:
-    """A SQLite file of somebody else's is a fault, and not a byte of it changes."""
+    """A SQLite file of another program is a fault, and its bytes do not change."""
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE invoices (id INTEGER)")
@@ -72,7 +72,7 @@ def test_what_is_no_database_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["a store", "nothing"])
 def test_not_a_byte_of_a_file_changes(opened: Path, content: str) -> None:
-    """What a check writes to try is taken back: the file, be it a store or empty, is the same afterwards."""
+    """A check undoes its trial write: the file, a store or an empty one, is the same afterwards."""
     if content == "nothing":
         opened.write_bytes(b"")
     before = opened.read_bytes()
@@ -101,7 +101,7 @@ def test_a_writer_at_work_is_no_fault(opened: Path) -> None:
 
 
 def test_missing_sqlite_indexes_are_named(opened: Path) -> None:
-    """An index that somebody dropped is named."""
+    """A dropped index is named."""
     with sqlite3.connect(opened) as connection:
         connection.execute("DROP INDEX message_status")
     connection.close()
@@ -135,14 +135,14 @@ def mongodb(mongodb_server: str) -> Iterator[tuple[Store, Any]]:
 
 
 def test_missing_mongodb_indexes_are_named(mongodb: tuple[Store, Any]) -> None:
-    """Indexes that somebody dropped are named with their collection."""
+    """Dropped indexes are named with their collection."""
     store, database = mongodb
     database.message_statuses.drop_index("latestStatus_1")
     assert store.check().missing_indexes == ("message_statuses.latestStatus_1",)
 
 
 def test_an_index_in_the_way_is_a_fault(mongodb: tuple[Store, Any]) -> None:
-    """An index that a sync would refuse is named with its mend."""
+    """An index that a sync would refuse is named with its fix."""
     store, database = mongodb
     database.message_statuses.drop_index("conversation_id_1")
     database.message_statuses.create_index({"conversation_id": 1}, unique=True, name="once")

@@ -368,7 +368,7 @@ def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) ->
 
 
 def test_what_was_written_is_told_before_it_is_settled(desk: Desk) -> None:
-    """Whoever wants to do more with each batch hears of it, and hears of it again when that failed."""
+    """The callback is called for each batch, and again for a batch on which it failed."""
     desk.n8n.add(*times(3))
     told: list[str] = []
 
@@ -508,7 +508,7 @@ def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> Non
 
 
 def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full(desk: Desk) -> None:
-    """What was read before is kept, the error is raised, and the next run reads the rest."""
+    """Executions read before the error are kept, the error is raised, and the next run reads the rest."""
     desk.n8n.add(*times(300))
     desk.sync()
     desk.n8n.add(*times(300, begin=301))

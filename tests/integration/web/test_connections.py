@@ -50,7 +50,7 @@ def connect() -> Iterator[Callable[[int, bytes], socket.socket]]:
 
 
 def is_closed(connection: socket.socket) -> bool:
-    """Whether the server has closed a connection."""
+    """True if the server has closed the connection."""
     connection.setblocking(False)  # noqa: FBT003 - the name of the method says it
     try:
         return connection.recv(1) == b""

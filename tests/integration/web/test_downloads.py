@@ -199,7 +199,7 @@ def test_a_viewer_cannot_look_for_a_person_by_file(files: TestClient) -> None:
     ],
 )
 def test_files_of_nothing_are_refused_with_the_cure(files: TestClient, address: str, status: int, told: str) -> None:
-    """What is no period, no grouping and no condition is answered with what to do."""
+    """An invalid period, grouping or condition is answered with what to do."""
     answer = files.get(address)
     assert answer.status_code == status
     assert told in answer.text

@@ -227,7 +227,7 @@ def test_a_file_that_vanishes_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["missing.json", "missing/", "n8m", "https://n8n.example.com"])
 def test_a_missing_place_is_a_configuration_error(tmp_path: Path, place: str) -> None:
-    """What is not there is named, with the places that can be read."""
+    """A missing file is named, with the sources that can be read."""
     with pytest.raises(ConfigurationError, match="no file or folder") as caught:
         Export(place if "://" in place else str(tmp_path / place))
     assert "folder" in caught.value.remedy
@@ -242,7 +242,7 @@ def test_a_folder_without_exports_is_a_configuration_error(tmp_path: Path) -> No
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="this user may read every file")
 def test_a_file_that_may_not_be_read_is_a_configuration_error(tmp_path: Path) -> None:
-    """A file of somebody else's is named."""
+    """A file in an unknown format is named."""
     path = written(tmp_path, THREE[0])
     path.chmod(0)
     with pytest.raises(ConfigurationError, match="cannot be read"):
@@ -250,7 +250,7 @@ def test_a_file_that_may_not_be_read_is_a_configuration_error(tmp_path: Path) ->
 
 
 def test_a_terminal_is_not_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`-` without a pipe says how to pipe, instead of waiting for somebody to type JSON."""
+    """`-` without a pipe says how to pipe, instead of waiting for typed JSON."""
     if not hasattr(os, "openpty"):
         pytest.skip("no terminals here")
     leader, follower = os.openpty()

@@ -96,7 +96,7 @@ def test_retry_after_is_honoured(n8n: N8nServer, form: str) -> None:
 
 
 def test_retry_after_is_capped(n8n: N8nServer) -> None:
-    """Nobody is made to wait for a day."""
+    """A ``Retry-After`` of a day is not waited for."""
     n8n.answer(429, b"slow down", {"Retry-After": "86400"})
     with api_of(n8n) as api:
         began = time.monotonic()
@@ -106,7 +106,7 @@ def test_retry_after_is_capped(n8n: N8nServer) -> None:
 
 @pytest.mark.parametrize("nonsense", ["soon", "-5", "", "1e9", "Mon, 99 Foo 2026 00:00:00 GMT"])
 def test_a_nonsense_retry_after_is_ignored(n8n: N8nServer, nonsense: str) -> None:
-    """What is no time is not waited for, and breaks nothing."""
+    """An invalid ``Retry-After`` is ignored."""
     n8n.answer(503, b"", {"Retry-After": nonsense})
     with api_of(n8n) as api:
         assert api.metadata().rows
@@ -118,7 +118,7 @@ def test_a_nonsense_retry_after_is_ignored(n8n: N8nServer, nonsense: str) -> Non
 def failure_of(
     server: N8nServer, *, retry_policy: RetryPolicy = QUICK, **changes: Any
 ) -> SourceRefusedError | SourceUnavailableError:
-    """What the first question comes to."""
+    """The outcome of the first request."""
     with (
         api_of(server, retry_policy=retry_policy, **changes) as api,
         pytest.raises((SourceRefusedError, SourceUnavailableError)) as caught,

@@ -108,7 +108,7 @@ def test_versions_without_status_are_read() -> None:
 
 
 def test_unfinished_executions_come_too(n8n: N8nServer) -> None:
-    """What waits or runs and is listed comes with the data it has."""
+    """Listed executions that wait or run are returned with the data they have."""
     n8n.add(json.loads(recording("execution_waiting")) | {"workflowId": n8n.workflow_id})
     with api_of(n8n) as api:
         assert ids(api.pages(limit=2)) == [1030, 1022]
@@ -136,7 +136,7 @@ def test_rows_that_appear_in_the_middle_do_not_push_others_out(n8n: N8nServer) -
 
 
 def test_rows_pruned_in_the_middle_are_named(n8n: N8nServer) -> None:
-    """What n8n deletes between the list and its data is named, and nothing comes twice."""
+    """Executions that n8n deletes between list and data are named, and none is returned twice."""
     n8n.before_answer(
         lambda: n8n.remove(*range(3, 300)), when=lambda request: request.is_list_with_data() and request.below == 523
     )
@@ -228,7 +228,7 @@ def test_pages_grow_again_when_n8n_recovers(n8n: N8nServer) -> None:
 
 
 def test_the_next_page_is_smaller_after_one_that_failed(n8n: N8nServer) -> None:
-    """What n8n did not manage once is not asked for again at once."""
+    """A request that n8n failed to answer is not repeated at once."""
     n8n.hang_up(times=None, when=lambda request: request.is_list_with_data() and request.limit > 10)
     with api_of(n8n) as api:
         list(api.pages())

@@ -24,7 +24,7 @@ from ticktrail.sources.n8n_api.api import N8nApi
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody trusts, with its key in the same file."""
+    """An untrusted certificate for 127.0.0.1, with its key in the same file."""
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not on PATH: it makes the certificate")
     path = tmp_path_factory.mktemp("tls") / "n8n.pem"

@@ -97,7 +97,7 @@ def test_a_single_execution(url: str) -> None:
 
 
 def test_soft_deleted_and_unfinished_executions_are_read(tmp_path: Path) -> None:
-    """What the API hides is in the database: soft-deleted rows, and running ones with their payload."""
+    """The database returns what the API hides: soft-deleted rows, and running ones with their payload."""
     path = tmp_path / "database.sqlite"
     first, second = (int(json.loads(text)["id"]) for text in EXECUTIONS[:2])
     with n8n_database.sqlite_database(path, EXECUTIONS[:2]) as n8n:
@@ -189,7 +189,7 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
 
 
 def test_postgresql_that_is_away_is_waited_for() -> None:
-    """Nobody listens: a retriable error without the password."""
+    """A refused connection is a retriable error without the password."""
     url = "postgresql://reader:secret@127.0.0.1:9/n8n"
     with open_executions(url) as source, pytest.raises(SourceUnavailableError) as caught:
         source.metadata()

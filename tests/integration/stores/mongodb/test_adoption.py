@@ -181,7 +181,7 @@ def test_adopting_is_no_news(store: Store, old: Collection[Document], name: str)
 
 
 def test_what_the_earlier_tool_or_a_person_added_stays(store: Store, old: Collection[Document], name: str) -> None:
-    """Unknown fields of a document and of its entries are kept as they are; what is derived is derived anew."""
+    """Unknown fields of a document and of its entries are kept as they are; derived fields are computed again."""
     note = {"$who": "$$ROOT", "a.b": [1, {"c": None}]}
     history = [
         {**SENT, "note": note, "seen": None},
@@ -366,7 +366,7 @@ def comparable(document: Document) -> Document:
 
 
 writes = st.lists(st.tuples(st.lists(new_events(), min_size=1, max_size=4), st.integers(-5, 5)), min_size=1, max_size=3)
-"""What several scans met, and in which hour."""
+"""Documents of several scans, with the hour of each."""
 
 
 def test_the_server_merges_as_the_law_says(store: Store, old: Collection[Document]) -> None:

@@ -34,7 +34,7 @@ def options() -> StoreOptions:
 
 @pytest.fixture
 def kept(mongodb_server: str, options: StoreOptions) -> Iterator[Collection[dict[str, Any]]]:
-    """What a workflow keeps: a question, our answer, and a message to somebody else."""
+    """A workflow's collection: a question, our answer, and a message to another person."""
     with MongoClient[dict[str, Any]](mongodb_server, tz_aware=True) as client:
         collection = client[options.database or ""]["conversations"]
         collection.insert_many(
@@ -123,7 +123,7 @@ def test_what_another_tool_annotated_is_brought_up_to_date(
 
 
 def test_a_collection_that_is_not_there_is_not_made(mongodb_server: str, options: StoreOptions) -> None:
-    """A mistyped name is a mistake to be told of."""
+    """A mistyped name is an error."""
     wrong = Conversations(mongodb_server, options, "conversatoins")
     with pytest.raises(ConfigurationError, match="no collection conversatoins"):
         wrong.require()
@@ -161,7 +161,7 @@ def test_a_thread_joins_both_in_order(store: MongoStore, conversations: Conversa
 
 
 def test_hostile_texts_stay_on_their_lines(store: MongoStore, conversations: Conversations) -> None:
-    """What anybody can send moves no cursor, turns no direction and makes no line of its own."""
+    """Text of a message cannot move the cursor, reverse the direction or add a line."""
     hostile = "\x1b[2J\x1b[31mpaid\r\n\u202egnp.exe\u2066 [bold]x[/bold] \x9b1A"
     kept = conversations._documents()
     kept.insert_one(

@@ -78,7 +78,7 @@ ASKED: list[Callable[[Store], object]] = [
 
 
 def failure(url: str, kind: type[TicktrailError], ask: Callable[[Store], object] = write) -> TicktrailError:
-    """What a store at this URL raises; nothing that is printed of it may hold a password."""
+    """The error a store at this URL raises; no printed form of it may hold a password."""
     with open_store(url, OPTIONS) as store, pytest.raises(kind) as caught:
         ask(store)
     printed = "".join(traceback.format_exception(caught.value)).replace(url, "")
@@ -91,7 +91,7 @@ def failure(url: str, kind: type[TicktrailError], ask: Callable[[Store], object]
 def test_a_server_that_does_not_listen_is_unavailable_soon(ask: Callable[[Store], object]) -> None:
     """Whatever is asked first; the message says where it looked."""
     with socket.socket() as taken:
-        # Bound, not listening: nobody else gets the port, and connections to it are refused.
+        # Bound, not listening: no other process gets the port, and connections to it are refused.
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         start = time.monotonic()

@@ -1,4 +1,4 @@
-"""What only MongoDB can show: indexes, literal values, the writes themselves, races, queries typed into mongosh."""
+"""Behaviour specific to MongoDB: indexes, literal values, the writes themselves, races, queries typed into mongosh."""
 
 from __future__ import annotations
 
@@ -383,7 +383,7 @@ NASTY = ("$$ROOT", "$", "$messageId", "$$REMOVE", "a.b", "", "\x00", "{$ne: 1}")
 
 @pytest.mark.parametrize("nasty", NASTY)
 def test_values_from_outside_are_stored_as_they_are(store: Store, opened: Database[Document], nasty: str) -> None:
-    """Whether the message is new or merged into by the server, as label, in details, as template."""
+    """The same holds for a new message and for one the server merges: as label, in details, as template."""
     details = {"$literal": nasty, "a.b": [nasty, {"$add": [1, 2]}]}
     told = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
     store.write([event("failed", **told), event("sent", message_id="wamid.known")], at=AT)  # type: ignore[arg-type]
