@@ -122,7 +122,7 @@ def test_a_file_that_is_no_store_is_not_served(
 def test_beyond_this_machine_it_wants_a_token(
     ticktrail: Ticktrail, home: Path, bare_environment: dict[str, str]
 ) -> None:
-    """--host 0.0.0.0 without a token is a usage error with the remedy; with a token it serves requests that carry it."""
+    """--host 0.0.0.0 without a token is a usage error with the remedy; with one it serves requests with it."""
     refused = ticktrail("serve", "--host", "0.0.0.0")  # noqa: S104
     assert refused.returncode == 2
     assert "TICKTRAIL_DASHBOARD_TOKEN" in refused.stderr
