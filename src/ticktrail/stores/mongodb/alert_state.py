@@ -1,6 +1,6 @@
-"""What is remembered of alerts in MongoDB; :class:`~ticktrail.stores.alert_state.AlertState` promises it.
+"""Alert state in MongoDB; see :class:`~ticktrail.stores.alert_state.AlertState` for the contract.
 
-One collection, a document for each alert of each ledger in the database.
+One collection with a document for each alert. Several stores in one database share the collection.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALERTS = "ticktrail_alerts"
 
 
 class MongoAlertState:
-    """The collection beside the messages'. ``statuses`` names theirs: a database may hold several ledgers."""
+    """Alert state of one store. ``statuses``, its collection of messages, tells stores in one database apart."""
 
     def __init__(self, address: Address, statuses: str, database: Callable[[], Database[dict[str, Any]]]) -> None:
         self._address = address
@@ -33,13 +33,13 @@ class MongoAlertState:
         self._database = database
 
     def all(self) -> list[AlertRecord]:
-        """Everything that is remembered, by key."""
+        """Return all alert records, sorted by key."""
         with explained(self._address):
             found = self._alerts().find({"ledger": self._ledger}).sort("key", 1)
             return [_remembered(document) for document in found]
 
     def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
-        """An alert fires."""
+        """Record that an alert fires."""
         at, title = truncated(at), clean_text(title)
         with explained(self._address):
             alerts = self._alerts()
@@ -57,11 +57,11 @@ class MongoAlertState:
                 alerts.update_one(firing, {"$max": {"lastSeenAt": at}})
 
     def resolve(self, key: str, *, at: datetime) -> None:
-        """An alert is over."""
+        """Mark an alert as resolved."""
         self._set(key, {"resolvedAt": None}, {"resolvedAt": truncated(at)})
 
     def record_notice(self, key: str, channel: str, *, at: datetime, over: bool = False) -> None:
-        """A channel was told."""
+        """Record that a channel was notified."""
         place = f"told.{_field(channel)}"
         if over:
             self._set(key, {f"{place}.toldAt": {"$exists": True}}, {f"{place}.overAt": truncated(at)})
@@ -69,18 +69,18 @@ class MongoAlertState:
             self._set(key, {}, {place: {"channel": channel, "toldAt": truncated(at)}})
 
     def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
-        """Somebody knows of a firing alert."""
+        """Acknowledge a firing alert."""
         news = {"acknowledgedAt": truncated(at), "note": None if note is None else clean_text(note)}
         return self._set(key, {"resolvedAt": None}, news)
 
     def unacknowledge(self, key: str) -> bool:
-        """Nobody sees to an alert any more."""
+        """Remove the acknowledgement of an alert."""
         return self._set(
             key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, {"acknowledgedAt": None, "note": None}
         )
 
     def forget(self, *, resolved_before: datetime) -> None:
-        """Forget alerts that were over before then."""
+        """Delete alerts that were resolved before ``resolved_before``."""
         with explained(self._address):
             self._alerts().delete_many({"ledger": self._ledger, "resolvedAt": {"$lt": resolved_before}})
 

@@ -1,4 +1,4 @@
-"""Compare-and-swap writes in bulk: read documents, decide in Python, write what nobody else changed meanwhile.
+"""Compare-and-swap writes in bulk: read documents, decide in Python, write if unchanged since.
 
 Each changed document carries a ``revision``. An update is carried out only on the revision that was read, and
 increments it; a new document is inserted under a unique key. Whatever another writer changed first is read again and

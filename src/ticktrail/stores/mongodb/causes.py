@@ -1,4 +1,4 @@
-"""What failures have in common, as an aggregation."""
+"""Counts of messages and sends by failure cause, as an aggregation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHARED = ("failed", "code", "template", "workflow_id", "number")
 
 
 def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[CauseCount]:
-    """What :meth:`ticktrail.stores.Store.causes` promises."""
+    """Implement :meth:`ticktrail.stores.Store.causes`."""
     failed = {"$in": ["$latestStatus", sorted(FAILED)]}
     title = either(has_type("$failure.title", "string"), "$failure.title", None)
     facts: dict[str, Expression] = {
@@ -51,7 +51,7 @@ def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[Cause
 
 
 def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
-    """What :meth:`ticktrail.stores.Store.send_causes` promises."""
+    """Implement :meth:`ticktrail.stores.Store.send_causes`."""
     refused = {"$eq": ["$rejected", True]}
     first = {"$arrayElemAt": [either({"$isArray": "$errors"}, "$errors", []), 0]}
     is_code = {"$in": [{"$type": "$$first.code"}, ["string", "int", "long", "double"]]}

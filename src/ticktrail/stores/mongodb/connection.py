@@ -52,7 +52,7 @@ URI_REMEDY = (
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a ledger is.
+    """Address of a store in MongoDB.
 
     Attributes:
         location: the URI for people, without credentials and options.
@@ -68,7 +68,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def address_of(url: str, database: str | None) -> Address:
-    """What a MongoDB URI means.
+    """Parse a MongoDB URI.
 
     Args:
         url: ``mongodb://…`` or ``mongodb+srv://…``.

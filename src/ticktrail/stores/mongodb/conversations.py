@@ -1,7 +1,7 @@
-"""The collection in which a workflow keeps the conversation: read for threads, annotated only when asked.
+"""A workflow's own collection of conversations: read for threads, annotated only on request.
 
-It is somebody else's: documents ``{conversation_id, message_id, inbound, outbound, media, timestamp}``. Nothing is
-ever inserted there, and nothing deleted; what is written are six fields about the state of a message.
+The collection belongs to the workflow. Its documents are ``{conversation_id, message_id, inbound, outbound, media,
+timestamp}``. Ticktrail never inserts or deletes a document there; it only writes six fields about a message's state.
 """
 
 from __future__ import annotations

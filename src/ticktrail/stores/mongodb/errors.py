@@ -84,7 +84,7 @@ def is_passing(code: int | None) -> bool:
 
 
 def passes(error: PyMongoError) -> bool:
-    """Whether trying again soon may help."""
+    """Return whether a retry soon may succeed."""
     if isinstance(error, OperationFailure):
         return is_passing(error.code) or (error.details or {}).get("codeName") in _PASSING_NAMES
     return isinstance(error, ConnectionFailure)

@@ -97,7 +97,7 @@ def in_turn(steps: Iterable[dict[str, Expression]], result: Expression) -> Expre
 
 
 def has_type(value: Expression, kind: str) -> Expression:
-    """Whether a value is of this BSON type; false for a missing one."""
+    """Return an expression for whether a value has this BSON type; false if it is missing."""
     return {"$eq": [{"$type": value}, kind]}
 
 

@@ -1,4 +1,4 @@
-"""Questions as MongoDB queries: which documents a filter means."""
+"""Filters as MongoDB queries."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def _known_and_unknown(column: str, order: Order) -> tuple[Query, Query]:
 
 
 def sorted_by(document: dict[str, Any], order: Order) -> int | None:
-    """What a stored document is sorted by, as :class:`ticktrail.messages.filters.Cursor` has it; None when unknown."""
+    """Return the sort value of a stored document for :class:`ticktrail.messages.filters.Cursor`; None if unknown."""
     value = document.get(SORTING[order][0][0])
     if order == "updated":
         return (value - _EPOCH) // timedelta(milliseconds=1) if isinstance(value, datetime) else None

@@ -105,7 +105,7 @@ def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
     other way round: that only changes how fast questions are answered.
 
     Raises:
-        StoreRefusedError: duplicates or another index stand in the way; it names them, and the mend.
+        StoreRefusedError: duplicates or another index prevent it; the error names them and the fix.
     """
     missing = missing_indexes(collection, wanted)
     unique = [model for model in missing if model.document.get("unique")]
@@ -175,7 +175,7 @@ def _keys(index: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _serves(index: Mapping[str, Any], *, must_be_unique: bool) -> bool:
-    """Whether an index on the keys of a wanted one does what that is for."""
+    """Return whether an existing index on the same keys serves the purpose of a wanted one."""
     if not must_be_unique:
         return not index.get("unique")
     # A collation would take two ids for one, a partial index would let some of them stand twice.

@@ -109,7 +109,7 @@ def _additions(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _is_added(name: str, value: object) -> bool:
-    """Whether a field of an entry is none of ours, or holds what ours cannot."""
+    """Return whether a field of an entry is unknown, or holds a value that the known field cannot."""
     if name == "errors":
         return value is not None and not isinstance(value, list)
     if name == "pricing":

@@ -1,8 +1,8 @@
-"""The care of a ledger in MongoDB; :class:`ticktrail.stores.retention.Retention` says what every method promises.
+"""Retention and erasure in MongoDB; see :class:`ticktrail.stores.retention.Retention` for the contract.
 
-Tombstones and the mark lie in a collection of their own. Whoever writes reads a small document of it before and
-after: where that changed meanwhile, what was just written is looked at again. So a write that overlaps an erasure
-leaves nothing behind, without a lock.
+Tombstones and the retention mark are in a collection of their own. Each writer reads the state document there before
+and after it writes. If the state changed in between, the writer checks again what it just wrote. So a write that
+overlaps an erasure leaves nothing behind, and needs no lock.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class MongoRetention:
     # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def erasure_filter(self, *, at: datetime) -> ErasureFilter:
-        """What the ledger leaves out; where the server deletes by age, that moves on by itself."""
+        """Return the write filter. Where the server deletes by age, its limit moves with the clock."""
         with explained(self._address):
             state = self._state()
             version = state.get("version", 0)
@@ -76,7 +76,7 @@ class MongoRetention:
     def guarded(
         self, events: Sequence[StatusEvent], sends: Sequence[Send], write: _Write, *, at: datetime
     ) -> WriteReport:
-        """Write what the ledger keeps of a batch."""
+        """Write the part of a batch that the write filter accepts."""
         before = self.erasure_filter(at=at)
         kept, kept_sends = before.accepted(events, sends)
         report = write(kept, kept_sends)
@@ -92,7 +92,7 @@ class MongoRetention:
         return report + WriteReport(left_out=out)
 
     def _clean(self, guard: ErasureFilter, message_ids: Iterable[str], keys: Iterable[str]) -> None:
-        """Take forgotten people out of these messages and sends. What is only too old is the next prune's affair."""
+        """Erase forgotten people from these messages and sends. The next prune removes data that is only too old."""
         people = guard.at(None)
         with explained(self._address):
             for ids in in_batches(storable(message_ids)):
@@ -111,7 +111,7 @@ class MongoRetention:
         return [document["tombstone"] for document in found]
 
     def _change_state(self, update: dict[str, Any]) -> dict[str, Any]:
-        """Change the state; whoever is writing sees from its version that it did."""
+        """Update the state and increment its version, so that concurrent writers notice."""
         where = {"_id": f"state|{self._ledger}"}
         change = {**update, "$inc": {"version": 1}}
         try:
@@ -144,7 +144,7 @@ class MongoRetention:
             return self._counted([who, *others], before=before, erase=True)
 
     def clear_traces(self) -> bool:
-        """Nothing: what a server's files hold of deleted documents is the server's affair."""
+        """Do nothing: the server manages the space of deleted documents in its files."""
         return True
 
     def _put_tombstones(self, tombstones: Collection[str], at: datetime) -> None:
@@ -328,7 +328,7 @@ class MongoRetention:
         unset = {"$unset": {"ttlSeconds": ""}}
         self._change_state(unset if seconds is None else {"$set": {"ttlSeconds": seconds}})
 
-    # ── Another ledger ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Another store ───────────────────────────────────────────────────────────────────────────────────────────────
 
     def tombstones(self) -> frozenset[str]:
         """All of them."""
@@ -336,7 +336,7 @@ class MongoRetention:
             return frozenset(self._stored_tombstones())
 
     def add_tombstones(self, tombstones: frozenset[str], *, at: datetime) -> int:
-        """Take over another ledger's, and erase whom they name here."""
+        """Add the tombstones of another store, and erase the people they name from this one."""
         new = tombstones - self.tombstones()
         if not new:
             return 0

@@ -1,6 +1,6 @@
-"""Figures as an aggregation: the server works out what each document is counted by, and counts.
+"""Statistics as an aggregation: the server derives the counted values of each document, and counts.
 
-What an earlier tool wrote and nothing was merged into yet is counted by the fields it has.
+Documents of an earlier tool that were never merged since are counted by the fields they have.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def count_groups(
     details: bool,
     across: Grouping | None = None,
 ) -> Iterator[Group]:
-    """What :meth:`ticktrail.stores.Store.statistics` promises."""
+    """Implement :meth:`ticktrail.stores.Store.statistics`."""
     wanted = exact_query(collection, chosen)
     pipeline = figures_pipeline(wanted, by, young_since=young_since, details=details, across=across)
     with closing(

@@ -1,4 +1,4 @@
-"""The ledger in MongoDB: for large ones, for several readers, and beside the workflow's own collections.
+"""Store in MongoDB: for large stores, several readers, or a database that the workflow already uses.
 
 Every write is atomic for one message and complete by itself: the server merges (:mod:`mongodb_upsert`), nothing is
 read to be written back. So any number of processes may write at once, and a killed one leaves nothing half done.
@@ -77,7 +77,7 @@ class MongoStore:
         return f"MongoStore({self.location!r})"
 
     def exists(self) -> bool:
-        """Whether the database has a collection of statuses. Never creates anything."""
+        """Return whether the database has a collection of statuses. Never creates anything."""
         with explained(self._address):
             names = self._database().list_collection_names(
                 filter={"name": self._status_collection}, authorizedCollections=True
@@ -182,12 +182,12 @@ class MongoStore:
             )
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:
-        """What the messages a filter chooses have in common."""
+        """Count the messages that a filter selects by failure cause, failed ones and others."""
         with explained(self._address):
             yield from message_causes(self._statuses(), chosen)
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
-        """What the attempts to send that a filter chooses have in common."""
+        """Count the sends that a filter selects by failure cause, refused ones and others."""
         with explained(self._address):
             yield from send_causes(self._sends(), chosen)
 
@@ -237,7 +237,7 @@ class MongoStore:
         )
 
     def _prepared(self) -> Writer:
-        """What writes, once everything it needs is there."""
+        """Return the writer, after creating missing collections and indexes."""
         client = self._database().client
         if client.admin.command("hello").get("maxWireVersion", 0) < _FIRST_WIRE_VERSION:
             raise too_old(str(client.server_info().get("version", "unknown")), self._address)

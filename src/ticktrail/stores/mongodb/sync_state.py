@@ -1,7 +1,7 @@
-"""The books of a ledger in MongoDB; :class:`ticktrail.stores.sync_state.SyncState` says what every method promises.
+"""Sync state in MongoDB; see :class:`ticktrail.stores.sync_state.SyncState` for the contract.
 
-They lie in three collections of the same database. A scope holds the identity of the collection of messages, so
-several ledgers in one database share them.
+Three collections in the database of the messages. A scope includes the identity of the collection of messages, so
+several stores in one database can share these collections.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _INDEXES = {
 
 
 class MongoSyncState:
-    """The collections beside the messages'. ``database`` connects, ``prepare`` makes what is missing."""
+    """Sync state of one store. ``database`` connects; ``prepare`` creates missing collections and indexes."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class MongoSyncState:
                 self._write(COVERAGE).bulk_write(operations)
 
     def facts(self) -> dict[str, Facts]:
-        """What is remembered of the walks of every scope."""
+        """Return what earlier scans found out, by scope."""
         with explained(self._address):
             return {
                 document["scope"]: msgspec.json.decode(document["record"], type=Facts)
@@ -90,7 +90,7 @@ class MongoSyncState:
             }
 
     def drop_coverage(self, scope: str) -> None:
-        """Forget everything of a scope."""
+        """Delete the coverage of a scope."""
         with explained(self._address):
             self._write(COVERAGE).delete_many({"scope": scope})
 
@@ -107,7 +107,7 @@ class MongoSyncState:
         return holder
 
     def drop_lease(self, name: str, *, holder: str) -> None:
-        """Give a lease back."""
+        """Release a lease."""
         with explained(self._address):
             self._write(LEASES).delete_one({"_id": name, "holder": holder})
 
