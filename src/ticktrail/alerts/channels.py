@@ -29,7 +29,7 @@ Tone = Literal["failure", "warning", "success", "info"]
 
 
 class Notification(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent to a channel.
+    """Notification as a channel sends it.
 
     Attributes:
         event: ``alert.firing``, ``alert.reminder``, ``alert.resolved``, ``report`` or ``test``.

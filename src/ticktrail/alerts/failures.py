@@ -42,7 +42,7 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Cause(msgspec.Struct, frozen=True):
-    """What identifies one cause; None where a part does not matter or is unknown."""
+    """Identity of one cause; None where a part does not matter or is unknown."""
 
     code: str | None
     template: str | None = None

@@ -33,7 +33,7 @@ def check_receiver(settings: Settings, now: datetime) -> list[Finding]:
 
 
 def _forwarding(forward_url: str | None) -> Finding:
-    """Whether n8n answers at its inner address."""
+    """Check that n8n answers at its inner address."""
     name = "receiver"
     if forward_url is None:
         says = "TICKTRAIL_FORWARD_URL is not set: webhooks other than statuses are answered and dropped."
@@ -58,7 +58,7 @@ def _forwarding(forward_url: str | None) -> Finding:
 
 
 def _journal(state: JournalState, now: datetime) -> Finding:
-    """Whether webhooks leave the journal."""
+    """Check that webhooks leave the journal."""
     waiting = state.to_store + state.to_forward
     if state.is_late(now.timestamp()):
         oldest = datetime.fromtimestamp(state.oldest_at or 0, UTC)

@@ -24,7 +24,7 @@ HOUR_SECONDS = 3_600
 DAY_SECONDS = 86_400
 
 PEOPLE, GROUP, TEST = 0, 1, 2
-"""Who a message went to: only messages to people enter the rates."""
+"""Recipients of a message: only messages to people enter the rates."""
 
 TEST_NUMBER_ID = "123456123"
 """``phone_number_id`` of what Meta's *Test* button sends; no real number has it."""

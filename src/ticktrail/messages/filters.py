@@ -123,7 +123,7 @@ class SendCursor(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Grouping(enum.StrEnum):
-    """What statistics can be grouped by.
+    """Groupings of statistics.
 
     ``workflow`` received the statuses, ``sender`` sent the messages. ``error`` groups failed messages only. ``day`` and
     ``hour`` are those of the configured time zone.

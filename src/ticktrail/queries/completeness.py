@@ -39,7 +39,7 @@ _LATEST = {"sent": ("sent",), "delivered": ("delivered",), "read": READ, "failed
 
 
 class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds of one workflow of one n8n.
+    """Completeness of one workflow of one n8n.
 
     Attributes:
         scope: of its coverage; None for a workflow that was never read.
@@ -91,7 +91,7 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completeness(msgspec.Struct, frozen=True, kw_only=True):
-    """What the store holds of every workflow that is synced.
+    """Completeness of every synced workflow.
 
     Attributes:
         exists: False before the first sync or import.

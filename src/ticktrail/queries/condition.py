@@ -42,7 +42,7 @@ class Seal(enum.Enum):
 
 
 class ParseContext(msgspec.Struct, frozen=True):
-    """What parsing a condition may depend on, besides its text.
+    """Context of parsing a condition.
 
     Attributes:
         now: an aware instant, from which ``2h`` counts back.

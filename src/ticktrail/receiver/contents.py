@@ -1,4 +1,4 @@
-"""What one webhook of Meta holds: statuses, and anything else that n8n should get. Pure."""
+"""Read one webhook of Meta: its statuses, and whether n8n needs it. Pure."""
 
 from __future__ import annotations
 

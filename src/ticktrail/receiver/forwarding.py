@@ -91,7 +91,7 @@ class Deliverer:
         self._stop = threading.Event()
         self._news = {name: threading.Event() for name in ("store", "forward")}
         self.problems: dict[str, str] = {}
-        """What keeps the two threads from going on, by ``store`` and ``forward``; empty when all is well."""
+        """Current problem of each thread, by ``store`` and ``forward``; empty when all is well."""
         self._threads = [threading.Thread(target=self._store_all, name="receiver-store")]
         if forward_url is not None:
             self._threads.append(threading.Thread(target=self._forward_all, name="receiver-forward"))

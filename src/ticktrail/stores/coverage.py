@@ -109,7 +109,7 @@ class InterruptedScan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What earlier scans of the execution list found out.
+    """Facts that earlier scans of the execution list found.
 
     Attributes:
         newest_id: the highest id that a finished scan met, and when that execution started.

@@ -69,7 +69,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the journal holds.
+    """Summary of the journal.
 
     Attributes:
         to_store: webhooks whose statuses are not stored yet; ``to_forward``: webhooks that n8n did not get yet.
@@ -88,7 +88,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     counts: dict[str, int]
 
     def is_late(self, now: float) -> bool:
-        """Whether a webhook has waited longer than :data:`LATE_SECONDS`."""
+        """Return whether a webhook has waited longer than :data:`LATE_SECONDS`."""
         return self.oldest_at is not None and now - self.oldest_at > LATE_SECONDS
 
 

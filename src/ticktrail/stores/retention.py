@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Inventory(msgspec.Struct, frozen=True, kw_only=True):
-    """What a store holds of one person, or what was erased.
+    """Data that a store holds of one person, or that was erased.
 
     Attributes:
         names: every id of the person in this store, the given one first: a number, a business-scoped user id.

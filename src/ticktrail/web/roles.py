@@ -27,7 +27,7 @@ _MAX_TOKEN = 1_024
 
 
 class Role(enum.StrEnum):
-    """What a visitor may see."""
+    """Rights of a visitor."""
 
     FULL = "full"
     VIEWER = "viewer"

@@ -29,7 +29,7 @@ SCOPES = "execution:list, execution:read, workflow:list and workflow:read"
 
 
 class FailureKind(enum.Enum):
-    """What to do about a missing response."""
+    """Kinds of a missing response, by what to do next."""
 
     DOWN = "retry soon"
     STARTING = "not an answer of n8n: it may be starting; retry for about a minute"

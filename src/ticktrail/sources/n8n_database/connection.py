@@ -64,7 +64,7 @@ def open_database(url: str, schema: str | None) -> Database:
 
 
 class SqliteDatabase:
-    """n8n's SQLite file, opened anew for each read."""
+    """n8n's SQLite file, opened for each read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -101,7 +101,7 @@ class SqliteDatabase:
         """Nothing is open between reads."""
 
     def _must_be_immutable(self) -> bool:
-        """Whether nothing has the file open, so that it may only be read as if it never changed.
+        """Return whether nothing has the file open, so that it must be read as an unchanging file.
 
         Raises:
             SourceRefusedError: opening the file could keep n8n from opening it again.

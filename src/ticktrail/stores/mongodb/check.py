@@ -117,7 +117,7 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
 
 
 def _steps(apart: Documents, address: Address, zone: ZoneInfo) -> Iterator[tuple[str, Callable[[], str]]]:
-    """What a sync and the statistics do, each with what is wrong with the result, or an empty text."""
+    """Steps of a sync and of the statistics, each with the fault found in its result, or an empty text."""
     writer = Writer(apart, apart, address, zone)
     events = [
         StatusEvent(

@@ -1,4 +1,4 @@
-"""What MongoDB and its driver raise, in words: what happened, and what to do about it.
+"""Errors of MongoDB and its driver in words: what happened, and what to do.
 
 Their own texts are not passed on. They repeat documents (with phone numbers), keys, even parts of a URI.
 """
@@ -79,7 +79,7 @@ def about_values(code: int | None) -> str | None:
 
 
 def is_passing(code: int | None) -> bool:
-    """Whether an error is about the moment: an election, a lost connection, a time limit, a conflict of writers."""
+    """Return whether an error passes by itself: an election, a lost connection, a time limit, a conflict of writers."""
     return code in _PASSING
 
 
@@ -91,7 +91,7 @@ def passes(error: PyMongoError) -> bool:
 
 
 def is_systemic(code: int | None) -> bool:
-    """Whether an error is known to be about the server, the user or the request, never about one document."""
+    """Return whether an error is known to be about the server, the user or the request, never about one document."""
     return code in {_UNAUTHORIZED, _ATLAS, _UNKNOWN_TIME_ZONE, _NO_RETRYABLE_WRITES, _OUT_OF_SPACE} or code in (
         _AUTHENTICATION_FAILED | _NOT_UNDERSTOOD | _PASSING
     )
@@ -140,7 +140,7 @@ def translated(error: PyMongoError, address: Address) -> TicktrailError:
 
 
 def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
-    """What a server's answer means. Of its ``text`` only known words are looked for, none is repeated."""
+    """Translate a server's answer. Only known words are looked for in its ``text``; none is repeated."""
     where = f"MongoDB at {address.location}"
     if code in _AUTHENTICATION_FAILED or (code == _ATLAS and "auth" in text):
         return StoreRefusedError(

@@ -219,7 +219,7 @@ def _campaign(campaign: str, *, within_json: bool) -> Query:
     exactly: Query = {"callbackData": {"$in": storable([campaign])}}
     if not within_json:
         return exactly
-    # The campaign stands in the JSON as it is, or it was escaped there; whatever else, nobody need look at it.
+    # The campaign is in the JSON as it is, or escaped; a document with neither cannot match.
     worth_a_look: list[Query] = [{"callbackData": {"$regex": r"\\"}}]
     if _is_storable(campaign) and "\0" not in campaign:
         # Its beginning will do: MongoDB takes no pattern of more than 32,764 bytes.

@@ -46,7 +46,7 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
 
 
 def decide(send: Send, stored: Mapping[str, Any] | None) -> Decision:
-    """What to write so that a stored send, if there is one, also says what this copy of it says."""
+    """Return the update that merges this copy into the stored send, if there is one."""
     if stored is None:
         return Insert({"_id": send.key, **send_to_document(send)})
     before = from_document(stored)
@@ -89,7 +89,7 @@ def matching(wanted: SendFilter) -> dict[str, Any]:
 
 
 def _behind(place: SendCursor) -> dict[str, Any]:
-    """What comes behind a place; MongoDB sorts an unknown time below every other."""
+    """Return the condition for sends behind a cursor; MongoDB sorts an unknown time below every other."""
     following = {"_id": {"$gt": place.key}}
     if place.sent_at is None:
         return {"sentAt": None, **following}

@@ -44,7 +44,7 @@ _LOOKS = 10
 """Maximum number of times a send is read again; it changes only when an earlier copy of it comes."""
 
 _LENT = ("template", "sentBy")
-"""What a send says of its message."""
+"""Fields of a message that come from its send."""
 
 
 class Writer:
@@ -213,7 +213,7 @@ def _refuse_deep(value: object) -> None:
 
 
 def _is_deeper(value: object, levels: int) -> bool:
-    """Whether objects and lists are nested more than so many levels deep around the innermost value."""
+    """Return whether objects and lists are nested more than this many levels deep."""
     if isinstance(value, dict):
         inner: Iterable[object] = value.values()
     elif isinstance(value, (list, tuple)):

@@ -25,7 +25,7 @@ _KEYS = {
     ),
     Grouping.SENDER: "NULLIF(sent_by_workflow_id, '')",
 }
-"""What a send can be grouped by; it does not know the rest."""
+"""Groupings that a send supports."""
 
 
 def count_unconfirmed(

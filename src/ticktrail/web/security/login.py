@@ -79,7 +79,7 @@ def _local(path: str) -> str:
 
 
 def _is_https(request: Request) -> bool:
-    """Whether the browser speaks https. A forged header only makes the cookie stricter."""
+    """Return whether the browser uses HTTPS. A forged header only makes the cookie stricter."""
     return request.url.scheme == "https" or "https" in request.headers.get("x-forwarded-proto", "").lower()
 
 
