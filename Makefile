@@ -17,8 +17,9 @@ demo: ## run Ticktrail on recorded executions; no configuration needed
 test: setup ## run the tests, except thorough, e2e and browser
 	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser and not thorough" $(ARGS)
 
+# Measuring loads sqlite3 in every process, so the two tests of what loading costs are left out.
 coverage: setup ## run the tests and print the branch coverage of each module
-	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser and not thorough" --cov --cov-report=term $(ARGS)
+	@$(BIN)/pytest -q -n auto --dist worksteal -m "not e2e and not browser and not thorough" --cov --cov-report=term -k "not loads_no_driver and not drivers_load" $(ARGS)
 
 thorough: setup ## run the slowest tests
 	@$(BIN)/pytest -q -n auto --dist worksteal -m thorough $(ARGS)
