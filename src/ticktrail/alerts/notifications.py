@@ -23,7 +23,7 @@ from ticktrail.stores import Store
 from ticktrail.stores.alert_state import AlertRecord
 
 SETTLE = timedelta(minutes=10)
-"""An alert that does not fire for so long is resolved; one that flaps is not sent each time."""
+"""An alert that has not fired for this long is resolved; one that flaps is not sent each time."""
 
 KEPT = timedelta(days=90)
 """Alerts that were resolved so long ago are forgotten."""

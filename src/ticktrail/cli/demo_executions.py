@@ -140,7 +140,7 @@ def invented_executions(now: datetime) -> Iterator[dict[str, Any]]:
 
 
 def _message(plan: Plan, number: int, place: int, sent_at: int, present: int) -> Iterator[dict[str, Any]]:
-    # Numbers that nobody has, as in the tests and the documentation.
+    # Invented numbers, as in the tests and the documentation.
     recipient = f"1555000{number:04}" if number % 3 == 0 else f"9665000000{number % 90:02}"
     wamid = _wamid(recipient, number)
     first_id = _FIRST_ID + number * 5

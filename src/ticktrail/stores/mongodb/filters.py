@@ -34,8 +34,7 @@ IS_MESSAGE: Query = {
     "messageId": {"$type": "string"},
     "statusHistory": {"$elemMatch": {"status": {"$type": "string"}}},
 }
-"""What :func:`ticktrail.messages.document.from_document` makes a message of: other documents in the collection are
-not ours."""
+"""Documents that :func:`ticktrail.messages.document.from_document` reads as messages; others are left alone."""
 
 Sorting = list[tuple[str, int]]
 
