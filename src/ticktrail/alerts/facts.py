@@ -15,6 +15,7 @@ from ticktrail.health.checks import Finding, check_key_expiry
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
+from ticktrail.queries.workflow_names import workflow_names
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
@@ -131,7 +132,7 @@ def read_facts(
     failures, answers = _failures(store, moment - window, None)
     failures_before, _ = _failures(store, moment - 2 * window, moment - window)
     return AlertFacts(
-        at=AlertContext(now, settings.timezone, numbers),
+        at=AlertContext(now, settings.timezone, numbers, workflow_names(store)),
         failures=failures,
         failures_before=failures_before,
         self_answers=answers,

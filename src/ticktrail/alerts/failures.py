@@ -79,11 +79,21 @@ class _Failed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertContext(msgspec.Struct, frozen=True):
-    """The time, the time zone, and the user's names of sending numbers."""
+    """The time, the time zone, and the names of sending numbers and of workflows.
+
+    Attributes:
+        numbers: the user's names, by number or phone number id.
+        workflows: n8n's names, by workflow id.
+    """
 
     now: datetime
     zone: tzinfo
     numbers: Mapping[str, str] = {}
+    workflows: Mapping[str, str] = {}
+
+    def workflow(self, workflow_id: str) -> str:
+        """Return the name of a workflow for a sentence, else its id: ``workflow Order updates``."""
+        return f"workflow {safe_name(self.workflows.get(workflow_id, workflow_id))}"
 
 
 def failure_alerts(
@@ -175,7 +185,7 @@ def _alert(
         key=key_of(cause.code or "none", cause.template, cause.workflow_id, cause.number),
         kind=AlertKind.FAILING,
         urgency="urgent" if at_once else "warning",
-        title=", ".join([title, *_subjects(cause, failed, at.numbers)]),
+        title=", ".join([title, *_subjects(cause, failed, at)]),
         says=says,
         remedy=entry.advice,
         messages=failed.count,
@@ -218,15 +228,15 @@ def _people(cause: _Cause, failed: _Failed, found: Failures, entry: FailureCode)
     return sum(counts), sum(count > 0 for count in counts) > 1
 
 
-def _subjects(cause: _Cause, failed: _Failed, names: Mapping[str, str]) -> list[str]:
+def _subjects(cause: _Cause, failed: _Failed, at: AlertContext) -> list[str]:
     told = []
     if cause.template:
         told.append(f"template {safe_name(cause.template)}")
     if cause.workflow_id:
-        told.append(f"workflow {safe_name(cause.workflow_id)}")
+        told.append(at.workflow(cause.workflow_id))
     if cause.number:
         label = max((one.number_label for one in failed.messages if one.number_label), default=None)
-        told.append(f"from {number_name(cause.number, label, names)}")
+        told.append(f"from {number_name(cause.number, label, at.numbers)}")
     return told
 
 

@@ -34,7 +34,7 @@ def late_syncs(facts: AlertFacts) -> Iterator[Alert]:
             key=key_of(AlertKind.SYNC, one.workflow_id),
             kind=AlertKind.SYNC,
             urgency="urgent",
-            title=f"Syncs are late, workflow {safe_name(one.workflow_id)}",
+            title=f"Syncs are late, {facts.at.workflow(one.workflow_id)}",
             says=says,
             remedy="n8n deletes executions after a while, with their statuses. Type: ticktrail sync",
             since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
@@ -44,7 +44,7 @@ def late_syncs(facts: AlertFacts) -> Iterator[Alert]:
 def withheld_executions(facts: AlertFacts) -> Iterator[Alert]:
     """Yield alerts about executions that n8n withheld, or that the store refused."""
     for one in facts.workflows:
-        workflow = f"workflow {safe_name(one.workflow_id)}"
+        workflow = facts.at.workflow(one.workflow_id)
         if one.withheld:
             reasons = counted(Counter(safe_name(reason_text(record.reason)) for record in one.withheld))
             yield Alert(
@@ -71,7 +71,7 @@ def gaps(facts: AlertFacts) -> Iterator[Alert]:
     """Yield alerts about executions that n8n deleted before they were read."""
     at, remedy = facts.at, "These statuses are lost. Sync more often, or let n8n keep more: ticktrail doctor"
     for one in facts.workflows:
-        workflow = f"workflow {safe_name(one.workflow_id)}"
+        workflow = facts.at.workflow(one.workflow_id)
         for gap in one.facts.gaps:
             if (at.now - gap.found_at).total_seconds() > LATELY:
                 continue
@@ -171,7 +171,7 @@ def executions_not_read(facts: AlertFacts) -> Iterator[Alert]:
             key=key_of(AlertKind.NOT_READ, one.workflow_id),
             kind=AlertKind.NOT_READ,
             urgency="warning",
-            title=f"{plural(count, 'execution')} not read, workflow {safe_name(one.workflow_id)}",
+            title=f"{plural(count, 'execution')} not read, {facts.at.workflow(one.workflow_id)}",
             says=f"They hold what looks like a status or a send and cannot be trusted: {counted(labels)}.",
             remedy="See what to change in the workflow: ticktrail doctor",
         )

@@ -92,7 +92,7 @@ def _self_answers(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
             key=key_of(AlertKind.SELF_ANSWERS, one.workflow_id),
             kind=AlertKind.SELF_ANSWERS,
             urgency="warning",
-            title=f"Workflow {safe_name(one.workflow_id)} answers its own status updates",
+            title=f"Answers to its own status updates, {at.workflow(one.workflow_id)}",
             says=(
                 f"WhatsApp refused {plural(one.count, 'send')} without a recipient{since}, from the node "
                 f"'{safe_name(one.node)}': status updates started the workflow. No customer misses a message."
@@ -115,7 +115,7 @@ def _unconfirmed(facts: AlertFacts) -> Iterator[Alert]:
         if one.count <= MOST_WITHOUT_ALERT:
             continue
         subjects = [f"template {safe_name(one.template)}"] if one.template else []
-        subjects += [f"workflow {safe_name(one.workflow_id)}"] if one.workflow_id else []
+        subjects += [facts.at.workflow(one.workflow_id)] if one.workflow_id else []
         yield Alert(
             key=key_of(AlertKind.UNCONFIRMED, one.workflow_id, one.template),
             kind=AlertKind.UNCONFIRMED,

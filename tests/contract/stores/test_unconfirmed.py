@@ -148,7 +148,7 @@ def test_a_workflow_that_answers_its_own_statuses_is_one_alert_of_its_own(store:
     found = evaluate_rules(read_facts(store, SETTINGS, Rules(), {}, now=NOW), Rules(), packaged())
     (alert,) = found
     assert (alert.kind, alert.messages) == (AlertKind.SELF_ANSWERS, 3)
-    assert alert.title == "Workflow wfField0000000A answers its own status updates"
+    assert alert.title == "Answers to its own status updates, workflow wfField0000000A"
     assert "No customer misses a message" in alert.says
     assert "Filter node" in alert.remedy
 

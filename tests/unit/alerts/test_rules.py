@@ -30,7 +30,7 @@ NOW = datetime(2026, 11, 22, 17, 0, tzinfo=UTC)
 
 SECONDS = int(NOW.timestamp())
 HOUR = 3_600
-AT = AlertContext(NOW, ZoneInfo("Asia/Riyadh"), {"1065": "Support"})
+AT = AlertContext(NOW, ZoneInfo("Asia/Riyadh"), {"1065": "Support"}, {"wf": "Order updates"})
 UNDELIVERABLE, PAYMENT, TOKEN, NO_TEMPLATE, STOPPED = "131026", "131042", "190", "132001", "131050"
 
 
@@ -356,13 +356,13 @@ def test_a_late_sync_explains_silence() -> None:
 
 
 def test_withheld_executions_and_those_the_store_refused_are_two_alerts() -> None:
-    """Each names how many there are and why; what the store refused is never counted as withheld by n8n."""
+    """Each names the workflow, the number and why; what the store refused is not counted as withheld."""
     alert, refused = about(
         workflows=[synced(withheld=["redacted", "redacted", "too_large"], refused=["document too large"])]
     )
-    assert alert.title == "n8n withheld 3 executions, workflow wf"
+    assert alert.title == "n8n withheld 3 executions, workflow Order updates"
     assert alert.says == "2 redacted, 1 too large. They may hold statuses."
-    assert refused.title == "The store refused data of 1 execution, workflow wf"
+    assert refused.title == "The store refused data of 1 execution, workflow Order updates"
     assert refused.says == "1 document too large. These statuses are not stored."
 
 
