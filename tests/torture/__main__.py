@@ -45,7 +45,7 @@ def torture(kind: str, *, runs: int, seed: int) -> Counter[str]:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n", 1)[1])
-    parser.add_argument("--runs", type=int, default=200, help="commands to kill, of each store")
+    parser.add_argument("--runs", type=int, default=30, help="commands to kill, of each store")
     parser.add_argument("--seed", type=int, default=None, help="to repeat a story")
     parser.add_argument("--store", choices=["sqlite", "mongodb", "both"], default="both")
     asked: Any = parser.parse_args()
