@@ -12,6 +12,7 @@ import msgspec
 from ticktrail.messages.model import Send
 
 LONGEST_CODE = 64
+_TOO_LARGE = 2**63
 
 NO_RECIPIENT_CODES = (100, 131008, 131009)
 """Failure codes of a request that lacks a parameter, or has an empty one."""
@@ -46,15 +47,28 @@ class CauseCount(msgspec.Struct, frozen=True, kw_only=True):
     last_timestamp: int | None = None
 
 
+def error_code(value: object) -> int | str | None:
+    """Return a reported code for counting; None for what is neither a whole number of 64 bits nor a text.
+
+    MongoDB's shell writes whole numbers as doubles.
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value if -_TOO_LARGE <= value < _TOO_LARGE else None
+    return value if isinstance(value, str) and value else None
+
+
+def error_title(value: object) -> str | None:
+    """Return a reported title for counting; None for what is no text."""
+    return value if isinstance(value, str) and value else None
+
+
 def first_code(errors: object) -> str | None:
     """Return the code of a send's first error as text; None when it is neither a number nor a word."""
     first: Any = errors[0] if isinstance(errors, (list, tuple)) and errors else None
-    code = first.get("code") if isinstance(first, dict) else None
-    if isinstance(code, float) and code.is_integer():
-        code = int(code)
-    if isinstance(code, bool) or not isinstance(code, (int, float, str)):
-        return None
-    text = str(code)[:LONGEST_CODE]
+    code = error_code(first.get("code")) if isinstance(first, dict) else None
+    text = "" if code is None else str(code)[:LONGEST_CODE]
     return None if not text or text[0] in "{[" else text
 
 

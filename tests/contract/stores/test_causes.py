@@ -36,7 +36,8 @@ def _world(chance: random.Random) -> tuple[list[StatusEvent], list[Send]]:
         events.append(event("sent", sent, execution_id=str(number), **about))
         last = chance.choice(("failed", "failed", "undelivered", "delivered", "read", "none", "none"))
         if last != "none":
-            errors = ({"code": chance.choice((131026, "131026", 131047, "{x", None)), "title": chance.choice("AB")},)
+            code = chance.choice((131026, 131026.0, "131026", 131047, "{x", 1.5, False, None))
+            errors = ({"code": code, "title": chance.choice(("A", "B", "", 7))},)
             more = {"errors": errors} if last in {"failed", "undelivered"} and chance.random() < 0.9 else {}
             events.append(event(last, sent + 5, execution_id=f"{number}b", **more, **about))
         if chance.random() < 0.5:
@@ -52,6 +53,8 @@ def _send(chance: random.Random, number: int, message_id: str | None = None) -> 
             ({"code": "132001", "title": "Another title"}, {"code": 190}),
             ({"title": "no code"},),
             ({"code": True},),
+            ({"code": 132001.0, "title": 7},),
+            ({"code": 1.5},),
             (),
             None,
         )
@@ -71,7 +74,14 @@ def _send(chance: random.Random, number: int, message_id: str | None = None) -> 
 
 
 def _code(code: object) -> str | None:
+    if isinstance(code, float):
+        return str(int(code)) if code.is_integer() else None
     return None if code is None or isinstance(code, bool) or str(code)[0] in "{[" else str(code)
+
+
+def _title(send: Send) -> str | None:
+    title = send.errors[0].get("title") if send.errors else None
+    return title if isinstance(title, str) else None
 
 
 Key = tuple[bool, str | None, str | None, str | None, str | None]
@@ -106,7 +116,7 @@ def _expected_messages(events: list[StatusEvent], sends: list[Send], since: int)
             len({one.conversation_id or one.recipient_user_id for one, _ in alike} - {None}) if key[0] else 0,
             min(one.timestamp for one, _ in alike),  # type: ignore[type-var]
             max(one.timestamp for one, _ in alike),  # type: ignore[type-var]
-            max((title for _, title in alike if title), default=None),
+            max((title for _, title in alike if title and isinstance(title, str)), default=None),
         )
         for key, alike in groups.items()
     }
@@ -126,7 +136,7 @@ def _expected_sends(sends: list[Send], since: int) -> dict[Key, tuple[Any, ...]]
             len({send.input for send in alike} - {None}) if key[0] else 0,
             min(int(send.sent_at.timestamp()) for send in alike if send.sent_at),
             max(int(send.sent_at.timestamp()) for send in alike if send.sent_at),
-            max((send.errors[0]["title"] for send in alike if send.errors and "title" in send.errors[0]), default=None),
+            max(filter(None, map(_title, alike)), default=None),
         )
         for key, alike in groups.items()
     }

@@ -68,8 +68,8 @@ def _life(chance: random.Random, number: int) -> Life:
             continue
         more: dict[str, Any] = {"timestamp_source": "execution"} if chance.random() < 0.1 else {}
         if status in {"failed", "undelivered"} and chance.random() < 0.8:
-            code = chance.choice((131026, 131047, "131026", "x y", "{", None))
-            more["errors"] = ({"code": code, "title": chance.choice(("Undeliverable", "Cannot"))},)
+            code = chance.choice((131026, 131026.0, 131047, "131026", "x y", "{", "", 1.5, 1e300, True, {"a": 1}, None))
+            more["errors"] = ({"code": code, "title": chance.choice(("Undeliverable", "Cannot", "", 7, True))},)
         if chance.random() < 0.5:
             more["pricing"] = chance.choice(
                 (
@@ -135,6 +135,7 @@ class Expected:
         self.price = _price(prices[-1]) if prices else (None, None)
         told = [one.errors[0] for one in ordered if one.status in {"failed", "undelivered"} and one.errors]
         code = told[-1].get("code") if told else None
+        self.title = told[-1].get("title") if told else None
         self.is_test = first.phone_number_id == "123456123"
         self.is_group = not self.is_test and first.conversation_id in GROUPS
         person = first.conversation_id
@@ -142,7 +143,7 @@ class Expected:
             Grouping.DAY: None if self.time is None else datetime.fromtimestamp(self.time, ZONE).date(),
             Grouping.HOUR: None if self.time is None else self.time // 900,
             Grouping.USER: person or first.recipient_user_id,
-            Grouping.ERROR: None if code is None or code == "{" else str(code),
+            Grouping.ERROR: _code(code),
             Grouping.CATEGORY: self.price[0],
             Grouping.TEMPLATE: send.template.name if send and send.template else None,
             Grouping.CAMPAIGN: first.callback_data,
@@ -156,6 +157,13 @@ class Expected:
     def counted(self) -> bool:
         """True if it counts in the rates."""
         return not (self.is_group or self.is_test)
+
+
+def _code(code: object) -> str | None:
+    """A reported code as text: a word or a whole number; 131026.0 is one, true and 1.5 are not."""
+    if isinstance(code, str):
+        return None if code in {"", "{"} else code
+    return str(int(code)) if isinstance(code, (int, float)) and code in {131026, 131047} else None
 
 
 def _price(pricing: dict[str, Any]) -> tuple[str | None, bool | None]:
@@ -256,6 +264,10 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
         if by is Grouping.ERROR:
             assert {g.key: g.people for g in found} == {
                 key: len({one.keys[Grouping.USER] for one in ones} - {None}) for key, ones in expected.items()
+            }
+            assert {g.key: g.label for g in found} == {
+                key: max((one.title for one in ones if one.title and isinstance(one.title, str)), default=None)
+                for key, ones in expected.items()
             }
         bounded = list(
             store.statistics(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)

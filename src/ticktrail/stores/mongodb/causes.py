@@ -10,16 +10,25 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.failure_causes import LONGEST_CODE, CauseCount
+from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
-from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, in_turn, or_else
+from ticktrail.stores.mongodb.expressions import (
+    Expression,
+    as_error_code,
+    as_text,
+    as_word,
+    either,
+    has_type,
+    in_turn,
+    or_else,
+)
 from ticktrail.stores.mongodb.filters import exact_query
 from ticktrail.stores.mongodb.retrying import stream
 from ticktrail.stores.mongodb.sends import matching
-from ticktrail.stores.mongodb.statistics import audience, failure_code, message_time, person, sending_number
+from ticktrail.stores.mongodb.statistics import audience, message_time, person, sending_number
 
 _SHARED = ("failed", "code", "template", "workflow_id", "number")
 
@@ -27,11 +36,10 @@ _SHARED = ("failed", "code", "template", "workflow_id", "number")
 def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[CauseCount]:
     """Implement :meth:`ticktrail.stores.Store.causes`."""
     failed = {"$in": ["$latestStatus", sorted(FAILED)]}
-    title = either(has_type("$failure.title", "string"), "$failure.title", None)
     facts: dict[str, Expression] = {
         "failed": failed,
-        "code": either(failed, failure_code(), None),
-        "title": either(failed, title, None),
+        "code": either(failed, as_error_code("$failure.code"), None),
+        "title": either(failed, as_word("$failure.title"), None),
         "template": as_text("$template.name"),
         "workflow_id": as_text("$sentBy.workflowId"),
         "number": sending_number(),
@@ -54,18 +62,11 @@ def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
     """Implement :meth:`ticktrail.stores.Store.send_causes`."""
     refused = {"$eq": ["$rejected", True]}
     first = {"$arrayElemAt": [either({"$isArray": "$errors"}, "$errors", []), 0]}
-    is_code = {"$in": [{"$type": "$$first.code"}, ["string", "int", "long", "double"]]}
-    text = {"$substrCP": [or_else(as_text("$$first.code"), ""), 0, LONGEST_CODE]}
-    word = either({"$in": [{"$substrCP": ["$$text", 0, 1]}, ["", "{", "["]]}, None, "$$text")
-    code = either(is_code, in_turn([{"text": text}], word), None)
-    title = either(
-        has_type("$$first.title", "string"), either({"$eq": ["$$first.title", ""]}, None, "$$first.title"), None
-    )
     who = or_else(as_text("$conversation_id"), as_text("$input"))
     facts: dict[str, Expression] = {
         "failed": refused,
-        "code": either(refused, in_turn([{"first": or_else(first, {})}], code), None),
-        "title": either(refused, in_turn([{"first": or_else(first, {})}], title), None),
+        "code": either(refused, in_turn([{"first": or_else(first, {})}], as_error_code("$$first.code")), None),
+        "title": either(refused, in_turn([{"first": or_else(first, {})}], as_word("$$first.title")), None),
         "template": as_text("$template.name"),
         "workflow_id": as_text("$sentBy.workflowId"),
         "number": None,

@@ -1,6 +1,6 @@
-"""MongoDB aggregation expressions as plain data: the few forms that our updates and queries are made of.
+"""MongoDB aggregation expressions as plain data, of which statistics are made.
 
-All of them are documented for MongoDB 6.0, and carried out alike by SecantusDB, which the tests run against.
+All forms are documented for MongoDB 6.0, and SecantusDB computes them alike.
 """
 
 from __future__ import annotations
@@ -8,19 +8,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bson.int64 import Int64
+from ticktrail.messages.failure_causes import LONGEST_CODE
 
 Expression = Any
 """A field path, a literal, or a document ``{operator: operands}``."""
 
-_LAST_FORMATTABLE_TIMESTAMP = Int64(253_402_214_400)
-"""9999-12-31, as in :func:`ticktrail.messages.document.format_timestamp`; ``$dateToString`` refuses later years."""
-
 
 def as_text(value: str) -> Expression:
     """A stored value as text, null when it is missing or empty. An id kept as a double is written as a whole number."""
-    whole = either(has_type(value, "double"), _converted(value, "long"), value)
-    return either({"$eq": [value, ""]}, None, _converted(whole, "string"))
+    whole = _converted(value, "long")
+    is_whole = {"$and": [has_type(value, "double"), {"$eq": [whole, value]}]}
+    return either({"$eq": [value, ""]}, None, _converted(either(is_whole, whole, value), "string"))
+
+
+def as_word(value: str) -> Expression:
+    """A stored text, null when it is empty or anything else."""
+    return either({"$and": [has_type(value, "string"), {"$ne": [value, ""]}]}, value, None)
+
+
+def as_error_code(value: str) -> Expression:
+    """:func:`ticktrail.messages.failure_causes.error_code` as text; null for JSON in a text."""
+    whole = as_whole_number(value)
+    number = either({"$eq": [whole, value]}, _converted(whole, "string"), None)
+    code = either(has_type(value, "string"), value, number)
+    text = {"$substrCP": [or_else("$$code", ""), 0, LONGEST_CODE]}
+    is_none = {"$in": [{"$substrCP": ["$$text", 0, 1]}, ["", "{", "["]]}
+    return in_turn([{"code": code}, {"text": text}], either(is_none, None, "$$text"))
 
 
 def as_whole_number(value: str) -> Expression:
@@ -36,18 +49,6 @@ def as_whole_number(value: str) -> Expression:
     }
 
 
-def as_formatted(timestamp: str, timezone: str) -> Expression:
-    """:func:`ticktrail.messages.document.format_timestamp`."""
-    possible = {"$and": [{"$gte": [timestamp, 0]}, {"$lte": [timestamp, _LAST_FORMATTABLE_TIMESTAMP]}]}
-    date = {"$toDate": {"$multiply": [timestamp, Int64(1000)]}}
-    return either(possible, {"$dateToString": {"date": date, "format": "%Y-%m-%d %H:%M", "timezone": timezone}}, None)
-
-
-def values_of(start: str, names: Iterable[str]) -> Expression:
-    """The values of several fields as an array; a missing one is null in it."""
-    return [f"{start}.{name}" for name in names]
-
-
 def each(array: Expression, expression: Expression, *, name: str = "this") -> Expression:
     """An array of what the expression makes of every element, which it calls ``$$this``.
 
@@ -59,31 +60,6 @@ def each(array: Expression, expression: Expression, *, name: str = "this") -> Ex
 def chosen(array: Expression, condition: Expression) -> Expression:
     """The elements for which the condition on ``$$this`` holds."""
     return {"$filter": {"input": array, "cond": condition}}
-
-
-def in_order(array: Expression, *names: str) -> Expression:
-    """The elements sorted by these fields, all ascending; null comes before every number and text."""
-    return {"$sortArray": {"input": array, "sortBy": dict.fromkeys(names, 1)}}
-
-
-def element(array: Expression, place: Expression) -> Expression:
-    """One element, from 0; a negative place counts from the end. Beyond the end nothing at all, not even null."""
-    return {"$arrayElemAt": [array, place]}
-
-
-def last(array: Expression) -> Expression:
-    """The last element."""
-    return element(array, -1)
-
-
-def distinct_count(texts: Expression) -> Expression:
-    """How many different texts an array holds."""
-    return {"$size": {"$setUnion": [texts, []]}}
-
-
-def this_with(fields: dict[str, Expression]) -> Expression:
-    """The object ``$$this`` with these fields set."""
-    return {"$mergeObjects": ["$$this", fields]}
 
 
 def in_turn(steps: Iterable[dict[str, Expression]], result: Expression) -> Expression:
@@ -109,11 +85,6 @@ def either(condition: Expression, then: Expression, otherwise: Expression) -> Ex
 def or_else(value: Expression, otherwise: Expression) -> Expression:
     """The value unless it is null or missing."""
     return {"$ifNull": [value, otherwise]}
-
-
-def or_absent(value: Expression) -> Expression:
-    """The value of a field that is left out when its value is null or missing."""
-    return {"$ifNull": [value, "$$REMOVE"]}
 
 
 def _converted(value: Expression, kind: str) -> Expression:

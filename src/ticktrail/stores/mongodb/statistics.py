@@ -20,8 +20,10 @@ from ticktrail.messages.model import ARRIVED, FAILED
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.expressions import (
     Expression,
+    as_error_code,
     as_text,
     as_whole_number,
+    as_word,
     either,
     has_type,
     in_turn,
@@ -69,7 +71,7 @@ def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> d
         {
             "$project": {
                 "_id": 0,
-                "code": or_else(failure_code(), None),
+                "code": or_else(as_error_code("$failure.code"), None),
                 "who": _key(Grouping.USER),
                 "audience": audience(),
             }
@@ -103,7 +105,7 @@ def figures_pipeline(
     if details:
         told_apart["delay"] = _delay()
         if by is None:
-            told_apart |= {"category": _category(), "billable": _billable()}
+            told_apart |= {"category": as_word("$pricing.category"), "billable": _billable()}
     young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
     stages: list[dict[str, Any]] = [{"$match": wanted}]
     if Grouping.ERROR in (by, across):
@@ -148,8 +150,8 @@ def _key(by: Grouping) -> Expression:
         return either({"$eq": [time, None]}, None, {"$floor": {"$divide": [time, counts.QUARTER_SECONDS]}})
     keys: dict[Grouping, Expression] = {
         Grouping.USER: person(),
-        Grouping.ERROR: failure_code(),
-        Grouping.CATEGORY: _category(),
+        Grouping.ERROR: as_error_code("$failure.code"),
+        Grouping.CATEGORY: as_word("$pricing.category"),
         Grouping.TEMPLATE: as_text("$template.name"),
         Grouping.CAMPAIGN: as_text("$callbackData"),
         Grouping.NUMBER: sending_number(),
@@ -189,25 +191,11 @@ def sending_number() -> Expression:
 
 def _label(by: Grouping) -> Expression:
     labels = {
-        Grouping.ERROR: either(has_type("$failure.title", "string"), "$failure.title", None),
+        Grouping.ERROR: as_word("$failure.title"),
         Grouping.NUMBER: as_text("$displayPhoneNumber"),
         Grouping.COUNTRY: as_text("$conversation_id"),
     }
     return labels.get(by)
-
-
-def failure_code() -> Expression:
-    """The failure's code as text; what is neither number nor text is none, nor is JSON in a text."""
-    text = in_turn(
-        [{"code": as_text("$failure.code")}],
-        either(
-            {"$in": [{"$substrCP": [or_else("$$code", ""), 0, 1]}, ["{", "["]]},
-            None,
-            {"$substrCP": [or_else("$$code", ""), 0, 64]},
-        ),
-    )
-    kinds = ["string", "int", "long", "double"]
-    return either({"$in": [{"$type": "$failure.code"}, kinds]}, either({"$eq": [text, ""]}, None, text), None)
 
 
 def audience() -> Expression:
@@ -301,12 +289,6 @@ def message_time() -> Expression:
     """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known."""
     known = or_else(as_whole_number("$sentTimestamp"), as_whole_number("$firstTimestamp"))
     return or_else(known, time_of_history())
-
-
-def _category() -> Expression:
-    """:func:`ticktrail.messages.counts.category`."""
-    named = {"$and": [has_type("$pricing.category", "string"), {"$ne": ["$pricing.category", ""]}]}
-    return either(named, "$pricing.category", None)
 
 
 def _billable() -> Expression:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.failure_causes import CauseCount, first_code
+from ticktrail.messages.failure_causes import CauseCount, error_title, first_code
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.sqlite.filters import where_of
@@ -78,5 +78,4 @@ def _decoded(errors: str | None) -> object:
 
 def _first_title(errors: object) -> str | None:
     first = errors[0] if isinstance(errors, list) and errors else None
-    title = first.get("title") if isinstance(first, dict) else None
-    return title if isinstance(title, str) and title else None
+    return error_title(first.get("title")) if isinstance(first, dict) else None

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages import counts
+from ticktrail.messages.failure_causes import error_code, error_title
 from ticktrail.messages.merge import sort_history, state_of
 from ticktrail.messages.model import Attributes, HistoryEntry, Message, MessageState, Send, SentBy, Template
 
@@ -175,7 +176,11 @@ def _standing_row(state: MessageState, count: int) -> Row:
         count,
         state.workflow_id,
         state.conflict,
-        *((None, None, None) if failure is None else map(_scalar, (failure.code, failure.title, failure.details))),
+        *(
+            (None, None, None)
+            if failure is None
+            else (error_code(failure.code), error_title(failure.title), _text(failure.details))
+        ),
         None if state.pricing is None else to_json(state.pricing),
         state.sent_timestamp,
         state.delivered_timestamp,
@@ -358,6 +363,6 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _scalar(value: object) -> object:
-    """Return a part of a failure for a column; anything but a number or text is stored as JSON."""
-    return value if value is None or isinstance(value, (str, int, float)) else to_json(value)
+def _text(value: object) -> str | None:
+    """Return reported details for a column; anything but a text is stored as JSON."""
+    return value if value is None or isinstance(value, str) else to_json(value)
