@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import random
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,14 +19,11 @@ from tests.support.n8n_server import N8nServer
 from tests.torture.older_file import OLDER, make_older_file
 from tests.torture.oracle import History, MongoOracle, Oracle, SqliteOracle
 from tests.torture.relay import Relay
+from tests.torture.trouble import TortureError, hold_lock
 from tests.torture.world import VERSIONS, Entry, World, recipient_of
 
 ROOT = Path(__file__).parents[2]
 _DAY = timedelta(hours=26)
-
-
-class TortureError(AssertionError):
-    """A promise was broken."""
 
 
 class Story:
@@ -183,7 +177,7 @@ class Story:
         if self._relay is not None:
             self._relay.cut(seconds)
         elif self._file.exists():
-            self._begin(threading.Thread(target=_hold_lock, args=(self._file, seconds)))
+            self._begin(threading.Thread(target=hold_lock, args=(self._file, seconds)))
 
     def _begin(self, trouble: threading.Thread) -> None:
         trouble.start()
@@ -284,23 +278,3 @@ class Story:
     def _age_unfinished_copies(self) -> None:
         for file in self._folder.glob(".*.part*"):
             os.utime(file, (time.time() - 10_000,) * 2)
-
-
-def _hold_lock(path: Path, seconds: float) -> None:
-    """Another program, a backup perhaps, keeps the file locked for a while."""
-    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(path, timeout=0.1)) as connection:
-        connection.execute("BEGIN IMMEDIATE")
-        time.sleep(seconds)
-        connection.execute("ROLLBACK")
-
-
-@contextlib.contextmanager
-def story(kind: str, folder: Path, *, seed: int) -> Iterator[Story]:
-    """A story with its store: ``sqlite``, or ``mongodb`` with a server of its own."""
-    if kind == "sqlite":
-        yield Story(folder, seed=seed)
-        return
-    from secantus import SecantusDBServer  # noqa: PLC0415 - not for the embedded store
-
-    with SecantusDBServer(port=0, storage_path=str(folder)) as server, Relay(server.port) as relay:
-        yield Story(folder, seed=seed, relay=relay, server_url=f"mongodb://127.0.0.1:{server.port}")

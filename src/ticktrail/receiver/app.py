@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import hmac
 import queue
-import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs
 
 import msgspec
 
+from ticktrail.errors import TicktrailError
 from ticktrail.receiver.contents import read_contents
 from ticktrail.receiver.signature import is_signed
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
@@ -34,6 +35,8 @@ MOST_WAITING = 4_000
 """Webhooks that may wait for the journal's next transaction; above it the answer is 503."""
 
 _BATCH = 500
+_COUNT_SECONDS = 1.0
+"""Time between two writes of the number of wrong signatures, so that a flood of them costs the disk nothing."""
 _RETRY_AFTER_SECONDS = "5"
 
 
@@ -51,13 +54,22 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     forward: str
 
 
+_Waiting = tuple[Webhook, asyncio.Future[None]]
+
+
 class JournalWriter:
-    """One thread that writes webhooks to the journal, many per transaction; :meth:`put` waits for the commit."""
+    """One thread that writes webhooks to the journal, many per transaction; :meth:`put` waits for the commit.
+
+    Attributes:
+        wrong_signatures: number of refused requests since the start; the caller adds to it.
+    """
 
     def __init__(self, journal: Journal, *, on_commit: Callable[[], None]) -> None:
+        self.wrong_signatures = 0
+        self._counted = 0
         self._journal = journal
         self._on_commit = on_commit
-        self._queue: queue.SimpleQueue[tuple[Webhook, asyncio.Future[None]] | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting = 0
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -66,7 +78,7 @@ class JournalWriter:
         """Return when the webhook is on disk.
 
         Raises:
-            sqlite3.Error: it is not.
+            TicktrailError: it is not.
             BlockingIOError: too many webhooks wait already.
         """
         if self._waiting >= MOST_WAITING:
@@ -85,30 +97,41 @@ class JournalWriter:
         self._thread.join()
 
     def _run(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
-            ended = False
-            while len(batch) < _BATCH and not self._queue.empty():
-                following = self._queue.get()
-                if following is None:
-                    ended = True
-                    break
-                batch.append(following)
-            self._write(batch)
-            if ended:
-                return
+        ended = False
+        while not ended:
+            batch, ended = self._next_batch()
+            if batch or self.wrong_signatures > self._counted:
+                self._write(batch)
 
-    def _write(self, batch: list[tuple[Webhook, asyncio.Future[None]]]) -> None:
-        error: Exception | None = None
+    def _next_batch(self) -> tuple[list[_Waiting], bool]:
+        """What waits now, after a second nothing; and whether to end after it."""
+        batch: list[_Waiting] = []
         try:
-            self._journal.append([webhook for webhook, _ in batch])
-        except sqlite3.Error as failed:
+            waiting = self._queue.get(timeout=_COUNT_SECONDS)
+        except queue.Empty:
+            return batch, False
+        while waiting is not None:
+            batch.append(waiting)
+            if len(batch) == _BATCH or self._queue.empty():
+                return batch, False
+            waiting = self._queue.get()
+        return batch, True
+
+    def _write(self, batch: list[_Waiting]) -> None:
+        error: Exception | None = None
+        wrong_signatures = self.wrong_signatures
+        try:
+            self._journal.append([webhook for webhook, _ in batch], wrong_signatures=wrong_signatures - self._counted)
+            self._counted = wrong_signatures
+        except Exception as failed:  # noqa: BLE001 - raised where the webhook was put
             error = failed
-        futures = [future for _, future in batch]
-        loop = futures[0].get_loop()
-        loop.call_soon_threadsafe(_resolve, futures, error)
-        if error is None:
-            self._on_commit()
+        if batch:
+            futures = [future for _, future in batch]
+            # At the end of the process the loop may be closed: nothing waits for an answer then.
+            with suppress(RuntimeError):
+                futures[0].get_loop().call_soon_threadsafe(_resolve, futures, error)
+            if error is None:
+                self._on_commit()
 
 
 def _resolve(futures: list[asyncio.Future[None]], error: Exception | None) -> None:
@@ -132,14 +155,12 @@ class ReceiverApp:
     def __init__(
         self,
         rules: Rules,
-        journal: Journal,
         writer: JournalWriter,
         *,
         probe: Callable[[], tuple[bytes, bool]],
         verify: Verify | None,
     ) -> None:
         self._rules = rules
-        self._journal = journal
         self._writer = writer
         self._probe = probe
         self._verify = verify
@@ -173,12 +194,12 @@ class ReceiverApp:
             return
         signature = headers.get(b"x-hub-signature-256")
         if not is_signed(body, signature, self._rules.secrets):
-            await asyncio.to_thread(self._journal.count, "wrong_signature")
+            self._writer.wrong_signatures += 1
             await _answer(send, 401, b"The signature is wrong.\n")
             return
         try:
             await self._writer.put(self._webhook(scope, headers, body))
-        except (sqlite3.Error, BlockingIOError):
+        except (TicktrailError, BlockingIOError):
             await _answer(send, 503, b"Try again.\n", [(b"retry-after", _RETRY_AFTER_SECONDS.encode())])
             return
         await _answer(send, 200, b"OK\n")

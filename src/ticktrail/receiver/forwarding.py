@@ -28,6 +28,8 @@ _BATCH = 500
 _LONGEST_WAIT_SECONDS = 300.0
 _IDLE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 30.0
+_CLEAR_SECONDS = 10.0
+"""Longest time that texts of delivered webhooks stay in the journal's write-ahead log."""
 _UNHEARD = {"message": "Webhook call received"}
 """n8n's answer when the signature or the trigger's filter did not match: no execution was started."""
 
@@ -116,22 +118,26 @@ class Deliverer:
 
     def _store_all(self) -> None:
         failures = 0
+        cleared_at = self._clock()
         store: Store | None = None
         while not self._stop.is_set():
             try:
                 if store is None:
                     store = self._open_store()
-                busy = self.store_batch(store)
+                is_busy = self.store_batch(store)
+                if not is_busy or abs(self._clock() - cleared_at) > _CLEAR_SECONDS:
+                    self._journal.clear_traces()
+                    cleared_at = self._clock()
                 self._fine("store")
                 failures = 0
-            except TicktrailError as error:
+            except Exception as error:  # noqa: BLE001 - no error may end this thread
                 failures += 1
-                self._report("store", str(error))
+                self._report("store", error)
                 if store is not None:
                     store.close()
-                store, busy = None, False
-                self._stop.wait(wait_after(failures, chance=random.random()))  # noqa: S311 - jitter
-            if not busy:
+                store, is_busy = None, False
+                self._stop.wait(self._wait_after(failures))
+            if not is_busy:
                 self._pause("store", _IDLE_SECONDS)
         if store is not None:
             store.close()
@@ -163,56 +169,87 @@ class Deliverer:
         return len(webhooks) == _BATCH
 
     def _forward_all(self) -> None:
-        under_way: dict[str, Future[None]] = {}
+        under_way: dict[tuple[str, str], Future[None]] = {}
+        failures = 0
         with (
             httpx2.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
             ThreadPoolExecutor(_PARALLEL, thread_name_prefix="forward") as pool,
         ):
             while not self._stop.is_set():
-                under_way = {number: task for number, task in under_way.items() if not task.done()}
-                due = self._journal.next_to_forward(self._clock(), under_way, _PARALLEL - len(under_way))
+                under_way = {queue: task for queue, task in under_way.items() if not task.done()}
+                due: list[Webhook] = []
+                try:
+                    if len(under_way) < _PARALLEL:
+                        due = self._journal.next_to_forward(self._clock(), under_way, _PARALLEL - len(under_way))
+                    failures = 0
+                except Exception as error:  # noqa: BLE001 - no error may end this thread
+                    failures += 1
+                    self._report("forward", error)
+                    self._stop.wait(self._wait_after(failures))
                 for webhook in due:
                     task = pool.submit(self.forward, client, webhook)
                     task.add_done_callback(lambda _: self._news["forward"].set())
-                    under_way[webhook.number] = task
+                    under_way[webhook.queue] = task
                 if not due:
                     self._pause("forward", _IDLE_SECONDS)
 
     def forward(self, client: httpx2.Client, webhook: Webhook) -> None:
         """Send one webhook to n8n with the bytes and headers that Meta sent, and note the outcome."""
+        outcome = self._send(client, webhook)
+        if outcome.reason is None:
+            self._note(lambda: self._journal.forwarded(webhook.id, unheard=outcome.unheard))
+            self._fine("forward")
+            if outcome.unheard:
+                log.warning(
+                    "n8n answered a webhook without starting an execution: the trigger's app secret differs from "
+                    "WHATSAPP_APP_SECRET, or its filter drops this kind of webhook."
+                )
+            return
+        reason, now = outcome.reason, self._clock()
+        if now - webhook.received_at >= GIVE_UP_SECONDS:
+            self._note(lambda: self._journal.give_up(webhook.id, reason=reason))
+            log.error("Gave up forwarding a webhook to n8n after 7 days: %s.", reason)
+            return
+        self._report("forward", reason)
+        next_try_at = now + self._wait_after(webhook.attempts + 1)
+        self._note(lambda: self._journal.postpone(webhook.id, next_try_at=next_try_at, reason=reason))
+
+    def _send(self, client: httpx2.Client, webhook: Webhook) -> Outcome:
         headers = {"x-hub-signature-256": webhook.signature or "", "content-type": webhook.content_type or ""}
         try:
             answer = client.post(
                 f"{self._forward_url}{webhook.path}",
                 content=webhook.body,
-                headers={name: value for name, value in headers.items() if value},
+                # As bytes, because a header may hold any.
+                headers=[(name.encode(), value.encode("latin-1")) for name, value in headers.items() if value],
             )
-            outcome = read_answer(answer.status_code, answer.headers.get("content-type", ""), answer.content)
-        except httpx2.HTTPError as error:
-            outcome = Outcome(f"n8n does not answer ({type(error).__name__})")
-        now = self._clock()
-        if outcome.reason is None:
-            self._fine("forward")
-            self._journal.forwarded(webhook.id)
-            if outcome.unheard:
-                self._journal.count("unheard")
-                log.warning(
-                    "n8n answered a webhook without starting an execution: the trigger's app secret differs from "
-                    "WHATSAPP_APP_SECRET, or its filter drops this kind of webhook."
-                )
-        elif now - webhook.received_at >= GIVE_UP_SECONDS:
-            self._journal.give_up(webhook.id, reason=outcome.reason)
-            log.error("Gave up forwarding a webhook to n8n after 7 days: %s.", outcome.reason)
-        else:
-            self._report("forward", outcome.reason)
-            wait = wait_after(webhook.attempts + 1, chance=random.random())  # noqa: S311 - jitter
-            self._journal.postpone(webhook.id, next_try_at=now + wait, reason=outcome.reason)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            return Outcome(f"n8n does not answer ({type(error).__name__})")
+        return read_answer(answer.status_code, answer.headers.get("content-type", ""), answer.content)
 
-    def _report(self, name: str, problem: str) -> None:
-        """Log a problem once until it changes."""
-        if self.problems.get(name) != problem:
-            log.warning("Webhooks wait in the journal: %s", problem)
-        self.problems[name] = problem
+    def _note(self, change: Callable[[], None]) -> None:
+        """Write an outcome to the journal; while that fails, try again, because n8n would get the webhook twice."""
+        failures = 0
+        while True:
+            try:
+                change()
+            except TicktrailError as error:
+                failures += 1
+                self._report("forward", error)
+                if self._stop.wait(self._wait_after(failures)):
+                    return
+            else:
+                return
+
+    def _wait_after(self, failures: int) -> float:
+        return wait_after(failures, chance=random.random())  # noqa: S311 - jitter
+
+    def _report(self, name: str, problem: Exception | str) -> None:
+        """Log a problem once until it changes; an unexpected error with its traceback."""
+        if self.problems.get(name) != str(problem):
+            trace = isinstance(problem, Exception) and not isinstance(problem, TicktrailError)
+            log.warning("Webhooks wait in the journal: %s", problem, exc_info=trace)
+        self.problems[name] = str(problem)
 
     def _fine(self, name: str) -> None:
         if self.problems.pop(name, None) is not None:

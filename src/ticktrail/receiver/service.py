@@ -61,6 +61,7 @@ class Receiver:
         """
         chosen = self._settings.receiver
         journal = self._stack.enter_context(Journal(chosen.journal))
+        journal.claim()
         deliverer = Deliverer(
             journal,
             open_store=self._open_store,
@@ -77,7 +78,6 @@ class Receiver:
         )
         app = ReceiverApp(
             rules,
-            journal,
             writer,
             probe=lambda: _probe(journal, deliverer),
             verify=_verifier(chosen.forward_url) if chosen.forward_url else None,

@@ -2,20 +2,24 @@
 
 One SQLite file. Webhooks are appended with ``synchronous=FULL``: what :meth:`Journal.append` returned from survives a
 crash of the machine. Finished work is noted with ``synchronous=NORMAL``, which does not wait for the disk: after a
-crash a webhook may be stored (merging makes that harmless) or forwarded a second time.
+crash a webhook may be stored (merging makes that harmless) or forwarded a second time. Deleted webhooks are overwritten
+with zeros, and :meth:`Journal.clear_traces` removes their copies from the write-ahead log.
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
-from ticktrail.errors import StoreRefusedError
+from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
+from ticktrail.stores.sqlite.connection import make_durable, transaction, truncate_log
+from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
 
 DONE, WAITING, FAILED = 0, 1, 2
 """State of one of the two jobs of a webhook: done or not needed, waiting, given up until someone replays it."""
@@ -38,9 +42,10 @@ CREATE TABLE IF NOT EXISTS webhook (
     next_try_at REAL NOT NULL DEFAULT 0,
     reason TEXT
 );
-CREATE INDEX IF NOT EXISTS webhook_storing ON webhook (id) WHERE storing = 1;
-CREATE INDEX IF NOT EXISTS webhook_forwarding ON webhook (number, id) WHERE forwarding = 1;
+CREATE INDEX IF NOT EXISTS webhook_to_store ON webhook (id, received_at) WHERE storing = 1;
+CREATE INDEX IF NOT EXISTS webhook_to_forward ON webhook (number, path, id, received_at) WHERE forwarding = 1;
 CREATE INDEX IF NOT EXISTS webhook_failed ON webhook (id) WHERE storing = 2 OR forwarding = 2;
+CREATE INDEX IF NOT EXISTS webhook_reason ON webhook (reason) WHERE reason IS NOT NULL;
 CREATE TABLE IF NOT EXISTS count (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
 
@@ -50,7 +55,7 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         received_at: Unix seconds.
-        number: ``phone_number_id``; webhooks of one number are forwarded in order.
+        number: ``phone_number_id``.
         path: path and query string of the request, which n8n gets too.
         content_type: and ``signature``: Meta's headers, forwarded unchanged.
         storing: and ``forwarding``: :data:`DONE`, :data:`WAITING` or :data:`FAILED`.
@@ -66,6 +71,14 @@ class Webhook(msgspec.Struct, frozen=True, kw_only=True):
     storing: int
     forwarding: int
     attempts: int = 0
+
+    @property
+    def queue(self) -> tuple[str, str]:
+        """Number and path: webhooks that agree in both are forwarded in order.
+
+        The path too, because one deactivated workflow must not hold up the others of its number.
+        """
+        return self.number, self.path
 
 
 class JournalState(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +109,26 @@ _COUNT = "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value
 _COLUMNS = "id, received_at, number, path, content_type, signature, body, storing, forwarding, attempts"
 
 
+_FIRST_OF_EACH_QUEUE = """
+WITH RECURSIVE first (number, path, id) AS (
+    SELECT * FROM (SELECT number, path, id FROM webhook WHERE forwarding = 1 ORDER BY number, path, id LIMIT 1)
+    UNION ALL
+    SELECT following.number, following.path, following.id FROM first JOIN webhook AS following ON following.id = (
+        SELECT id FROM webhook WHERE forwarding = 1 AND (number, path) > (first.number, first.path)
+        ORDER BY number, path, id LIMIT 1
+    )
+)
+"""
+"""Jumps from queue to queue in the index: grouping would read every waiting webhook for each one that is forwarded."""
+
+_CLAIM_SECONDS = 10.0
+"""Time for the receiver before this one to end."""
+
+
 class Journal:
     """The journal in one file. Any thread may use it; calls are serialised.
+
+    Every method raises a TicktrailError when the file cannot be used (locked, on a full disk); nothing changed then.
 
     Args:
         path: created with mode 600 when missing.
@@ -106,25 +137,48 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._append_lock, self._lock = threading.Lock(), threading.Lock()
+        # An earlier process may have left some.
+        self._has_traces = True
+        self._claim: sqlite3.Connection | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            self._appending = _connect(path, "FULL")
-            self._appending.executescript(_SCHEMA)
-            self._connection = _connect(path, "NORMAL")
-        except (OSError, sqlite3.Error) as error:
+            with explained(str(path)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+                self._appending = _connect(path)
+                self._appending.executescript(_SCHEMA)
+                self._connection = _connect(path)
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+        except TicktrailError as error:
             raise StoreRefusedError(
-                f"The journal {path} cannot be opened: {error}.",
+                f"The journal cannot be opened: {error}",
                 remedy="Set TICKTRAIL_JOURNAL to a file in a folder that this user may write to.",
             ) from error
 
-    def append(self, webhooks: Sequence[Webhook]) -> None:
-        """Write webhooks in one transaction. They are on disk when this returns.
+    def claim(self) -> None:
+        """Keep other receivers from this journal until it is closed: two would forward in a mixed order.
 
         Raises:
-            sqlite3.Error: nothing was written.
+            ConfigurationError: another process has claimed it.
         """
-        with self._append_lock, _transaction(self._appending):
+        path = Path(f"{self.path}.lock")
+        path.touch(mode=0o600)
+        self._claim = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_CLAIM_SECONDS)
+        try:
+            # The system releases this lock when the process ends, however it ends.
+            self._claim.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            raise ConfigurationError(
+                f"Another ticktrail receive or run uses the journal {self.path}.",
+                remedy="Stop it, or set TICKTRAIL_JOURNAL to another file.",
+            ) from error
+
+    def append(self, webhooks: Sequence[Webhook], *, wrong_signatures: int = 0) -> None:
+        """Write webhooks in one transaction. They are on disk when this returns.
+
+        Args:
+            wrong_signatures: requests to count that were refused.
+        """
+        with self._append_lock, explained(str(self.path)), transaction(self._appending):
             self._appending.executemany(
                 "INSERT INTO webhook (received_at, number, path, content_type, signature, body, storing, forwarding)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -142,100 +196,112 @@ class Journal:
                     for webhook in webhooks
                 ],
             )
-            self._appending.execute(_COUNT, ("received", len(webhooks)))
-
-    def count(self, name: str, number: int = 1) -> None:
-        """Add to one of the counts of :class:`JournalState`."""
-        with self._lock, _transaction(self._connection):
-            self._add(name, number)
+            counts = {"received": len(webhooks), "wrong_signature": wrong_signatures}
+            self._appending.executemany(_COUNT, [(name, number) for name, number in counts.items() if number])
 
     def to_store(self, limit: int) -> list[Webhook]:
         """The oldest webhooks whose statuses are not stored yet."""
-        statement = f"SELECT {_COLUMNS} FROM webhook WHERE storing = 1 ORDER BY id LIMIT ?"  # noqa: S608 - a constant
-        return self._webhooks(statement, (limit,))
+        return self._webhooks(f"SELECT {_COLUMNS} FROM webhook WHERE storing = 1 ORDER BY id LIMIT ?", (limit,))  # noqa: S608 - a constant
 
-    def next_to_forward(self, now: float, busy: Iterable[str], limit: int) -> list[Webhook]:
-        """The first waiting webhook of each number that is due, numbers in ``busy`` left out.
+    def next_to_forward(self, now: float, busy: Iterable[tuple[str, str]], limit: int) -> list[Webhook]:
+        """The first waiting webhook of each queue that is due, queues in ``busy`` left out.
 
-        A number whose first webhook is not due yet waits as a whole, so that its order is kept.
+        A queue whose first webhook is not due yet waits as a whole, so that its order is kept.
         """
         skipped = list(busy)
-        marks = ", ".join("?" * len(skipped))
+        others = " AND NOT (number = ? AND path = ?)" * len(skipped)
         return self._webhooks(
-            f"SELECT {_COLUMNS} FROM webhook WHERE id IN (SELECT min(id) FROM webhook WHERE forwarding = 1"  # noqa: S608
-            f" GROUP BY number) AND number NOT IN ({marks}) AND next_try_at <= ? ORDER BY id LIMIT ?",
-            (*skipped, now, limit),
+            f"{_FIRST_OF_EACH_QUEUE} SELECT {_COLUMNS} FROM webhook WHERE id IN (SELECT id FROM first)"  # noqa: S608
+            f" AND next_try_at <= ?{others} ORDER BY id LIMIT ?",
+            (now, *(part for queue in skipped for part in queue), limit),
         )
 
     def stored(self, ids: Sequence[int], *, failed: dict[int, str] | None = None) -> None:
         """Note that the statuses of these webhooks are stored, or, with a reason each, that the store refused them."""
         failed = failed or {}
-        with self._lock, _transaction(self._connection):
-            self._connection.executemany("UPDATE webhook SET storing = 0 WHERE id = ?", [(number,) for number in ids])
-            self._connection.executemany(
+        with self._changing() as connection:
+            connection.executemany("UPDATE webhook SET storing = 0 WHERE id = ?", [(number,) for number in ids])
+            connection.executemany(
                 "UPDATE webhook SET storing = 2, reason = ? WHERE id = ?",
                 [(reason, number) for number, reason in failed.items()],
             )
-            self._add("stored", len(ids))
+            connection.execute(_COUNT, ("stored", len(ids)))
             self._drop_done(ids)
 
-    def forwarded(self, webhook_id: int) -> None:
-        """Note that n8n got this webhook."""
-        with self._lock, _transaction(self._connection):
-            self._connection.execute("UPDATE webhook SET forwarding = 0 WHERE id = ?", (webhook_id,))
-            self._add("forwarded", 1)
+    def forwarded(self, webhook_id: int, *, unheard: bool = False) -> None:
+        """Note that n8n got this webhook; ``unheard`` when it started no execution."""
+        with self._changing() as connection:
+            connection.execute("UPDATE webhook SET forwarding = 0 WHERE id = ?", (webhook_id,))
+            connection.execute(_COUNT, ("forwarded", 1))
+            if unheard:
+                connection.execute(_COUNT, ("unheard", 1))
             self._drop_done([webhook_id])
 
     def postpone(self, webhook_id: int, *, next_try_at: float, reason: str) -> None:
         """Note a failed attempt to forward and when to try again."""
-        self._execute(
-            "UPDATE webhook SET attempts = attempts + 1, next_try_at = ?, reason = ? WHERE id = ?",
-            (next_try_at, reason, webhook_id),
-        )
+        with self._changing() as connection:
+            connection.execute(
+                "UPDATE webhook SET attempts = attempts + 1, next_try_at = ?, reason = ? WHERE id = ?",
+                (next_try_at, reason, webhook_id),
+            )
 
     def give_up(self, webhook_id: int, *, reason: str) -> None:
         """Keep a webhook as undeliverable, until :meth:`replay`."""
-        self._execute(
-            "UPDATE webhook SET attempts = attempts + 1, forwarding = 2, reason = ? WHERE id = ?", (reason, webhook_id)
-        )
+        with self._changing() as connection:
+            connection.execute(
+                "UPDATE webhook SET attempts = attempts + 1, forwarding = 2, reason = ? WHERE id = ?",
+                (reason, webhook_id),
+            )
 
     def replay(self, now: float) -> int:
         """Make every failed webhook wait again, as if received at ``now``. Returns their number."""
-        with self._lock, _transaction(self._connection):
-            changed = self._connection.execute(
+        with self._changing() as connection:
+            return connection.execute(
                 "UPDATE webhook SET received_at = ?, attempts = 0, next_try_at = 0, reason = NULL,"
                 " storing = CASE storing WHEN 2 THEN 1 ELSE storing END,"
                 " forwarding = CASE forwarding WHEN 2 THEN 1 ELSE forwarding END"
                 " WHERE storing = 2 OR forwarding = 2",
                 (now,),
-            )
-            return changed.rowcount
+            ).rowcount
+
+    def clear_traces(self) -> None:
+        """Overwrite the copies of delivered webhooks that the write-ahead log still holds.
+
+        Does nothing when nothing was delivered since; tried again at the next call when a reader prevents it.
+        """
+        if self._has_traces:
+            with self._append_lock, self._lock, explained(str(self.path)):
+                self._has_traces = not truncate_log(self._connection)
 
     def state(self) -> JournalState:
         """Summary of what the journal holds."""
-        with self._lock:
-            to_store, to_forward, failed, oldest = self._connection.execute(
-                "SELECT coalesce(sum(storing = 1), 0), coalesce(sum(forwarding = 1), 0),"
-                " coalesce(sum(storing = 2 OR forwarding = 2), 0),"
-                " min(CASE WHEN storing = 1 OR forwarding = 1 THEN received_at END) FROM webhook"
+        with self._reading() as connection:
+            to_store, stored_from = connection.execute(
+                "SELECT count(*), min(received_at) FROM webhook WHERE storing = 1"
             ).fetchone()
-            reasons = self._connection.execute(
+            to_forward, forwarded_from = connection.execute(
+                "SELECT count(*), min(received_at) FROM webhook WHERE forwarding = 1"
+            ).fetchone()
+            (failed,) = connection.execute(
+                "SELECT count(*) FROM webhook WHERE storing = 2 OR forwarding = 2"
+            ).fetchone()
+            reasons = connection.execute(
                 "SELECT reason, count(*) FROM webhook WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC LIMIT 10"
             ).fetchall()
-            counts = self._connection.execute("SELECT name, value FROM count").fetchall()
+            counts = connection.execute("SELECT name, value FROM count").fetchall()
         return JournalState(
             to_store=to_store,
             to_forward=to_forward,
             failed=failed,
-            oldest_at=oldest,
+            oldest_at=min((at for at in (stored_from, forwarded_from) if at is not None), default=None),
             reasons=tuple(reasons),
             counts=dict(counts),
         )
 
     def failed(self, limit: int) -> list[tuple[int, float, str, int, str]]:
         """Failed webhooks, oldest first: id, received_at, path, attempts and reason. No body."""
-        with self._lock:
-            return self._connection.execute(
+        with self._reading() as connection:
+            return connection.execute(
                 "SELECT id, received_at, path, attempts, coalesce(reason, '') FROM webhook"
                 " WHERE storing = 2 OR forwarding = 2 ORDER BY id LIMIT ?",
                 (limit,),
@@ -246,6 +312,8 @@ class Journal:
         with self._append_lock, self._lock:
             self._appending.close()
             self._connection.close()
+            if self._claim is not None:
+                self._claim.close()
 
     def __enter__(self) -> Self:
         return self
@@ -253,21 +321,25 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _add(self, name: str, number: int) -> None:
-        self._connection.execute(_COUNT, (name, number))
-
     def _drop_done(self, ids: Sequence[int]) -> None:
         self._connection.executemany(
             "DELETE FROM webhook WHERE id = ? AND storing = 0 AND forwarding = 0", [(number,) for number in ids]
         )
+        self._has_traces = True
 
-    def _execute(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._lock, _transaction(self._connection):
-            self._connection.execute(statement, values)
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, explained(str(self.path)):
+            yield self._connection
 
-    def _webhooks(self, statement: str, values: tuple[Any, ...]) -> list[Webhook]:
-        with self._lock:
-            rows = self._connection.execute(statement, values).fetchall()
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._reading() as connection, transaction(connection):
+            yield connection
+
+    def _webhooks(self, statement: str, values: tuple[object, ...]) -> list[Webhook]:
+        with self._reading() as connection:
+            rows = connection.execute(statement, values).fetchall()
         return [Webhook(**dict(zip(Webhook.__struct_fields__, row, strict=True))) for row in rows]
 
 
@@ -283,22 +355,8 @@ def read_state(path: Path) -> JournalState | None:
         return journal.state()
 
 
-def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=10)
-    connection.executescript(
-        f"PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON;"
-    )
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_SECONDS)
+    make_durable(connection)
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
-
-
-class _transaction:  # noqa: N801 - used like a function
-    """One transaction that takes the write lock at once."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

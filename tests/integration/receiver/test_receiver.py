@@ -19,9 +19,11 @@ import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 from tests.support.webhooks import APP_SECRET, envelope, message_value, signature, status, status_value
 
+from ticktrail.errors import StoreUnavailableError
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
+from ticktrail.stores.journal import Journal
 from ticktrail.stores.opening import open_configured_store
 
 PATH = "/webhook/0b1c/webhook"
@@ -125,7 +127,7 @@ def test_a_wrong_signature_is_refused_and_counted(tmp_path: Path, n8n: FakeN8n) 
     settings = settings_of(tmp_path, n8n.address)
     with receiving(settings) as client:
         assert post(client, envelope(status_value(status("wamid.A"))), signature(b"other")) == 401
-        assert "ticktrail_receiver_wrong_signature_total 1.0" in client.get("/metrics").text
+        wait_until(lambda: "ticktrail_receiver_wrong_signature_total 1.0" in client.get("/metrics").text)
         assert "ticktrail_receiver_received_total 0.0" in client.get("/metrics").text
 
 
@@ -199,12 +201,9 @@ def test_a_body_that_is_too_large_is_refused(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_is_a_503(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Meta is told to try again, and tries for days; nothing is acknowledged that is not on disk."""
-    import sqlite3  # noqa: PLC0415 - only here
 
-    from ticktrail.stores.journal import Journal  # noqa: PLC0415 - only here
-
-    def full(*_: Any) -> None:
-        raise sqlite3.OperationalError("database or disk is full")
+    def full(*_: Any, **__: Any) -> None:
+        raise StoreUnavailableError("The disk is full.")
 
     with receiving(settings_of(tmp_path, None)) as client:
         monkeypatch.setattr(Journal, "append", full)

@@ -10,13 +10,15 @@ import pytest
 from ticktrail.errors import StoreRefusedError
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
+PATH = "/webhook/a/webhook"
+
 
 def webhook(number: str = "1", *, storing: int = DONE, forwarding: int = WAITING, at: float = 100.0) -> Webhook:
     """A webhook that waits to be forwarded, unless told otherwise."""
     return Webhook(
         received_at=at,
         number=number,
-        path="/webhook/a/webhook",
+        path=PATH,
         content_type="application/json",
         signature="sha256=00",
         body=b"a customer's words",
@@ -59,7 +61,7 @@ def test_a_number_whose_first_webhook_waits_keeps_its_order(tmp_path: Path) -> N
         first = journal.next_to_forward(100.0, [], 10)[0]
         journal.postpone(first.id, next_try_at=150.0, reason="n8n answered 404")
         assert [found.number for found in journal.next_to_forward(149.0, [], 10)] == ["2"]
-        assert [found.id for found in journal.next_to_forward(150.0, ["2"], 10)] == [first.id]
+        assert [found.id for found in journal.next_to_forward(150.0, [("2", PATH)], 10)] == [first.id]
         assert journal.state().reasons == (("n8n answered 404", 1),)
 
 
