@@ -116,7 +116,7 @@ class ReceiverStory:
             "WHATSAPP_APP_SECRET": f"{_OTHER_SECRET},{APP_SECRET}",
             "TICKTRAIL_FORWARD_URL": self._n8n.address,
             "TICKTRAIL_JOURNAL": str(self._journal),
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         }
         if self._relay is None:
             environment["TICKTRAIL_STORE"] = str(self._file)
