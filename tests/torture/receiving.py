@@ -53,6 +53,7 @@ class ReceiverStory:
             self._port = free.getsockname()[1]
         self._meta = Meta(self._port, seed)
         self._troubles: list[threading.Thread] = []
+        self._process: subprocess.Popen[str] | None = None
 
     def play(self, runs: int) -> None:
         """Play the whole story.
@@ -60,7 +61,8 @@ class ReceiverStory:
         Raises:
             TortureError: an acknowledged webhook is missing, doubled, changed or out of order, or a text is left.
         """
-        with self._n8n:
+        with self._n8n, contextlib.ExitStack() as stack:
+            stack.callback(self._kill)
             self._meta.start()
             try:
                 while self.counts["killed"] < runs:
@@ -70,6 +72,12 @@ class ReceiverStory:
                 self._end_troubles()
             self._quiet_run()
         self._check()
+
+    def _kill(self) -> None:
+        """Kill a receiver that a failed story left running."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     # ── Runs ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,7 +131,7 @@ class ReceiverStory:
             environment["TICKTRAIL_STORE"] = str(self._file)
         else:
             environment |= {"MONGODB_URI": self._relay.url, "MONGODB_DATABASE": self._database}
-        return subprocess.Popen(
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.torture.receiver_child", "--port", str(self._port)],
             cwd=self._folder,
             env=environment,
@@ -131,6 +139,7 @@ class ReceiverStory:
             stderr=subprocess.PIPE,
             text=True,
         )
+        return self._process
 
     def _stop(self, process: subprocess.Popen[str]) -> None:
         process.terminate()

@@ -113,10 +113,12 @@ _FIRST_OF_EACH_QUEUE = """
 WITH RECURSIVE first (number, path, id) AS (
     SELECT * FROM (SELECT number, path, id FROM webhook WHERE forwarding = 1 ORDER BY number, path, id LIMIT 1)
     UNION ALL
-    SELECT following.number, following.path, following.id FROM first JOIN webhook AS following ON following.id = (
-        SELECT id FROM webhook WHERE forwarding = 1 AND (number, path) > (first.number, first.path)
-        ORDER BY number, path, id LIMIT 1
-    )
+    SELECT following.number, following.path, following.id FROM first JOIN webhook AS following
+        ON following.id = coalesce(
+            (SELECT id FROM webhook WHERE forwarding = 1 AND number = first.number AND path > first.path
+                ORDER BY path, id LIMIT 1),
+            (SELECT id FROM webhook WHERE forwarding = 1 AND number > first.number ORDER BY number, path, id LIMIT 1)
+        )
 )
 """
 """Jumps from queue to queue in the index: grouping would read every waiting webhook for each one that is forwarded."""
@@ -164,6 +166,7 @@ class Journal:
         path.touch(mode=0o600)
         self._claim = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_CLAIM_SECONDS)
         try:
+            self._claim.execute("PRAGMA journal_mode = OFF")
             # The system releases this lock when the process ends, however it ends.
             self._claim.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
+import sys
+import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from ticktrail.errors import StoreRefusedError
+from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError
+from ticktrail.stores import journal as journal_module
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 PATH = "/webhook/a/webhook"
 
 
-def webhook(number: str = "1", *, storing: int = DONE, forwarding: int = WAITING, at: float = 100.0) -> Webhook:
+def webhook(
+    number: str = "1", *, storing: int = DONE, forwarding: int = WAITING, at: float = 100.0, path: str = PATH
+) -> Webhook:
     """A webhook that waits to be forwarded, unless told otherwise."""
     return Webhook(
         received_at=at,
         number=number,
-        path=PATH,
+        path=path,
         content_type="application/json",
         signature="sha256=00",
         body=b"a customer's words",
@@ -50,8 +57,89 @@ def test_a_webhook_leaves_when_it_is_stored_and_forwarded(tmp_path: Path) -> Non
         state = journal.state()
         assert (state.to_store, state.to_forward, state.oldest_at) == (0, 0, None)
         assert state.counts == {"received": 1, "stored": 1, "forwarded": 1}
-    left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
-    assert b"a customer's words" not in left
+        journal.clear_traces()
+        assert words_left(tmp_path) == []
+    assert words_left(tmp_path) == []
+
+
+def test_the_log_of_a_killed_process_is_cleared_too(tmp_path: Path) -> None:
+    """The write-ahead log that another process left behind holds no words after the next clearing."""
+    crashed = tmp_path / "crashed"
+    crashed.mkdir()
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.append([webhook()])
+        journal.forwarded(journal.next_to_forward(200.0, [], 1)[0].id)
+        for file in tmp_path.glob("journal.sqlite*"):
+            shutil.copy(file, crashed)
+    assert words_left(crashed) == ["journal.sqlite-wal"]
+    with Journal(crashed / "journal.sqlite") as journal:
+        journal.clear_traces()
+        assert words_left(crashed) == []
+
+
+def words_left(folder: Path) -> list[str]:
+    """Names of the files that hold a customer's words."""
+    return [file.name for file in folder.iterdir() if file.is_file() and b"a customer's words" in file.read_bytes()]
+
+
+def test_a_path_that_n8n_does_not_know_holds_up_no_other(tmp_path: Path) -> None:
+    """Of one number, webhooks of another path go on while those of a deactivated workflow wait."""
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.append([webhook("1", path="/webhook/b/webhook"), webhook("1"), webhook("1"), webhook("2")])
+        gone = next(found for found in journal.next_to_forward(100.0, [], 10) if found.path != PATH)
+        journal.postpone(gone.id, next_try_at=150.0, reason="n8n answered 404")
+        assert [found.id for found in journal.next_to_forward(149.0, [], 10)] == [2, 4]
+        assert [found.id for found in journal.next_to_forward(150.0, [("1", PATH)], 10)] == [1, 4]
+
+
+def test_the_next_webhook_is_found_without_reading_all(tmp_path: Path) -> None:
+    """With 20,000 webhooks waiting, finding the next ones takes about as long as with a few."""
+    with Journal(tmp_path / "journal.sqlite") as journal:
+
+        def fastest() -> float:
+            took = []
+            for _ in range(5):
+                began = time.perf_counter()
+                assert [found.number for found in journal.next_to_forward(200.0, [], 10)] == ["1", "2", "3"]
+                took.append(time.perf_counter() - began)
+            return min(took)
+
+        journal.append([webhook(number) for number in "123"])
+        few = fastest()
+        journal.append([webhook(number) for number in "123" for _ in range(7_000)])
+        assert fastest() < 10 * few
+
+
+def test_a_journal_has_one_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second receiver is refused until the first one has closed the journal; reading it is always allowed."""
+    monkeypatch.setattr(journal_module, "_CLAIM_SECONDS", 0.1)
+    path = tmp_path / "journal.sqlite"
+    first, second = Journal(path), Journal(path)
+    with second:
+        with first:
+            first.claim()
+            with pytest.raises(ConfigurationError, match="Another ticktrail receive"):
+                second.claim()
+            assert second.state().failed == 0
+        second.claim()
+
+
+def test_a_full_disk_is_an_error_that_ends_with_it(tmp_path: Path) -> None:
+    """While the file cannot grow, appending raises and keeps nothing; with room again, it works again."""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("limits the size of files with setrlimit")
+    import resource  # noqa: PLC0415 - Linux only
+
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+        try:
+            with pytest.raises(StoreUnavailableError):
+                journal.append([msgspec.structs.replace(webhook(), body=b"x" * 100_000)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        journal.append([webhook()])
+        assert journal.state().to_forward == 1
 
 
 def test_a_number_whose_first_webhook_waits_keeps_its_order(tmp_path: Path) -> None:
