@@ -17,13 +17,13 @@ from prometheus_client.registry import Collector
 
 from ticktrail.errors import FatalError
 from ticktrail.receiver.app import JournalWriter, ReceiverApp, Rules, Verify
+from ticktrail.receiver.connections import LimitedProtocol
 from ticktrail.receiver.forwarding import Deliverer
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.journal import Journal, JournalState
 
 _STOP_SECONDS = 5
-_MOST_CONNECTIONS = 2_000
 _KEEP_ALIVE_SECONDS = 30
 _VERIFY_SECONDS = 10
 
@@ -91,13 +91,16 @@ class Receiver:
                 app,
                 # The application's logging masks numbers and secrets; uvicorn's own would not.
                 log_config=None,
+                # Its warnings are about malformed requests, as many as a client likes to send.
+                log_level="error",
                 access_log=False,
                 server_header=False,
                 date_header=False,
                 lifespan="off",
                 timeout_keep_alive=_KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=_STOP_SECONDS,
-                limit_concurrency=_MOST_CONNECTIONS,
+                http=LimitedProtocol,
+                ws="none",
             )
         )
         self._thread = threading.Thread(target=self._run, name="receiver")
