@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.flatted import decode_flatted
+from ticktrail.extraction.flatted import unflatten
 
 _EMPTY = msgspec.Raw(b"null")
 
@@ -127,7 +127,11 @@ class Data(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 
 class Execution(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One execution of the public API. ``workflowData`` stays undecoded until a node is looked up."""
+    """One execution of the public API. ``workflowData`` stays undecoded until a node is looked up.
+
+    Attributes:
+        flatted_data: the elements of ``data`` in flatted form, where the execution comes from n8n's database.
+    """
 
     id: Any = None
     status: Any = None
@@ -141,10 +145,12 @@ class Execution(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     workflow_id: Any = None
     data_too_large_to_display: Any = None
     data: Data | None = None
+    flatted_data: list[Any] | None = None
     workflow_data: msgspec.Raw = _EMPTY
 
 
 _decode = msgspec.json.Decoder(Execution).decode
+_decode_data = msgspec.json.Decoder(Data).decode
 
 
 def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
@@ -153,7 +159,11 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
     The execution is None when the text is not a JSON object.
     """
     try:
-        return _decode(raw), ()
+        execution = _decode(raw)
+        if execution.flatted_data is None:
+            return execution, ()
+        data = _decode_data(unflatten(execution.flatted_data, msgspec.json.encode, len(raw)))
+        return msgspec.structs.replace(execution, data=data, flatted_data=None), ()
     except (ValueError, RecursionError):
         pass
     try:
@@ -163,7 +173,7 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
     if not isinstance(value, dict):
         return None, ("no JSON object",)
     problems: list[str] = []
-    value = _unpack_row(value)
+    value = _unpack_row(value, len(raw))
     try:
         return _decode(_encode(value)), ()
     except (ValueError, RecursionError):
@@ -174,18 +184,25 @@ def decode_execution(raw: bytes) -> tuple[Execution | None, tuple[str, ...]]:
         return None, (*problems, f"not n8n's shape ({type(error).__name__})")
 
 
-def _unpack_row(value: dict[str, Any]) -> dict[str, Any]:
-    """Return an execution whose parts are JSON in texts, as in rows of n8n's database, with these parts decoded."""
+def _unpack_row(value: dict[str, Any], length: int) -> dict[str, Any]:
+    """Return an execution whose parts are flatted JSON, as in rows of n8n's database, with these parts decoded."""
     data, workflow = value.get("data"), value.get("workflowData")
+    flatted, value = value.get("flattedData"), {**value, "flattedData": None}
     try:
         if isinstance(data, str):
-            value = {**value, "data": decode_flatted(data), "id": value.get("id", value.get("executionId"))}
+            value |= {"data": _unflattened(json.loads(data), length), "id": value.get("id", value.get("executionId"))}
+        elif flatted is not None:
+            value["data"] = _unflattened(flatted, length)
         if isinstance(workflow, str):
             decoded = json.loads(workflow)
-            value = {**value, "workflowData": decode_flatted(workflow) if isinstance(decoded, list) else decoded}
+            value["workflowData"] = _unflattened(decoded, length) if isinstance(decoded, list) else decoded
     except (ValueError, RecursionError):
         pass  # a text of another kind is a damaged part like any other
     return value
+
+
+def _unflattened(elements: object, length: int) -> Any:
+    return json.loads(unflatten(elements, _encode, length))
 
 
 def _load_leniently(raw: bytes) -> Any:

@@ -27,7 +27,8 @@ from ticktrail.sync.decisions import (
 _POLL_ROWS = 50
 """Rows of the first page of a scan that will probably find nothing new."""
 
-_ROWS = 250
+_ROWS = 1_000
+"""Rows of the other pages; n8n's API returns at most 250."""
 
 _KEPT_INTERVALS = 5
 """Times between syncs that are remembered; their median is how often syncs usually run."""
@@ -63,7 +64,9 @@ class Executions(Protocol):
 
 def listed_execution(row: ExecutionSummary) -> ListedExecution:
     """Return a row of the list as the decisions need it."""
-    return ListedExecution(execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at)
+    return ListedExecution(
+        execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at, deleted=row.deleted
+    )
 
 
 class ExecutionListScan:

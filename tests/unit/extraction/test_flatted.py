@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
+import msgspec
 import pytest
 
 from ticktrail.extraction.execution_reader import extract
-from ticktrail.extraction.flatted import decode_flatted
+from ticktrail.extraction.flatted import unflatten
+
+
+def decoded(elements: Any) -> Any:
+    """The value that flatted elements stand for, which both encoders must agree on."""
+    text = unflatten(copy.deepcopy(elements), msgspec.json.encode, 100)
+    assert json.loads(unflatten(elements, lambda value: json.dumps(value).encode(), 100)) == json.loads(text)
+    return json.loads(text)
 
 
 @pytest.mark.parametrize(
@@ -26,23 +35,22 @@ from ticktrail.extraction.flatted import decode_flatted
 )
 def test_decoded(elements: list[Any], expected: Any) -> None:
     """References become what they refer to, shared ones each time, circular ones null."""
-    assert decode_flatted(json.dumps(elements)) == expected
+    assert decoded(elements) == expected
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "[1", '[{"a":"9"}]', '[{"a":"-1"}]', '[{"a":"x"}]', '[{"a":"²"}]'])
-def test_damaged(text: str) -> None:
-    """A text that is not flatted JSON is an error."""
+@pytest.mark.parametrize("elements", [{}, [], [{"a": "9"}], [{"a": "-1"}], [{"a": "x"}], [{"a": "²"}], ["x", ["01"]]])
+def test_damaged(elements: Any) -> None:
+    """What is not flatted JSON is an error."""
     with pytest.raises(ValueError, match=r"\w"):
-        decode_flatted(text)
+        unflatten(elements, msgspec.json.encode, 100)
 
 
-def test_deep_chains_are_no_recursion() -> None:
-    """A chain of many references is followed."""
-    found = decode_flatted(json.dumps([[str(number + 1)] for number in range(20_000)] + ["end"]))
+def test_long_chains_of_references_are_an_error() -> None:
+    """A value that is nested too deeply is an error that says so, whatever the encoder."""
+    elements: list[Any] = [*([str(number + 1)] for number in range(20_000)), "end"]
 
-    for _ in range(20_000):
-        (found,) = found
-    assert found == "end"
+    with pytest.raises(RecursionError):
+        unflatten(elements, msgspec.json.encode, 100)
 
 
 def test_small_text_that_expands_without_end() -> None:
@@ -50,7 +58,18 @@ def test_small_text_that_expands_without_end() -> None:
     elements: list[Any] = [[str(number + 1), str(number + 1)] for number in range(60)]
 
     with pytest.raises(ValueError, match="too large"):
-        decode_flatted(json.dumps([*elements, "end"]))
+        unflatten([*elements, "end"], msgspec.json.encode, 100)
+
+
+def test_one_text_repeated_without_end() -> None:
+    """A long text that many parts refer to is refused when it is too large written out."""
+    with pytest.raises(ValueError, match="too large"):
+        unflatten([["1"] * 1_000, "x" * 1_000_000], msgspec.json.encode, 100)
+
+
+def test_many_shared_parts_of_moderate_size() -> None:
+    """An item that a thousand later items repeat is written out each time."""
+    assert decoded([["1"] * 1_000, {"a": "2"}, "x"]) == [{"a": "x"}] * 1_000
 
 
 def test_damaged_flatted_data_is_withheld() -> None:

@@ -42,6 +42,10 @@ class Database(Protocol):
         """Names of a table's columns; empty when there is no such table."""
         ...
 
+    def as_bytes(self, column: str) -> str:
+        """SQL for a column of text or JSON as bytes in UTF-8."""
+        ...
+
     def close(self) -> None:
         """Close the connection."""
         ...
@@ -96,6 +100,10 @@ class SqliteDatabase:
     def columns(self, table: str) -> frozenset[str]:
         """Names of a table's columns; see :class:`Database`."""
         return frozenset(name for (name,) in self.read("SELECT name FROM pragma_table_info(?)", (table,)))
+
+    def as_bytes(self, column: str) -> str:
+        """The text as it is stored: SQLite does not check that it is UTF-8."""
+        return f"CAST({column} AS BLOB)"
 
     def close(self) -> None:
         """Nothing is open between reads."""
@@ -164,7 +172,7 @@ class PostgresDatabase:
         """Run one SELECT; see :class:`Database`."""
         try:
             connection = self._connected()
-            with connection.cursor() as cursor:
+            with connection.cursor(binary=True) as cursor:
                 cursor.execute(statement.replace("?", "%s"), values)
                 found: list[Row] = cursor.fetchall()
                 return found
@@ -189,6 +197,10 @@ class PostgresDatabase:
             (self._schema, table),
         )
         return frozenset(name for (name,) in rows)
+
+    def as_bytes(self, column: str) -> str:
+        """The text in UTF-8, whatever the database's encoding."""
+        return f"convert_to(CAST({column} AS text), 'UTF8')"
 
     def close(self) -> None:
         """Close the connection; the next read opens it again."""
