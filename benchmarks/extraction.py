@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchmarks import baseline, workload
 from benchmarks.measure import line, ratio
 from ticktrail.extraction import execution_reader
-from ticktrail.extraction.execution import decode_execution
+from ticktrail.extraction.decoding import decode_execution
 from ticktrail.extraction.execution_reader import extract
 
 ROWS = 4_000

@@ -18,13 +18,13 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.extraction.decoding import decode_execution
 from ticktrail.extraction.execution import (
     Data,
     Execution,
     Item,
     Node,
     Runs,
-    decode_execution,
     decode_json,
     decode_workflow,
     split_runs,

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 
 from ticktrail.extraction import execution_reader as n8n
-from ticktrail.extraction.execution import decode_execution
+from ticktrail.extraction.decoding import decode_execution
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 
