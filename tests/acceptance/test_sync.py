@@ -12,13 +12,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer
 from tests.support.invented_messages import execution, life, status_object
 from tests.support.n8n_server import N8nServer
+from tests.support.webhooks import APP_SECRET, envelope, status_value
+
+from ticktrail.receiver.contents import read_contents
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.journal import DONE, FAILED, WAITING, Journal, Webhook
+from ticktrail.stores.opening import open_store
 
 from .conftest import Ticktrail
 
@@ -328,3 +336,95 @@ def test_what_the_store_no_longer_takes_is_not_missing(ticktrail: Ticktrail, set
     assert report(ticktrail("sync", "--full", "--format", "json", **settings))["executions"] == 0
     assert ticktrail("audit", "--repair", **settings).returncode == 0
     assert ticktrail("messages", **settings).stdout == ""
+
+
+# ── audit of what was received directly ─────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def receiving(settings: dict[str, str], home: Path) -> dict[str, str]:
+    """The settings with a receiver, which has stored two statuses that n8n has and three that n8n has not."""
+    settings |= {"WHATSAPP_APP_SECRET": APP_SECRET, "TICKTRAIL_FORWARD_URL": settings["N8N_BASE_URL"]}
+    with open_store(str(home / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
+        in_n8n = [status_object("wamid.31", name, 1_795_009_000) for name in ("sent", "delivered")]
+        alone = [status_object("wamid.A", "sent", 1_795_009_000), status_object("wamid.B", "sent", 1_795_009_060)]
+        alone.append(status_object("wamid.B", "read", 1_795_009_600))
+        contents = read_contents(envelope(status_value(*in_n8n, *alone)), 1_795_009_700)
+        store.write(contents.events, at=datetime.now(UTC))
+    return settings
+
+
+def put_into_journal(home: Path, *webhooks: tuple[float, int, int]) -> None:
+    """Put webhooks into the receiver's journal: age in seconds, state of storing, state of forwarding."""
+    with Journal(home / "ticktrail-journal.sqlite") as journal:
+        journal.append(
+            [
+                Webhook(
+                    received_at=time.time() - age,
+                    number="1",
+                    path="/webhook/a/webhook",
+                    content_type=None,
+                    signature=None,
+                    body=b"{}",
+                    storing=storing,
+                    forwarding=forwarding,
+                )
+                for age, storing, forwarding in webhooks
+            ]
+        )
+        for webhook in journal.next_to_forward(time.time(), [], 1):
+            journal.postpone(webhook.id, next_try_at=time.time() + 60, reason="n8n answered 404")
+
+
+def test_statuses_that_only_the_receiver_had_are_no_fault(
+    ticktrail: Ticktrail, n8n: N8nServer, home: Path, receiving: dict[str, str]
+) -> None:
+    """Audit counts what n8n has no execution for, and what waits; a status that n8n has too is neither missing."""
+    ticktrail("sync", **receiving)
+    n8n.add(execution(31, [status_object("wamid.31", name, 1_795_009_000) for name in ("sent", "delivered")]))
+    put_into_journal(home, (5, WAITING, DONE), (60, DONE, WAITING))
+    done = ticktrail("audit", "--format", "json", **receiving)
+    assert done.returncode == 0, done.stderr
+    compared, received = map(json.loads, done.stdout.splitlines())
+    assert (compared["complete"], compared["missing"], compared["receivedDirectly"]) == (True, 0, 2)
+    assert (received["source"], received["complete"], received["onlyReceived"]) == ("receiver", True, 3)
+    assert received["firstOnlyReceivedAt"] == "2026-11-18T13:36:40+00:00"
+    assert (received["journal"]["toStore"], received["journal"]["toForward"], received["journal"]["failed"]) == (
+        1,
+        1,
+        0,
+    )
+    ticktrail("sync", **receiving)
+    text = ticktrail("audit", **receiving)
+    assert text.returncode == 0
+    assert "3 statuses that no execution of n8n holds, from 2026-11-18 13:36" in text.stdout
+    assert "Expected, because statuses are not forwarded (TICKTRAIL_FORWARD=messages)" in text.stdout
+    assert "1 to store and 1 to forward in the journal" in text.stdout
+    dropped = ticktrail("audit", **receiving, TICKTRAIL_FORWARD="all")
+    assert "n8n got these webhooks too" in dropped.stdout
+
+
+@pytest.mark.parametrize(
+    ("webhook", "said"),
+    [((1_000.0, DONE, WAITING), "too long ago"), ((5.0, DONE, FAILED), "1 webhook given up")],
+    ids=["waits too long", "given up"],
+)
+def test_webhooks_that_do_not_get_through_need_attention(
+    ticktrail: Ticktrail, home: Path, receiving: dict[str, str], webhook: tuple[float, int, int], said: str
+) -> None:
+    """A webhook that was given up, or waits for 15 minutes, makes the exit code 4; where to look is said."""
+    ticktrail("sync", **receiving)
+    put_into_journal(home, webhook)
+    done = ticktrail("audit", **receiving)
+    assert done.returncode == 4
+    assert done.stdout.startswith("Complete: every status")
+    assert said in done.stdout
+    assert "ticktrail receive --status" in done.stdout
+
+
+def test_a_receiver_without_n8n_is_audited_alone(ticktrail: Ticktrail, receiving: dict[str, str]) -> None:
+    """Without settings for n8n, audit looks at what was received."""
+    alone = {name: value for name, value in receiving.items() if not name.startswith(("N8N_", "WORKFLOW_"))}
+    done = ticktrail("audit", "--format", "json", **alone)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["source"] for line in done.stdout.splitlines()] == ["receiver"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 from ticktrail.output.documents import can_show, to_json
 from ticktrail.queries.completeness import counted, counted_reasons, gap_text, reason_text
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.audit import AuditReport, MissingStatus
+from ticktrail.sync.audit import AuditReport, MissingStatus, ReceivedReport
 from ticktrail.sync.lease_owner import holder_text
 from ticktrail.sync.preview import Preview
 from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
@@ -177,6 +178,32 @@ def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
         told = [f"  execution {one.execution_id}: {one.reason or 'unknown'}" for one in report.lost]
         lines += _first(told, len(told), verbose=verbose)
     return lines
+
+
+def received_audit_text(report: ReceivedReport) -> list[str]:
+    """Return what an audit found about webhooks that came directly from Meta, for people."""
+    stored, journal = report.only_received, report.journal
+    lines = ["Received directly from Meta:", f"  {plural(stored.count, 'status')} that no execution of n8n holds"]
+    if stored.count and stored.first_timestamp is not None and stored.last_timestamp is not None:
+        lines[-1] += f", from {_utc_text(stored.first_timestamp)} to {_utc_text(stored.last_timestamp)}"
+        if report.forward == "all":
+            lines.append("  n8n got these webhooks too: it dropped them, did not save the executions, or deleted them.")
+        else:
+            lines.append(f"  Expected, because statuses are not forwarded (TICKTRAIL_FORWARD={report.forward}).")
+    if journal is None:
+        return lines
+    waiting = f"  {journal.to_store:,} to store and {journal.to_forward:,} to forward in the journal"
+    if journal.oldest_at is not None:
+        waiting += f", the oldest received {_utc_text(journal.oldest_at)}{': too long ago' if report.is_late else ''}"
+    lines += [waiting, f"  {plural(journal.failed, 'webhook')} given up"]
+    if not report.is_complete:
+        lines += [f"  {number:,}: {reason}" for reason, number in journal.reasons]
+        lines.append("  Details, and how to try again: ticktrail receive --status")
+    return lines
+
+
+def _utc_text(timestamp: float) -> str:
+    return f"{date_time(datetime.fromtimestamp(timestamp, UTC))} (UTC)"
 
 
 def _audit_result(report: AuditReport) -> str:

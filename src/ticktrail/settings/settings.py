@@ -126,13 +126,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     receiver: ReceiverSettings = ReceiverSettings()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def has_n8n(self) -> bool:
+        """Return True when an n8n is configured: its address or its database."""
+        return bool(self.n8n.base_url or self.n8n.database_url)
+
     def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
         """Return the n8n settings with an address, credentials and, unless waived, a workflow.
 
         Raises:
             ConfigurationError: settings are missing; the message names them all.
         """
-        missing = [] if self.n8n.base_url or self.n8n.database_url else ["N8N_BASE_URL"]
+        missing = [] if self.has_n8n else ["N8N_BASE_URL"]
         if not (self.n8n.api_key or self.n8n.basic_user or self.n8n.headers or self.n8n.database_url):
             missing.append("N8N_API_KEY")
         if workflow and not self.workflow_ids:

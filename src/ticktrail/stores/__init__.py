@@ -19,7 +19,7 @@ from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, Send
 from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores.alert_state import AlertState
 from ticktrail.stores.pages import MessagePage
-from ticktrail.stores.results import StoreState, WriteReport
+from ticktrail.stores.results import ReceivedStatuses, StoreState, WriteReport
 from ticktrail.stores.retention import Retention
 from ticktrail.stores.sync_state import SyncState
 
@@ -167,6 +167,10 @@ class Store(Protocol):
 
     def send_causes(self, chosen: SendFilter = EVERY_SEND) -> Iterator[CauseCount]:
         """As :meth:`causes`, for sends, refused ones and others; the filter's ``unconfirmed`` is ignored too."""
+        ...
+
+    def received_statuses(self) -> ReceivedStatuses:
+        """Count the statuses that came directly from Meta and that no synced execution of n8n holds."""
         ...
 
     @property

@@ -43,6 +43,18 @@ class WriteReport(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class ReceivedStatuses(msgspec.Struct, frozen=True):
+    """Statuses that came directly from Meta and that no synced execution of n8n holds.
+
+    Attributes:
+        first_timestamp: Unix seconds of the oldest one; None for none. ``last_timestamp``: of the newest one.
+    """
+
+    count: int = 0
+    first_timestamp: int | None = None
+    last_timestamp: int | None = None
+
+
 class StoreState(msgspec.Struct, frozen=True, kw_only=True):
     """State of a store, as a check found it.
 

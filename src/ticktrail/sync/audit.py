@@ -1,4 +1,4 @@
-"""Audit: compare a store with everything that a source still has.
+"""Audit: compare a store with everything that a source still has, and with what the receiver got from Meta.
 
 The coverage is not trusted: every execution is read again, and every status in it is looked up in the store.
 """
@@ -13,11 +13,13 @@ from typing import Any
 import msgspec
 
 from ticktrail.messages.merge import entry_key
-from ticktrail.messages.model import Extraction, StatusEvent
+from ticktrail.messages.model import RECEIVED, Extraction, StatusEvent
+from ticktrail.settings.settings import Settings
 from ticktrail.sources import Source
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Coverage, Gap, LostExecution
-from ticktrail.stores.results import WriteReport
+from ticktrail.stores.journal import JournalState, read_state
+from ticktrail.stores.results import ReceivedStatuses, WriteReport
 from ticktrail.sync.ingest import BATCH_EVENTS, read_ahead
 from ticktrail.sync.results import Progress, ReadCounts, no_progress
 
@@ -47,6 +49,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
         statuses: number of distinct statuses that the source has.
         missing_count: number of those that are not stored.
         missing: the first thousand of those.
+        received_count: number of statuses that are stored as received directly, and that the next sync finds in n8n.
         withheld: executions whose data n8n did not return: id → reason.
         gaps: ranges of executions that n8n deleted before a sync read them.
         lost: executions that n8n deleted while they were pending.
@@ -60,6 +63,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     statuses: int
     missing_count: int
     missing: tuple[MissingStatus, ...]
+    received_count: int = 0
     withheld: dict[str, str]
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
@@ -102,7 +106,7 @@ def audit(
     """
     began = time.monotonic()
     coverage = coverage or Coverage()
-    read_counts, statuses, missing_count = ReadCounts(), 0, 0
+    read_counts, statuses, missing_count, received_count = ReadCounts(), 0, 0, 0
     missing: list[MissingStatus] = []
     withheld: dict[str, str] = {}
     repaired = WriteReport() if repair else None
@@ -111,8 +115,9 @@ def audit(
     for batch in _batches(read_ahead(source, read_counts, withheld, progress=progress)):
         events = [event for extraction in batch for event in extraction.events if erasure_filter.accepts(event)]
         started = {extraction.execution_id: extraction.started_at for extraction in batch}
-        absent, count = _absent(store, events)
+        absent, received, count = _absent(store, events)
         statuses += count
+        received_count += received
         missing_count += len(absent)
         named = absent[: _NAMED - len(missing)]
         missing += [_missing(event, started.get(event.execution_id), coverage) for event in named]
@@ -125,6 +130,7 @@ def audit(
         statuses=statuses,
         missing_count=missing_count,
         missing=tuple(missing),
+        received_count=received_count,
         withheld=withheld,
         gaps=coverage.facts.gaps,
         lost=coverage.facts.lost,
@@ -143,6 +149,7 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
         "executions": report.read_counts.executions,
         "statuses": report.statuses,
         "missing": report.missing_count,
+        "receivedDirectly": report.received_count,
         "missingStatuses": [
             {
                 "executionId": one.execution_id,
@@ -175,6 +182,76 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
     }
 
 
+class ReceivedReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of an audit of what the receiver got directly from Meta.
+
+    Attributes:
+        only_received: statuses that no execution of n8n holds. n8n never got them, did not save them, or dropped them
+            while it migrated its database. They are stored, so they are no fault.
+        forward: the setting ``TICKTRAIL_FORWARD``; ``all`` when n8n should have got every status.
+        journal: the journal of webhooks on their way; None without one.
+        is_late: a webhook has waited in the journal for too long.
+    """
+
+    store: str
+    only_received: ReceivedStatuses
+    forward: str
+    journal: JournalState | None
+    is_late: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Return True when no webhook was given up, and none waits for too long."""
+        return self.journal is None or not (self.journal.failed or self.is_late)
+
+
+def audit_received(store: Store, settings: Settings, *, seen_in_n8n: int, now: float) -> ReceivedReport | None:
+    """Return what only the receiver had, and what its journal still holds; None where nothing is received directly.
+
+    Args:
+        seen_in_n8n: number of received statuses that audits of n8n found there, see :class:`AuditReport`.
+        now: Unix seconds.
+    """
+    stored = store.received_statuses()
+    journal = read_state(settings.receiver.journal)
+    if not stored.count and journal is None and not settings.receiver.app_secrets:
+        return None
+    return ReceivedReport(
+        store=store.location,
+        only_received=msgspec.structs.replace(stored, count=max(0, stored.count - seen_in_n8n)),
+        forward=settings.receiver.forward if settings.receiver.forward_url else "none",
+        journal=journal,
+        is_late=journal is not None and journal.is_late(now),
+    )
+
+
+def received_document(report: ReceivedReport) -> dict[str, Any]:
+    """Return a report on the receiver as ``audit --format json`` prints it."""
+    journal = report.journal
+    return {
+        "source": "receiver",
+        "store": report.store,
+        "complete": report.is_complete,
+        "onlyReceived": report.only_received.count,
+        "firstOnlyReceivedAt": _utc(report.only_received.first_timestamp),
+        "lastOnlyReceivedAt": _utc(report.only_received.last_timestamp),
+        "forward": report.forward,
+        "journal": None
+        if journal is None
+        else {
+            "toStore": journal.to_store,
+            "toForward": journal.to_forward,
+            "failed": journal.failed,
+            "oldestWaitingAt": _utc(journal.oldest_at),
+            "reasons": dict(journal.reasons),
+        },
+    }
+
+
+def _utc(timestamp: float | None) -> str | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC).isoformat()
+
+
 def _batches(extractions: Iterator[Extraction]) -> Iterator[list[Extraction]]:
     batch: list[Extraction] = []
     count = 0
@@ -189,12 +266,20 @@ def _batches(extractions: Iterator[Extraction]) -> Iterator[list[Extraction]]:
         yield batch
 
 
-def _absent(store: Store, events: list[StatusEvent]) -> tuple[list[StatusEvent], int]:
-    """Return the events that are not stored, each once, and the number of distinct events."""
+def _absent(store: Store, events: list[StatusEvent]) -> tuple[list[StatusEvent], int, int]:
+    """Compare events with the store.
+
+    Returns:
+        The events that are not stored, each once; how many are stored as received directly; how many are distinct.
+    """
     messages = store.get({event.message_id for event in events})
     stored = {(message_id, entry_key(entry)) for message_id, message in messages.items() for entry in message.history}
     distinct = {(event.message_id, entry_key(event)): event for event in events}
-    return [event for key, event in distinct.items() if key not in stored], len(distinct)
+    absent = [event for key, event in distinct.items() if key not in stored]
+    received = [msgspec.structs.replace(event, execution_id=RECEIVED) for event in absent]
+    known = [(event.message_id, entry_key(event)) in stored for event in received]
+    missing = [event for event, is_known in zip(absent, known, strict=True) if not is_known]
+    return missing, sum(known), len(distinct)
 
 
 def _missing(event: StatusEvent, started_at: datetime | None, coverage: Coverage) -> MissingStatus:

@@ -36,9 +36,9 @@ from tests.support.records import (
 )
 
 from ticktrail.messages.filters import MessageFilter, SendFilter
-from ticktrail.messages.model import SentBy, StatusEvent, Template
+from ticktrail.messages.model import RECEIVED, SentBy, StatusEvent, Template
 from ticktrail.stores import Store
-from ticktrail.stores.results import WriteReport
+from ticktrail.stores.results import ReceivedStatuses, WriteReport
 
 DATA = Path(__file__).parents[2] / "data" / "n8n-2.41.1"
 
@@ -544,3 +544,17 @@ def test_the_corpus_in_any_order_twice_ends_as_its_sender_says(store: Store) -> 
         )
         times = {(entry["status"], entry["timestamp"]) for entry in stored["statusHistory"]}
         assert times == {(told["status"], told["timestamp"]) for told in message["events"]}
+
+
+def test_received_statuses_are_counted_until_n8n_has_them_too(store: Store) -> None:
+    """A status that came directly counts until an execution holds it; the bounds are those of what is left."""
+    assert store.received_statuses() == ReceivedStatuses()
+    direct = [
+        event("sent", execution_id=RECEIVED, workflow_id=""),
+        event("delivered", NOON + MINUTE, execution_id=RECEIVED, workflow_id=""),
+        event("sent", NOON + 2 * MINUTE, execution_id=RECEIVED, workflow_id="", message_id="wamid.B"),
+    ]
+    store.write([*direct, event("read", NOON + 3 * MINUTE)], at=AT)
+    assert store.received_statuses() == ReceivedStatuses(3, NOON, NOON + 2 * MINUTE)
+    store.write([event("sent")], at=LATER)
+    assert store.received_statuses() == ReceivedStatuses(2, NOON + MINUTE, NOON + 2 * MINUTE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -70,7 +71,8 @@ def audit(
 ) -> None:
     """Compare the store with n8n.
 
-    Reads every execution that n8n still has. Exit code 0: the store is complete; 4: something is missing.
+    Reads every execution that n8n still has, and the receiver's journal. Exit code 0: the store is complete; 4:
+    something is missing.
     """
     from ticktrail.output import sync as reports
     from ticktrail.output.documents import write_documents
@@ -78,21 +80,44 @@ def audit(
 
     settings = read_settings(store)
     complete = True
+    received_count = 0
     with ExitStack() as stack:
-        sources = open_all(stack, source, settings)
+        # A receiver alone has no n8n to compare with.
+        names = settings.workflow_ids if source == "n8n" else (None,)
+        is_alone = source == "n8n" and bool(settings.receiver.app_secrets) and not settings.has_n8n
+        sources = [] if is_alone else open_all(stack, source, settings)
         opened = stack.enter_context(existing_store(settings))
         progress = stack.enter_context(showing_progress())
-        for one, workflow_id in zip(sources, settings.workflow_ids if source == "n8n" else [None], strict=True):
+        for one, workflow_id in zip(sources, () if is_alone else names, strict=True):
             coverage = _coverage(settings, opened, workflow_id)
             found = audit(one, opened, coverage, repair=repair, instance=settings.instance, progress=progress)
             complete = complete and (found.is_complete or (repair and found.is_repaired))
+            received_count += found.received_count
             if form is ReportFormat.json:
                 write_documents([audit_document(found)], "jsonl", sys.stdout)
             else:
                 print(*reports.audit_text(found, verbose=verbose), sep="\n")
             say_problems(found.read_counts, verbose=verbose)
+        if source == "n8n":
+            complete = _audit_received(opened, settings, received_count, form) and complete
     if not complete:
         raise typer.Exit(_NEEDS_ATTENTION)
+
+
+def _audit_received(store: Store, settings: Settings, seen_in_n8n: int, form: ReportFormat) -> bool:
+    """Print what the receiver got from Meta, where it is used. Return True when no webhook was given up or is late."""
+    from ticktrail.output.documents import write_documents
+    from ticktrail.output.sync import received_audit_text
+    from ticktrail.sync.audit import audit_received, received_document
+
+    report = audit_received(store, settings, seen_in_n8n=seen_in_n8n, now=time.time())
+    if report is None:
+        return True
+    if form is ReportFormat.json:
+        write_documents([received_document(report)], "jsonl", sys.stdout)
+    else:
+        print(*received_audit_text(report), sep="\n")
+    return report.is_complete
 
 
 def _coverage(settings: Settings, store: Store, workflow_id: str | None) -> Coverage:

@@ -22,7 +22,7 @@ from ticktrail.messages.counts import Group
 from ticktrail.messages.document import from_document
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
-from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.alert_state import MongoAlertState
@@ -40,7 +40,7 @@ from ticktrail.stores.mongodb.sync_state import MongoSyncState
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer, truncated
 from ticktrail.stores.pages import MessagePage
-from ticktrail.stores.results import StoreState, WriteReport
+from ticktrail.stores.results import ReceivedStatuses, StoreState, WriteReport
 
 _FIRST_WIRE_VERSION = 17
 """MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
@@ -141,6 +141,28 @@ class MongoStore:
                 found = stream(lambda: self._statuses().find(query_of(chosen), labels))
                 return sum(is_meant(document, chosen) for document in found)
             return keep_trying(lambda: self._statuses().count_documents(query_of(chosen), maxTimeMS=READ_MILLISECONDS))
+
+    def received_statuses(self) -> ReceivedStatuses:
+        """Count the statuses that came directly from Meta and that no synced execution of n8n holds."""
+        stages: list[dict[str, Any]] = [
+            {"$match": {"statusHistory.executionId": RECEIVED}},
+            {"$project": {"_id": False, "statusHistory.executionId": True, "statusHistory.timestamp": True}},
+            {"$unwind": "$statusHistory"},
+            {"$match": {"statusHistory.executionId": RECEIVED}},
+            {
+                "$group": {
+                    "_id": None,
+                    "count": {"$sum": 1},
+                    "first": {"$min": "$statusHistory.timestamp"},
+                    "last": {"$max": "$statusHistory.timestamp"},
+                }
+            },
+        ]
+        with explained(self._address):
+            found = keep_trying(lambda: list(self._statuses().aggregate(stages, maxTimeMS=READ_MILLISECONDS)))
+        if not found:
+            return ReceivedStatuses()
+        return ReceivedStatuses(found[0]["count"], found[0]["first"], found[0]["last"])
 
     def statistics(
         self,

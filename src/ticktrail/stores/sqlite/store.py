@@ -20,10 +20,10 @@ from ticktrail.messages.counts import Group
 from ticktrail.messages.document import to_document
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
-from ticktrail.messages.model import Message, Send, StatusEvent
+from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.pages import MessagePage
-from ticktrail.stores.results import StoreState, WriteReport
+from ticktrail.stores.results import ReceivedStatuses, StoreState, WriteReport
 from ticktrail.stores.sqlite.alert_state import SqliteAlertState
 from ticktrail.stores.sqlite.causes import message_causes, send_causes
 from ticktrail.stores.sqlite.check import probe
@@ -134,6 +134,15 @@ class SqliteStore:
         with explained(self.location):
             connection = self.database.reader()
             return 0 if connection is None else count_messages(connection, chosen)
+
+    def received_statuses(self) -> ReceivedStatuses:
+        """Count the statuses that came directly from Meta and that no synced execution of n8n holds."""
+        statement = "SELECT COUNT(*), MIN(timestamp), MAX(timestamp) FROM event WHERE execution_id = ?"
+        with explained(self.location):
+            connection = self.database.reader()
+            if connection is None:
+                return ReceivedStatuses()
+            return ReceivedStatuses(*connection.execute(statement, (RECEIVED,)).fetchone())
 
     def statistics(
         self,
