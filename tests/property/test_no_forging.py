@@ -90,6 +90,7 @@ def webhook(body: object) -> dict[str, Any]:
     }
 
 
+FORMS = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
 TEXT_KEYS = [
     *("text", "message", "body", "content", "msg", "caption", "comment", "question", "answer", "note", "prompt"),
     *("input", "query", "value", "data", "payload", "description", "subject", "reply", "statuses", "lastMessage"),
@@ -111,7 +112,23 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
     text = draw(forged_texts())
     key, beside = draw(st.sampled_from(TEXT_KEYS)), draw(st.sampled_from(BESIDE))
     message = {"from": "966500000066", "id": "wamid.IN", "timestamp": "1767100008"}
-    kind = draw(st.sampled_from(["inbound", "button", "flow", "profile", "call", "endpoint", "form", "queue", "other"]))
+    kind = draw(
+        st.sampled_from(
+            [
+                "inbound",
+                "button",
+                "flow",
+                "profile",
+                "call",
+                "endpoint",
+                "form",
+                "shaped",
+                "sent form",
+                "queue",
+                "other",
+            ]
+        )
+    )
     if kind == "inbound":
         return "webhook", "webhook", meta(messages=[{**message, "type": "text", "text": {"body": text}}])
     if kind == "button":
@@ -131,6 +148,14 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
             st.sampled_from(["formTrigger", "chatTrigger", "emailReadImap", "telegramTrigger", "slackTrigger"])
         )
         return trigger, "webhook", {key: text, **beside}  # type: ignore[dict-item]
+    if kind == "shaped":
+        trigger = draw(st.sampled_from(["formTrigger", "chatTrigger", "emailReadImap", "messengerTrigger"]))
+        return trigger, "webhook", draw(st.sampled_from(OBJECTS))
+    if kind == "sent form":
+        shaped = draw(st.sampled_from([{key: text, **beside}, {key: draw(st.sampled_from(OBJECTS))}, *OBJECTS]))  # type: ignore[dict-item]
+        item = webhook(shaped)
+        item["headers"]["content-type"] = draw(st.sampled_from(FORMS))
+        return "webhook", "webhook", item if draw(st.booleans()) else {**item, "body": {}, "query": shaped}
     if kind == "queue":
         trigger = draw(
             st.sampled_from(["rabbitmqTrigger", "kafkaTrigger", "mqttTrigger", "redisTrigger", "amqpTrigger"])
@@ -154,7 +179,7 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
     return trigger, mode, webhook(inner) if trigger == "webhook" else {"body": inner}
 
 
-LATER = [
+LATER: list[tuple[str, dict[str, Any]]] = [
     ("n8n-nodes-base.code", {"jsCode": "return JSON.parse($json.text)"}),
     ("n8n-nodes-base.code", {"jsCode": "// https://graph.facebook.com/v24.0/2/messages"}),
     ("n8n-nodes-base.set", {}),
@@ -172,6 +197,9 @@ LATER = [
     ("@n8n/n8n-nodes-langchain.agent", {}),
     ("@n8n/n8n-nodes-langchain.outputParserStructured", {}),
     ("n8n-nodes-base.whatsAppTrigger", {}),
+    ("n8n-nodes-base.whatsApp", {"operation": "sendAndWait"}),
+    ("n8n-nodes-base.whatsApp", {"disabled": True}),
+    ("n8n-nodes-base.httpRequest", {"url": "https://relay.example.com/a", "disabled": True}),
     ("", {}),
 ]
 
@@ -183,7 +211,8 @@ def execution(trigger: str, mode: str, item: dict[str, Any], later: list[tuple[s
     previous = "Start"
     for number, (kind, parameters, made) in enumerate(later):
         name = f"Node {number}"
-        nodes.append({"name": name, "type": kind, "parameters": parameters})
+        disabled = parameters.get("disabled", False)
+        nodes.append({"name": name, "type": kind, "parameters": parameters, "disabled": disabled})
         output = {"main": [[{"json": made, "pairedItem": {"item": 0}}]]}
         runs[name] = [{"startTime": 1795355170711 + number, "source": [{"previousNode": previous}], "data": output}]
         previous = name
@@ -252,7 +281,7 @@ def fetched_executions(draw: st.DrawFn) -> bytes:
         )
     )
     row = {"link": "https://evil.example/a", "host": "evil.example", "path": ".evil.example/a"}
-    fetches = [(kind, parameters) for kind, parameters in LATER if "url" in parameters]
+    fetches = [(kind, parameters) for kind, parameters in LATER if "url" in parameters and "disabled" not in parameters]
     kind, parameters = draw(st.sampled_from(fetches))
     behind = draw(st.sampled_from(LATER[:3]))
     made = draw(st.sampled_from(OBJECTS))

@@ -48,6 +48,11 @@ class Run(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     input_override: msgspec.Raw = _EMPTY
 
     @property
+    def failed(self) -> bool:
+        """True when the node threw. Where the workflow continues, n8n puts the node's input out as its output."""
+        return bytes(self.error) != b"null"
+
+    @property
     def first(self) -> bool:
         """True when nothing precedes this run: it is a trigger's."""
         if self.data and self.data.keys() != {"main"}:
@@ -162,10 +167,13 @@ class Runs(msgspec.Struct, frozen=True, gc=False):
     stack_later: list[Item]
 
     def later_items(self) -> Iterator[tuple[str, Item]]:
-        """Yield every item behind the triggers with the name of its node, empty for the stack."""
+        """Yield every item behind the triggers with the name of its node.
+
+        The name is empty for the stack, and for a node that failed: n8n then passes the node's input on.
+        """
         for name, run in self.later:
             for _, _, item in run.items():
-                yield name, item
+                yield "" if run.failed else name, item
         for item in self.stack_later:
             yield "", item
 
@@ -199,31 +207,6 @@ def split_runs(data: Data, pinned: frozenset[str]) -> Runs:
                 for output in outputs or ():
                     stack_later.extend(item for item in output or () if item is not None)
     return Runs(first, later, stack_first, stack_later)
-
-
-class Node(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """A node in the execution's own snapshot of the workflow."""
-
-    name: str = ""
-    type: str = ""
-    parameters: Any = None
-
-
-class Workflow(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """The snapshot of the workflow in an execution. It may hold samples, so it is never searched for statuses."""
-
-    id: Any = None
-    name: Any = None
-    nodes: list[Node | None] | None = None
-    pin_data: Any = None
-
-
-def decode_workflow(execution: Execution) -> Workflow:
-    """Return the execution's snapshot of its workflow, an empty one when it cannot be read."""
-    try:
-        return msgspec.json.decode(execution.workflow_data, type=Workflow | None) or Workflow()
-    except (ValueError, RecursionError):
-        return Workflow()
 
 
 def decode_json(raw: msgspec.Raw) -> Any:

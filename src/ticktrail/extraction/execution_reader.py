@@ -23,10 +23,8 @@ from ticktrail.extraction.execution import (
     Data,
     Execution,
     Item,
-    Node,
     Runs,
     decode_json,
-    decode_workflow,
     split_runs,
 )
 from ticktrail.extraction.fast_path import fast_events, repeats
@@ -38,14 +36,15 @@ from ticktrail.extraction.trust import (
     Trust,
     fetches_fixed_address,
     is_clock,
-    is_free_of_words,
-    node_kinds,
-    short_type,
+    is_empty_request,
+    is_form,
     trust_in_later_nodes,
     trust_in_trigger,
 )
 from ticktrail.extraction.webhook import Body, is_status_alone, read_body
 from ticktrail.extraction.withheld import execution_status, inline_file, withheld_reason
+from ticktrail.extraction.words import has_words, is_free_of_words, is_machine_made
+from ticktrail.extraction.workflow import Node, decode_workflow, nodes_by_name, short_type
 from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 from ticktrail.text.sanitizing import clean_text
 
@@ -156,7 +155,7 @@ class _Reader:
     @cached_property
     def nodes(self) -> dict[str, Node]:
         """The nodes of the execution's snapshot by name."""
-        return node_kinds(self.execution)
+        return nodes_by_name(self.execution)
 
     def read(self) -> None:
         data = self.execution.data
@@ -219,8 +218,12 @@ class _Reader:
             json_ = decode_json(item.json)
             kind = self._kind(node, json_)
             trust = trust_in_trigger(kind, self.execution.mode)
-            if trust is None:
+            if trust is None or (kind == "webhook" and is_form(json_)):
                 self.person_wrote = True
+                body = read_body(json_)
+                self._read_holders(place, body, Trust.NOTHING)
+                if trust is not None and body.closed_text:
+                    self.unbelieved.add("text")
                 continue
             if b"statuses" in bytes(item.json):
                 self.read_texts.append(bytes(item.json))
@@ -229,21 +232,22 @@ class _Reader:
     def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
         """Read what a trigger received, and the payloads in its texts, as far as they are believed."""
         value = queue_message(json_, kind)
-        if trust is Trust.ENVELOPE and not is_free_of_words(value):
+        if trust is Trust.ENVELOPE and not (is_machine_made(value) and is_free_of_words(value)):
             trust = Trust.NOTHING
         payloads = proven_payloads(value, kind) if trust is Trust.STRUCTURE else []
         body = read_body(value)
         alone = kind == "executeworkflowtrigger" and is_status_alone(value)
         believed = self._read_holders(place, body, Trust.STRUCTURE if alone else trust)
-        opened = [read_body(payload) for payload in payloads]
         if kind == "webhook" and trust is Trust.STRUCTURE and (file := _inline_body(item, json_)) is not None:
-            opened.append(read_body(file))
-        for payload in opened:
-            believed = self._read_holders(place, payload, Trust.ENVELOPE) or believed
+            payloads = [*payloads, file]
+        opened = [read_body(payload) for payload in payloads]
+        for payload, inside in zip(payloads, opened, strict=True):
+            proof = Trust.ENVELOPE if is_machine_made(payload) else Trust.NOTHING
+            believed = self._read_holders(place, inside, proof) or believed
         if body.closed_text and not opened and not believed:
             self.unbelieved.add("text")
         self.person_wrote = self.person_wrote or any(part.person_wrote for part in (body, *opened))
-        empty = is_clock(kind) or not (value.get("body", value) if isinstance(value, dict) else value)
+        empty = is_clock(kind) or (kind == "webhook" and is_empty_request(value)) or _is_raw_request(kind, item, value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
         self.trigger_values.append(payloads or value)
         if not believed and self.provider is None and (name := name_provider(json_)) is not None:
@@ -262,9 +266,13 @@ class _Reader:
             return
         trust = self._trust_in_later(parts)
         for node, place, item in candidates:
-            body = read_body(decode_json(item.json))
-            fixed = node in self.nodes and fetches_fixed_address(self.nodes[node])
-            self._read_holders(place, body, Trust.ENVELOPE if fixed and trust is Trust.NOTHING else trust)
+            value = decode_json(item.json)
+            body = read_body(value)
+            if node in self.nodes and fetches_fixed_address(self.nodes[node]):
+                proof = max(trust, Trust.ENVELOPE)
+            else:
+                proof = Trust.NOTHING if trust is Trust.ENVELOPE and not is_machine_made(value) else trust
+            self._read_holders(place, body, proof)
             if body.closed_text and not self.person_wrote:
                 self.unbelieved.add("text")
 
@@ -273,10 +281,13 @@ class _Reader:
         if not self.proven_trigger or not self.free_of_words:
             return Trust.NOTHING
         trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
-        words = trust is not Trust.NOTHING and not all(
-            is_free_of_words(decode_json(item.json)) for _, item in parts.later_items()
-        )
-        return Trust.NOTHING if words else trust
+        if trust is Trust.NOTHING:
+            return trust
+        for _, item in parts.later_items():
+            value = decode_json(item.json)
+            if not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
+                return Trust.NOTHING
+        return trust
 
     def _read_holders(self, place: str, body: Body, trust: Trust) -> bool:
         """Keep the events of a body as far as it is believed; return whether any status was."""
@@ -320,6 +331,11 @@ class _Reader:
 
 def _may_hold_status(text: bytes) -> bool:
     return b"statuses" in text or (b'"recipient_id"' in text and b'"wamid.' in text)
+
+
+def _is_raw_request(kind: str, item: Item, value: object) -> bool:
+    """Return whether a Webhook node kept the whole request as a file, which later nodes open."""
+    return kind == "webhook" and bytes(item.binary) != b"null" and isinstance(value, dict) and not value.get("body")
 
 
 def _inline_body(item: Item, json_: Any) -> Any:

@@ -8,12 +8,15 @@ to the same result. See: docs/decisions/0023-two-extraction-paths.md
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from ticktrail.extraction.execution import Execution, Run
 from ticktrail.extraction.status import DAY_SECONDS, complete_from_contacts, read_errors
+from ticktrail.extraction.trust import names_form_type
+from ticktrail.extraction.workflow import decode_snapshot, short_type
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, StatusEvent
 from ticktrail.text.sanitizing import clean_object
 
@@ -97,7 +100,7 @@ def fast_events(
     texts: list[bytes] = []
     for _, _, item in trigger.items():
         text = bytes(item.json)
-        if b"\\" in text or not text.isascii() or bytes(item.binary) != b"null":
+        if b"\\" in text or not text.isascii() or bytes(item.binary) != b"null" or names_form_type(text):
             return None
         try:
             holders = _holders(_decode_item(text))
@@ -126,13 +129,22 @@ def _trigger(execution: Execution) -> Run | None:
     if rest is not None and (rest.node_execution_stack or rest.waiting_execution):
         return None
     trigger: Run | None = None
-    for runs in data.result_data.run_data.values():
+    name = ""
+    for node, runs in data.result_data.run_data.items():
         for run in runs or ():
             if run is not None and run.first:
                 if trigger is not None:
                     return None
-                trigger = run
-    return trigger
+                trigger, name = run, node
+    return None if name in _other_nodes(bytes(execution.workflow_data)) else trigger
+
+
+@lru_cache(maxsize=16)
+def _other_nodes(workflow: bytes) -> frozenset[str]:
+    """Return the names of the nodes in a snapshot that do not receive Meta's webhooks."""
+    nodes = decode_snapshot(workflow).nodes or ()
+    own = ("webhook", "whatsapptrigger", "")
+    return frozenset(node.name for node in nodes if node is not None and short_type(node.type) not in own)
 
 
 def _holders(item: _Item) -> list[tuple[_Metadata, list[dict[str, Any]], list[_Status]]] | None:

@@ -11,9 +11,12 @@ See: https://docs.n8n.io/data/data-mapping/data-item-linking/item-linking-concep
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from ticktrail.extraction.execution import Execution, Item, Run, RunSource, decode_json
+
+_MESSAGE_ID = re.compile(rb"wamid\.[A-Za-z0-9_+/=.:-]*")
 
 
 class Place(NamedTuple):
@@ -39,6 +42,7 @@ class PairedItems:
         self._loops = loops
         self._json: dict[Place, Any] = {}
         self._lists: dict[tuple[str, int, int], list[Any]] = {}
+        self._ids: dict[tuple[str, int, int], set[str]] = {}
         self._origins: dict[tuple[Place, str], Place | None] = {}
         self._ancestors: dict[tuple[str, int, str], tuple[int, int] | None] = {}
         self._only: dict[str, Place | None] = {}
@@ -60,6 +64,18 @@ class PairedItems:
         source = sources[number] if 0 <= number < len(sources) else None
         place = None if source is None else _place(source, index)
         return place if place is not None and self._item(place) is not None else None
+
+    def ids_received(self, run: Run) -> set[str]:
+        """Return the message ids in a run's input. What a node puts out with such an id, it did not send."""
+        found = set(message_ids(bytes(run.input_override)))
+        for source in run.source or ():
+            if source is not None and (place := _place(source, 0)) is not None:
+                key = place[:3]
+                if key not in self._ids:
+                    items = [item for item in self._output(*key) if item is not None]
+                    self._ids[key] = {found for item in items for found in message_ids(bytes(item.json))}
+                found |= self._ids[key]
+        return found
 
     def json(self, place: Place | None) -> Any:
         """Return the decoded JSON of an item, or None when there is no such item."""
@@ -167,6 +183,11 @@ class PairedItems:
     def _item(self, place: Place) -> Item | None:
         items = self._output(place.node, place.run, place.output)
         return items[place.item] if 0 <= place.item < len(items) else None
+
+
+def message_ids(text: bytes) -> list[str]:
+    """Return the ids of messages in the JSON text of an item."""
+    return [found.decode() for found in _MESSAGE_ID.findall(text)]
 
 
 def _first_source(run: Run) -> RunSource | None:

@@ -15,7 +15,12 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_QUEUE = re.compile(r"(?:rabbitmq|kafka|mqtt|redis|amqp|sse|sns|sqs|pubsub|nats|servicebus|kinesis|pulsar)\w*trigger")
+from ticktrail.extraction.words import has_words
+
+_QUEUE = re.compile(
+    r"(?:aws|amazon|azure|gcp|google\w*?|apache)?"
+    r"(?:rabbitmq|kafka|mqtt|redis|amqp|sse|sns|sqs|pubsub|nats|servicebus|kinesis|pulsar)\w{0,12}trigger"
+)
 """Types of the triggers that take messages from a queue, n8n's own and those of the community."""
 
 _QUEUE_PAYLOADS = ("content", "message", "body", "data", "payload", "value", "Body", "Message")
@@ -40,6 +45,25 @@ _RELAY_KEYS = frozenset({"method", "path", "url", "query", "params", "headers", 
 _RAW_KEYS = frozenset({"data", "payload", "raw", "rawBody", "raw_body"})
 """Keys under which a relay puts a whole webhook as a text. Keys that name a person's text are not among them."""
 
+_RELAY_QUERIES = ("query", "params", "queryStringParameters", "multiValueQueryStringParameters", "pathParameters")
+"""The part of a forwarded request in which its caller may write."""
+
+_SNS_KEYS = frozenset({"Type", "MessageId", "TopicArn", "Message", "Timestamp", "SignatureVersion", "Signature"}) | {
+    *("SigningCertURL", "SigningCertUrl", "UnsubscribeURL", "UnsubscribeUrl", "MessageAttributes", "Subject"),
+    *("SequenceNumber", "MessageGroupId", "MessageDeduplicationId"),
+}
+"""See: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html"""
+
+_SQS_KEYS = frozenset({"messageId", "receiptHandle", "body", "attributes", "messageAttributes", "md5OfBody"}) | {
+    *("md5OfMessageAttributes", "eventSource", "eventSourceARN", "awsRegion"),
+}
+"""See: https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html"""
+
+_PUBSUB_KEYS = frozenset({"data", "attributes", "messageId", "message_id", "publishTime", "publish_time"}) | {
+    "orderingKey"
+}
+"""See: https://cloud.google.com/pubsub/docs/push"""
+
 _AWS_WHATSAPP_KEYS = frozenset(
     {"context", "whatsAppWebhookEntry", "aws_account_id", "message_timestamp", "messageId", "messageSource"}
 )
@@ -51,7 +75,7 @@ _NESTING = 4
 
 def is_queue(trigger: str) -> bool:
     """Return whether a trigger takes messages from a queue."""
-    return _QUEUE.search(trigger) is not None
+    return _QUEUE.fullmatch(trigger) is not None
 
 
 def queue_message(item: object, trigger: str) -> object:
@@ -61,7 +85,8 @@ def queue_message(item: object, trigger: str) -> object:
     payloads = [key for key in _QUEUE_PAYLOADS if key in item]
     if len(payloads) != 1 or not item.keys() <= _QUEUE_KEYS | {payloads[0]}:
         return item
-    return item[payloads[0]]
+    beside = [value for key, value in item.items() if key != payloads[0]]
+    return item if has_words(beside) else item[payloads[0]]
 
 
 def proven_payloads(item: object, trigger: str) -> list[object]:
@@ -100,8 +125,8 @@ def _open(text: object, levels: int) -> Iterator[object]:
 def _unwrap(value: object, levels: int) -> Iterator[object]:
     """Yield the payloads of the machine envelopes that a JSON value is, or is a list of."""
     if isinstance(value, list):
-        for element in value:
-            yield from _unwrap(element, levels)
+        payloads = [list(_unwrap(element, levels)) for element in value]
+        yield from (payload for found in payloads if all(payloads) for payload in found)
     elif isinstance(value, dict) and levels:
         for payload in _payloads(value):
             yield from _open(payload, levels - 1)
@@ -111,26 +136,37 @@ def _payloads(value: dict[str, Any]) -> Iterator[object]:
     """Yield what the machine envelope carries; nothing when the object is not a known one."""
     records, message = value.get("Records"), value.get("message")
     if value.get("Type") == "Notification" and "TopicArn" in value:
-        yield value.get("Message")
+        yield from _sns_message(value)
     elif isinstance(value.get("whatsAppWebhookEntry"), str) and value.keys() <= _AWS_WHATSAPP_KEYS:
         yield value["whatsAppWebhookEntry"]
     elif isinstance(records, list) and value.keys() == {"Records"}:
         for record in records:
             yield from _payloads(record) if isinstance(record, dict) else ()
     elif value.get("eventSource") == "aws:sqs" or {"receiptHandle", "md5OfBody"} <= value.keys():
-        yield value.get("body")
+        if value.keys() <= _SQS_KEYS and not has_words(value.get("messageAttributes")):
+            yield value.get("body")
     elif value.get("EventSource") == "aws:sns" and isinstance(value.get("Sns"), dict):
-        yield value["Sns"].get("Message")
+        if value.keys() <= {"EventSource", "EventVersion", "EventSubscriptionArn", "Sns"}:
+            yield from _sns_message(value["Sns"])
     elif isinstance(message, dict) and "subscription" in value and not {"messageId", "message_id"}.isdisjoint(message):
-        yield decode_base64(message.get("data"))
+        known = message.keys() <= _PUBSUB_KEYS and value.keys() <= {"message", "subscription", "deliveryAttempt"}
+        if known and not has_words(message.get("attributes")):
+            yield decode_base64(message.get("data"))
     elif (
         isinstance(value.get("headers"), dict)
         and isinstance(value.get("body"), str)
         and value.keys() <= _RELAY_KEYS | {"body"}
+        and not any(has_words(value.get(key)) for key in _RELAY_QUERIES)
     ):
         yield decode_base64(value["body"]) if value.get("isBase64Encoded") is True else value["body"]
     elif len(value) == 1 and value.keys() <= _RAW_KEYS:
         yield from (text for text in value.values() if isinstance(text, str))
+
+
+def _sns_message(value: dict[str, Any]) -> Iterator[object]:
+    words = value.get("Subject") or has_words(value.get("MessageAttributes"))
+    if value.keys() <= _SNS_KEYS and not words:
+        yield value.get("Message")
 
 
 def decode_base64(content: object) -> str | None:

@@ -21,19 +21,21 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.execution import Execution, Item, Node, Run, decode_json, decode_workflow
+from ticktrail.extraction.execution import Execution, Item, Run, decode_json
 from ticktrail.extraction.item_names import ItemNames
 from ticktrail.extraction.meta_error import find_meta_error
-from ticktrail.extraction.paired_items import PairedItems
+from ticktrail.extraction.paired_items import PairedItems, message_ids
 from ticktrail.extraction.sent_request import (
     SentRequest,
     is_code_for_meta,
     is_sending_node,
-    is_whatsapp_node,
     read_request,
+    waits_for_reply,
 )
 from ticktrail.extraction.status import parse_timestamp
-from ticktrail.extraction.trust import Trust, is_free_of_words, short_type, trust_in_later_nodes
+from ticktrail.extraction.trust import Trust, trust_in_later_nodes
+from ticktrail.extraction.words import is_free_of_words
+from ticktrail.extraction.workflow import Node, nodes_by_name, short_type
 from ticktrail.messages.model import Send, SentBy
 from ticktrail.text.sanitizing import clean_text
 
@@ -85,8 +87,11 @@ def find_sends(
             else:
                 looked_alike.add(send.key)
         if sending:
-            for send in _refused(scene, node, run_index, run):
-                sends.setdefault(send.key, send)
+            for send, believed in _refused(scene, node, run_index, run):
+                if believed:
+                    sends.setdefault(send.key, send)
+                else:
+                    looked_alike.add(send.key)
     return FoundSends(tuple(sends.values()), unbelieved=not looked_alike <= sends.keys())
 
 
@@ -136,7 +141,7 @@ class _Scene:
         self.execution = execution
         self.workflow_id = workflow_id
         self.execution_id = execution_id
-        self.nodes = {node.name: node for node in decode_workflow(execution).nodes or () if node is not None}
+        self.nodes = nodes_by_name(execution)
         self.started = parse_timestamp(execution.started_at)
         loops = (name for name, node in self.nodes.items() if short_type(node.type) == "splitinbatches")
         self.items = PairedItems(execution, frozenset(loops))
@@ -150,6 +155,25 @@ class _Scene:
         return trust_in_later_nodes(nodes) is not Trust.NOTHING and all(
             is_free_of_words(decode_json(item.json)) for item in items
         )
+
+    def ids_before(self, node: Node, run: Run) -> set[str]:
+        """Return the message ids that a node cannot have made: those in its input; of code, all that came before."""
+        received = self.items.ids_received(run)
+        if is_sending_node(node):
+            return received
+        return received | {found for found, order in self._first_seen.items() if order < _order(run)}
+
+    @cached_property
+    def _first_seen(self) -> dict[str, tuple[bool, float, float]]:
+        """Message id → the order of the first run that put it out, of the nodes that cannot send."""
+        seen: dict[str, tuple[bool, float, float]] = {}
+        for name, _, run in _runs(self.execution, frozenset()):
+            node = self.nodes.get(name, Node(name=name))
+            if not is_sending_node(node) and not is_code_for_meta(node):
+                for _, _, item in run.items():
+                    for found in message_ids(bytes(item.json)):
+                        seen[found] = min(seen.get(found, _order(run)), _order(run))
+        return seen
 
     def sent_by(self, node: Node, run: Run) -> SentBy:
         """Return who sent. A retried execution carries copies of the first one's runs: those belong to the first."""
@@ -166,18 +190,21 @@ class _Scene:
 
 def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator[tuple[Send, bool]]:
     """Yield what looks like an accepted send, and whether it is believed."""
+    passes_on = run.failed or waits_for_reply(node)
+    received: set[str] | None = None
     for _, index, item in run.items():
         text = bytes(item.json)
         if not _is_answer(text):
             continue
         value = decode_json(item.json)
-        answers = list(_answers(value)) if b"messaging_product" in text else []
-        if not answers and sending and not is_whatsapp_node(node):
+        request = scene.request(node, run, item, index)
+        answers = list(_answers(value, opens=request.went_to_meta)) if b"messaging_product" in text else []
+        if not answers and sending and not request.is_whatsapp_node:
             answers = list(_relayed(value))
         if not answers:
             continue
-        request = scene.request(node, run, item, index)
-        believed = sending and request.accepts()
+        received = scene.ids_before(node, run) if received is None else received
+        believed = sending and request.accepts() and not passes_on
         for answer in answers:
             for place, message in enumerate(answer["messages"]):
                 if (message_id := _message_id(message)) is not None:
@@ -193,7 +220,7 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
                             input=_text(contact.get("input")),
                             template=request.template,
                         ),
-                        believed,
+                        believed and message_id not in received,
                     )
 
 
@@ -213,10 +240,17 @@ _WRAPPERS = ("body", "data", "response", "result")
 """Keys under which n8n (full response, text response, an agent's tool) or a relay puts Meta's answer."""
 
 
-def _answers(value: object, depth: int = 0) -> Iterator[dict[str, Any]]:
+_RESPONSE_KEYS = frozenset({"headers", "statusCode", "statusMessage"})
+"""Keys that n8n puts beside the body in a full response."""
+
+
+def _answers(value: object, depth: int = 0, *, opens: bool) -> Iterator[dict[str, Any]]:
     """Yield Meta's answers to a send in an item.
 
     An inbound webhook has ``metadata``, ``field`` or ``statuses`` beside its messages; an answer never has.
+
+    Args:
+        opens: open a text that is the whole response. Other texts may be what a person wrote.
     """
     if depth > 3:
         return
@@ -224,14 +258,16 @@ def _answers(value: object, depth: int = 0) -> Iterator[dict[str, Any]]:
         value = _json_or_none(value) if value.lstrip()[:1] in {"{", "["} else None
     if isinstance(value, list):
         for element in value:
-            yield from _answers(element, depth + 1)
+            yield from _answers(element, depth + 1, opens=False)
     elif isinstance(value, dict):
         if value.get("messaging_product") == "whatsapp" and isinstance(value.get("messages"), list):
             if not {"metadata", "field", "statuses"} & value.keys():
                 yield value
             return
         for name in _WRAPPERS:
-            yield from _answers(value.get(name), depth + 1)
+            inside = value.get(name)
+            if not isinstance(inside, str) or (opens and value.keys() <= _RESPONSE_KEYS | {name}):
+                yield from _answers(inside, depth + 1, opens=False)
 
 
 def _relayed(value: object, *, succeeded: bool = False) -> Iterator[dict[str, Any]]:
@@ -249,25 +285,22 @@ def _relayed(value: object, *, succeeded: bool = False) -> Iterator[dict[str, An
         yield from _relayed(value.get(name), succeeded=succeeded)
 
 
-def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[Send]:
+def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[tuple[Send, bool]]:
+    """Yield what looks like a refused send, and whether it is believed."""
     if _present(run.error):
         failure = decode_json(run.error)
         context = failure.get("context") if isinstance(failure, dict) else None
         index = context.get("itemIndex") if isinstance(context, dict) else None
         index = index if isinstance(index, int) else 0
-        send = _refusal(scene, node, run, None, failure, place=(run_index, index))
-        if send is not None:
-            yield send
-    for _, index, item in run.items():
+        yield from _refusal(scene, node, run, None, failure, place=(run_index, index))
+    for _, index, item in () if run.failed or waits_for_reply(node) else run.items():
         if _present(item.error):
             failure = decode_json(item.error)
         elif _is_refusal(bytes(item.json)):
             failure = _failure_in(decode_json(item.json))
         else:
             continue
-        send = _refusal(scene, node, run, item, failure, place=(run_index, index))
-        if send is not None:
-            yield send
+        yield from _refusal(scene, node, run, item, failure, place=(run_index, index))
 
 
 def _failure_in(value: object, depth: int = 0) -> object:
@@ -290,17 +323,18 @@ def _failure_in(value: object, depth: int = 0) -> object:
 
 def _refusal(
     scene: _Scene, node: Node, run: Run, item: Item | None, failure: object, *, place: tuple[int, int]
-) -> Send | None:
-    """Return a refused send when the failure carries Meta's code. A node that never reached Meta refused nothing."""
+) -> Iterator[tuple[Send, bool]]:
+    """Yield a refused send when the failure carries Meta's code. A node that never reached Meta refused nothing."""
     error = find_meta_error(failure)
     if error is None:
-        return None
+        return
     request = scene.request(node, run, item, place[1], failure)
-    if not request.can_be_refused():
-        return None
+    believed = request.can_be_refused()
+    if not believed and not request.request.sends_by_body:
+        return
     sent_by = scene.sent_by(node, run)
     start = run.start_time if isinstance(run.start_time, (int, float)) else ""
-    return Send(
+    send = Send(
         key=f"refused:{scene.workflow_id}:{sent_by.execution_id}:{node.name}:{start}:{place[0]}:{place[1]}",
         message_id=None,
         sent_by=sent_by,
@@ -311,6 +345,7 @@ def _refusal(
         template=request.template,
         errors=(error,),
     )
+    yield send, believed
 
 
 def _instant(run: Run, scene: _Scene) -> datetime | None:

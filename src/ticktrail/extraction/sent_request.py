@@ -15,14 +15,14 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.execution import Node
 from ticktrail.extraction.expressions import evaluate, json_with_gaps
 from ticktrail.extraction.javascript_values import UNDEFINED, UNKNOWN
-from ticktrail.extraction.trust import has_literal_host, short_type
+from ticktrail.extraction.trust import has_literal_host
+from ticktrail.extraction.workflow import Node, short_type
 from ticktrail.messages.model import Template
 from ticktrail.text.sanitizing import clean_text
 
-_META_HOSTS = ("facebook.com", "whatsapp.com")
+_META_HOSTS = ("graph.facebook.com", "graph.whatsapp.com")
 
 _PROVIDER_HOSTS = (
     *("360dialog.io", "gupshup.io", "kapso.ai", "ycloud.com", "wati.io", "interakt.ai", "turn.io", "twilio.com"),
@@ -40,6 +40,8 @@ _RECIPIENTS = ("to", "recipient")
 _RELAY_RECIPIENTS = (*_RECIPIENTS, "phone", "phoneNumber", "phone_number", "number", "mobile", "wa_id", "chatId", "jid")
 """Names of the recipient in the requests of relays and back-ends."""
 
+_SHORTEST_NUMBER = 4
+
 _SENDING_NODES = re.compile(r"whatsapp|kapso|gupshup|360dialog|ycloud|interakt|wati\b|evolution|waha|whapi")
 """Types of nodes that send WhatsApp messages through Meta or a known provider."""
 
@@ -50,13 +52,16 @@ _NOT_SENT = re.compile(r"[-()+]")
 
 _SEND_PATHS = ("/messages", "/marketing_messages")
 
+_SEND_PATH = re.compile(r"/(?:messages|send\w*)/?\Z", re.IGNORECASE)
+"""Ends of the paths at which providers take messages."""
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a node.
 
     Attributes:
         address: the URL, or None when it is unknown.
-        given: the node names an address at all.
+        given: the node names an address at all. One that does not cannot have asked another server.
         literal_host: the workflow's author wrote the host, so no item decides who is asked.
         body: what was sent, as far as it is known; texts with an unknown part are None.
         method: in upper case, None when the node does not say.
@@ -70,9 +75,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def to_known_host(self) -> bool:
-        """True when it went to Meta or to a provider that passes Meta's answers on."""
+        """True when it went to Meta, or was sent to a provider that passes Meta's answers on.
+
+        What a provider returns to a GET may be a customer's message or file.
+        """
         host = _host(self.address)
-        return host is not None and _belongs(host, _META_HOSTS + _PROVIDER_HOSTS)
+        if host is None:
+            return False
+        sends = self.writes or _SEND_PATH.search((self.address or "").partition("?")[0]) is not None
+        return _belongs(host, _META_HOSTS) or (sends and _belongs(host, _PROVIDER_HOSTS))
+
+    @property
+    def writes(self) -> bool:
+        """True when its method changes something. n8n leaves the method out when it is GET."""
+        return self.method not in (None, "GET", "HEAD")
 
     @property
     def names_recipient(self) -> bool:
@@ -98,11 +114,14 @@ class SentRequest(msgspec.Struct, frozen=True):
         """True when the node sends by its type."""
         return is_whatsapp_node(self.node)
 
+    @property
+    def went_to_meta(self) -> bool:
+        """True when it went to Meta, or to a provider that passes Meta's answers on."""
+        return self.is_whatsapp_node or not self.request.given or self.request.to_known_host
+
     def accepts(self) -> bool:
         """Return whether an answer in Meta's form is proof that Meta accepted a message."""
-        if self.is_whatsapp_node or not self.request.given:
-            return True
-        return self.request.to_known_host or self._went_to_relay()
+        return self.went_to_meta or self.went_to_relay
 
     def can_be_refused(self) -> bool:
         """Return whether the node was sending a message, rather than uploading a file or marking one as read."""
@@ -111,15 +130,21 @@ class SentRequest(msgspec.Struct, frozen=True):
         if self.request.body is not None:
             if not self.request.sends_by_body:
                 return False
-            return not self.request.given or self.request.to_known_host or self._went_to_relay()
+            return self.went_to_meta or self.went_to_relay
         path = (self.request.address or "").partition("?")[0].rstrip("/")
         return self.request.to_known_host and path.endswith(_SEND_PATHS)
 
-    def _went_to_relay(self) -> bool:
-        """Return whether it went to a server of the author's own choice, with a message for a person."""
+    @property
+    def went_to_relay(self) -> bool:
+        """True when it went to a server of the author's own choice, with a message for a person."""
         body = self.request.body or {}
-        for_a_person = any(name in body for name in _RELAY_RECIPIENTS)
-        return self.request.literal_host and self.request.method not in (None, "GET") and for_a_person
+        for_a_person = any(name in body and _may_be_recipient(body[name]) for name in _RELAY_RECIPIENTS)
+        return self.request.literal_host and self.request.writes and for_a_person
+
+
+def _may_be_recipient(value: object) -> bool:
+    """Return whether a value may be a number or a user id. The language to translate ``to`` is none."""
+    return value is None or (isinstance(value, (str, int)) and len(re.findall(r"\d", str(value))) >= _SHORTEST_NUMBER)
 
 
 def is_whatsapp_node(node: Node) -> bool:
@@ -131,7 +156,13 @@ def is_whatsapp_node(node: Node) -> bool:
 
 def is_sending_node(node: Node) -> bool:
     """Return whether a node can send: a WhatsApp node, or one that makes HTTP requests."""
-    return short_type(node.type) in _HTTP_NODES or is_whatsapp_node(node)
+    return not node.disabled and (short_type(node.type) in _HTTP_NODES or is_whatsapp_node(node))
+
+
+def waits_for_reply(node: Node) -> bool:
+    """Return whether a node sends and waits: it puts out its input, and then what the person answered."""
+    parameters = node.parameters if isinstance(node.parameters, dict) else {}
+    return parameters.get("operation") == "sendAndWait"
 
 
 def is_code_for_meta(node: Node) -> bool:

@@ -95,18 +95,15 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     def inside(self, value: dict[str, Any], *, by_person: bool) -> _Surroundings:
         """Return the surroundings of the values inside ``value``."""
         metadata, contacts = value.get("metadata"), value.get("contacts")
-        whatsapp = value.get("messaging_product") == "whatsapp" or (
-            isinstance(metadata, dict) and "phone_number_id" in metadata
-        )
+        whatsapp = value.get("messaging_product") == "whatsapp"
+        has_number = isinstance(metadata, dict) and "phone_number_id" in metadata
         has_entry = "entry" in value or "changes" in value
         return _Surroundings(
             metadata=metadata if isinstance(metadata, dict) else self.metadata,
             contacts=tuple(contacts) if isinstance(contacts, list) else self.contacts,
-            from_meta=self.from_meta or whatsapp or has_entry,
+            from_meta=self.from_meta or whatsapp or has_number or has_entry,
             in_entry=self.in_entry or has_entry,
-            in_envelope=self.in_envelope
-            or (whatsapp and (isinstance(metadata, dict) or self.in_entry))
-            or (value.get("object") == "whatsapp_business_account" and isinstance(value.get("entry"), (list, dict))),
+            in_envelope=self.in_envelope or (not self.by_person and is_envelope(value, in_entry=self.in_entry)),
             by_person=self.by_person or by_person,
         )
 
@@ -140,7 +137,7 @@ class _Walk:
         if value.get("field") == "calls":
             self.person_wrote = True
             return
-        if not any(map(_SENDER.search, value)):
+        if not _names_sender(value):
             for text in filter(_is_text, value.values()):
                 self._visit_text(text, around)
         around = around.inside(value, by_person=by_person)
@@ -169,7 +166,21 @@ class _Walk:
 
 def names_a_person(value: dict[str, Any]) -> bool:
     """Return whether an object holds words of a person, or names the person who wrote its texts."""
-    return (any(value.get(key) for key in _WRITTEN) and not _is_answer(value)) or any(map(_SENDER.search, value))
+    return (any(value.get(key) for key in _WRITTEN) and not _is_answer(value)) or _names_sender(value)
+
+
+def _names_sender(value: dict[str, Any]) -> bool:
+    return any(map(_SENDER.search, value))
+
+
+def is_envelope(value: dict[str, Any], *, in_entry: bool = False) -> bool:
+    """Return whether an object is Meta's envelope: a webhook or the value of a change, without a person's text."""
+    if _names_sender(value) or any(isinstance(value.get(key), str) for key in _WRITTEN):
+        return False
+    whole = value.get("object") == "whatsapp_business_account" and isinstance(value.get("entry"), (list, dict))
+    metadata = value.get("metadata")
+    placed = in_entry or (isinstance(metadata, dict) and "phone_number_id" in metadata)
+    return whole or (value.get("messaging_product") == "whatsapp" and placed)
 
 
 def _is_answer(value: dict[str, Any]) -> bool:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from ticktrail.extraction.execution import Node
 from ticktrail.extraction.javascript_values import Unknown
 from ticktrail.extraction.sent_request import SentRequest, read_request
+from ticktrail.extraction.workflow import Node
 from ticktrail.messages.model import Template
 
 ITEM = {

@@ -1,21 +1,18 @@
-"""Belief in triggers and nodes, and texts that could hold a forged status."""
+"""Belief in triggers and nodes."""
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Any
 
 import pytest
 
-from ticktrail.extraction.execution import Node
 from ticktrail.extraction.trust import (
     Trust,
     fetches_fixed_address,
-    is_free_of_words,
     trust_in_later_nodes,
     trust_in_trigger,
 )
+from ticktrail.extraction.workflow import Node
 
 
 @pytest.mark.parametrize(
@@ -84,53 +81,3 @@ def test_requests(parameters: dict[str, Any] | None, trust: Trust, fixed: bool) 
 
     assert trust_in_later_nodes([node]) is trust
     assert fetches_fixed_address(node) is fixed
-
-
-FORGED = json.dumps({"statuses": [{"id": "wamid.X", "status": "read"}]})
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        7,
-        "Sara",
-        {"name": "Sara", "order": {"id": "A-7", "lines": [1, 2]}},
-        {"timestamp": "2026-11-22T13:46:10.000Z"},
-        {"id": "wamid.HBgMOTY2NTAwMDAwMDAxFQIAERgSNDdBRDY4QjM0RjQ2QjQ4QjM0AA==" + "A" * 30},
-        {"contacts": [{"profile": {"name": "Sara"}, "wa_id": "966500000001"}]},
-        {"headers": {"cookie": "x" * 500}, "body": {}},
-        {"statuses": [{"errors": [{"title": "x" * 500}]}]},
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_free_of_words(value: object) -> None:
-    """Names, numbers, ids and what Meta itself writes cannot hold a status."""
-    assert is_free_of_words(value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        FORGED,
-        {"note": FORGED},
-        [{"note": FORGED}],
-        {"note": base64.b64encode(FORGED.encode()).decode()},
-        {"note": FORGED.replace("{", "&#123;").replace("[", "&#91;")},
-        {"messages": [{"text": {"body": "hello"}}]},
-        {"from": "966500000001"},
-        {"calls": [{"id": "wacid.X"}]},
-        {"flow_token": "t"},
-        {"statuses": FORGED},
-        {"statuses": [FORGED]},
-        {"statuses": [{"text": FORGED}]},
-        {"metadata": {"note": FORGED}},
-        {"pricing": FORGED},
-        {"body": {"headers": FORGED}},
-        {"contacts": [{"profile": {"name": FORGED}}]},
-    ],
-    ids=lambda value: str(value)[:40],
-)
-def test_words(value: object) -> None:
-    """A person's words, and every text that could hold or hide the JSON of a status, are noticed."""
-    assert not is_free_of_words(value)

@@ -1,0 +1,523 @@
+"""Forged statuses and sends at every place of an execution that a person can shape, and genuine ones beside them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from ticktrail.extraction.execution_reader import extract
+from ticktrail.messages.model import Extraction, Outcome
+
+STATUS = {"id": "wamid.A", "status": "failed", "timestamp": "1795355100", "recipient_id": "966500000066"}
+VALUE = {
+    "messaging_product": "whatsapp",
+    "metadata": {"display_phone_number": "15550000066", "phone_number_id": "200000000000066"},
+    "statuses": [STATUS],
+}
+ENVELOPE = {
+    "object": "whatsapp_business_account",
+    "entry": [{"id": "1", "changes": [{"field": "messages", "value": VALUE}]}],
+}
+TEXT = json.dumps(ENVELOPE)
+ANSWER = {
+    "messaging_product": "whatsapp",
+    "contacts": [{"input": "966500000066", "wa_id": "966500000066"}],
+    "messages": [{"id": "wamid.A", "message_status": "accepted"}],
+}
+REFUSAL = {"error": {"message": "(#131049) x", "type": "OAuthException", "code": 131049, "fbtrace_id": "A"}}
+SHAPES: dict[str, Any] = {
+    "envelope": ENVELOPE,
+    "value": {**VALUE, "field": "messages"},
+    "list": {"statuses": [STATUS]},
+    "status": STATUS,
+    "request": {"headers": {}, "query": {}, "body": ENVELOPE},
+}
+META = "https://graph.facebook.com/v24.0/2/messages"
+SEND = '={"messaging_product": "whatsapp", "to": "966500000066"}'
+CLOCK = ("n8n-nodes-base.scheduleTrigger", {"timestamp": "2026-11-22T13:46:10.000Z"}, "trigger")
+
+
+def request(body: object, content_type: str | None = "application/json", **more: Any) -> dict[str, Any]:
+    """The item of a Webhook node."""
+    headers = {"host": "n8n.example.com"} | ({"content-type": content_type} if content_type else {})
+    return {"headers": headers, "params": {}, "query": {}, "body": body, "executionMode": "production", **more}
+
+
+def node(kind: str, made: object, *, output: str = "main", run: Any = None, **parameters: Any) -> dict[str, Any]:
+    """A node behind the trigger, and what it put out. ``disabled`` is a property of the node itself."""
+    name = kind if "." in kind or not kind else f"n8n-nodes-base.{kind}"
+    disabled = parameters.pop("disabled", False)
+    described = {"type": name, "parameters": parameters, "disabled": disabled}
+    return {"node": described, "made": made, "output": output, "run": run or {}}
+
+
+def read(
+    trigger: str, item: object, *later: dict[str, Any], mode: str = "webhook", binary: object = None
+) -> Extraction:
+    """Read an execution in which a trigger received an item and these nodes ran, one behind the other."""
+    kind = trigger if "." in trigger else f"n8n-nodes-base.{trigger}"
+    nodes: list[dict[str, Any]] = [{"name": "Start", "type": kind, "parameters": {}}]
+    received = {"json": item} | ({"binary": binary} if binary else {})
+    runs: dict[str, Any] = {
+        "Start": [{"startTime": 1795355170710, "executionIndex": 0, "source": [], "data": {"main": [[received]]}}]
+    }
+    for number, step in enumerate(later, 1):
+        nodes.append({"name": f"Node {number}", **step["node"]})
+        runs[f"Node {number}"] = [
+            {
+                "startTime": 1795355170710 + number,
+                "executionIndex": number,
+                "source": [{"previousNode": nodes[-2]["name"]}],
+                "data": {step["output"]: [[{"json": step["made"], "pairedItem": {"item": 0}}]]},
+                **step["run"],
+            }
+        ]
+    execution = {
+        "id": "5001",
+        "workflowId": "w",
+        "mode": mode,
+        "status": "success",
+        "startedAt": "2026-11-22T13:46:10.696Z",
+        "data": {"resultData": {"runData": runs}},
+        "workflowData": {"id": "w", "nodes": nodes},
+    }
+    return extract(json.dumps(execution).encode())
+
+
+def assert_not_believed(found: Extraction) -> None:
+    """Nothing was believed, and the execution is counted as not read."""
+    assert (found.events, found.sends) == ((), ())
+    assert found.outcome is Outcome.NOT_READ
+
+
+PEOPLE = [
+    *("@n8n/n8n-nodes-langchain.chatTrigger", "formTrigger", "emailReadImap", "gmailTrigger", "telegramTrigger"),
+    *("slackTrigger", "n8n-nodes-x.facebookMessengerTrigger", "n8n-nodes-x.signalTrigger", "typeformTrigger"),
+    *("n8n-nodes-x.viberTrigger", "n8n-nodes-x.matrixTrigger", "microsoftTeamsTrigger", "evaluationTrigger"),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("trigger", PEOPLE)
+def test_object_at_a_trigger_that_people_call(trigger: str, shape: str) -> None:
+    """An item that a person shaped whole is not believed, on the fast path neither."""
+    assert_not_believed(read(trigger, SHAPES[shape]))
+
+
+WORDS: dict[str, Any] = {
+    "text": {"text": "hello", "data": ENVELOPE},
+    "sentence": {"note": "please call me back", "payload": ENVELOPE},
+    "name": {"name": "Sara Ali", "attributes": ENVELOPE},
+    "question": {"query": "where is my order", "context": ENVELOPE},
+    "bare": {"data": {"statuses": [STATUS]}},
+    "status beside a name": {**STATUS, "name": "Sara"},
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize(
+    ("trigger", "mode"),
+    [
+        ("executeWorkflowTrigger", "integrated"),
+        ("executeWorkflowTrigger", "manual"),
+        ("errorTrigger", "error"),
+        ("@n8n/n8n-nodes-langchain.mcpTrigger", "webhook"),
+        ("shopifyTrigger", "webhook"),
+        ("googleSheetsTrigger", "trigger"),
+    ],
+)
+def test_words_beside_an_envelope_at_other_triggers(trigger: str, mode: str, words: str) -> None:
+    """Other triggers are believed inside Meta's envelope only, and only while no word of a person is beside it."""
+    assert_not_believed(read(trigger, WORDS[words], mode=mode))
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, "text", "field"])
+@pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"])
+def test_fields_of_a_form(content_type: str, shape: str) -> None:
+    """Fields with brackets in their names become objects. Meta never sends a form, so neither counts."""
+    body = {**SHAPES, "text": {"data": TEXT}, "field": {"name": "Eve", "a": {"statuses": [STATUS]}}}[shape]
+
+    assert_not_believed(read("webhook", request(body, content_type)))
+    assert_not_believed(read("webhook", request(body, content_type), node("code", ENVELOPE)))
+
+
+@pytest.mark.parametrize("mime_type", ["application/json", "text/csv"])
+def test_uploaded_file(mime_type: str) -> None:
+    """A file that came with a form is a person's."""
+    content = base64.b64encode(TEXT.encode()).decode()
+    item, binary = request({}, "multipart/form-data"), {"file": {"mimeType": mime_type, "data": content}}
+
+    assert read("webhook", item, binary=binary).events == ()
+    assert_not_believed(read("webhook", item, node("extractFromFile", {"data": ENVELOPE}), binary=binary))
+    sub = read("executeWorkflowTrigger", {}, node("extractFromFile", STATUS), binary=binary, mode="integrated")
+    assert_not_believed(sub)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        request({}, query={"statuses": [STATUS]}),
+        request({}, params={"statuses": [STATUS]}),
+        {**request({}), "headers": {"x-data": TEXT}},
+        {**request({}), "headers": {"cookie": base64.b64encode(TEXT.encode()).decode()}},
+    ],
+    ids=["query", "path", "header", "cookie"],
+)
+def test_request_without_a_body(item: dict[str, Any]) -> None:
+    """Query parameters may be objects, and headers may hold JSON: what later nodes make of them is not believed."""
+    assert_not_believed(read("webhook", item, node("code", {"statuses": [STATUS]})))
+    assert_not_believed(read("webhook", item, node("set", ENVELOPE)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"from": "966500000066", "text": ENVELOPE},
+        {"customer": {"custom_attributes": ENVELOPE}, "customer_id": 5},
+        {"user": {"id": 1, "traits": ENVELOPE}},
+        {"version": "3.0", "action": "data_exchange", "flow_token": "t", "data": ENVELOPE},
+        {"chatInput": "hi", **VALUE},
+        {"message": "hi", **ENVELOPE},
+        {"message": "hi", "data": ENVELOPE},
+        {"messages": [{"from": "966500000066"}], "extra": ENVELOPE},
+        {"calls": [{"id": "wacid.A"}], "extra": ENVELOPE},
+    ],
+    ids=json.dumps,
+)
+def test_envelope_that_a_person_surrounds(body: dict[str, Any]) -> None:
+    """An envelope inside an object that names the person who wrote it is that person's."""
+    assert_not_believed(read("webhook", request(body)))
+    assert_not_believed(read("webhook", request(body), node("code", ENVELOPE)))
+
+
+SNS = {"Type": "Notification", "TopicArn": "arn:aws:sns:x", "MessageId": "1", "Message": TEXT}
+SQS = {"eventSource": "aws:sqs", "receiptHandle": "r", "body": TEXT}
+PUSHED = {"data": base64.b64encode(TEXT.encode()).decode(), "messageId": "1"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {**SNS, "contact_id": "5"},
+        {**SNS, "Subject": "hello from Eve"},
+        {**SQS, "comment": "hi"},
+        {"Records": [{"EventSource": "aws:sns", "Sns": {**SNS, "text": "hi"}}]},
+        {"message": {**PUSHED, "text": "hi"}, "subscription": "s"},
+        {"message": PUSHED, "subscription": "s", "note": "hi"},
+        {"headers": {}, "body": TEXT, "query": {"text": "hi there Eve"}},
+        [SNS, {"text": "hi there", "contact_id": "5"}],
+        json.dumps({"text": "hi", "payload": ENVELOPE}),
+        json.dumps({"from": "966500000066", "text": "hi", "data": ENVELOPE}),
+        json.dumps({"statuses": [STATUS]}),
+    ],
+    ids=lambda body: json.dumps(body)[:60],
+)
+def test_text_beside_words(body: object) -> None:
+    """A machine's envelope with more in it than the machine writes is none, and its text is not believed."""
+    assert read("webhook", request(body)).events == ()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"message": TEXT, "topic": "wa", "name": "Eve"},
+        {"message": TEXT, "topic": "wa", "headers": {"text": "hello I am Eve"}},
+        {"message": {"text": TEXT, "contact_id": "5"}, "topic": "wa"},
+        {"message": {"from": "966500000066", "data": ENVELOPE}, "topic": "wa"},
+        {"message": json.dumps({"text": "hi", "data": ENVELOPE}), "topic": "wa"},
+    ],
+    ids=lambda item: json.dumps(item)[:60],
+)
+@pytest.mark.parametrize("trigger", ["kafkaTrigger", "mqttTrigger", "rabbitmqTrigger"])
+def test_message_of_a_queue_with_words(trigger: str, item: dict[str, Any]) -> None:
+    """A queue's message counts without a person's words beside or in it."""
+    assert_not_believed(read(trigger, item, mode="trigger"))
+
+
+SOURCES = ["postgres", "googleSheets", "redis", "wait", "executeWorkflow", "slack", "@n8n/n8n-nodes-langchain.agent"]
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_rows_and_results_with_words(source: str, words: str) -> None:
+    """A row of a database or an agent's result counts inside Meta's envelope, without a person's words."""
+    trigger, item, mode = CLOCK
+
+    assert_not_believed(read(trigger, item, node(source, WORDS[words]), mode=mode))
+    words_first = (node(source, {"text": "hello there"}), node("code", ENVELOPE))
+    assert_not_believed(read(trigger, item, *words_first, mode=mode))
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_code_that_passes_a_row_on_as_its_own_answer(source: str) -> None:
+    """Code that names Meta's API did not send what a row before it already held."""
+    trigger, item, mode = CLOCK
+    code = node("code", ANSWER, jsCode=f"fetch('{META}')")
+
+    found = read(trigger, item, node(source, {"data": ANSWER}), node("set", {"order": 7}), code, mode=mode)
+
+    assert_not_believed(found)
+    assert [send.message_id for send in read(trigger, item, code, node("set", ANSWER), mode=mode).sends] == ["wamid.A"]
+
+
+CALLBACK = json.dumps({"statuses": [{**STATUS, "id": "X1"}]})
+
+
+@pytest.mark.parametrize("data", [CALLBACK, json.dumps({"s": STATUS}).replace("wamid", "wam\\u0069d")])
+def test_callback_data_of_a_genuine_status(data: str) -> None:
+    """A business may write a customer's words into the callback data: code that parses them makes no status."""
+    genuine = {**VALUE, "statuses": [{**STATUS, "id": "wamid.REAL", "biz_opaque_callback_data": data}]}
+
+    found = read("whatsAppTrigger", {**genuine, "field": "messages"}, node("code", {"statuses": [STATUS]}))
+
+    assert [event.message_id for event in found.events] == ["wamid.REAL"]
+
+
+SENDERS = {
+    "WhatsApp": ("whatsApp", {}),
+    "HTTP": ("httpRequest", {"method": "POST", "url": META, "jsonBody": SEND}),
+    "Graph": ("facebookGraphApi", {"edge": "2/messages"}),
+    "community": ("n8n-nodes-x.whapi", {}),
+}
+
+
+@pytest.mark.parametrize("sender", SENDERS)
+@pytest.mark.parametrize("how", ["disabled", "failed", "passed on"])
+def test_sending_node_that_passes_its_input_on(sender: str, how: str) -> None:
+    """A disabled node, and one that failed in a workflow that continues, put their input out: no answer of Meta's."""
+    kind, parameters = SENDERS[sender]
+    more: dict[str, Any] = {"disabled": True} if how == "disabled" else {}
+    run = {"error": {"message": "boom"}} if how == "failed" else {}
+    start = ("webhook", request({"data": ANSWER}), node("set", ANSWER))
+
+    assert_not_believed(read(*start, node(kind, ANSWER, run=run, **parameters, **more)))
+    if how != "passed on":
+        assert read(*start, node(kind, REFUSAL, run=run, **parameters, **more)).sends == ()
+
+
+@pytest.mark.parametrize(
+    "how", [{"disabled": True}, {"run": {"error": {"message": "boom"}}}], ids=["disabled", "failed"]
+)
+def test_fixed_request_that_did_not_happen(how: dict[str, Any]) -> None:
+    """A request to a fixed address that was not made brought nothing: its output is its input."""
+    fetch = node("httpRequest", {"data": ENVELOPE}, url="https://relay.example.com/a", **how)
+
+    assert_not_believed(read("webhook", request({"text": "hi"}), node("code", {"data": ENVELOPE}), fetch))
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"data": {"text": json.dumps(ANSWER)}},
+        {"data": {"data": json.dumps(ANSWER)}},
+        {"data": {"error": "(#131026) x"}},
+    ],
+    ids=json.dumps,
+)
+def test_reply_to_send_and_wait(made: object) -> None:
+    """What a person answered to *Send and wait* is no answer of Meta's."""
+    found = read("webhook", request({"order": 7}), node("whatsApp", made, operation="sendAndWait"))
+
+    assert found.sends == ()
+
+
+TRANSLATE = {"method": "POST", "url": "https://translate.example.com/", "jsonBody": '={"to": "en", "q": "x"}'}
+OWN_BOT = {"method": "POST", "url": "https://bot.example.com/", "jsonBody": '={"phone": "966500000066"}'}
+TWILIO = "https://api.twilio.com/2010-04-01/Accounts/A"
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "made"),
+    [
+        ("httpRequest", {"url": f"{TWILIO}/Messages/SM1.json"}, {"body": json.dumps(ANSWER), "from": "x"}),
+        ("httpRequest", {"method": "POST", "url": f"{TWILIO}/Messages"}, {"body": json.dumps(ANSWER), "sid": "SM1"}),
+        ("httpRequest", {"url": f"={TWILIO}/{{{{ $json.media }}}}"}, ANSWER),
+        ("httpRequest", {"url": "=https://l.facebook.com/l.php?u={{ $json.link }}"}, ANSWER),
+        ("httpRequest", {"method": "POST", "url": "https://www.facebook.com/x"}, ANSWER),
+        ("httpRequest", TRANSLATE, {"data": json.dumps(ANSWER)}),
+        ("httpRequest", TRANSLATE, {"result": ANSWER}),
+        ("httpRequest", OWN_BOT, {"response": json.dumps(ANSWER)}),
+        ("n8n-nodes-waha.waha", {"operation": "getMessages"}, {"from": "966500000066", "body": json.dumps(ANSWER)}),
+        ("n8n-nodes-evolution-api.evolutionApi", {}, {"data": {"response": json.dumps(ANSWER)}, "sender": "x"}),
+    ],
+    ids=lambda value: json.dumps(value)[:50],
+)
+def test_answers_that_may_hold_what_a_person_wrote(kind: str, parameters: dict[str, Any], made: object) -> None:
+    """Stored messages, files, redirects, translations and chat bots return what people wrote: none is a send."""
+    found = read("webhook", request({"media": "x", "link": "https://evil.example"}), node(kind, made, **parameters))
+
+    assert found.sends == ()
+
+
+HOSTS = [
+    *("https://graph.facebook.com@evil.example/", "https://graph.facebook.com.evil.example/", "HTTPS://EVIL.EXAMPLE/"),
+    *("https://evil.example/graph.facebook.com", "https://evil.example\\@graph.facebook.com/"),
+    *("https://graph.facebook.com\\@evil.example/", "https://graph.facebook.com\t@evil.example/"),
+    *("https://graph.facebook.com:443@evil.example/", "https://evil.example#@graph.facebook.com/"),
+    *(
+        "https://evil.example?@graph.facebook.com/",
+        "https://graph.facebo\u043ek.com/",
+        "https://\uff47raph.facebook.com/",
+    ),
+    *(
+        "//evil.example/graph.facebook.com",
+        "https://a@b@graph.facebook.com",
+        "https://graph.facebook.com%2eevil.example",
+    ),
+    *("https://graph.facebook.com。evil.example/", "https://graph.facebook.com\n.evil.example/", "https:evil.example"),
+    *("https://evilfacebook.com/", "https://graph.facebook.com&@evil.example/", "https://u:p@evil.example/x"),
+]
+
+
+@pytest.mark.parametrize("url", HOSTS)
+@pytest.mark.parametrize("made", [ANSWER, REFUSAL], ids=["accepted", "refused"])
+def test_address_of_a_customer_that_looks_like_metas(url: str, made: object) -> None:
+    """Whatever tricks an address plays, the host that would be asked decides; the look-alike is counted."""
+    ask = {"method": "POST", "url": "={{ $json.body.url }}", "jsonBody": SEND}
+
+    for kind in ("httpRequest", "httpRequestTool"):
+        assert_not_believed(read("webhook", request({"url": url}), node(kind, made, **ask)))
+
+
+# --- Genuine: what the rules above must not cost.
+
+NOTIFICATION = {
+    **SNS,
+    "Subject": None,
+    "Timestamp": "2026-11-22T13:46:10.655Z",
+    "SignatureVersion": "1",
+    "Signature": "EXAMPLE/" * 40,
+    "SigningCertURL": "https://sns.us-west-2.amazonaws.com/x.pem",
+    "UnsubscribeURL": "https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe",
+    "MessageAttributes": {"a": {"Type": "String", "Value": "b"}},
+}
+RECORD = {
+    **SQS,
+    "messageId": "059f36b4",
+    "md5OfBody": "e4e68fb7",
+    "attributes": {"SenderId": "AIDA", "SentTimestamp": "1545082649183"},
+    "messageAttributes": {},
+    "eventSourceARN": "arn:aws:sqs:x",
+    "awsRegion": "us-east-2",
+}
+GATEWAY = {
+    "version": "2.0",
+    "headers": {"user-agent": "facebookexternalua"},
+    "requestContext": {"identity": {"userAgent": "Amazon API Gateway Client"}},
+    "body": TEXT,
+    "isBase64Encoded": False,
+}
+PUBSUB = {"message": {**PUSHED, "attributes": {"source": "relay"}, "publishTime": "2026"}, "subscription": "projects/p"}
+MIXED = {**VALUE, "messages": [{"from": "966500000066", "id": "wamid.IN", "text": {"body": "Hello my friend"}}]}
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8", "text/plain", None])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *SHAPES.values(),
+        TEXT,
+        json.dumps(TEXT),
+        NOTIFICATION,
+        json.dumps(NOTIFICATION),
+        [NOTIFICATION, NOTIFICATION],
+        {"Records": [RECORD]},
+        GATEWAY,
+        PUBSUB,
+        MIXED,
+        {"payload": TEXT},
+        {"payload_type": "whatsapp", "metaData": {**ENVELOPE, "gs_app_id": "a"}, "executed": False},
+        request(ENVELOPE),
+        request(TEXT),
+    ],
+    ids=lambda body: json.dumps(body)[:40],
+)
+def test_genuine_request(body: object, content_type: str | None) -> None:
+    """Meta's webhooks are read, however machines passed them on."""
+    assert [event.message_id for event in read("webhook", request(body, content_type)).events] == ["wamid.A"]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "item"),
+    [
+        (
+            "rabbitmqTrigger",
+            {
+                "content": TEXT,
+                "fields": {"consumerTag": "amq.ctag-x", "routingKey": "wa.status"},
+                "properties": {"contentType": "application/json", "headers": {"x-source": "bridge"}},
+            },
+        ),
+        ("kafkaTrigger", {"message": TEXT, "topic": "wa", "headers": {"traceparent": "00-1"}, "partition": 0}),
+        ("mqttTrigger", {"message": ENVELOPE, "topic": "wa/status"}),
+        ("n8n-nodes-x.sqsTrigger", {"MessageId": "1", "Body": TEXT, "Attributes": {"SenderId": "AIDA"}}),
+        ("n8n-nodes-x.googleCloudPubSubTrigger", {"data": ENVELOPE, "attributes": {}, "id": "1"}),
+        ("n8n-nodes-x.azureServiceBusTrigger", {"body": ENVELOPE, "messageId": "1"}),
+        ("awsSnsTrigger", NOTIFICATION),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_genuine_message_of_a_queue(trigger: str, item: dict[str, Any]) -> None:
+    """Queues deliver Meta's webhooks with their own fields beside."""
+    assert [event.message_id for event in read(trigger, item, mode="trigger").events] == ["wamid.A"]
+
+
+ROWS: dict[str, Any] = {
+    "envelope": ENVELOPE,
+    "request": request(ENVELOPE),
+    "row": {"id": 7, "source": "meta", "payload": ENVELOPE, "received_at": "2026-11-22T10:00:00Z", "done": False},
+    "stored": {"_id": "65f", "payload_type": "whatsapp_webhook", "metaData": ENVELOPE, "executed": True},
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_genuine_row_and_sub_workflow(row: str) -> None:
+    """Stored and handed-on webhooks are read from rows, sub-workflows, resumed waits and code behind them."""
+    trigger, item, mode = CLOCK
+
+    found = [read("executeWorkflowTrigger", ROWS[row], mode="integrated")]
+    found += [read(trigger, item, node(source, ROWS[row]), mode=mode) for source in SOURCES]
+    found += [read(trigger, item, node(source, ROWS[row]), node("code", VALUE), mode=mode) for source in SOURCES]
+
+    assert {tuple(event.message_id for event in one.events) for one in found} == {("wamid.A",)}
+
+
+def test_genuine_request_kept_as_a_file() -> None:
+    """With *Raw body* the Webhook node keeps the request as a file, which a later node opens."""
+    item = request({})
+    item["headers"] |= {"user-agent": "facebookexternalua", "x-hub-signature-256": "sha256=" + "0" * 64}
+    binary = {"data": {"mimeType": "application/json", "data": "filesystem-v2", "id": "x"}}
+
+    found = read("webhook", item, node("extractFromFile", {"data": ENVELOPE}), binary=binary)
+
+    assert [event.message_id for event in found.events] == ["wamid.A"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters", "made", "output"),
+    [
+        ("httpRequest", {"method": "POST", "url": META, "jsonBody": SEND}, {"data": json.dumps(ANSWER)}, "main"),
+        ("httpRequest", {"method": "POST", "url": META, "jsonBody": SEND}, {"body": ANSWER, "headers": {}}, "main"),
+        ("httpRequestTool", {"method": "POST", "url": META}, {"response": json.dumps(ANSWER)}, "ai_tool"),
+        ("whatsAppTool", {}, {"response": [ANSWER]}, "ai_tool"),
+        (
+            "httpRequest",
+            {"method": "POST", "url": "https://own.example.com", "jsonBody": SEND},
+            {"data": ANSWER},
+            "main",
+        ),
+        ("httpRequest", {"url": "https://waba-v2.360dialog.io/messages"}, ANSWER, "main"),
+    ],
+    ids=lambda value: json.dumps(value)[:40],
+)
+def test_genuine_send(kind: str, parameters: dict[str, Any], made: object, output: str) -> None:
+    """Answers of Meta, of a provider and of the author's own server are sends, though a person wrote before."""
+    asked = request({"to": "966500000066", "text": "hello my friend, how are you? " * 5})
+    sent = node(kind, made, output=output, **parameters)
+
+    found = read("webhook", asked, sent, node("set", {**ANSWER, "logged": True}))
+
+    assert [send.message_id for send in found.sends] == ["wamid.A"]
