@@ -64,12 +64,17 @@ def error_title(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def code_text(value: object) -> str | None:
+    """Return a reported code as text of at most :data:`LONGEST_CODE` characters; None for what is no code."""
+    code = error_code(value)
+    text = "" if code is None else str(code)[:LONGEST_CODE]
+    return None if not text or text[0] in "{[" else text
+
+
 def first_code(errors: object) -> str | None:
     """Return the code of a send's first error as text; None when it is neither a number nor a word."""
     first: Any = errors[0] if isinstance(errors, (list, tuple)) and errors else None
-    code = error_code(first.get("code")) if isinstance(first, dict) else None
-    text = "" if code is None else str(code)[:LONGEST_CODE]
-    return None if not text or text[0] in "{[" else text
+    return code_text(first.get("code")) if isinstance(first, dict) else None
 
 
 def lacks_recipient(send: Send) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.mongodb.bulk import Documents
-from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
+from ticktrail.stores.mongodb.counting import aggregate, count_message_causes, count_send_causes, read_messages
 from ticktrail.stores.mongodb.expressions import (
     Expression,
     as_error_code,
@@ -26,8 +25,7 @@ from ticktrail.stores.mongodb.expressions import (
     or_else,
 )
 from ticktrail.stores.mongodb.filters import exact_query
-from ticktrail.stores.mongodb.retrying import stream
-from ticktrail.stores.mongodb.sends import matching
+from ticktrail.stores.mongodb.sends import matching, read_sends
 from ticktrail.stores.mongodb.statistics import audience, message_time, person, sending_number
 
 _SHARED = ("failed", "code", "template", "workflow_id", "number")
@@ -48,14 +46,15 @@ def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[Cause
         "time": message_time(),
         "audience": audience(),
     }
+    wanted = exact_query(statuses, chosen)
     stages = [
-        {"$match": exact_query(statuses, chosen)},
+        {"$match": wanted},
         {"$match": {"latestStatus": {"$in": sorted(RANK)}}},
         _only(facts),
         {"$match": {"audience": counts.PEOPLE}},
         *_counted(),
     ]
-    return _causes(statuses, stages)
+    return aggregate(statuses, stages, _cause, lambda: count_message_causes(read_messages(statuses, wanted)))
 
 
 def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
@@ -74,8 +73,9 @@ def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
         "who": either(refused, who, None),
         "time": either(has_type("$sentAt", "date"), "$sentAt", None),
     }
-    everyone = msgspec.structs.replace(chosen, unconfirmed=False, after=None)
-    return _causes(sends, [{"$match": matching(everyone)}, _only(facts), *_counted()])
+    wanted = matching(msgspec.structs.replace(chosen, unconfirmed=False, after=None))
+    stages = [{"$match": wanted}, _only(facts), *_counted()]
+    return aggregate(sends, stages, _cause, lambda: count_send_causes(read_sends(sends, wanted)))
 
 
 def _only(facts: dict[str, Expression]) -> dict[str, Any]:
@@ -99,23 +99,21 @@ def _counted() -> list[dict[str, Any]]:
     ]
 
 
-def _causes(collection: Documents, stages: list[dict[str, Any]]) -> Iterator[CauseCount]:
-    with closing(stream(lambda: collection.aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))) as found:
-        for one in found:
-            shared = one["_id"]
-            yield CauseCount(
-                failed=bool(shared.get("failed")),
-                code=shared.get("code"),
-                title=one["title"],
-                template=shared.get("template"),
-                workflow_id=shared.get("workflow_id"),
-                number=shared.get("number"),
-                number_label=one["label"],
-                count=int(one["count"]),
-                people=int(one["people"]),
-                first_timestamp=_seconds(one["first"]),
-                last_timestamp=_seconds(one["last"]),
-            )
+def _cause(one: dict[str, Any]) -> CauseCount:
+    shared = one["_id"]
+    return CauseCount(
+        failed=bool(shared.get("failed")),
+        code=shared.get("code"),
+        title=one["title"],
+        template=shared.get("template"),
+        workflow_id=shared.get("workflow_id"),
+        number=shared.get("number"),
+        number_label=one["label"],
+        count=int(one["count"]),
+        people=int(one["people"]),
+        first_timestamp=_seconds(one["first"]),
+        last_timestamp=_seconds(one["last"]),
+    )
 
 
 def _seconds(moment: object) -> int | None:

@@ -152,7 +152,7 @@ def _steps(apart: Documents, address: Address, zone: ZoneInfo) -> Iterator[tuple
     def count_sends() -> str:
         report = writer.write((), [send], at=_AT, instance=None)
         list(send_causes(apart, SendFilter()))
-        found = list(count_unconfirmed(apart, apart.name, SendFilter(), None, overdue_before=_SECONDS + 1))
+        found = list(count_unconfirmed(apart, apart, SendFilter(), None, overdue_before=_SECONDS + 1))
         return "" if report.sends == 1 and found else "a send is missing"
 
     def erase() -> str:

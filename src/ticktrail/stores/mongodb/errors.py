@@ -35,8 +35,11 @@ _AUTHENTICATION_FAILED = frozenset({11, 18, 334})
 _ATLAS = 8000
 """AtlasError: whatever the proxy in front of an Atlas cluster has to say."""
 
-_NOT_UNDERSTOOD = frozenset({9, 59, 115, 168, 238, 16436, 31325, 40324})
-"""FailedToParse, CommandNotFound, CommandNotSupported, InvalidPipelineOperator, NotImplemented, unknown stages."""
+_NOT_UNDERSTOOD = frozenset({9, 59, 115, 168, 238, 304, 305, 16436, 31325, 40324})
+"""FailedToParse, CommandNotFound, CommandNotSupported, InvalidPipelineOperator, NotImplemented, unknown stages.
+
+304 and 305 are Amazon DocumentDB's, for stages and operators.
+"""
 
 _UNKNOWN_TIME_ZONE = 40485
 _NO_RETRYABLE_WRITES = 20
@@ -88,6 +91,11 @@ def passes(error: PyMongoError) -> bool:
     if isinstance(error, OperationFailure):
         return is_passing(error.code) or (error.details or {}).get("codeName") in _PASSING_NAMES
     return isinstance(error, ConnectionFailure)
+
+
+def is_not_understood(code: int | None) -> bool:
+    """Return whether a server lacks a command, a stage or an operator."""
+    return code in _NOT_UNDERSTOOD
 
 
 def is_systemic(code: int | None) -> bool:

@@ -57,7 +57,7 @@ def each(array: Expression, expression: Expression, *, name: str = "this") -> Ex
     return {"$map": {"input": array, "as": name, "in": expression}}
 
 
-def chosen(array: Expression, condition: Expression) -> Expression:
+def chosen_of(array: Expression, condition: Expression) -> Expression:
     """The elements for which the condition on ``$$this`` holds."""
     return {"$filter": {"input": array, "cond": condition}}
 

@@ -16,16 +16,6 @@ from ticktrail.messages import counts
 from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, Cursor, MessageFilter, Order
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
-from ticktrail.stores.mongodb.expressions import (
-    Expression,
-    as_text,
-    as_whole_number,
-    chosen,
-    each,
-    either,
-    has_type,
-    or_else,
-)
 from ticktrail.text.phone_numbers import Country, Person
 
 Query = dict[str, Any]
@@ -57,6 +47,11 @@ _END = r"(?![\s\S])"
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 _GREATEST = 2**63 - 1
+
+_EARLIEST = Int64(EARLIEST_PLAUSIBLE_TIMESTAMP)
+_PLAUSIBLE = {"$gte": _EARLIEST, "$lte": Int64(_GREATEST)}
+_SENT: Query = {"$regex": f"^[sS][eE][nN][tT]{_END}"}
+_ANY_STATUS: Query = {"$type": "string"}
 
 _LONGEST_ID = 1_024
 """Characters of a message id; WhatsApp's have about sixty."""
@@ -249,59 +244,31 @@ def _between(wanted: MessageFilter) -> dict[str, Int64]:
 def _message_time(between: dict[str, Int64]) -> Query:
     """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known.
 
-    An older tool's document has but the last, so what the merge would make of the first two is worked out.
+    A document of an earlier tool lacks the first two. Before the third comes its history: the earliest reported
+    ``sent``, else the earliest reported status.
     """
-    sent, first, _ = MESSAGE_TIME_FIELDS
-    moment = time_of_history()
-    worked_out = [{operator: ["$$moment", bound]} for operator, bound in between.items()]
-    return {
-        "$or": [
-            {sent: between},
-            {sent: None, first: between},
-            {
-                sent: None,
-                first: None,
-                "$expr": {
-                    "$let": {
-                        "vars": {"moment": moment},
-                        "in": {"$and": [{"$ne": ["$$moment", None]}, *worked_out]},
-                    }
-                },
-            },
-        ]
-    }
+    sent, first, latest = MESSAGE_TIME_FIELDS
+    neither: Query = {sent: None, first: None}
+    by_history = [
+        _earliest(_SENT, between),
+        {"$nor": [_reported(_SENT, _PLAUSIBLE)], **_earliest(_ANY_STATUS, between)},
+        # A condition on a list holds when it holds for an element.
+        {"$nor": [_reported(_ANY_STATUS, _PLAUSIBLE)], latest: {**between, "$not": {"$type": "array"}}},
+    ]
+    return {"$or": [{sent: between}, {sent: None, first: between}, {"$and": [neither, {"$or": by_history}]}]}
 
 
-def time_of_history() -> Expression:
-    """The time of a message out of its stored history, else its latest timestamp; null when it has neither."""
-    history = either({"$isArray": "$statusHistory"}, "$statusHistory", [])
-    entries = each(
-        chosen(history, has_type("$$this.status", "string")),
-        {
-            "status": {"$toLower": "$$entry.status"},
-            "timestamp": as_whole_number("$$entry.timestamp"),
-            "source": as_text("$$entry.timestampSource"),
-        },
-        name="entry",
-    )
-    reported = chosen(
-        entries,
-        {
-            "$and": [
-                {"$eq": ["$$this.source", None]},
-                {"$gte": ["$$this.timestamp", EARLIEST_PLAUSIBLE_TIMESTAMP]},
-            ]
-        },
-    )
-    sent = chosen("$$reported", {"$eq": ["$$this.status", "sent"]})
+def _earliest(status: Query, between: dict[str, Int64]) -> Query:
+    """Return the condition that the earliest reported time of a status is in a range."""
+    since = max(between.get("$gte", _EARLIEST), _EARLIEST)
+    inside = _reported(status, {**_PLAUSIBLE, **between, "$gte": since})
+    return {"$and": [inside, {"$nor": [_reported(status, {"$gte": _EARLIEST, "$lt": since})]}]}
+
+
+def _reported(status: Query, times: dict[str, Int64]) -> Query:
+    """Return the condition that the history has an entry with this status, and a reported time among these."""
     return {
-        "$let": {
-            "vars": {"reported": reported},
-            "in": or_else(
-                {"$min": each(sent, "$$this.timestamp")},
-                or_else({"$min": each("$$reported", "$$this.timestamp")}, as_whole_number("$latestTimestamp")),
-            ),
-        }
+        "statusHistory": {"$elemMatch": {"status": status, "timestamp": times, "timestampSource": {"$in": [None, ""]}}}
     }
 
 

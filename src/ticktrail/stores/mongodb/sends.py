@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from bson.int64 import Int64
+from pymongo.cursor import Cursor
 
 from ticktrail.messages.document import send_to_document
 from ticktrail.messages.filters import SendCursor, SendFilter
 from ticktrail.messages.merge import merge_sends
 from ticktrail.messages.model import Send, SentBy, Template
-from ticktrail.stores.mongodb.bulk import Decision, Insert, Update
-from ticktrail.stores.mongodb.filters import moment, storable, whole_number
+from ticktrail.stores.mongodb.bulk import Decision, Documents, Insert, Update, in_batches
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
+from ticktrail.stores.mongodb.filters import Sorting, moment, storable, whole_number
 from ticktrail.stores.mongodb.merging import is_same
+from ticktrail.stores.mongodb.retrying import stream
 
 _FIELDS = (
     *("messageId", "conversation_id", "input", "status", "template", "sentBy", "sentAt", "rejected", "errors"),
@@ -97,20 +101,39 @@ def _behind(place: SendCursor) -> dict[str, Any]:
     return {"$or": [{"sentAt": {"$eq": at}, **following}, {"sentAt": {"$lt": at}}, {"sentAt": None}]}
 
 
-def stages_of(wanted: SendFilter, status_collection: str) -> list[dict[str, Any]]:
-    """The stages that find the documents a filter chooses, newest first."""
-    stages: list[dict[str, Any]] = [{"$match": matching(wanted)}, {"$sort": {"sentAt": -1, "_id": 1}}]
+def read_sends(sends: Documents, wanted: dict[str, Any], sorting: Sorting | None = None) -> Iterator[Send]:
+    """Yield the sends that a query finds, sorted. The server may sort on its disk where no index gives the order."""
+
+    def find() -> Cursor[dict[str, Any]]:
+        found = sends.find(wanted, max_time_ms=READ_MILLISECONDS)
+        return found.sort(sorting).allow_disk_use(True) if sorting else found  # noqa: FBT003 - the driver's signature
+
+    with closing(stream(find)) as found:
+        yield from filter(None, map(from_document, found))
+
+
+def chosen_sends(sends: Documents, statuses: Documents, wanted: SendFilter) -> Iterator[Send]:
+    """Yield the sends that a filter chooses, newest first."""
+    found: Iterator[Send] = read_sends(sends, matching(wanted), [("sentAt", -1), ("_id", 1)])
     if wanted.unconfirmed:
-        # The order is settled before, so that a limit ends the looking up as soon as it is reached.
-        statuses = {
-            "from": status_collection,
-            "localField": "messageId",
-            "foreignField": "messageId",
-            "pipeline": [{"$limit": 1}, {"$project": {"_id": True}}],
-            "as": "confirmed",
-        }
-        stages += [{"$lookup": statuses}, {"$match": {"confirmed": []}}, {"$project": {"confirmed": False}}]
-    return stages if wanted.limit is None else [*stages, {"$limit": Int64(wanted.limit)}]
+        found = unconfirmed(found, statuses)
+    return itertools.islice(found, wanted.limit)
+
+
+def unconfirmed(sends: Iterable[Send], statuses: Documents) -> Iterator[Send]:
+    """Yield the sends of whose messages no status is stored.
+
+    Some hundred are looked up at once, in an index. The queries are plain and short, so every server can answer them.
+    """
+    for some in in_batches(sends):
+        confirmed = _confirmed(statuses, [send.message_id for send in some])
+        yield from (send for send in some if send.message_id not in confirmed)
+
+
+def _confirmed(statuses: Documents, message_ids: Sequence[str | None]) -> set[str | None]:
+    query = {"messageId": {"$in": message_ids}}
+    with closing(stream(lambda: statuses.find(query, {"_id": False, "messageId": True}))) as found:
+        return {one["messageId"] for one in found}
 
 
 def _text(value: object) -> str | None:

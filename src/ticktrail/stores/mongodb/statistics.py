@@ -5,41 +5,39 @@ Documents of an earlier tool that were never merged since are counted by the fie
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from typing import Any
 
 import msgspec
 from bson.int64 import Int64
-from pymongo.collection import Collection
 
 from ticktrail.messages import counts
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
-from ticktrail.messages.model import ARRIVED, FAILED
-from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
+from ticktrail.messages.model import ARRIVED, EARLIEST_PLAUSIBLE_TIMESTAMP, FAILED
+from ticktrail.stores.mongodb.bulk import Documents
+from ticktrail.stores.mongodb.counting import COUNTRY_DIGITS, aggregate, count_messages, people_by_error, read_messages
 from ticktrail.stores.mongodb.expressions import (
     Expression,
     as_error_code,
     as_text,
     as_whole_number,
     as_word,
+    chosen_of,
+    each,
     either,
     has_type,
     in_turn,
     or_else,
 )
-from ticktrail.stores.mongodb.filters import Query, exact_query, time_of_history
-from ticktrail.stores.mongodb.retrying import stream
-
-_COUNTRY_DIGITS = 7
-"""As in sqlite_stats: numbers that begin with these are in one country."""
+from ticktrail.stores.mongodb.filters import Query, exact_query
 
 _TIMES = (Grouping.DAY, Grouping.HOUR)
 
 
 def count_groups(
-    collection: Collection[dict[str, Any]],
+    collection: Documents,
     chosen: MessageFilter,
     by: Grouping | None,
     *,
@@ -50,10 +48,12 @@ def count_groups(
     """Implement :meth:`ticktrail.stores.Store.statistics`."""
     wanted = exact_query(collection, chosen)
     pipeline = figures_pipeline(wanted, by, young_since=young_since, details=details, across=across)
-    with closing(
-        stream(lambda: collection.aggregate(pipeline, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
-    ) as found:
-        groups = counts.grouped(map(_row, found), prices=details and by is None)
+
+    def count_here() -> Iterator[counts.Row]:
+        return count_messages(read_messages(collection, wanted), by, across, young_since=young_since, details=details)
+
+    with closing(aggregate(collection, pipeline, _row, count_here)) as rows:
+        groups = counts.grouped(rows, prices=details and by is None)
         if by is None:
             yield next(groups, Group(key=None, counts=Counts()))
         elif by is Grouping.ERROR and across is None:
@@ -63,8 +63,8 @@ def count_groups(
             yield from groups
 
 
-def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> dict[str | int | None, int]:
-    """How many recipients each error kept a message from."""
+def _people_by_error(collection: Documents, wanted: Query) -> dict[counts.Key, int]:
+    """Count the recipients that each error kept a message from."""
     pipeline: list[dict[str, Any]] = [
         {"$match": wanted},
         {"$match": {"latestStatus": {"$in": sorted(FAILED)}}},
@@ -80,10 +80,11 @@ def _people_by_error(collection: Collection[dict[str, Any]], wanted: Query) -> d
         {"$group": {"_id": {"code": "$code", "who": "$who"}}},
         {"$group": {"_id": "$_id.code", "people": {"$sum": 1}}},
     ]
-    with closing(
-        stream(lambda: collection.aggregate(pipeline, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
-    ) as found:
-        return {one["_id"]: int(one["people"]) for one in found}
+
+    def count_here() -> Iterable[tuple[counts.Key, int]]:
+        return people_by_error(read_messages(collection, wanted)).items()
+
+    return dict(aggregate(collection, pipeline, lambda one: (one["_id"], int(one["people"])), count_here))
 
 
 def figures_pipeline(
@@ -155,14 +156,14 @@ def _key(by: Grouping) -> Expression:
         Grouping.TEMPLATE: as_text("$template.name"),
         Grouping.CAMPAIGN: as_text("$callbackData"),
         Grouping.NUMBER: sending_number(),
-        Grouping.COUNTRY: country_key(),
+        Grouping.COUNTRY: _country_key(),
         Grouping.WORKFLOW: as_text("$workflowId"),
         Grouping.SENDER: as_text("$sentBy.workflowId"),
     }
     return keys[by]
 
 
-def country_key() -> Expression:
+def _country_key() -> Expression:
     """The first digits of the recipient's number; None for what is no number."""
     return in_turn(
         [{"person": as_text("$conversation_id")}],
@@ -174,7 +175,7 @@ def country_key() -> Expression:
                 ]
             },
             None,
-            {"$substrCP": [or_else("$$person", ""), 0, _COUNTRY_DIGITS]},
+            {"$substrCP": [or_else("$$person", ""), 0, COUNTRY_DIGITS]},
         ),
     )
 
@@ -288,7 +289,7 @@ def _delay() -> Expression:
 def message_time() -> Expression:
     """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known."""
     known = or_else(as_whole_number("$sentTimestamp"), as_whole_number("$firstTimestamp"))
-    return or_else(known, time_of_history())
+    return or_else(known, _time_of_history())
 
 
 def _billable() -> Expression:
@@ -305,3 +306,36 @@ def _billable() -> Expression:
         "$pricing.billable",
         either({"$eq": [kind, "regular"]}, True, either(free, False, None)),  # noqa: FBT003 - values, not flags
     )
+
+
+def _time_of_history() -> Expression:
+    """The time of a message out of its stored history, else its latest timestamp; null when it has neither."""
+    history = either({"$isArray": "$statusHistory"}, "$statusHistory", [])
+    entries = each(
+        chosen_of(history, has_type("$$this.status", "string")),
+        {
+            "status": {"$toLower": "$$entry.status"},
+            "timestamp": as_whole_number("$$entry.timestamp"),
+            "source": as_text("$$entry.timestampSource"),
+        },
+        name="entry",
+    )
+    reported = chosen_of(
+        entries,
+        {
+            "$and": [
+                {"$eq": ["$$this.source", None]},
+                {"$gte": ["$$this.timestamp", EARLIEST_PLAUSIBLE_TIMESTAMP]},
+            ]
+        },
+    )
+    sent = chosen_of("$$reported", {"$eq": ["$$this.status", "sent"]})
+    return {
+        "$let": {
+            "vars": {"reported": reported},
+            "in": or_else(
+                {"$min": each(sent, "$$this.timestamp")},
+                or_else({"$min": each("$$reported", "$$this.timestamp")}, as_whole_number("$latestTimestamp")),
+            ),
+        }
+    }

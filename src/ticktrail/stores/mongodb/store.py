@@ -1,8 +1,8 @@
 """Store in MongoDB: for large stores, several readers, or a database that the workflow already uses.
 
-Every write is atomic for one message and complete by itself: the server merges (:mod:`mongodb_upsert`), nothing is
-read to be written back. So any number of processes may write at once, and a killed one leaves nothing half done.
-What :meth:`MongoStore.write` returned from is on the disks of most members of the replica set.
+Each message is written atomically, guarded by what was read (:mod:`ticktrail.stores.mongodb.bulk`). So any number of
+processes may write at once, and a killed one leaves nothing half done. When :meth:`MongoStore.write` returns, its
+messages are on the disks of most members of the replica set.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import closing
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -184,10 +183,7 @@ class MongoStore:
         if chosen.limit is not None and chosen.limit <= 0:
             return
         with explained(self._address):
-            stages = mongodb_sends.stages_of(chosen, self._status_collection)
-            found = stream(lambda: self._sends().aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))
-            with closing(found):
-                yield from filter(None, map(mongodb_sends.from_document, found))
+            yield from mongodb_sends.chosen_sends(self._sends(), self._statuses(), chosen)
 
     def unconfirmed(
         self,
@@ -200,7 +196,7 @@ class MongoStore:
         """Count the accepted sends that no status confirmed, by group."""
         with explained(self._address):
             yield from count_unconfirmed(
-                self._sends(), self._status_collection, chosen, by, overdue_before=overdue_before, across=across
+                self._sends(), self._statuses(), chosen, by, overdue_before=overdue_before, across=across
             )
 
     def causes(self, chosen: MessageFilter) -> Iterator[CauseCount]:

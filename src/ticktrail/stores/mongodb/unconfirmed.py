@@ -1,29 +1,25 @@
-"""Sends that WhatsApp accepted and no status confirmed, counted in an aggregation."""
+"""Counts of sends that WhatsApp accepted and no status confirmed."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from contextlib import closing
-from typing import Any
+from datetime import datetime
 
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.counts import Group, unconfirmed_groups
+from ticktrail.messages.counts import Group, Key, unconfirmed_groups
 from ticktrail.messages.filters import Grouping, SendFilter
+from ticktrail.messages.model import NEVER, Send
 from ticktrail.stores.mongodb.bulk import Documents
-from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
-from ticktrail.stores.mongodb.expressions import Expression, as_text, either, has_type, or_else
-from ticktrail.stores.mongodb.retrying import stream
-from ticktrail.stores.mongodb.sends import stages_of
-from ticktrail.stores.mongodb.statistics import country_key
-
-_FIELDS = ("conversation_id", "input", "template", "sentBy", "sentAt")
+from ticktrail.stores.mongodb.counting import country_key, order
+from ticktrail.stores.mongodb.sends import matching, read_sends, unconfirmed
 
 
 def count_unconfirmed(
     sends: Documents,
-    status_collection: str,
+    statuses: Documents,
     chosen: SendFilter,
     by: Grouping | None,
     *,
@@ -31,55 +27,38 @@ def count_unconfirmed(
     across: Grouping | None = None,
 ) -> Iterator[Group]:
     """Count as :meth:`ticktrail.stores.Store.unconfirmed` promises."""
-    keys = {name: _key(one) for name, one in (("key", by), ("across", across))}
-    seconds = {"$floor": {"$divide": [{"$toLong": "$sentAt"}, 1000]}}
-    overdue = either(has_type("$sentAt", "date"), {"$lt": [seconds, overdue_before]}, True)  # noqa: FBT003
-    stages: list[dict[str, Any]] = [
-        *stages_of(msgspec.structs.replace(chosen, unconfirmed=True, limit=None), status_collection),
-        # Of several records of one message the earliest counts: they come newest first.
-        {"$group": {"_id": "$messageId", **{name: {"$last": f"${name}"} for name in _FIELDS}}},
-        {"$project": {"_id": 0, **{name: or_else(value, None) for name, value in keys.items()}, "overdue": overdue,
-                      "recipient": or_else(as_text("$conversation_id"), None)}},
-        {"$group": {
-            "_id": {"key": "$key", "across": "$across", "recipient": _long("$recipient")},
-            "label": {"$min": "$recipient"},
-            "overdue": {"$sum": either("$overdue", 1, 0)},
-            "sends": {"$sum": 1},
-        }},
-        {"$sort": {"_id.key": 1, "_id.across": 1}},
-    ]  # fmt: skip
-    with closing(stream(lambda: sends.aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))) as found:
-        rows = (
-            (
-                _whole(one["_id"].get("key")),
-                _whole(one["_id"].get("across")),
-                one["label"],
-                counts.audience(one["_id"].get("recipient"), None),
-                int(one["overdue"]),
-                int(one["sends"]),
-            )
-            for one in found
-        )
-        yield from unconfirmed_groups(rows, by)
+    wanted = matching(msgspec.structs.replace(chosen, unconfirmed=True, after=None))
+    found: dict[tuple[Key, Key, str | None], tuple[str | None, int, int]] = {}
+    # In the order of an index, so that the records of one message come together.
+    by_message = itertools.groupby(read_sends(sends, wanted, [("messageId", 1)]), key=lambda send: send.message_id)
+    first_records = (min(records, key=_age) for _, records in by_message)
+    for send in unconfirmed(first_records, statuses):
+        person = send.conversation_id or None
+        is_long = person is not None and len(person) > counts.LONGEST_NUMBER
+        key = (_key(send, by), _key(send, across), person if is_long else None)
+        label, overdue, count = found.get(key, (None, 0, 0))
+        label = min(filter(None, (label, person)), default=None)
+        is_overdue = send.sent_at is None or send.sent_at.timestamp() < overdue_before
+        found[key] = (label, overdue + is_overdue, count + 1)
+    rows = (
+        (first, second, label, counts.audience(long_id, None), overdue, count)
+        for (first, second, long_id), (label, overdue, count) in sorted(found.items(), key=lambda one: order(one[0]))
+    )
+    yield from unconfirmed_groups(rows, by)
 
 
-def _key(by: Grouping | None) -> Expression:
+def _age(send: Send) -> tuple[bool, datetime]:
+    """Order the records of one message: the earliest first, unknown times last."""
+    return (send.sent_at is None, send.sent_at or NEVER)
+
+
+def _key(send: Send, by: Grouping | None) -> Key:
     if by in {Grouping.DAY, Grouping.HOUR}:
-        quarter = {"$floor": {"$divide": [{"$toLong": "$sentAt"}, 1000 * counts.QUARTER_SECONDS]}}
-        return either(has_type("$sentAt", "date"), quarter, None)
-    keys: dict[Grouping | None, Expression] = {
-        Grouping.USER: or_else(as_text("$conversation_id"), as_text("$input")),
-        Grouping.TEMPLATE: as_text("$template.name"),
-        Grouping.COUNTRY: country_key(),
-        Grouping.SENDER: as_text("$sentBy.workflowId"),
+        return None if send.sent_at is None else int(send.sent_at.timestamp() // counts.QUARTER_SECONDS)
+    keys: dict[Grouping | None, Key] = {
+        Grouping.USER: send.conversation_id or send.input or None,
+        Grouping.TEMPLATE: send.template.name or None if send.template else None,
+        Grouping.COUNTRY: country_key(send.conversation_id),
+        Grouping.SENDER: send.sent_by.workflow_id or None,
     }
     return keys.get(by)
-
-
-def _long(recipient: str) -> Expression:
-    """Tell groups, whose ids are long, from people, who are all alike here."""
-    return either({"$gt": [{"$strLenCP": or_else(recipient, "")}, counts.LONGEST_NUMBER]}, recipient, None)
-
-
-def _whole(key: object) -> str | int | None:
-    return int(key) if isinstance(key, (int, float)) else key if isinstance(key, str) else None
