@@ -219,7 +219,7 @@ class _Swap:
         among = {self._key_field: {"$in": storable(keys)}}
         return {
             document[self._key_field]: document
-            for document in self._read_from.find(among, max_time_ms=READ_MILLISECONDS)
+            for document in self._read_from.find(among, batch_size=BATCH, max_time_ms=READ_MILLISECONDS)
         }
 
     def _insertion(self, key: str, decision: Insert) -> _Operation:

@@ -21,7 +21,7 @@ from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
-from ticktrail.stores.mongodb.errors import too_old, translated
+from ticktrail.stores.mongodb.errors import is_not_understood, too_old, translated
 from ticktrail.stores.mongodb.filters import SORTING, query_of
 from ticktrail.stores.mongodb.indexes import (
     SEND_INDEXES,
@@ -30,7 +30,7 @@ from ticktrail.stores.mongodb.indexes import (
     missing_indexes,
     require_adoptable,
 )
-from ticktrail.stores.mongodb.statistics import count_groups
+from ticktrail.stores.mongodb.statistics import count_groups, figures_pipeline
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import StoreState
@@ -63,6 +63,7 @@ def probe(
     found = list(database.list_collections(filter={"name": {"$in": [statuses.name, sends.name]}}))
     options = {str(one["name"]): one.get("options", {}) for one in found}
     faults: list[TicktrailError] = []
+    remarks: list[str] = []
     if hello.get("maxWireVersion", 0) < first_wire_version:
         faults.append(too_old(version, address))
     else:
@@ -71,7 +72,7 @@ def probe(
                 require_adoptable(statuses)
                 statuses.update_one({"_id": ObjectId()}, {"$max": {"lastScannedAt": _AT}})
                 statuses.delete_one({"_id": ObjectId()})
-            _try_everything(statuses, options.get(statuses.name, {}), address, zone)
+            remarks += _try_everything(statuses, options.get(statuses.name, {}), address, zone)
     missing: list[str] = []
     for collection, wanted in ((statuses, STATUS_INDEXES), (sends, SEND_INDEXES)):
         if collection.name in options:
@@ -85,11 +86,12 @@ def probe(
         faults=tuple(faults),
         missing_indexes=tuple(missing),
         clock=(clock.replace(tzinfo=UTC), now) if isinstance(clock, datetime) else None,
+        remark=" ".join(remarks),
     )
 
 
-def _try_everything(statuses: Documents, options: dict[str, Any], address: Address, zone: ZoneInfo) -> None:
-    """Write, merge, count and erase in a new collection.
+def _try_everything(statuses: Documents, options: dict[str, Any], address: Address, zone: ZoneInfo) -> list[str]:
+    """Write, merge, count and erase in a new collection. Return remarks on what the server lacks.
 
     Raises:
         StoreRefusedError: names the step that the server cannot do.
@@ -98,9 +100,10 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
     database = statuses.database
     _drop_leftovers(statuses)
     name = f"{_PREFIX}{ObjectId()}"
+    remarks: list[str] = []
     try:
         database.create_collection(name, **{key: options[key] for key in _OPTIONS if key in options})
-        for step, work in _steps(database[name], address, zone):
+        for step, work in _steps(database[name], address, zone, remarks):
             try:
                 complaint = work()
             except OperationFailure as error:
@@ -114,9 +117,12 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
     finally:
         with contextlib.suppress(PyMongoError):
             database.drop_collection(name)
+    return remarks
 
 
-def _steps(apart: Documents, address: Address, zone: ZoneInfo) -> Iterator[tuple[str, Callable[[], str]]]:
+def _steps(
+    apart: Documents, address: Address, zone: ZoneInfo, remarks: list[str]
+) -> Iterator[tuple[str, Callable[[], str]]]:
     """Steps of a sync and of the statistics, each with the fault found in its result, or an empty text."""
     writer = Writer(apart, apart, address, zone)
     events = [
@@ -139,6 +145,12 @@ def _steps(apart: Documents, address: Address, zone: ZoneInfo) -> Iterator[tuple
 
     def count() -> str:
         every = MessageFilter()
+        try:
+            list(apart.aggregate(figures_pipeline(query_of(every), None, young_since=0, details=True)))
+        except OperationFailure as error:
+            if not is_not_understood(error.code):
+                raise
+            remarks.append("Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower.")
         listed = list(apart.find(query_of(every)).sort(SORTING["newest"]))
         groups = [
             group
