@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from benchmarks import dashboard, extraction, figures, memory, merging, mongodb, receiving, start_up, syncing
+from benchmarks import dashboard, database, extraction, figures, memory, merging, mongodb, receiving, start_up, syncing
 
 ALL: dict[str, Callable[[], None]] = {
     "start_up": start_up.run,
@@ -15,6 +15,7 @@ ALL: dict[str, Callable[[], None]] = {
     "memory": memory.run,
     "figures": figures.run,
     "syncing": syncing.run,
+    "database": database.run,
     "receiving": receiving.run,
     "dashboard": dashboard.run,
 }

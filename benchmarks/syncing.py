@@ -16,11 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from tests.support import n8n_database
 from tests.support.invented_messages import WORKFLOW
 
 from benchmarks.measure import line, ratio, seconds
-from benchmarks.n8n_process import made
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.sources.n8n_database.connection import open_database
@@ -30,43 +28,28 @@ from ticktrail.stores.opening import open_store
 from ticktrail.sync.incremental import SyncContext, sync_workflow
 from ticktrail.sync.results import SyncReport
 
-_BACKFILL = 20_000
+BACKFILL = 20_000
 _NEWEST = 200
 _ROUNDS = 5
 
 
 def run() -> None:
     """Measure all three."""
-    with n8n(_BACKFILL) as (address, add), tempfile.TemporaryDirectory() as folder:
-        _measure_polls(address, add, str(Path(folder) / "ledger.sqlite"))
+    with n8n(BACKFILL) as (address, add), tempfile.TemporaryDirectory() as folder:
+        _measure_polls(address, add, str(Path(folder) / "store.sqlite"))
     for name, paced in (("", True), (" at once", False)):
-        with n8n(_BACKFILL, paced=paced) as (address, _):
-            pairs = [(_child("backfill", address), _child("download", address)) for _ in range(3)]
+        with n8n(BACKFILL, paced=paced) as (address, _):
+            pairs = [(child("backfill", address), child("download", address)) for _ in range(3)]
         ratios = sorted(ours[0] / plain[0] for ours, plain in pairs)
         ours, plain = pairs[1]
         line(
-            f"backfill of {_BACKFILL:,} executions{name}",
+            f"backfill of {BACKFILL:,} executions{name}",
             f"{ratios[1]:.2f} x downloading the same pages ({ours[0]:.1f} s and {plain[0]:.1f} s; "
             f"{ratios[0]:.2f} to {ratios[2]:.2f})",
         )
-        if paced:
-            _measure_database(ours[0])
-    with n8n(_BACKFILL // 10) as (address, _):
-        small = _child("backfill", address)
-    line("its peak memory", f"{ours[1]:.0f} MB, {ours[1] / small[1]:.2f} x that of {_BACKFILL // 10:,} executions")
-
-
-def _measure_database(through_api: float) -> None:
-    """Sync the same executions from n8n's SQLite file, beside a sync through its API."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "database.sqlite"
-        texts = [json.dumps(made(number)).encode() for number in range(1, _BACKFILL + 1)]
-        with n8n_database.sqlite_database(path, texts):
-            taken = sorted(_child("database", str(path))[0] for _ in range(3))
-    line(
-        f"backfill of {_BACKFILL:,} executions from n8n's database",
-        f"{through_api / taken[1]:.1f} x as fast as through its API ({taken[1]:.1f} s and {through_api:.1f} s)",
-    )
+    with n8n(BACKFILL // 10) as (address, _):
+        small = child("backfill", address)
+    line("its peak memory", f"{ours[1]:.0f} MB, {ours[1] / small[1]:.2f} x that of {BACKFILL // 10:,} executions")
 
 
 def _measure_polls(address: str, add: Callable[[int], None], path: str) -> None:
@@ -139,8 +122,8 @@ def n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int]
             told.close()
 
 
-def _child(what: str, address: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of a process of its own."""
+def child(what: str, address: str) -> tuple[float, float]:
+    """Seconds and peak memory (MB) of one run in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.syncing", what, address], stdout=subprocess.PIPE, text=True, check=True
     )
@@ -148,20 +131,30 @@ def _child(what: str, address: str) -> tuple[float, float]:
     return float(taken), float(peak)
 
 
+def sync_into_new_store(api: N8nApi | N8nDatabase) -> float:
+    """Sync everything into an empty SQLite store; return the seconds."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_store(str(Path(folder) / "store.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store,
+    ):
+        taken = seconds(lambda: sync(api, store))
+        assert sync(api, store).read_counts.executions < _NEWEST
+    return taken
+
+
 def _main(what: str, address: str) -> None:
     opened: N8nApi | N8nDatabase = (
-        N8nDatabase(open_database(address, None), WORKFLOW) if what == "database" else open_api(address)
+        N8nDatabase(open_database(address, None), WORKFLOW) if what.startswith("database") else open_api(address)
     )
     with opened as api:
+        if what == "database again and again":
+            print("started", flush=True)
+            while True:
+                sync_into_new_store(api)
         if what == "download":
             taken = seconds(lambda: sum(page.size for page in api.pages()))
         else:
-            with (
-                tempfile.TemporaryDirectory() as folder,
-                open_store(str(Path(folder) / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store,
-            ):
-                taken = seconds(lambda: sync(api, store))
-                assert sync(api, store).read_counts.executions == 0
+            taken = sync_into_new_store(api)
     print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

@@ -13,11 +13,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-OLD_COLUMNS = ("id", "workflowId", "finished", "mode", "status", "startedAt", "stoppedAt", "waitTill", "deletedAt")
-"""Columns of ``execution_entity`` in n8n 1.68 that matter here."""
+_FIRST = ("id", "workflowId", "finished", "mode", "status", "retryOf", "retrySuccessId", "startedAt", "stoppedAt")
+_OLDEST = (*_FIRST, "waitTill", "deletedAt")
 
-COLUMNS = (*OLD_COLUMNS, "storedAt")
-"""Columns of ``execution_entity`` in n8n 2.41 that matter here."""
+SCHEMAS = {
+    "1.27": _OLDEST,
+    "1.68": (*_OLDEST, "createdAt"),
+    "2.8": (*_OLDEST, "createdAt", "storedAt"),
+    "2.20": (*_OLDEST, "createdAt", "storedAt", "tracingContext", "deduplicationKey"),
+    "2.41": (
+        *(*_OLDEST, "createdAt", "storedAt", "tracingContext", "deduplicationKey", "jsonSizeBytes"),
+        *("workflowVersionId", "binaryDataSizeBytes", "usedPrivateCredentials"),
+    ),
+}
+"""Columns of ``execution_entity`` by n8n release. See the migrations in n8n's ``@n8n/db``."""
+
+COLUMNS = SCHEMAS["2.41"]
 
 USER = "postgres"
 
@@ -52,27 +63,23 @@ def rows(executions: Sequence[bytes]) -> Iterator[tuple[dict[str, Any], str, str
         row = {name: execution.get(name) for name in COLUMNS} | {"id": int(execution["id"])}
         for name in ("startedAt", "stoppedAt", "waitTill"):
             row[name] = row[name].replace("T", " ").removesuffix("Z") if row[name] else None
-        row["storedAt"] = "db"
+        row |= {"createdAt": row["startedAt"], "storedAt": "db"}
         yield row, flatten(execution["data"]), json.dumps(execution.get("workflowData"))
 
 
 def fill(connection: Any, executions: Sequence[bytes], *, columns: Sequence[str] = COLUMNS, mark: str = "?") -> None:
     """Create n8n's tables and insert the executions with their workflows."""
     cursor = connection.cursor()
-    quoted = [f'"{name}"' for name in columns]
     types = {"id": "integer primary key", "finished": "boolean"}
     times = "timestamp" if mark == "%s" else "text"
-    types |= dict.fromkeys(("startedAt", "stoppedAt", "waitTill", "deletedAt"), times)
+    types |= dict.fromkeys(("startedAt", "stoppedAt", "waitTill", "deletedAt", "createdAt"), times)
     definitions = ", ".join(f'"{name}" {types.get(name, "text")}' for name in columns)
     cursor.execute(f"CREATE TABLE execution_entity ({definitions})")
     cursor.execute('CREATE TABLE execution_data ("executionId" integer primary key, "workflowData" text, "data" text)')
     cursor.execute('CREATE TABLE workflow_entity ("id" text primary key, "name" text, "active" boolean, "nodes" text)')
     workflows: dict[str, str] = {}
     for row, data, workflow in rows(executions):
-        values = [bool(row[name]) if name == "finished" else row[name] for name in columns]
-        marks = ", ".join([mark] * len(columns))
-        cursor.execute(f"INSERT INTO execution_entity ({', '.join(quoted)}) VALUES ({marks})", values)  # noqa: S608
-        cursor.execute(f"INSERT INTO execution_data VALUES ({mark}, {mark}, {mark})", (row["id"], workflow, data))  # noqa: S608
+        _insert(cursor, row, data, workflow, columns=columns, mark=mark)
         workflows.setdefault(row["workflowId"], workflow)
     for name, text in workflows.items():
         nodes = json.dumps((json.loads(text) or {}).get("nodes"))
@@ -81,6 +88,23 @@ def fill(connection: Any, executions: Sequence[bytes], *, columns: Sequence[str]
             (name, name, True, nodes),
         )
     connection.commit()
+
+
+def add(connection: Any, execution: bytes) -> None:
+    """Insert one more execution in a transaction of its own."""
+    mark = "?" if isinstance(connection, sqlite3.Connection) else "%s"
+    for row, data, workflow in rows([execution]):
+        _insert(connection.cursor(), row, data, workflow, columns=COLUMNS, mark=mark)
+    connection.commit()
+
+
+def _insert(cursor: Any, row: dict[str, Any], data: str, workflow: str, *, columns: Sequence[str], mark: str) -> None:
+    quoted = ", ".join(f'"{name}"' for name in columns)
+    values = [bool(row[name]) if name == "finished" else row[name] for name in columns]
+    marks = ", ".join([mark] * len(columns))
+    cursor.execute(f"INSERT INTO execution_entity ({quoted}) VALUES ({marks})", values)  # noqa: S608 - fixed names
+    statement = f"INSERT INTO execution_data VALUES ({mark}, {mark}, {mark})"  # noqa: S608 - fixed names
+    cursor.execute(statement, (row["id"], workflow, data))
 
 
 @contextmanager

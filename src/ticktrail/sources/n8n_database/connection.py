@@ -8,6 +8,8 @@ otherwise SQLite would create them under our user, and n8n could not open its da
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -84,6 +86,7 @@ class SqliteDatabase:
                 rows = connection.execute(statement, values).fetchall()
             finally:
                 connection.close()
+                self._remove_own_files()
         except sqlite3.OperationalError as error:
             raise self._unavailable(error) from error
         except sqlite3.DatabaseError as error:
@@ -131,7 +134,7 @@ class SqliteDatabase:
             ) from error
         if len(header) < 20 or header[18] != _WAL_VERSION:
             return False
-        beside = [self.path.with_name(f"{self.path.name}{ending}") for ending in ("-wal", "-shm")]
+        beside = self._beside()
         present = [file for file in beside if file.exists()]
         if not present:
             return True
@@ -142,6 +145,19 @@ class SqliteDatabase:
                 remedy=f"Stop n8n, then as root: chown --reference={self.path} {self.path}-wal {self.path}-shm",
             )
         return len(present) < len(beside)
+
+    def _remove_own_files(self) -> None:
+        """Remove the empty files that SQLite made under our user when n8n stopped just before the read."""
+        if os.name == "nt" or os.geteuid() == 0:
+            return  # root gives new files to the owner of the database
+        with contextlib.suppress(OSError):
+            owner = self.path.stat().st_uid
+            for file in self._beside():
+                if file.exists() and file.stat().st_uid == os.geteuid() != owner:
+                    file.unlink()
+
+    def _beside(self) -> list[Path]:
+        return [self.path.with_name(f"{self.path.name}{ending}") for ending in ("-wal", "-shm")]
 
     def _unavailable(self, error: sqlite3.Error) -> SourceUnavailableError:
         return SourceUnavailableError(

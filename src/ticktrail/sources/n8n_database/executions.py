@@ -7,6 +7,7 @@ of single executions, still in n8n's ``flatted`` form, which extraction reads. C
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
@@ -14,7 +15,7 @@ from typing import Any, Protocol, Self
 
 import msgspec
 
-from ticktrail.errors import SourceRefusedError
+from ticktrail.errors import SourceRefusedError, SourceUnavailableError
 from ticktrail.sources import LARGEST_EXECUTION, Page, WithheldExecution
 from ticktrail.sources.n8n_api.responses import FetchedPage, MetadataPage, RawRow
 from ticktrail.sources.n8n_database.connection import Database, Row, SqliteDatabase
@@ -23,8 +24,11 @@ from ticktrail.sources.n8n_database.rows import OPTIONAL, REQUIRED, Record, exec
 _LIST_ROWS = 1_000
 _MOST_ROWS = 1_000
 _READ_BYTES = 4_000_000
-_READ_SECONDS = 0.05
-"""Target size and duration of a read of data: n8n's pruning and SQLite's checkpoints wait for long ones."""
+_READ_SECONDS = 0.02
+"""Target size and duration of a read. On SQLite's rollback journal n8n's writes wait for it, and fail after a while."""
+
+_FEWEST_IDS, _MOST_IDS = 1_000, 10_000_000
+"""Ids that one read of the list goes through: n8n has no index of all executions of a workflow."""
 
 _WORKFLOW_COLUMNS = ("id", "name", "active", "isArchived", "nodes", "settings", "versionId", "activeVersionId")
 _IN_FILE_SYSTEM = "fs"
@@ -64,6 +68,7 @@ class N8nDatabase:
         self._workflow = f"{prefix}workflow_entity"
         self._columns: tuple[str, ...] | None = None
         self._batch = 100
+        self._span = 10 * _FEWEST_IDS
 
     def __repr__(self) -> str:
         return f"N8nDatabase({self.location!r})"
@@ -86,13 +91,20 @@ class N8nDatabase:
         Raises:
             SourceRefusedError: n8n has no such workflow.
         """
-        bound = "" if below is None else ' AND "id" < ?'
-        values: list[Any] = [self.workflow_id, *([] if below is None else [below])]
-        rows = self._read(
-            f'SELECT {self._names()} FROM "{self._entity}" WHERE "workflowId" = ?{bound}'  # noqa: S608 - quoted names
-            f' ORDER BY "id" DESC LIMIT {int(limit) + 1}',
-            values,
-        )
+        bottom, top = self._bounds()
+        above = top if below is None else min(below, top)
+        rows: list[Row] = []
+        while len(rows) <= limit and above > bottom:
+            began, from_id = time.perf_counter(), max(above - self._span, bottom)
+            rows += self._read(
+                f'SELECT {self._names()} FROM "{self._entity}"'  # noqa: S608 - quoted names
+                ' WHERE "id" >= ? AND "id" < ? AND "workflowId" = ?'
+                f' ORDER BY "id" DESC LIMIT {int(limit) + 1 - len(rows)}',
+                (from_id, above, self.workflow_id),
+            )
+            affordable = self._span * _READ_SECONDS / max(time.perf_counter() - began, 1e-6)
+            self._span = max(_FEWEST_IDS, min(_MOST_IDS, 2 * self._span, int(affordable)))
+            above = from_id
         if below is None and not rows:
             self.require_workflow()
         return MetadataPage(rows=tuple(summary(self._record(row)) for row in rows[:limit]), more=len(rows) > limit)
@@ -178,6 +190,13 @@ class N8nDatabase:
             self._columns = tuple(name for name in (*REQUIRED, *OPTIONAL) if name in there)
         return ", ".join(f'{table}"{name}"' for name in self._columns)
 
+    def _bounds(self) -> tuple[int, int]:
+        """The lowest execution id of all workflows, and the first one above all; both 0 when there is none."""
+        ends = (f'(SELECT {end}("id") FROM "{self._entity}")' for end in ("min", "max"))  # noqa: S608 - quoted names
+        self._names()
+        ((lowest, highest),) = self._read(f"SELECT {', '.join(ends)}")
+        return (0, 0) if lowest is None else (int(lowest), int(highest) + 1)
+
     def _record(self, row: Row) -> Record:
         assert self._columns is not None  # noqa: S101 - rows come after the columns
         return dict(zip(self._columns, row, strict=False))
@@ -210,11 +229,19 @@ class N8nDatabase:
         if data is None and record.get("storedAt") == _IN_FILE_SYSTEM:
             data, workflow = self._bundle(str(record["workflowId"]), number)
         if data is None:
-            found = None if self._elsewhere is None else self._elsewhere.single(number)
-            return found.raw if isinstance(found, RawRow) else WithheldExecution(id=number, reason="no_data")
+            return self._from_elsewhere(number) or WithheldExecution(id=number, reason="no_data")
         if len(data) > LARGEST_EXECUTION:
             return WithheldExecution(id=number, reason="too_large")
         return execution_json(record, data, workflow)
+
+    def _from_elsewhere(self, number: int) -> bytes | None:
+        """Return an execution as n8n's API gives it; None where that is not configured or does not answer."""
+        if self._elsewhere is None:
+            return None
+        with contextlib.suppress(SourceUnavailableError, SourceRefusedError):
+            found = self._elsewhere.single(number)
+            return found.raw if isinstance(found, RawRow) else None
+        return None
 
     def _bundle(self, workflow_id: str, number: int) -> tuple[bytes | None, bytes | None]:
         """Data that n8n keeps in files beside its database; None where it cannot be read.

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from tests.support import n8n_database
+from tests.support.n8n_server import N8nServer
 from tests.support.recordings import corpus, recording
 
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError
 from ticktrail.extraction.execution_reader import extract
-from ticktrail.sources.n8n_database.connection import open_database
+from ticktrail.messages.model import Outcome
+from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.sources.n8n_database.connection import SqliteDatabase, open_database
 from ticktrail.sources.n8n_database.executions import N8nDatabase
 
 EXECUTIONS = corpus()[:60]
 WORKFLOW: str = json.loads(EXECUTIONS[0])["workflowId"]
+
+
+OWNER, READER = 20_001, 20_002
+"""Users that need not exist."""
 
 
 def open_executions(url: str, workflow_id: str = WORKFLOW) -> N8nDatabase:
@@ -43,16 +51,15 @@ def postgres_url() -> Iterator[str]:
         yield url.replace("postgres@", "reader@")
 
 
-@pytest.fixture(params=["2.41", "1.68", "postgresql"])
+@pytest.fixture(params=[*n8n_database.SCHEMAS, "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """n8n's database as three installations have it."""
+    """n8n's database as its releases lay it out: SQLite in WAL mode since 2.0, and PostgreSQL."""
     if request.param == "postgresql":
         yield request.getfixturevalue("postgres_url")
         return
-    old = request.param == "1.68"
     path = tmp_path / "database.sqlite"
-    columns = n8n_database.OLD_COLUMNS if old else n8n_database.COLUMNS
-    with n8n_database.sqlite_database(path, EXECUTIONS, columns=columns, wal=not old):
+    columns = n8n_database.SCHEMAS[request.param]
+    with n8n_database.sqlite_database(path, EXECUTIONS, columns=columns, wal=request.param.startswith("2.")):
         yield str(path)
 
 
@@ -78,6 +85,39 @@ def test_executions_say_what_the_api_says(url: str) -> None:
     for text in EXECUTIONS:
         expected = extract(text)
         assert by_id[json.loads(text)["id"]].events == expected.events
+
+
+def test_every_read_goes_through_few_ids(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No read of the list depends on the size of the table, however few of its executions are the workflow's."""
+    monkeypatch.setattr("ticktrail.sources.n8n_database.executions._FEWEST_IDS", 2)
+    monkeypatch.setattr("ticktrail.sources.n8n_database.executions._MOST_IDS", 2)
+    database = open_database(url, None)
+    bounds: list[Sequence[Any]] = []
+    read = database.read
+
+    def noted(statement: str, values: Sequence[Any] = ()) -> Any:
+        if "ORDER BY" in statement:
+            bounds.append(values)
+        return read(statement, values)
+
+    monkeypatch.setattr(database, "read", noted)
+    with N8nDatabase(database, WORKFLOW) as source:
+        listed = source.metadata()
+    assert len(listed.rows) == len(EXECUTIONS)
+    assert all(above - from_id <= 20 for from_id, above, _ in bounds)
+    assert bounds[0][0] > min(int(json.loads(text)["id"]) for text in EXECUTIONS)
+
+
+def test_ids_far_apart_are_listed(tmp_path: Path) -> None:
+    """An execution that pruning left far below the others is in the list, without millions of reads."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:2]) as n8n:
+        n8n.execute("UPDATE execution_entity SET id = 2000000000 WHERE id = (SELECT max(id) FROM execution_entity)")
+        n8n.commit()
+        with open_executions(str(path)) as source:
+            ids = [row.id for row in source.metadata().rows]
+            assert (ids[0], len(ids)) == (2_000_000_000, 2)
+            assert source.requests < 500
 
 
 def test_an_unknown_workflow_is_refused(url: str) -> None:
@@ -107,7 +147,7 @@ def test_soft_deleted_and_unfinished_executions_are_read(tmp_path: Path) -> None
         with open_executions(str(path)) as source:
             listed = source.metadata()
             pages = list(source.fetch(listed, {first, second}))
-    assert {row.id: row.final for row in listed.rows} == {first: True, second: False}
+    assert {row.id: (row.final, row.deleted) for row in listed.rows} == {first: (True, True), second: (False, False)}
     assert sorted(number for page in pages for number in page.ids) == sorted((first, second))
 
 
@@ -141,6 +181,84 @@ def test_data_in_files_is_read_from_its_bundle(tmp_path: Path) -> None:
         with open_executions(str(path), row["workflowId"]) as source:
             ((raw,),) = [page.executions for page in source.pages()]
     assert extract(raw).events == extract(text).events != ()
+
+
+def test_data_kept_elsewhere_is_read_from_the_api(tmp_path: Path) -> None:
+    """Data in S3, or in files that this user may not read, comes from n8n's API where it is configured."""
+    path = tmp_path / "database.sqlite"
+    text = EXECUTIONS[0]
+    with n8n_database.sqlite_database(path, [text]) as n8n, N8nServer([text]) as server:
+        n8n.execute("UPDATE execution_entity SET storedAt = 's3'")
+        n8n.execute("DELETE FROM execution_data")
+        n8n.commit()
+        api = N8nApi(server.settings(), WORKFLOW)
+        with N8nDatabase(open_database(str(path), None), WORKFLOW, elsewhere=api) as source:
+            (page,) = source.pages()
+    assert (page.executions, page.withheld) == ((text,), ())
+
+
+def test_damaged_data_costs_itself_only(tmp_path: Path) -> None:
+    """Data that is no UTF-8 or no JSON makes its own execution unreadable, and is named with its id."""
+    path = tmp_path / "database.sqlite"
+    numbers = [int(json.loads(text)["id"]) for text in EXECUTIONS[:4]]
+    with n8n_database.sqlite_database(path, EXECUTIONS[:4]) as n8n:
+        for number, data in zip(numbers, (b"[\xff\xfe", b'[{"brok', b"nonsense"), strict=False):
+            n8n.execute("UPDATE execution_data SET data = CAST(? AS TEXT) WHERE executionId = ?", (data, number))
+        n8n.commit()
+        with open_executions(str(path)) as source:
+            found = [extract(raw) for page in source.pages() for raw in page.executions]
+    unreadable = {int(one.execution_id) for one in found if one.outcome is Outcome.WITHHELD}
+    assert unreadable == set(numbers[:3])
+    assert len(found) == 4
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="becomes other users")
+def test_another_user_leaves_nothing_beside_the_database(shared_folder: Path) -> None:
+    """A reader who may write to n8n's folder creates no file there, whether n8n runs or not."""
+    path = shared_folder / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:3]):
+        for file in shared_folder.iterdir():
+            os.chown(file, OWNER, OWNER)
+        assert _as_reader(path) == 3
+        assert {file.stat().st_uid for file in shared_folder.iterdir()} == {OWNER}
+    assert [file.name for file in shared_folder.iterdir()] == ["database.sqlite"]
+    assert _as_reader(path) == 3
+    assert [file.name for file in shared_folder.iterdir()] == ["database.sqlite"]
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="becomes other users")
+def test_files_made_while_n8n_stopped_are_removed(shared_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """n8n that stops between the check and the read does not find files of another user when it starts again."""
+    path = shared_folder / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:3]):
+        pass
+    os.chown(path, OWNER, OWNER)
+    monkeypatch.setattr(SqliteDatabase, "_must_be_immutable", lambda _: False)
+    _as_reader(path)
+    assert [file.name for file in shared_folder.iterdir()] == ["database.sqlite"]
+
+
+@pytest.fixture
+def shared_folder(tmp_path: Path) -> Path:
+    """A folder in which every user may create files."""
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o777)
+    return tmp_path
+
+
+def _as_reader(path: Path) -> int:
+    """The number of executions that a process of another user lists; -1 when it cannot."""
+    child = os.fork()
+    if child == 0:
+        result = 255
+        try:
+            os.setgid(READER)
+            os.setuid(READER)
+            result = len(open_executions(str(path)).metadata().rows)
+        finally:
+            os._exit(result)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    return -1 if status == 255 else status
 
 
 def test_nothing_is_left_beside_a_file_that_nothing_has_open(tmp_path: Path) -> None:
