@@ -121,6 +121,17 @@ def sqlite_database(
         connection.close()
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another connection to the file, in one transaction that is committed at the end."""
+    connection = sqlite3.connect(path)
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
 def programs() -> Path | None:
     """The folder with Debian's PostgreSQL programs; None when it is not installed."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

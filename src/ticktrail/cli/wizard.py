@@ -1,4 +1,4 @@
-"""The command ``init``: asks for n8n, store and time zone, tests each answer, and writes ``.env``.
+"""The command ``init``: asks for n8n (its database or API), store and time zone, tests each answer, writes ``.env``.
 
 On a terminal, a wrong answer is explained and asked again. Without one, everything comes from options and the
 environment, and the first fault ends the command. Nothing is written before every answer was tested. ``.env`` is
@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
-import typer
 from dotenv import set_key, unset_key
 
+from ticktrail.cli import questions
 from ticktrail.cli.invocation import as_typed, quoted
-from ticktrail.errors import ConfigurationError, NotFoundError, SourceRefusedError, TicktrailError
+from ticktrail.cli.wizard_database import offer_database, report_database, values_of, workflows_of
+from ticktrail.errors import ConfigurationError, NotFoundError, SourceRefusedError
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.parsing import default_store_url
 from ticktrail.settings.settings import Settings
@@ -26,11 +26,11 @@ from ticktrail.sources.n8n_api.api import N8nApi, RetryPolicy, Timeouts
 from ticktrail.sources.n8n_api.responses import WorkflowSummary
 from ticktrail.stores.opening import open_configured_store
 
-T = TypeVar("T")
-
 _KEY_HELP = """n8n makes API keys under Settings > n8n API ({url}/settings/api).
 If n8n asks for scopes, these four are enough: execution:list, execution:read, workflow:read, workflow:list.
 If it does not, the key can do everything: protect it."""
+
+_ADDRESS_FOR_LINKS = "n8n's address, as in the browser, for links to executions (Enter: none)"
 
 _AT_ONCE = RetryPolicy(attempts=1, total=3.0, starting=0.0)
 _THREE_SECONDS = Timeouts(connect=3.0, read=3.0)
@@ -67,27 +67,34 @@ def run_wizard(
     """
     asker = _Asker(environ=environ, directory=directory)
     known = asker.settings()
-    base = _ask_address(asker, known, url)
-    key = _ask_key(asker, known, base)
-    workflows = _ask_workflows(asker, known, base, key, workflow_ids)
-    values: dict[str, str | None] = {
-        "N8N_BASE_URL": base,
-        "N8N_API_KEY": key,
-        "WORKFLOW_ID_WHATSAPP": ",".join(workflows),
-        **_ask_store(asker, known, store_url),
-        "TICKTRAIL_TIMEZONE": _ask_timezone(asker, known),
-    }
+    database = offer_database(known, environ, directory)
+    values: dict[str, str | None] = values_of(database)
+    if database is None:
+        base = _ask_address(asker, known, url)
+        key = _ask_key(asker, known, base)
+        values |= {"N8N_BASE_URL": base, "N8N_API_KEY": key}
+        listed = _list_workflows(asker, base, key)
+    else:
+        values |= _address_for_links(asker, known, url)
+        listed = workflows_of(database)
+    values["WORKFLOW_ID_WHATSAPP"] = ",".join(_ask_workflows(known, listed, workflow_ids))
+    if database is not None:
+        report_database(asker.settings, values)
+    values |= _ask_store(asker, known, store_url)
+    values["TICKTRAIL_TIMEZONE"] = _ask_timezone(asker, known)
     path = directory / ".env"
     write_dotenv(path, values)
     names = ", ".join(name for name, value in values.items() if value is not None)
-    _echo(f"Wrote {path}: {names}. It holds your API key: keep it private.")
+    questions.echo(f"Wrote {path}: {names}. Keep it private: it may hold a key or a password.")
     for line in next_steps(directory):
-        _echo(as_typed(line))
+        questions.echo(as_typed(line))
 
 
 def _ask_address(asker: _Asker, known: Settings, url: str | None) -> str:
     def ask(given: str | None) -> str:
-        text = given or _prompt("n8n's address, as in the browser", known.n8n.base_url or None, missing="--url")
+        text = given or questions.prompt(
+            "n8n's address, as in the browser", known.n8n.base_url or None, missing="--url"
+        )
         try:
             settings = asker.settings(N8N_BASE_URL=text, N8N_API_KEY="not-a-key")
         except ConfigurationError as error:
@@ -99,33 +106,48 @@ def _ask_address(asker: _Asker, known: Settings, url: str | None) -> str:
             pass  # n8n answered and refused the key, so the address is right
         return settings.n8n.base_url
 
-    return _until_accepted(ask, url)
+    return questions.until_accepted(ask, url)
 
 
 def _ask_key(asker: _Asker, known: Settings, base: str) -> str:
     def ask(given: str | None) -> str:
         key = given
         if key is None:
-            _echo(_KEY_HELP.format(url=base))
-            key = _prompt("API key (not shown while you type)", None, missing="N8N_API_KEY", hidden=True)
+            questions.echo(_KEY_HELP.format(url=base))
+            key = questions.prompt("API key (not shown while you type)", None, missing="N8N_API_KEY", hidden=True)
         count = len(_list_workflows(asker, base, key))
-        _echo(f"n8n accepted the key. Workflows it can see: {count}.")
+        questions.echo(f"n8n accepted the key. Workflows it can see: {count}.")
         return key
 
     key = known.n8n.api_key.reveal() if known.n8n.api_key else None
-    if key and _is_interactive() and not typer.confirm("Use the API key that is already set?", default=True, err=True):
+    if (
+        key
+        and questions.is_interactive()
+        and not questions.confirm("Use the API key that is already set?", default=True)
+    ):
         key = None
-    return _until_accepted(ask, key)
+    return questions.until_accepted(ask, key)
 
 
-def _ask_workflows(asker: _Asker, known: Settings, base: str, key: str, wanted: tuple[str, ...]) -> tuple[str, ...]:
+def _address_for_links(asker: _Asker, known: Settings, url: str | None) -> dict[str, str | None]:
+    """Return n8n's address, which makes links to executions; it may stay empty where n8n's database is read."""
+
+    def ask(given: str | None) -> str:
+        text = given or questions.prompt(_ADDRESS_FOR_LINKS, known.n8n.base_url, missing="--url")
+        return asker.settings(N8N_BASE_URL=text).n8n.base_url if text else ""
+
+    if url is None and not questions.is_interactive():
+        return {}
+    return {"N8N_BASE_URL": questions.until_accepted(ask, url) or None}
+
+
+def _ask_workflows(known: Settings, workflows: list[WorkflowSummary], wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the workflows to read: the given ones, or those that the user picks from a list."""
-    workflows = _list_workflows(asker, base, key)
     existing = {one.id for one in workflows}
     missing = [workflow_id for workflow_id in wanted if workflow_id not in existing]
     if missing:
         raise NotFoundError(
-            f"--workflow: this API key can see no workflow {', '.join(missing)}.",
+            f"--workflow: n8n shows no workflow {', '.join(missing)}.",
             remedy="Copy the id from the address of the workflow's page: …/workflow/<id>. Nothing was written.",
         )
     if wanted:
@@ -133,21 +155,24 @@ def _ask_workflows(asker: _Asker, known: Settings, base: str, key: str, wanted: 
     candidates = [one for one in workflows if is_candidate(one)]
     if not candidates:
         raise NotFoundError(
-            "None of the workflows that this API key can see has a WhatsApp node or a Webhook node.",
-            remedy="Ask the workflow's owner to share it with you, or make the key as the owner. Nothing was written.",
+            "None of the workflows that n8n shows has a WhatsApp node or a Webhook node.",
+            remedy="With an API key: ask the workflow's owner to share it, or create the key as the owner. "
+            "Nothing was written.",
         )
     for number, one in enumerate(candidates, 1):
         state = "active" if one.active else "NOT active"
         kind = "WhatsApp" if has_whatsapp_node(one) else "Webhook"
-        _echo(f"  {number}  {one.name}  ({kind}, {state}, id {one.id})")
+        questions.echo(f"  {number}  {one.name}  ({kind}, {state}, id {one.id})")
     chosen = [number for number, one in enumerate(candidates, 1) if one.id in known.workflow_ids]
     usual = [number for number, one in enumerate(candidates, 1) if has_whatsapp_node(one)]
     default = ",".join(map(str, chosen or usual or [1]))
 
     def ask(_: str | None) -> tuple[str, ...]:
-        return _picked(_prompt("Which of these? Numbers with commas", default, missing="--workflow"), candidates)
+        return _picked(
+            questions.prompt("Which of these? Numbers with commas", default, missing="--workflow"), candidates
+        )
 
-    return _until_accepted(ask, None)
+    return questions.until_accepted(ask, None)
 
 
 def _ask_store(asker: _Asker, known: Settings, store_url: str | None) -> dict[str, str | None]:
@@ -163,48 +188,32 @@ def _ask_store(asker: _Asker, known: Settings, store_url: str | None) -> dict[st
             state = store.check()
             if state.faults:
                 raise state.faults[0]
-            _echo(f"Messages are stored in {store.location}.")
+            questions.echo(f"Messages are stored in {store.location}.")
         return {name: url, ("TICKTRAIL_STORE" if is_mongodb else "MONGODB_URI"): None}
 
-    if store_url is None and not _is_interactive():
+    if store_url is None and not questions.is_interactive():
         return {}
-    return _until_accepted(ask, store_url)
+    return questions.until_accepted(ask, store_url)
 
 
 def _choose_store(known: Settings, default_file: str) -> str:
     current = known.store_url
     in_mongodb = current.reveal().startswith("mongodb")
     question = "Store the messages in MongoDB? (no: in a file on this machine)"
-    if not typer.confirm(question, default=in_mongodb, err=True):
+    if not questions.confirm(question, default=in_mongodb):
         file = default_file if in_mongodb else current.reveal()
-        return _prompt("File", file, missing="--store")
-    if in_mongodb and typer.confirm(f"Keep {current}?", default=True, err=True):
+        return questions.prompt("File", file, missing="--store")
+    if in_mongodb and questions.confirm(f"Keep {current}?", default=True):
         return current.reveal()
-    return _prompt("MongoDB URI (not shown while you type)", None, missing="--store", hidden=True)
+    return questions.prompt("MongoDB URI (not shown while you type)", None, missing="--store", hidden=True)
 
 
 def _ask_timezone(asker: _Asker, known: Settings) -> str:
     def ask(_: str | None) -> str:
-        name = _prompt("Time zone for dates", known.timezone.key, missing="TICKTRAIL_TIMEZONE")
+        name = questions.prompt("Time zone for dates", known.timezone.key, missing="TICKTRAIL_TIMEZONE")
         return asker.settings(TICKTRAIL_TIMEZONE=name).timezone.key
 
-    return _until_accepted(ask, None)
-
-
-def _until_accepted(ask: Callable[[str | None], T], given: str | None) -> T:
-    """Return the first answer that passes its test; on a terminal, explain a fault and ask again.
-
-    Args:
-        ask: returns the tested answer; takes an answer that was given without asking, or None to ask.
-    """
-    while True:
-        try:
-            return ask(given)
-        except TicktrailError as error:
-            if not _is_interactive():
-                raise
-            _echo(as_typed(f"{error} {error.remedy}".rstrip()))
-            given = None
+    return questions.until_accepted(ask, None)
 
 
 def _list_workflows(asker: _Asker, base: str, key: str) -> list[WorkflowSummary]:
@@ -262,23 +271,3 @@ def next_steps(directory: Path) -> list[str]:
             ),
         ]
     return ["", "Try it:    ticktrail sync", "Then ask:  ticktrail messages --unread", "", *schedule]
-
-
-def _is_interactive() -> bool:
-    return sys.stdin.isatty()
-
-
-def _echo(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _prompt(question: str, default: str | None, *, missing: str, hidden: bool = False) -> str:
-    if not _is_interactive():
-        if default:
-            return default
-        raise ConfigurationError(
-            f"{missing} is not given, and there is no terminal to ask on.",
-            remedy="Example: N8N_API_KEY=… ticktrail init --url https://n8n.example.com --workflow bcHn4wXXcVuTsjYB",
-        )
-    answer: str = typer.prompt(question, default=default, hide_input=hidden, err=True)
-    return answer.strip()

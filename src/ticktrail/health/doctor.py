@@ -63,7 +63,7 @@ def examine(
         from ticktrail.health.database_check import check_database  # noqa: PLC0415 - loads a driver only where needed
 
         findings += check_database(settings)
-    if settings.n8n.database_url is not None and not settings.n8n.base_url:
+    if settings.n8n.database_url is not None and not (settings.n8n.base_url and has_way_in(settings)):
         pass  # nothing is read through n8n's API
     elif unusable & _OF_N8N or not settings.n8n.base_url or not has_way_in(settings):
         findings.append(_left_out("n8n", "its settings are missing or malformed (see above)"))
@@ -89,8 +89,9 @@ def _hider(settings: Settings) -> Callable[[str], str]:
     secrets = [n8n.api_key, n8n.basic_pass, settings.heartbeat_url, *(value for _, value in n8n.headers)]
     secrets += [*settings.receiver.app_secrets, settings.receiver.verify_token]
     texts = {secret.reveal() for secret in secrets if secret is not None}
-    if str(settings.store_url) != settings.store_url.reveal():
-        texts.add(settings.store_url.reveal())
+    for url in (settings.store_url, n8n.database_url):
+        if url is not None and str(url) != url.reveal():
+            texts.add(url.reveal())
     hidden = sorted((text for text in texts if len(text) >= _SHORTEST_SECRET), key=len, reverse=True)
 
     def hide(sentence: str) -> str:

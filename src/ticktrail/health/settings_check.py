@@ -57,9 +57,10 @@ def has_way_in(settings: Settings) -> bool:
 
 
 def _missing(settings: Settings, unusable: set[str]) -> list[str]:
+    has_database = settings.n8n.database_url is not None
     wanted = {
-        "N8N_BASE_URL": bool(settings.n8n.base_url),
-        "N8N_API_KEY": has_way_in(settings),
+        "N8N_BASE_URL": has_database or bool(settings.n8n.base_url),
+        "N8N_API_KEY": has_database or has_way_in(settings),
         "WORKFLOW_ID_WHATSAPP": bool(settings.workflow_ids),
     }
     return [name for name, given in wanted.items() if not given and name not in unusable]

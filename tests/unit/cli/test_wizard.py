@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import pytest
+from tests.support import n8n_database
+from tests.support.recordings import recording
 
-from ticktrail.cli import wizard
+from ticktrail.cli import questions, wizard, wizard_database
 from ticktrail.errors import ConfigurationError, SourceRefusedError, SourceUnavailableError
+from ticktrail.settings.loading import load_settings
+from ticktrail.settings.secret import Secret
 from ticktrail.sources.n8n_api.responses import WorkflowSummary
+from ticktrail.sources.n8n_database.discovery import FoundDatabase
 
 WORKFLOWS = [
     WorkflowSummary(id="one", name="Statuses", active=True, node_types=("n8n-nodes-base.whatsAppTrigger",)),
@@ -28,7 +35,7 @@ class _Terminal:
         self.hidden: list[str] = []
         self.said: list[str] = []
 
-    def prompt(self, question: str, *, default: str | None, hide_input: bool, err: bool) -> str:
+    def prompt(self, question: str, *, default: str | None, hide_input: bool, err: bool, **_: object) -> str:
         assert err
         self.questions.append((question, default))
         self.hidden += [question] if hide_input else []
@@ -62,15 +69,16 @@ class _N8n:
 
 def _run(
     terminal: _Terminal | None, monkeypatch: pytest.MonkeyPatch, folder: Path, environ: dict[str, str] | None = None,
-    **given: object,
+    databases: Sequence[FoundDatabase] = (), **given: object,
 ) -> str:  # fmt: skip
     monkeypatch.setattr(wizard, "N8nApi", _N8n)
-    monkeypatch.setattr(wizard, "_is_interactive", lambda: terminal is not None)
+    monkeypatch.setattr(questions, "is_interactive", lambda: terminal is not None)
+    monkeypatch.setattr(wizard_database, "find_databases", lambda *_, **__: list(databases))
     monkeypatch.setattr(wizard, "default_store_url", lambda: wizard_default(folder))
     if terminal is not None:
-        monkeypatch.setattr(wizard.typer, "prompt", terminal.prompt)
-        monkeypatch.setattr(wizard.typer, "confirm", terminal.confirm)
-        monkeypatch.setattr(wizard, "_echo", terminal.said.append)
+        monkeypatch.setattr(questions.typer, "prompt", terminal.prompt)
+        monkeypatch.setattr(questions.typer, "confirm", terminal.confirm)
+        monkeypatch.setattr(questions, "echo", terminal.said.append)
     arguments = {"url": None, "workflow_ids": (), "store_url": None, **given}
     wizard.run_wizard(environ=environ or {}, directory=folder, **arguments)  # type: ignore[arg-type]
     return (folder / ".env").read_text(encoding="utf-8")
@@ -78,8 +86,6 @@ def _run(
 
 def wizard_default(folder: Path) -> object:
     """The file that is proposed."""
-    from ticktrail.settings.secret import Secret  # noqa: PLC0415
-
     return Secret(str(folder / "default.sqlite"), "")
 
 
@@ -147,3 +153,87 @@ def test_without_a_terminal_the_first_fault_ends_it(tmp_path: Path, monkeypatch:
     assert "WORKFLOW_ID_WHATSAPP=one" in _run(
         None, monkeypatch, tmp_path, environ, url="https://n8n.example.com", workflow_ids=("one",)
     )
+
+
+EXECUTION = recording("execution_whatsapp_trigger_failed")
+DATABASE_WORKFLOW: str = json.loads(EXECUTION)["workflowId"]
+
+
+@pytest.fixture
+def n8n_file(tmp_path: Path) -> Iterator[Path]:
+    """n8n's SQLite file, open as a running n8n has it."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, [EXECUTION]):
+        yield path
+
+
+def test_a_database_that_is_found_is_offered_and_needs_no_key(
+    tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its workflows are listed at once, one of its executions is read, and no key is asked for."""
+    terminal = _Terminal("yes", "https://n8n.example.com/home/workflows", "1", "no", "", "Asia/Riyadh")
+    found = FoundDatabase(url=str(n8n_file), shown=str(n8n_file))
+    written = _run(terminal, monkeypatch, tmp_path, databases=[found])
+    said = "\n".join(terminal.said)
+    assert f"Found n8n's database: {n8n_file}" in said
+    assert "Workflows in it: 1" in said
+    assert f"shows 1 execution of workflow {DATABASE_WORKFLOW}" in said
+    assert terminal.hidden == []
+    settings = load_settings({}, {}, tmp_path)
+    assert settings.n8n.database_url == Secret(str(n8n_file))
+    assert (settings.n8n.base_url, settings.workflow_ids) == ("https://n8n.example.com", (DATABASE_WORKFLOW,))
+    assert "N8N_API_KEY" not in written
+
+
+def test_a_declined_database_is_taken_out_of_the_settings(
+    tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who answers no goes on with n8n's API, and the setting of an earlier run is removed."""
+    (tmp_path / ".env").write_text(f"N8N_DATABASE_URL={n8n_file}\n")
+    terminal = _Terminal("no", "https://n8n.example.com", "good-key", "1", "no", "", "")
+    written = _run(terminal, monkeypatch, tmp_path)
+    assert "N8N_DATABASE_URL" not in written
+    assert "good-key" in written
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("/nothing/database.sqlite", "There is no n8n database"),
+        ("postgresql://n8n:pass-word@127.0.0.1:9/n8n", "does not answer"),
+    ],
+)
+def test_a_database_that_cannot_be_read_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, reason: str
+) -> None:
+    """The fault and its remedy are printed without a password, and n8n's API is used."""
+    terminal = _Terminal("https://n8n.example.com", "good-key", "1", "no", "", "")
+    written = _run(terminal, monkeypatch, tmp_path, databases=[FoundDatabase(url=url, shown="n8n's database")])
+    said = "\n".join(terminal.said)
+    assert reason in said
+    assert "type ticktrail init again" in said
+    assert "pass-word" not in said + written
+    assert "N8N_DATABASE_URL" not in written
+
+
+def test_a_missing_package_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL without psycopg: the command that installs it is printed."""
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    terminal = _Terminal("https://n8n.example.com", "good-key", "1", "no", "", "")
+    found = FoundDatabase(url="postgresql://n8n@127.0.0.1/n8n", shown="n8n's database")
+    _run(terminal, monkeypatch, tmp_path, databases=[found])
+    said = "\n".join(terminal.said)
+    assert "psycopg" in said
+    assert "ticktrail[postgresql]" in said
+
+
+def test_without_a_terminal_a_configured_database_is_used(
+    tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """N8N_DATABASE_URL of the environment is tested and written; a database that was only found is not used."""
+    environ = {"N8N_DATABASE_URL": str(n8n_file)}
+    written = _run(None, monkeypatch, tmp_path, environ, workflow_ids=(DATABASE_WORKFLOW,))
+    assert f"N8N_DATABASE_URL='{n8n_file}'" in written
+    assert "N8N_API_KEY" not in written
+    with pytest.raises(ConfigurationError, match="--url"):
+        _run(None, monkeypatch, tmp_path / "other", databases=[FoundDatabase(url=str(n8n_file), shown="")])

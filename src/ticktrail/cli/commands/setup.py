@@ -35,8 +35,9 @@ def init(
 ) -> None:
     """Connect to your n8n and write .env.
 
-    Asks for n8n's address and API key, the workflows, the store and the time zone, and tests each answer. The key is
-    not shown while you type; it can also come from N8N_API_KEY.
+    Offers n8n's own database where it finds one on this machine. Else it asks for n8n's address and API key, then for
+    the workflows, the store and the time zone, and tests each answer. The key is not shown while you type; it can also
+    come from N8N_API_KEY.
     """
     from ticktrail.cli.wizard import run_wizard
 

@@ -20,6 +20,7 @@ from ticktrail.sources import LARGEST_EXECUTION, Page, WithheldExecution
 from ticktrail.sources.n8n_api.responses import FetchedPage, MetadataPage, RawRow
 from ticktrail.sources.n8n_database.connection import Database, Row, SqliteDatabase
 from ticktrail.sources.n8n_database.rows import OPTIONAL, REQUIRED, Record, execution_json, summary
+from ticktrail.sources.n8n_database.workflows import read_workflow
 
 _LIST_ROWS = 1_000
 _MOST_ROWS = 1_000
@@ -30,7 +31,6 @@ _READ_SECONDS = 0.02
 _FEWEST_IDS, _MOST_IDS = 1_000, 10_000_000
 """Ids that one read of the list goes through: n8n has no index of all executions of a workflow."""
 
-_WORKFLOW_COLUMNS = ("id", "name", "active", "isArchived", "nodes", "settings", "versionId", "activeVersionId")
 _IN_FILE_SYSTEM = "fs"
 
 
@@ -65,7 +65,7 @@ class N8nDatabase:
         self._database = database
         self._elsewhere = elsewhere
         self._entity, self._data = f"{prefix}execution_entity", f"{prefix}execution_data"
-        self._workflow = f"{prefix}workflow_entity"
+        self._prefix = prefix
         self._columns: tuple[str, ...] | None = None
         self._batch = 100
         self._span = 10 * _FEWEST_IDS
@@ -106,7 +106,7 @@ class N8nDatabase:
             self._span = max(_FEWEST_IDS, min(_MOST_IDS, 2 * self._span, int(affordable)))
             above = from_id
         if below is None and not rows:
-            self.require_workflow()
+            self.workflow()
         return MetadataPage(rows=tuple(summary(self._record(row)) for row in rows[:limit]), more=len(rows) > limit)
 
     def fetch(self, listed: MetadataPage, wanted: Collection[int]) -> Iterator[FetchedPage]:
@@ -130,31 +130,13 @@ class N8nDatabase:
             return None
         return RawRow(id=execution_id, raw=page.executions[0], withheld=False, has_status=True)
 
-    def require_workflow(self) -> None:
-        """Raise SourceRefusedError when n8n has no such workflow."""
-        if not self._read(f'SELECT 1 FROM "{self._workflow}" WHERE "id" = ?', [self.workflow_id]):  # noqa: S608
-            raise SourceRefusedError(
-                f"n8n has no workflow {self.workflow_id}.",
-                remedy="Set WORKFLOW_ID_WHATSAPP to the id in its address, …/workflow/ID, or type: ticktrail init",
-            )
-
     def workflow(self) -> dict[str, Any]:
         """The workflow itself, as n8n's API gives it: name, nodes, settings.
 
         Raises:
             SourceRefusedError: n8n does not have it.
         """
-        there = self._database.columns(self._workflow)
-        names = [name for name in _WORKFLOW_COLUMNS if name in there]
-        columns = ", ".join(f'"{name}"' for name in names)
-        rows = self._read(f'SELECT {columns} FROM "{self._workflow}" WHERE "id" = ?', [self.workflow_id])  # noqa: S608
-        if not rows:
-            self.require_workflow()
-        found = dict(zip(names, rows[0], strict=True))
-        for name in ("nodes", "settings"):
-            if isinstance(found.get(name), str):
-                found[name] = msgspec.json.decode(found[name])
-        return {**found, "active": bool(found.get("active"))}
+        return read_workflow(self._database, self.workflow_id, self._prefix)
 
     def close(self) -> None:
         """Close the database."""
