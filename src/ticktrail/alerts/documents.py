@@ -53,6 +53,7 @@ def alert_document(alert: Alert, zone: tzinfo, one: AlertRecord | None = None) -
         "command": None if alert.listing is None else command_of(alert.listing, zone),
         "firstSeenAt": None if one is None else _iso(one.first_seen_at, zone),
         "acknowledgedAt": None if one is None else _iso(one.acknowledged_at, zone),
+        "acknowledgedBy": None if one is None else one.acknowledged_by,
         "note": None if one is None else one.note,
     }
     return {name: value for name, value in document.items() if value is not None}

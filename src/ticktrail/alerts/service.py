@@ -49,7 +49,14 @@ def find_alerts(settings: Settings, own: AlertSettings, store: Store, now: datet
 
 
 def acknowledge(
-    settings: Settings, own: AlertSettings, store: Store, key: str, now: datetime, *, note: str | None = None
+    settings: Settings,
+    own: AlertSettings,
+    store: Store,
+    key: str,
+    now: datetime,
+    *,
+    by: str | None = None,
+    note: str | None = None,
 ) -> Alert:
     """Acknowledge an alert until it is resolved. Returns the alert.
 
@@ -60,7 +67,7 @@ def acknowledge(
     if alert is not None:
         store.alert_state.record_firing(alert.key, alert.kind.value, alert.title, at=now)
     # Another process may have noted in between that it is resolved.
-    if alert is None or not store.alert_state.acknowledge(key, at=now, note=note):
+    if alert is None or not store.alert_state.acknowledge(key, at=now, by=by, note=note):
         raise NotFoundError(
             f"There is no open alert with the key {key[:80]!a}.", remedy="List the open alerts: ticktrail alerts"
         )

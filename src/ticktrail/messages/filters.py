@@ -31,8 +31,9 @@ MESSAGE_TIME_FIELDS = ("sentTimestamp", "firstTimestamp", "latestTimestamp")
 """A message belongs to the time it was sent: the first of these fields that is set."""
 
 
-Order = Literal["newest", "oldest", "updated"]
-"""``newest`` and ``oldest`` sort by ``latestTimestamp``, ``updated`` sorts by ``lastUpdatedAt``, latest first."""
+Order = Literal["newest", "oldest", "updated", "sent"]
+"""``newest`` and ``oldest`` sort by ``latestTimestamp``; ``updated`` by ``lastUpdatedAt`` and ``sent`` by
+``firstTimestamp``, latest first."""
 
 
 _GREATEST_INTEGER = 2**63 - 1
@@ -163,6 +164,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
         campaign: what :func:`ticktrail.messages.campaign.campaign_of` finds in ``callbackData``.
         campaign_key: the key of the campaign in a ``callbackData`` that is a JSON object.
         country: country of the recipient's number.
+        category: ``pricing.category``, as Meta writes it.
         instance: ``instance``.
         people_only: exclude messages to groups and Meta's test messages, as rates do
             (:mod:`ticktrail.messages.counts`).
@@ -188,6 +190,7 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     campaign: str | None = None
     campaign_key: str | None = None
     country: Country | None = None
+    category: str | None = None
     instance: str | None = None
     people_only: bool = False
     order: Order = "newest"

@@ -53,8 +53,10 @@ def write_alerts(
             out.print(Text(f"  {as_typed(command_of(alert.listing, zone))}", style="cyan"), soft_wrap=True)
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
+            by = f" by {one_line(one.acknowledged_by)}" if one.acknowledged_by else ""
             note = f": {one_line(one.note)}" if one.note else ""
-            last = f"key {alert.key}, acknowledged {recent_time(int(one.acknowledged_at.timestamp()), now, zone)}{note}"
+            when = recent_time(int(one.acknowledged_at.timestamp()), now, zone)
+            last = f"key {alert.key}, acknowledged{by} {when}{note}"
         _print_indented(out, Text(last, style="dim"))
 
 

@@ -318,6 +318,7 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
         metavar="ISO",
         address="country",
     ),
+    text_condition("category", "category", "NAME", "Billed under this category, such as marketing or utility"),
     text_condition("instance", "instance", "NAME", "Read from the n8n with this TICKTRAIL_INSTANCE"),
     Condition(
         name="people",
@@ -331,13 +332,13 @@ MESSAGE_CONDITIONS: tuple[Condition[MessageFilter], ...] = (
     ),
     Condition(
         name="sort",
-        help="Order of the results; updated: latest status change first",
+        help="Order of the results: by latest status, by last change, or by the time sent",
         kind=Kind.CHOICE,
         fields=("order",),
         apply=_order,
         write=lambda chosen: "" if chosen.order == "newest" else chosen.order,
         options=("--sort",),
-        metavar="newest|oldest|updated",
+        metavar="newest|oldest|updated|sent",
         default_note="default newest",
         address="sort",
         choices=get_args(Order),

@@ -30,6 +30,7 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
         last_seen_at: when a check last found it firing.
         resolved_at: when a check found it resolved; None while it fires.
         acknowledged_at: when a person acknowledged it; removed when it is resolved.
+        acknowledged_by: the name that this person gave.
         note: the text of the acknowledgement.
         told: notifications by channel.
     """
@@ -41,6 +42,7 @@ class AlertRecord(msgspec.Struct, frozen=True, kw_only=True):
     last_seen_at: datetime
     resolved_at: datetime | None = None
     acknowledged_at: datetime | None = None
+    acknowledged_by: str | None = None
     note: str | None = None
     told: Mapping[str, Notice] = {}
 
@@ -68,12 +70,12 @@ class AlertState(Protocol):
         """Record that a channel was notified that an alert fires, or is over. Does nothing for an unknown alert."""
         ...
 
-    def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
+    def acknowledge(self, key: str, *, at: datetime, by: str | None = None, note: str | None = None) -> bool:
         """Acknowledge a firing alert. Returns False when no such alert fires."""
         ...
 
     def unacknowledge(self, key: str) -> bool:
-        """Remove the acknowledgement of an alert and its note. Returns False when it is not acknowledged."""
+        """Remove the acknowledgement of an alert, its name and its note. Returns False when it is not acknowledged."""
         ...
 
     def forget(self, *, resolved_before: datetime) -> None:

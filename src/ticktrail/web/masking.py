@@ -61,14 +61,14 @@ def send(document: Document, salt: bytes = b"") -> Document:
 
 
 def alerts(document: Document, salt: bytes, places: tuple[str, ...]) -> Document:
-    """Open alerts, without notes and without the commands that list their messages.
+    """Open alerts, without names, notes and the commands that list their messages.
 
     Args:
         places: paths and hosts to leave out, beside those that look like one.
     """
     left = {name: value for name, value in document.items() if name != "store"}
     left["alerts"] = [
-        {name: value for name, value in _without_reasons(one).items() if name not in {"command", "note"}}
+        {name: value for name, value in _without_reasons(one).items() if name not in {"command", "acknowledgedBy", "note"}}
         for one in document["alerts"]
     ]
     shown: Document = _without_places(mask_document(left, salt), places)

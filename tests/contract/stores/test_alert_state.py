@@ -76,14 +76,16 @@ def test_a_resolved_alert_that_fires_again_is_new(store: Store) -> None:
 
 
 def test_an_alert_is_acknowledged(store: Store) -> None:
-    """Only a firing alert can be acknowledged; the note stays with it, and with its end."""
+    """Only a firing alert can be acknowledged; the name and the note stay with it, and with its end."""
     memory = store.alert_state
     assert not memory.acknowledge(KEY, at=AT)
     memory.record_firing(KEY, "failing", "t", at=AT)
-    assert memory.acknowledge(KEY, at=AT, note="Sara is on it")
-    assert (only(store).acknowledged_at, only(store).note) == (AT, "Sara is on it")
+    assert memory.acknowledge(KEY, at=AT, by="Sara", note="I am on it")
+    known = only(store)
+    assert (known.acknowledged_at, known.acknowledged_by, known.note) == (AT, "Sara", "I am on it")
     assert memory.acknowledge(KEY, at=LATER)
-    assert (only(store).acknowledged_at, only(store).note) == (LATER, None)
+    known = only(store)
+    assert (known.acknowledged_at, known.acknowledged_by, known.note) == (LATER, None, None)
     memory.resolve(KEY, at=LATER)
     assert not memory.acknowledge(KEY, at=MUCH_LATER)
 

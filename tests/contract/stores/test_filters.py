@@ -36,6 +36,8 @@ LABELS = ["spring", '{"campaign": "spring", "step": 2}', '{"camp\\u0061ign":"spr
           '{"campaign": {"spring": 1}}', "[1]", "{spring", ' {"other": "spring"}', "50%_off", '{"campaign": "50%_off"}',
           '{"campaign": true}', "summer"]  # fmt: skip
 
+CATEGORIES = ("marketing", "utility", "")
+
 TOTAL = 240
 
 
@@ -67,6 +69,7 @@ def _messages() -> tuple[list[StatusEvent], list[StatusEvent], list[Send]]:
                 None if chance.random() < 0.1 else sent + MINUTE * place * chance.randrange(3),
                 execution_id=str(number),
                 errors=({"code": chance.choice(CODES), "title": "why"},) if failed else None,
+                pricing={"category": CATEGORIES[number % 3]} if status == "sent" and number % 4 else None,
                 **about,
             )
             (second if chance.random() < 0.3 else first).append(told)
@@ -203,6 +206,7 @@ CONDITIONS: dict[str, tuple[dict[str, Any], Predicate]] = {
         lambda one: _number(one).startswith("1") and not _number(one).startswith("1204"),
     ),
     "instance": ({"instance": "riyadh"}, lambda one: one.attributes.instance == "riyadh"),
+    "category": ({"category": "utility"}, lambda one: (one.state.pricing or {}).get("category") == "utility"),
 }  # fmt: skip
 
 
@@ -216,8 +220,8 @@ def _sorted(messages: list[Message], order: Order) -> list[str]:
     def key(message: Message) -> tuple[bool, float, str]:
         if order == "updated":
             return False, -message.last_updated_at.timestamp(), message.message_id
-        time = message.state.latest_timestamp
-        return time is None, (time or 0) * (-1 if order == "newest" else 1), message.message_id
+        time = message.state.first_timestamp if order == "sent" else message.state.latest_timestamp
+        return time is None, (time or 0) * (1 if order == "oldest" else -1), message.message_id
 
     return [message.message_id for message in sorted(messages, key=key)]
 
@@ -226,7 +230,7 @@ def _answered(store: Store, question: MessageFilter) -> list[str]:
     return [message.message_id for message in store.messages(question)]
 
 
-ORDERS: tuple[Order, ...] = ("newest", "oldest", "updated")
+ORDERS: tuple[Order, ...] = ("newest", "oldest", "updated", "sent")
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -48,7 +48,7 @@ class MongoAlertState:
                 return
             begins = {"ledger": self._ledger, "key": key, "kind": kind, "title": title, "firstSeenAt": at,
                       "lastSeenAt": at, "resolvedAt": None}  # fmt: skip
-            forgotten = {"told": "", "acknowledgedAt": "", "note": ""}
+            forgotten = {"told": "", "acknowledgedAt": "", "acknowledgedBy": "", "note": ""}
             over_or_new = {"_id": self._id(key), "resolvedAt": {"$ne": None}}
             try:
                 alerts.update_one(over_or_new, {"$set": begins, "$unset": forgotten}, upsert=True)
@@ -68,16 +68,17 @@ class MongoAlertState:
         else:
             self._set(key, {}, {place: {"channel": channel, "toldAt": truncated(at)}})
 
-    def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
+    def acknowledge(self, key: str, *, at: datetime, by: str | None = None, note: str | None = None) -> bool:
         """Acknowledge a firing alert."""
-        news = {"acknowledgedAt": truncated(at), "note": None if note is None else clean_text(note)}
-        return self._set(key, {"resolvedAt": None}, news)
+        by, note = (None if text is None else clean_text(text) for text in (by, note))
+        return self._set(
+            key, {"resolvedAt": None}, {"acknowledgedAt": truncated(at), "acknowledgedBy": by, "note": note}
+        )
 
     def unacknowledge(self, key: str) -> bool:
         """Remove the acknowledgement of an alert."""
-        return self._set(
-            key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, {"acknowledgedAt": None, "note": None}
-        )
+        nothing = {"acknowledgedAt": None, "acknowledgedBy": None, "note": None}
+        return self._set(key, {"resolvedAt": None, "acknowledgedAt": {"$ne": None}}, nothing)
 
     def forget(self, *, resolved_before: datetime) -> None:
         """Delete alerts that were resolved before ``resolved_before``."""
@@ -111,6 +112,7 @@ def _remembered(document: dict[str, Any]) -> AlertRecord:
         last_seen_at=document["lastSeenAt"],
         resolved_at=document.get("resolvedAt"),
         acknowledged_at=document.get("acknowledgedAt"),
+        acknowledged_by=document.get("acknowledgedBy"),
         note=document.get("note"),
         told={
             one["channel"]: Notice(told_at=one["toldAt"], over_at=one.get("overAt"))

@@ -32,6 +32,7 @@ SORTING: dict[Order, Sorting] = {
     "newest": [("latestTimestamp", -1), ("messageId", 1)],
     "oldest": [("latestTimestamp", 1), ("messageId", 1)],
     "updated": [("lastUpdatedAt", -1), ("messageId", 1)],
+    "sent": [("firstTimestamp", -1), ("messageId", 1)],
 }
 
 _BY_ID: Sorting = [("messageId", 1)]
@@ -88,6 +89,7 @@ def query_of(wanted: MessageFilter) -> Query:
         ("template.name", wanted.template),
         ("template.language", wanted.template_language),
         ("instance", wanted.instance),
+        ("pricing.category", wanted.category),
     ):
         if value is not None:
             clauses.append({field: {"$in": storable([value])}})

@@ -33,6 +33,7 @@ STATUS_INDEXES = (
     IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"latestTimestamp": ASCENDING, "messageId": ASCENDING}),
     IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),
+    IndexModel({"firstTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": ASCENDING}),
     IndexModel({"failure.code": ASCENDING}, sparse=True),
     IndexModel({"recipientUserId": ASCENDING}, sparse=True),

@@ -30,7 +30,7 @@ class SqliteAlertState:
                 ):
                     told.setdefault(key, {})[channel] = Notice(told_at=to_instant(told_at), over_at=_instant(over_at))
                 rows = connection.execute(
-                    "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, note "
+                    "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, acknowledged_by, note "
                     "FROM alert ORDER BY key"
                 ).fetchall()
         return [
@@ -42,10 +42,11 @@ class SqliteAlertState:
                 last_seen_at=to_instant(last),
                 resolved_at=_instant(resolved),
                 acknowledged_at=_instant(acknowledged),
+                acknowledged_by=by,
                 note=note,
                 told=told.get(key, {}),
             )
-            for key, kind, title, first, last, resolved, acknowledged, note in rows
+            for key, kind, title, first, last, resolved, acknowledged, by, note in rows
         ]
 
     def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
@@ -81,12 +82,14 @@ class SqliteAlertState:
                 (channel, now, key),
             )
 
-    def acknowledge(self, key: str, *, at: datetime, note: str | None = None) -> bool:
+    def acknowledge(self, key: str, *, at: datetime, by: str | None = None, note: str | None = None) -> bool:
         """Acknowledge a firing alert."""
+        texts = [None if text is None else bindable(text) for text in (by, note)]
         return bool(
             self._do(
-                "UPDATE alert SET acknowledged_at = ?, note = ? WHERE key = ? AND resolved_at IS NULL",
-                (to_milliseconds(at), None if note is None else bindable(note), key),
+                "UPDATE alert SET acknowledged_at = ?, acknowledged_by = ?, note = ? "
+                "WHERE key = ? AND resolved_at IS NULL",
+                (to_milliseconds(at), *texts, key),
             )
         )
 
@@ -94,7 +97,7 @@ class SqliteAlertState:
         """Remove the acknowledgement of an alert."""
         return bool(
             self._do(
-                "UPDATE alert SET acknowledged_at = NULL, note = NULL "
+                "UPDATE alert SET acknowledged_at = NULL, acknowledged_by = NULL, note = NULL "
                 "WHERE key = ? AND resolved_at IS NULL AND acknowledged_at IS NOT NULL",
                 (key,),
             )

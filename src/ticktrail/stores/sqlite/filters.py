@@ -37,6 +37,7 @@ _SORTING = {
     "newest": "latest_timestamp DESC, message_id",
     "oldest": "latest_timestamp ASC NULLS LAST, message_id",
     "updated": "last_updated_at DESC, message_id",
+    "sent": "first_timestamp DESC, message_id",
 }
 
 
@@ -47,9 +48,14 @@ class Index(enum.Enum):
     CAMPAIGN = "message_campaign"
     FAILURE = "message_failure"
     UPDATED = "message_updated"
+    SENT = "message_sent"
     TIME = "message_time"
     STATUS = "message_status"
     LATEST = "message_latest"
+
+
+_INDEX_OF_ORDER = {"updated": Index.UPDATED, "sent": Index.SENT}
+"""Orders with an index of their own, which combines with no other condition."""
 
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
@@ -98,7 +104,7 @@ def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> It
     """Yield the row ids of the messages that a filter chooses, in its order and up to its limit, with sort keys."""
     index = index_to_use(chosen)
     clauses = conditions(chosen, index)
-    column = "last_updated_at" if chosen.order == "updated" else "latest_timestamp"
+    column = _SORTING[chosen.order].split()[0]
     places = [] if chosen.after is None else _behind(chosen.after, column)
     splits = _split(chosen, index)
     ordered = splits is not None
@@ -135,8 +141,8 @@ def index_to_use(chosen: MessageFilter) -> Index:
         return Index.UPDATED
     if chosen.until_timestamp is not None or (chosen.since_timestamp is not None and chosen.limit is None):
         return Index.TIME
-    if chosen.order == "updated" and (chosen.limit is not None or not chosen.statuses):
-        return Index.UPDATED
+    if chosen.order in _INDEX_OF_ORDER and (chosen.limit is not None or not chosen.statuses):
+        return _INDEX_OF_ORDER[chosen.order]
     return Index.STATUS if chosen.statuses else Index.LATEST
 
 
@@ -169,6 +175,7 @@ def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
         ("template_name", chosen.template),
         ("template_language", chosen.template_language),
         ("instance", chosen.instance),
+        ("pricing_category", chosen.category),
     ):
         if wanted is not None:
             clauses.append((f"{column} = ?", [bindable(wanted)]))
@@ -196,7 +203,7 @@ def joined(clauses: list[Clause]) -> Clause:
 
 def _index_to_count(chosen: MessageFilter) -> Index:
     index = index_to_use(chosen)
-    if index is Index.UPDATED and chosen.updated_since is None:
+    if index in _INDEX_OF_ORDER.values() and chosen.updated_since is None:
         return Index.STATUS if chosen.statuses else Index.LATEST
     if index is Index.STATUS and chosen.since_timestamp is not None:
         return Index.TIME
@@ -205,8 +212,9 @@ def _index_to_count(chosen: MessageFilter) -> Index:
 
 def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
     """Split a filter into conditions that an index orders each; None when the result must be sorted."""
-    if index is Index.UPDATED or chosen.order == "updated":
-        return [("1", [])] if index is Index.UPDATED and chosen.order == "updated" else None
+    own = _INDEX_OF_ORDER.get(chosen.order)
+    if own is not None or index in _INDEX_OF_ORDER.values():
+        return [("1", [])] if index is own else None
     if index is Index.LATEST:
         return [("1", [])]
     statuses = sorted(set(chosen.statuses))

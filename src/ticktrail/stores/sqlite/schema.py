@@ -242,6 +242,14 @@ MIGRATIONS = (
             """,
         ),
     ),
+    Migration(
+        10,
+        "messages by the time sent, and who acknowledged an alert",
+        (
+            "CREATE INDEX message_sent ON message (first_timestamp)",
+            "ALTER TABLE alert ADD COLUMN acknowledged_by TEXT",
+        ),
+    ),
 )
 
 

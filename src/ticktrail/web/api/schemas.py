@@ -172,6 +172,7 @@ class Alert(Answer, kw_only=True):
     command: str | UnsetType = UNSET
     first_seen_at: datetime | UnsetType = UNSET
     acknowledged_at: datetime | UnsetType = UNSET
+    acknowledged_by: str | UnsetType = UNSET
     note: str | UnsetType = UNSET
 
 

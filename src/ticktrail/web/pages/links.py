@@ -66,6 +66,7 @@ _FIELDS = {
     Grouping.CAMPAIGN: "campaign",
     Grouping.COUNTRY: "country",
     Grouping.WORKFLOW: "workflow",
+    Grouping.CATEGORY: "category",
 }
 
 

@@ -47,6 +47,7 @@ FIELDS = {
     "campaign": (mark("Campaign"), mark("label")),
     "number": (mark("From number"), mark("number, or its id")),
     "country": (mark("Country"), mark("SA, EG, …")),
+    "category": (mark("Category"), mark("marketing, utility, …")),
     "sent_by": (mark("Sent by workflow"), mark("id")),
     "workflow": (mark("Reported by workflow"), mark("id")),
     "instance": (mark("n8n"), mark("name")),
@@ -56,6 +57,7 @@ FIELDS = {
 _ORDERS = {
     "newest": mark("Newest status first"),
     "oldest": mark("Oldest status first"),
+    "sent": mark("Sent last first"),
     "updated": mark("Latest change first"),
 }
 _SHORT_FORMS = {

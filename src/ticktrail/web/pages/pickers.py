@@ -30,6 +30,7 @@ _PICKERS = {
     "campaign": (Grouping.CAMPAIGN, mark("Campaign")),
     "number": (Grouping.NUMBER, mark("From number")),
     "country": (Grouping.COUNTRY, mark("Country")),
+    "category": (Grouping.CATEGORY, mark("Category")),
     "error": (Grouping.ERROR, mark("Reason")),
 }
 

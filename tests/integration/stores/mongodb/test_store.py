@@ -102,6 +102,7 @@ STATUS_INDEXES = [
     ({"latestTimestamp": -1, "messageId": 1}, False, False),
     ({"latestTimestamp": 1, "messageId": 1}, False, False),
     ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
+    ({"firstTimestamp": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": 1}, False, False),
     ({"failure.code": 1}, False, True),
     ({"recipientUserId": 1}, False, True),
@@ -248,7 +249,7 @@ def stages_of(plan: Any) -> set[str]:
 
 
 LISTS = {
-    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated")},
+    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated", "sent")},
     "of a status": MessageFilter(statuses=("failed",)),
     "unread": MessageFilter(statuses=UNREAD),
 }
@@ -718,7 +719,7 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, opened: D
 ODD_TIMES: list[Any] = ["1767258000", None, True, [NOON], {"a": 1}, float("nan"), float("inf"), -1e300]
 
 
-@pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
+@pytest.mark.parametrize("order", ["newest", "oldest", "updated", "sent"])
 def test_pages_skip_nothing_where_an_older_time_is_no_number(
     store: Store, opened: Database[Document], order: Any
 ) -> None:
@@ -726,7 +727,7 @@ def test_pages_skip_nothing_where_an_older_time_is_no_number(
     store.write([event("sent", NOON + place, message_id=f"m{place}") for place in range(5)], at=AT)
     entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
     opened["message_statuses"].insert_many(
-        {"messageId": f"odd{place}", "latestTimestamp": odd, "lastUpdatedAt": odd, "statusHistory": [entry]}
+        {"messageId": f"odd{place}", "latestTimestamp": odd, "lastUpdatedAt": odd, "firstTimestamp": odd, "statusHistory": [entry]}
         for place, odd in enumerate(ODD_TIMES)
     )
     met: list[str] = []

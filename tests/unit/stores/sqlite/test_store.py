@@ -484,10 +484,14 @@ def test_details_nested_to_the_limit_are_read_back(store: SqliteStore) -> None:
         ({"order": "oldest", "statuses": ("sent", "delivered"), "limit": 50}, {"message_status"}),
         ({"order": "updated", "limit": 50}, {"message_updated"}),
         ({"order": "updated", "statuses": ("sent",), "limit": 50}, {"message_updated"}),
+        ({"order": "sent", "limit": 50}, {"message_sent"}),
+        ({"order": "sent", "statuses": ("sent",), "limit": 50}, {"message_sent"}),
+        ({"order": "sent", "conversation_id": "a"}, {"message_conversation", "message_recipient"}),
         ({"after": Cursor("newest", 9, "m"), "limit": 50}, {"message_latest"}),
         ({"after": Cursor("newest", None, "m"), "limit": 50}, {"message_latest"}),
         ({"after": Cursor("oldest", 9, "m"), "order": "oldest", "limit": 50}, {"message_latest"}),
         ({"after": Cursor("updated", 9, "m"), "order": "updated", "limit": 50}, {"message_updated"}),
+        ({"after": Cursor("sent", 9, "m"), "order": "sent", "limit": 50}, {"message_sent"}),
         ({"after": Cursor("newest", 9, "m"), "statuses": ("sent", "read"), "limit": 50}, {"message_status"}),
         ({"after": Cursor("newest", 9, "m"), "failure_codes": (131026,), "limit": 50}, {"message_failure"}),
         ({"after": Cursor("newest", 9, "m"), "campaign": "spring", "limit": 50}, {"message_campaign"}),
@@ -509,7 +513,7 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
     steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
     assert {index for step in steps for index in re.findall(r"INDEX (message_\w+)", step)} == indexes
     assert all("USING" in step for step in steps)
-    if indexes & {"message_latest", "message_status", "message_failure"} or chosen.get("order") == "updated":
+    if indexes & {"message_latest", "message_status", "message_failure", "message_sent"} or chosen.get("order") == "updated":
         assert "USE TEMP B-TREE FOR ORDER BY" not in told
     if chosen.get("after") and "conversation_id" not in chosen:
         # A page is found, not walked to.
