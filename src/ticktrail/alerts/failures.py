@@ -40,6 +40,12 @@ class Failures(msgspec.Struct, frozen=True, kw_only=True):
     sends: Sequence[CauseCount] = ()
     people: Mapping[str, int] = {}
 
+    @property
+    def checked(self) -> tuple[int, int]:
+        """The number of messages with a status, and of sends."""
+        messages, sends = (sum(one.count for one in part) for part in (self.messages, self.sends))
+        return messages, sends
+
 
 class _Cause(msgspec.Struct, frozen=True):
     """Identity of one cause; None where a part does not matter or is unknown."""

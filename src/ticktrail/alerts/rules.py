@@ -67,7 +67,7 @@ def may_be_over(kind: str, firing: Sequence[Alert]) -> bool:
 
 def checked_text(facts: AlertFacts, rules: Rules) -> str:
     """Return what was checked, or that there was nothing to check: what "no open alerts" rests on."""
-    messages, sends = (sum(one.count for one in part) for part in (facts.failures.messages, facts.failures.sends))
+    messages, sends = facts.failures.checked
     window = long_duration(rules.window)
     checked = f"No message was sent in the last {window}."
     if messages or sends:

@@ -26,10 +26,16 @@ from ticktrail.sync.lease_owner import new_holder
 
 
 class OpenAlerts(msgspec.Struct, frozen=True, kw_only=True):
-    """The alerts that fire now, and what was checked to find them, in a sentence or two."""
+    """The alerts that fire now.
+
+    Attributes:
+        checked: what was checked to find them, in a sentence or two.
+        messages: number of messages and sends among it.
+    """
 
     alerts: tuple[Alert, ...]
     checked: str
+    messages: int
 
 
 class NotificationResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +51,9 @@ def find_alerts(settings: Settings, own: AlertSettings, store: Store, now: datet
     facts = read_facts(store, settings, file.rules, file.numbers, now=now)
     alerts = evaluate_rules(facts, file.rules, file.failure_codes)
     follow_acknowledged(alerts, store, now=now)
-    return OpenAlerts(alerts=tuple(alerts), checked=checked_text(facts, file.rules))
+    return OpenAlerts(
+        alerts=tuple(alerts), checked=checked_text(facts, file.rules), messages=sum(facts.failures.checked)
+    )
 
 
 def acknowledge(

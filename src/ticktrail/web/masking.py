@@ -68,7 +68,11 @@ def alerts(document: Document, salt: bytes, places: tuple[str, ...]) -> Document
     """
     left = {name: value for name, value in document.items() if name != "store"}
     left["alerts"] = [
-        {name: value for name, value in _without_reasons(one).items() if name not in {"command", "acknowledgedBy", "note"}}
+        {
+            name: value
+            for name, value in _without_reasons(one).items()
+            if name not in {"command", "acknowledgedBy", "note"}
+        }
         for one in document["alerts"]
     ]
     shown: Document = _without_places(mask_document(left, salt), places)

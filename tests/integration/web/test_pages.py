@@ -50,7 +50,7 @@ def test_an_old_store_gets_no_all_clear(path: Path, pages: TestClient) -> None:
 
 
 def test_a_good_day_says_what_was_looked_at(path: Path, pages: TestClient) -> None:
-    """With a recent sync and no alert the page says so, and how many messages it looked at."""
+    """With a recent sync and no alert the page says so, and what was checked, in the words of ``ticktrail alerts``."""
     now = datetime.now(UTC)
     with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
         sent = int(now.timestamp()) - 1_800
@@ -59,7 +59,7 @@ def test_a_good_day_says_what_was_looked_at(path: Path, pages: TestClient) -> No
         invented_store.note_syncs(store, now)
     text = pages.get("/").text
     assert "state good" in text
-    assert "Looked at 40 messages of the last 24 h." in text
+    assert "Checked 40 messages with a status and 0 sends of the last 24 hours. 1 workflow synced up to" in text
 
 
 def _event(number: int, status: str, at: int) -> StatusEvent:

@@ -128,7 +128,7 @@ class Api:
             if store.exists():
                 found = find_alerts(self._settings, own, store, datetime.now(UTC))
             else:
-                found = OpenAlerts(alerts=(), checked="No sync has run yet.")
+                found = OpenAlerts(alerts=(), checked="No sync has run yet.", messages=0)
             document = alerts_document(
                 found.alerts,
                 store.alert_state.all(),

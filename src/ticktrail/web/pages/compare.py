@@ -23,6 +23,7 @@ from ticktrail.stores import Store
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import charts, figures, links, message_rows, wording
 from ticktrail.web.pages import periods as chosen_periods
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.context import Site, Visitor
 from ticktrail.web.pages.conversation import opened
 from ticktrail.web.pages.grouping_names import GROUPINGS, NAMELESS, grouping_of
@@ -107,7 +108,7 @@ async def compare(visitor: Visitor, request: Request) -> View:
         "is_error": by is Grouping.ERROR,
         "named": found.named,
         "nameless": _nameless(by_name, found.nameless),
-        "hints": [] if rows else list(hints.empty_grouping(by, messages=found.nameless.accepted)),
+        "hints": [] if rows else list(map(from_english, hints.empty_grouping(by, messages=found.nameless.accepted))),
         "is_empty": not rows and not found.nameless.accepted and await site.is_empty(),
         "downloads": {ending: f"/compare.{ending}?{download}" for ending in ("csv", "xlsx", "json")},
     }
@@ -204,7 +205,10 @@ async def group(visitor: Visitor, request: Request) -> View:
         "advice": visitor.text(site.catalogue.lookup(key).advice, 600) if by is Grouping.ERROR else "",
         "period": chosen_periods.choices(site, name, period, lambda one: f"{base}?period={one}"),
         "period_name": name,
-        "line": figures.line_of(visitor, "", found.counts, choice),
+        "kpis": figures.status_kpis(
+            visitor, found.counts, [one.counts for one in found.days], frozenset(),
+            lambda kind: visitor.messages(links.of_kind(kind, period, choice)),
+        ),
         "percentiles": {one: short_duration(seconds) for one, seconds in made.percentiles.items()},
         "chart": figures.chart(visitor, found.days, Grouping.DAY, gaps, choice) if len(found.days) > 1 else None,
         "hours": charts.stack([_hour(place, one) for place, one in enumerate(found.hours)],

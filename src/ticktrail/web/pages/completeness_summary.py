@@ -12,6 +12,7 @@ from ticktrail.extraction.withheld import REASONS, not_read_text
 from ticktrail.queries.completeness import Completeness
 from ticktrail.stores.coverage import Gap, PendingExecution
 from ticktrail.web.pages import wording as words
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.translation import ngettext
 
@@ -67,7 +68,7 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
     if known.not_read:
         reasons = Counter[str]()
         for one in known.not_read:
-            reasons[not_read_text(one.reason, one.provider)] += one.count
+            reasons[from_english(not_read_text(one.reason, one.provider))] += one.count
         count = ngettext("{count} execution", "{count} executions", reasons.total())
         remarks.append(_("{executions} not read ({reasons})").format(executions=count, reasons=_counted(reasons)))
     if known.never:
@@ -101,7 +102,7 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
 
 def reason_text(reason: str, *, masked: bool) -> str:
     """Why something could not be read, in words; what n8n or the store said itself only where it may be seen."""
-    return REASONS.get(reason, _("for another reason") if masked else reason)
+    return from_english(REASONS.get(reason, _("for another reason") if masked else reason))
 
 
 def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -37,7 +37,6 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True):
     better: bool | None = None
     spark: str = ""
     hint: str = ""
-    count: str = ""
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,43 +82,59 @@ def _covers(store: Store, period: Period, now: datetime) -> bool:
 
 def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
     """The key figures of a period."""
-    found, mirrored = summary.statistics, visitor.language == "ar"
-    counts, made = found.totals, rates.compute_rates(found.totals, found.never)
+    found, counts = summary.statistics, summary.statistics.totals
     steps = [group.counts for group in (summary.hours or summary.days)]
-
-    def to(kind: str) -> str | None:
-        return visitor.messages(links.of_kind(kind, period))
-
-    def share(kind: str, label: str, part: Share, whole: str, **more: object) -> Kpi:
-        value = wording.percent(part, at_least=kind == "read")
-        count = wording.number(part.part)
-        has_rate = bool(value) and part.missing is None
-        note = whole.format(part=count, whole=wording.number(part.whole))
-        return Kpi(kind=kind, label=label, value=value if has_rate else count, note=note, href=to(kind), count=count,
-                   hint=part.missing or "", **more)  # type: ignore[arg-type]  # fmt: skip
-
-    def line(rate: str) -> str:
-        return charts.spark([_rate(rate, one) for one in steps[-MOST_COLUMNS:]], mirrored=mirrored)
-
-    pending = Share(counts.pending, counts.sent)
+    sent, delivered, *others = status_kpis(
+        visitor, counts, steps, found.never, lambda kind: visitor.messages(links.of_kind(kind, period))
+    )
     accepted = _("of {accepted} accepted").format(accepted=wording.number(counts.accepted))
     overdue = found.as_of - HOUR_SECONDS
     until = overdue if period.until is None else min(period.until, overdue)
     never = SendUrlFilter(unconfirmed=True, since=links.span(period)["since"], until=str(until))
+    unconfirmed = [float(one.unconfirmed) for one in steps[-MOST_COLUMNS:]] if counts.unconfirmed else []
     return [
-        Kpi(kind="sent", label=_("Sent"), value=wording.number(counts.sent), href=to("sent"),
-            count=wording.number(counts.sent),
-            note=accepted if found.sends_known else _("with a status"),
-            spark=charts.spark([float(one.sent) for one in steps[-MOST_COLUMNS:]], mirrored=mirrored)),
-        share("delivered", _("Delivered"), made.delivered, _("{part} of {whole} sent"), spark=line("delivered"),
-              change=wording.points(found.change), better=None if found.change is None else found.change > 0),
-        share("read", _("Read, at least"), made.read, _("{part} of {whole} delivered"), spark=line("read")),
-        share("pending", _("Pending"), pending, _("{part} with one tick"), spark=line("pending")),
-        share("failed", _("Failed"), made.failed, _("{part} of {whole} sent"), spark=line("failed")),
-        Kpi(kind="never", label=_("Never confirmed"), count=wording.number(counts.unconfirmed),
+        msgspec.structs.replace(sent, note=accepted if found.sends_known else sent.note),
+        msgspec.structs.replace(
+            delivered, change=wording.points(found.change), better=None if found.change is None else found.change > 0
+        ),
+        *others,
+        Kpi(kind="never", label=_("Never confirmed"),
             value=wording.number(counts.unconfirmed) if found.sends_known else rates.UNKNOWN,
             href=visitor.sends(never) if counts.unconfirmed else None,
-            note=_("accepted, no status in 1 h") if found.sends_known else _("no sending workflow was synced")),
+            note=_("accepted, no status in 1 h") if found.sends_known else _("no sending workflow was synced"),
+            spark=charts.spark(unconfirmed, mirrored=visitor.language == "ar")),
+    ]  # fmt: skip
+
+
+def status_kpis(
+    visitor: Visitor, counts: Counts, steps: Sequence[Counts], never: frozenset[str], to: Callable[[str], str | None]
+) -> list[Kpi]:
+    """Sent, delivered, read, pending and failed messages: the rate first, with the course over days or hours.
+
+    Args:
+        to: the address of the list of a kind.
+    """
+    mirrored = visitor.language == "ar"
+    made = rates.compute_rates(counts, never)
+    shown = steps[-MOST_COLUMNS:]
+
+    def share(kind: str, label: str, part: Share, whole: str) -> Kpi:
+        value = wording.percent(part, at_least=kind == "read")
+        count = wording.number(part.part)
+        return Kpi(
+            kind=kind, label=label, href=to(kind), hint=part.missing or "",
+            value=value if value and part.missing is None else count,
+            note=whole.format(part=count, whole=wording.number(part.whole)),
+            spark=charts.spark([_rate(kind, one) for one in shown], mirrored=mirrored),
+        )  # fmt: skip
+
+    return [
+        Kpi(kind="sent", label=_("Sent"), value=wording.number(counts.sent), href=to("sent"), note=_("with a status"),
+            spark=charts.spark([float(one.sent) for one in shown], mirrored=mirrored)),
+        share("delivered", _("Delivered"), made.delivered, _("{part} of {whole} sent")),
+        share("read", _("Read, at least"), made.read, _("{part} of {whole} delivered")),
+        share("pending", _("Pending"), Share(counts.pending, counts.sent), _("{part} with one tick")),
+        share("failed", _("Failed"), made.failed, _("{part} of {whole} sent")),
     ]  # fmt: skip
 
 

@@ -70,7 +70,7 @@ async def _open_alerts(visitor: Visitor) -> int | None:
         found = await alert_rows.read_alerts(visitor.site)
     except TicktrailError:
         return None
-    return 0 if found is None else sum(need.known is None for need in found)
+    return 0 if found is None else len(found.open)
 
 
 async def answer(visitor: Visitor, request: Request, view: View) -> Response:

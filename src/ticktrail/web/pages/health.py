@@ -14,6 +14,7 @@ from ticktrail.stores.coverage import PendingExecution
 from ticktrail.stores.sync_state import Run
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import frame, wording
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.completeness_summary import checked, gap_text, judge, reason_text
 from ticktrail.web.pages.context import Visitor
 from ticktrail.web.pages.rendering import View
@@ -55,9 +56,11 @@ async def health(visitor: Visitor, _request: Request) -> View:
         "answer": _("Not known") if unknown else _(_LEVELS[verdict.level]),
         "remarks": [wording.capital(visitor.text(one, 400)) for one in verdict.remarks],
         "summary": " · ".join(summary),
-        "hints": list(hints.never_passed(known.never or ())),
+        "hints": list(map(from_english, hints.never_passed(known.never or ()))),
         "exists": known.exists,
         "slots": _timeline(visitor, known) if known.workflows else [],
+        "axis": [f"{now.astimezone(site.zone) - timedelta(hours=hours):%H:%M}" for hours in (24, 18, 12, 6)]
+        + [_("now")],
         "workflows": [_workflow(visitor, one, several=len(known.workflows) > 1) for one in known.workflows],
         "runs": [_run(visitor, run) for run in known.runs[:_LISTED]],
         "imported": bool(known.messages),
@@ -126,7 +129,7 @@ def _workflow(visitor: Visitor, one: WorkflowCompleteness, *, several: bool) -> 
         "not_read": [
             {
                 "count": wording.number(record.count),
-                "reason": visitor.text(not_read_text(record.reason, record.provider), 80),
+                "reason": visitor.text(from_english(not_read_text(record.reason, record.provider)), 80),
                 "execution": str(record.last_execution_id),
                 "href": visitor.execution(workflow_id, str(record.last_execution_id)),
                 "last": _moment(visitor, record.last_at),

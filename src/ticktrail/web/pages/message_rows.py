@@ -11,6 +11,7 @@ from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.messages import timeline
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import wording
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.context import Visitor, recipient_of
 from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.translation import ngettext
@@ -68,7 +69,7 @@ def about(visitor: Visitor, message: Message) -> str:
     state = message.state
     told: list[str] = []
     if state.latest_status in FAILED:
-        told.append(short_reason(state.failure, visitor.site.catalogue))
+        told.append(from_english(short_reason(state.failure, visitor.site.catalogue)))
     elif state.conflict:
         told.append(_("although WhatsApp also reported an error") + f" ({_code(message)})")
     members = {entry.participant for entry in message.history if entry.participant}
@@ -104,10 +105,10 @@ def _why(visitor: Visitor, message: Message) -> dict[str, Any] | None:
     told = reported_details(state.failure)
     return {
         "failed": failed,
-        "title": visitor.text(short_reason(state.failure, catalogue)),
+        "title": visitor.text(from_english(short_reason(state.failure, catalogue))),
         "said": visitor.text(told, 400) if told else "",
         "advice": visitor.text(entry.advice, 600) if failed else "",
-        "again": wording.capital(retry_text(entry)) if failed else "",
+        "again": wording.capital(from_english(retry_text(entry))) if failed else "",
     }
 
 

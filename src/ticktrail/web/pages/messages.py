@@ -57,7 +57,7 @@ FIELDS = {
 _ORDERS = {
     "newest": mark("Newest status first"),
     "oldest": mark("Oldest status first"),
-    "sent": mark("Sent last first"),
+    "sent": mark("Last sent first"),
     "updated": mark("Latest change first"),
 }
 _SHORT_FORMS = {

@@ -34,7 +34,7 @@ async def overview(visitor: Visitor, request: Request) -> View:
     """The page."""
     site, now = visitor.site, visitor.site.now()
     name, period = periods.chosen(site, request)
-    summary, reasons, templates, needs, gaps = await asyncio.gather(
+    summary, reasons, templates, found, gaps = await asyncio.gather(
         site.queries.recall(
             ("summary", period), lambda store: figures.read_summary(store, site, period, now), of_sync_state=True
         ),
@@ -58,10 +58,10 @@ async def overview(visitor: Visitor, request: Request) -> View:
         "remarks": figures.remarks(visitor, summary, period),
         "reasons": _reason_bars(visitor, reasons, period),
         "templates": _template_rows(visitor, templates, period),
-        "families": await alerts.shown_families(visitor, [one for one in needs or () if one.known is None]),
-        "acknowledged": sum(one.known is not None for one in needs or ()),
+        "families": await alerts.shown_causes(visitor, found.open if found else []),
+        "acknowledged": len(found.acknowledged) if found else 0,
         "most_alerts": _WALL_ALERTS if visitor.wall else _ALERTS,
-        "calm": await alerts.calm(visitor, needs),
+        "calm": await alerts.calm(visitor, found),
     }
     if visitor.wall:
         latest = await site.queries.ask(lambda store: questions.list_messages(store, MessageFilter(), _WALL_ROWS))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -10,6 +10,9 @@ from starlette.responses import RedirectResponse, Response
 from ticktrail.web.pages.context import LANGUAGE_COOKIE, THEME_COOKIE, THEMES, Visitor
 from ticktrail.web.pages.forms import fields_of
 from ticktrail.web.pages.translation import LANGUAGES
+
+_NAME_COOKIE = "ticktrail_name"
+"""Holds the name that a visitor gave when acknowledging an alert."""
 
 _YEAR_SECONDS = 31_536_000
 
@@ -20,8 +23,22 @@ async def keep(_visitor: Visitor, request: Request) -> Response:
     answer = RedirectResponse(_local(form.get("here", "/")), 303)
     for cookie, name, allowed in ((LANGUAGE_COOKIE, "language", LANGUAGES), (THEME_COOKIE, "theme", THEMES)):
         if form.get(name) in allowed:
-            answer.set_cookie(cookie, form[name], max_age=_YEAR_SECONDS, httponly=True, samesite="lax")
+            _keep(answer, cookie, form[name])
     return answer
+
+
+def keep_name(answer: Response, name: str) -> None:
+    """Keep the name of a visitor for the next alert."""
+    _keep(answer, _NAME_COOKIE, quote(name.encode("utf-8", "replace")))
+
+
+def kept_name(request: Request) -> str:
+    """The name that :func:`keep_name` kept; empty for none."""
+    return unquote(request.cookies.get(_NAME_COOKIE, ""))
+
+
+def _keep(answer: Response, cookie: str, value: str) -> None:
+    answer.set_cookie(cookie, value, max_age=_YEAR_SECONDS, httponly=True, samesite="lax")
 
 
 def _local(address: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, TicktrailError
@@ -16,7 +16,6 @@ from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import dialling_region, read_user_file
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import (
-    alert_rows,
     alerts,
     compare,
     conversation,
@@ -29,9 +28,9 @@ from ticktrail.web.pages import (
     sends,
 )
 from ticktrail.web.pages.assets import Assets
+from ticktrail.web.pages.command_texts import TranslatedCatalogue
 from ticktrail.web.pages.context import Access, Site, Visitor
 from ticktrail.web.pages.downloads import add_downloads
-from ticktrail.web.pages.forms import fields_of
 from ticktrail.web.pages.live import Changes
 from ticktrail.web.pages.rendering import View
 from ticktrail.web.pages.translation import gettext as _
@@ -47,6 +46,7 @@ Act = Callable[[Visitor, Request], Awaitable[Response]]
 _PAGES: dict[str, Build] = {
     "/": overview.overview,
     "/alerts": alerts.alerts,
+    "/alerts/acknowledge/{token}": alerts.acknowledge_form,
     "/messages": messages.messages,
     "/message/{token}": messages.message,
     "/conversation/{token}": conversation.conversation,
@@ -72,12 +72,13 @@ def mount(
     Raises:
         ConfigurationError: ``ticktrail.toml`` cannot be used.
     """
+    user_file = read_user_file(settings)
     site = Site(
         settings=settings,
         queries=cache,
         addresses=UrlTokens(read_key(settings)),
-        catalogue=read_user_file(settings).failure_codes,
-        user_file=read_user_file(settings),
+        catalogue=TranslatedCatalogue(user_file.failure_codes.singles, user_file.failure_codes.families),
+        user_file=user_file,
         region=dialling_region(settings),
         access=access,
         conversations=conversations,
@@ -89,8 +90,8 @@ def mount(
         "/sends": sends.change_conditions,
         "/search": search.search,
         "/preferences": preferences.keep,
-        "/alerts/acknowledge": _acknowledge,
-        "/alerts/take-back": _take_back,
+        "/alerts/acknowledge": alerts.acknowledge,
+        "/alerts/take-back": alerts.take_back,
     }
     routes = [Route(path, _page(site, build), methods=["GET"]) for path, build in _PAGES.items()]
     routes += [Route(path, _act(site, act), methods=["POST"]) for path, act in acts.items()]
@@ -155,32 +156,6 @@ def error_view(visitor: Visitor, error: TicktrailError) -> View:
         headers={"Retry-After": _RETRY_SECONDS} if status == 503 else {},
         context={"lines": lines, "again": status == 503},
     )
-
-
-async def _acknowledge(visitor: Visitor, request: Request) -> Response:
-    """Acknowledge an alert, with a note."""
-    form = await _of_full(visitor, request)
-    site, key, note = visitor.site, form.get("key", "")[:200], form.get("note", "")
-    now = site.now()
-    await site.queries.ask(lambda store: alert_rows.see_to(store, site.settings, key, note, now=now))
-    return RedirectResponse("/" if form.get("back") == "/" else "/alerts", 303)
-
-
-async def _take_back(visitor: Visitor, request: Request) -> Response:
-    """Open an acknowledged alert again."""
-    form = await _of_full(visitor, request)
-    key = form.get("key", "")[:200]
-    await visitor.site.queries.ask(lambda store: store.alert_state.unacknowledge(key))
-    return RedirectResponse("/alerts?show=acknowledged", 303)
-
-
-async def _of_full(visitor: Visitor, request: Request) -> dict[str, str]:
-    if not visitor.is_full:
-        raise ConfigurationError(
-            _("Viewers cannot acknowledge alerts."),
-            remedy=_("Log out, and log in again with TICKTRAIL_DASHBOARD_TOKEN."),
-        )
-    return await fields_of(request)
 
 
 def _answer_errors(app: FastAPI, site: Site) -> None:

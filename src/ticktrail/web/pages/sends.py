@@ -168,6 +168,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
     who, template, sender = send.conversation_id or person_id(send.input), send.template, send.sent_by
     failure = read_failure(send.errors[0]) if send.errors else None
     told = reported_details(failure) if send.rejected else ""
+    silent = message is None and send.message_id is not None
     return {
         "when": wording.clock(at, site.zone, site.now()),
         "when_full": wording.iso(at, site.zone),
@@ -183,12 +184,14 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
         "refused": send.rejected,
         "answer": _("refused") if send.rejected else _answer(visitor, send),
         "tick": None if message is None else message_rows.tick(visitor, message.state.latest_status),
-        "silent": message is None and send.message_id is not None,
+        "silent": silent,
         "repeated": False,
         "reason": visitor.text(short_reason(failure, site.catalogue)) if send.rejected else "",
         "said": visitor.text(told, 400) if told else "",
         "advice": visitor.text(site.catalogue.lookup(failure.code if failure else None).advice, 600)
         if send.rejected
+        else _("WhatsApp accepted it, and no status has come since. Wait a minute, then run: ticktrail doctor")
+        if silent
         else "",
     }
 

@@ -17,6 +17,11 @@ _DEFAULT = next(iter(LANGUAGES))
 _current: ContextVar[str] = ContextVar("language", default=_DEFAULT)
 
 
+def current() -> str:
+    """The code of the current language."""
+    return _current.get()
+
+
 def gettext(text: str) -> str:
     """An English text in the current language."""
     return _catalogue(_current.get()).gettext(text)

@@ -10,6 +10,7 @@ from ticktrail.messages.model import FAILED, Message
 from ticktrail.messages.rates import Share
 from ticktrail.text.formatting import short_duration
 from ticktrail.text.sanitizing import one_line
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.translation import isolated, mark
 
@@ -160,7 +161,9 @@ def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue
     state = message.state
     when = clock(state.latest_timestamp, zone, now)
     if state.latest_status in FAILED:
-        return _("Failed {when}: {reason}").format(when=when, reason=failure_clause(state.failure, catalogue))
+        return _("Failed {when}: {reason}").format(
+            when=when, reason=from_english(failure_clause(state.failure, catalogue))
+        )
     text = f"{capital(status(state.latest_status))} {when}"
     if state.conflict:
         code = state.failure.code if state.failure else None

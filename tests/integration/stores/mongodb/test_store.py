@@ -727,7 +727,13 @@ def test_pages_skip_nothing_where_an_older_time_is_no_number(
     store.write([event("sent", NOON + place, message_id=f"m{place}") for place in range(5)], at=AT)
     entry = {"status": "sent", "timestamp": NOON, "executionId": "1"}
     opened["message_statuses"].insert_many(
-        {"messageId": f"odd{place}", "latestTimestamp": odd, "lastUpdatedAt": odd, "firstTimestamp": odd, "statusHistory": [entry]}
+        {
+            "messageId": f"odd{place}",
+            "latestTimestamp": odd,
+            "lastUpdatedAt": odd,
+            "firstTimestamp": odd,
+            "statusHistory": [entry],
+        }
         for place, odd in enumerate(ODD_TIMES)
     )
     met: list[str] = []

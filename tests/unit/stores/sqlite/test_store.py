@@ -513,7 +513,10 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
     steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
     assert {index for step in steps for index in re.findall(r"INDEX (message_\w+)", step)} == indexes
     assert all("USING" in step for step in steps)
-    if indexes & {"message_latest", "message_status", "message_failure", "message_sent"} or chosen.get("order") == "updated":
+    if (
+        indexes & {"message_latest", "message_status", "message_failure", "message_sent"}
+        or chosen.get("order") == "updated"
+    ):
         assert "USE TEMP B-TREE FOR ORDER BY" not in told
     if chosen.get("after") and "conversation_id" not in chosen:
         # A page is found, not walked to.

@@ -27,7 +27,7 @@ from ticktrail.stores.opening import open_store
 from ticktrail.stores.sync_state import Run
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import wording as words
-from ticktrail.web.pages.alert_rows import known_of, needs_you, see_to
+from ticktrail.web.pages.alert_rows import acknowledge_alert, list_alerts, with_records
 from ticktrail.web.pages.completeness_summary import judge
 from ticktrail.web.pages.context import Site, grouped
 from ticktrail.web.security.url_tokens import UrlTokens
@@ -155,15 +155,18 @@ def test_open_alerts_are_listed_with_the_messages_behind_them(tmp_path: Path) ->
     """One row per alert with its number of messages; no rows without alerts; None without a store."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
-        assert needs_you(store, settings, now=NOW) is None
+        assert list_alerts(store, settings, now=NOW) is None
         store.write([_event(number, "read", MOMENT - HOUR) for number in range(30)], at=NOW)
-        assert needs_you(store, settings, now=NOW) == []
+        quiet = list_alerts(store, settings, now=NOW)
+        assert quiet is not None
+        assert (quiet.rows, quiet.messages) == ((), 30)
         _bad_day(store)
-        found = needs_you(store, settings, now=NOW) or []
-        own = read_alert_settings(settings, {})
-        assert [need.alert for need in found] == list(find_alerts(settings, own, store, NOW).alerts)
-        by_title = {need.alert.title.partition(",")[0].partition(" from ")[0]: need for need in found}
-        assert {title: need.listed for title, need in by_title.items()} == {
+        listed = list_alerts(store, settings, now=NOW)
+        assert listed is not None
+        found = find_alerts(settings, read_alert_settings(settings, {}), store, NOW)
+        assert ([row.alert for row in listed.rows], listed.checked) == (list(found.alerts), found.checked)
+        by_title = {row.alert.title.partition(",")[0].partition(" from ")[0]: row for row in listed.rows}
+        assert {title: row.listed for title, row in by_title.items()} == {
             f"{packaged().lookup(131031).title} (131031)": 1,
             f"{packaged().lookup(131026).title} (131026)": 6,
             "One tick for more than 24 hours": 24,
@@ -179,7 +182,7 @@ def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> Non
     undeliverable = ({"code": 131026, "title": "x"},)
     with _store(tmp_path) as store:
         _bad_day(store)
-        before = {need.alert.key: (need.alert.says, need.listed) for need in needs_you(store, settings, now=NOW) or []}
+        before = _alerts(store, settings)
         for number, aside in enumerate((group, test)):
             store.write(
                 [
@@ -188,27 +191,34 @@ def test_a_causes_list_has_the_messages_that_were_counted(tmp_path: Path) -> Non
                 ],
                 at=NOW,
             )
-        found = needs_you(store, settings, now=NOW) or []
-        assert {need.alert.key: (need.alert.says, need.listed) for need in found} == before
+        assert _alerts(store, settings) == before
+
+
+def _alerts(store: Store, settings: Settings) -> dict[str, tuple[str, int | None]]:
+    found = list_alerts(store, settings, now=NOW)
+    return {row.alert.key: (row.alert.says, row.listed) for row in (found.rows if found else ())}
 
 
 def test_an_acknowledgement_is_visible_to_every_process(tmp_path: Path) -> None:
-    """The note is saved in the store, which alerts read too; a resolved alert cannot be acknowledged."""
+    """The name and the note are saved in the store; a resolved alert cannot be acknowledged."""
     settings = _settings(tmp_path)
     with _store(tmp_path) as store:
         _bad_day(store)
-        found = needs_you(store, settings, now=NOW) or []
-        key = found[0].alert.key
-        see_to(store, settings, key, f"  Nora {'n' * 1_000}", now=NOW)
+        found = list_alerts(store, settings, now=NOW)
+        assert found is not None
+        key = found.rows[0].alert.key
+        acknowledge_alert(store, settings, key, by=" Nora ", note=f"  Calls {'n' * 1_000}", now=NOW)
         with pytest.raises(NotFoundError):
-            see_to(store, settings, "over", "", now=NOW)
+            acknowledge_alert(store, settings, "over", by="", note="", now=NOW)
     with _store(tmp_path) as store:
-        marked = known_of(found, store.alert_state.all())
-        assert [need.known is not None for need in marked] == [True, False, False]
-        assert marked[0].known is not None
-        assert marked[0].known.note == f"Nora {'n' * 295}"
+        marked = with_records(found, store.alert_state.all())
+        assert [row.alert.key for row in marked.acknowledged] == [key]
+        assert len(marked.open) == 2
+        record = marked.acknowledged[0].acknowledged
+        assert record is not None
+        assert (record.acknowledged_by, record.note) == ("Nora", f"Calls {'n' * 294}")
         assert store.alert_state.unacknowledge(key)
-        assert all(need.known is None for need in known_of(found, store.alert_state.all()))
+        assert with_records(found, store.alert_state.all()).acknowledged == []
 
 
 def test_the_funnel_counts_by_day_sent(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 "use strict";
 
 const body = document.body;
+const panel = document.getElementById("panel");
+let opener = null;
 const served = new Map();
 for (const one of document.querySelectorAll("[data-live][id]")) served.set(one.id, one.outerHTML);
 
@@ -9,6 +11,8 @@ for (const one of document.querySelectorAll("[data-live][id]")) served.set(one.i
 function inUse(part) {
   const focused = document.activeElement;
   if (focused && focused !== body && part.contains(focused)) return true;
+  // The focus returns to the opener when the dialog is closed.
+  if (panel && panel.open && part.contains(opener)) return true;
   if (part.matches("details[open]") || part.querySelector("details[open], dialog[open]")) return true;
   const selection = getSelection();
   return selection && !selection.isCollapsed && part.contains(selection.anchorNode);
@@ -69,14 +73,20 @@ if (body.dataset.live && "SharedWorker" in window) {
 }
 document.addEventListener("visibilitychange", () => { if (!document.hidden && again) refresh(); });
 
-// A message opens in a panel beside the list; with a modifier key, or without this script, as a page.
-const panel = document.getElementById("panel");
-async function openPanel(address) {
-  const answer = await fetch(address + "?panel");
-  if (!answer.ok) { location.href = address; return; }
+// A message opens in a panel beside the list, a form in a small dialog; with a modifier key, or without this script,
+// both are pages.
+async function openPanel(link) {
+  const address = new URL(link.href);
+  address.searchParams.set("panel", "");
+  const answer = await fetch(address);
+  if (!answer.ok || answer.redirected) { location.href = link.href; return; }
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  panel.className = link.dataset.panel || "side";
   panel.replaceChildren(...fresh.body.children);
+  opener = link;
   panel.showModal();
+  const field = panel.querySelector("input:not([type=hidden])");
+  if (field) field.focus();
 }
 document.addEventListener("click", (event) => {
   if (event.target === panel) panel.close();
@@ -87,7 +97,7 @@ document.addEventListener("click", (event) => {
   const way = link ? (link.matches("[data-panel]") ? link : null) : row && row.querySelector("a[data-panel]");
   if (!way || (row && !getSelection().isCollapsed)) return;
   event.preventDefault();
-  openPanel(way.getAttribute("href"));
+  openPanel(way);
 });
 
 // "/" and Ctrl-K lead to the search, Escape closes a menu and returns to it.
@@ -100,7 +110,7 @@ document.addEventListener("keydown", (event) => {
     search.select();
   }
   if (event.key !== "Escape") return;
-  const menu = event.target.closest("details.menu[open], details.ack[open]");
+  const menu = event.target.closest("details.menu[open]");
   if (menu) { menu.open = false; menu.querySelector("summary").focus(); }
 });
 
