@@ -172,7 +172,7 @@ def test_news_appear_within_seconds_and_rows_stay(look: Look, tmp_path: Path, se
     page.wait_for_selector(".pill", timeout=12_000)
     thread.wait_for_function(f"() => document.querySelectorAll('.bubble').length === {bubbles + 12}", timeout=12_000)
     figures.wait_for_function(f"() => document.querySelector('.kpi-value').textContent !== {sent!r}", timeout=12_000)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 5
     assert page.text_content(".pill") == "12 new"
     assert page.locator("table.messages").text_content() == rows
     page.locator(".pill").click()
@@ -181,7 +181,7 @@ def test_news_appear_within_seconds_and_rows_stay(look: Look, tmp_path: Path, se
 
 
 def test_an_update_leaves_alone_what_is_in_use(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
-    """An opened alert, a note that is being typed and the focus stay while the rest of the page is renewed."""
+    """An opened alert, a note that is being typed and the focus stay while the page is renewed within 5 seconds."""
     store = tmp_path / "ledger.sqlite"
     invented_store.fill(store, 300, datetime.now(UTC), trouble=True)
     address = serve(store)
@@ -189,16 +189,18 @@ def test_an_update_leaves_alone_what_is_in_use(look: Look, tmp_path: Path, serve
     sent = page.locator(".kpi-value").first.text_content()
     first = page.locator("details.alert").first
     first.locator("summary").first.click()
-    first.get_by_text("Acknowledge", exact=True).first.click()
-    note = first.locator("input[name=note]").first
+    first.get_by_role("link", name="Acknowledge").first.click()
+    note = page.locator("dialog[open] input[name=note]")
     note.fill("half a no")
     now = int(time.time())
     with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
         opened.write([_event(9_500 + number, "read", now) for number in range(9)], at=datetime.now(UTC))
-    page.wait_for_function(f"() => document.querySelector('.kpi-value').textContent !== {sent!r}", timeout=12_000)
+    page.wait_for_function(f"() => document.querySelector('.kpi-value').textContent !== {sent!r}", timeout=5_000)
     assert note.input_value() == "half a no"
     assert page.evaluate("() => document.activeElement.name") == "note"
     assert page.locator("details.alert[open]").count() == 1
+    page.keyboard.press("Escape")
+    assert page.evaluate("() => document.activeElement.dataset.panel") == "small"
 
 
 def test_a_store_that_fails_is_said_and_comes_back(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
