@@ -37,7 +37,7 @@ def test_no_page_breaks_an_accessibility_rule(look: Look, shop: str, *, dark: bo
     assert violations(page) == []
     page.goto(f"{shop}/alerts")
     page.locator("details.alert > summary").first.click()
-    page.get_by_role("link", name="Acknowledge").first.click()
+    page.get_by_role("link", name="Acknowledge", exact=True).first.click()
     page.wait_for_selector("#panel[open]")
     assert violations(page) == []
     page = look.at(f"{shop}/", size=PHONE, dark=dark, language="ar")
@@ -89,7 +89,7 @@ def test_the_pages_work_without_script(look: Look, shop: str) -> None:
     look.go(page, f"{shop}/alerts")
     page.locator("details.alert > summary").first.click()
     before = page.locator(".alert-body").count()
-    page.get_by_role("link", name="Acknowledge").first.click()
+    page.get_by_role("link", name="Acknowledge", exact=True).first.click()
     page.wait_for_url("**/alerts/acknowledge/*")
     page.get_by_role("button", name="Acknowledge").click()
     page.wait_for_url("**/alerts")

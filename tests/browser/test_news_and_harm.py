@@ -189,7 +189,7 @@ def test_an_update_leaves_alone_what_is_in_use(look: Look, tmp_path: Path, serve
     sent = page.locator(".kpi-value").first.text_content()
     first = page.locator("details.alert").first
     first.locator("summary").first.click()
-    first.get_by_role("link", name="Acknowledge").first.click()
+    first.get_by_role("link", name="Acknowledge", exact=True).first.click()
     note = page.locator("dialog[open] input[name=note]")
     note.fill("half a no")
     now = int(time.time())

@@ -163,7 +163,7 @@ def test_an_acknowledged_alert_steps_aside_for_everybody(look: Look, shop: str) 
     first = page.locator("details.alert").first
     title = first.locator(".alert-title").text_content()
     first.locator("summary").first.click()
-    first.get_by_role("link", name="Acknowledge").first.click()
+    first.get_by_role("link", name="Acknowledge", exact=True).first.click()
     page.wait_for_selector("dialog.small[open]")
     page.get_by_label("Note for your colleagues").fill("Calls them <b>today</b>")
     page.get_by_label("Your name").fill("Nora")

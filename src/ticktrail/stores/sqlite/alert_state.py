@@ -30,8 +30,8 @@ class SqliteAlertState:
                 ):
                     told.setdefault(key, {})[channel] = Notice(told_at=to_instant(told_at), over_at=_instant(over_at))
                 rows = connection.execute(
-                    "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, acknowledged_by, note "
-                    "FROM alert ORDER BY key"
+                    "SELECT key, kind, title, first_seen_at, last_seen_at, resolved_at, acknowledged_at, "
+                    "acknowledged_by, note FROM alert ORDER BY key"
                 ).fetchall()
         return [
             AlertRecord(
