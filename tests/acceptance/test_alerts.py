@@ -251,3 +251,12 @@ def test_no_store_no_alerts(ticktrail: Ticktrail) -> None:
         done = ticktrail(command, "--store", "nowhere.sqlite")
         assert (done.returncode, done.stdout) == (3, "")
         assert not Path("nowhere.sqlite").exists()
+
+
+def test_a_watch_with_alerts_needs_a_channel_before_the_first_sync(home: Path, ticktrail: Ticktrail) -> None:
+    """Without a channel nothing is stored, and the file to complete is named."""
+    n8n = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k", "WORKFLOW_ID_WHATSAPP": "w"}
+    done = ticktrail("sync", "--watch", "--alerts", "--store", "a.sqlite", **n8n)
+    assert done.returncode == 2
+    assert "No channel is configured in" in done.stderr
+    assert not (home / "a.sqlite").exists()

@@ -339,3 +339,20 @@ def test_a_signal_is_not_waited_for_longer_than_patience(
         check=False,
     )
     assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)
+
+
+def test_signals_that_arrive_together_count_as_one(home: Path, bare_environment: dict[str, str]) -> None:
+    """``timeout`` signals the process and its group; the work still stops cleanly."""
+    program = (
+        "import os, signal, threading\n"
+        "from ticktrail.cli.signals import stopping\n"
+        "stop = threading.Event()\n"
+        "with stopping(stop, signal.SIGTERM):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    print('stopped' if stop.is_set() else 'goes on')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=home, env=bare_environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")

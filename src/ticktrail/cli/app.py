@@ -6,7 +6,9 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
 import sys
 from contextlib import suppress
 from itertools import pairwise
@@ -47,6 +49,8 @@ GROUPS = {
 """The commands in the order of the help."""
 
 _INTERRUPTED = 130
+
+_ASCII_SIGNS = {"…": "~", "·": "|", "—": "-", "→": ">", "\N{MULTIPLICATION SIGN}": "x", "•": "*"}
 
 
 class GroupedCommands(TyperGroup):
@@ -104,7 +108,7 @@ def run(arguments: list[str]) -> int:
         return 0
     except OSError as error:
         _discard_output()
-        say(f"Failed to read or write{f' {error.filename}' if error.filename else ''}: {error.strerror or error}.")
+        say(f"Failed to read or write {error.filename or 'standard output'}: {error.strerror or error}.")
         say("Nothing stored was lost. Check the disk and the output's target, then run the command again.")
         return 1
     return code
@@ -119,7 +123,9 @@ def _run(arguments: list[str]) -> int:
             say(error.remedy, "error")
         return error.exit_code
     except TyperException as error:
-        error.show() if hasattr(error, "show") else say(str(error))
+        say(_usage_fault(error), "error")
+        commands = {name for names in GROUPS.values() for name in names}
+        say(" ".join(["Type: ticktrail", *(word for word in arguments[:1] if word in commands), "--help"]), "error")
         return error.exit_code
     except SystemExit:
         # typer exits by itself, with code 1, when the reader of stdout has closed it.
@@ -130,8 +136,15 @@ def _run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _usage_fault(error: TyperException) -> str:
+    """Return what is wrong with the words that were typed, as one sentence."""
+    text = error.format_message().replace("Value error, ", "").replace("Input should be", "it must be")
+    return f"{re.sub(r', unable to parse .*', '', text).rstrip('.?')}{'?' if text.endswith('?') else '.'}"
+
+
 def _prepare_streams() -> None:
-    """Make every stream usable: a closed one reads or writes nothing, characters a stream cannot show become ``?``."""
+    """Make every stream usable: a closed one reads or writes nothing, and no character fails to be written."""
+    codecs.register_error("ticktrail", _plain)
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             # Also keeps the number of the closed stream from becoming a database file's.
@@ -139,7 +152,14 @@ def _prepare_streams() -> None:
             setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the exit
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="ticktrail")
+
+
+def _plain(error: UnicodeError) -> tuple[str, int]:
+    """Return characters of equal width for those that a stream cannot show: our own signs in ASCII, others as ``?``."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII_SIGNS.get(one, "?") for one in error.object[error.start : error.end]), error.end
 
 
 def _discard_output() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 from functools import cache
@@ -43,5 +44,7 @@ def as_typed(text: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """Return a word of a command line, in quotes where a shell would split it."""
-    return f'"{word}"' if " " in word else word
+    """Return a word of a command line, in quotes where a shell would not take it as it is."""
+    if os.name == "nt":
+        return f'"{word}"' if re.search(r"[\s&|<>^()]", word) else word
+    return shlex.quote(word)

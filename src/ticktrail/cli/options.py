@@ -106,15 +106,23 @@ def say(text: str, level: MessageLevel = "info") -> None:
     _write_message(as_typed(text), level)
 
 
-def read_settings(store: str | None = None, *, quiet: bool = False) -> Settings:
+def read_settings(store: str | None = None, *, option: str = "--store", quiet: bool = False) -> Settings:
     """Return the settings of this run; print warnings about ``.env`` unless ``quiet``.
 
     Args:
-        store: what the user typed as ``--store``.
+        store: what the user typed as ``option``.
+
+    Raises:
+        ConfigurationError: a setting is malformed, or ``store`` is empty, as a shell makes of an unset variable.
     """
+    if store is not None and not store.strip():
+        raise ConfigurationError(f"{option} is empty.", remedy="Give mongodb://… or the path of a SQLite file.")
     if store is not None and not quiet:
         remember_store(store)
-    settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
+    try:
+        settings = load_settings({"TICKTRAIL_STORE": store}, os.environ, Path.cwd())
+    except ConfigurationError as error:
+        raise ConfigurationError(str(error).replace("--store", option, 1), remedy=error.remedy) from None
     for warning in () if quiet else settings.warnings:
         say(warning, "warning")
     return settings
@@ -187,6 +195,8 @@ def open_all(stack: ExitStack, place: str, settings: Settings) -> list[Source]:
     """Open the sources that ``--from`` names; the stack closes them."""
     from ticktrail.sources.opening import open_sources
 
+    if not place.strip():
+        raise ConfigurationError("--from is empty.", remedy="Give a file, a folder, - for standard input, or n8n.")
     return [stack.enter_context(source) for source in open_sources(place, settings)]
 
 

@@ -75,8 +75,8 @@ def format_of(path: Path, named: str | None = None) -> str:
         if path.name.lower().endswith(f".{form}"):
             return form
     raise ConfigurationError(
-        f"The ending of {path.name} says no format.",
-        remedy="Let the file end in .csv, .jsonl, .jsonl.gz or .xlsx, or say --format.",
+        f"Cannot tell the format from the file name {path.name!r}.",
+        remedy="Use the ending .csv, .jsonl, .jsonl.gz or .xlsx, or add --format.",
     )
 
 
@@ -139,14 +139,16 @@ def _refuse(path: Path, *, force: bool) -> None:
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder.", remedy=f"Name a file, such as {path / 'messages.csv'}.")
     if not path.parent.is_dir():
-        raise ConfigurationError(f"There is no folder {path.parent}.", remedy="Make it, or name another.")
+        raise ConfigurationError(f"There is no folder {path.parent}.", remedy="Create it, or name another.")
+    if path.exists() and not path.is_file():
+        raise ConfigurationError(f"{path} is not a regular file.", remedy="Use - to write to standard output.")
     if path.exists() and not force:
         raise _in_the_way(path)
 
 
 def _in_the_way(path: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"{path} is there already, and was left as it is.", remedy="Name another file, or add --force to replace it."
+        f"{path} exists already and was not changed.", remedy="Name another file, or add --force to replace it."
     )
 
 

@@ -62,6 +62,9 @@ CSV_COLUMNS = (
 )
 
 
+_FORMULA_SIGNS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""What a formula begins with; Excel also accepts the full-width forms."""
+
 _ABOUT_WIDTH = 28
 """Columns of a terminal that hold a code and most titles."""
 
@@ -143,7 +146,7 @@ def harmless(value: object) -> object:
     """Return a cell that no spreadsheet reads as a formula and no terminal obeys."""
     if isinstance(value, str):
         value = without_controls(value)
-    if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r", "\n"}:
+    if isinstance(value, str) and value[:1] in _FORMULA_SIGNS:
         return "'" + value
     return value
 

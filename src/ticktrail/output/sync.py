@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, TextIO
 
 from ticktrail.output.documents import can_show, to_json
@@ -147,16 +147,16 @@ def preview_document(report: Preview) -> dict[str, Any]:
     }
 
 
-def audit_text(report: AuditReport, *, verbose: bool = False) -> list[str]:
+def audit_text(report: AuditReport, zone: tzinfo, *, verbose: bool = False) -> list[str]:
     """Return what an audit found, for people: the result first."""
     lines = [_audit_result(report), f"Compared {report.store}", f"with {report.source}"]
     lines.append(f"  {counts_line(report.read_counts)}; {plural(report.statuses, 'status')} in them")
     if report.checked_at is not None:
-        lines.append(f"  the last successful sync began {date_time(report.checked_at)} (UTC)")
+        lines.append(f"  the last successful sync began {date_time(report.checked_at.astimezone(zone))}")
     if report.missing_count:
         undone = sum(not one.was_processed for one in report.missing)
         lines += ["", f"Missing: {plural(report.missing_count, 'status')}"]
-        lines += _first([_missing_line(one) for one in report.missing], report.missing_count, verbose=verbose)
+        lines += _first([_missing_line(one, zone) for one in report.missing], report.missing_count, verbose=verbose)
         if report.repaired is not None:
             lines.append(f"  Stored now: {plural(report.repaired.events, 'status')}")
         elif undone == len(report.missing):
@@ -216,8 +216,8 @@ def _audit_result(report: AuditReport) -> str:
     return "Every status that can be read is in the store, but some executions could not be read."
 
 
-def _missing_line(one: MissingStatus) -> str:
-    started = "" if one.started_at is None else f", started {one.started_at:%Y-%m-%d %H:%M:%S} (UTC)"
+def _missing_line(one: MissingStatus, zone: tzinfo) -> str:
+    started = "" if one.started_at is None else f", started {one.started_at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
     return f"  {one.status} of {one.message_id} (execution {one.execution_id}{started})"
 
 

@@ -6,8 +6,10 @@ A secret may also be in a file that ``NAME_FILE`` names. ``.env`` never override
 from __future__ import annotations
 
 import difflib
+import errno
 import io
 import json
+import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -16,7 +18,9 @@ import msgspec
 from ticktrail.errors import ConfigurationError
 
 _COMMAND_LINE = "the command line"
-_OUR_PREFIXES = ("N8N_", "MONGODB_", "TICKTRAIL_", "WORKFLOW_")
+_OWN_PREFIX = "TICKTRAIL_"
+_PREFIXES = ("N8N_", "MONGODB_", "WORKFLOW_", "WHATSAPP_", _OWN_PREFIX)
+_MOST_BYTES = 1_000_000
 
 _OTHERS = frozenset(
     {"N8N_EDITOR_BASE_URL", "N8N_BASIC_AUTH_USER", "N8N_BASIC_AUTH_PASSWORD", "N8N_PUBLIC_API_ENDPOINT"}
@@ -77,8 +81,7 @@ class Lookup:
             if text and text.strip():
                 if file_name and file_name.strip():
                     self.warnings.append(f"{name} and {name}_FILE are both set in {origin}. The file is not read.")
-                where = f"the argument {self._options[name]}" if origin == _COMMAND_LINE else origin
-                return SettingText(name, text, where)
+                return SettingText(self._options[name] if origin == _COMMAND_LINE else name, text, origin)
             if file_name and file_name.strip():
                 return SettingText(
                     name, self._read_secret(f"{name}_FILE", file_name.strip(), origin), f"the file in {name}_FILE"
@@ -86,13 +89,18 @@ class Lookup:
         return None
 
     def warn_about_typos(self, known: Collection[str]) -> None:
-        """Add a warning for each name in ``.env`` that looks like a mistyped setting."""
-        for name in self._places[-1][1]:
-            if name in known or name in _OTHERS or not name.upper().startswith(_OUR_PREFIXES):
-                continue
-            close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.84)
-            if close:
-                self.warnings.append(f"{name} in .env is not a setting. Did you mean {close[0]}?")
+        """Add a warning for each name in ``.env`` or the environment that looks like a mistyped setting.
+
+        The environment also holds settings of other programs, so there only names with our own prefix count.
+        """
+        places = ((".env", self._places[-1][1], _PREFIXES), ("the environment", self._places[1][1], _OWN_PREFIX))
+        for place, names, prefixes in places:
+            for name in names:
+                if name in known or name in _OTHERS or not name.upper().startswith(prefixes):
+                    continue
+                close = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.84)
+                if close:
+                    self.warnings.append(f"{name} in {place} is not a setting. Did you mean {close[0]}?")
 
     def _read_dotenv(self, path: Path) -> dict[str, str | None]:
         if not path.exists() or path.is_dir():
@@ -136,9 +144,12 @@ def read_text(path: Path) -> str:
     """Return the text of a small file in any encoding that Windows writes: UTF-8, UTF-16 or its old code page.
 
     Raises:
-        OSError: the file cannot be read.
+        OSError: the file cannot be read, or is too large to be a file of settings.
     """
-    raw = path.read_bytes()
+    with path.open("rb") as stream:
+        raw = stream.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
     try:
         return raw.decode(json.detect_encoding(raw)).removeprefix("\ufeff")
     except UnicodeDecodeError:

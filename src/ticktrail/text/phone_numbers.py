@@ -151,7 +151,7 @@ def parse_person(text: str, region: str | None = None) -> Person:
     digits = number.digits
     if len(digits) < SHORTEST_SUFFIX:
         raise ConfigurationError(
-            f"{len(digits)} digits are too few to find a person by.",
+            f"{len(digits)} digit{'s are' if len(digits) > 1 else ' is'} too few to find a person by.",
             remedy=f"Give the whole number, or its last {SHORTEST_SUFFIX} digits or more.",
         )
     if len(digits) > _LONGEST + len("00"):

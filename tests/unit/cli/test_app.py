@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
+from tests.support import invented_store
 
+from ticktrail.cli import invocation
 from ticktrail.cli.app import GROUPS, app, run
+from ticktrail.stores.opening import open_store
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -20,6 +26,8 @@ def eighty_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TERMINAL_WIDTH", "80")
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(invocation, "program", lambda: "ticktrail")
+    invocation.remember_store(None)
 
 
 def test_without_a_command_the_grouped_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,7 +97,7 @@ def test_a_full_disk_is_a_message(monkeypatch: pytest.MonkeyPatch, capsys: pytes
     """A failed write to stdout ends with one sentence and exit code 1."""
     monkeypatch.setattr(sys, "stdout", _FullDisk())
     assert run(["errors", "131026", "--format", "json"]) == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert "write standard output: No space left on device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["stdin", "stdout", "stderr"])
@@ -111,6 +119,19 @@ def test_a_closed_stream_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch)
         (["sync", "--watch", "1e400"], 2, "--watch"),
         (["track", "wamid.abc", "966500000001"], 2, "WA_ID MESSAGE_ID"),
         (["list", " "], 2, "empty"),
+        (["messages", "--store", ""], 2, "--store is empty"),
+        (["messages", "--store", "http://x"], 2, "--store cannot be used"),
+        (["copy", "--to", " "], 2, "--to is empty"),
+        (["copy", "--to", "http://x"], 2, "--to cannot be used"),
+        (["sync", "--from", ""], 2, "--from is empty"),
+        (["backup", "-"], 2, "standard output"),
+        (["export", "a.docx"], 2, "file name 'a.docx'"),
+        (["messages", "37"], 2, "2 digits are too few"),
+        (["messages", "1"], 2, "1 digit is too few"),
+        (["stats", "--by", "mood"], 2, "'mood' is not one of 'day'"),
+        (["list", "--executions", "0"], 2, "must be greater than or equal to 1."),
+        (["sync", "--watch", "often"], 2, "it must be a valid number."),
+        (["syncc"], 2, "Did you mean 'sync'?"),
         (["errors", "999999999"], 3, "no code"),
         (["messages"], 3, "ticktrail sync"),
         (["export", "a.csv"], 3, "no store"),
@@ -121,4 +142,69 @@ def test_a_mistake_is_named_with_its_remedy(
 ) -> None:
     """The exit code tells usage from absence, and the message names the option as typed."""
     assert run(arguments) == code
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "next_step"),
+    [
+        (["messages", "--format", "xml"], "Type: ticktrail messages --help"),
+        (["sync", "--from"], "Type: ticktrail sync --help"),
+        (["--nonsense"], "Type: ticktrail --help"),
+    ],
+)
+def test_a_usage_error_ends_with_the_help_to_type(
+    arguments: list[str], next_step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two lines: the mistake, and the command that shows what is right."""
+    assert run(arguments) == 2
+    told = capsys.readouterr().err.splitlines()
+    assert (len(told), told[-1]) == (2, next_step)
+
+
+def test_an_ascii_stream_shows_signs_of_the_same_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns stay aligned, and a cut text is still marked as cut."""
+    shown = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(shown, encoding="ascii", write_through=True))
+    assert run(["--version"]) == 0
+    sys.stdout.write("…wMDA2 · 3 \N{MULTIPLICATION SIGN} a → b é")
+    assert shown.getvalue().endswith(b"~wMDA2 | 3 x a > b ?")
+
+
+def test_prune_accepts_any_age_and_a_dry_run_keeps_the_limit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is older than the epoch; ``off --dry-run`` changes nothing; ``--ttl off`` is for MongoDB alone."""
+    now = datetime.now(UTC)
+    invented_store.fill(tmp_path / "a.db", 20, now)
+    assert run(["prune", "--older-than", "999999999d", "--yes", "--store", "a.db"]) == 0
+    assert "nothing sent before 1970-01-01" in capsys.readouterr().out
+    assert run(["prune", "--older-than", "30d", "--yes", "--store", "a.db"]) == 0
+    with open_store("a.db") as store:
+        limit = store.retention.kept_since(at=now)
+        assert run(["prune", "--older-than", "off", "--dry-run", "--store", "a.db"]) == 0
+        assert store.retention.kept_since(at=now) == limit
+        assert limit
+    capsys.readouterr()
+    assert run(["prune", "--ttl", "off", "--store", "a.db"]) == 2
+    assert "--ttl is for MongoDB" in capsys.readouterr().err
+
+
+def test_a_device_is_not_replaced_by_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """``export /dev/null --force`` would put a file in the place of the device."""
+    invented_store.fill(tmp_path / "a.db", 20, datetime.now(UTC))
+    assert run(["export", os.devnull, "--format", "csv", "--force", "--store", "a.db"]) == 2
+    assert "is not a regular file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("abc", "'abc' is too short"), ("+966 50 000 0037", "ticktrail messages '+966 50 000 0037'")]
+)
+def test_a_word_that_is_no_message_id_is_named(
+    typed: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command to type instead has the number in quotes."""
+    invented_store.fill(tmp_path / "a.db", 20, datetime.now(UTC))
+    monkeypatch.setenv("TICKTRAIL_STORE", "a.db")
+    assert run(["message", typed]) == 2
     assert said in capsys.readouterr().err

@@ -51,7 +51,7 @@ def test_in_a_checkout_the_path_is_typed(tmp_path: Path, monkeypatch: pytest.Mon
 def test_without_a_program_python_is_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path with a space is quoted."""
     monkeypatch.setattr(sys, "executable", str(tmp_path / "a folder" / "python"))
-    assert invocation.program() == f'"{tmp_path}/a folder/python" -m ticktrail'
+    assert invocation.program() == f"'{tmp_path}/a folder/python' -m ticktrail"
 
 
 def test_the_store_that_was_typed_is_in_the_next_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,8 +60,13 @@ def test_the_store_that_was_typed_is_in_the_next_command(tmp_path: Path, monkeyp
     monkeypatch.setattr(shutil, "which", lambda _: str(program))
     invocation.remember_store("a b.sqlite")
     assert invocation.as_typed("Type: ticktrail sync --full, or: ticktrail errors 190") == (
-        'Type: ticktrail sync --store "a b.sqlite" --full, or: ticktrail errors 190'
+        "Type: ticktrail sync --store 'a b.sqlite' --full, or: ticktrail errors 190"
     )
     assert invocation.as_typed("ticktrail serve --store c.sqlite") == "ticktrail serve --store c.sqlite"
+    invocation.remember_store("mongodb://db.example.com/n8n?replicaSet=a&w=1")
+    assert (
+        invocation.as_typed("ticktrail sync")
+        == "ticktrail sync --store 'mongodb://db.example.com/n8n?replicaSet=a&w=1'"
+    )
     invocation.remember_store("mongodb://user:secret@db.example.com/n8n")
     assert invocation.as_typed("ticktrail sync") == "ticktrail sync"

@@ -159,7 +159,7 @@ def test_what_is_there_is_not_replaced_unless_asked(tmp_path: Path, form: str) -
     """The remedy says how; nothing else is left in the folder."""
     path = tmp_path / "a.file"
     path.write_text("mine")
-    with pytest.raises(ConfigurationError, match="is there already") as refusal:
+    with pytest.raises(ConfigurationError, match="exists already") as refusal:
         write_file([document()], path, form)
     assert "--force" in refusal.value.remedy
     assert path.read_text() == "mine"
@@ -192,7 +192,7 @@ def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
         yield document()
         path.write_text("theirs")
 
-    with pytest.raises(ConfigurationError, match="is there already"):
+    with pytest.raises(ConfigurationError, match="exists already"):
         write_file(slow(), path, "csv")
     assert path.read_text() == "theirs"
     assert list(tmp_path.iterdir()) == [path]

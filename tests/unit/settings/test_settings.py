@@ -288,9 +288,21 @@ def test_a_malformed_setting_names_itself(tmp_path: Path, name: str, value: str,
     assert error.exit_code == 2
 
 
+def test_a_mistyped_name_in_the_environment_is_reported(tmp_path: Path) -> None:
+    """Only names with our own prefix: other programs have names close to ``MONGODB_URI`` and ``N8N_API_KEY``."""
+    settings = load(tmp_path, TICKTRAIL_STOR="a.sqlite", MONGODB_URL="x", N8N_APIKEY="x", TICKTRAIL_CHAT_URL="x")
+    assert settings.warnings == ("TICKTRAIL_STOR in the environment is not a setting. Did you mean TICKTRAIL_STORE?",)
+
+
+def test_a_secret_in_an_endless_file_is_refused(tmp_path: Path) -> None:
+    """A device that never ends must not fill the memory."""
+    (tmp_path / "key").write_bytes(b"x" * 2_000_000)
+    assert "too large" in str(refusal(tmp_path, N8N_API_KEY_FILE="key"))
+
+
 def test_a_malformed_argument_is_named_as_the_argument(tmp_path: Path) -> None:
     """The error names the option that was typed."""
-    with pytest.raises(ConfigurationError, match="the argument --store"):
+    with pytest.raises(ConfigurationError, match=r"^--store cannot be used: .* It came from the command line"):
         load_settings({"TICKTRAIL_STORE": "postgres://h"}, {}, tmp_path)
 
 

@@ -156,13 +156,10 @@ class AlertWatch:
     """Checks alerts after each round of a sync loop, at most once a minute, and notifies the channels.
 
     Failed rounds are checked too. A channel that does not answer does not delay the syncs.
-
-    Args:
-        need_channels: raise when there are no channels; else alerts are only remembered, for the dashboard.
+    Without channels, alerts are only remembered, for the dashboard.
     """
 
-    def __init__(self, *, need_channels: bool = True) -> None:
-        self._need_channels = need_channels
+    def __init__(self) -> None:
         self._checked = float("-inf")
         self._problems: frozenset[str] = frozenset()
 
@@ -182,14 +179,10 @@ class AlertWatch:
     def _check(self, settings: Settings, store: Store) -> None:
         """Check, unless it was done a moment ago. Troubles with channels are said once."""
         from ticktrail.alerts.service import notify
-        from ticktrail.alerts.settings import read_alert_settings
 
         if time.monotonic() - self._checked < _CHECK_SECONDS:
             return
         self._checked = time.monotonic()
-        own = read_alert_settings(settings, os.environ)
-        if self._need_channels:
-            _need_channels(own, settings)
         if not store.exists():
             return
         delivery = notify(settings, store, datetime.now(UTC), os.environ).delivery
@@ -228,6 +221,17 @@ def _unacknowledge(settings: Settings, key: str) -> None:
                 remedy="List the alerts with their state: ticktrail alerts --format json",
             )
     say("No longer acknowledged.")
+
+
+def require_channels(settings: Settings) -> None:
+    """Check that there is a channel to notify.
+
+    Raises:
+        ConfigurationError: there is none, or ``ticktrail.toml`` is malformed.
+    """
+    from ticktrail.alerts.settings import read_alert_settings
+
+    _need_channels(read_alert_settings(settings, os.environ), settings)
 
 
 def _need_channels(own: AlertSettings, settings: Settings) -> None:

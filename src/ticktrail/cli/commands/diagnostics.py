@@ -96,7 +96,7 @@ def audit(
             if form is ReportFormat.json:
                 write_documents([audit_document(found)], "jsonl", sys.stdout)
             else:
-                print(*reports.audit_text(found, verbose=verbose), sep="\n")
+                print(*reports.audit_text(found, settings.timezone, verbose=verbose), sep="\n")
             say_problems(found.read_counts, verbose=verbose)
         if source == "n8n":
             complete = _audit_received(opened, settings, received_count, form) and complete

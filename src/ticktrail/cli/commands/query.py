@@ -19,6 +19,7 @@ from ticktrail.cli.filter_options import (
     choosing_messages_of,
     choosing_sends,
 )
+from ticktrail.cli.invocation import quoted
 from ticktrail.cli.options import (
     TABLE_LIMIT,
     FormatOption,
@@ -97,7 +98,8 @@ def message(
 
     settings = read_settings(store)
     with existing_store(settings) as opened:
-        found = _find(opened, message_id.strip().lstrip("…"))
+        # A table shows an ending after "…", which is "~" where the terminal cannot show it.
+        found = _find(opened, message_id.strip().lstrip("…~"))
         print_message(found, form, settings, workflow_names(opened))
 
 
@@ -204,11 +206,11 @@ def _find(store: Store, text: str) -> Message:
         return found
     if text.lstrip("+").replace(" ", "").isdigit():
         raise ConfigurationError(
-            "MESSAGE_ID is a phone number, not a message id.", remedy=f"Type: ticktrail messages {text}"
+            "MESSAGE_ID is a phone number, not a message id.", remedy=f"Type: ticktrail messages {quoted(text)}"
         )
     if len(text) < _SHORTEST_ENDING:
         raise ConfigurationError(
-            f"MESSAGE_ID: {len(text)} characters are too few.",
+            f"MESSAGE_ID: {text!r} is too short.",
             remedy=f"Give the whole id, or its last {_SHORTEST_ENDING} characters or more.",
         )
     ending = [] if text.startswith("wamid.") else list(store.messages(MessageFilter(message_id_ending=text, limit=4)))

@@ -64,7 +64,7 @@ def _erase(store: Store, conversations: Conversations | None, names: Sequence[st
     print("A salted hash of their id stays, so that no sync, import or copy brings them back.")
     if not store.retention.clear_traces():
         say("Their number may remain in free space of the file, because another program was using it.")
-        say(f"When no program uses it, type again: ticktrail forget {wa_id} --yes")
+        say(f"When no program uses it, type again: ticktrail forget {quoted(wa_id)} --yes")
     if conversations is not None:
         theirs, cleared = conversations.clear(gone.names, gone.message_ids)
         if cleared:
@@ -116,16 +116,24 @@ def prune(
         if ttl is not None:
             _set_ttl(opened, ttl, dry_run=dry_run, yes=yes)
         elif older_than is not None and older_than.strip().lower() == _OFF:
-            opened.retention.keep_since(None)
-            print(f"{opened.location} stores statuses of any age again. What was removed does not come back by itself.")
+            _end_limit(opened, dry_run=dry_run)
         elif older_than is not None:
             _prune(opened, settings, older_than, dry_run=dry_run, yes=yes)
+
+
+def _end_limit(store: Store, *, dry_run: bool) -> None:
+    if dry_run:
+        print(f"{store.location} would store statuses of any age again. Nothing was changed.")
+        return
+    store.retention.keep_since(None)
+    print(f"{store.location} stores statuses of any age again. What was removed does not come back by itself.")
 
 
 def _prune(store: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.stores.retention import Pruned
 
-    mark = int(datetime.now(UTC).timestamp()) - _duration("--older-than", older_than)
+    # Nothing is older than the epoch, and no date is earlier than the year 1.
+    mark = max(0, int(datetime.now(UTC).timestamp()) - _duration("--older-than", older_than))
     day = f"{datetime.fromtimestamp(mark, settings.timezone):%Y-%m-%d %H:%M}"
     found = store.retention.older(mark)
     if found.messages or found.sends:
@@ -155,6 +163,8 @@ def _pruned(what: Pruned) -> str:
 def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.text.formatting import long_duration
 
+    if not store.location.startswith("mongodb"):
+        store.retention.set_ttl(None)  # refuses, before anything is printed
     before = store.retention.ttl_seconds()
     now = "nothing" if before is None else f"what is older than {long_duration(before)}"
     if ttl.strip().lower() == _OFF:
@@ -165,8 +175,6 @@ def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
         print(f"MongoDB no longer deletes anything by itself in {store.location}.")
         return
     seconds = _duration("--ttl", ttl)
-    if not store.location.startswith("mongodb"):
-        store.retention.set_ttl(seconds)
     age = long_duration(seconds)
     print(f"MongoDB deletes {now} by itself in {store.location}.")
     print(
@@ -179,7 +187,7 @@ def _set_ttl(store: Store, ttl: str, *, dry_run: bool, yes: bool) -> None:
         return
     _confirm("Set it?", yes=yes)
     store.retention.set_ttl(seconds)
-    print("Done. To undo it: ticktrail prune --ttl off")
+    print(as_typed("Done. To undo it: ticktrail prune --ttl off"))
 
 
 @app.command()
@@ -199,7 +207,8 @@ def copy(
     from ticktrail.stores import copying
     from ticktrail.text.formatting import plural
 
-    settings, target = read_settings(from_store), read_settings(to, quiet=True)
+    settings = read_settings(from_store, option="--from-store")
+    target = read_settings(to, option="--to", quiet=True)
     with existing_store(settings) as opened, open_configured_store(target) as other, _counting() as progress:
         if opened.location == other.location:
             raise ConfigurationError(f"{opened.location} is both the source and the target of the copy.")
@@ -227,6 +236,8 @@ def backup(
     """Back up the SQLite store to a file."""
     from ticktrail.text.formatting import size_text
 
+    if str(file) == "-":
+        raise ConfigurationError("A backup cannot be written to standard output.", remedy="Name a file.")
     settings = read_settings(store)
     with existing_store(settings) as opened:
         size = opened.retention.backup(file)

@@ -101,7 +101,7 @@ def run(
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
         settings.require_n8n()
-        has_channels = bool(read_alert_settings(settings, os.environ).channels)
+        read_alert_settings(settings, os.environ)
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import Server
 
@@ -118,7 +118,7 @@ def run(
                 annotate=annotate,
                 verbose=verbose,
                 # Without channels too, because the dashboard shows which alerts fired and were resolved.
-                alert_watch=AlertWatch(need_channels=has_channels),
+                alert_watch=AlertWatch(),
                 stop=stop,
                 before_sync=_Dashboard(dashboard, settings).compare,
             )

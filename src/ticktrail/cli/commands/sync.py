@@ -74,11 +74,19 @@ def sync(
     _refuse_contradictions(source, full=full, dry_run=dry_run, watch=watch, annotate=annotate, alerts=alerts)
     if watch is not None:
         from ticktrail.cli import logs
-        from ticktrail.cli.commands.alerts import AlertWatch
+        from ticktrail.cli.commands.alerts import AlertWatch, require_channels
 
         logs.configure(log_format)
-        alert_watch = AlertWatch(need_channels=True) if alerts else None
-        sync_loop(watch, store, form, full=full, annotate=annotate, verbose=verbose, alert_watch=alert_watch)
+        sync_loop(
+            watch,
+            store,
+            form,
+            full=full,
+            annotate=annotate,
+            verbose=verbose,
+            alert_watch=AlertWatch() if alerts else None,
+            before_sync=require_channels if alerts else lambda _: None,
+        )
     elif dry_run:
         _preview(source, store, form, verbose=verbose)
     elif source == "n8n":

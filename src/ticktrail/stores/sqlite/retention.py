@@ -202,11 +202,11 @@ class SqliteRetention:
 
     def set_ttl(self, seconds: int | None) -> None:
         """Refuse: a file deletes nothing by itself."""
-        if seconds is not None:
-            raise ConfigurationError(
-                f"--ttl is for MongoDB: a SQLite file such as {self._database.location} cannot delete by itself.",
-                remedy="Schedule this command instead: ticktrail prune --older-than 180d --yes",
-            )
+        del seconds
+        raise ConfigurationError(
+            f"--ttl is for MongoDB: a SQLite file such as {self._database.location} cannot delete by itself.",
+            remedy="Schedule this command instead: ticktrail prune --older-than 180d --yes",
+        )
 
     # ── Copies ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
