@@ -7,7 +7,7 @@ from ticktrail.queries.lists import find_people
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import dialling_region
 from ticktrail.stores import Store
-from ticktrail.text.phone_numbers import national_digits, parse_person
+from ticktrail.text.phone_numbers import national_digits, parse_person, with_trunk_zero
 
 
 def find_person(store: Store, text: str, settings: Settings) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ def find_person(store: Store, text: str, settings: Settings) -> tuple[str, ...]:
 
 
 def ids_to_erase(ids: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
-    """Add each number as it is dialled within the user's country: workflows send to such numbers too."""
+    """Add each number as it is dialled within the user's country, and with its zero: workflows send to those too."""
     region = dialling_region(settings)
-    national = (national_digits(number, region) for number in ids)
-    return tuple(dict.fromkeys((*ids, *(digits for digits in national if digits is not None))))
+    others = (other for number in ids for other in (national_digits(number, region), with_trunk_zero(number)))
+    return tuple(dict.fromkeys((*ids, *filter(None, others))))

@@ -124,10 +124,16 @@ class TextEraser:
         # A short id could be a part of any word.
         ids = [name for name in self._names if len(name) >= _SHORTEST_ID]
         patterns = [
-            rf"(?<!\d)(?:00)?{number_pattern(name)}(?!\d)" if name.isdigit() else rf"(?<!\w){re.escape(name)}(?!\w)"
+            rf"(?<!\d)[0\u0660\u06f0]*{number_pattern(name)}(?!\d)"
+            if name.isdigit()
+            else rf"(?<!\w){re.escape(name)}(?!\w)"
             for name in ids
         ]
         self._pattern = re.compile("|".join([rf"{re.escape(_WAMID)}[A-Za-z0-9+/_=-]+", *patterns]))
+
+    def finds(self, text: str | None) -> bool:
+        """Return whether a text names the person anywhere in it."""
+        return text is not None and self.erase(text) != text
 
     def erase(self, value: Any) -> Any:
         """Return a JSON value without the person: their ids in texts replaced, records of their messages dropped."""

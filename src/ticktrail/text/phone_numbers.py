@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from functools import cache, lru_cache
+from html import unescape
 from typing import Final
 from urllib.parse import unquote
 
@@ -26,7 +27,7 @@ _LONGEST = 15
 _BY_AREA: Final = {1: range(200, 1000), 7: range(300, 1000)}
 """Calling codes that countries share by area code."""
 
-_QUOTES = " \t\r\n\"'`=<>\u2018\u2019\u201c\u201d"
+_QUOTES = " \t\r\n\"'`=<>|#*~\u2018\u2019\u201c\u201d"
 """Quotes around a cell of a spreadsheet, and the apostrophe or equals sign that makes it text."""
 
 _LINK = re.compile(
@@ -34,15 +35,30 @@ _LINK = re.compile(
     r"(?:wa\.me/+|(?:api\.|web\.)?whatsapp\.com/send/?\?(?:[^#]*&)?phone=))(?P<number>[^?&#/]+)",
     re.IGNORECASE,
 )
-_URI = re.compile(r"(?:tel|callto|sms|smsto|whatsapp):(?://)?(?P<number>[^;?@]+)", re.IGNORECASE)
+_URI = re.compile(r"(?:tel|callto|sms|smsto|whatsapp):(?://)?(?P<number>[^;?@:]+)", re.IGNORECASE)
 _ACCOUNT = re.compile(r"(?P<number>[^@]+?)(?:_\d{1,3})?(?::\d{1,3})?@(?:s\.whatsapp\.net|c\.us)\Z", re.IGNORECASE)
 """The ids of WhatsApp Web libraries, with the number of a linked device: ``966500000041:12@s.whatsapp.net``."""
 
 _TRUNK_ZERO = re.compile(r"^(?P<code>\D*(?:00)?(?!39)[1-9]\d{0,2})(?P<between>[^\d(]*)\(\s*0\s*\)")
 """``+966 (0)50…``: the zero is dialled within the country only. Italy (39) dials it from abroad too."""
 
-_DECIMAL = re.compile(r"^(?P<number>\+?\d{7,})[.,]0{1,2}\Z")
+_DECIMAL = re.compile(r"^(?P<number>\+?\d{7,})[.,]0{1,9}\Z")
 """A number that a spreadsheet or a JSON writer took for a decimal: ``966500000041.0``."""
+
+_EXPONENT = re.compile(r"^\+?(?P<first>[1-9])[.,](?P<rest>\d{7,14})E\+?(?P<exponent>\d{1,2})\Z", re.IGNORECASE)
+"""A number in a spreadsheet's scientific form, ``9.66500000041E+11``. Zeros at the end are left out there."""
+
+_LABEL = re.compile(r"^(?![A-Z]{2}\.)(?:[^\W\d_]{1,20}[.:]?\s*){1,3}(?=[+(]*\d)")
+"""Words in front of a number: ``Phone: +966…``. Two capitals and a dot begin a business-scoped user id."""
+
+_TAIL = re.compile(r"(?<=\d)\s*(?:[;|#].*|:\D.*|(?:ext|x)\.?\s*\d{1,6}|\([^\d()]*\)|,)\s*\Z", re.IGNORECASE | re.DOTALL)
+"""An extension, a remark, a message or a separator behind a number."""
+
+_SHORTEST_IN_TEXT = 7
+"""Fewest digits of a number that has a label or a tail."""
+
+_BETWEEN = r"(?:[\W_]|%2\w|&nbsp;){0,4}"
+"""Pattern of what may be between two digits of a number, also in a URL or in HTML."""
 
 _NOT_BETWEEN_DIGITS = frozenset("@#%*&:;?|\\^$")
 """Punctuation that is never part of a phone number."""
@@ -179,6 +195,23 @@ def national_digits(number: str, region: str | None) -> str | None:
     return "".join(filter(str.isdecimal, written))
 
 
+def with_trunk_zero(number: str) -> str | None:
+    """Return a number with the zero that is dialled within its country only (``9660500000041``), a common mistake.
+
+    None for a text that is no valid number.
+    """
+    if not (number.isascii() and number.isdigit()):
+        return None
+    import phonenumbers  # noqa: PLC0415 - loaded when a question needs a numbering plan
+
+    try:
+        parsed = phonenumbers.parse(f"+{number}")
+    except phonenumbers.NumberParseException:
+        return None
+    code = str(parsed.country_code)
+    return f"{code}0{number.removeprefix(code)}" if phonenumbers.is_valid_number(parsed) else None
+
+
 def number_pattern(number: str) -> str:
     """Return a regular expression that finds a number in a text, however it is written there.
 
@@ -188,8 +221,8 @@ def number_pattern(number: str) -> str:
     # From U+0660 on, where the digits of other scripts begin, every character may be the digit.
     digits = [f"[{digit}\u0660-\U0010ffff]" for digit in number]
     # "(0)" follows the calling code, which has one to three digits.
-    start = r"[\W_]{0,4}(?:\(\s*0\s*\)[\W_]{0,4})?".join(digits[:4])
-    return r"[\W_]{0,4}".join([start, *digits[4:]])
+    start = rf"{_BETWEEN}(?:0{_BETWEEN})?".join(digits[:4])
+    return _BETWEEN.join([start, *digits[4:]])
 
 
 def equivalent_numbers(digits: str) -> tuple[str, ...]:
@@ -300,7 +333,8 @@ def _national(digits: str, region: str) -> str | None:
 
 def _number_in(text: str) -> _Number | None:
     """Return the phone number that a text is; None when the text is another id."""
-    plain = _visible(unicodedata.normalize("NFKC", text)).strip(_QUOTES)
+    plain = unescape(unquote(text)) if "%" in text or "&" in text else text
+    plain = _visible(unicodedata.normalize("NFKC", plain)).strip(_QUOTES)
     international = False
     for wrapping, always in ((_LINK, True), (_URI, False), (_ACCOUNT, True)):
         if found := wrapping.match(plain):
@@ -308,6 +342,11 @@ def _number_in(text: str) -> _Number | None:
             international |= always
     if found := _DECIMAL.match(plain):
         plain = found["number"]
+    if found := _EXPONENT.match(plain):
+        missing = int(found["exponent"]) - len(found["rest"])
+        plain = found["first"] + found["rest"] + "0" * missing if 0 <= missing <= 2 else plain
+    shorter = _TAIL.sub("", _LABEL.sub("", plain))
+    in_text, plain = shorter != plain, shorter
     plain, dropped = _TRUNK_ZERO.subn(r"\g<code>\g<between>", plain)
     international |= bool(dropped)
     digits = []
@@ -318,7 +357,11 @@ def _number_in(text: str) -> _Number | None:
             return None
         elif character == "+" and not digits:
             international = True
-    if not digits or (len(digits) > _LONGEST + len("00") and len(digits) < len(plain)):
+    if (
+        not digits
+        or (in_text and len(digits) < _SHORTEST_IN_TEXT)
+        or (len(digits) > _LONGEST + len("00") and len(digits) < len(plain))
+    ):
         return None
     return _Number("".join(digits), international)
 

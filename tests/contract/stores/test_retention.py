@@ -254,6 +254,25 @@ def test_texts_kept_for_operators_do_not_name_a_forgotten_person(store: Store, s
     assert [run.report["refused"] for run in store.sync_state.runs(1)] == [refused[1:]]
 
 
+def test_texts_of_refused_sends_do_not_name_a_forgotten_person(store: Store, stored_bytes: StoredBytes) -> None:
+    """A workflow may have sent to a text with the number in it, and Meta's reason for another send may name it."""
+    inputs = [f"sip:{WHO}@example.com", f"{WHO}, {OTHER}", f"Sara ({WHO}) at home", f"{WHO}:1"]
+    refused = [
+        msgspec.structs.replace(rejected(f"orders/{number}/Send/0"), input=text) for number, text in enumerate(inputs)
+    ]
+    named = {"code": 131030, "title": "not allowed", "details": f"+{WHO} is not in the list of {OTHER}"}
+    other = msgspec.structs.replace(rejected("orders/9/Send/0"), input=OTHER, errors=(named,))
+    store.write([event("sent")], [*refused, other], at=AT)
+
+    gone = store.retention.forget(WHO, at=LATER)
+
+    assert (gone.sends, gone.records) == (len(inputs), 1)
+    assert store.retention.clear_traces()
+    (left,) = store.sends()
+    assert left.errors == ({**named, "details": f"+[erased] is not in the list of {OTHER}"},)
+    assert WHO not in stored_bytes()
+
+
 def test_an_id_corrected_by_whatsapp_leads_to_the_same_person(store: Store) -> None:
     """A send says which number WhatsApp made of the one that was typed (Brazil, Mexico): both are the person's."""
     typed = msgspec.structs.replace(accepted(), input="+55 21 98765 4321", conversation_id="552187654321")

@@ -20,6 +20,7 @@ from ticktrail.text.phone_numbers import (
     parse_country,
     parse_person,
     person_id,
+    with_trunk_zero,
 )
 
 ALI = "966500000041"
@@ -104,6 +105,19 @@ def test_a_number_within_its_country() -> None:
     assert national_digits(ALI, "EG") is None
     assert national_digits(ALI, None) is None
     assert national_digits("SA.9000041", "SA") is None
+
+
+def test_a_number_with_the_zero_of_its_country() -> None:
+    """Erasure also looks for the mistake of keeping the zero behind the calling code."""
+    assert with_trunk_zero(ALI) == "9660500000041"
+    assert with_trunk_zero("15550000041") is None
+    assert with_trunk_zero("SA.9000041") is None
+
+
+@pytest.mark.parametrize("text", ["Room 12", "x5", "US.ENT.11815799212886844830", "9.665E+11", "cust-96650000"])
+def test_a_text_with_few_digits_or_another_id_is_no_number(text: str) -> None:
+    """Words before, or an extension behind, make a number only of seven digits and more."""
+    assert person_id(text) == text
 
 
 @pytest.mark.parametrize("typed", ["0500000041", "050 000 0041", "500000041", "٠٥٠٠٠٠٠٠٤١"])

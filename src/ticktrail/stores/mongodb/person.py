@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from pymongo import ReadPreference
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from ticktrail.stores.erasure import TextEraser, wamid_start
@@ -83,6 +84,18 @@ def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, er
                 if erase:
                     new = msgspec.json.encode(left).decode() if is_json else left
                     documents.update_one({"_id": found["_id"], field: text}, {"$set": {field: new}})
+    return count
+
+
+def erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
+    """Erase a person from the errors of other people's sends. Return how many name them."""
+    count = 0
+    for found in sends.find({"errors": {"$exists": True}}, {"errors": True}):
+        left = eraser.erase(found["errors"])
+        if left != found["errors"]:
+            count += 1
+            if erase:
+                sends.update_one({"_id": found["_id"], "errors": found["errors"]}, {"$set": {"errors": left}})
     return count
 
 

@@ -31,7 +31,7 @@ from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.indexes import set_ttl_index
 from ticktrail.stores.mongodb.merging import change
-from ticktrail.stores.mongodb.person import concerning, erase_in_texts, sent_to, went_to
+from ticktrail.stores.mongodb.person import concerning, erase_in_errors, erase_in_texts, sent_to, went_to
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
@@ -197,7 +197,8 @@ class MongoRetention:
             names=names,
             messages=len(gone),
             sends=len(keys),
-            records=erase_in_texts(self._database(), TextEraser(names, gone), erase=erase),
+            records=erase_in_texts(self._database(), TextEraser(names, gone), erase=erase)
+            + erase_in_errors(self._sends(), TextEraser(names, gone), erase=erase),
             before=before,
             message_ids=tuple(gone),
             **counts,
@@ -215,9 +216,9 @@ class MongoRetention:
         return others
 
     def _sends_to(self, names: Sequence[str]) -> Iterator[Send]:
-        theirs = set(names)
+        theirs, eraser = set(names), TextEraser(names)
         for send in map(mongodb_sends.from_document, self._sends().find(sent_to(names))):
-            if send is not None and names_in_send(send) & theirs:
+            if send is not None and (names_in_send(send) & theirs or eraser.finds(send.input)):
                 yield send
 
     def _erase_where(

@@ -96,9 +96,15 @@ def _message_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> se
 
 def _send_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> list[int]:
     numbers: set[int] = set()
+    eraser = TextEraser(names)
     for column in ("input", "conversation_id"):
-        for spelling in _spellings(connection, "send", column, names):
-            rows = connection.execute(f"SELECT id FROM send WHERE {column} = ?", (spelling,))  # noqa: S608
+        values = _spellings(connection, "send", column, names)
+        if column == "input":
+            # A refused send keeps whatever the workflow wrote, such as a sentence with the number in it.
+            inputs = connection.execute("SELECT DISTINCT input FROM send WHERE input IS NOT NULL")
+            values += [text for (text,) in inputs if isinstance(text, str) and eraser.finds(text)]
+        for value in values:
+            rows = connection.execute(f"SELECT id FROM send WHERE {column} = ?", (value,))  # noqa: S608
             numbers.update(number for (number,) in rows)
     for name in names:
         start = wamid_start(name)
@@ -109,7 +115,7 @@ def _send_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> list[
 
 
 def erase_in_texts(connection: sqlite3.Connection, eraser: TextEraser, *, erase: bool) -> int:
-    """Erase a person from errors of runs, reasons of pending executions, and alerts. Return how many name them."""
+    """Erase a person from texts for operators, and from errors of other people's sends. Return how many name them."""
     count = 0
     for table, column, is_json in _TEXTS:
         rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
@@ -131,5 +137,6 @@ _TEXTS = (
     ("coverage_facts", "facts", True),
     ("alert", "title", False),
     ("alert", "note", False),
+    ("send", "errors", True),
 )
 """Tables and columns with texts for operators, and whether they are JSON."""
