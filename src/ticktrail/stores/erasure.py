@@ -34,6 +34,12 @@ _WAMID = "wamid."
 _WAMID_START = b"\x1c\x18"
 """Bytes of a wamid before the length and the digits of the recipient's number."""
 
+_PEOPLE_KEYS = (
+    *("recipient_id", "recipient_user_id", "recipient_participant_id", "participant_recipient_id", "wa_id", "user_id"),
+    *("recipient_participant_user_id", "from", "from_user_id", "to", "to_user_id"),
+)
+"""Fields of Meta's webhooks with the id of a person."""
+
 _ERASED = "[erased]"
 _SHORTEST_ID = 6
 
@@ -76,6 +82,24 @@ def names_in_event(event: StatusEvent) -> set[str]:
 def names_in_send(send: Send) -> set[str]:
     """Return the ids of the recipient of a send."""
     return _names(send.conversation_id, send.input, number_in(send.message_id))
+
+
+def people_in(webhook: bytes) -> set[str]:
+    """Return the ids of the people that a webhook of Meta names: recipients, members of groups, and senders."""
+    try:
+        value = msgspec.json.decode(webhook)
+    except (ValueError, RecursionError):
+        return set()
+    found: set[str] = set()
+    waiting = [value]
+    while waiting:
+        inside = waiting.pop()
+        if isinstance(inside, dict):
+            found |= _names(*(text for key in _PEOPLE_KEYS if isinstance(text := inside.get(key), str)))
+            waiting.extend(inside.values())
+        elif isinstance(inside, list):
+            waiting.extend(inside)
+    return found
 
 
 def is_group(message: Message) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ from typing import Self
 import msgspec
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
+from ticktrail.stores.erasure import TextEraser, people_in
 from ticktrail.stores.sqlite.connection import make_durable, transaction, truncate_log
 from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
 
@@ -266,6 +267,29 @@ class Journal:
                 " WHERE storing = 2 OR forwarding = 2",
                 (now,),
             ).rowcount
+
+    def erase(self, names: Collection[str]) -> tuple[int, int]:
+        """Delete the webhooks that concern only this person, who is known by these ids, in whatever state.
+
+        A webhook that concerns others too stays until it is stored and forwarded: n8n needs it with the same bytes.
+
+        Returns:
+            The number of deleted webhooks, and of those that stay.
+        """
+        eraser, theirs = TextEraser(names), set(names)
+        gone, kept = [], 0
+        with self._changing() as connection:
+            for number, body in connection.execute("SELECT id, body FROM webhook"):
+                if not eraser.finds(bytes(body).decode("utf-8", "replace")):
+                    continue
+                if people_in(body) <= theirs:
+                    gone.append((number,))
+                else:
+                    kept += 1
+            connection.executemany("DELETE FROM webhook WHERE id = ?", gone)
+        self._has_traces = self._has_traces or bool(gone)
+        self.clear_traces()
+        return len(gone), kept
 
     def clear_traces(self) -> None:
         """Overwrite the copies of delivered webhooks that the write-ahead log still holds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import stat
 import sys
@@ -181,3 +182,29 @@ def test_a_journal_that_cannot_be_opened_names_its_setting(tmp_path: Path) -> No
     with pytest.raises(StoreRefusedError, match="cannot be opened") as caught:
         Journal(tmp_path)
     assert "TICKTRAIL_JOURNAL" in caught.value.remedy
+
+
+def test_a_forgotten_person_leaves_no_byte(tmp_path: Path) -> None:
+    """Webhooks of the person alone are deleted in any state; those of others too wait for n8n."""
+
+    def status(*recipients: str) -> bytes:
+        statuses = [{"id": "wamid.A", "status": "sent", "recipient_id": recipient} for recipient in recipients]
+        return json.dumps({"entry": [{"changes": [{"value": {"statuses": statuses}}]}]}).encode()
+
+    who, other = "966500000041", "966500000042"
+    message = json.dumps({"messages": [{"from": who, "text": {"body": "call +966 50 000 0041"}}]}).encode()
+    bodies = [status(who), message, status(other), status(who, other)]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.append([msgspec.structs.replace(webhook(storing=WAITING), body=body) for body in bodies])
+        journal.give_up(1, reason="n8n did not answer")
+
+        assert journal.erase([who]) == (2, 1)
+
+        assert [left.body for left in journal.to_store(9)] == [status(other), status(who, other)]
+        journal.stored([4])
+        journal.forwarded(4)
+        journal.clear_traces()
+        left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert who.encode() not in left
+    assert b"50 000 0041" not in left
+    assert other.encode() in left

@@ -53,6 +53,22 @@ def forget(
             return
         _confirm("Erase all of it, for good?" if found.any else "Erase what may be left of them?", yes=yes)
         _erase(opened, conversations, names, wa_id)
+        _erase_in_journal(settings, (*found.names, *names))
+
+
+def _erase_in_journal(settings: Settings, names: Sequence[str]) -> None:
+    from ticktrail.stores.journal import Journal
+    from ticktrail.text.formatting import plural
+
+    path = settings.receiver.journal
+    if not path.is_file():
+        return
+    with Journal(path) as journal:
+        gone, kept = journal.erase(names)
+    if gone:
+        print(f"Deleted {plural(gone, 'webhook')} of theirs from the receiver's journal.")
+    if kept:
+        print(f"Left in the receiver's journal until n8n has them: {plural(kept, 'webhook')} of theirs and of others.")
 
 
 def _erase(store: Store, conversations: Conversations | None, names: Sequence[str], wa_id: str) -> None:
