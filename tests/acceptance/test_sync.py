@@ -287,6 +287,32 @@ def test_audit_says_that_everything_is_there(ticktrail: Ticktrail, settings: dic
     assert "30 executions" in done.stdout
 
 
+@pytest.mark.parametrize("version", ["2.41.1", "2.20.0", "1.68.0"])
+def test_audit_names_executions_that_n8n_has_not_finished(
+    ticktrail: Ticktrail, settings: dict[str, str], version: str
+) -> None:
+    """Running executions, which the list hides, and queued ones are named; nothing is missing, so the exit code is 0.
+
+    n8n 1.68 cannot be asked for running ones.
+    """
+    texts = [execution(number, [status_object(f"wamid.{number}", "sent", 1_795_000_000)]) for number in (1, 2, 3)]
+    texts[1] |= {"status": "running", "finished": False}
+    texts[2] |= {"status": "new", "finished": False, "startedAt": None}
+    with N8nServer(texts, version=version) as n8n:
+        n8n.hidden.add(2)
+        here = {**settings, "N8N_BASE_URL": n8n.address}
+        ticktrail("sync", **here)
+        done = ticktrail("audit", **here)
+        document = report(ticktrail("audit", "--format", "json", **here))
+    expected = ["3"] if version == "1.68.0" else ["2", "3"]
+    assert done.returncode == 0, done.stderr
+    assert "More may come from" in done.stdout
+    assert [line.strip() for line in done.stdout.splitlines() if line.startswith("  execution ")] == [
+        f"execution {number}" for number in expected
+    ]
+    assert (document["complete"], document["unfinished"]) == (True, expected)
+
+
 def test_audit_names_what_is_missing_and_repairs_it(
     ticktrail: Ticktrail, n8n: N8nServer, home: Path, settings: dict[str, str]
 ) -> None:

@@ -23,9 +23,9 @@ DEFAULT_VERSION = "2.41.1"
 NODE_MAJOR = 24
 MARKER = "installed.json"
 
-# n8n below 2.21 names this package by an address outside the registry, which not every machine reaches.
+# n8n up to 2.32 names this package by an address outside the registry, which not every machine reaches.
 XLSX_OVERRIDE = {"xlsx": "0.18.5"}
-FIRST_VERSION_WITH_XLSX_FROM_REGISTRY = (2, 21)
+FIRST_VERSION_WITH_XLSX_FROM_REGISTRY = (2, 33)
 
 INSTALL_TOOLS = {
     "npm": "to install n8n",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from . import database
 from .accounts import LAB_SCOPES, READER_SCOPES, make_api_key, open_client, set_up_owner
@@ -27,11 +28,17 @@ from .n8n_process import N8nProcess
 from .patience import WaitError, wait_for
 from .workflows import Workflow, whatsapp_trigger
 
-__all__ = ["DEFAULT_VERSION", "FINAL", "Installation", "InstalledWorkflow", "N8n", "N8nError", "install"]
+__all__ = ["DEFAULT_VERSION", "FINAL", "Installation", "InstalledWorkflow", "N8n", "N8nError", "install", "since"]
 
 FINAL = frozenset({"success", "error", "crashed", "canceled"})
 
 START_SECONDS = 180
+
+
+def since(n8n: N8n, version: tuple[int, ...], what: str) -> None:
+    """Skip the test on releases that cannot do it yet."""
+    if n8n.installation.version_numbers < version:
+        pytest.skip(f"n8n {n8n.installation.version} has no {what}")
 
 
 class N8nError(AssertionError):

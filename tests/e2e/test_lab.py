@@ -11,7 +11,7 @@ import pytest
 
 from . import database, fake_meta, situations, webhook_bodies, workflows
 from .installation import Installation
-from .n8n_lab import N8n
+from .n8n_lab import N8n, since
 from .n8n_process import N8nProcess
 from .patience import wait_for
 from .workflows import Workflow
@@ -41,12 +41,6 @@ def execution_stack(execution: dict[str, Any]) -> list[Any]:
     """The work that was pending when it ended."""
     found: list[Any] = execution["data"]["executionData"]["nodeExecutionStack"]
     return found
-
-
-def since(n8n: N8n, version: tuple[int, ...], what: str) -> None:
-    """Skip on releases that cannot do it yet."""
-    if n8n.installation.version_numbers < version:
-        pytest.skip(f"n8n {n8n.installation.version} has no {what}")
 
 
 def test_webhook_node_keeps_the_statuses(n8n: N8n) -> None:

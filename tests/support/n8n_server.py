@@ -188,19 +188,24 @@ class N8nServer(FaultyServer):
             return refusal
         if "cursor" in request.query and not _cursor(request.query["cursor"]):
             return _json(400, "An invalid cursor was provided")
+        status = request.query.get("status")
+        if self.version < {"running": (1, 113), "new": (2, 13)}.get(status or "", (1, 0)):
+            return _json(400, "request/query/status must be equal to one of the allowed values")
+        if status == "new" and self.version < (2, 30):
+            status = None
         limit = request.limit
         if limit > 250:
             if self.version < (2, 39):
                 return _json(400, "request/query/limit must be <= 250")
             limit = 250
         with_data = request.query.get("includeData") == "true"
-        page = list(itertools.islice(self._visible(request.query.get("workflowId"), request.below), limit))
+        page = list(itertools.islice(self._visible(request.query.get("workflowId"), request.below, status), limit))
         if with_data and self.version < (2, 25) and self.corrupt & set(page):
             return _json(400, "Expected property name or '}' in JSON at position 1")
         if with_data:
             page = [number for number in page if number not in self.data_missing | self.corrupt]
         last = page[-1] if page else 0
-        older = next(self._visible(request.query.get("workflowId"), last), None) is not None
+        older = next(self._visible(request.query.get("workflowId"), last, status), None) is not None
         cursor = (
             base64.b64encode(json.dumps({"lastId": str(last), "limit": limit}).encode()).decode() if older else None
         )
@@ -246,7 +251,7 @@ class N8nServer(FaultyServer):
                 return _json(400, f"Unknown query parameter '{name}'")
         return None
 
-    def _visible(self, workflow_id: str | None, below: int | None) -> Iterator[int]:
+    def _visible(self, workflow_id: str | None, below: int | None, status: str | None) -> Iterator[int]:
         if self._order is None:
             self._order = sorted(self._executions, reverse=True)
         order = self._order
@@ -254,7 +259,9 @@ class N8nServer(FaultyServer):
         for place in range(start, len(order)):
             number = order[place]
             stored = self._executions.get(number)
-            if stored is None or number in self.hidden:
+            if stored is None or (number in self.hidden and status != "running"):
+                continue
+            if status not in {None, stored.row.get("status")}:
                 continue
             if workflow_id in {None, stored.row.get("workflowId")}:
                 yield number

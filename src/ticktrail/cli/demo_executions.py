@@ -89,6 +89,10 @@ class DemoExecutions:
         self.location = "recordings of n8n and invented executions"
         self._now = now
 
+    def unfinished(self) -> tuple[int, ...]:
+        """Return nothing: all recordings are shown."""
+        return ()
+
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
         """Yield all executions; a limit is not needed here."""
         del limit

@@ -163,6 +163,13 @@ def audit_text(report: AuditReport, zone: tzinfo, *, verbose: bool = False) -> l
             lines.append("  No sync has read these executions yet. Type: ticktrail sync")
         else:
             lines.append("  They were stored before and are missing now. Type: ticktrail audit --repair")
+    if report.unfinished:
+        lines += [
+            "",
+            f"n8n has not finished {plural(len(report.unfinished), 'execution')} yet; the next sync reads more:",
+        ]
+        shown = [f"  execution {number}" for number in report.unfinished]
+        lines += _first(shown, len(shown), verbose=verbose)
     if report.withheld:
         lines += ["", f"n8n withheld {plural(len(report.withheld), 'execution')}:"]
         shown = [f"  execution {number}: {reason_text(why)}" for number, why in report.withheld.items()]
@@ -211,6 +218,11 @@ def _audit_result(report: AuditReport) -> str:
         return f"Not complete: {plural(report.missing_count, 'status')} that n8n still has missing in the store."
     if report.missing_count:
         return f"Was not complete; {plural(report.missing_count, 'missing status')} stored now."
+    if report.is_complete and report.unfinished:
+        return (
+            "Every status so far is in the store. "
+            f"More may come from {plural(len(report.unfinished), 'execution')} that n8n has not finished."
+        )
     if report.is_complete:
         return "Complete: every status that the source still has is in the store."
     return "Every status that can be read is in the store, but some executions could not be read."

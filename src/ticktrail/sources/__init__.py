@@ -54,6 +54,10 @@ class Source(Protocol):
         """Yield all executions of the source, or the newest ``limit`` of them, in flat memory."""
         ...
 
+    def unfinished(self) -> tuple[int, ...]:
+        """Return ids of executions that ``pages`` leaves out because they run or are queued, as far as they show."""
+        ...
+
     def close(self) -> None:
         """Close files and connections."""
         ...

@@ -51,6 +51,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
         missing: the first thousand of those.
         received_count: number of statuses that are stored as received directly, and that the next sync finds in n8n.
         withheld: executions whose data n8n did not return: id → reason.
+        unfinished: ids of executions that run, wait or are queued, so that statuses may still come.
         gaps: ranges of executions that n8n deleted before a sync read them.
         lost: executions that n8n deleted while they were pending.
         checked_at: when the last finished sync began; None for an import, or before the first.
@@ -65,6 +66,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     missing: tuple[MissingStatus, ...]
     received_count: int = 0
     withheld: dict[str, str]
+    unfinished: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
     lost: tuple[LostExecution, ...] = ()
     checked_at: datetime | None = None
@@ -112,7 +114,8 @@ def audit(
     repaired = WriteReport() if repair else None
     # Statuses of erased people, and those older than the store keeps, are not missing.
     erasure_filter = store.retention.erasure_filter(at=now())
-    for batch in _batches(read_ahead(source, read_counts, withheld, progress=progress)):
+    unfinished = dict.fromkeys(map(str, source.unfinished()))
+    for batch in _batches(_noting_unfinished(read_ahead(source, read_counts, withheld, progress=progress), unfinished)):
         events = [event for extraction in batch for event in extraction.events if erasure_filter.accepts(event)]
         started = {extraction.execution_id: extraction.started_at for extraction in batch}
         absent, received, count = _absent(store, events)
@@ -132,6 +135,7 @@ def audit(
         missing=tuple(missing),
         received_count=received_count,
         withheld=withheld,
+        unfinished=tuple(sorted(unfinished, key=lambda number: (len(number), number))),
         gaps=coverage.facts.gaps,
         lost=coverage.facts.lost,
         checked_at=coverage.facts.checked_at,
@@ -162,6 +166,7 @@ def audit_document(report: AuditReport) -> dict[str, Any]:
             for one in report.missing
         ],
         "notShown": report.withheld,
+        "unfinished": list(report.unfinished),
         "notRead": dict(report.read_counts.not_read),
         "gaps": [
             {
@@ -250,6 +255,16 @@ def received_document(report: ReceivedReport) -> dict[str, Any]:
 
 def _utc(timestamp: float | None) -> str | None:
     return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC).isoformat()
+
+
+def _noting_unfinished(extractions: Iterator[Extraction], unfinished: dict[str, None]) -> Iterator[Extraction]:
+    """Yield the same extractions, and add the ids of those that n8n has not finished to ``unfinished``."""
+    for extraction in extractions:
+        if extraction.final:
+            unfinished.pop(extraction.execution_id, None)
+        else:
+            unfinished[extraction.execution_id] = None
+        yield extraction
 
 
 def _batches(extractions: Iterator[Extraction]) -> Iterator[list[Extraction]]:

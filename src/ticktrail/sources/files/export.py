@@ -57,6 +57,10 @@ class Export:
     def __repr__(self) -> str:
         return f"Export({self.location!r})"
 
+    def unfinished(self) -> tuple[int, ...]:
+        """Return nothing: an export hides nothing."""
+        return ()
+
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
         """Yield all executions, or the ``limit`` with the highest ids."""
         return self._all_pages() if limit is None else _newest(self._all_pages(), limit)

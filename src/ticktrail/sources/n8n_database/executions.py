@@ -85,6 +85,10 @@ class N8nDatabase:
             below = listed.rows[-1].id
             left = None if left is None else left - len(listed.rows)
 
+    def unfinished(self) -> tuple[int, ...]:
+        """Return nothing: the database hides nothing, so running and queued executions are in ``pages``."""
+        return ()
+
     def metadata(self, below: int | None = None, limit: int = _LIST_ROWS) -> MetadataPage:
         """The newest executions with an id below ``below``, without their data, soft-deleted ones included.
 
