@@ -27,7 +27,7 @@ _STYLE = """
   body { margin: 0 auto; max-width: 60rem; padding: 1.5rem; font: 16px/1.5 system-ui, sans-serif;
     background: light-dark(#fff, #131816); color: light-dark(#15211b, #e4ebe7); }
   h2 { margin-top: 2.5rem; font-size: 1.15rem; }
-  code { font: .95em ui-monospace, monospace; overflow-wrap: anywhere; }
+  code { font: .95em ui-monospace, monospace; overflow-wrap: break-word; }
   table { border-collapse: collapse; width: 100%; }
   th, td { text-align: left; vertical-align: top; padding: .35rem .75rem .35rem 0;
     border-bottom: 1px solid light-dark(#d8dfdb, #2e3934); }

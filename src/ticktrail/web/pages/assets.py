@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from functools import cache
 from importlib import resources
 
 import msgspec
@@ -47,6 +48,12 @@ class Assets:
             headers = {**_KEPT, "Content-Encoding": "gzip"}
             return Response(asset.compressed, media_type=asset.media_type, headers=headers)
         return Response(asset.plain, media_type=asset.media_type, headers=_KEPT)
+
+
+@cache
+def packaged_assets() -> Assets:
+    """The static files, read once: their addresses must stay those that are served."""
+    return Assets()
 
 
 def _read(name: str, content: bytes) -> tuple[str, Asset]:

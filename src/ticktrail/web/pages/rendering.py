@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ticktrail.web.pages import translation, wording
-from ticktrail.web.pages.assets import Assets
+from ticktrail.web.pages.assets import packaged_assets
 
 _LEAST_COMPRESSED = 600
 """Bytes below which compressing costs more than it saves."""
@@ -48,9 +48,8 @@ def environment() -> Environment:
         extensions=["jinja2.ext.i18n", "jinja2.ext.do"],
     )
     made.install_gettext_callables(translation.gettext, _plain_ngettext, newstyle=False)  # type: ignore[attr-defined]
-    assets = Assets()
     made.globals.update(
-        asset=assets.address,
+        asset=packaged_assets().address,
         count_of=translation.ngettext,
         number=wording.number,
         capital=wording.capital,

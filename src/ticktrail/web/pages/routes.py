@@ -27,7 +27,7 @@ from ticktrail.web.pages import (
     search,
     sends,
 )
-from ticktrail.web.pages.assets import Assets
+from ticktrail.web.pages.assets import packaged_assets
 from ticktrail.web.pages.command_texts import TranslatedCatalogue
 from ticktrail.web.pages.context import Access, Site, Visitor
 from ticktrail.web.pages.downloads import add_downloads
@@ -100,7 +100,7 @@ def mount(
         return changes.stream(site.visitor(request), request)
 
     routes.append(Route("/live", live, methods=["GET"]))
-    routes.append(Route(f"{ASSETS}/{{name}}", Assets().serve, methods=["GET"]))
+    routes.append(Route(f"{ASSETS}/{{name}}", packaged_assets().serve, methods=["GET"]))
     app.router.routes.extend(routes)
     _answer_errors(app, site)
     return site
