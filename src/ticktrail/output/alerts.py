@@ -12,7 +12,7 @@ from rich.text import Text
 from ticktrail.alerts.documents import command_of, headline
 from ticktrail.alerts.service import OpenAlerts
 from ticktrail.output.documents import can_show
-from ticktrail.output.terminal import console
+from ticktrail.output.terminal import console, print_indented
 from ticktrail.stores.alert_state import AlertRecord
 from ticktrail.text.formatting import recent_time
 from ticktrail.text.sanitizing import one_line
@@ -43,21 +43,24 @@ def write_alerts(
         one = known.get(alert.key)
         style = "dim" if one else "bold red" if alert.urgency == "urgent" else "yellow"
         out.print()
-        out.print(
-            Text.assemble((f"{marks[alert.urgency]} ", style), (_simple(alert.title, stream), "dim" if one else "bold"))
-        )
-        for text in (alert.says, alert.remedy):
-            _print_indented(out, Text(_simple(text, stream)))
+        title = Text(_simple(alert.title, stream), style="dim" if one else "bold").wrap(out, out.width - 2)
+        out.print(Text.assemble((f"{marks[alert.urgency]} ", style), title[0]), soft_wrap=True)
+        for line in title[1:]:
+            out.print(Text.assemble("  ", line), soft_wrap=True)
+        print_indented(out, Text(_simple(alert.says, stream)))
+        remedy, _, command = alert.remedy.partition(": ticktrail ")
+        print_indented(out, Text(_simple(as_typed(f"{remedy}:" if command else remedy), stream)))
+        if command:
+            _print_command(out, as_typed(f"ticktrail {command}"))
         if alert.listing is not None:
-            # Never broken, so that it can be copied.
-            out.print(Text(f"  {as_typed(command_of(alert.listing, zone))}", style="cyan"), soft_wrap=True)
+            _print_command(out, as_typed(command_of(alert.listing, zone)))
         last = f"key {alert.key}"
         if one is not None and one.acknowledged_at is not None:
             by = f" by {one_line(one.acknowledged_by)}" if one.acknowledged_by else ""
             note = f": {one_line(one.note)}" if one.note else ""
             when = recent_time(int(one.acknowledged_at.timestamp()), now, zone)
             last = f"key {alert.key}, acknowledged{by} {when}{note}"
-        _print_indented(out, Text(last, style="dim"))
+        print_indented(out, Text(last, style="dim"))
 
 
 def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
@@ -66,7 +69,12 @@ def write_lines(title: str, lines: Sequence[str], stream: TextIO) -> None:
     out.print(Text(title, style="bold"))
     for line in lines:
         name, _, text = _simple(line, stream).partition(": ")
-        _print_indented(out, Text.assemble((f"{name}: ", "dim"), text))
+        print_indented(out, Text.assemble((f"{name}: ", "dim"), text))
+
+
+def _print_command(out: Console, command: str) -> None:
+    """Write a command on one line, so that it can be copied."""
+    out.print(Text(f"  {command}", style="cyan"), soft_wrap=True)
 
 
 def _simple(text: str, stream: TextIO) -> str:
@@ -76,9 +84,3 @@ def _simple(text: str, stream: TextIO) -> str:
     for fancy, simple in (("—", "-"), ("≥", ">="), ("•", "*"), ("…", "..."), ("“", '"'), ("”", '"')):
         text = text.replace(fancy, simple)
     return text
-
-
-def _print_indented(out: Console, text: Text) -> None:
-    for line in text.wrap(out, out.width - 2):
-        line.rstrip()
-        out.print(Text.assemble("  ", line), soft_wrap=True)

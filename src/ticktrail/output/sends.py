@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import tzinfo
 from typing import Any, TextIO
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -17,11 +18,17 @@ from ticktrail.messages.failure_text import read_failure, reported_details, shor
 from ticktrail.messages.model import Send
 from ticktrail.output.documents import write_documents
 from ticktrail.output.messages import harmless
-from ticktrail.output.terminal import console
+from ticktrail.output.terminal import console, print_indented
 from ticktrail.text.formatting import date_time
 from ticktrail.text.sanitizing import one_line
 
 _NO_NAMES: Mapping[str, str] = {}
+
+_WITH_REASONS = 110
+"""Columns of a terminal below which a column of reasons would have too few."""
+
+_NARROWEST = 72
+"""Columns of a terminal that the table needs without reasons."""
 
 SEND_COLUMNS = (
     "sentAt",
@@ -107,6 +114,11 @@ def _write_table(
     if not shown:
         return
     reasons = any(send.errors for send in shown)
+    out = console(stream)
+    if out.width < (_WITH_REASONS if reasons else _NARROWEST):
+        for send in shown:
+            _write_block(send, zone, out, catalogue, workflows)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in ("time", "to", "answer"):
         table.add_column(column, no_wrap=True)
@@ -116,15 +128,37 @@ def _write_table(
     if reasons:
         table.add_column("why", overflow="fold")
     for send in shown:
-        template = "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
         # Without the node where there is something to explain: the line is long enough.
-        workflow = one_line(workflows.get(send.sent_by.workflow_id, send.sent_by.workflow_id), 60)
-        sender = (workflow,) if reasons else (workflow, send.sent_by.node)
-        cells = [
-            Text(send.conversation_id or send.input or "unknown"),
-            Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
-            *(Text(text, no_wrap=True, overflow="ellipsis") for text in (template, " ".join(sender))),
+        sender = (_workflow(send, workflows),) if reasons else (_workflow(send, workflows), send.sent_by.node)
+        table.add_row(
+            *_answer(send, zone),
+            *(Text(text, no_wrap=True, overflow="ellipsis") for text in (_template(send), " ".join(sender))),
             *([Text(why_refused(send, catalogue))] if reasons else []),
-        ]
-        table.add_row("no time" if send.sent_at is None else date_time(send.sent_at.astimezone(zone)), *cells)
-    console(stream).print(table)
+        )
+    out.print(table)
+
+
+def _write_block(send: Send, zone: tzinfo, out: Console, catalogue: Catalogue, workflows: Mapping[str, str]) -> None:
+    """Write a send on a line, and what belongs to it below."""
+    out.print(Text("  ").join(_answer(send, zone)))
+    below = ", ".join(filter(None, (_template(send), _workflow(send, workflows))))
+    print_indented(out, Text(below))
+    if send.errors:
+        print_indented(out, Text(why_refused(send, catalogue)))
+
+
+def _answer(send: Send, zone: tzinfo) -> tuple[Text, Text, Text]:
+    """Return when a message was sent, to whom, and Meta's answer."""
+    return (
+        Text("no time" if send.sent_at is None else date_time(send.sent_at.astimezone(zone))),
+        Text(send.conversation_id or send.input or "unknown"),
+        Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
+    )
+
+
+def _template(send: Send) -> str:
+    return "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
+
+
+def _workflow(send: Send, workflows: Mapping[str, str]) -> str:
+    return one_line(workflows.get(send.sent_by.workflow_id, send.sent_by.workflow_id), 60)

@@ -21,7 +21,7 @@ from ticktrail.messages.rates import Rates, Share
 from ticktrail.output.charts import bar, parts, sparkline, thinned
 from ticktrail.output.documents import can_show, to_json
 from ticktrail.output.messages import harmless
-from ticktrail.output.terminal import console
+from ticktrail.output.terminal import console, print_indented
 from ticktrail.queries import hints as teaching
 from ticktrail.queries.statistics import Statistics
 from ticktrail.text.formatting import date_time, plural, short_duration
@@ -30,7 +30,10 @@ from ticktrail.text.sanitizing import one_line
 _LABEL_WIDTH = 16
 _CROSS = "\N{MULTIPLICATION SIGN}"
 _WIDE = 100
+_WITH_BAR = 70
 _NARROWEST_NAME = 12
+_USUAL_NAME = 24
+_SPACE = 2
 _NAMELESS = {
     Grouping.DAY: "no time",
     Grouping.HOUR: "no time",
@@ -51,14 +54,18 @@ _HEADINGS = {
 }
 
 
-def write_report(report: Statistics, stream: TextIO) -> None:
-    """Write statistics for people: the table of groups first, then the totals with their parts, then notes."""
+def write_report(report: Statistics, stream: TextIO, as_typed: Callable[[str], str] = str) -> None:
+    """Write statistics for people: the table of groups first, then the totals with their parts, then notes.
+
+    Args:
+        as_typed: makes a command into what the user can type.
+    """
     writer = _Writer(stream)
     writer.heading(report)
     if report.by is not None and report.groups is not None:
         writer.line()
         if not report.groups.named:
-            writer.lines(teaching.empty_grouping(report.by, messages=report.totals.accepted))
+            writer.lines(map(as_typed, teaching.empty_grouping(report.by, messages=report.totals.accepted)))
         else:
             writer.groups(report, report.by, report.groups)
         writer.line()
@@ -208,60 +215,78 @@ class _Writer:
 
     def table(self, by: Grouping, made: list[tuple[Text, Rates]], counted: str) -> None:
         """Write a row for each group. ``counted`` heads the number of messages, with those without a status."""
-        wide = self._out.width >= _WIDE
+        headings = [counted, "delivered", self._shown("read ≥"), "failed", "pending"]
+        if any(rates.counts.unconfirmed for _, rates in made):
+            headings.append("no status")
+        rows = [self._cells(rates)[: len(headings)] for _, rates in made]
+        left = self._out.width - sum(max(map(len, column)) + _SPACE for column in zip(headings, *rows, strict=True))
+        if left < _NARROWEST_NAME:
+            self.blocks(made, headings, rows)
+            return
+        # A name goes before the median, and that before the bar.
+        left -= max(_NARROWEST_NAME, min(_USUAL_NAME, *(len(name) for name, _ in made)))
+        if by in WITH_DETAILS and left >= len("median") + _SPACE:
+            headings.append("median")
+            left -= len("median") + _SPACE
+            for row, (_, rates) in zip(rows, made, strict=True):
+                median = rates.percentiles.get(50)
+                row.append(Text("" if median is None else short_duration(median)))
+        bar_width = next((width for width in (20, 10) if left >= width + _SPACE), 0)
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        with_unconfirmed = any(figures.counts.unconfirmed for _, figures in made)
         table.add_column(_HEADINGS.get(by, by.value), min_width=_NARROWEST_NAME)
-        table.add_column(counted, justify="right", no_wrap=True)
-        bar_width = 20 if wide and not with_unconfirmed else 10
-        table.add_column("", width=bar_width, no_wrap=True)
-        table.add_column("delivered", justify="right", no_wrap=True)
-        table.add_column(self._shown("read ≥"), justify="right", no_wrap=True)
-        table.add_column("failed", justify="right", no_wrap=True)
-        table.add_column("pending", justify="right", no_wrap=True)
-        if with_unconfirmed:
-            table.add_column("no status", justify="right", no_wrap=True)
-        with_times = wide and by in WITH_DETAILS
-        if with_times:
-            table.add_column("median", justify="right", no_wrap=True)
-        for name, figures in made:
-            counts = figures.counts
-            mark = "*" if counts.provisional else " "
-            share = figures.delivered.part / figures.delivered.whole if figures.delivered.whole else 0.0
-            row: list[str | Text] = [
-                name,
-                f"{counts.accepted:,}",
-                bar(share, bar_width, blocks=self._blocks) if figures.delivered.missing is None else "",
-                self._shown(_cell(figures.delivered)) + mark,
-                self._shown(_cell(figures.read)),
-                Text(f"{counts.failed:,}" if counts.failed else "", style="red"),
-                f"{counts.pending:,}" if counts.pending else "",
-            ]
-            if with_unconfirmed:
-                row.append(Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"))
-            if with_times:
-                median = figures.percentiles.get(50)
-                row.append("" if median is None else short_duration(median))
-            table.add_row(*row)
+        for place, heading in enumerate(headings):
+            table.add_column(heading, justify="right", no_wrap=True)
+            if bar_width and place == 0:
+                table.add_column("", width=bar_width, no_wrap=True)
+        for (name, rates), row in zip(made, rows, strict=True):
+            share = rates.delivered.part / rates.delivered.whole if rates.delivered.whole else 0.0
+            drawn = bar(share, bar_width, blocks=self._blocks) if rates.delivered.missing is None else ""
+            table.add_row(name, row[0], *([drawn] if bar_width else []), *row[1:])
         self._out.print(table)
+
+    def _cells(self, rates: Rates) -> list[Text]:
+        """Return accepted, delivered, read, failed, pending and unconfirmed messages of a group."""
+        counts = rates.counts
+        mark = "*" if counts.provisional else " "
+        return [
+            Text(f"{counts.accepted:,}"),
+            Text(self._shown(_cell(rates.delivered)) + mark),
+            Text(self._shown(_cell(rates.read))),
+            Text(f"{counts.failed:,}" if counts.failed else "", style="red"),
+            Text(f"{counts.pending:,}" if counts.pending else ""),
+            Text(f"{counts.unconfirmed:,}" if counts.unconfirmed else "", style="red"),
+        ]
+
+    def blocks(self, made: list[tuple[Text, Rates]], headings: list[str], rows: list[list[Text]]) -> None:
+        """Write each group with its numbers below its name, where a table is too wide."""
+        for (name, _), row in zip(made, rows, strict=True):
+            self._out.print(name)
+            shown = [
+                f"{heading} {cell.plain.strip()}"
+                for heading, cell in zip(headings, row, strict=True)
+                if cell.plain.strip()
+            ]
+            print_indented(self._out, Text(self._shown(" · ".join(shown))))
 
     def failures(self, groups: Iterable[Group]) -> None:
         """Write each error with the people and messages it concerns; the last row is failures without a code."""
         table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-        table.add_column("error")
+        table.add_column("error", min_width=_NARROWEST_NAME)
         table.add_column("people", justify="right", no_wrap=True)
         table.add_column("messages", justify="right", no_wrap=True)
-        table.add_column("", width=20, no_wrap=True)
-        told = [group for group in groups if group.counts.failed]
-        greatest = max((group.counts.failed for group in told), default=0) or 1
-        for group in told:
+        bar_width = 20 if self._out.width >= _WITH_BAR else 0
+        if bar_width:
+            table.add_column("", width=bar_width, no_wrap=True)
+        failing = [group for group in groups if group.counts.failed]
+        greatest = max((group.counts.failed for group in failing), default=0) or 1
+        for group in failing:
             failed = group.counts.failed
             named = group.key is not None
             table.add_row(
                 self._name(group, Grouping.ERROR, set()) if named else Text(_NAMELESS[Grouping.ERROR], style="dim"),
                 "" if group.people is None else f"{group.people:,}",
                 f"{failed:,}",
-                Text(bar(failed / greatest, 20, blocks=self._blocks), style="red"),
+                *([Text(bar(failed / greatest, bar_width, blocks=self._blocks), style="red")] if bar_width else []),
             )
         self._out.print(table)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, TextIO
 
 from ticktrail.output.documents import can_show, to_json
@@ -187,12 +187,12 @@ def audit_text(report: AuditReport, zone: tzinfo, *, verbose: bool = False) -> l
     return lines
 
 
-def received_audit_text(report: ReceivedReport) -> list[str]:
+def received_audit_text(report: ReceivedReport, zone: tzinfo) -> list[str]:
     """Return what an audit found about webhooks that came directly from Meta, for people."""
     stored, journal = report.only_received, report.journal
     lines = ["Received directly from Meta:", f"  {plural(stored.count, 'status')} that no execution of n8n holds"]
     if stored.count and stored.first_timestamp is not None and stored.last_timestamp is not None:
-        lines[-1] += f", from {_utc_text(stored.first_timestamp)} to {_utc_text(stored.last_timestamp)}"
+        lines[-1] += f", from {_time_text(stored.first_timestamp, zone)} to {_time_text(stored.last_timestamp, zone)}"
         if report.forward == "all":
             lines.append("  n8n got these webhooks too: it dropped them, did not save the executions, or deleted them.")
         else:
@@ -201,7 +201,8 @@ def received_audit_text(report: ReceivedReport) -> list[str]:
         return lines
     waiting = f"  {journal.to_store:,} to store and {journal.to_forward:,} to forward in the journal"
     if journal.oldest_at is not None:
-        waiting += f", the oldest received {_utc_text(journal.oldest_at)}{': too long ago' if report.is_late else ''}"
+        waiting += f", the oldest received {_time_text(journal.oldest_at, zone)}"
+        waiting += ": too long ago" if report.is_late else ""
     lines += [waiting, f"  {plural(journal.failed, 'webhook')} given up"]
     if not report.is_complete:
         lines += [f"  {number:,}: {reason}" for reason, number in journal.reasons]
@@ -209,8 +210,8 @@ def received_audit_text(report: ReceivedReport) -> list[str]:
     return lines
 
 
-def _utc_text(timestamp: float) -> str:
-    return f"{date_time(datetime.fromtimestamp(timestamp, UTC))} (UTC)"
+def _time_text(timestamp: float, zone: tzinfo) -> str:
+    return date_time(datetime.fromtimestamp(timestamp, zone))
 
 
 def _audit_result(report: AuditReport) -> str:

@@ -42,6 +42,13 @@ def tick(status: str, stream: TextIO) -> Text:
     return Text(f"{sign:<2} {one_line(status, 16)}", style=_STYLES.get(status, "dim"))
 
 
+def print_indented(out: Console, text: Text, spaces: int = 2) -> None:
+    """Write a text below a heading, each of its lines indented."""
+    for line in text.wrap(out, out.width - spaces):
+        line.rstrip()
+        out.print(Text.assemble(" " * spaces, line), soft_wrap=True)
+
+
 def facts_grid(facts: Mapping[str, str | None]) -> Table:
     """Names and what belongs to them, one below the other; what is None or empty is left out."""
     grid = Table.grid(padding=(0, 2, 0, 0))

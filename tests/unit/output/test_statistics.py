@@ -6,6 +6,7 @@ import csv
 import io
 from zoneinfo import ZoneInfo
 
+import msgspec
 import pytest
 
 from ticktrail.messages.counts import Counts, Group
@@ -123,3 +124,29 @@ def test_json_includes_messages_without_a_group() -> None:
     assert [(group["country"], group["messages"]) for group in made["groups"]] == [("SA", 1_243), (None, 3)]
     assert made["since"] == "2026-01-01T12:00:00+03:00"
     assert made["totals"]["pricing"][0] == {"category": "utility", "billable": 800, "free": 20, "unknown": 0}
+
+
+@pytest.mark.parametrize("width", [40, 60, 72, 80, 100, 160])
+@pytest.mark.parametrize("by", list(Grouping))
+def test_no_number_is_cut_at_any_width(by: Grouping, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars and the median give way first; a narrow terminal gets a block for each group instead of a table."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    counts = msgspec.structs.replace(MANY, unconfirmed=28)
+    groups = (Group(key="2026-11-22T10:00+03:00", label="a long name of a workflow", counts=counts),)
+    lines = text(report(counts, by=by, groups=Chosen(groups, 1, Counts()))).splitlines()
+    assert max(map(len, lines)) <= width
+    shown = " ".join(" ".join(lines).split())
+    wanted = ("messages", "24") if by is Grouping.ERROR else ("delivered", "97.1 %*", "63.2 %", "no status", "28")
+    for word in wanted:
+        assert word in shown, word
+
+
+def test_a_hint_names_the_program_as_it_is_typed() -> None:
+    """The command at the end of a hint can be copied."""
+    stream = io.StringIO()
+    write_report(
+        report(MANY, by=Grouping.TEMPLATE, groups=Chosen((), 0, Counts())),
+        stream,
+        lambda line: line.replace("ticktrail sync", ".venv/bin/ticktrail sync"),
+    )
+    assert "type: .venv/bin/ticktrail sync" in " ".join(stream.getvalue().split())

@@ -96,7 +96,7 @@ def audit(
             if form is ReportFormat.json:
                 write_documents([audit_document(found)], "jsonl", sys.stdout)
             else:
-                print(*reports.audit_text(found, settings.timezone, verbose=verbose), sep="\n")
+                print(*map(as_typed, reports.audit_text(found, settings.timezone, verbose=verbose)), sep="\n")
             say_problems(found.read_counts, verbose=verbose)
         if source == "n8n":
             complete = _audit_received(opened, settings, received_count, form) and complete
@@ -116,7 +116,7 @@ def _audit_received(store: Store, settings: Settings, seen_in_n8n: int, form: Re
     if form is ReportFormat.json:
         write_documents([received_document(report)], "jsonl", sys.stdout)
     else:
-        print(*received_audit_text(report), sep="\n")
+        print(*map(as_typed, received_audit_text(report, settings.timezone)), sep="\n")
     return report.is_complete
 
 

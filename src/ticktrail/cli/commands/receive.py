@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ticktrail.cli.invocation import as_typed
 from ticktrail.cli.options import (
     LogFormat,
     LogFormatOption,
@@ -143,7 +144,7 @@ def _print_state(journal: Journal, settings: Settings, form: ReportFormat) -> No
     counts = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(state.counts.items()))
     print(f"  Since the journal exists: {counts or 'nothing'}")
     if state.failed:
-        print("Try failed webhooks again: ticktrail receive --replay")
+        print(as_typed("Try failed webhooks again: ticktrail receive --replay"))
 
 
 def _document(state: JournalState, journal: Journal) -> dict[str, object]:

@@ -11,6 +11,7 @@ import msgspec
 import typer
 
 from ticktrail.cli.filter_options import SinceOption, UntilOption, limit_option
+from ticktrail.cli.invocation import as_typed
 from ticktrail.cli.options import StoreOption, existing_store, read_settings
 from ticktrail.messages.filters import Grouping
 
@@ -74,7 +75,7 @@ def stats(
         shown = sys.maxsize if by is None else most or _usual_limit(by, form)
         report = compute_statistics(opened, settings, chosen, by, user_file=user_file, now=now, limit=shown)
     if form in {StatisticsFormat.text, StatisticsFormat.table}:
-        write_report(report, sys.stdout)
+        write_report(report, sys.stdout, as_typed)
         return
     document = statistics_document(report)
     if form is StatisticsFormat.json:
