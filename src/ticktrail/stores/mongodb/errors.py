@@ -17,6 +17,7 @@ from pymongo.errors import (
     DocumentTooLarge,
     ExecutionTimeout,
     NetworkTimeout,
+    NotPrimaryError,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -87,10 +88,11 @@ def is_passing(code: int | None) -> bool:
 
 
 def passes(error: PyMongoError) -> bool:
-    """Return whether a retry soon may succeed."""
+    """Return whether a retry soon may succeed. What took too long would take as long again."""
     if isinstance(error, OperationFailure):
-        return is_passing(error.code) or (error.details or {}).get("codeName") in _PASSING_NAMES
-    return isinstance(error, ConnectionFailure)
+        code, name = error.code, (error.details or {}).get("codeName")
+        return code not in _TOO_SLOW | _NOT_REPLICATED and (is_passing(code) or name in _PASSING_NAMES)
+    return isinstance(error, ConnectionFailure) and not isinstance(error, NetworkTimeout)
 
 
 def is_not_understood(code: int | None) -> bool:
@@ -140,6 +142,8 @@ def translated(error: PyMongoError, address: Address) -> TicktrailError:
         return _not_replicated(address)
     if isinstance(error, OperationFailure):
         return refusal(error.code, str(error), address)
+    if isinstance(error, NotPrimaryError):
+        return _passing(address)
     if isinstance(error, ConnectionFailure):
         return _connection_lost(str(error), address)
     if isinstance(error, DriverConfigurationError):

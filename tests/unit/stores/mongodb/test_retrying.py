@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 import pytest
-from pymongo.errors import AutoReconnect, OperationFailure, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    ExecutionTimeout,
+    NetworkTimeout,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
 
 from ticktrail.stores.mongodb import retrying
 from ticktrail.stores.mongodb.retrying import ATTEMPTS, keep_trying, stream
@@ -72,6 +79,22 @@ def test_a_failure_that_does_not_pass_is_raised() -> None:
     with pytest.raises(AutoReconnect):
         keep_trying(lost)
     assert len(lost.errors) == 9 - ATTEMPTS
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NetworkTimeout("no answer within 60 s"),
+        ExecutionTimeout("operation exceeded time limit", 50),
+        WTimeoutError("waiting for replication timed out", 64),
+    ],
+)
+def test_a_time_limit_is_not_waited_for_twice(error: PyMongoError) -> None:
+    """Each attempt would take as long again, a minute by default."""
+    slow = Answers(error, error)
+    with pytest.raises(type(error)):
+        keep_trying(slow)
+    assert len(slow.errors) == 1
 
 
 def test_a_killed_query_is_sent_again_before_its_first_document() -> None:
