@@ -25,7 +25,8 @@ from ticktrail.sources.n8n_database.connection import open_database
 from ticktrail.sources.n8n_database.executions import N8nDatabase
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.incremental import SyncContext, sync_workflow
+from ticktrail.sync.context import SyncContext
+from ticktrail.sync.incremental import sync_workflow
 from ticktrail.sync.results import SyncReport
 
 BACKFILL = 20_000

@@ -20,7 +20,8 @@ from ticktrail.sources.opening import open_workflow
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
+from ticktrail.sync.context import SyncContext
+from ticktrail.sync.incremental import scope_of, sync_workflow
 
 from . import database, situations, workflows
 from .fake_meta import FakeMeta

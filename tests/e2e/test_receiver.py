@@ -22,7 +22,8 @@ from ticktrail.sources.n8n_database.connection import open_database
 from ticktrail.sources.n8n_database.executions import N8nDatabase
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_configured_store, open_store
-from ticktrail.sync.incremental import SyncContext, sync_workflow
+from ticktrail.sync.context import SyncContext
+from ticktrail.sync.incremental import sync_workflow
 
 from . import situations, webhook_bodies, workflows
 from .n8n_lab import N8n

@@ -18,8 +18,9 @@ from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
 from ticktrail.sync.audit import audit
+from ticktrail.sync.context import SyncContext
 from ticktrail.sync.decisions import ScanDepth
-from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
+from ticktrail.sync.incremental import scope_of, sync_workflow
 from ticktrail.sync.results import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows

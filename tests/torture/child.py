@@ -16,7 +16,7 @@ from ticktrail.sources.n8n_api.http import RetryPolicy, Timeouts
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.copying import copy
 from ticktrail.stores.opening import open_store
-from ticktrail.sync.incremental import SyncContext
+from ticktrail.sync.context import SyncContext
 from ticktrail.sync.lease_owner import is_gone, new_holder
 from ticktrail.sync.results import report_document
 from ticktrail.sync.runs import sync_workflows

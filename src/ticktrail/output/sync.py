@@ -13,7 +13,7 @@ from ticktrail.sync.audit import AuditReport, MissingStatus, ReceivedReport
 from ticktrail.sync.lease_owner import holder_text
 from ticktrail.sync.preview import Preview
 from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
-from ticktrail.text.formatting import date_time, plural, short_duration, size_text
+from ticktrail.text.formatting import date_time, plural, safe_name, short_duration, size_text
 
 
 def counts_line(counts: ReadCounts) -> str:
@@ -34,16 +34,16 @@ def sync_text(report: SyncReport) -> list[str]:
     """Return what a sync did, for people."""
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
-        return [f"Another sync of {report.source} is running ({holder_text(workflow_result.busy)}): skipped."]
+        return [f"Another sync of {_source(report)} is running ({holder_text(workflow_result.busy)}): skipped."]
     if report.read_counts.executions:
         lines = [
-            f"Read from {report.source}",
+            f"Read from {_source(report)}",
             f"  {counts_line(report.read_counts)}",
             f"Stored in {report.store}",
             f"  {written_line(report.written)}",
         ]
     else:
-        lines = [f"Nothing new in {report.source}"]
+        lines = [f"Nothing new in {_source(report)}"]
     if report.written.refused:
         lines.append(f"  {plural(len(report.written.refused), 'message')} refused by the store")
     if report.read_counts.problem_count:
@@ -53,6 +53,12 @@ def sync_text(report: SyncReport) -> list[str]:
     asked = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
     lines.append(f"Done in {short_duration(report.seconds)}{asked}")
     return lines
+
+
+def _source(report: SyncReport) -> str:
+    """Return where a sync read from, with the workflow's name in n8n where it is known."""
+    name = report.workflow_result.workflow_name if report.workflow_result is not None else None
+    return f"{report.source} ({safe_name(name)})" if name else report.source
 
 
 def total_line(reports: Sequence[SyncReport]) -> str:
@@ -69,12 +75,14 @@ def news_line(report: SyncReport) -> str:
     workflow_result = report.workflow_result
     if workflow_result is not None and workflow_result.busy is not None:
         return f"another sync is running ({holder_text(workflow_result.busy)}): skipped"
-    told = [counts_line(report.read_counts), written_line(report.written)] if report.read_counts.executions else []
+    parts = [counts_line(report.read_counts), written_line(report.written)] if report.read_counts.executions else []
     if workflow_result is not None:
-        told += [line.strip() for line in workflow_lines(workflow_result)]
+        parts += [line.strip() for line in workflow_lines(workflow_result)]
         if workflow_result.complete:
-            told.append(f"scanned all {plural(workflow_result.listed, 'execution')} of n8n")
-    return "; ".join(told) or "nothing new"
+            parts.append(f"scanned all {plural(workflow_result.listed, 'execution')} of n8n")
+    line = "; ".join(parts) or "nothing new"
+    name = workflow_result.workflow_name if workflow_result is not None else None
+    return f"{safe_name(name)}: {line}" if name else line
 
 
 def written_line(written: WriteReport) -> str:
@@ -182,8 +190,8 @@ def audit_text(report: AuditReport, zone: tzinfo, *, verbose: bool = False) -> l
         lines += ["", "Gaps:", *(f"  {gap_text(gap)}" for gap in report.gaps)]
     if report.lost:
         lines += ["", "n8n deleted these before they could be read:"]
-        told = [f"  execution {one.execution_id}: {one.reason or 'unknown'}" for one in report.lost]
-        lines += _first(told, len(told), verbose=verbose)
+        shown = [f"  execution {one.execution_id}: {one.reason or 'unknown'}" for one in report.lost]
+        lines += _first(shown, len(shown), verbose=verbose)
     return lines
 
 

@@ -90,6 +90,7 @@ class WorkflowSyncResult(msgspec.Struct, frozen=True, kw_only=True):
     """Result of syncing one workflow of n8n.
 
     Attributes:
+        workflow_name: the workflow's name in n8n, where it is known.
         depth: how far the scan of the execution list meant to go.
         complete: the scan reached the oldest execution that n8n has.
         rebuilt: n8n's ids had begun again, or the store had been emptied: everything was read again.
@@ -104,6 +105,7 @@ class WorkflowSyncResult(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     workflow_id: str
+    workflow_name: str | None = None
     depth: ScanDepth = ScanDepth.POLL
     complete: bool = False
     rebuilt: bool = False
@@ -158,6 +160,7 @@ def report_document(report: SyncReport) -> dict[str, Any]:
     if result is not None:
         document |= {
             "workflowId": result.workflow_id,
+            "workflowName": result.workflow_name,
             "depth": result.depth.value,
             "complete": result.complete,
             "rebuilt": result.rebuilt,

@@ -12,9 +12,10 @@ import msgspec
 from ticktrail.errors import SourceRefusedError, TicktrailError
 from ticktrail.stores import Store
 from ticktrail.stores.sync_state import Run
+from ticktrail.sync.context import SyncContext
 from ticktrail.sync.decisions import ScanDepth
 from ticktrail.sync.execution_list import Executions
-from ticktrail.sync.incremental import SyncContext, scope_of, sync_workflow
+from ticktrail.sync.incremental import scope_of, sync_workflow
 from ticktrail.sync.results import SyncReport, report_document
 
 

@@ -5,6 +5,7 @@ The clock is the test's own. What a sync read is told by the requests that reach
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,19 +14,23 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from tests.support.invented_messages import BEGIN, execution, life, status_object
+from tests.support import n8n_database
+from tests.support.invented_messages import BEGIN, WORKFLOW, execution, life, status_object
 from tests.support.n8n_server import QUICK, N8nRequest, N8nServer
 
 from ticktrail.errors import SourceUnavailableError, StoreReplacedError, StoreUnavailableError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Extraction, Outcome
 from ticktrail.sources.n8n_api.api import N8nApi
+from ticktrail.sources.n8n_database.connection import open_database
+from ticktrail.sources.n8n_database.executions import N8nDatabase
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.coverage import PendingKind
 from ticktrail.stores.opening import open_store
-from ticktrail.sync import incremental, lease
+from ticktrail.sync import execution_writer, incremental, lease
+from ticktrail.sync.context import SyncContext
 from ticktrail.sync.decisions import ScanDepth
-from ticktrail.sync.incremental import SyncContext, sync_workflow
+from ticktrail.sync.incremental import sync_workflow
 from ticktrail.sync.results import SyncReport, report_document
 
 HOUR = timedelta(hours=1)
@@ -174,6 +179,34 @@ def test_what_is_unfinished_is_read_at_once_and_again_when_it_is_done(desk: Desk
     desk.n8n.add(execution(5, [*statuses, status_object("wamid.1", "delivered", 1_795_000_009)]))
     desk.sync(after=MINUTE)
     assert (desk.standings()["wamid.1"], desk.pending()) == (("delivered", 2), {})
+
+
+def test_the_status_failed_of_old_n8n_is_final(desk: Desk) -> None:
+    """n8n up to 1.49 calls an error ``failed``: such an execution is processed like any other."""
+    desk.n8n.add(execution(1, [status_object("wamid.1", "sent", 1_795_000_001)]) | {"status": "failed"})
+    assert desk.sync().read_counts.events == 1
+    assert desk.pending() == {}
+
+
+def test_executions_that_n8n_marked_for_deletion_are_read_once(desk: Desk, tmp_path: Path) -> None:
+    """Where nothing is saved, n8n leaves them as running: read from its database, they are not pending for ever."""
+    texts = [json.dumps(execution(number, life(number, 1))).encode() for number in (1, 2)]
+    with n8n_database.sqlite_database(tmp_path / "database.sqlite", texts) as n8n:
+        n8n.execute("UPDATE execution_entity SET status = 'running', finished = 0, stoppedAt = NULL")
+        n8n.execute("UPDATE execution_entity SET deletedAt = '2026-11-22 11:00:00.000' WHERE id = 1")
+        n8n.commit()
+        url = str(tmp_path / "database.sqlite")
+        context = SyncContext(instance_url=url, holder="run", now=lambda: desk.now)
+        with N8nDatabase(open_database(url, None), WORKFLOW) as source:
+            first = sync_workflow(source, desk.store, context)
+            n8n.execute("UPDATE execution_entity SET status = 'success', finished = 1 WHERE id = 2")
+            n8n.commit()
+            again = sync_workflow(source, desk.store, context)
+    assert first.read_counts.events == 6
+    assert first.workflow_result is not None
+    assert first.workflow_result.pending == {"unfinished": 1}
+    assert again.workflow_result is not None
+    assert (again.read_counts.executions, again.workflow_result.pending) == (1, {})
 
 
 def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Desk) -> None:
@@ -429,7 +462,7 @@ def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each once, named in the problems, kept in the sync state, and read again only by a newer extraction."""
-    whole = incremental.extract
+    whole = execution_writer.extract
 
     def extract(raw: bytes) -> Extraction:
         found = whole(raw)
@@ -439,7 +472,7 @@ def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
         reason = "text" if provider is None else "provider"
         return msgspec.structs.replace(found, events=(), outcome=Outcome.NOT_READ, reason=reason, provider=provider)
 
-    monkeypatch.setattr(incremental, "extract", extract)
+    monkeypatch.setattr(execution_writer, "extract", extract)
     desk.n8n.add(*times(10))
     report = desk.sync()
     counts = report.read_counts
@@ -456,7 +489,7 @@ def test_executions_that_are_not_read_are_counted_by_reason_and_provider(
         ("provider", "Evolution API"): (3, 12, desk.now),
         ("text", None): (1, 3, desk.now - MINUTE),
     }
-    monkeypatch.setattr(incremental, "extract", whole)
+    monkeypatch.setattr(execution_writer, "extract", whole)
     monkeypatch.setattr(incremental, "EXTRACTION_VERSION", incremental.EXTRACTION_VERSION + 1)
     assert desk.sync(after=MINUTE).written.inserted == 4
 

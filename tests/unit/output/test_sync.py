@@ -6,12 +6,14 @@ from collections import Counter
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from ticktrail.output.status import StoreStatus, status_lines
-from ticktrail.output.sync import counts_line, sync_text, total_line
+from ticktrail.output.sync import counts_line, news_line, sync_text, total_line
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.stores.coverage import Facts, NotRead, PendingExecution, PendingKind
 from ticktrail.stores.results import WriteReport
-from ticktrail.sync.results import ReadCounts, SyncReport
+from ticktrail.sync.results import ReadCounts, SyncReport, WorkflowSyncResult
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -42,6 +44,17 @@ def test_a_sync_that_read_nothing_has_nothing_new() -> None:
     """Counts of zeroes are left out."""
     assert sync_text(_report(0, 0)) == ["Nothing new in n8n", "Done in 1 s"]
     assert sync_text(_report(2, 1))[1].startswith("  2 executions")
+
+
+def test_the_workflow_is_named_where_its_name_is_known() -> None:
+    """The address and id are followed by the name; a line of a watch begins with it. Phone numbers in it are masked."""
+    named = WorkflowSyncResult(workflow_id="w", workflow_name="Statuses +966500000001\x1b[31m")
+    report = msgspec.structs.replace(_report(2, 1), workflow_result=named)
+    assert sync_text(report)[0].startswith("Read from n8n (Statuses ")
+    assert news_line(report).startswith("Statuses ")
+    assert "966500000001" not in news_line(report)
+    assert "\x1b" not in news_line(report)
+    assert news_line(_report(2, 1)).startswith("2 executions")
 
 
 def test_several_workflows_have_one_total() -> None:

@@ -278,7 +278,7 @@ def _sync_once(
     annotate: bool,
 ) -> Iterator[SyncReport]:
     """Sync every workflow of the settings once."""
-    from ticktrail.sync.incremental import SyncContext
+    from ticktrail.sync.context import SyncContext
     from ticktrail.sync.lease_owner import is_gone
     from ticktrail.sync.runs import sync_workflows
 
