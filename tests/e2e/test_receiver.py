@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,6 +16,7 @@ import pytest
 from tests.support.webhooks import envelope, message_value, signature, status_value
 
 from ticktrail.messages.filters import MessageFilter
+from ticktrail.receiver import forwarding
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import N8nSettings, Secret, Settings
@@ -21,6 +24,7 @@ from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.sources.n8n_database.connection import open_database
 from ticktrail.sources.n8n_database.executions import N8nDatabase
 from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.journal import read_state
 from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.sync.context import SyncContext
 from ticktrail.sync.incremental import sync_workflow
@@ -92,6 +96,80 @@ def test_nothing_is_lost_while_n8n_is_down(n8n: N8n, tmp_path: Path) -> None:
             lambda: "while n8n was down" in str(n8n.executions(include_data=True, workflowId=trigger.id)) or None,
             seconds=90,
         )
+
+
+def test_an_upgrade_of_n8n_loses_nothing(n8n: N8n, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While n8n is down, migrates its database and starts, every status is stored and every message reaches n8n.
+
+    n8n starts with an empty database, so that all its migrations run. Meanwhile it answers 200 and drops the webhooks
+    of those who ask it directly.
+    """
+    monkeypatch.setattr(forwarding, "_LONGEST_WAIT_SECONDS", 1.0)
+    trigger = n8n.installed(workflows.whatsapp_trigger())
+    settings = settings_in_front_of(n8n, tmp_path)
+    statuses: list[str] = []
+    messages: list[str] = []
+    dropped: list[str] = []
+
+    def send(number: int) -> None:
+        status = webhook_bodies.status("sent")
+        assert post(envelope(status_value(status))) == 200
+        statuses.append(status["id"])
+        if number % 4 == 0:
+            text = f"message {number} of the upgrade"
+            assert post(envelope(message_value(text, f"20000000000000{number % 4}"))) == 200
+            messages.append(text)
+
+    def send_to_n8n(number: int) -> None:
+        if dropped:
+            return
+        body = envelope(message_value(f"sent to n8n itself, {number}"))
+        headers = {"content-type": "application/json", "x-hub-signature-256": signature(body, n8n.client_secret)}
+        with suppress(httpx2.HTTPError):
+            answer = httpx2.post(f"{n8n.base_url}/webhook/{trigger.workflow.path}", content=body, headers=headers)
+            if answer.status_code == 200 and "starting up" in answer.text:
+                dropped.append(answer.text)
+
+    def taken() -> list[str]:
+        found = str(n8n.executions(include_data=True, workflowId=trigger.id, limit=250))
+        return [text for text in messages if f"'{text}'" in found]
+
+    with receiving(settings, trigger.workflow.path) as post:
+        n8n.stop()
+        with repeating(send, every=0.2), repeating(send_to_n8n, every=0.02):
+            n8n.rebuild()
+        wait_for("an empty journal", lambda: waiting_webhooks(settings) == 0 or None, seconds=90)
+        wait_for("every message to be executed", lambda: taken() == messages or None, seconds=30, every=1)
+    assert dropped, "n8n did not migrate, so this test proved nothing"
+    assert len(messages) > 10
+    with open_configured_store(settings) as store:
+        assert {name: len(found.history) for name, found in store.get(statuses).items()} == dict.fromkeys(statuses, 1)
+
+
+def waiting_webhooks(settings: Settings) -> int | None:
+    """Number of webhooks in the receiver's journal."""
+    state = read_state(settings.receiver.journal)
+    return None if state is None else state.to_store + state.to_forward
+
+
+@contextmanager
+def repeating(act: Callable[[int], None], *, every: float) -> Iterator[None]:
+    """Do something in a thread again and again, with the numbers from 0, until the block ends; then raise its error."""
+    stop = threading.Event()
+
+    def repeat() -> None:
+        number = 0
+        while not stop.wait(every):
+            act(number)
+            number += 1
+
+    with ThreadPoolExecutor(1) as pool:
+        repeated = pool.submit(repeat)
+        try:
+            yield
+        finally:
+            stop.set()
+        repeated.result()
 
 
 def test_the_database_says_what_the_api_says(n8n: N8n, tmp_path: Path) -> None:

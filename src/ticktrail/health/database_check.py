@@ -33,7 +33,9 @@ def check_database(settings: Settings) -> list[Finding]:
                 else:
                     says = f"{says} of workflow {workflow_id}."
                     findings.append(Finding(name="database", severity=Severity.OK, says=says, workflow_id=workflow_id))
-                findings += check_workflow(source.workflow(), workflow_id)
+                findings += check_workflow(
+                    source.workflow(), workflow_id, needs_statuses=not settings.receiver.keeps_statuses
+                )
     except TicktrailError as error:
         findings.append(Finding(name="database", severity=Severity.FAULT, says=str(error), remedy=error.remedy))
     return findings

@@ -63,7 +63,9 @@ def examine(
         from ticktrail.health.database_check import check_database  # noqa: PLC0415 - loads a driver only where needed
 
         findings += check_database(settings)
-    if settings.n8n.database_url is not None and not (settings.n8n.base_url and has_way_in(settings)):
+    if settings.receives_alone:
+        pass  # nothing is read from n8n
+    elif settings.n8n.database_url is not None and not (settings.n8n.base_url and has_way_in(settings)):
         pass  # nothing is read through n8n's API
     elif unusable & _OF_N8N or not settings.n8n.base_url or not has_way_in(settings):
         findings.append(_left_out("n8n", "its settings are missing or malformed (see above)"))

@@ -193,7 +193,8 @@ class _N8n:
         with self._api(workflow_id) as api:
             try:
                 seen.workflow = api.workflow()
-                seen.findings += check_workflow(seen.workflow, workflow_id)
+                needs_statuses = not self._settings.receiver.keeps_statuses
+                seen.findings += check_workflow(seen.workflow, workflow_id, needs_statuses=needs_statuses)
             except ForbiddenError:
                 self._lacking.add("workflow:read")
                 seen.findings.append(_unknown("workflow", "because the key lacks workflow:read", workflow_id))
@@ -258,6 +259,7 @@ class _N8n:
                 continue
             workflow = one.workflow or {}
             expected = listens(workflow) and not (some_hear and may_only_send(workflow))
+            expected = expected and not self._settings.receiver.keeps_statuses
             reasons = {REASONS.get(reason, reason): count for reason, count in one.read_counts.withheld.items()}
             finding = check_executions(
                 one.read_counts.executions,

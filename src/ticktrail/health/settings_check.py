@@ -57,6 +57,8 @@ def has_way_in(settings: Settings) -> bool:
 
 
 def _missing(settings: Settings, unusable: set[str]) -> list[str]:
+    if settings.receives_alone:
+        return []
     has_database = settings.n8n.database_url is not None
     wanted = {
         "N8N_BASE_URL": has_database or bool(settings.n8n.base_url),

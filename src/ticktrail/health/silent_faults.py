@@ -30,7 +30,12 @@ class Workflow(Protocol):
 
 
 def find_silent_faults(
-    workflows: Iterable[Workflow], api_key: str | None, *, page: str, now: datetime
+    workflows: Iterable[Workflow],
+    api_key: str | None,
+    *,
+    page: str,
+    now: datetime,
+    needs_statuses: bool = True,
 ) -> Iterator[Finding]:
     """Yield the findings that need attention. Errors of n8n are left out, because the sync reports them.
 
@@ -39,11 +44,12 @@ def find_silent_faults(
         api_key: as it is sent.
         page: where n8n makes keys.
         now: an aware instant.
+        needs_statuses: see :func:`check_workflow`.
     """
     findings = [] if api_key is None else [check_key_expiry(api_key, now, page=page)]
     for one in workflows:
         try:
-            findings += check_workflow(one.workflow(), one.workflow_id)
+            findings += check_workflow(one.workflow(), one.workflow_id, needs_statuses=needs_statuses)
         except TicktrailError:
             continue
     yield from (finding for finding in findings if finding.needs_attention)

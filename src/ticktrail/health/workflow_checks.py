@@ -6,8 +6,11 @@ An inactive workflow, a trigger that stops statuses, executions that are not sav
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
+
+import msgspec
 
 from ticktrail.health.checks import Finding, Severity
 from ticktrail.text.sanitizing import one_line
@@ -29,12 +32,35 @@ Node = Mapping[str, Any]
 _LONGEST_NAME = 60
 
 
-def check_workflow(workflow: Workflow, workflow_id: str) -> tuple[Finding, ...]:
+class WhatsAppTrigger(msgspec.Struct, frozen=True):
+    """A WhatsApp Trigger that is not disabled. Its id is the verify token that it gave to Meta."""
+
+    workflow_id: str
+    node_id: str
+    path: str
+
+
+def whatsapp_triggers(workflow: Workflow, workflow_id: str) -> Iterator[WhatsAppTrigger]:
+    """Yield the WhatsApp Triggers of a workflow, with the paths that n8n registers for them."""
+    for node in _live_nodes(workflow):
+        node_id, webhook_id = node.get("id"), node.get("webhookId")
+        if _kind(node) != _WHATSAPP_TRIGGER or node.get("disabled") is True:
+            continue
+        if isinstance(node_id, str) and isinstance(webhook_id, str):
+            yield WhatsAppTrigger(workflow_id, node_id, f"/webhook/{quote(webhook_id)}/webhook")
+
+
+def check_workflow(workflow: Workflow, workflow_id: str, *, needs_statuses: bool = True) -> tuple[Finding, ...]:
     """Return the findings about a workflow, its executions aside.
 
     From n8n 2.0 on the published version runs, and ``nodes`` are a draft: the published nodes are checked.
+
+    Args:
+        needs_statuses: False where ``ticktrail receive`` stores them, so that the trigger may stop them.
     """
     live, draft = _live_nodes(workflow), _nodes(workflow.get("nodes"))
+    if not needs_statuses:
+        live, draft = [_without_filter(node) for node in live], [_without_filter(node) for node in draft]
     findings = [_judge_active(workflow, live), _judge_trigger(live)]
     if findings[1].needs_attention and draft != live and not _judge_trigger(draft).needs_attention:
         findings[1] = _with(findings[1], remedy="The draft has this fixed: open the workflow and publish it.")
@@ -248,6 +274,14 @@ def _nodes(value: object) -> list[Node]:
 def _kind(node: Node) -> str:
     """Return the type's last part in lower case: ``whatsapptrigger`` of ``n8n-nodes-base.whatsAppTrigger``."""
     return str(node.get("type")).rsplit(".", 1)[-1].lower()
+
+
+def _without_filter(node: Node) -> Node:
+    """Return a WhatsApp Trigger as if it passed every status."""
+    parameters = _parameters(node)
+    if _kind(node) != _WHATSAPP_TRIGGER or "messageStatusUpdates" not in _options(parameters):
+        return node
+    return {**node, "parameters": {**parameters, "options": {}}}
 
 
 def _is_trigger(node: Node) -> bool:

@@ -119,6 +119,11 @@ class Receiver:
             if self._ended is not None:
                 self._ended.set()
 
+    def refuse_dead(self) -> None:
+        """Raise FatalError when the receiver ended without being asked to."""
+        if self._thread is None or not self._thread.is_alive():
+            raise FatalError("The receiver stopped unexpectedly.", remedy="The lines above say why.")
+
     def __exit__(self, *_: object) -> None:
         """Accept no more webhooks, answer those under way, end. What waits stays in the journal."""
         if self._server is not None and self._thread is not None:

@@ -102,6 +102,11 @@ class ReceiverSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8788
     journal: Path = Path("ticktrail-journal.sqlite")
 
+    @property
+    def keeps_statuses(self) -> bool:
+        """Return True when the receiver stores statuses and does not forward them: n8n has no executions for them."""
+        return bool(self.app_secrets) and self.forward != "all"
+
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings.
@@ -130,6 +135,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def has_n8n(self) -> bool:
         """Return True when an n8n is configured: its address or its database."""
         return bool(self.n8n.base_url or self.n8n.database_url)
+
+    @property
+    def receives_alone(self) -> bool:
+        """Return True when webhooks are received directly and no n8n is configured: there is nothing to sync."""
+        return bool(self.receiver.app_secrets) and not self.has_n8n
 
     def require_n8n(self, *, workflow: bool = True) -> N8nSettings:
         """Return the n8n settings with an address, credentials and, unless waived, a workflow.

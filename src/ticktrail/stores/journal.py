@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -20,7 +21,7 @@ import msgspec
 from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
 from ticktrail.stores.erasure import TextEraser, people_in
 from ticktrail.stores.sqlite.connection import make_durable, transaction, truncate_log
-from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
+from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained, primary_code
 
 DONE, WAITING, FAILED = 0, 1, 2
 """State of one of the two jobs of a webhook: done or not needed, waiting, given up until someone replays it."""
@@ -48,6 +49,7 @@ CREATE INDEX IF NOT EXISTS webhook_to_forward ON webhook (number, path, id, rece
 CREATE INDEX IF NOT EXISTS webhook_failed ON webhook (id) WHERE storing = 2 OR forwarding = 2;
 CREATE INDEX IF NOT EXISTS webhook_reason ON webhook (reason) WHERE reason IS NOT NULL;
 CREATE TABLE IF NOT EXISTS count (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS counted_last (name TEXT PRIMARY KEY, at REAL NOT NULL);
 """
 
 
@@ -92,6 +94,7 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
         reasons: of failed or repeated attempts, the commonest first, with their number.
         counts: since the journal exists: ``received``, ``stored``, ``forwarded``, ``wrong_signature``, ``unheard``
             (n8n answered and started no execution).
+        counted_at: Unix seconds of the last change of each count.
     """
 
     to_store: int
@@ -100,13 +103,13 @@ class JournalState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_at: float | None
     reasons: tuple[tuple[str, int], ...]
     counts: dict[str, int]
+    counted_at: dict[str, float]
 
     def is_late(self, now: float) -> bool:
         """Return whether a webhook has waited longer than :data:`LATE_SECONDS`."""
         return self.oldest_at is not None and now - self.oldest_at > LATE_SECONDS
 
 
-_COUNT = "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value"
 _COLUMNS = "id, received_at, number, path, content_type, signature, body, storing, forwarding, attempts"
 
 
@@ -163,7 +166,7 @@ class Journal:
         Raises:
             ConfigurationError: another process has claimed it.
         """
-        path = Path(f"{self.path}.lock")
+        path = _lock_of(self.path)
         path.touch(mode=0o600)
         self._claim = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_CLAIM_SECONDS)
         try:
@@ -200,8 +203,7 @@ class Journal:
                     for webhook in webhooks
                 ],
             )
-            counts = {"received": len(webhooks), "wrong_signature": wrong_signatures}
-            self._appending.executemany(_COUNT, [(name, number) for name, number in counts.items() if number])
+            _add(self._appending, received=len(webhooks), wrong_signature=wrong_signatures)
 
     def to_store(self, limit: int) -> list[Webhook]:
         """The oldest webhooks whose statuses are not stored yet."""
@@ -229,16 +231,14 @@ class Journal:
                 "UPDATE webhook SET storing = 2, reason = ? WHERE id = ?",
                 [(reason, number) for number, reason in failed.items()],
             )
-            connection.execute(_COUNT, ("stored", len(ids)))
+            _add(connection, stored=len(ids))
             self._drop_done(ids)
 
     def forwarded(self, webhook_id: int, *, unheard: bool = False) -> None:
         """Note that n8n got this webhook; ``unheard`` when it started no execution."""
         with self._changing() as connection:
             connection.execute("UPDATE webhook SET forwarding = 0 WHERE id = ?", (webhook_id,))
-            connection.execute(_COUNT, ("forwarded", 1))
-            if unheard:
-                connection.execute(_COUNT, ("unheard", 1))
+            _add(connection, forwarded=1, unheard=int(unheard))
             self._drop_done([webhook_id])
 
     def postpone(self, webhook_id: int, *, next_try_at: float, reason: str) -> None:
@@ -316,6 +316,7 @@ class Journal:
                 "SELECT reason, count(*) FROM webhook WHERE reason IS NOT NULL GROUP BY reason ORDER BY 2 DESC LIMIT 10"
             ).fetchall()
             counts = connection.execute("SELECT name, value FROM count").fetchall()
+            counted_at = connection.execute("SELECT name, at FROM counted_last").fetchall()
         return JournalState(
             to_store=to_store,
             to_forward=to_forward,
@@ -323,6 +324,7 @@ class Journal:
             oldest_at=min((at for at in (stored_from, forwarded_from) if at is not None), default=None),
             reasons=tuple(reasons),
             counts=dict(counts),
+            counted_at=dict(counted_at),
         )
 
     def failed(self, limit: int) -> list[tuple[int, float, str, int, str]]:
@@ -380,6 +382,34 @@ def read_state(path: Path) -> JournalState | None:
         return None
     with Journal(path) as journal:
         return journal.state()
+
+
+def is_claimed(path: Path) -> bool:
+    """Return True while a receiver uses the journal at a path."""
+    lock = _lock_of(path)
+    if not lock.is_file():
+        return False
+    with closing(sqlite3.connect(lock, isolation_level=None, timeout=0)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            return primary_code(error) == sqlite3.SQLITE_BUSY
+        connection.execute("ROLLBACK")
+        return False
+
+
+def _lock_of(path: Path) -> Path:
+    return Path(f"{path}.lock")
+
+
+def _add(connection: sqlite3.Connection, **numbers: int) -> None:
+    """Add to counts of :class:`JournalState`."""
+    changed = [(name, number) for name, number in numbers.items() if number]
+    connection.executemany(
+        "INSERT INTO count VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value", changed
+    )
+    now = time.time()
+    connection.executemany("INSERT OR REPLACE INTO counted_last VALUES (?, ?)", [(name, now) for name, _ in changed])
 
 
 def _connect(path: Path) -> sqlite3.Connection:

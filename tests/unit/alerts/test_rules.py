@@ -449,6 +449,7 @@ def journal(**changes: Any) -> JournalState:
         "oldest_at": None,
         "reasons": (),
         "counts": {},
+        "counted_at": {},
     }
     return JournalState(**{**usual, **changes})
 

@@ -11,7 +11,7 @@ from tests.e2e import workflows
 from tests.support.recordings import recording
 
 from ticktrail.health.checks import Finding, Severity
-from ticktrail.health.workflow_checks import check_workflow, listens, may_only_send
+from ticktrail.health.workflow_checks import WhatsAppTrigger, check_workflow, listens, may_only_send, whatsapp_triggers
 
 OK, WARNING, FAULT, UNKNOWN = Severity.OK, Severity.WARNING, Severity.FAULT, Severity.UNKNOWN
 
@@ -215,3 +215,23 @@ def test_any_shape_is_judged(workflow: dict[str, Any]) -> None:
     for finding in check_workflow(workflow, "w"):
         assert finding.says.isprintable()
         assert len(finding.says) < 400
+
+
+def test_a_trigger_may_stop_statuses_that_are_received_directly() -> None:
+    """Where the receiver stores the statuses, a filter is no fault; a trigger that hears nothing is still one."""
+    filtered = recorded({"messageStatusUpdates": []})
+    assert trigger(filtered).severity is FAULT
+    received = {one.name: one for one in check_workflow(filtered, "w", needs_statuses=False)}
+    assert received["trigger"].severity is OK
+    deaf = with_node(made(workflows.whatsapp_trigger()), parameters={"updates": ["account_update"]})
+    received = {one.name: one for one in check_workflow(deaf, "w", needs_statuses=False)}
+    assert received["trigger"].severity is FAULT
+
+
+def test_the_triggers_of_a_workflow_have_their_path_and_token() -> None:
+    """n8n registers the WhatsApp Trigger below its webhook id, and gives Meta the node's id as verify token."""
+    path = "/webhook/11111111-1111-4111-8111-111111111111/webhook"
+    assert list(whatsapp_triggers(recorded(), "w")) == [WhatsAppTrigger("w", "a1", path)]
+    assert list(whatsapp_triggers(made(workflows.webhook()), "w")) == []
+    assert list(whatsapp_triggers(with_node(made(workflows.whatsapp_trigger()), disabled=True), "w")) == []
+    assert list(whatsapp_triggers({"nodes": [{"type": "x.whatsAppTrigger", "id": 1}]}, "w")) == []

@@ -82,13 +82,12 @@ def audit(
     complete = True
     received_count = 0
     with ExitStack() as stack:
-        # A receiver alone has no n8n to compare with.
-        names = settings.workflow_ids if source == "n8n" else (None,)
-        is_alone = source == "n8n" and bool(settings.receiver.app_secrets) and not settings.has_n8n
+        is_alone = source == "n8n" and settings.receives_alone
+        names = () if is_alone else settings.workflow_ids if source == "n8n" else (None,)
         sources = [] if is_alone else open_all(stack, source, settings)
         opened = stack.enter_context(existing_store(settings))
         progress = stack.enter_context(showing_progress())
-        for one, workflow_id in zip(sources, () if is_alone else names, strict=True):
+        for one, workflow_id in zip(sources, names, strict=True):
             coverage = _coverage(settings, opened, workflow_id)
             found = audit(one, opened, coverage, repair=repair, instance=settings.instance, progress=progress)
             complete = complete and (found.is_complete or (repair and found.is_repaired))

@@ -70,9 +70,9 @@ def receive(
     logs.hide_secrets(settings)
     stop = threading.Event()
     with stopping(stop, signal.SIGTERM, signal.SIGINT), ExitStack() as stack:
-        receiver = open_receiver(settings, host, port, ended=stop)
-        stack.enter_context(receiver)
+        receiver = stack.enter_context(open_receiver(settings, host, port, ended=stop))
         stop.wait()
+        receiver.refuse_dead()
     say("Stopped. What waits stays in the journal.")
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from fastapi import FastAPI
 
+    from ticktrail.cli.commands.alerts import AlertWatch
     from ticktrail.settings.settings import Settings
 
 app = typer.Typer()
@@ -86,9 +87,10 @@ def run(
     verbose: VerboseOption = False,
     log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """Sync, alert and serve in one process.
+    """Sync, receive, alert and serve in one process.
 
-    For a server. Alerts are sent when ticktrail.toml names channels.
+    For a server. Webhooks are received when WHATSAPP_APP_SECRET is set; without settings for n8n nothing is synced.
+    Alerts are sent when ticktrail.toml names channels.
     """
     from ticktrail.alerts.settings import read_alert_settings
     from ticktrail.cli import logs
@@ -100,7 +102,8 @@ def run(
     # First of all, because in a container a signal without a handler is ignored.
     with stopping(stop, signal.SIGTERM, signal.SIGINT):
         settings = read_settings(store)
-        settings.require_n8n()
+        if not settings.receives_alone:
+            settings.require_n8n()
         read_alert_settings(settings, os.environ)
         dashboard, listening = _ready(settings, host, port)
         from ticktrail.web.server import Server
@@ -108,21 +111,41 @@ def run(
         with ExitStack() as stack:
             server = stack.enter_context(Server(dashboard, listening, ended=stop))
             _say_where(host, port)
+            receiver = None
             if settings.receiver.app_secrets:
-                stack.enter_context(open_receiver(settings, ended=stop))
-            sync_loop(
-                every,
-                store,
-                ReportFormat.text,
-                full=False,
-                annotate=annotate,
-                verbose=verbose,
-                # Without channels too, because the dashboard shows which alerts fired and were resolved.
-                alert_watch=AlertWatch(),
-                stop=stop,
-                before_sync=_Dashboard(dashboard, settings).compare,
-            )
+                receiver = stack.enter_context(open_receiver(settings, ended=stop))
+            # Without channels too, because the dashboard shows which alerts fired and were resolved.
+            alert_watch = AlertWatch()
+            if settings.receives_alone:
+                _alert_loop(every, store, alert_watch, stop)
+            else:
+                sync_loop(
+                    every,
+                    store,
+                    ReportFormat.text,
+                    full=False,
+                    annotate=annotate,
+                    verbose=verbose,
+                    alert_watch=alert_watch,
+                    stop=stop,
+                    before_sync=_Dashboard(dashboard, settings).compare,
+                )
             server.refuse_dead()
+            if receiver is not None:
+                receiver.refuse_dead()
+
+
+def _alert_loop(every: float, store_url: str | None, alert_watch: AlertWatch, stop: threading.Event) -> None:
+    """Check alerts until ``stop`` is set, where webhooks are received and nothing is synced."""
+    from ticktrail.sync.loop import watch
+
+    def cycle() -> None:
+        settings = read_settings(store_url)
+        with open_configured_store(settings) as store, alert_watch.after(settings, store):
+            pass
+
+    watch(cycle, interval=every, stop=stop, say=say, warn=lambda text: say(text, "warning"))
+    say("Stopped. What waits stays in the journal.")
 
 
 class _Dashboard:

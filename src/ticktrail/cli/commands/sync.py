@@ -303,7 +303,13 @@ def _silent_faults(connections: SyncConnections, interval: float) -> Iterator[Fi
 
     n8n, now = connections.settings.n8n, datetime.now(UTC)
     key = None if n8n.api_key is None else n8n.api_key.reveal()
-    yield from find_silent_faults(connections.apis, key, page=f"{n8n.editor_url or n8n.base_url}/settings/api", now=now)
+    yield from find_silent_faults(
+        connections.apis,
+        key,
+        page=f"{n8n.editor_url or n8n.base_url}/settings/api",
+        now=now,
+        needs_statuses=not connections.settings.receiver.keeps_statuses,
+    )
     facts = connections.store.sync_state.facts()
     for workflow_id in connections.settings.workflow_ids:
         workflow = facts.get(scope_of(n8n.instance_url, workflow_id, connections.store))
