@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from tests.support.faulty_server import Answer, FaultyServer, Request
 
-_JSON = {"content-type": "application/json; charset=utf-8"}
 _REFUSALS: tuple[tuple[int, bytes], ...] = (
     (404, b'{"code":404,"message":"The requested webhook is not registered."}'),
     (404, b"<!DOCTYPE html><pre>Cannot POST</pre>"),
-    (200, b"<html><body>n8n is starting up. Please wait</body></html>"),
+    (200, b"n8n is starting up. Please wait"),
     (200, b"<html>a proxy's own page"),
     (503, b'{"message":"Database is not ready!"}'),
     (502, b"<html>Bad Gateway"),
@@ -38,7 +37,7 @@ class ForwardTarget(FaultyServer):
         self._taking = threading.Lock()
 
     def respond(self, request: Request) -> Answer:
-        """Take a webhook as a started workflow does."""
+        """Take a webhook as the WhatsApp Trigger of n8n 2.41 does."""
         headers = request.headers
         if len(request.body) < int(headers["content-length"]):
             # The receiver was killed while it sent this.
@@ -48,7 +47,7 @@ class ForwardTarget(FaultyServer):
         )
         with self._taking:
             self.taken.append(taken)
-        return 200, {"message": "Workflow was started"}, _JSON
+        return 200, b"firstEntryJson", {"content-type": "text/html; charset=utf-8"}
 
     def misbehave(self, chance: random.Random) -> None:
         """Let the next answers go wrong."""

@@ -42,19 +42,25 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 def read_answer(status: int, content_type: str, body: bytes) -> Outcome:
-    """Judge n8n's answer. Only 200 with JSON means that n8n has the webhook.
+    """Judge n8n's answer. Only 200 means that n8n has the webhook, and not with every body.
 
-    n8n answers ``200 text/html "n8n is starting up"`` while it migrates its database, and drops the webhook.
+    * The WhatsApp Trigger answers ``200 text/html firstEntryJson``, the Webhook node JSON or nothing: delivered.
+    * While n8n migrates its database, it answers ``200 text/html "n8n is starting up"`` and drops the webhook.
+    * A page comes from a proxy, or from a server that is not n8n.
     """
     if status != 200:
         return Outcome(f"n8n answered {status}")
+    if b"n8n is starting up" in body[:500]:
+        return Outcome("n8n is starting up")
+    if body.lstrip()[:1] == b"<":
+        return Outcome("n8n answered 200 with a page")
     if "json" not in content_type.lower():
-        return Outcome("n8n is starting up" if b"starting up" in body[:500] else "n8n answered 200 without JSON")
+        return Outcome()
     try:
-        said = msgspec.json.decode(body)
+        answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return Outcome("n8n answered 200 with broken JSON")
-    return Outcome(unheard=said == _UNHEARD)
+    return Outcome(unheard=answer == _UNHEARD)
 
 
 def wait_after(attempts: int, *, chance: float) -> float:

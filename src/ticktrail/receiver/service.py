@@ -59,8 +59,15 @@ class Receiver:
         Raises:
             TicktrailError: the journal cannot be opened, or the server did not start.
         """
+        with ExitStack() as stack:
+            stack.callback(self._listening.close)
+            self._serve(self._prepare(stack))
+            self._stack = stack.pop_all()
+        return self
+
+    def _prepare(self, stack: ExitStack) -> ReceiverApp:
         chosen = self._settings.receiver
-        journal = self._stack.enter_context(Journal(chosen.journal))
+        journal = stack.enter_context(Journal(chosen.journal))
         journal.claim()
         deliverer = Deliverer(
             journal,
@@ -68,22 +75,20 @@ class Receiver:
             forward_url=chosen.forward_url if chosen.forward != "none" else None,
             instance=self._settings.instance,
         )
-        self._stack.callback(deliverer.close)
+        stack.callback(deliverer.close)
         writer = JournalWriter(journal, on_commit=deliverer.wake)
-        self._stack.callback(writer.close)
+        stack.callback(writer.close)
         rules = Rules(
             secrets=tuple(secret.reveal().encode() for secret in chosen.app_secrets),
             verify_token=chosen.verify_token.reveal() if chosen.verify_token else None,
             forward=chosen.forward if chosen.forward_url else "none",
         )
-        app = ReceiverApp(
+        return ReceiverApp(
             rules,
             writer,
             probe=lambda: _probe(journal, deliverer),
             verify=_verifier(chosen.forward_url) if chosen.forward_url else None,
         )
-        self._serve(app)
-        return self
 
     def _serve(self, app: ReceiverApp) -> None:
         self._server = uvicorn.Server(
@@ -107,7 +112,6 @@ class Receiver:
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():
-                self._stack.close()
                 raise FatalError("The receiver could not start.", remedy="The lines above say why.")
             time.sleep(0.01)
 
@@ -129,7 +133,6 @@ class Receiver:
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join(_STOP_SECONDS * 3)
-        self._listening.close()
         self._stack.close()
 
 

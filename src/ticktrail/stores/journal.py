@@ -175,7 +175,7 @@ class Journal:
             self._claim.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             raise ConfigurationError(
-                f"Another ticktrail receive or run uses the journal {self.path}.",
+                f"Another receiver uses the journal {self.path}.",
                 remedy="Stop it, or set TICKTRAIL_JOURNAL to another file.",
             ) from error
 

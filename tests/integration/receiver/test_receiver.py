@@ -34,8 +34,8 @@ class FakeN8n(FaultyServer):
     """Accepts webhooks as n8n does."""
 
     def respond(self, request: Request) -> Answer:  # noqa: ARG002 - every request is accepted
-        """Answer as a started workflow does."""
-        return 200, {"message": "Workflow was started"}, {"content-type": "application/json"}
+        """Answer as the WhatsApp Trigger of n8n 2.41 does."""
+        return 200, b"firstEntryJson", {"content-type": "text/html; charset=utf-8"}
 
     def bodies(self) -> list[bytes]:
         """Every body that was posted, in order."""

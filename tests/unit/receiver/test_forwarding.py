@@ -14,16 +14,22 @@ JSON = "application/json; charset=utf-8"
     [
         (200, JSON, b'{"message":"Workflow was started"}', Outcome()),
         (200, JSON, b'{"message":"Webhook call received"}', Outcome(unheard=True)),
-        (200, "text/html", b"n8n is starting up. Please wait", Outcome("n8n is starting up")),
-        (200, "text/html", b"<p>hello", Outcome("n8n answered 200 without JSON")),
+        (200, "text/html; charset=utf-8", b"firstEntryJson", Outcome()),
+        (200, "", b"", Outcome()),
+        (200, "text/html; charset=utf-8", b"n8n is starting up. Please wait", Outcome("n8n is starting up")),
+        (200, "text/html", b"<html>n8n is starting up. Please wait", Outcome("n8n is starting up")),
+        (200, "text/html", b"\n<!DOCTYPE html>", Outcome("n8n answered 200 with a page")),
+        (200, JSON, b"<html>", Outcome("n8n answered 200 with a page")),
         (200, JSON, b"{", Outcome("n8n answered 200 with broken JSON")),
         (404, JSON, b'{"message":"not registered"}', Outcome("n8n answered 404")),
         (302, JSON, b"{}", Outcome("n8n answered 302")),
         (503, JSON, b"{}", Outcome("n8n answered 503")),
     ],
 )
-def test_only_200_with_json_means_delivered(status: int, content_type: str, body: bytes, outcome: Outcome) -> None:
-    """Every other answer of n8n is a reason to try again."""
+def test_only_what_n8n_answers_after_taking_it_means_delivered(
+    status: int, content_type: str, body: bytes, outcome: Outcome
+) -> None:
+    """The answers of the WhatsApp Trigger and of the Webhook node; every other one is a reason to try again."""
     assert read_answer(status, content_type, body) == outcome
 
 

@@ -119,7 +119,7 @@ def test_a_journal_has_one_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with second:
         with first:
             first.claim()
-            with pytest.raises(ConfigurationError, match="Another ticktrail receive"):
+            with pytest.raises(ConfigurationError, match="Another receiver"):
                 second.claim()
             assert second.state().failed == 0
         second.claim()

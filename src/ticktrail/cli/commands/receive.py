@@ -26,6 +26,7 @@ from ticktrail.cli.options import (
 from ticktrail.cli.signals import stopping
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.settings.optional_packages import install_command
+from ticktrail.text.formatting import plural
 
 if TYPE_CHECKING:
     from ticktrail.receiver.service import Receiver
@@ -60,7 +61,7 @@ def receive(
     if status or replay:
         with _existing_journal(settings) as journal:
             if replay:
-                say(f"{journal.replay(time.time()):,} webhooks will be tried again by ticktrail receive.")
+                say(f"{plural(journal.replay(time.time()), 'webhook')} will be tried again by ticktrail receive.")
             if status:
                 _print_state(journal, settings, form)
         return
@@ -138,9 +139,8 @@ def _print_state(journal: Journal, settings: Settings, form: ReportFormat) -> No
         print(f"  {number:,}: {reason}")
     for number, received_at, path, attempts, reason in journal.failed(_MOST_LISTED):
         at = datetime.fromtimestamp(received_at, settings.timezone)
-        print(
-            f"  Failed #{number}, received {at:%Y-%m-%d %H:%M}, {path.partition('?')[0]}, {attempts} attempts: {reason}"
-        )
+        tried = plural(attempts, "attempt")
+        print(f"  Failed #{number}, received {at:%Y-%m-%d %H:%M}, {path.partition('?')[0]}, {tried}: {reason}")
     counts = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(state.counts.items()))
     print(f"  Since the journal exists: {counts or 'nothing'}")
     if state.failed:
