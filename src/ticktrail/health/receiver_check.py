@@ -12,7 +12,8 @@ from ticktrail.health.checks import Finding, Severity
 from ticktrail.health.settings_check import has_way_in
 from ticktrail.health.workflow_checks import WhatsAppTrigger, whatsapp_triggers
 from ticktrail.settings.settings import Settings
-from ticktrail.stores.journal import LATE_SECONDS, JournalState, is_claimed, read_state
+from ticktrail.stores.journal import LATE_SECONDS, JournalState, read_state
+from ticktrail.stores.journal_claim import is_claimed
 from ticktrail.text.formatting import long_duration, plural
 
 _TIMEOUT_SECONDS = 3.0

@@ -22,6 +22,7 @@ from ticktrail.receiver.forwarding import Deliverer
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.stores.journal import Journal, JournalState
+from ticktrail.stores.journal_claim import claimed
 
 _STOP_SECONDS = 5
 _KEEP_ALIVE_SECONDS = 30
@@ -67,8 +68,8 @@ class Receiver:
 
     def _prepare(self, stack: ExitStack) -> ReceiverApp:
         chosen = self._settings.receiver
+        stack.enter_context(claimed(chosen.journal))
         journal = stack.enter_context(Journal(chosen.journal))
-        journal.claim()
         deliverer = Deliverer(
             journal,
             open_store=self._open_store,

@@ -12,16 +12,16 @@ import sqlite3
 import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
+from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.stores.erasure import TextEraser, people_in
 from ticktrail.stores.sqlite.connection import make_durable, transaction, truncate_log
-from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained, primary_code
+from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
 
 DONE, WAITING, FAILED = 0, 1, 2
 """State of one of the two jobs of a webhook: done or not needed, waiting, given up until someone replays it."""
@@ -127,9 +127,6 @@ WITH RECURSIVE first (number, path, id) AS (
 """
 """Jumps from queue to queue in the index: grouping would read every waiting webhook for each one that is forwarded."""
 
-_CLAIM_SECONDS = 10.0
-"""Time for the receiver before this one to end."""
-
 
 class Journal:
     """The journal in one file. Any thread may use it; calls are serialised.
@@ -145,7 +142,6 @@ class Journal:
         self._append_lock, self._lock = threading.Lock(), threading.Lock()
         # An earlier process may have left some.
         self._has_traces = True
-        self._claim: sqlite3.Connection | None = None
         try:
             with explained(str(path)):
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,25 +154,6 @@ class Journal:
             raise StoreRefusedError(
                 f"The journal cannot be opened: {error}",
                 remedy="Set TICKTRAIL_JOURNAL to a file in a folder that this user may write to.",
-            ) from error
-
-    def claim(self) -> None:
-        """Keep other receivers from this journal until it is closed: two would forward in a mixed order.
-
-        Raises:
-            ConfigurationError: another process has claimed it.
-        """
-        path = _lock_of(self.path)
-        path.touch(mode=0o600)
-        self._claim = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=_CLAIM_SECONDS)
-        try:
-            self._claim.execute("PRAGMA journal_mode = OFF")
-            # The system releases this lock when the process ends, however it ends.
-            self._claim.execute("BEGIN EXCLUSIVE")
-        except sqlite3.OperationalError as error:
-            raise ConfigurationError(
-                f"Another receiver uses the journal {self.path}.",
-                remedy="Stop it, or set TICKTRAIL_JOURNAL to another file.",
             ) from error
 
     def append(self, webhooks: Sequence[Webhook], *, wrong_signatures: int = 0) -> None:
@@ -341,8 +318,6 @@ class Journal:
         with self._append_lock, self._lock:
             self._appending.close()
             self._connection.close()
-            if self._claim is not None:
-                self._claim.close()
 
     def __enter__(self) -> Self:
         return self
@@ -382,24 +357,6 @@ def read_state(path: Path) -> JournalState | None:
         return None
     with Journal(path) as journal:
         return journal.state()
-
-
-def is_claimed(path: Path) -> bool:
-    """Return True while a receiver uses the journal at a path."""
-    lock = _lock_of(path)
-    if not lock.is_file():
-        return False
-    with closing(sqlite3.connect(lock, isolation_level=None, timeout=0)) as connection:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            return primary_code(error) == sqlite3.SQLITE_BUSY
-        connection.execute("ROLLBACK")
-        return False
-
-
-def _lock_of(path: Path) -> Path:
-    return Path(f"{path}.lock")
 
 
 def _add(connection: sqlite3.Connection, **numbers: int) -> None:

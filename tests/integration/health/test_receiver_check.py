@@ -20,6 +20,7 @@ from ticktrail.health.receiver_check import check_receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
+from ticktrail.stores.journal_claim import claimed
 
 NOW = datetime.now(UTC)
 WORKFLOW = json.loads(recording("workflow"))
@@ -86,8 +87,7 @@ def webhook(age: timedelta) -> Webhook:
 @contextmanager
 def running(settings: Settings) -> Iterator[Journal]:
     """The journal of a receiver that runs and has received a webhook, which n8n has."""
-    with Journal(settings.receiver.journal) as journal:
-        journal.claim()
+    with claimed(settings.receiver.journal), Journal(settings.receiver.journal) as journal:
         journal.append([webhook(timedelta(0))])
         journal.forwarded(journal.next_to_forward(time.time(), [], 1)[0].id)
         yield journal

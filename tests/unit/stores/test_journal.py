@@ -12,8 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError
-from ticktrail.stores import journal as journal_module
+from ticktrail.errors import StoreRefusedError, StoreUnavailableError
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 PATH = "/webhook/a/webhook"
@@ -109,20 +108,6 @@ def test_the_next_webhook_is_found_without_reading_all(tmp_path: Path) -> None:
         few = fastest()
         journal.append([webhook(number) for number in "123" for _ in range(7_000)])
         assert fastest() < 10 * few
-
-
-def test_a_journal_has_one_receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second receiver is refused until the first one has closed the journal; reading it is always allowed."""
-    monkeypatch.setattr(journal_module, "_CLAIM_SECONDS", 0.1)
-    path = tmp_path / "journal.sqlite"
-    first, second = Journal(path), Journal(path)
-    with second:
-        with first:
-            first.claim()
-            with pytest.raises(ConfigurationError, match="Another receiver"):
-                second.claim()
-            assert second.state().failed == 0
-        second.claim()
 
 
 def test_a_full_disk_is_an_error_that_ends_with_it(tmp_path: Path) -> None:
