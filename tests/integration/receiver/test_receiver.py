@@ -17,13 +17,14 @@ from typing import Any
 import httpx2
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
-from tests.support.webhooks import APP_SECRET, envelope, message_value, signature, status, status_value
+from tests.support.webhooks import APP_SECRET, METADATA, envelope, message_value, signature, status, status_value
 
 from ticktrail.errors import StoreUnavailableError
+from ticktrail.receiver.forwarding import GIVE_UP_SECONDS
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
-from ticktrail.stores.journal import Journal
+from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 from ticktrail.stores.opening import open_configured_store
 
 PATH = "/webhook/0b1c/webhook"
@@ -289,3 +290,64 @@ def _status(folder: Path, n8n: FakeN8n) -> dict[str, Any]:
     )
     found: dict[str, Any] = json.loads(done.stdout)
     return found
+
+
+def test_a_webhook_is_given_up_after_seven_days_and_can_be_replayed(tmp_path: Path, n8n: FakeN8n) -> None:
+    """It is counted and listed, later webhooks of its number go on, and after a replay n8n gets it unchanged."""
+    settings = settings_of(tmp_path, n8n.address)
+    old, new = envelope(message_value("old")), envelope(message_value("new"))
+    n8n.answer(404, b"", times=None, when=lambda request: request.body == old)
+    with Journal(settings.receiver.journal) as journal:
+        journal.append([message_webhook(old, received_at=time.time() - GIVE_UP_SECONDS - 1)])
+    with receiving(settings) as client:
+        wait_until(lambda: "ticktrail_receiver_failed 1.0" in client.get("/metrics").text)
+        assert post(client, new) == 200
+        wait_until(lambda: n8n.bodies() == [old, new])
+        (failed,) = _status(tmp_path, n8n)["failedWebhooks"]
+        assert (failed["path"], failed["reason"], failed["attempts"]) == (PATH, "n8n answered 404", 1)
+        n8n.heal()
+        with Journal(settings.receiver.journal) as journal:
+            assert journal.replay(time.time()) == 1
+        wait_until(lambda: n8n.bodies() == [old, new, old])
+        wait_until(lambda: "ticktrail_receiver_failed 0.0" in client.get("/metrics").text)
+
+
+def test_a_mixed_webhook_goes_on_as_it_came(tmp_path: Path, n8n: FakeN8n) -> None:
+    """Its statuses are stored, and n8n gets the same bytes, statuses included."""
+    body = envelope(status_value(status("wamid.A")), message_value())
+    settings = settings_of(tmp_path, n8n.address)
+    with receiving(settings) as client:
+        assert post(client, body) == 200
+        wait_until(lambda: stored_statuses(settings, "wamid.A") == [("sent", "webhook")])
+        wait_until(lambda: n8n.bodies() == [body])
+
+
+def test_a_header_and_an_address_that_are_odd_cost_no_other_webhook(tmp_path: Path, n8n: FakeN8n) -> None:
+    """Headers of any bytes are forwarded, and an address that cannot be asked is tried again on its own."""
+    settings = settings_of(tmp_path, n8n.address)
+    good = envelope(message_value("good"))
+    with Journal(settings.receiver.journal) as journal:
+        odd_path = message_webhook(envelope(message_value("odd path")), path="/webhook/\x00")
+        odd_header = message_webhook(envelope(message_value("odd header")), content_type="application/json; a=\xe9")
+        journal.append([odd_path, odd_header])
+    with receiving(settings) as client:
+        assert post(client, good) == 200
+        wait_until(lambda: n8n.bodies() == [odd_header.body, good])
+        wait_until(lambda: _status(tmp_path, n8n)["reasons"] != {})
+        assert _status(tmp_path, n8n)["toForward"] == 1
+
+
+def message_webhook(
+    body: bytes, *, received_at: float | None = None, path: str = PATH, content_type: str = "application/json"
+) -> Webhook:
+    """A webhook with a message, as it waits in the journal."""
+    return Webhook(
+        received_at=received_at or time.time(),
+        number=METADATA["phone_number_id"],
+        path=path,
+        content_type=content_type,
+        signature=signature(body),
+        body=body,
+        storing=DONE,
+        forwarding=WAITING,
+    )
