@@ -97,6 +97,7 @@ class Deliverer:
         self._instance = instance
         self._clock = clock
         self._stop = threading.Event()
+        self._cleared_at = clock()
         self._news = {name: threading.Event() for name in ("store", "forward")}
         self.problems: dict[str, str] = {}
         """Current problem of each thread, by ``store`` and ``forward``; empty when all is well."""
@@ -118,22 +119,28 @@ class Deliverer:
         for thread in self._threads:
             thread.join()
 
-    def _pause(self, name: str, seconds: float) -> None:
-        self._news[name].wait(seconds)
+    def _pause(self, name: str, seconds: float) -> bool:
+        """Wait for news; return True when there was none."""
+        had_news = self._news[name].wait(seconds)
         self._news[name].clear()
+        return not had_news
+
+    def _clear_traces(self, *, is_idle: bool) -> None:
+        """Clear the journal's log when nothing happens, and now and then under load, because appending waits for it."""
+        if is_idle or abs(self._clock() - self._cleared_at) > _CLEAR_SECONDS:
+            self._journal.clear_traces()
+            self._cleared_at = self._clock()
 
     def _store_all(self) -> None:
         failures = 0
-        cleared_at = self._clock()
+        is_idle = False
         store: Store | None = None
         while not self._stop.is_set():
             try:
                 if store is None:
                     store = self._open_store()
                 is_busy = self.store_batch(store)
-                if not is_busy or abs(self._clock() - cleared_at) > _CLEAR_SECONDS:
-                    self._journal.clear_traces()
-                    cleared_at = self._clock()
+                self._clear_traces(is_idle=is_idle)
                 self._fine("store")
                 failures = 0
             except Exception as error:  # noqa: BLE001 - no error may end this thread
@@ -143,8 +150,7 @@ class Deliverer:
                     store.close()
                 store, is_busy = None, False
                 self._stop.wait(self._wait_after(failures))
-            if not is_busy:
-                self._pause("store", _IDLE_SECONDS)
+            is_idle = not is_busy and self._pause("store", _IDLE_SECONDS)
         if store is not None:
             store.close()
 
@@ -177,6 +183,7 @@ class Deliverer:
     def _forward_all(self) -> None:
         under_way: dict[tuple[str, str], Future[None]] = {}
         failures = 0
+        is_idle = False
         with (
             httpx2.Client(timeout=_TIMEOUT_SECONDS, follow_redirects=False) as client,
             ThreadPoolExecutor(_PARALLEL, thread_name_prefix="forward") as pool,
@@ -187,17 +194,24 @@ class Deliverer:
                 try:
                     if len(under_way) < _PARALLEL:
                         due = self._journal.next_to_forward(self._clock(), under_way, _PARALLEL - len(under_way))
+                    self._clear_traces(is_idle=is_idle)
                     failures = 0
                 except Exception as error:  # noqa: BLE001 - no error may end this thread
                     failures += 1
                     self._report("forward", error)
                     self._stop.wait(self._wait_after(failures))
                 for webhook in due:
-                    task = pool.submit(self.forward, client, webhook)
+                    task = pool.submit(self._forward, client, webhook)
                     task.add_done_callback(lambda _: self._news["forward"].set())
                     under_way[webhook.queue] = task
-                if not due:
-                    self._pause("forward", _IDLE_SECONDS)
+                is_idle = not due and self._pause("forward", _IDLE_SECONDS)
+
+    def _forward(self, client: httpx2.Client, webhook: Webhook) -> None:
+        try:
+            self.forward(client, webhook)
+        except Exception as error:  # noqa: BLE001 - without a pause, this webhook would be sent again at once
+            self._report("forward", error)
+            self._stop.wait(_LONGEST_WAIT_SECONDS)
 
     def forward(self, client: httpx2.Client, webhook: Webhook) -> None:
         """Send one webhook to n8n with the bytes and headers that Meta sent, and note the outcome."""

@@ -24,6 +24,7 @@ from ticktrail.receiver.forwarding import GIVE_UP_SECONDS
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 from ticktrail.stores.opening import open_configured_store
 
@@ -70,11 +71,13 @@ def settings_of(folder: Path, forward_url: str | None, **more: str) -> Settings:
 
 
 @contextmanager
-def receiving(settings: Settings) -> Iterator[httpx2.Client]:
+def receiving(
+    settings: Settings, open_store: Callable[[Settings], Store] = open_configured_store
+) -> Iterator[httpx2.Client]:
     """A receiver that runs, and a client of it."""
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
-    receiver = Receiver(settings, listening, open_store=lambda: open_configured_store(settings))
+    receiver = Receiver(settings, listening, open_store=lambda: open_store(settings))
     with receiver, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS) as client:
         yield client
 
@@ -335,6 +338,24 @@ def test_a_header_and_an_address_that_are_odd_cost_no_other_webhook(tmp_path: Pa
         wait_until(lambda: n8n.bodies() == [odd_header.body, good])
         wait_until(lambda: _status(tmp_path, n8n)["reasons"] != {})
         assert _status(tmp_path, n8n)["toForward"] == 1
+
+
+def test_no_text_stays_while_the_receiver_runs(tmp_path: Path, n8n: FakeN8n) -> None:
+    """Seconds after n8n has a message, the journal's files hold nothing of it, even while the store is away."""
+
+    def away(_: Settings) -> Store:
+        raise StoreUnavailableError("The store is away.")
+
+    def left() -> bool:
+        return any(b"what a customer wrote" in file.read_bytes() for file in tmp_path.glob("ticktrail-journal*"))
+
+    with receiving(settings_of(tmp_path, n8n.address), away) as client:
+        n8n.stop()
+        assert post(client, envelope(message_value("what a customer wrote"))) == 200
+        assert left()
+        assert post(client, envelope(status_value(status("wamid.A")))) == 200
+        n8n.start()
+        wait_until(lambda: len(n8n.bodies()) == 1 and not left())
 
 
 def message_webhook(
