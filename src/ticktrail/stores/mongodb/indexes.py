@@ -122,6 +122,13 @@ def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list
         StoreRefusedError: another index stands in the way.
     """
     present = list(collection.list_indexes())
+    wanted = list(wanted)
+    identifying = {"_id", *(name for model in wanted if model.document.get("unique") for name in model.document["key"])}
+    for index in present:
+        # A sparse or partial one may be on fields that only other programs set.
+        covers_all = "sparse" not in index and "partialFilterExpression" not in index
+        if index.get("unique") and covers_all and identifying.isdisjoint(index["key"]):
+            raise _in_the_way(collection, index["name"], must_be_unique=False)
     missing = []
     for model in wanted:
         must_be_unique = bool(model.document.get("unique"))

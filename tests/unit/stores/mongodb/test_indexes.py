@@ -1,0 +1,51 @@
+"""The indexes serve the lists: each order is that of an index, down to its last key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from pymongo import IndexModel
+
+from ticktrail.stores.mongodb.filters import SORTING, Sorting
+from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES
+
+
+def gives_order(index: Mapping[str, Any], equal: tuple[str, ...], sorting: Sorting) -> bool:
+    """Return whether an index gives a sorted result where these fields have one value each, read forward or back."""
+    keys = list(index["key"].items())
+    rest = keys[len(equal) :]
+    backwards = [(name, -direction) for name, direction in rest]
+    return {name for name, _ in keys[: len(equal)]} == set(equal) and sorting in (rest, backwards)
+
+
+def one_gives_order(indexes: tuple[IndexModel, ...], equal: tuple[str, ...], sorting: Sorting) -> bool:
+    """Return whether one of the indexes does."""
+    return any(gives_order(index.document, equal, sorting) for index in indexes)
+
+
+@pytest.mark.parametrize("order", SORTING)
+def test_every_order_of_messages_is_that_of_an_index(order: str) -> None:
+    """It ends with the message id, as every order does: no list is sorted in the memory of the server."""
+    sorting = SORTING[order]  # type: ignore[index]
+    assert sorting[-1] == ("messageId", 1)
+    assert one_gives_order(STATUS_INDEXES, (), sorting)
+
+
+@pytest.mark.parametrize("field", ["conversation_id", "latestStatus"])
+def test_the_newest_of_one_person_or_status_are_in_the_order_of_an_index(field: str) -> None:
+    """However many messages of others there are."""
+    assert one_gives_order(STATUS_INDEXES, (field,), SORTING["newest"])
+
+
+def test_sends_are_in_the_order_of_an_index() -> None:
+    """Newest first in lists, and by message where unconfirmed ones are counted."""
+    assert one_gives_order(SEND_INDEXES, (), [("sentAt", -1), ("_id", 1)])
+    assert one_gives_order(SEND_INDEXES, (), [("messageId", 1)])
+
+
+def test_a_shorter_index_does_not_give_the_order() -> None:
+    """The check itself: a missing or turned last key is found."""
+    shorter, turned = IndexModel({"latestTimestamp": -1}), IndexModel({"latestTimestamp": -1, "messageId": -1})
+    assert not one_gives_order((shorter, turned), (), SORTING["newest"])
