@@ -22,7 +22,7 @@ from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.sync import ingest
 
-from .look import Look
+from .look import Contexts, Look
 
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -175,12 +175,20 @@ def _fill_with_recordings(folder: Path, opened: Store) -> None:
     invented_store.note_syncs(opened, datetime.now(UTC))
 
 
+@pytest.fixture(scope="session")
+def contexts(browser: Any) -> Iterator[Contexts]:
+    """The contexts that all tests share."""
+    made = Contexts(browser)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def look(browser: Any, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Look]:
+def look(contexts: Contexts, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Look]:
     """Opens pages, and in the end complains of whatever went wrong in them."""
     given = getattr(request.node, "callspec", None)
     over_mongodb = given is not None and "mongodb" in given.params.values()
-    looking = Look(browser, Path(os.environ.get("TICKTRAIL_SCREENSHOTS") or tmp_path), over_mongodb=over_mongodb)
+    looking = Look(contexts, Path(os.environ.get("TICKTRAIL_SCREENSHOTS") or tmp_path), over_mongodb=over_mongodb)
     yield looking
     looking.close()
     assert looking.complaints == []

@@ -1,7 +1,11 @@
-"""Open pages, read them, keep pictures, and note the errors that the browser reports."""
+"""Open pages, read them, keep pictures, and note the errors that the browser reports.
+
+A new context costs a second, so all tests share them: a context for each kind of visitor, without cookies in between.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +16,32 @@ LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
 
 
+class Contexts:
+    """Contexts of a browser, one for each kind of visitor."""
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._made: dict[tuple[object, ...], Any] = {}
+
+    def get(self, size: dict[str, int], *, dark: bool, language: str, scripts: bool, role: str | None) -> Any:
+        """The context of a visitor."""
+        key = (*size.values(), dark, language, scripts, role)
+        if key not in self._made:
+            self._made[key] = self._browser.new_context(
+                viewport=size,
+                color_scheme="dark" if dark else "light",
+                locale=language,
+                java_script_enabled=scripts,
+                accept_downloads=True,
+            )
+        return self._made[key]
+
+    def close(self) -> None:
+        """Closes all."""
+        for context in self._made.values():
+            context.close()
+
+
 class Look:
     """Pages in a browser.
 
@@ -20,11 +50,11 @@ class Look:
         complaints: errors on a console, scripts that failed, dialogs that opened, requests to anywhere else.
     """
 
-    def __init__(self, browser: Any, pictures: Path, *, over_mongodb: bool = False) -> None:
-        self._browser = browser
+    def __init__(self, contexts: Contexts, pictures: Path, *, over_mongodb: bool = False) -> None:
+        self._contexts = contexts
         self._pictures = pictures
         self.over_mongodb = over_mongodb
-        self._contexts: dict[tuple[object, ...], Any] = {}
+        self._pages: list[Any] = []
         self.complaints: list[str] = []
 
     def at(
@@ -38,32 +68,18 @@ class Look:
         scripts: bool = True,
     ) -> Any:
         """A page, when its content is there."""
-        asked = (("dark", dark), ("role", role), ("language", language), ("scripts", scripts))
-        page = self._context(size, address, **dict(asked)).new_page()
+        context = self._contexts.get(size, dark=dark, language=language, scripts=scripts, role=role)
+        if role is not None:
+            parts = urlsplit(address)
+            context.add_cookies([{"name": "role", "value": role, "url": f"{parts.scheme}://{parts.netloc}"}])
+        page = context.new_page()
+        self._pages.append(page)
         page.on("console", self._note_console)
         page.on("pageerror", lambda error: self.complaints.append(f"script: {error}"))
         page.on("dialog", lambda dialog: (self.complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", self._note_host)
         self.go(page, address)
         return page
-
-    def _context(self, size: dict[str, int], address: str, **asked: Any) -> Any:
-        """Pages of the same visitor share a context, and so its cache."""
-        parts = urlsplit(address)
-        server = f"{parts.scheme}://{parts.netloc}"
-        key = (*size.values(), *asked.items(), server)
-        if key not in self._contexts:
-            context = self._browser.new_context(
-                viewport=size,
-                color_scheme="dark" if asked["dark"] else "light",
-                locale=asked["language"],
-                java_script_enabled=asked["scripts"],
-                accept_downloads=True,
-            )
-            if asked["role"] is not None:
-                context.add_cookies([{"name": "role", "value": asked["role"], "url": server}])
-            self._contexts[key] = context
-        return self._contexts[key]
 
     def go(self, page: Any, address: str) -> None:
         """Open another page in the same tab and wait for its content."""
@@ -79,9 +95,12 @@ class Look:
         page.screenshot(path=self._pictures / f"{name}{'-mongodb' if self.over_mongodb else ''}.png")
 
     def close(self) -> None:
-        """Closes every page."""
-        for context in self._contexts.values():
-            context.close()
+        """Closes every page, and forgets the visitors."""
+        contexts = {page.context for page in self._pages}
+        for page in self._pages:
+            page.close()
+        for context in contexts:
+            context.clear_cookies()
 
     def _note_console(self, message: Any) -> None:
         # The status of a page itself is for the tests to judge.
@@ -105,8 +124,21 @@ def matching(page: Any) -> int:
     return count(page.text_content("#matching"))
 
 
-def violations(page: Any) -> list[str]:
+def listed(page: Any, address: str) -> int:
+    """The number of messages of a list, for the visitor of this page, without a look at it."""
+    text = page.request.get(address).text()
+    found = re.search(r'id="matching">([^<]+)<', text)
+    assert found is not None, text[:500]
+    return count(found[1])
+
+
+COLOUR_RULES = ["color-contrast", "link-in-text-block"]
+"""The rules of axe-core that depend on the theme."""
+
+
+def violations(page: Any, *, colours_only: bool = False) -> list[str]:
     """The rules of axe-core that a page breaks, with the first elements that break them."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    found = axe.Axe().run(page).response["violations"]
+    options = {"runOnly": COLOUR_RULES} if colours_only else None
+    found = axe.Axe().run(page, options=options).response["violations"]
     return [f"{one['id']}: {[node['html'][:160] for node in one['nodes'][:3]]}" for one in found]

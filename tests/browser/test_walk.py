@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 import pytest
 
-from .look import PHONE, Look, count, matching
+from .look import PHONE, Look, count, listed, matching
 
 pytestmark = pytest.mark.browser
 
@@ -64,8 +64,7 @@ def test_every_key_figure_equals_the_list_it_opens(look: Look, any_recorded: str
     # The server that stands for MongoDB in tests is slow.
     for number, address in [*figures.values(), *(days[:4] if look.over_mongodb else days)]:
         if address is not None:
-            look.go(page, address)
-            assert matching(page) == number, address
+            assert listed(page, address) == number, address
 
 
 def test_bars_reasons_and_templates_open_their_lists(look: Look, any_shop: str) -> None:
@@ -80,15 +79,15 @@ def test_bars_reasons_and_templates_open_their_lists(look: Look, any_shop: str) 
     found += _counted(page, ".reasons a.figure")[:3] + _counted(page, ".lowest a.figure")[:3]
     assert len(found) >= 5
     for number, address in found[: 4 if look.over_mongodb else None]:
-        look.go(page, address)
-        assert matching(page) == number, address
+        assert listed(page, address) == number, address
 
 
 def test_every_group_equals_the_list_it_opens(look: Look, any_shop: str) -> None:
     """Each number of each grouping opens exactly those messages; the parts of each row add up."""
+    page = look.at(any_shop)
     groupings = ("template", "campaign", "sender", "number", "country", "category", "error", "hour")
     for by in ("template", "error") if look.over_mongodb else groupings:
-        page = look.at(f"{any_shop}/compare?by={by}&period=30d")
+        look.go(page, f"{any_shop}/compare?by={by}&period=30d")
         look.picture(page, f"compare-{by}")
         found = _counted(page, "td a.figure")
         assert found, by
@@ -103,14 +102,14 @@ def test_every_group_equals_the_list_it_opens(look: Look, any_shop: str) -> None
             ]
             assert all(sent == delivered + pending + failed for sent, delivered, pending, failed in rows), by
         for number, address in found[: 2 if look.over_mongodb else 6]:
-            look.go(page, address)
-            assert matching(page) == number, address
+            assert listed(page, address) == number, address
 
 
 def test_a_row_of_a_comparison_is_a_page_of_its_own(look: Look, shop: str) -> None:
     """A template leads to its days, reasons, hours and latest failures, each number with its list."""
+    page = look.at(shop)
     for by in ("template", "error", "country", "category"):
-        page = look.at(f"{shop}/compare?by={by}&period=30d")
+        look.go(page, f"{shop}/compare?by={by}&period=30d")
         page.locator("tbody tr th a").first.click()
         page.wait_for_url("**/group/**")
         look.picture(page, f"group-{by}")
@@ -119,8 +118,7 @@ def test_a_row_of_a_comparison_is_a_page_of_its_own(look: Look, shop: str) -> No
         assert len(lists) >= 5
         for number, address in lists[:6]:
             if address is not None:
-                look.go(page, address)
-                assert matching(page) == number, address
+                assert listed(page, address) == number, address
 
 
 def test_a_comparison_is_sorted_by_its_headings(look: Look, shop: str) -> None:
@@ -152,8 +150,7 @@ def test_alerts_open_the_messages_behind_them(look: Look, any_shop: str, place: 
     assert len(lists) >= 3
     assert count(page.text_content("#badge").replace("open", "")) == len(bodies)
     for number, address in lists:
-        look.go(page, address)
-        assert matching(page) == number, address
+        assert listed(page, address) == number, address
 
 
 def test_an_acknowledged_alert_steps_aside_for_everybody(look: Look, shop: str) -> None:
@@ -248,13 +245,14 @@ def test_a_row_opens_its_message_beside_the_list(look: Look, any_shop: str) -> N
     page.wait_for_url("**/messages?status=failed")
 
 
-@pytest.mark.parametrize("address", PAGES)
-def test_a_page_has_one_title_and_says_it_in_the_tab(look: Look, shop: str, address: str) -> None:
+def test_a_page_has_one_title_and_says_it_in_the_tab(look: Look, shop: str) -> None:
     """Each page has one heading of the first level; the tab says the same, and the time zone is on it."""
-    page = look.at(f"{shop}{address}")
-    assert page.locator("h1").count() == 1
-    assert page.title() == f"{page.text_content('h1')} · Ticktrail"
-    assert "Riyadh time, UTC+3" in page.text_content("footer")
+    page = look.at(shop)
+    for address in PAGES:
+        look.go(page, f"{shop}{address}")
+        assert page.locator("h1").count() == 1, address
+        assert page.title() == f"{page.text_content('h1')} · Ticktrail"
+        assert "Riyadh time, UTC+3" in page.text_content("footer"), address
 
 
 def test_a_period_is_chosen_by_date(look: Look, shop: str) -> None:
@@ -318,8 +316,9 @@ def test_conditions_narrow_the_list_and_make_an_address(look: Look, shop: str) -
 
 def test_pickers_offer_what_the_store_holds(look: Look, shop: str) -> None:
     """A picker lists the values in the store with their counts; choosing one narrows the list to as many."""
+    page = look.at(shop)
     for name in ("Template", "Campaign", "From number", "Country", "Category", "Reason"):
-        page = look.at(f"{shop}/messages")
+        look.go(page, f"{shop}/messages")
         page.locator("summary.chip", has_text=name).first.click()
         option = page.locator(".menu[open] .options a").first
         number = count(option.locator("small").text_content())
@@ -366,42 +365,44 @@ def test_a_file_holds_what_the_list_shows(look: Look, shop: str, tmp_path: Path)
         assert bool(re.search(r"9665\d{8}", text)) == (role == "full")
 
 
-@pytest.mark.parametrize("address", [*PAGES, "/?wall"])
-def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: str, address: str) -> None:
+def test_viewers_and_walls_see_no_number_and_no_way_into_n8n(look: Look, shop: str) -> None:
     """Neither what is shown nor what is sent to the browser holds a whole number, and nothing leads into n8n."""
-    page = look.at(f"{shop}{address}", role="full" if "wall" in address else "viewer")
-    sent = page.content()
-    assert not re.search(r"9665\d{8}|\+966 5\d \d{3}", sent)
-    assert "n8n.example.com" not in sent
-    if "wall" in address:
-        assert page.locator("tr.row").count() > 0
+    viewer, full = look.at(shop, role="viewer"), look.at(shop, role="full")
+    for address in (*PAGES, "/?wall"):
+        page = full if "wall" in address else viewer
+        look.go(page, f"{shop}{address}")
+        content = page.content()
+        assert not re.search(r"9665\d{8}|\+966 5\d \d{3}", content), address
+        assert "n8n.example.com" not in content, address
+    assert full.locator("tr.row").count() > 0
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("address", PAGES)
-def test_a_phone_shows_every_page_without_scrolling_sideways(
-    look: Look, shop: str, address: str, *, dark: bool
-) -> None:
+def test_a_phone_shows_every_page_without_scrolling_sideways(look: Look, shop: str) -> None:
     """On a phone, light and dark, no page and no table is wider than the screen, and a thumb meets what it means."""
-    page = look.at(f"{shop}{address}", size=PHONE, dark=dark)
-    name = re.sub(r"\W+", "-", urlsplit(address).path + urlsplit(address).query).strip("-") or "overview"
-    look.picture(page, f"phone-{name}-{'dark' if dark else 'light'}")
-    assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"]
+    page = look.at(shop, size=PHONE)
     wide = "() => [...document.querySelectorAll('.table-wrap')].filter(one => one.scrollWidth > one.clientWidth).length"
-    assert page.evaluate(wide) == 0
     low = (
         "() => [...document.querySelectorAll('.places a, .segmented a, .button, .chip')]"
         ".filter(one => one.checkVisibility() && one.offsetHeight < 36).length"
     )
-    assert page.evaluate(low) == 0
-    shade = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
-    assert (max(map(int, re.findall(r"\d+", shade)[:3])) < 80) == dark
+    for address in PAGES:
+        look.go(page, f"{shop}{address}")
+        name = re.sub(r"\W+", "-", urlsplit(address).path + urlsplit(address).query).strip("-") or "overview"
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= PHONE["width"], address
+        assert page.evaluate(wide) == 0, address
+        assert page.evaluate(low) == 0, address
+        for theme in ("dark", "light"):
+            page.emulate_media(color_scheme=theme)
+            look.picture(page, f"phone-{name}-{theme}")
+            shade = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+            assert (max(map(int, re.findall(r"\d+", shade)[:3])) < 80) == (theme == "dark"), address
 
 
 def test_a_tablet_shows_what_to_do(look: Look, shop: str) -> None:
     """Between phone and laptop no page and no table of messages or sends is wider than the screen."""
+    page = look.at(shop, size={"width": 820, "height": 1100})
     for address in ("/", "/messages", "/sends?refused=1", "/compare?period=30d"):
-        page = look.at(f"{shop}{address}", size={"width": 820, "height": 1100})
+        look.go(page, f"{shop}{address}")
         assert page.evaluate("() => document.documentElement.scrollWidth") <= 820, address
         for one in page.query_selector_all(".table-wrap"):
             assert one.evaluate("one => one.scrollWidth <= one.clientWidth"), address
