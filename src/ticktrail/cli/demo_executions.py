@@ -85,6 +85,8 @@ class DemoExecutions:
         now: when the newest status arrived.
     """
 
+    fetch_ahead = True
+
     def __init__(self, now: datetime) -> None:
         self.location = "recordings of n8n and invented executions"
         self._now = now

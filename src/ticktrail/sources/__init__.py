@@ -50,6 +50,9 @@ class Source(Protocol):
     location: str
     """Address or path for people; it never contains a secret."""
 
+    fetch_ahead: bool
+    """Fetch the next page in a thread while the last one is stored. It makes reads last longer, but a sync shorter."""
+
     def pages(self, *, limit: int | None = None) -> Iterator[Page]:
         """Yield all executions of the source, or the newest ``limit`` of them, in flat memory."""
         ...

@@ -42,6 +42,7 @@ class Executions(Protocol):
     """The requests that a sync makes; :class:`~ticktrail.sources.n8n_api.api.N8nApi` answers them."""
 
     location: str
+    fetch_ahead: bool
     workflow_id: str
 
     @property

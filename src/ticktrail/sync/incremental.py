@@ -150,7 +150,8 @@ class _Run:
         )
         page: MetadataPage | None = None
         pages_since_note, fresh = 0, False
-        for received in ahead(iter(scan), self._should_stop):
+        pages = ahead(iter(scan), self._should_stop) if self._n8n.fetch_ahead else iter(scan)
+        for received in pages:
             if self._should_stop():
                 break
             if isinstance(received, FetchedPage):

@@ -57,7 +57,7 @@ def read_ahead(
     source: Source, read_counts: ReadCounts, withheld: dict[str, str], *, progress: Progress = no_progress
 ) -> Iterator[Extraction]:
     """As :func:`read`, but fetch the next page meanwhile, and collect why executions were withheld, by id."""
-    for page in ahead(source.pages()):
+    for page in ahead(source.pages()) if source.fetch_ahead else source.pages():
         withheld.update((str(one.id), one.reason) for one in page.withheld)
         for extraction in read_page(page, read_counts):
             if extraction.outcome is Outcome.WITHHELD:

@@ -43,6 +43,8 @@ class Export:
         ConfigurationError: nothing is at the path, or nothing of it can be read.
     """
 
+    fetch_ahead = True
+
     def __init__(self, place: str, *, stdin: BinaryIO | None = None) -> None:
         self.location = "standard input" if place == "-" else place
         self._stdin = (stdin or sys.stdin.buffer) if place == "-" else None

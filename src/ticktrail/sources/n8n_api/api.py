@@ -59,6 +59,8 @@ class N8nApi:
     Ids are n8n's, as numbers.
     """
 
+    fetch_ahead = True
+
     def __init__(
         self,
         settings: N8nSettings,

@@ -56,6 +56,9 @@ class N8nDatabase:
             this object.
     """
 
+    fetch_ahead = False
+    """A thread beside one that computes gets its rows slowly, and n8n would wait for it."""
+
     def __init__(
         self, database: Database, workflow_id: str, *, prefix: str = "", elsewhere: SingleExecutions | None = None
     ) -> None:
@@ -69,6 +72,7 @@ class N8nDatabase:
         self._columns: tuple[str, ...] | None = None
         self._batch = 100
         self._span = 10 * _FEWEST_IDS
+        self._seconds = _READ_SECONDS
 
     def __repr__(self) -> str:
         return f"N8nDatabase({self.location!r})"
@@ -99,14 +103,14 @@ class N8nDatabase:
         above = top if below is None else min(below, top)
         rows: list[Row] = []
         while len(rows) <= limit and above > bottom:
-            began, from_id = time.perf_counter(), max(above - self._span, bottom)
+            from_id = max(above - self._span, bottom)
             rows += self._read(
                 f'SELECT {self._names()} FROM "{self._entity}"'  # noqa: S608 - quoted names
                 ' WHERE "id" >= ? AND "id" < ? AND "workflowId" = ?'
                 f' ORDER BY "id" DESC LIMIT {int(limit) + 1 - len(rows)}',
                 (from_id, above, self.workflow_id),
             )
-            affordable = self._span * _READ_SECONDS / max(time.perf_counter() - began, 1e-6)
+            affordable = self._span * _READ_SECONDS / self._seconds
             self._span = max(_FEWEST_IDS, min(_MOST_IDS, 2 * self._span, int(affordable)))
             above = from_id
         if below is None and not rows:
@@ -118,10 +122,8 @@ class N8nDatabase:
         numbers = [row.id for row in listed.rows if row.id in wanted]
         while numbers:
             asked, numbers = numbers[: self._batch], numbers[self._batch :]
-            began = time.perf_counter()
             page = self._fetch(asked)
-            seconds = time.perf_counter() - began
-            affordable = min(_READ_BYTES / max(page.size, 1), _READ_SECONDS / max(seconds, 1e-6)) * len(asked)
+            affordable = min(_READ_BYTES / max(page.size, 1), _READ_SECONDS / self._seconds) * len(asked)
             self._batch = max(1, min(_MOST_ROWS, 2 * self._batch, int(affordable)))
             yield page
 
@@ -158,7 +160,10 @@ class N8nDatabase:
 
     def _read(self, statement: str, values: Sequence[Any] = ()) -> list[Row]:
         self.requests += 1
-        return self._database.read(statement, values)
+        began = time.perf_counter()
+        rows = self._database.read(statement, values)
+        self._seconds = max(time.perf_counter() - began, 1e-6)
+        return rows
 
     def _names(self, table: str = "") -> str:
         """The columns of the list that this n8n has, quoted.
