@@ -64,6 +64,7 @@ def check_workflow(workflow: Workflow, workflow_id: str, *, needs_statuses: bool
     findings = [_judge_active(workflow, live), _judge_trigger(live)]
     if findings[1].needs_attention and draft != live and not _judge_trigger(draft).needs_attention:
         findings[1] = _with(findings[1], remedy="The draft has this fixed: open the workflow and publish it.")
+    findings += _judge_address(live)
     settings = workflow.get("settings")
     findings += _judge_settings(settings if isinstance(settings, Mapping) else {})
     return tuple(_with(finding, workflow_id=workflow_id) for finding in findings)
@@ -214,7 +215,26 @@ def _judge_webhook(node: Node) -> Finding:
             f"{named} keeps the body as a file (option Binary Data), which n8n's API does not return.",
             "Turn off the option Binary Data of the node; Raw Body may stay on.",
         )
-    return _trigger(Severity.OK, f"{named} hears Meta's webhook.")
+    return _trigger(Severity.OK, f"{named} receives Meta's webhook.")
+
+
+def _judge_address(nodes: list[Node]) -> list[Finding]:
+    """Recommend a trigger that checks Meta's signature to those who receive webhooks at a public address.
+
+    This is no fault: Meta cannot send a secret to a Webhook node, so many installations work like this.
+    """
+    public = [
+        node
+        for node in nodes
+        if _kind(node) == _WEBHOOK
+        and node.get("disabled") is not True
+        and _parameters(node).get("authentication") in (None, "none")
+    ]
+    if not public:
+        return []
+    says = f"{_named(public[0])} has no authentication: anyone who knows its address can send made-up statuses."
+    remedy = "Keep the address secret, or use the WhatsApp Trigger or ticktrail receive: both check Meta's signature."
+    return [_finding("address", Severity.OK, says, remedy)]
 
 
 def _judge_settings(settings: Mapping[str, Any]) -> list[Finding]:
