@@ -1,6 +1,6 @@
 """The plain way to do the same work: what one writes in an afternoon, and what the figures are held against.
 
-CachedValue simple on purpose, not slow on purpose: ``json.loads``, a recursive walk over every node's output, one
+Simple on purpose, not slow on purpose: ``json.loads``, a recursive walk over every node's output, one
 find-then-update a message.
 """
 

@@ -110,17 +110,17 @@ def n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int]
     ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        told, heard = process.stdin, process.stdout
-        address = heard.readline().strip()
+        commands, answers = process.stdin, process.stdout
+        address = answers.readline().strip()
 
         def add(more: int) -> None:
-            print(more, file=told, flush=True)
-            heard.readline()
+            print(more, file=commands, flush=True)
+            answers.readline()
 
         try:
             yield address, add
         finally:
-            told.close()
+            commands.close()
 
 
 def child(what: str, address: str) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The doctor on a real n8n: what it says of workflows, keys and addresses is true there."""
+"""``doctor`` on a real n8n: findings about workflows, keys and addresses."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.e2e
 
 
 def look(n8n: N8n, folder: Path, workflow_id: str, **changes: str) -> dict[str, Finding]:
-    """The checks of ``doctor``, by name, with the key users are told to make."""
+    """The findings of ``doctor`` by name, with the key that the documentation recommends."""
     environ = {"N8N_BASE_URL": n8n.base_url, "N8N_API_KEY": n8n.reader_key, "WORKFLOW_ID_WHATSAPP": workflow_id}
-    store = str(folder / "ledger.sqlite")
+    store = str(folder / "store.sqlite")
     return {
         one.name: one for one in examine({"TICKTRAIL_STORE": store}, environ | changes, folder, open_configured_store)
     }
@@ -56,7 +56,7 @@ def test_executions_that_are_not_kept(n8n: N8n, tmp_path: Path) -> None:
 
 
 def test_wrong_ways_in(n8n: N8n, tmp_path: Path) -> None:
-    """A wrong key, a wrong prefix, a wrong path and an unknown workflow are told apart."""
+    """A wrong key, a wrong prefix, a wrong path and an unknown workflow have different findings."""
     workflow_id = situations.triggered(n8n).workflow_id
     assert needing(look(n8n, tmp_path, workflow_id, N8N_API_KEY="n8n_api_0123456789abcdef")) == {"key": Severity.FAULT}
     assert needing(look(n8n, tmp_path, "NotThereAtAll000")) == {"workflow": Severity.FAULT}

@@ -1,4 +1,4 @@
-"""The direct receiver in front of a real n8n: the WhatsApp Trigger behind it, upgrades, and n8n's own database."""
+"""The direct receiver in front of a real n8n: the WhatsApp Trigger behind it, and restarts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -19,17 +18,12 @@ from ticktrail.messages.filters import MessageFilter
 from ticktrail.receiver import forwarding
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
-from ticktrail.settings.settings import N8nSettings, Secret, Settings
-from ticktrail.sources.n8n_api.api import N8nApi
-from ticktrail.sources.n8n_database.connection import open_database
-from ticktrail.sources.n8n_database.executions import N8nDatabase
-from ticktrail.stores import Store, StoreOptions
+from ticktrail.settings.settings import Settings
+from ticktrail.stores import Store
 from ticktrail.stores.journal import read_state
-from ticktrail.stores.opening import open_configured_store, open_store
-from ticktrail.sync.context import SyncContext
-from ticktrail.sync.incremental import sync_workflow
+from ticktrail.stores.opening import open_configured_store
 
-from . import situations, webhook_bodies, workflows
+from . import webhook_bodies, workflows
 from .n8n_lab import N8n
 from .patience import wait_for
 
@@ -172,25 +166,3 @@ def repeating(act: Callable[[int], None], *, every: float) -> Iterator[None]:
         finally:
             stop.set()
         repeated.result()
-
-
-def test_the_database_says_what_the_api_says(n8n: N8n, tmp_path: Path) -> None:
-    """A sync from n8n's SQLite file stores what a sync through the API stores, while n8n runs."""
-    found = [happens(n8n) for happens in (situations.succeeded, situations.split, situations.errored)]
-    options = StoreOptions(timezone=ZoneInfo("UTC"))
-    context = SyncContext(instance_url=n8n.base_url, holder="e2e")
-    api_settings = N8nSettings(base_url=n8n.base_url, editor_url=n8n.base_url, api_key=Secret(n8n.reader_key))
-    for workflow_id in {one.workflow_id for one in found}:
-        with (
-            open_store(str(tmp_path / f"{workflow_id}-api.sqlite"), options) as through_api,
-            open_store(str(tmp_path / f"{workflow_id}-db.sqlite"), options) as from_database,
-            N8nApi(api_settings, workflow_id) as api,
-            N8nDatabase(open_database(str(n8n.database), None), workflow_id) as database,
-        ):
-            sync_workflow(api, through_api, context)
-            sync_workflow(database, from_database, context)
-            ids = message_ids(through_api)
-            assert ids
-            assert ids <= message_ids(from_database)
-            histories = {name: message.history for name, message in through_api.get(ids).items()}
-            assert histories == {name: message.history for name, message in from_database.get(ids).items()}

@@ -1,4 +1,4 @@
-"""The main job against a real n8n: executions of every kind end as one right document per message."""
+"""Executions of every kind of a real n8n end as one correct document per message."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     """An empty store."""
-    with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as opened:
+    with open_store(str(tmp_path / "store.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as opened:
         yield opened
 
 
 def read(n8n: N8n, store: Store, workflow_id: str) -> SyncReport:
-    """One full pass over a workflow, with the key users are told to make."""
+    """One full pass over a workflow, with the key that the documentation recommends."""
     settings = N8nSettings(base_url=n8n.base_url, editor_url=n8n.base_url, api_key=Secret(n8n.reader_key))
     with N8nApi(settings, workflow_id) as source:
         return sync(source, store)
@@ -62,7 +62,7 @@ def kept(store: Store, situation: Situation) -> set[tuple[str, str, int | None, 
         *(situations.canceled, situations.retried, situations.oversized, situations.crashed),
     ],
 )
-def test_whatever_becomes_of_an_execution_its_statuses_are_kept(
+def test_statuses_of_every_kind_of_execution_are_stored(
     n8n: N8n, store: Store, happens: Callable[[N8n], Situation]
 ) -> None:
     """Each status a webhook brought is in the store once for its execution, and a second pass changes nothing."""
@@ -76,10 +76,10 @@ def test_whatever_becomes_of_an_execution_its_statuses_are_kept(
 
 
 @pytest.mark.parametrize("happens", [situations.redacted, situations.corrupted, situations.dataless])
-def test_what_n8n_will_not_show_is_counted_and_costs_itself_only(
+def test_withheld_executions_are_counted_and_do_not_affect_others(
     n8n: N8n, store: Store, happens: Callable[[N8n], Situation]
 ) -> None:
-    """An execution n8n withholds is reported as not shown, and its neighbour's statuses are kept."""
+    """An execution that n8n withholds is counted, and the next one's statuses are stored."""
     if happens is situations.redacted:
         since(n8n, (2, 41), "redaction without a licence")
     hidden = happens(n8n)
@@ -91,8 +91,8 @@ def test_what_n8n_will_not_show_is_counted_and_costs_itself_only(
     assert kept(store, neighbour) == reported(neighbour)
 
 
-def test_sends_lend_their_template_and_refusals_are_kept(n8n: N8n, store: Store) -> None:
-    """A template send is known by wamid with its node; one that Meta refused is kept with Meta's code."""
+def test_sends_are_stored_with_their_template_and_refusals_with_their_code(n8n: N8n, store: Store) -> None:
+    """An accepted template send has its template and node; one that Meta refused has Meta's code."""
     accepted = situations.sent(n8n, workflows.send_template(), fake_meta.ACCEPTED_RECIPIENT)
     situations.sent(n8n, workflows.send_template(), fake_meta.UNKNOWN_TEMPLATE_RECIPIENT)
     read(n8n, store, accepted.workflow_id)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.e2e
 
 
 class Desk:
-    """A store that one workflow of the lab's n8n is synced into."""
+    """The lab's n8n, and a store that its workflows are synced into."""
 
     def __init__(self, n8n: N8n, store: Store) -> None:
         self.n8n = n8n
@@ -40,7 +40,7 @@ class Desk:
         self._runs = 0
 
     def api(self, workflow_id: str) -> N8nApi:
-        """n8n, with the key users are told to make."""
+        """n8n's API with the key that the documentation recommends."""
         base = self.n8n.base_url
         return N8nApi(N8nSettings(base_url=base, editor_url=base, api_key=Secret(self.n8n.reader_key)), workflow_id)
 
@@ -48,28 +48,28 @@ class Desk:
         """One sync, as ``ticktrail sync`` does it."""
         self._runs += 1
         with self.api(workflow_id) as api:
-            report = sync_workflow(api, self.store, self._caller(), full=full)
+            report = sync_workflow(api, self.store, self._context(), full=full)
         assert report.workflow_result is not None
         return report, report.workflow_result
 
-    def open(self, workflow_id: str) -> dict[int, PendingKind]:
+    def pending(self, workflow_id: str) -> dict[int, PendingKind]:
         """The pending executions."""
         coverage = self.store.sync_state.load_coverage(scope_of(self.n8n.base_url, workflow_id, self.store))
         return {number: record.kind for number, record in coverage.pending.items()}
 
-    def _caller(self) -> SyncContext:
+    def _context(self) -> SyncContext:
         return SyncContext(instance_url=self.n8n.base_url, holder=f"run-{self._runs}")
 
 
 @pytest.fixture
 def desk(n8n: N8n, tmp_path: Path) -> Iterator[Desk]:
     """A desk with an empty store."""
-    with open_store(str(tmp_path / "ledger.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
+    with open_store(str(tmp_path / "store.sqlite"), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
         yield Desk(n8n, store)
 
 
 def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk: Desk) -> None:
-    """One or two requests without news; with news the new executions' data and no other."""
+    """Without new executions a sync makes one or two requests; with new ones it fetches their data only."""
     first = situations.succeeded(n8n)
     desk.sync(first.workflow_id)
     quiet, workflow_result = desk.sync(first.workflow_id)
@@ -82,7 +82,7 @@ def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk
 
 
 def test_an_execution_that_was_running_is_found_below_newer_ones(n8n: N8n, desk: Desk) -> None:
-    """It is in no list while it runs, newer ones are read and settled, and the walk that follows finds it."""
+    """No list shows it while it runs; newer ones are processed, and the full scan that follows finds it."""
     late = situations.running(n8n, seconds=8)
     newer = situations.succeeded(n8n)
     for workflow_id in {late.workflow_id, newer.workflow_id}:
@@ -91,7 +91,7 @@ def test_an_execution_that_was_running_is_found_below_newer_ones(n8n: N8n, desk:
     n8n.wait_until_listed(late.workflow_id, late.execution_id)
     desk.sync(late.workflow_id, full=True)
     assert kept(desk.store, late) == reported(late)
-    assert late.execution_id not in desk.open(late.workflow_id)
+    assert late.execution_id not in desk.pending(late.workflow_id)
 
 
 def test_a_waiting_execution_stays_open_and_its_statuses_are_kept(n8n: N8n, desk: Desk) -> None:
@@ -100,24 +100,24 @@ def test_a_waiting_execution_stays_open_and_its_statuses_are_kept(n8n: N8n, desk
     desk.sync(waiting.workflow_id)
     if waiting.execution_id in n8n.listed_ids(waiting.workflow_id):
         assert kept(desk.store, waiting) == reported(waiting)
-        assert desk.open(waiting.workflow_id)[waiting.execution_id] is PendingKind.UNFINISHED
+        assert desk.pending(waiting.workflow_id)[waiting.execution_id] is PendingKind.UNFINISHED
 
 
-def test_a_crashed_execution_is_kept_and_looked_at_again(n8n: N8n, desk: Desk) -> None:
-    """Its statuses come from its stack; it stays open for hours, and n8n's restart costs nothing."""
+def test_a_crashed_execution_is_stored_and_read_again(n8n: N8n, desk: Desk) -> None:
+    """Its statuses come from its stack; it stays pending for hours, and n8n's restart loses nothing."""
     before = situations.succeeded(n8n)
     desk.sync(before.workflow_id)
     crashed = situations.crashed(n8n)
     desk.sync(crashed.workflow_id)
     assert kept(desk.store, crashed) == reported(crashed)
-    assert desk.open(crashed.workflow_id)[crashed.execution_id] is PendingKind.CRASHED
+    assert desk.pending(crashed.workflow_id)[crashed.execution_id] is PendingKind.CRASHED
 
 
-def test_what_n8n_will_not_show_stays_open_until_it_is_gone(n8n: N8n, desk: Desk) -> None:
-    """An execution whose data row is gone is open, never settled; deleted by n8n, it is reported as lost."""
+def test_a_withheld_execution_stays_pending_until_n8n_deletes_it(n8n: N8n, desk: Desk) -> None:
+    """An execution whose data row is gone is pending, never processed; deleted by n8n, it is reported as lost."""
     hidden = situations.dataless(n8n)
     desk.sync(hidden.workflow_id)
-    assert desk.open(hidden.workflow_id)[hidden.execution_id] is PendingKind.WITHHELD
+    assert desk.pending(hidden.workflow_id)[hidden.execution_id] is PendingKind.WITHHELD
     n8n.delete_execution(hidden.execution_id)
     _, workflow_result = desk.sync(hidden.workflow_id, full=True)
     assert [one.execution_id for one in workflow_result.lost] == [hidden.execution_id]
@@ -150,13 +150,13 @@ def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: 
         "WORKFLOW_ID_WHATSAPP": before.workflow_id,
         "TICKTRAIL_STORE": opened,
     }
-    with (tmp_path / "said").open("w") as said:
+    with (tmp_path / "output").open("w") as output:
         watch = subprocess.Popen(
             [sys.executable, "-m", "ticktrail", "sync", "--watch", "1"],
             cwd=tmp_path,
             env=environment,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
         )
     try:
         wait_for("the first statuses", lambda: _holds(desk, before), seconds=30)
@@ -168,7 +168,7 @@ def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: 
     finally:
         watch.kill()
         watch.wait()
-    text = (tmp_path / "said").read_text()
+    text = (tmp_path / "output").read_text()
     assert "Traceback" not in text
     assert n8n.reader_key not in text
 
@@ -177,8 +177,8 @@ def _holds(desk: Desk, situation: Situation) -> bool | None:
     return kept(desk.store, situation) == reported(situation) or None
 
 
-def test_a_rebuilt_n8n_is_read_anew(n8n: N8n, desk: Desk) -> None:
-    """Same address, same workflow, ids from the beginning: noticed, and everything it has is read."""
+def test_a_rebuilt_n8n_is_read_again(n8n: N8n, desk: Desk) -> None:
+    """Same address, same workflow, ids from the beginning: everything that it has is read again."""
     n8n.installed(workflows.webhook())
     old = [situations.succeeded(n8n) for _ in range(3)]
     desk.sync(old[0].workflow_id)

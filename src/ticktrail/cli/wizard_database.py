@@ -17,6 +17,9 @@ from ticktrail.sources.n8n_database.workflows import list_workflows
 
 NAMES = ("N8N_DATABASE_URL", "N8N_DATABASE_SCHEMA", "N8N_DATABASE_TABLE_PREFIX")
 
+_ROLE = """These are n8n's own rights. Ticktrail's sessions are read-only; a role that may only read is safer still.
+SQL for it: docs/how-to/read-n8n-database.md"""
+
 _OFFER = """Reading it is several times faster than n8n's API, puts no load on n8n's webhooks, and shows running and
 queued executions too. Ticktrail only reads, and needs no API key for it."""
 
@@ -38,6 +41,8 @@ def offer_database(known: Settings, environ: Mapping[str, str], directory: Path)
         if not questions.is_interactive():
             return database
         questions.echo(_OFFER)
+        if database.is_n8ns_role:
+            questions.echo(_ROLE)
         if questions.confirm("Read executions from this database?", default=True):
             return database
     return None

@@ -216,6 +216,16 @@ def test_a_database_that_cannot_be_read_is_explained(
     assert "N8N_DATABASE_URL" not in written
 
 
+def test_n8ns_own_role_is_named(tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the rights are n8n's own, the page with a narrower role is named before the question."""
+    terminal = _Terminal("yes", "", "1", "no", "", "")
+    _run(
+        terminal, monkeypatch, tmp_path,
+        databases=[FoundDatabase(url=str(n8n_file), shown="n8n's database", is_n8ns_role=True)],
+    )  # fmt: skip
+    assert "a role that may only read" in "\n".join(terminal.said)
+
+
 def test_a_missing_package_is_named_with_its_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """PostgreSQL without psycopg: the command that installs it is printed."""
     monkeypatch.setitem(sys.modules, "psycopg", None)

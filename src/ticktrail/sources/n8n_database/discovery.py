@@ -24,12 +24,14 @@ class FoundDatabase(msgspec.Struct, frozen=True, kw_only=True):
         shown: the address or path, and where it was found.
         schema: n8n's ``DB_POSTGRESDB_SCHEMA``.
         prefix: n8n's ``DB_TABLE_PREFIX``.
+        is_n8ns_role: ``url`` has the role with which n8n itself writes.
     """
 
     url: str
     shown: str
     schema: str | None = None
     prefix: str | None = None
+    is_n8ns_role: bool = False
 
 
 def find_databases(
@@ -96,4 +98,5 @@ def _postgresql(names: Mapping[str, str], place: str) -> FoundDatabase | None:
         shown=f"postgresql://{address} ({place})",
         schema=names.get("DB_POSTGRESDB_SCHEMA") or None,
         prefix=names.get("DB_TABLE_PREFIX") or None,
+        is_n8ns_role=True,
     )
