@@ -143,19 +143,20 @@ def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list
     return missing
 
 
-def set_ttl_index(collection: Documents, field: str, seconds: int | None) -> None:
-    """Make, replace or drop the index: changing it in place would need more rights than readWrite."""
-    present = {index["name"]: index for index in collection.list_indexes()}
-    if seconds is not None and present.get(_TTL_INDEX, {}).get("expireAfterSeconds") == seconds:
-        return
-    try:
-        collection.drop_index(_TTL_INDEX)
-    except OperationFailure as error:
-        if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
-            raise
-    if seconds is not None:
-        with pymongo.timeout(LONG_SECONDS):
-            collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
+def set_ttl_indexes(statuses: Documents, sends: Documents, seconds: int | None) -> None:
+    """Create, replace or drop the TTL indexes. Changing them in place would need more rights than ``readWrite``."""
+    for collection, field in ((statuses, "firstSeenAt"), (sends, "sentAt")):
+        present = {index["name"]: index for index in collection.list_indexes()}
+        if seconds is not None and present.get(_TTL_INDEX, {}).get("expireAfterSeconds") == seconds:
+            continue
+        try:
+            collection.drop_index(_TTL_INDEX)
+        except OperationFailure as error:
+            if error.code not in {_NAMESPACE_NOT_FOUND, _NO_INDEX}:
+                raise
+        if seconds is not None:
+            with pymongo.timeout(LONG_SECONDS):
+                collection.create_index({field: 1}, name=_TTL_INDEX, expireAfterSeconds=seconds)
 
 
 def _create(collection: Documents, models: list[IndexModel]) -> None:

@@ -29,7 +29,7 @@ from ticktrail.stores.mongodb.bulk import Decision, Documents, in_batches, swap
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
-from ticktrail.stores.mongodb.indexes import set_ttl_index
+from ticktrail.stores.mongodb.indexes import set_ttl_indexes
 from ticktrail.stores.mongodb.merging import change
 from ticktrail.stores.mongodb.person import concerning, erase_in_errors, erase_in_texts, sent_to, went_to
 from ticktrail.stores.mongodb.writing import Writer
@@ -316,11 +316,11 @@ class MongoRetention:
             if seconds is not None:
                 self._record_ttl(seconds)
             try:
-                for collection, field in ((self._statuses(), "firstSeenAt"), (self._sends(), "sentAt")):
-                    set_ttl_index(collection, field, seconds)
+                set_ttl_indexes(self._statuses(), self._sends(), seconds)
             except PyMongoError:
                 with contextlib.suppress(PyMongoError):
                     self._record_ttl(before)
+                    set_ttl_indexes(self._statuses(), self._sends(), before)
                 raise
             if seconds is None:
                 self._record_ttl(None)

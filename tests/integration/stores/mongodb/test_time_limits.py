@@ -213,3 +213,21 @@ def test_a_user_who_loses_the_right_to_write_is_refused_at_once(patient: Store, 
     fail("insert", errorCode=13, times=10)
     with soon(), pytest.raises(StoreRefusedError, match="not allowed"):
         patient.write(events(), at=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("command", ["dropIndexes", "createIndexes"])
+def test_a_retention_that_cannot_be_changed_stays_as_it_was(
+    patient: Store, server: SecantusDBServer, options: StoreOptions, fail: Callable[..., None], command: str
+) -> None:
+    """The recorded limit and the indexes: a sync must not refuse what the server keeps, or take what it deletes."""
+    patient.retention.set_ttl(7_000)
+    fail(command, errorCode=13, times=1)
+    with pytest.raises(StoreRefusedError, match="not allowed"):
+        patient.retention.set_ttl(9_000)
+    assert patient.retention.ttl_seconds() == 7_000
+    with MongoClient[Document]("127.0.0.1", server.port) as client:
+        for name in ("message_statuses", "message_sends"):
+            index = client[str(options.database)][name].index_information()["ticktrail_ttl"]
+            assert index["expireAfterSeconds"] == 7_000
+    patient.retention.set_ttl(9_000)
+    assert patient.retention.ttl_seconds() == 9_000
