@@ -169,6 +169,7 @@ def test_what_a_killed_check_left_goes_with_a_later_one(mongodb: tuple[Store, An
         ("writing", "swap", "insert a message"),
         ("check", "count_groups", "compute statistics"),
         ("check", "count_unconfirmed", "count sends"),
+        ("check", "operations", "keep the sync state"),
     ],
 )
 def test_what_a_server_lacks_is_named(
@@ -183,6 +184,17 @@ def test_what_a_server_lacks_is_named(
     monkeypatch.setattr(f"ticktrail.stores.mongodb.{module}.{name}", refuse)
     assert f"cannot {step}" in said(store.check())
     assert database.list_collection_names(filter={"name": {"$regex": "doctor"}}) == []
+
+
+def test_a_validation_rule_of_messages_is_not_tried_on_sends(mongodb: tuple[Store, Any]) -> None:
+    """A rule that every real message passes is no fault; one that refuses them is, with its cause."""
+    store, database = mongodb
+    for required, fault in ((["messageId", "latestStatus"], ""), (["approvedBy"], "validation rule")):
+        # Not collMod, which a user with the role readWrite may not do.
+        database.drop_collection("message_statuses")
+        database.create_collection("message_statuses", validator={"$jsonSchema": {"required": required}})
+        assert fault in said(store.check())
+        assert bool(store.check().faults) == bool(fault)
 
 
 def test_a_user_who_may_only_read_is_told_apart(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
-"""Checks that a server can do what Ticktrail asks of it, on a collection of another name, and leaves nothing behind.
+"""Checks that a server can do what Ticktrail asks of it, on collections of other names, and leaves nothing behind.
 
-The collection has the validation rule of the real one. In the real one only operations that change nothing are tried.
+The one for messages has the validation rule of the real one. In the real one only operations that change nothing are
+tried.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.messages.document import from_document
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent
+from ticktrail.stores.coverage import Block, Change
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
@@ -31,6 +33,7 @@ from ticktrail.stores.mongodb.indexes import (
     require_adoptable,
 )
 from ticktrail.stores.mongodb.statistics import count_groups, figures_pipeline
+from ticktrail.stores.mongodb.sync_state import operations
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import StoreState
@@ -91,7 +94,7 @@ def probe(
 
 
 def _try_everything(statuses: Documents, options: dict[str, Any], address: Address, zone: ZoneInfo) -> list[str]:
-    """Write, merge, count and erase in a new collection. Return remarks on what the server lacks.
+    """Write, merge, count and erase in new collections. Return remarks on what the server lacks.
 
     Raises:
         StoreRefusedError: names the step that the server cannot do.
@@ -99,11 +102,11 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
     """
     database = statuses.database
     _drop_leftovers(statuses)
-    name = f"{_PREFIX}{ObjectId()}"
+    apart, sends, state = (database[f"{_PREFIX}{ObjectId()}"] for _ in range(3))
     remarks: list[str] = []
     try:
-        database.create_collection(name, **{key: options[key] for key in _OPTIONS if key in options})
-        for step, work in _steps(database[name], address, zone, remarks):
+        database.create_collection(apart.name, **{key: options[key] for key in _OPTIONS if key in options})
+        for step, work in _steps(apart, sends, state, address, zone, remarks):
             try:
                 complaint = work()
             except OperationFailure as error:
@@ -116,15 +119,16 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
                 )
     finally:
         with contextlib.suppress(PyMongoError):
-            database.drop_collection(name)
+            for collection in (apart, sends, state):
+                collection.drop()
     return remarks
 
 
 def _steps(
-    apart: Documents, address: Address, zone: ZoneInfo, remarks: list[str]
+    apart: Documents, sends: Documents, state: Documents, address: Address, zone: ZoneInfo, remarks: list[str]
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """Steps of a sync and of the statistics, each with the fault found in its result, or an empty text."""
-    writer = Writer(apart, apart, address, zone)
+    writer = Writer(apart, sends, address, zone)
     events = [
         StatusEvent(
             message_id=_MESSAGE_ID, status=_STATUSES[number % 3], execution_id=str(number), timestamp=_SECONDS + number
@@ -163,9 +167,14 @@ def _steps(
 
     def count_sends() -> str:
         report = writer.write((), [send], at=_AT, instance=None)
-        list(send_causes(apart, SendFilter()))
-        found = list(count_unconfirmed(apart, apart, SendFilter(), None, overdue_before=_SECONDS + 1))
+        list(send_causes(sends, SendFilter()))
+        found = list(count_unconfirmed(sends, apart, SendFilter(), None, overdue_before=_SECONDS + 1))
         return "" if report.sends == 1 and found else "a send is missing"
+
+    def keep_state() -> str:
+        for bits in (1, 2):
+            state.bulk_write(list(operations("doctor", Change(processed={0: Block(bits, str(_AT))}))))
+        return "" if (state.find_one() or {}).get("words") == {"0": 3} else "it loses processed executions"
 
     def erase() -> str:
         apart.delete_many({"_id": {"$ne": None}})
@@ -182,6 +191,7 @@ def _steps(
     yield "read a message", read
     yield "compute statistics", count
     yield "count sends", count_sends
+    yield "keep the sync state", keep_state
     yield "erase messages", erase
 
 

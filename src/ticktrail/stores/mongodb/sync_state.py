@@ -76,10 +76,10 @@ class MongoSyncState:
 
     def save_coverage(self, scope: str, change: Change) -> None:
         """Add a change: the server sets the bits, so that nothing is read to be written back."""
-        operations = list(_operations(scope, change))
-        if operations:
+        writes = list(operations(scope, change))
+        if writes:
             with explained(self._address):
-                self._write(COVERAGE).bulk_write(operations)
+                self._write(COVERAGE).bulk_write(writes)
 
     def facts(self) -> dict[str, Facts]:
         """Return what earlier scans found out, by scope."""
@@ -155,7 +155,8 @@ class MongoSyncState:
         return self._database()[name]
 
 
-def _operations(scope: str, change: Change) -> Iterator[UpdateOne | DeleteMany]:
+def operations(scope: str, change: Change) -> Iterator[UpdateOne | DeleteMany]:
+    """Yield the writes that add a change to the coverage of a scope."""
     for number, block in change.processed.items():
         update: dict[str, Any] = {
             "$bit": {f"words.{index}": {"or": word} for index, word in _words(block.bits)},
