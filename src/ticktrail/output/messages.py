@@ -143,9 +143,10 @@ def csv_row(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def harmless(value: object) -> object:
-    """Return a cell that no spreadsheet reads as a formula and no terminal obeys."""
+    """Return a cell that no spreadsheet reads as a formula, no terminal obeys and no reader takes for two rows."""
     if isinstance(value, str):
-        value = without_controls(value)
+        # Python's csv writer does not quote a lone carriage return, which readers take for the end of the row.
+        value = without_controls(value).replace("\r\n", "\n").replace("\r", "\n")
     if isinstance(value, str) and value[:1] in _FORMULA_SIGNS:
         return "'" + value
     return value

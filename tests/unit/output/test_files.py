@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import stat
@@ -18,7 +19,7 @@ import pytest
 
 from ticktrail.errors import ConfigurationError, FatalError
 from ticktrail.output.files import UNCONFIRMED, format_of, write_file
-from ticktrail.output.messages import CSV_COLUMNS
+from ticktrail.output.messages import CSV_COLUMNS, harmless
 
 NASTY = ["=1+1", "+966", "-1", "@SUM(A1)", "\t=1", "\r=1", "a\0b\x07", "half \ud83d pair", "\ufffe", "<&>\"'",
          "اهلا ✓ 😀", "two\nlines", "x" * 40_000, "😀" * 20_000, "_x000D_", "https://x.test"]  # fmt: skip
@@ -228,3 +229,13 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, f
         write_file((document(number, "x" * 999) for number in range(500)), tmp_path / "a", form)
     assert "disk" in refusal.value.remedy
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", ["=1+1", "\t=1", "\r=1", "\uff1d1+1", "\uff201"])
+def test_a_cell_is_never_a_formula_and_never_two_rows(text: str) -> None:
+    """Full-width signs begin a formula in Excel too; a carriage return would end the row of other readers."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([harmless(text), harmless("a\r\nb\rc")])
+    (row,) = csv.reader(io.StringIO(stream.getvalue(), newline=""))
+    assert row == ["'" + text.replace("\r", "\n"), "a\nb\nc"]
