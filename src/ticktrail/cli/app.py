@@ -6,11 +6,8 @@ Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 
 
 from __future__ import annotations
 
-import codecs
-import os
 import re
 import sys
-from contextlib import suppress
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -35,6 +32,7 @@ from ticktrail.cli.commands import (
     sync,
 )
 from ticktrail.cli.options import WATCH_SECONDS, say
+from ticktrail.cli.streams import run_with_streams
 from ticktrail.errors import TicktrailError
 
 GROUPS = {
@@ -47,10 +45,6 @@ GROUPS = {
     "Serve": ("serve",),
 }
 """The commands in the order of the help."""
-
-_INTERRUPTED = 130
-
-_ASCII_SIGNS = {"…": "~", "·": "|", "—": "-", "→": ">", "\N{MULTIPLICATION SIGN}": "x", "•": "*"}
 
 
 class GroupedCommands(TyperGroup):
@@ -98,20 +92,7 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; an error becomes a message and its remedy on stderr."""
-    _prepare_streams()
-    try:
-        code = _run(arguments or ["--help"])
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader (head, less) has seen enough, which is not an error.
-        _discard_output()
-        return 0
-    except OSError as error:
-        _discard_output()
-        say(f"Failed to read or write {error.filename or 'standard output'}: {error.strerror or error}.")
-        say("Nothing stored was lost. Check the disk and the output's target, then run the command again.")
-        return 1
-    return code
+    return run_with_streams(lambda: _run(arguments or ["--help"]))
 
 
 def _run(arguments: list[str]) -> int:
@@ -130,9 +111,8 @@ def _run(arguments: list[str]) -> int:
     except SystemExit:
         # typer exits by itself, with code 1, when the reader of stdout has closed it.
         raise BrokenPipeError from None
-    except (typer.Abort, KeyboardInterrupt):
-        say("Stopped. Nothing was lost: what was read is stored, and the next run continues.")
-        return _INTERRUPTED
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     return code if isinstance(code, int) else 0
 
 
@@ -140,32 +120,6 @@ def _usage_fault(error: TyperException) -> str:
     """Return what is wrong with the words that were typed, as one sentence."""
     text = error.format_message().replace("Value error, ", "").replace("Input should be", "it must be")
     return f"{re.sub(r', unable to parse .*', '', text).rstrip('.?')}{'?' if text.endswith('?') else '.'}"
-
-
-def _prepare_streams() -> None:
-    """Make every stream usable: a closed one reads or writes nothing, and no character fails to be written."""
-    codecs.register_error("ticktrail", _plain)
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            # Also keeps the number of the closed stream from becoming a database file's.
-            descriptor = os.open(os.devnull, os.O_RDWR)
-            setattr(sys, name, open(descriptor, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the exit
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="ticktrail")
-
-
-def _plain(error: UnicodeError) -> tuple[str, int]:
-    """Return characters of equal width for those that a stream cannot show: our own signs in ASCII, others as ``?``."""
-    if not isinstance(error, UnicodeEncodeError):
-        raise error
-    return "".join(_ASCII_SIGNS.get(one, "?") for one in error.object[error.start : error.end]), error.end
-
-
-def _discard_output() -> None:
-    """Send what is left in stdout to nowhere: Python would fail again when it flushes the stream at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _with_interval(arguments: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ticktrail.cli.options import open_all, open_configured_store, say
+from ticktrail.cli.streams import run_with_streams
 from ticktrail.errors import ConfigurationError, StoreRefusedError, TicktrailError
 from ticktrail.messages.document import format_timestamp
 from ticktrail.messages.model import HistoryEntry, Message
@@ -36,7 +37,10 @@ def main(arguments: Sequence[str] | None = None, *, script_folder: str | None = 
         script_folder: where ``.env`` is looked for when the working directory has none, so that a cron entry works
             from any folder.
     """
-    options = _parser().parse_args(arguments)
+    return run_with_streams(lambda: _run_and_explain(_parser().parse_args(arguments), script_folder))
+
+
+def _run_and_explain(options: argparse.Namespace, script_folder: str | None) -> int:
     directory = Path.cwd()
     if script_folder is not None and not (directory / ".env").exists():
         directory = Path(script_folder)
@@ -70,8 +74,9 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
     person = None if options.wa_id is None else parse_person(options.wa_id, dialling_region(settings))
     with ExitStack() as stack:
         sources = open_all(stack, "n8n", settings)
-        say(f"Scanning the newest {options.limit} executions of {', '.join(settings.workflow_ids)} …")
-        found = newest(sources, executions=max(1, options.limit), since_timestamp=since, progress=lambda _tally: None)
+        limit = max(1, options.limit)
+        say(f"Scanning the newest {limit} executions of {', '.join(settings.workflow_ids)} …")
+        found = newest(sources, executions=limit, since_timestamp=since, progress=lambda _tally: None)
     say(f"Scanned {found.read_counts.executions} executions, {found.read_counts.events} statuses.")
     for problem in found.read_counts.problems[:20]:
         say(problem)
@@ -84,7 +89,6 @@ def _run(options: argparse.Namespace, settings: Settings) -> None:
         kept = found.messages(person=person, limit=max(0, options.max_messages))
         document = listed_document(workflow, options.wa_id, kept, settings)
     sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
     if options.save_to_mongodb:
         options.saving = True
         _save(found, kept, settings)
@@ -149,8 +153,8 @@ def _entry(entry: HistoryEntry, settings: Settings) -> dict[str, Any]:
 def _save(found: Scan, messages: Sequence[Message], settings: Settings) -> None:
     if not settings.store_url.reveal().startswith("mongodb"):
         raise ConfigurationError(
-            "MONGODB_URI is not set, so nothing was saved.",
-            remedy="Set MONGODB_URI in .env, or use a SQLite file: ticktrail sync",
+            "MONGODB_URI is not set, or TICKTRAIL_STORE names a SQLite file, so nothing was saved.",
+            remedy="Set MONGODB_URI in .env without TICKTRAIL_STORE. To save to a SQLite file, type: ticktrail sync",
         )
     with open_configured_store(settings) as store:
         written = found.save(store, [message.message_id for message in messages], instance=settings.instance)
