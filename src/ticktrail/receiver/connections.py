@@ -7,6 +7,7 @@ clients never keep Meta out.
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -19,6 +20,10 @@ LARGEST_HEAD = 64 * 1024
 MAX_CONNECTIONS = 500
 
 
+_NUMBERS = itertools.count()
+"""Order of connections: many may be opened within one tick of the loop's clock."""
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """One HTTP connection. It is closed when a head is not complete in time, or too large."""
 
@@ -28,7 +33,7 @@ class LimitedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         """Accept a connection, and close an older one above the limit."""
         super().connection_made(transport)
-        self._opened_at = self.loop.time()
+        self._number = next(_NUMBERS)
         self._head_timer = self.loop.call_later(HEAD_SECONDS, transport.close)
         if len(self.connections) > MAX_CONNECTIONS:
             self._replace_another()
@@ -68,7 +73,7 @@ class LimitedProtocol(HttpToolsProtocol):
         others = [one for one in self.connections if isinstance(one, LimitedProtocol) and one is not self]
         receiving = [one for one in others if one._is_receiving and not one.transport.is_closing()]  # noqa: SLF001 - of this class
         if receiving:
-            min(receiving, key=lambda one: one._opened_at).transport.abort()  # noqa: SLF001 - of this class
+            min(receiving, key=lambda one: one._number).transport.abort()  # noqa: SLF001 - of this class
 
     def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
