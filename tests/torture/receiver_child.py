@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 import sys
 from unittest import mock
 
@@ -12,7 +14,8 @@ _QUICKER = 50
 
 
 def main() -> int:
-    """Run the command with waits and time limits that are a fraction of the real ones."""
+    """Run the command with waits and time limits that are a fraction of the real ones; SIGUSR1 shows its stacks."""
+    faulthandler.register(signal.SIGUSR1)
     wait_after = forwarding.wait_after
     with (
         mock.patch.object(forwarding, "wait_after", lambda attempts, **more: wait_after(attempts, **more) / _QUICKER),

@@ -152,8 +152,11 @@ class ReceiverStory:
         try:
             _, errors = process.communicate(timeout=_PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(1)
             process.kill()
-            raise TortureError("a receiver did not end within a minute") from None
+            _, errors = process.communicate()
+            raise TortureError(f"a receiver did not end within a minute: {errors}") from None
         if "Traceback" in errors:
             raise TortureError(f"a receiver had an error of its own: {errors[-3_000:]}")
         return errors
