@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 _MOST_LISTED = 20
+_WAKE_SECONDS = 1.0
 
 
 @app.command()
@@ -72,7 +73,9 @@ def receive(
     stop = threading.Event()
     with stopping(stop, signal.SIGTERM, signal.SIGINT), ExitStack() as stack:
         receiver = stack.enter_context(open_receiver(settings, host, port, ended=stop))
-        stop.wait()
+        # Not without a timeout: a signal that the system gave to another thread is handled when this one wakes up.
+        while not stop.wait(_WAKE_SECONDS):
+            pass
         receiver.refuse_dead()
     say("Stopped. What waits stays in the journal.")
 
