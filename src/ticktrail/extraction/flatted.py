@@ -62,8 +62,8 @@ def _resolve(elements: list[Any], length: int) -> bool:
                         references.append(reference)
     except KeyError:
         raise ValueError("a reference to nothing") from None
-    if len(references) == len(set(references)):
-        return True
+    if length << min(len(references) - len(set(references)), 30) <= _LARGEST:
+        return True  # each repeated reference doubles the size at most
     again = [(by_index[index], times - 1) for index, times in Counter(references).items() if times > 1]
     doublings = sum(times for member, times in again if type(member) is not str)
     texts = sum(len(member) * (times + 1) for member, times in again if type(member) is str)

@@ -23,12 +23,12 @@ from ticktrail.sources.n8n_database.rows import OPTIONAL, REQUIRED, Record, exec
 from ticktrail.sources.n8n_database.workflows import read_workflow
 
 _LIST_ROWS = 1_000
-_MOST_ROWS = 1_000
+_FEWEST_ROWS, _MOST_ROWS = 100, 1_000
 _READ_BYTES = 4_000_000
 _READ_SECONDS = 0.02
 """Target size and duration of a read. On SQLite's rollback journal n8n's writes wait for it, and fail after a while."""
 
-_FEWEST_IDS, _MOST_IDS = 1_000, 10_000_000
+_FEWEST_IDS, _MOST_IDS = 5_000, 10_000_000
 """Ids that one read of the list goes through: n8n has no index of all executions of a workflow."""
 
 _IN_FILE_SYSTEM = "fs"
@@ -70,8 +70,8 @@ class N8nDatabase:
         self._entity, self._data = f"{prefix}execution_entity", f"{prefix}execution_data"
         self._prefix = prefix
         self._columns: tuple[str, ...] | None = None
-        self._batch = 100
-        self._span = 10 * _FEWEST_IDS
+        self._batch = _FEWEST_ROWS
+        self._span = 2 * _FEWEST_IDS
         self._seconds = _READ_SECONDS
 
     def __repr__(self) -> str:
@@ -121,10 +121,11 @@ class N8nDatabase:
         """The data of some executions of a page, each either there or named as withheld."""
         numbers = [row.id for row in listed.rows if row.id in wanted]
         while numbers:
-            asked, numbers = numbers[: self._batch], numbers[self._batch :]
-            page = self._fetch(asked)
-            affordable = min(_READ_BYTES / max(page.size, 1), _READ_SECONDS / self._seconds) * len(asked)
-            self._batch = max(1, min(_MOST_ROWS, 2 * self._batch, int(affordable)))
+            batch, numbers = numbers[: self._batch], numbers[self._batch :]
+            page = self._fetch(batch)
+            in_time = max(_FEWEST_ROWS, int(len(batch) * _READ_SECONDS / self._seconds))
+            in_size = int(len(batch) * _READ_BYTES / max(page.size, 1))
+            self._batch = max(1, min(_MOST_ROWS, 2 * self._batch, in_time, in_size))
             yield page
 
     def single(self, execution_id: int) -> RawRow | WithheldExecution | None:

@@ -104,7 +104,7 @@ def test_every_read_goes_through_few_ids(url: str, monkeypatch: pytest.MonkeyPat
     with N8nDatabase(database, WORKFLOW) as source:
         listed = source.metadata()
     assert len(listed.rows) == len(EXECUTIONS)
-    assert all(above - from_id <= 20 for from_id, above, _ in bounds)
+    assert all(above - from_id <= 4 for from_id, above, _ in bounds)
     assert bounds[0][0] > min(int(json.loads(text)["id"]) for text in EXECUTIONS)
 
 
