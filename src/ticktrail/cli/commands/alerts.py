@@ -47,6 +47,8 @@ def alerts(
     """List open alerts, one per cause.
 
     Failures, stuck messages, silence, late syncs, gaps, an expiring key. Exit code 0: no open alerts; 4: open alerts.
+
+    Example: ticktrail alerts --ack 131042 --note "Sara pays today"
     """
     from ticktrail.alerts.settings import read_alert_settings
 
@@ -78,7 +80,10 @@ def report(
     store: StoreOption = None,
     form: ReportOption = ReportFormat.text,
 ) -> None:
-    """Show yesterday or the last week in ten lines."""
+    """Show yesterday or the last week in ten lines.
+
+    Example: ticktrail report --period week --notify
+    """
     from ticktrail.alerts.daily_report import daily_report_document, period_of, read_report, report_lines
     from ticktrail.alerts.service import send_report
     from ticktrail.alerts.settings import read_alert_settings

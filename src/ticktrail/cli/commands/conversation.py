@@ -41,7 +41,10 @@ def conversation(
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
-    """Show one person's conversation with ticks."""
+    """Show one person's conversation with ticks.
+
+    Example: ticktrail conversation +966500000037
+    """
     from ticktrail.output.conversation import write_thread
     from ticktrail.queries.filter_parsing import parse_message_filter
     from ticktrail.settings.user_file import read_user_file

@@ -42,7 +42,8 @@ _NEEDS_ATTENTION = 4
 def doctor(*, store: StoreOption = None, form: ReportOption = ReportFormat.text) -> None:
     """Check settings and connections.
 
-    Reads n8n and the store, and changes nothing. Exit code 0: no fault found; 4: something needs attention.
+    Only reads n8n; writes a test message to the store and deletes it. Exit code 0: no fault found; 4: something needs
+    attention.
     """
     from ticktrail.health.doctor import examine
     from ticktrail.output.doctor import to_report, write_text

@@ -23,7 +23,10 @@ def errors(
     code: Annotated[str | None, typer.Argument(metavar="CODE", help="Failure code, such as 131026")] = None,
     form: FormatOption = None,
 ) -> None:
-    """Explain Meta's failure codes."""
+    """Explain Meta's failure codes.
+
+    Example: ticktrail errors 131026
+    """
     from ticktrail.output.error_codes import write_code, write_codes
 
     catalogue = failure_codes(read_settings())

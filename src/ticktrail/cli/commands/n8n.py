@@ -54,7 +54,10 @@ def list_newest(
     form: FormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Query n8n directly without storing."""
+    """Query n8n directly without storing.
+
+    Example: ticktrail list +966500000037 --executions 1000
+    """
     from ticktrail.output.messages import write_messages
     from ticktrail.queries.filter_parsing import parse_message_filter
     from ticktrail.settings.user_file import UserFile, read_user_file
@@ -85,7 +88,10 @@ def track(
     form: FormatOption = None,
     verbose: VerboseOption = False,
 ) -> None:
-    """Query n8n directly for one message."""
+    """Query n8n directly for one message.
+
+    Example: ticktrail track +966500000037 wamid.HBgMOTY2NTAwMDAwMDM3FQIAERgS
+    """
     from ticktrail.output.documents import write_documents
 
     settings = read_settings(store)

@@ -54,7 +54,10 @@ class ExportFormat(StrEnum):
 @app.command()
 @choosing_messages_of
 def messages(*, choose: ChooseMessages, store: StoreOption = None, form: FormatOption = None) -> None:
-    """List stored messages, newest first."""
+    """List stored messages, newest first.
+
+    Example: ticktrail messages --status failed --since yesterday
+    """
     from ticktrail.output.messages import write_messages
     from ticktrail.settings.user_file import UserFile, read_user_file
     from ticktrail.text.formatting import plural
@@ -93,7 +96,10 @@ def message(
     store: StoreOption = None,
     form: FormatOption = None,
 ) -> None:
-    """Show one message: timeline, reason, advice."""
+    """Show one message: timeline, reason, advice.
+
+    Example: ticktrail message …1RDMxMzhGOUIxAA==
+    """
     from ticktrail.queries.workflow_names import workflow_names
 
     settings = read_settings(store)
@@ -106,7 +112,10 @@ def message(
 @app.command()
 @choosing_sends
 def sends(*, choose: ChooseSends, store: StoreOption = None, form: FormatOption = None) -> None:
-    """List sends: refused, or without a status."""
+    """List sends: refused, or without a status.
+
+    Example: ticktrail sends --refused --since 7d
+    """
     from ticktrail.messages.filters import SendCursor
     from ticktrail.messages.model import Send
     from ticktrail.output.sends import write_sends
@@ -157,7 +166,10 @@ def export(
     ] = None,
     store: StoreOption = None,
 ) -> None:
-    """Write messages to a CSV, XLSX or JSON file."""
+    """Write messages to a CSV, XLSX or JSON file.
+
+    Example: ticktrail export week.xlsx --since 7d --mask
+    """
     from ticktrail.messages.document import send_to_document, to_document
     from ticktrail.output import files
     from ticktrail.queries.statistics import overdue_sends

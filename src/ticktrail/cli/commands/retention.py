@@ -123,7 +123,9 @@ def prune(
 ) -> None:
     """Remove old messages and sends.
 
-    Data from before that time is not stored again. A server can do the same by itself: --ttl.
+    Data from before that time is not stored again. MongoDB can do the same by itself: --ttl.
+
+    Example: ticktrail prune --older-than 180d --dry-run
     """
     if (older_than is None) == (ttl is None):
         raise ConfigurationError("Give either --older-than or --ttl.", remedy="Type: ticktrail prune --older-than 180d")
@@ -218,6 +220,8 @@ def copy(
     """Copy everything into another store.
 
     Safe to repeat: data that exists in the target is merged, never doubled.
+
+    Example: ticktrail copy --to mongodb://localhost:27017/n8n_whatsapp
     """
     from ticktrail.output.sync import written_line
     from ticktrail.stores import copying
@@ -249,7 +253,10 @@ def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="File to write; an existing one is never replaced")],
     store: StoreOption = None,
 ) -> None:
-    """Back up the SQLite store to a file."""
+    """Back up the SQLite store to a file.
+
+    Example: ticktrail backup ticktrail-2026-11-22.sqlite
+    """
     from ticktrail.text.formatting import size_text
 
     if str(file) == "-":

@@ -45,6 +45,8 @@ def stats(
     """Show delivery, read and failure rates.
 
     Also delays and what was billed; with --by in groups, such as days, errors, templates, campaigns or countries.
+
+    Example: ticktrail stats --by template --since 7d
     """
     from ticktrail.output.documents import to_json
     from ticktrail.output.statistics import write_report, write_rows

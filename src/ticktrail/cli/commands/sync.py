@@ -70,7 +70,10 @@ def sync(
     verbose: VerboseOption = False,
     log_format: LogFormatOption = LogFormat.text,
 ) -> None:
-    """Bring the store up to date with n8n."""
+    """Bring the store up to date with n8n.
+
+    Example: ticktrail sync --watch 60
+    """
     _refuse_contradictions(source, full=full, dry_run=dry_run, watch=watch, annotate=annotate, alerts=alerts)
     if watch is not None:
         from ticktrail.cli import logs
