@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
-from pymongo.errors import PyMongoError
+from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
 from ticktrail.stores.mongodb.errors import passes
 
@@ -29,7 +29,8 @@ def keep_trying(work: Callable[[], _T]) -> _T:
         try:
             return work()
         except PyMongoError as error:
-            if not passes(error):
+            # The driver has waited for a server already; whoever asks should soon learn that it is away.
+            if not passes(error) or isinstance(error, ServerSelectionTimeoutError):
                 raise
             pause(attempt)
     return work()

@@ -12,6 +12,7 @@ from pymongo.errors import (
     NetworkTimeout,
     OperationFailure,
     PyMongoError,
+    ServerSelectionTimeoutError,
     WTimeoutError,
 )
 
@@ -87,6 +88,7 @@ def test_a_failure_that_does_not_pass_is_raised() -> None:
         NetworkTimeout("no answer within 60 s"),
         ExecutionTimeout("operation exceeded time limit", 50),
         WTimeoutError("waiting for replication timed out", 64),
+        ServerSelectionTimeoutError("no server within 5 s"),
     ],
 )
 def test_a_time_limit_is_not_waited_for_twice(error: PyMongoError) -> None:
