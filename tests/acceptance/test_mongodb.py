@@ -117,7 +117,7 @@ def test_a_sync_ends_when_the_network_falls_silent_and_the_next_one_completes_it
     with Relay(port) as relay:
         relay.cut_before(b"latestTimestampFormatted")
         limits = "directConnection=true&socketTimeoutMS=3000&serverSelectionTimeoutMS=1000&connectTimeoutMS=1000"
-        uri = mongodb_server.replace(str(port), str(relay.port), 1)
+        uri = mongodb_server.replace(f":{port}", f":{relay.port}", 1)
         began = time.monotonic()
         done = ticktrail(
             "sync", "--from", str(CASE),

@@ -19,7 +19,7 @@ def test_requests_end_when_mongodb_falls_silent(open_dashboard: Open, recorded_i
     uri = recorded_in_mongodb["MONGODB_URI"]
     port = parse_uri(uri)["nodelist"][0][1]
     with Relay(port) as relay:
-        behind = uri.replace(str(port), str(relay.port), 1)
+        behind = uri.replace(f":{port}", f":{relay.port}", 1)
         environ = {**recorded_in_mongodb, "MONGODB_URI": f"{behind}{'&' if '?' in behind else '/?'}{LIMITS}"}
         client = open_dashboard(**environ)
         assert client.get("/api/v1/messages").json()["messages"]
