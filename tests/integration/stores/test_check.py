@@ -154,8 +154,8 @@ def test_an_index_in_the_way_is_a_fault(mongodb: tuple[Store, Any]) -> None:
 def test_what_a_killed_check_left_goes_with_a_later_one(mongodb: tuple[Store, Any]) -> None:
     """The collection of a check that was killed an hour ago is dropped; one of a check at work is not."""
     store, database = mongodb
-    old = f"ticktrail-doctor-{ObjectId.from_datetime(datetime.now(UTC) - timedelta(hours=2))}"
-    young = f"ticktrail-doctor-{ObjectId()}"
+    old = f"ticktrail_doctor_{ObjectId.from_datetime(datetime.now(UTC) - timedelta(hours=2))}"
+    young = f"ticktrail_doctor_{ObjectId()}"
     database.create_collection(old)
     database.create_collection(young)
     assert store.check().faults == ()

@@ -23,7 +23,7 @@ from ticktrail.stores.coverage import Block, Change
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
-from ticktrail.stores.mongodb.errors import is_not_understood, too_old, translated
+from ticktrail.stores.mongodb.errors import is_about_content, too_old, translated
 from ticktrail.stores.mongodb.filters import SORTING, query_of
 from ticktrail.stores.mongodb.indexes import (
     SEND_INDEXES,
@@ -38,7 +38,7 @@ from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import StoreState
 
-_PREFIX = "ticktrail-doctor-"
+_PREFIX = "ticktrail_doctor_"
 """Beginning of the names of the collections; the rest is an ObjectId, which tells its age."""
 
 _LEFTOVER_AGE = timedelta(hours=1)
@@ -105,8 +105,8 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
     apart, sends, state = (database[f"{_PREFIX}{ObjectId()}"] for _ in range(3))
     remarks: list[str] = []
     try:
-        database.create_collection(apart.name, **{key: options[key] for key in _OPTIONS if key in options})
-        for step, work in _steps(apart, sends, state, address, zone, remarks):
+        alike = {key: options[key] for key in _OPTIONS if key in options}
+        for step, work in _steps(apart, sends, state, alike, address, zone, remarks):
             try:
                 complaint = work()
             except OperationFailure as error:
@@ -125,7 +125,13 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
 
 
 def _steps(
-    apart: Documents, sends: Documents, state: Documents, address: Address, zone: ZoneInfo, remarks: list[str]
+    apart: Documents,
+    sends: Documents,
+    state: Documents,
+    options: dict[str, Any],
+    address: Address,
+    zone: ZoneInfo,
+    remarks: list[str],
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     """Steps of a sync and of the statistics, each with the fault found in its result, or an empty text."""
     writer = Writer(apart, sends, address, zone)
@@ -152,7 +158,7 @@ def _steps(
         try:
             list(apart.aggregate(figures_pipeline(query_of(every), None, young_since=0, details=True)))
         except OperationFailure as error:
-            if not is_not_understood(error.code):
+            if not is_about_content(error.code):
                 raise
             remarks.append("Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower.")
         listed = list(apart.find(query_of(every)).sort(SORTING["newest"]))
@@ -180,11 +186,12 @@ def _steps(
         apart.delete_many({"_id": {"$ne": None}})
         return "" if apart.count_documents({}) == 0 else "documents remain"
 
-    def create_indexes() -> str:
+    def create() -> str:
+        apart.database.create_collection(apart.name, **options)
         make_indexes(apart, STATUS_INDEXES)
         return ""
 
-    yield "create indexes", create_indexes
+    yield "create a collection and its indexes", create
     yield "insert a message", lambda: write(events[:1], (1, 0, 0))
     yield "merge statuses into a message", lambda: write(events, (0, 1, 0))
     yield "write a message without news", lambda: write(events, (0, 0, 1))

@@ -21,7 +21,7 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import FAILED, RANK, Message, Send
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
-from ticktrail.stores.mongodb.errors import is_not_understood
+from ticktrail.stores.mongodb.errors import is_about_content
 from ticktrail.stores.mongodb.filters import Query
 from ticktrail.stores.mongodb.retrying import stream
 
@@ -42,7 +42,7 @@ def aggregate(
         try:
             first = next(found, None)
         except OperationFailure as error:
-            if not is_not_understood(error.code):
+            if not is_about_content(error.code):
                 raise
             yield from otherwise()
             return

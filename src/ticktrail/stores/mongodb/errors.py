@@ -95,9 +95,12 @@ def passes(error: PyMongoError) -> bool:
     return isinstance(error, ConnectionFailure) and not isinstance(error, NetworkTimeout)
 
 
-def is_not_understood(code: int | None) -> bool:
-    """Return whether a server lacks a command, a stage or an operator."""
-    return code in _NOT_UNDERSTOOD
+def is_about_content(code: int | None) -> bool:
+    """Return whether a server refused a pipeline for what is in it, not for its user, a limit or a passing failure.
+
+    Compatible servers have codes of their own for operators that they lack, or none.
+    """
+    return code in _NOT_UNDERSTOOD or not is_systemic(code)
 
 
 def is_systemic(code: int | None) -> bool:

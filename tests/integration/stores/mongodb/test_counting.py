@@ -63,7 +63,7 @@ def operators(value: object) -> Iterator[str]:
             yield from operators(inner)
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, code: int) -> list[str]:
+def refuse(monkeypatch: pytest.MonkeyPatch, code: int | None) -> list[str]:
     """Have the server refuse queries and pipelines with an unsupported operator; the list gets their names."""
     refused: list[str] = []
 
@@ -99,9 +99,9 @@ def figures(store: Store) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("code", [168, 304, 305, 238, 115])
+@pytest.mark.parametrize("code", [168, 304, 115, 9999, None])
 def test_statistics_are_the_same_on_a_server_that_lacks_operators(
-    store: Store, code: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, code: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Lists, filters, unconfirmed sends need none of them; what does need them is counted in Python."""
     expected = figures(store) if code == 168 else None
