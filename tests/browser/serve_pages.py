@@ -42,7 +42,7 @@ def main() -> None:
     mount(
         app, settings, QueryCache(open_store_pool(settings)), RoleByCookie(), conversations=open_conversations(settings)
     )
-    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning")
+    uvicorn.run(app, host="127.0.0.1", port=int(port), log_level="warning", timeout_graceful_shutdown=1)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
+from tests.support import invented_store
+
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 
 from .look import PHONE, Look, count, listed, matching
 
@@ -197,6 +203,75 @@ def test_a_person_is_found_however_the_number_is_typed(look: Look, shop: str, ty
         look.picture(page, "conversation")
     page.go_back()
     page.wait_for_url("**/health")
+
+
+def test_the_first_screen_tells_how_it_went(look: Look, shop: str) -> None:
+    """On 1440 by 1125 pixels key figures, chart, reasons, alerts and templates are seen without scrolling."""
+    page = look.at(f"{shop}/?period=30d", size={"width": 1440, "height": 1125})
+    look.picture(page, "overview-1440")
+    for part in ("#kpis", "#chart", "#reasons", "#needs", "#lowest"):
+        box = page.locator(part).bounding_box()
+        assert box["y"] + box["height"] <= 1125, part
+    assert page.locator("details.alert").count() >= 5
+    phone = look.at(f"{shop}/", size=PHONE)
+    chrome = sum(phone.locator(part).bounding_box()["height"] for part in (".bar", ".rail"))
+    assert chrome < 0.2 * PHONE["height"]
+
+
+def test_a_first_visit_is_light(browser: Any, shop: str) -> None:
+    """A first load is at most 40 kB in at most 6 requests, a later page at most 12 kB in one."""
+    context = browser.new_context()
+    page = context.new_page()
+    requests: list[Any] = []
+
+    def note(request: Any) -> None:
+        requests.append(request)
+
+    page.on("requestfinished", note)
+    page.goto(f"{shop}/")
+    page.wait_for_load_state("load")
+    assert 3 <= len(requests) <= 6
+    sizes = [one.sizes() for one in requests]
+    assert sum(one["responseBodySize"] + one["responseHeadersSize"] for one in sizes) <= 40_000
+    for place in PAGES:
+        requests.clear()
+        page.goto(f"{shop}{place}")
+        (document,) = (one for one in requests if one.resource_type == "document")
+        assert document.sizes()["responseBodySize"] <= 12_000, place
+    context.close()
+
+
+def test_control_and_k_lead_to_the_search(look: Look, shop: str) -> None:
+    """The keys put the cursor into the box, from a field too."""
+    page = look.at(f"{shop}/messages")
+    page.keyboard.press("Control+k")
+    assert page.evaluate("() => document.activeElement.name") == "q"
+
+
+def test_own_numbers_are_whole_for_those_who_may_see_them(look: Look, shop: str) -> None:
+    """An alert about one of the business's numbers names it; a viewer sees it masked."""
+    whole, masked = "+1 555-000-0002", re.compile(r"\+?1 ?55[^0-9]")
+    assert whole in look.at(f"{shop}/alerts").text_content("#alert-list")
+    content = look.at(f"{shop}/alerts", role="viewer").text_content("#alert-list")
+    assert whole not in content
+    assert masked.search(content)
+
+
+def test_what_ended_at_night_is_told_in_the_morning(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
+    """An alert that ended is counted on the overview, and listed with its times and who acknowledged it."""
+    store, now = tmp_path / "ledger.sqlite", datetime.now(UTC)
+    invented_store.fill(store, 100, now)
+    with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
+        night = now - timedelta(hours=6)
+        opened.alert_state.record_firing("190", "failing", "Access token has expired (190), template a", at=night)
+        opened.alert_state.acknowledge("190", at=night, by="Nora", note="new token")
+        opened.alert_state.resolve("190", at=night + timedelta(hours=1))
+    page = look.at(serve(store))
+    page.get_by_role("link", name="1 ended in the last 24 h").click()
+    page.wait_for_url("**/alerts?show=resolved")
+    row = page.text_content("table.resolved tbody tr")
+    for part in ("Access token has expired (190)", "template a", "1 h", "Acknowledged by Nora", "new token"):
+        assert part in row, part
 
 
 def test_the_search_knows_templates_campaigns_and_codes(look: Look, shop: str) -> None:

@@ -33,6 +33,7 @@ from ticktrail.web.pages.translation import mark, ngettext
 from ticktrail.web.pages.url_filters import UrlFilter, parse_filter
 
 _LIMIT = 100
+_HOURS = 72
 _LATEST = 10
 
 
@@ -77,7 +78,14 @@ async def compare(visitor: Visitor, request: Request) -> View:
     report = await site.queries.recall(
         ("groups", by, period),
         lambda store: compute_statistics(
-            store, site.settings, period.chosen, by, user_file=site.user_file, now=now, limit=_LIMIT, compare=True
+            store,
+            site.settings,
+            period.chosen,
+            by,
+            user_file=site.user_file,
+            now=now,
+            limit=_HOURS if by is Grouping.HOUR else _LIMIT,
+            compare=by is not Grouping.HOUR,
         ),
     )
     found = report.groups
@@ -102,7 +110,12 @@ async def compare(visitor: Visitor, request: Request) -> View:
         ],
         "period": chosen_periods.choices(site, name, period, lambda key: f"/compare?by={by_name}&period={key}"),
         "period_name": name,
-        "columns": _columns(by_name, name, sort, reverse=reverse),
+        "columns": [
+            one
+            for one in _columns(by_name, name, sort, reverse=reverse)
+            if not (by is Grouping.HOUR and one["key"] == "change")
+        ],
+        "by_hour": by is Grouping.HOUR,
         "heading": _(GROUPINGS[by_name]),
         "rows": [_row(visitor, by, row, period, report.never, sparks.get(row.group.key)) for row in rows],
         "is_error": by is Grouping.ERROR,

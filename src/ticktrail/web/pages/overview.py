@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -28,19 +29,22 @@ _ALERTS = 8
 _WALL_ALERTS = 3
 _WALL_ROWS = 8
 _COMPARED = 200
+_NIGHT = timedelta(hours=24)
+"""Alerts that ended within this time are mentioned: what was wrong at night is seen in the morning."""
 
 
 async def overview(visitor: Visitor, request: Request) -> View:
     """The page."""
     site, now = visitor.site, visitor.site.now()
     name, period = periods.chosen(site, request)
-    summary, reasons, templates, found, gaps = await asyncio.gather(
+    summary, reasons, templates, found, resolved, gaps = await asyncio.gather(
         site.queries.recall(
             ("summary", period), lambda store: figures.read_summary(store, site, period, now), of_sync_state=True
         ),
         site.queries.recall(("reasons", period), lambda store: _reasons(store, period)),
         site.queries.recall(("lowest", period), lambda store: _lowest(store, site, period)),
         alert_rows.read_alerts(site),
+        alert_rows.read_resolved(site),
         read_gaps(visitor),
     )
     by = Grouping.HOUR if summary.hours else Grouping.DAY
@@ -60,6 +64,7 @@ async def overview(visitor: Visitor, request: Request) -> View:
         "templates": _template_rows(visitor, templates, period),
         "families": await alerts.shown_causes(visitor, found.open if found else []),
         "acknowledged": len(found.acknowledged) if found else 0,
+        "ended": sum(one.resolved_at >= now - _NIGHT for one in resolved if one.resolved_at),
         "most_alerts": _WALL_ALERTS if visitor.wall else _ALERTS,
         "calm": await alerts.calm(visitor, found),
     }
