@@ -34,24 +34,24 @@ _STORIES: dict[str, type[Story | ReceiverStory]] = {"commands": Story, "receiver
 
 
 @contextlib.contextmanager
-def _told(told: type[Story | ReceiverStory], kind: str, *, seed: int) -> Iterator[Story | ReceiverStory]:
+def _with_store(story: type[Story | ReceiverStory], kind: str, *, seed: int) -> Iterator[Story | ReceiverStory]:
     """A story with its store: ``sqlite``, or ``mongodb`` with a server of its own."""
     with tempfile.TemporaryDirectory(prefix="ticktrail-torture-") as name:
         folder = Path(name)
         if kind == "sqlite":
-            yield told(folder, seed=seed)
+            yield story(folder, seed=seed)
             return
         from secantus import SecantusDBServer  # noqa: PLC0415 - not for the embedded store
 
         with SecantusDBServer(port=0, storage_path=str(folder)) as server, Relay(server.port) as relay:
-            yield told(folder, seed=seed, relay=relay, server_url=f"mongodb://127.0.0.1:{server.port}")
+            yield story(folder, seed=seed, relay=relay, server_url=f"mongodb://127.0.0.1:{server.port}")
 
 
 def torture(of: str, kind: str, *, runs: int, seed: int) -> Counter[str]:
     """Play stories until so many commands were killed; each with a new n8n and a new store."""
     total: Counter[str] = Counter()
     while total["killed"] < runs:
-        with _told(_STORIES[of], kind, seed=seed) as story:
+        with _with_store(_STORIES[of], kind, seed=seed) as story:
             try:
                 story.play(min(max(_RUNS_A_STORY, runs // 10), runs - total["killed"]))
             except TortureError:
@@ -69,12 +69,12 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=None, help="to repeat a story")
     parser.add_argument("--store", choices=["sqlite", "mongodb", "both"], default="both")
     parser.add_argument("--story", choices=[*_STORIES, "all"], default="all")
-    asked: Any = parser.parse_args()
-    seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(1_000_000)
-    for of in _STORIES if asked.story == "all" else (asked.story,):
-        for kind in ("sqlite", "mongodb") if asked.store == "both" else (asked.store,):
+    arguments: Any = parser.parse_args()
+    seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1_000_000)
+    for of in _STORIES if arguments.story == "all" else (arguments.story,):
+        for kind in ("sqlite", "mongodb") if arguments.store == "both" else (arguments.store,):
             began = time.monotonic()
-            total = torture(of, kind, runs=asked.runs, seed=seed)
+            total = torture(of, kind, runs=arguments.runs, seed=seed)
             counts = ", ".join(f"{count:,} {what}" for what, count in sorted(total.items()))
             seconds = time.monotonic() - began
             print(f"{of}, {kind}, from seed {seed}: {counts}; nothing missing, nothing doubled ({seconds:.0f} s)")

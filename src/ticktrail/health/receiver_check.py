@@ -91,9 +91,9 @@ def _verification(forward_url: str, trigger: WhatsAppTrigger) -> Finding:
     import httpx2  # noqa: PLC0415 - see above
 
     challenge = secrets.token_hex(8)
-    asked = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": trigger.node_id}
+    parameters = {"hub.mode": "subscribe", "hub.challenge": challenge, "hub.verify_token": trigger.node_id}
     try:
-        answer = httpx2.get(f"{forward_url}{trigger.path}", params=asked, timeout=_TIMEOUT_SECONDS)
+        answer = httpx2.get(f"{forward_url}{trigger.path}", params=parameters, timeout=_TIMEOUT_SECONDS)
         passes, found = answer.text == challenge, str(answer.status_code)
     except httpx2.HTTPError as error:
         passes, found = False, type(error).__name__

@@ -22,11 +22,17 @@ from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Verify = Callable[[str], Awaitable[tuple[int, bytes, str]]]
-"""Passes a GET verification on to n8n: path and query string in; status, body and content type out."""
+Verify = Callable[[str], Awaitable[bytes | None]]
+"""Passes a GET verification on to n8n: path and query string in, body out; None when n8n does not answer 200."""
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Bytes. Meta's webhooks have at most 3 MB (Meta's page on webhooks)."""
+
+MOST_READING = 64 * 1024 * 1024
+"""Bytes of bodies that are being read, in all: they cannot be checked before they are complete."""
+
+_SMALL_BODY = 64 * 1024
+"""Bytes that every request may send, however much others send. Most webhooks have one or two thousand."""
 
 BODY_SECONDS = 15
 """Time in which a body must arrive."""
@@ -37,7 +43,7 @@ MOST_WAITING = 4_000
 _BATCH = 500
 _COUNT_SECONDS = 1.0
 """Time between two writes of the number of wrong signatures, so that a flood of them costs the disk nothing."""
-_RETRY_AFTER_SECONDS = "5"
+_RETRY_AFTER = [(b"retry-after", b"5")]
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -164,6 +170,7 @@ class ReceiverApp:
         self._writer = writer
         self._probe = probe
         self._verify = verify
+        self._reading = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -183,9 +190,12 @@ class ReceiverApp:
         headers = dict(scope["headers"])
         try:
             async with asyncio.timeout(BODY_SECONDS):
-                body = await _read(receive)
+                body = await self._read(receive)
         except TimeoutError:
             await _answer(send, 408, b"The body did not arrive in time.\n", close=True)
+            return
+        except BlockingIOError:
+            await _answer(send, 503, b"Try again.\n", _RETRY_AFTER, close=True)
             return
         if body is None:
             return
@@ -200,20 +210,42 @@ class ReceiverApp:
         try:
             await self._writer.put(self._webhook(scope, headers, body))
         except (TicktrailError, BlockingIOError):
-            await _answer(send, 503, b"Try again.\n", [(b"retry-after", _RETRY_AFTER_SECONDS.encode())])
+            await _answer(send, 503, b"Try again.\n", _RETRY_AFTER)
             return
         await _answer(send, 200, b"OK\n")
+
+    async def _read(self, receive: Receive) -> bytes | None:
+        """The request's body, or more than :data:`LARGEST_BODY` bytes of it; None when the client is gone.
+
+        Raises:
+            BlockingIOError: too much is being read already.
+        """
+        parts: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                event = await receive()
+                if event["type"] == "http.disconnect":
+                    return None
+                part = event.get("body", b"")
+                parts.append(part)
+                size += len(part)
+                self._reading += len(part)
+                if size > LARGEST_BODY or not event.get("more_body", False):
+                    return b"".join(parts)
+                if size > _SMALL_BODY and self._reading > MOST_READING:
+                    raise BlockingIOError
+        finally:
+            self._reading -= size
 
     def _webhook(self, scope: Scope, headers: dict[bytes, bytes], body: bytes) -> Webhook:
         now = time.time()
         contents = read_contents(body, int(now))
         forward = self._rules.forward == "all" or (self._rules.forward == "messages" and not contents.statuses_alone)
-        path = scope.get("raw_path") or scope["path"].encode()
-        query = scope["query_string"]
         return Webhook(
             received_at=now,
             number=contents.number,
-            path=(path + (b"?" + query if query else b"")).decode("latin-1"),
+            path=_path_and_query(scope),
             content_type=_text(headers.get(b"content-type")),
             signature=_text(headers.get(b"x-hub-signature-256")),
             body=body,
@@ -222,45 +254,36 @@ class ReceiverApp:
         )
 
     async def _answer_verification(self, scope: Scope, send: Send) -> None:
-        """Answer Meta's subscription check, or let n8n answer it.
+        """Answer Meta's subscription check, or let n8n answer it. Nothing but the challenge is passed back.
 
         See: https://developers.facebook.com/docs/graph-api/webhooks/getting-started#verification-requests
         """
-        asked = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        parameters = {name: values[0] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        challenge = parameters.get("hub.challenge", "").encode()
         token = self._rules.verify_token
-        if token is not None and hmac.compare_digest(asked.get("hub.verify_token", "").encode(), token.encode()):
-            await _answer(send, 200, asked.get("hub.challenge", "").encode())
-        elif self._verify is not None:
-            path = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
-            status, body, content_type = await self._verify(path)
-            await _answer(send, status, body, content_type=content_type)
+        passes = token is not None and hmac.compare_digest(
+            parameters.get("hub.verify_token", "").encode(), token.encode()
+        )
+        if not passes and self._verify is not None and challenge:
+            passes = await self._verify(_path_and_query(scope)) == challenge
+        if passes:
+            await _answer(send, 200, challenge)
         else:
-            await _answer(send, 403, b"The verify token is wrong.\n")
+            await _answer(send, 403, b"The verify token is wrong, or n8n does not answer.\n")
 
     async def _answer_probe(self, path: str, send: Send) -> None:
         if path == "/healthz":
             await _answer(send, 200, b"OK\n")
             return
-        metrics, ready = await asyncio.to_thread(self._probe)
+        try:
+            metrics, ready = await asyncio.to_thread(self._probe)
+        except TicktrailError:
+            await _answer(send, 503, b"The journal cannot be read.\n")
+            return
         if path == "/metrics":
             await _answer(send, 200, metrics, content_type="text/plain; version=0.0.4; charset=utf-8")
         else:
             await _answer(send, 200 if ready else 503, b"OK\n" if ready else b"Not ready.\n")
-
-
-async def _read(receive: Receive) -> bytes | None:
-    """The request's body, or more than :data:`LARGEST_BODY` bytes of it; None when the client is gone."""
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return None
-        part = event.get("body", b"")
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_BODY or not event.get("more_body", False):
-            return b"".join(parts)
 
 
 async def _answer(
@@ -281,6 +304,11 @@ async def _answer(
         sent.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": sent})
     await send({"type": "http.response.body", "body": body})
+
+
+def _path_and_query(scope: Scope) -> str:
+    path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    return (path + (b"?" + query if query else b"")).decode("latin-1")
 
 
 def _text(value: bytes | None) -> str | None:

@@ -32,7 +32,7 @@ def read_contents(body: bytes, received_timestamp: int) -> Contents:
     """Read a webhook. A body that is not Meta's envelope holds no statuses and is forwarded as it came.
 
     Args:
-        received_timestamp: Unix seconds; stands in for the time of a status without one.
+        received_timestamp: Unix seconds; used for a status without a time.
     """
     try:
         envelope = msgspec.json.decode(body)

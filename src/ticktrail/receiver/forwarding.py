@@ -165,15 +165,15 @@ class Deliverer:
             return False
         events = {webhook.id: read_contents(webhook.body, int(webhook.received_at)).events for webhook in webhooks}
         report = store.write(
-            [event for told in events.values() for event in told],
+            [event for statuses in events.values() for event in statuses],
             at=datetime.fromtimestamp(self._clock(), UTC),
             instance=self._instance,
         )
         reasons = {refusal.key: refusal.reason for refusal in report.refused}
         failed = {
-            number: next(reasons[event.message_id] for event in told if event.message_id in reasons)
-            for number, told in events.items()
-            if any(event.message_id in reasons for event in told)
+            number: next(reasons[event.message_id] for event in statuses if event.message_id in reasons)
+            for number, statuses in events.items()
+            if any(event.message_id in reasons for event in statuses)
         }
         self._journal.stored([number for number in events if number not in failed], failed=failed)
         if failed:

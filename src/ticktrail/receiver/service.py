@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http import HTTPStatus
 from typing import Self
 
 import httpx2
@@ -138,13 +139,13 @@ class Receiver:
 
 
 def _verifier(forward_url: str) -> Verify:
-    async def verify(path: str) -> tuple[int, bytes, str]:
+    async def verify(path: str) -> bytes | None:
         try:
             async with httpx2.AsyncClient(timeout=_VERIFY_SECONDS, follow_redirects=False) as client:
                 answer = await client.get(f"{forward_url}{path}")
-        except httpx2.HTTPError:
-            return 502, b"n8n does not answer.\n", "text/plain; charset=utf-8"
-        return answer.status_code, answer.content, answer.headers.get("content-type", "text/plain")
+        except (httpx2.HTTPError, httpx2.InvalidURL):
+            return None
+        return answer.content if answer.status_code == HTTPStatus.OK else None
 
     return verify
 

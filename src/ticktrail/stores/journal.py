@@ -24,7 +24,7 @@ from ticktrail.stores.sqlite.connection import make_durable, transaction, trunca
 from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
 
 DONE, WAITING, FAILED = 0, 1, 2
-"""State of one of the two jobs of a webhook: done or not needed, waiting, given up until someone replays it."""
+"""State of one of the two jobs of a webhook: done or not needed, waiting, or given up until it is replayed."""
 
 LATE_SECONDS = 900
 """A webhook that waits longer than this makes ``/readyz`` answer 503 and raises an alert."""

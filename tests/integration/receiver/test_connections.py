@@ -91,3 +91,15 @@ def test_silent_clients_do_not_keep_others_out(port: int, monkeypatch: pytest.Mo
         assert post(port) == 200
         for line in lines[:40]:
             assert read_to_the_end(line) == b""
+
+
+def test_large_bodies_that_never_end_take_little_memory(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Above a number of bytes that are being read, large requests get 503 with Retry-After; small ones are received."""
+    monkeypatch.setattr(app, "BODY_SECONDS", 60)
+    monkeypatch.setattr(app, "MOST_READING", 500_000)
+    head = b"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"
+    with connected(port, head + b" " * 900_000) as line:
+        answer = read_to_the_end(line)
+        assert b" 503 " in answer
+        assert b"retry-after: 5" in answer.lower()
+        assert post(port) == 200

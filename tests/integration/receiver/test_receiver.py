@@ -173,18 +173,24 @@ def test_n8n_that_starts_no_execution_is_counted(tmp_path: Path, n8n: FakeN8n) -
 
 
 def test_verification_is_answered_by_n8n_or_with_the_token(tmp_path: Path, n8n: FakeN8n) -> None:
-    """Meta's subscription check passes through to n8n; with WHATSAPP_VERIFY_TOKEN the receiver answers itself."""
+    """Meta's subscription check passes through to n8n; with WHATSAPP_VERIFY_TOKEN the receiver answers itself.
+
+    Of n8n's answer nothing but the challenge comes back, so the check opens no way to n8n's other paths.
+    """
     n8n.answer(
         200, b"4711", {"content-type": "text/plain"}, times=None, when=lambda request: "hub.mode" in request.query
     )
     token = {"WHATSAPP_VERIFY_TOKEN": "a-verify-token"}
-    asked = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": "a-verify-token"}
+    parameters = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": "a-verify-token"}
     with receiving(settings_of(tmp_path, n8n.address)) as client:
-        assert client.get(PATH, params=asked).text == "4711"
-    assert [request.query["hub.challenge"] for request in n8n.requests] == ["4711"]
+        assert client.get(PATH, params=parameters).text == "4711"
+        refused = client.get("/metrics-of-n8n", params={**parameters, "hub.challenge": "4712"})
+        assert (refused.status_code, "4711" in refused.text) == (403, False)
+        assert client.get(PATH, params={"hub.mode": "subscribe"}).status_code == 403
+    assert [request.query["hub.challenge"] for request in n8n.requests] == ["4711", "4712"]
     with receiving(settings_of(tmp_path, None, **token)) as client:
-        assert client.get(PATH, params=asked).text == "4711"
-        assert client.get(PATH, params={**asked, "hub.verify_token": "wrong"}).status_code == 403
+        assert client.get(PATH, params=parameters).text == "4711"
+        assert client.get(PATH, params={**parameters, "hub.verify_token": "wrong"}).status_code == 403
 
 
 @pytest.mark.parametrize(

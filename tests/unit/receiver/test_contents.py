@@ -60,7 +60,7 @@ def test_everything_else_goes_to_n8n(body: bytes, events: int) -> None:
 
 
 def test_a_status_without_a_time_gets_the_time_of_reception() -> None:
-    """The time of reception stands in, marked as made up."""
+    """The time of reception is used, marked as made up."""
     value = status_value({"id": "wamid.A", "status": "sent", "recipient_id": "966500000001"})
     (event,) = read_contents(envelope(value), NOW).events
     assert (event.timestamp, event.timestamp_source) == (NOW, "execution")

@@ -21,7 +21,7 @@ PATH = "/webhook/a/webhook"
 def webhook(
     number: str = "1", *, storing: int = DONE, forwarding: int = WAITING, at: float = 100.0, path: str = PATH
 ) -> Webhook:
-    """A webhook that waits to be forwarded, unless told otherwise."""
+    """A webhook that waits to be forwarded, by default."""
     return Webhook(
         received_at=at,
         number=number,
