@@ -307,7 +307,8 @@ async def _answer(
 
 
 def _path_and_query(scope: Scope) -> str:
-    path, query = scope.get("raw_path") or scope["path"].encode(), scope["query_string"]
+    path: bytes = scope.get("raw_path") or scope["path"].encode()
+    query: bytes = scope["query_string"]
     return (path + (b"?" + query if query else b"")).decode("latin-1")
 
 
