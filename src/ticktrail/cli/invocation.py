@@ -1,4 +1,4 @@
-"""How the user starts this Ticktrail, so that every printed command can be typed as it stands."""
+"""Write commands as this user types them: with the program's path and the store that was named."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def check_settings(settings: Settings, faults: Sequence[SettingFault], now: date
     heartbeat = (
         f"After each good sync {settings.heartbeat_url} is called."
         if settings.heartbeat_url
-        else "TICKTRAIL_HEARTBEAT_URL is not set (it is optional): nobody is told when syncs stop coming."
+        else "TICKTRAIL_HEARTBEAT_URL is not set (optional): no monitor notices when syncs stop."
     )
     findings.append(_finding("heartbeat", Severity.OK, heartbeat))
     return findings

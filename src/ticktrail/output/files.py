@@ -269,8 +269,8 @@ class _FailingOnce:
 
 
 def _cause(error: Exception) -> OSError:
-    told = error.args[0] if error.args else None
-    return told if isinstance(told, OSError) else OSError(str(error))
+    cause = error.args[0] if error.args else None
+    return cause if isinstance(cause, OSError) else OSError(str(error))
 
 
 def _write_rows(documents: Iterable[dict[str, Any]], workbook: Any, table: Table, sheet_rows: int) -> int:

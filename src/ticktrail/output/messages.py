@@ -63,7 +63,7 @@ CSV_COLUMNS = (
 
 
 _FORMULA_SIGNS = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""What a formula begins with; Excel also accepts the full-width forms."""
+"""First characters of a formula; Excel also accepts the full-width forms."""
 
 _ABOUT_WIDTH = 28
 """Columns of a terminal that hold a code and most titles."""
@@ -326,10 +326,10 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
     table.add_column("execution", overflow="fold")
     state = message.state
     advised: set[Code | None] = {None}
-    told = {""}
+    shown_details = {""}
     if state.failure and (state.conflict or state.latest_status in FAILED):
         advised.add(plain_code(state.failure.code))
-        told.add(reported_details(state.failure))
+        shown_details.add(reported_details(state.failure))
     times = "\N{MULTIPLICATION SIGN}" if can_show(stream, "\N{MULTIPLICATION SIGN}") else "x"
     for entry, copies in timeline(message.history):
         made_up = " (when n8n ran)" if entry.timestamp_source == "execution" else ""
@@ -344,12 +344,14 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
             failure = read_failure(error)
             details = reported_details(failure)
             lines = [
-                Text.assemble((short_reason(failure, catalogue), "red"), "" if details in told else f": {details}")
+                Text.assemble(
+                    (short_reason(failure, catalogue), "red"), "" if details in shown_details else f": {details}"
+                )
             ]
             if failure.code not in advised:
                 lines.append(Text(catalogue.lookup(failure.code).advice))
             advised.add(failure.code)
-            told.add(details)
+            shown_details.add(details)
             for line in lines:
                 table.add_row("", "", "", "", line)
     return table

@@ -346,15 +346,15 @@ def _read_within(made: Rates) -> str:
 
 
 def _billing(counts: Counts) -> str:
-    told = []
+    parts_text = []
     for category, kinds in stats.billing(counts.prices).items():
         paid, free, unknown = (kinds.get(kind, 0) for kind in (True, False, None))
         if category is None and not (paid or free):
-            told.append(f"{unknown:,} without pricing")
+            parts_text.append(f"{unknown:,} without pricing")
             continue
         beside = ", ".join(f"{count:,} {word}" for count, word in ((free, "free"), (unknown, "unknown")) if count)
-        told.append(f"{one_line(category or 'no category')} {paid:,}" + (f" ({beside})" if beside else ""))
-    return " · ".join(told) + ", of messages that arrived"
+        parts_text.append(f"{one_line(category or 'no category')} {paid:,}" + (f" ({beside})" if beside else ""))
+    return " · ".join(parts_text) + ", of messages that arrived"
 
 
 def _moment(timestamp: int | None, zone: tzinfo) -> str | None:
