@@ -7,6 +7,7 @@ it. Of a body only n8n's ``message`` is repeated, without quotations and long nu
 from __future__ import annotations
 
 import enum
+import html
 import json
 import re
 import socket
@@ -14,7 +15,7 @@ import ssl
 import time
 from base64 import b64encode
 from email.utils import parsedate_to_datetime
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, quote_plus, urljoin, urlsplit
 
 import httpx2
 import msgspec
@@ -371,15 +372,25 @@ def _said(answer: ApiResponse, settings: N8nSettings) -> str:
     """Return n8n's message in brackets, without quotations and numbers: Node quotes the JSON it could not read."""
     message = _message(answer)
     for secret in _secrets(settings):
-        message = message.replace(secret, "…")
+        message = re.sub(re.escape(secret), "…", message, flags=re.IGNORECASE)
     message = re.sub(r'".*"|"[^"]*$|\d{7,}', "…", one_line(message, _LONGEST_MESSAGE))
     return f" ({message[:120]})" if message else ""
 
 
 def _secrets(settings: N8nSettings) -> list[str]:
-    """Every secret that a request carries, as it may be echoed: a proxy may answer with the request's headers."""
+    """Return every secret of a request as it may be echoed: a proxy may answer with the request's headers."""
     secrets = [settings.api_key, settings.basic_pass, *(value for _, value in settings.headers)]
     texts = [secret.reveal() for secret in secrets if secret is not None]
     if settings.basic_user is not None and settings.basic_pass is not None:
         texts.append(b64encode(f"{settings.basic_user}:{settings.basic_pass.reveal()}".encode()).decode())
-    return sorted(filter(None, texts), key=len, reverse=True)
+    written = {form for text in texts if text for form in _written_forms(text)}
+    return sorted(written, key=len, reverse=True)
+
+
+def _written_forms(text: str) -> set[str]:
+    """Return a text as it is written in URLs, HTML, JSON and base64."""
+    in_json = json.dumps(text)[1:-1]
+    return {
+        *(text, in_json, in_json.replace("/", r"\/"), html.escape(text), b64encode(text.encode()).decode()),
+        *(quote(text), quote(text, safe=""), quote_plus(text)),
+    }

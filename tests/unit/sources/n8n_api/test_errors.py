@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 from base64 import b64encode
+from urllib.parse import quote, quote_plus
 
 import httpx2
 
@@ -28,3 +30,14 @@ def test_an_answer_that_repeats_the_request_gives_no_secret_away() -> None:
     for secret in (credentials, "header-of-the-tests", "n8n-api-key-of-the-tests", "pass-of-the-tests", "\x1b", "\x9b"):
         assert secret not in text
     assert "bad: Basic" in text
+
+
+def test_an_answer_that_encodes_the_request_gives_no_secret_away() -> None:
+    """A secret is hidden in the forms that URLs, HTML, JSON, base64 and other capitals give it too."""
+    secret = "head/er+of the & tests"
+    settings = N8nSettings(base_url="https://n8n.example.com", headers=(("X-Access", Secret(secret)),))
+    encoded = b64encode(secret.encode()).decode()
+    for form in (quote(secret, safe=""), quote_plus(secret), html.escape(secret), secret.upper(), encoded):
+        body = json.dumps({"message": f"bad: {form} end"}).encode()
+        answer = ApiResponse(status=400, headers=httpx2.Headers(), body=body, size=len(body), seconds=0.0)
+        assert "bad: … end" in str(fault_in(answer, settings))
