@@ -34,10 +34,10 @@ def test_an_answer_that_repeats_the_request_gives_no_secret_away() -> None:
 
 def test_an_answer_that_encodes_the_request_gives_no_secret_away() -> None:
     """A secret is hidden in the forms that URLs, HTML, JSON, base64 and other capitals give it too."""
-    secret = "head/er+of the & tests"
-    settings = N8nSettings(base_url="https://n8n.example.com", headers=(("X-Access", Secret(secret)),))
-    encoded = b64encode(secret.encode()).decode()
-    for form in (quote(secret, safe=""), quote_plus(secret), html.escape(secret), secret.upper(), encoded):
+    value = "head/er+of the & tests"
+    settings = N8nSettings(base_url="https://n8n.example.com", headers=(("X-Access", Secret(value)),))
+    encoded = b64encode(value.encode()).decode()
+    for form in (quote(value, safe=""), quote_plus(value), html.escape(value), value.upper(), encoded):
         body = json.dumps({"message": f"bad: {form} end"}).encode()
         answer = ApiResponse(status=400, headers=httpx2.Headers(), body=body, size=len(body), seconds=0.0)
         assert "bad: … end" in str(fault_in(answer, settings))
