@@ -15,8 +15,10 @@ from typing import Any
 
 _DOTS = "•••"
 
-_BETWEEN = r" ().\u00a0\u00ad\u200b-\u2015\u202a-\u202e\u2060\u2066-\u2069\u2212\ufe63\uff0d-"
-"""Characters between digits: spaces, brackets, hyphens of every kind, and invisible marks from address books."""
+_BETWEEN = (
+    r" ()./_\u00a0\u00ad\u00b7\u2000-\u2015\u202a-\u202f\u2044\u205f-\u2060\u2066-\u2069\u2212\u3000\ufe63\uff0d-"
+)
+"""Characters between digits: spaces, brackets, slashes, hyphens of every kind, and invisible marks."""
 
 _HIDDEN = re.compile(
     r"(?P<wamid>wamid\.[A-Za-z0-9+/_=-]+)"

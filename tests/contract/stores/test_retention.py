@@ -238,7 +238,7 @@ def test_texts_kept_for_operators_do_not_name_a_forgotten_person(store: Store, s
         lost = (LostExecution(execution_id=number, reason=reason, started_at=started, found_at=AT),)
         store.sync_state.save_coverage(f"scope-{number}", Change(pending=(pending,), facts=Facts(lost=lost)))
         store.alert_state.record_firing(f"alert-{number}", "kind", reason, at=AT)
-        store.alert_state.acknowledge(f"alert-{number}", at=AT, note=reason)
+        store.alert_state.acknowledge(f"alert-{number}", at=AT, by=reason, note=reason)
 
     planned = store.retention.inventory(WHO)
     gone = store.retention.forget(WHO, at=LATER)

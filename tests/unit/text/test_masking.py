@@ -51,7 +51,8 @@ def test_a_message_id_becomes_a_short_one_that_is_always_the_same() -> None:
     "text",
     [
         ALI, f"to {ALI}: no", f"user{ALI}x", "call +966 50 000 0041 now", "(966) 50-000-0041", f"{ALI}{ALI}",
-        "966\u201150\u2011000\u20110041", "\u202a+966\u200e50000\u200b0041\u202c",
+        "966\u201150\u2011000\u20110041", "966/50/000/0041", "966_50_000_0041", "966\u202f50\u202f0000041",
+        "\u202a+966\u200e50000\u200b0041\u202c",
         f"{WAMID} was for {ALI}", f'{{"phone": "{ALI}"}}', "٩٦٦٥٠٠٠٠٠٠٤١", f"{ALI}@s.whatsapp.net",
         f"2026-11-01..2026-11-22 {ALI}", f"2026-11-01..{ALI}",
     ],

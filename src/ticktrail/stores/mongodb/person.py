@@ -99,5 +99,9 @@ def erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, er
     return count
 
 
-_TEXTS = ((RUNS, ("record",), True), (COVERAGE, ("record",), True), (ALERTS, ("title", "note"), False))
+_TEXTS = (
+    (RUNS, ("record",), True),
+    (COVERAGE, ("record",), True),
+    (ALERTS, ("title", "note", "acknowledgedBy"), False),
+)
 """Collections and fields with texts for operators, and whether they are JSON."""

@@ -137,6 +137,7 @@ _TEXTS = (
     ("coverage_facts", "facts", True),
     ("alert", "title", False),
     ("alert", "note", False),
+    ("alert", "acknowledged_by", False),
     ("send", "errors", True),
 )
 """Tables and columns with texts for operators, and whether they are JSON."""
