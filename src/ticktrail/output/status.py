@@ -80,7 +80,7 @@ def _line(label: str, text: str) -> str:
 
 def _last_sync(known: Completeness, now: datetime, zone: tzinfo) -> str:
     if not known.workflows:
-        return "none from n8n (imported data only)"
+        return "none from n8n (data was imported or received directly)"
     if known.checked_at is None:
         return "no successful sync of every workflow yet"
     age = long_duration((now - known.checked_at).total_seconds())
