@@ -353,7 +353,9 @@ def test_no_text_stays_while_the_receiver_runs(tmp_path: Path, n8n: FakeN8n) -> 
         raise StoreUnavailableError("The store is away.")
 
     def left() -> bool:
-        return any(b"what a customer wrote" in file.read_bytes() for file in tmp_path.glob("ticktrail-journal*"))
+        # Not the other files: closing them would release the locks that this process holds on them.
+        files = [tmp_path / f"ticktrail-journal.sqlite{suffix}" for suffix in ("", "-wal")]
+        return any(b"what a customer wrote" in file.read_bytes() for file in files)
 
     with receiving(settings_of(tmp_path, n8n.address), away) as client:
         n8n.stop()
