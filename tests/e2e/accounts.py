@@ -9,7 +9,7 @@ import httpx2
 
 from .patience import wait_for
 
-# What people are told to give the key that Ticktrail reads with.
+# The scopes that the documentation recommends for Ticktrail's key.
 READER_SCOPES = ("execution:list", "execution:read", "workflow:list", "workflow:read")
 
 # What the lab does besides reading. Old releases know fewer scopes: those they lack are left out.

@@ -1,7 +1,7 @@
 """A real n8n to test against: ``install()`` once, then ``N8n(...)``, ``start()``, and drive it.
 
 What it does goes through n8n's own ways in: webhooks, its public API, its command line. Executions are read
-with ``reader_key``, which has the scopes that users are told to give and no others.
+with ``reader_key``, which has only the scopes that the documentation recommends.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ def crashed(n8n: N8n) -> Situation:
 
 
 def oversized(n8n: N8n) -> Situation:
-    """One webhook with hundreds of statuses: more than the session's n8n shows unless told to."""
+    """One webhook with hundreds of statuses: more than the session's n8n shows unless asked to ignore the size."""
     statuses = tuple(webhook_bodies.status("delivered") for _ in range(OVERSIZED_STATUSES))
     return succeeded(n8n, *statuses)
 

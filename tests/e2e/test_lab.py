@@ -73,7 +73,7 @@ def test_whatsapp_trigger_drops_a_forged_webhook(n8n: N8n) -> None:
 
 
 def test_reader_key_reads_and_does_nothing_else(n8n: N8n) -> None:
-    """The key that users are told to make sees workflow and executions, and may not change anything."""
+    """The key that the documentation recommends sees workflow and executions, and may not change anything."""
     since(n8n, (2, 20), "enforced key scopes")
     situation = situations.succeeded(n8n)
     with n8n.reader() as reader:
@@ -120,7 +120,7 @@ def test_waiting_shows_its_data(n8n: N8n) -> None:
 
 
 def test_late_one_is_listed_below_newer_ids(n8n: N8n) -> None:
-    """While it runs the list hides it; when it has ended it stands below an id that was listed before."""
+    """While it runs the list hides it; when it has ended it is below an id that was listed before."""
     late = situations.running(n8n, seconds=8)
     newer = situations.succeeded(n8n)
     assert late.execution_id not in n8n.listed_ids(late.workflow_id)
@@ -227,7 +227,7 @@ def test_refused_send_carries_the_reason(
     code: int,
     words: str,
 ) -> None:
-    """A refusal is in the data in Meta's words: an error, or success where the node was told to carry on."""
+    """A refusal is in the data in Meta's words: an error, or success where the node continues on errors."""
     situation = situations.sent(n8n, workflow, recipient)
     execution = n8n.execution(situation.execution_id)
     assert situation.send.error_code == code
@@ -236,7 +236,7 @@ def test_refused_send_carries_the_reason(
 
 
 def test_abandoned_n8n_ends(installation: Installation, tmp_path: Path) -> None:
-    """When the process that started n8n goes away without a word, n8n ends by itself."""
+    """When the process that started n8n is killed, n8n ends by itself."""
     abandoned = N8nProcess(installation, tmp_path / "n8n")
     abandoned.spawn()
     try:

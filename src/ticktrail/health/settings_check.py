@@ -110,7 +110,7 @@ def _private(settings: Settings) -> list[Finding]:
             _finding(
                 "n8n address",
                 Severity.WARNING,
-                f"{url} is not encrypted: whoever is on the way can read the key and your messages.",
+                f"{url} is not encrypted: others on the network can read the key and your messages.",
                 "Let N8N_BASE_URL begin with https://.",
             )
         )

@@ -108,7 +108,7 @@ def is_new_crash(coverage: Coverage, listed: ListedExecution) -> bool:
 
 def scan_depth(facts: Facts, *, now: datetime, full: bool = False) -> ScanDepth:
     """Return how far the next scan must go. ``full`` requests the whole list."""
-    # A clock that was set back must not postpone a scan for ever.
+    # A clock that was set back must not postpone a scan without end.
     if full or facts.full_owed or facts.full_at is None or not _recent(facts.full_at, full_every(facts, now), now):
         return ScanDepth.FULL
     if facts.window_at is None or not _recent(facts.window_at, WINDOW_EVERY, now):

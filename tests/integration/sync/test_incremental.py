@@ -1,6 +1,6 @@
 """The incremental sync against an n8n that hides, withholds, prunes and restarts, and a real store.
 
-The clock is the test's own. What a sync read is told by the requests that reached n8n.
+The clock is the test's own. The requests that reached n8n show what a sync read.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class Desk:
-    """One n8n, one store, a clock, and a sync to run again and again."""
+    """One n8n, one store and a clock, for syncs that follow each other."""
 
     def __init__(self, n8n: N8nServer, store: Store) -> None:
         self.n8n = n8n
@@ -78,7 +78,7 @@ class Desk:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store that does not exist yet."""
     options = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"), database=f"tt_{tmp_path.name[-40:]}")
-    url = str(tmp_path / "ledger.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
+    url = str(tmp_path / "store.db") if request.param == "sqlite" else request.getfixturevalue("mongodb_server")
     with open_store(url, options) as opened:
         yield opened
 
@@ -102,11 +102,11 @@ def times(count: int, begin: int = 1) -> list[dict[str, Any]]:
 
 
 def test_nothing_new_costs_one_request(desk: Desk) -> None:
-    """After everything was read, the next sync asks for one page of the list and for no data at all."""
+    """Once everything is read, a sync requests one page of the list and no data."""
     desk.n8n.add(*times(120))
     first = desk.sync()
     assert (first.read_counts.executions, first.written.inserted) == (120, 120)
-    assert desk.sync().read_counts.executions == 0  # settles the walk's own dues
+    assert desk.sync().read_counts.executions == 0  # a full scan follows a first sync
     again = desk.sync(after=MINUTE)
     assert again.workflow_result is not None
     assert (again.workflow_result.depth, again.read_counts.executions, again.requests) == (ScanDepth.POLL, 0, 1)
@@ -114,7 +114,7 @@ def test_nothing_new_costs_one_request(desk: Desk) -> None:
 
 
 def test_only_what_is_new_is_fetched(desk: Desk) -> None:
-    """Five new executions are five executions of data, in one request."""
+    """The data of five new executions comes in one request."""
     desk.n8n.add(*times(120))
     desk.sync()
     desk.n8n.add(*times(5, begin=121))
@@ -124,7 +124,7 @@ def test_only_what_is_new_is_fetched(desk: Desk) -> None:
 
 
 def test_a_burst_larger_than_a_page_is_read_to_its_end(desk: Desk) -> None:
-    """However many came since the last sync, all are read."""
+    """All executions since the last sync are read, over several pages."""
     desk.n8n.add(*times(10))
     desk.sync()
     desk.n8n.add(*times(611, begin=11))
@@ -133,7 +133,7 @@ def test_a_burst_larger_than_a_page_is_read_to_its_end(desk: Desk) -> None:
 
 
 def test_a_read_that_comes_210_executions_after_its_sent_keeps_the_history(desk: Desk) -> None:
-    """The measured fault of the script this replaces: three statuses stay three."""
+    """Three statuses stay three; the older script, which read the newest 200 executions, lost one."""
     desk.n8n.add(*life(1, 7, ("sent", "delivered")), *times(210, begin=1_000))
     desk.sync()
     desk.n8n.add(execution(2_000, [status_object("wamid.7", "read", 1_795_009_999)]))
@@ -145,7 +145,7 @@ def test_a_read_that_comes_210_executions_after_its_sent_keeps_the_history(desk:
 
 
 def test_an_execution_that_was_hidden_is_found_below_those_already_read(desk: Desk) -> None:
-    """One that ran for minutes appears with a low id: the next walk over the window meets it."""
+    """An execution that ran for minutes appears with a low id: the next window scan reads it."""
     desk.now = BEGIN + timedelta(seconds=400)
     desk.n8n.add(*times(300))
     desk.n8n.hidden.add(150)
@@ -157,8 +157,8 @@ def test_an_execution_that_was_hidden_is_found_below_those_already_read(desk: De
     assert (report.workflow_result.depth, report.written.inserted) == (ScanDepth.WINDOW, 1)
 
 
-def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_walk(desk: Desk) -> None:
-    """One that shows up beyond every window is found within the hour, before n8n would prune it."""
+def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_scan(desk: Desk) -> None:
+    """One that appears below every window is found within the hour, before n8n prunes it."""
     desk.n8n.add(*times(700))
     desk.n8n.hidden.add(3)
     desk.sync()
@@ -168,8 +168,8 @@ def test_an_execution_that_was_hidden_for_long_is_found_by_the_next_full_walk(de
     assert "wamid.3" in desk.standings()
 
 
-def test_what_is_unfinished_is_read_at_once_and_again_when_it_is_done(desk: Desk) -> None:
-    """Its payload is in its stack; the final one settles it, and nothing is counted twice."""
+def test_unfinished_executions_are_read_at_once_and_again_at_the_end(desk: Desk) -> None:
+    """The payload is in the stack at first; once final, the execution is processed and nothing is counted twice."""
     statuses = [status_object("wamid.1", "sent", 1_795_000_001)]
     desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="waiting"))
     assert desk.sync().read_counts.unfinished == 1
@@ -189,7 +189,7 @@ def test_the_status_failed_of_old_n8n_is_final(desk: Desk) -> None:
 
 
 def test_executions_that_n8n_marked_for_deletion_are_read_once(desk: Desk, tmp_path: Path) -> None:
-    """Where nothing is saved, n8n leaves them as running: read from its database, they are not pending for ever."""
+    """Where nothing is saved, n8n leaves them as running. Read from its database, they do not stay pending."""
     texts = [json.dumps(execution(number, life(number, 1))).encode() for number in (1, 2)]
     with n8n_database.sqlite_database(tmp_path / "database.sqlite", texts) as n8n:
         n8n.execute("UPDATE execution_entity SET status = 'running', finished = 0, stoppedAt = NULL")
@@ -209,8 +209,8 @@ def test_executions_that_n8n_marked_for_deletion_are_read_once(desk: Desk, tmp_p
     assert (again.read_counts.executions, again.workflow_result.pending) == (1, {})
 
 
-def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Desk) -> None:
-    """Up to n8n 2.28 a waiting execution leaves every list: it is asked for by its id until it is done."""
+def test_a_waiting_execution_that_no_list_shows_is_requested_by_id(desk: Desk) -> None:
+    """Up to n8n 2.28 no list shows waiting executions: each is requested by its id until it is final."""
     statuses = [status_object("wamid.1", "sent", 1_795_000_001)]
     desk.n8n.add(*times(5, begin=10), execution(5, statuses, status="running"))
     desk.sync()
@@ -223,7 +223,7 @@ def test_a_waiting_execution_that_no_list_shows_is_asked_for_by_itself(desk: Des
 
 
 def test_a_crashed_execution_that_becomes_a_success_is_read_again(desk: Desk) -> None:
-    """A worker that lives on writes success over crashed: within some hours that is seen; afterwards it is settled."""
+    """A worker may turn crashed into success: read again for some hours, then processed."""
     desk.n8n.add(*times(5, begin=10), execution(5, [status_object("wamid.1", "sent", 1)], status="crashed"))
     desk.sync()
     assert desk.pending() == {5: PendingKind.CRASHED}
@@ -238,7 +238,7 @@ def test_a_crashed_execution_that_becomes_a_success_is_read_again(desk: Desk) ->
 
 
 def test_a_crash_makes_the_next_scan_a_full_one(desk: Desk) -> None:
-    """n8n was killed and started again: what it had in hand may appear anywhere below."""
+    """After a kill of n8n, executions that were running may appear anywhere below."""
     desk.n8n.add(*times(700))
     desk.n8n.hidden.add(3)
     desk.sync()
@@ -282,8 +282,8 @@ def test_an_execution_that_stays_unreadable_is_requested_less_and_less(desk: Des
     assert desk.pending() == {2: PendingKind.WITHHELD}
 
 
-def test_a_full_sync_asks_again_for_everything_pending(desk: Desk) -> None:
-    """Withheld executions and hidden waiting ones, long before they are due; a usual sync asks for neither."""
+def test_a_full_sync_requests_everything_pending_again(desk: Desk) -> None:
+    """Withheld and hidden waiting executions are requested before they are due; a usual sync requests neither."""
     desk.n8n.add(*times(3), execution(4, [status_object("wamid.4", "sent", 1_795_000_004)], status="waiting"))
     desk.n8n.data_missing.add(2)
     for _ in range(3):
@@ -316,8 +316,8 @@ def test_an_execution_deleted_while_it_is_withheld_is_reported_as_lost(desk: Des
 # ── Deleted, rebuilt, emptied ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_gap_that_pruning_tore_is_named_with_its_bounds(desk: Desk) -> None:
-    """n8n deleted executions between the last one known and the oldest it has now: said once, with ids and times."""
+def test_a_gap_that_pruning_left_is_reported_with_its_bounds(desk: Desk) -> None:
+    """Executions that n8n deleted before they were read are reported once, with ids and times."""
     desk.n8n.add(*times(100))
     desk.sync()
     desk.n8n.remove(*range(1, 101))
@@ -334,7 +334,7 @@ def test_a_gap_that_pruning_tore_is_named_with_its_bounds(desk: Desk) -> None:
 
 
 def test_an_old_execution_that_pruning_spares_does_not_hide_a_gap(desk: Desk) -> None:
-    """Waiting and annotated executions are never pruned: one that is left does not mean that nothing was torn out."""
+    """Waiting and annotated executions are never pruned, so one that is left proves nothing."""
     desk.n8n.add(*times(100))
     desk.sync()
     desk.n8n.remove(*range(2, 101))
@@ -345,7 +345,7 @@ def test_an_old_execution_that_pruning_spares_does_not_hide_a_gap(desk: Desk) ->
 
 
 def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None:
-    """n8n prunes from the old end, and people delete single executions: what was new has been read."""
+    """Pruned executions that had been read, and single deletions, are no gap."""
     desk.n8n.add(*times(200))
     desk.sync()
     desk.n8n.remove(*range(1, 120), 200)
@@ -359,7 +359,7 @@ def test_ordinary_pruning_and_a_deleted_execution_are_no_gap(desk: Desk) -> None
 
 
 def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:
-    """Its ids start again: what was settled under them says nothing, and everything it has is read."""
+    """When ids start again, the processed set is dropped and every execution is read."""
     desk.n8n.add(*times(300))
     desk.sync()
     desk.n8n.remove(*range(1, 301))
@@ -379,7 +379,7 @@ def test_a_rebuilt_n8n_is_read_from_the_beginning(desk: Desk) -> None:
 
 
 def test_a_store_that_was_emptied_is_filled_again(desk: Desk, tmp_path: Path) -> None:
-    """Everything that n8n still holds is read again when the documents are gone from the place."""
+    """Everything that n8n still holds is read again when the documents are gone from the store."""
     desk.n8n.add(*times(30))
     desk.sync()
     _delete_all_messages(desk.store, tmp_path)
@@ -387,8 +387,8 @@ def test_a_store_that_was_emptied_is_filled_again(desk: Desk, tmp_path: Path) ->
     assert desk.sync(after=MINUTE).written.inserted == 30
 
 
-def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) -> None:
-    """Everything was pruned: the next sync looks once more what n8n has, takes nothing in, and then all is quiet."""
+def test_a_store_that_was_pruned_empty_is_filled_once(desk: Desk) -> None:
+    """After everything was pruned, one sync reads n8n again and stores nothing; the next one reads nothing."""
     desk.n8n.add(*times(30))
     desk.sync()
     mark = int(desk.now.timestamp()) + 86_400
@@ -400,22 +400,22 @@ def test_a_store_that_was_pruned_empty_is_not_read_again_for_ever(desk: Desk) ->
     assert desk.standings() == {}
 
 
-def test_what_was_written_is_told_before_it_is_settled(desk: Desk) -> None:
+def test_the_callback_is_called_before_executions_are_processed(desk: Desk) -> None:
     """The callback is called for each batch, and again for a batch on which it failed."""
     desk.n8n.add(*times(3))
-    told: list[str] = []
+    written: list[str] = []
 
     def fail(message_ids: Sequence[str]) -> None:
-        told.extend(message_ids)
+        written.extend(message_ids)
         raise StoreUnavailableError("away")
 
     with pytest.raises(StoreUnavailableError):
         desk.sync(after_write=fail)
-    assert sorted(told) == sorted(desk.standings())
+    assert sorted(written) == sorted(desk.standings())
     again: list[str] = []
     desk.sync(after=MINUTE, after_write=again.extend)
-    assert sorted(again) == sorted(told)
-    assert len(told) == 3
+    assert sorted(again) == sorted(written)
+    assert len(written) == 3
 
 
 def _delete_all_messages(store: Store, tmp_path: Path) -> None:
@@ -427,24 +427,24 @@ def _delete_all_messages(store: Store, tmp_path: Path) -> None:
         return
     import sqlite3  # noqa: PLC0415 - not for MongoDB
 
-    with sqlite3.connect(tmp_path / "ledger.db") as connection:
+    with sqlite3.connect(tmp_path / "store.db") as connection:
         connection.execute("DELETE FROM event")
         connection.execute("DELETE FROM message")
     connection.close()
 
 
 def test_a_store_file_that_is_deleted_under_a_watch_is_filled_again(desk: Desk, tmp_path: Path) -> None:
-    """The round in which it happens fails; the next one reads everything that n8n still holds into the new file."""
+    """The sync during which it happens fails; the next one reads everything that n8n still holds into a new file."""
     if not desk.store.location.startswith(str(tmp_path)):
         pytest.skip("MongoDB's files are the server's own")
     desk.n8n.add(*times(40))
     desk.sync()
-    for name in tmp_path.glob("ledger.db*"):
+    for name in tmp_path.glob("store.db*"):
         name.unlink()
     desk.n8n.add(*times(5, begin=41))
     with pytest.raises(StoreReplacedError):
         desk.sync(after=MINUTE)
-    assert not (tmp_path / "ledger.db").exists()
+    assert not (tmp_path / "store.db").exists()
     report = desk.sync(after=MINUTE)
     assert (report.written.inserted, len(desk.standings())) == (45, 45)
 
@@ -527,8 +527,8 @@ def test_an_interrupted_full_scan_continues_where_it_was(desk: Desk) -> None:
     )
 
 
-def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> None:
-    """The list itself is not walked again from its top either: a million executions are thousands of pages."""
+def test_an_interrupted_backfill_skips_processed_pages(desk: Desk) -> None:
+    """The list is not scanned again from its top either: a million executions are thousands of pages."""
     desk.n8n.add(*times(2_500))
     stop_at: list[int] = [1_800]
     desk.sync(should_stop=lambda: len(desk.standings()) >= stop_at[0])
@@ -540,7 +540,7 @@ def test_an_interrupted_backfill_skips_what_it_had_dealt_with(desk: Desk) -> Non
     assert len(desk.standings()) == 2_500
 
 
-def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full(desk: Desk) -> None:
+def test_n8n_going_away_loses_nothing_and_makes_the_next_scan_full(desk: Desk) -> None:
     """Executions read before the error are kept, the error is raised, and the next run reads the rest."""
     desk.n8n.add(*times(300))
     desk.sync()
@@ -555,7 +555,7 @@ def test_n8n_going_away_in_the_middle_loses_nothing_and_makes_the_next_walk_full
     assert (report.workflow_result.depth, len(desk.standings())) == (ScanDepth.FULL, 600)
 
 
-def test_nothing_is_settled_that_is_not_stored(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_executions_that_are_not_stored_are_not_processed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that fails in the middle of writing leaves its executions to be read again."""
     desk.n8n.add(*times(120))
     write: Callable[..., Any] = desk.store.write
@@ -598,7 +598,7 @@ def test_a_second_sync_of_the_same_workflow_does_nothing(desk: Desk) -> None:
 
 
 def test_a_dead_holder_does_not_keep_others_out(desk: Desk) -> None:
-    """Where its process is known to be gone at once, elsewhere after a minute and a half."""
+    """At once where its process is known to have ended, elsewhere after a minute and a half."""
     desk.n8n.add(*times(3))
     desk.sync()
     name = f"sync|{desk.n8n.address}|{desk.n8n.workflow_id}"
@@ -629,7 +629,7 @@ def test_every_workflow_and_instance_has_its_own_coverage(desk: Desk) -> None:
 
 
 def test_a_list_without_statuses_is_understood(desk: Desk) -> None:
-    """Up to n8n 1.110 rows do not say whether an execution is done: each is settled once its data says so."""
+    """Up to n8n 1.110 rows have no status: an execution is processed once its data has a final one."""
     desk.n8n.version = (1, 109)
     desk.n8n.add(*times(20), execution(25, [status_object("wamid.25", "sent", 1_795_000_000)], status="waiting"))
     desk.sync()
@@ -640,7 +640,7 @@ def test_a_list_without_statuses_is_understood(desk: Desk) -> None:
 
 
 def test_a_store_is_complete_up_to_the_beginning_of_the_scan(desk: Desk) -> None:
-    """“Complete up to” is when the walk began: what came later may not have been met."""
+    """``checked_at`` is when the scan began, because later executions may have been missed."""
     desk.n8n.add(*times(3))
     report = desk.sync()
     assert report.workflow_result is not None
