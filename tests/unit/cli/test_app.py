@@ -208,3 +208,14 @@ def test_a_word_that_is_no_message_id_is_named(
     monkeypatch.setenv("TICKTRAIL_STORE", "a.db")
     assert run(["message", typed]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_an_export_names_the_sends_that_it_leaves_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed command lists as many sends as were counted: it has the conditions of the export."""
+    invented_store.fill(tmp_path / "a.db", 200, datetime.now(UTC), trouble=True)
+    assert run(["export", "-", "--since", "7d", "--store", "a.db"]) == 0
+    said = capsys.readouterr().err.splitlines()[-1]
+    count, command = int(said.split()[0]), said.partition("Type: ticktrail ")[2]
+    assert "--since" in command
+    assert run(command.split()) == 0
+    assert len(capsys.readouterr().out.splitlines()) == count + 1

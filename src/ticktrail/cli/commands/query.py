@@ -170,6 +170,7 @@ def export(
 
     Example: ticktrail export week.xlsx --since 7d --mask
     """
+    from ticktrail.alerts.documents import command_of
     from ticktrail.messages.document import send_to_document, to_document
     from ticktrail.output import files
     from ticktrail.queries.statistics import overdue_sends
@@ -198,10 +199,10 @@ def export(
             count = files.write_file(documents, file, written_as, force=force, more_sheets=sheets)
         where = "standard output" if to_stdout else str(file)
         say(f"Wrote {plural(count, 'message')} to {where}{', phone numbers masked' if mask else ''}")
-        if lost:
+        if sends is not None and lost:
             in_file = "in a sheet of their own" if written_as == "xlsx" else "not in the file"
             missing = f"{plural(len(lost), 'accepted message')} without any status for over an hour: {in_file}."
-            say(f"{missing} Type: ticktrail sends --unconfirmed --format csv")
+            say(f"{missing} Type: {command_of(sends, settings.timezone)} --format csv")
 
 
 def _find(store: Store, text: str) -> Message:
