@@ -101,7 +101,7 @@ def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
         Kpi(kind="never", label=_("Never confirmed"),
             value=wording.number(counts.unconfirmed) if found.sends_known else rates.UNKNOWN,
             href=visitor.sends(never) if counts.unconfirmed else None,
-            note=_("accepted, no status in 1 h") if found.sends_known else _("no sending workflow was synced"),
+            note=_("no status in 1 h") if found.sends_known else _("no sending workflow was synced"),
             spark=charts.spark(unconfirmed, mirrored=visitor.language == "ar")),
     ]  # fmt: skip
 
