@@ -7,50 +7,61 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 from tests.support.webhooks import envelope, message_value, signature, status_value
 
+from ticktrail.health.checks import Severity
+from ticktrail.health.receiver_check import check_receiver
+from ticktrail.health.workflow_checks import whatsapp_triggers
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.receiver import forwarding
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import Settings
+from ticktrail.sources.n8n_api.api import N8nApi
 from ticktrail.stores import Store
 from ticktrail.stores.journal import read_state
 from ticktrail.stores.opening import open_configured_store
 
 from . import webhook_bodies, workflows
 from .n8n_lab import N8n
+from .n8n_process import free_port
 from .patience import wait_for
 
 pytestmark = pytest.mark.e2e
 
 
 @contextmanager
-def receiving(settings: Settings, path: str) -> Iterator[Any]:
+def receiving(settings: Settings, path: str) -> Iterator[Callable[[bytes], int]]:
     """A receiver that runs; yields what posts a signed body to it."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    address = f"http://127.0.0.1:{listening.getsockname()[1]}/webhook/{path}"
+    listening = socket.create_server((settings.receiver.host, settings.receiver.port))
     (secret,) = (one.reveal() for one in settings.receiver.app_secrets)
 
     def post(body: bytes) -> int:
         headers = {"content-type": "application/json", "x-hub-signature-256": signature(body, secret)}
-        return httpx2.post(address, content=body, headers=headers, timeout=30).status_code
+        return httpx2.post(f"{address(settings)}/webhook/{path}", content=body, headers=headers, timeout=30).status_code
 
     with Receiver(settings, listening, open_store=lambda: open_configured_store(settings)):
         yield post
 
 
-def settings_in_front_of(n8n: N8n, folder: Path) -> Settings:
+def address(settings: Settings) -> str:
+    """Where the receiver listens."""
+    return f"http://{settings.receiver.host}:{settings.receiver.port}"
+
+
+def settings_in_front_of(n8n: N8n, folder: Path, **more: str) -> Settings:
     """The receiver's settings for this n8n."""
     environment = {
         "WHATSAPP_APP_SECRET": n8n.client_secret,
         "TICKTRAIL_FORWARD_URL": n8n.base_url,
+        "TICKTRAIL_RECEIVE_PORT": str(free_port()),
         "TICKTRAIL_STORE": str(folder / "store.sqlite"),
+        **more,
     }
     return load_settings({}, environment, folder)
 
@@ -77,6 +88,23 @@ def test_the_trigger_behind_the_receiver_gets_messages_and_no_statuses(n8n: N8n,
     assert "hello" in str(data["data"])
     assert n8n.listed_ids(trigger.id)[0] == execution_id
     assert sum(number > before for number in n8n.listed_ids(trigger.id)) == 1
+
+
+def test_metas_subscription_check_passes_through(n8n: N8n, tmp_path: Path) -> None:
+    """n8n's trigger answers Meta through the receiver, and ``doctor`` finds its path and token in the workflow."""
+    trigger = n8n.installed(workflows.whatsapp_trigger())
+    environment = {"N8N_BASE_URL": n8n.base_url, "N8N_API_KEY": n8n.api_key, "WORKFLOW_ID_WHATSAPP": trigger.id}
+    settings = settings_in_front_of(n8n, tmp_path, **environment)
+    with N8nApi(settings.n8n, trigger.id) as api:
+        (found,) = whatsapp_triggers(api.workflow(), trigger.id)
+    assert found.path == f"/webhook/{trigger.workflow.path}"
+    with receiving(settings, trigger.workflow.path):
+        parameters = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": found.node_id}
+        assert httpx2.get(f"{address(settings)}{found.path}", params=parameters).text == "4711"
+        wrong = {**parameters, "hub.verify_token": trigger.id}
+        assert httpx2.get(f"{address(settings)}{found.path}", params=wrong).status_code == 403
+        severities = {finding.name: finding.severity for finding in check_receiver(settings, datetime.now(UTC))}
+    assert (severities["verification"], severities["forwarding"], severities["receiver"]) == (Severity.OK,) * 3
 
 
 def test_nothing_is_lost_while_n8n_is_down(n8n: N8n, tmp_path: Path) -> None:

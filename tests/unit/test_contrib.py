@@ -17,13 +17,15 @@ import promql_parser
 import pytest
 import typer
 import yaml
+from tests.support.webhooks import APP_SECRET
 
 from ticktrail.cli.app import app
 from ticktrail.messages.model import StatusEvent
+from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.settings import SETTINGS
 from ticktrail.stores.coverage import Change, Facts
-from ticktrail.stores.opening import open_store
+from ticktrail.stores.opening import open_configured_store, open_store
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import Server, build_app, listen
 
@@ -183,7 +185,7 @@ def served_metrics(recorded: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def metric_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """Metric names for a store with one delivered message, one failed message and one successful sync."""
+    """Metric names for a store with one delivered message, one failed message and one sync, and of the receiver."""
     path = tmp_path_factory.mktemp("contrib") / "ledger.db"
     now = datetime.now(UTC)
     with open_store(str(path)) as store:
@@ -199,7 +201,18 @@ def metric_names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
             store.write([event], at=now)
         scope = f"https://n8n.example.com|flow|1|{store.sync_state.identity()}"
         store.sync_state.save_coverage(scope, Change(facts=Facts(checked_at=now)))
-    return served_metrics(path)
+    return served_metrics(path) | received_metrics(path.parent)
+
+
+def received_metrics(folder: Path) -> set[str]:
+    """Metric names of a receiver that runs."""
+    environment = {"WHATSAPP_APP_SECRET": APP_SECRET, "TICKTRAIL_STORE": str(folder / "received.db")}
+    settings = load_settings({}, environment, folder)
+    listening = listen("127.0.0.1", 0)
+    with Receiver(settings, listening, open_store=lambda: open_configured_store(settings)):
+        address = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
+        text = httpx2.get(address, trust_env=False, timeout=20).text
+    return set(re.findall(r"^(ticktrail_\w+)", text, re.MULTILINE))
 
 
 def grafana() -> dict[str, Any]:
