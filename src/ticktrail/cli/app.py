@@ -127,7 +127,7 @@ def _with_interval(arguments: list[str]) -> list[str]:
     completed = []
     for argument, following in pairwise([*arguments, ""]):
         completed.append(argument)
-        if argument == "--watch" and (not following or following.startswith("-")):
+        if argument == "--watch" and (not following or re.match(r"-\D", following)):
             completed.append(str(WATCH_SECONDS))
     return completed
 

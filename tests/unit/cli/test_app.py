@@ -12,7 +12,7 @@ import pytest
 import typer
 from tests.support import invented_store
 
-from ticktrail.cli import invocation
+from ticktrail.cli import invocation, options
 from ticktrail.cli.app import GROUPS, app, run
 from ticktrail.stores.opening import open_store
 
@@ -28,6 +28,8 @@ def eighty_columns(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(invocation, "program", lambda: "ticktrail")
     invocation.remember_store(None)
+    # A service sends its messages into a log, for as long as the process lives.
+    monkeypatch.setattr(options, "_write_message", options._print_message)
 
 
 def test_without_a_command_the_grouped_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +133,8 @@ def test_a_closed_stream_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch)
         (["stats", "--by", "mood"], 2, "'mood' is not one of 'day'"),
         (["list", "--executions", "0"], 2, "must be greater than or equal to 1."),
         (["sync", "--watch", "often"], 2, "it must be a valid number."),
+        (["sync", "--watch", "-5"], 2, "--watch takes the seconds"),
+        (["serve", "--host", " "], 2, "--host is empty"),
         (["syncc"], 2, "Did you mean 'sync'?"),
         (["errors", "999999999"], 3, "no code"),
         (["messages"], 3, "ticktrail sync"),

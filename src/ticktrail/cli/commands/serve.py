@@ -174,6 +174,8 @@ def _without_keys(settings: Settings) -> Settings:
 
 def _ready(settings: Settings, host: str, port: int) -> tuple[FastAPI, socket.socket]:
     """Return the dashboard and its listening socket, so that faults of either are reported before anything starts."""
+    if not host.strip():
+        raise ConfigurationError("--host is empty.", remedy=f"Give an address, such as {_HOST}.")
     try:
         from ticktrail.web.roles import access_for
         from ticktrail.web.server import build_app, listen
