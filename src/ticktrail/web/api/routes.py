@@ -199,6 +199,13 @@ def router(settings: Settings, access: Access, pool: StorePool, conversations: T
     routes = APIRouter(
         prefix=PREFIX, default_response_class=Response, generate_unique_id_function=lambda route: route.name
     )
+    _add_lists(routes, api)
+    _add_state(routes, api)
+    return routes
+
+
+def _add_lists(routes: APIRouter, api: Api) -> None:
+    """Add the paths of messages, conversations, sends and statistics."""
 
     @routes.get("/messages", summary="Messages", description=_MASKED, responses=answers("Messages"))
     async def messages(request: Request, query: Annotated[Listing, Query()]) -> Response:
@@ -237,6 +244,10 @@ def router(settings: Settings, access: Access, pool: StorePool, conversations: T
     async def stats(request: Request, query: Annotated[FiguresOf, Query()]) -> Response:
         return await api.stats(query, role_of(request))
 
+
+def _add_state(routes: APIRouter, api: Api) -> None:
+    """Add the paths of alerts, syncs and completeness."""
+
     @routes.get("/alerts", summary="Open alerts", description=_MASKED, responses=answers("Alerts"))
     async def alerts(request: Request) -> Response:
         _takes_nothing(request)
@@ -250,8 +261,6 @@ def router(settings: Settings, access: Access, pool: StorePool, conversations: T
     async def health(request: Request) -> Response:
         _takes_nothing(request)
         return await api.health(role_of(request))
-
-    return routes
 
 
 def run_document(run: Run, settings: Settings) -> dict[str, Any]:
