@@ -285,7 +285,7 @@ class _Reader:
             return trust
         for _, item in parts.later_items():
             value = decode_json(item.json)
-            if not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
+            if is_form(value) or not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
                 return Trust.NOTHING
         return trust
 

@@ -15,6 +15,8 @@ from typing import Any
 from ticktrail.extraction.status import read_error
 
 _CODE_IN_TEXT = re.compile(r"\(#(\d{1,9})\)\s*")
+"""At the start of Meta's sentence. Behind it, n8n and Meta may quote what a person wrote."""
+
 _EXPIRED_TOKEN = re.compile(r"error validating access token", re.IGNORECASE)
 """Meta's sentence for code 190, which n8n passes on without the code."""
 
@@ -55,10 +57,10 @@ def _error_in_text(text: str) -> dict[str, Any] | None:
     error = opened.get("error") if isinstance(opened, dict) else None
     if isinstance(error, dict):
         return _graph_error(error)
-    code = _CODE_IN_TEXT.search(text)
+    code = _CODE_IN_TEXT.match(text) or _CODE_IN_TEXT.match(rest.lstrip('" '))
     if code is not None:
         return _graph_error({"code": code.group(1), "message": text})
-    return _graph_error({"code": 190, "message": text}) if _EXPIRED_TOKEN.search(text) else None
+    return _graph_error({"code": 190, "message": text}) if _EXPIRED_TOKEN.match(text) else None
 
 
 def _graph_error(error: dict[str, Any]) -> dict[str, Any] | None:

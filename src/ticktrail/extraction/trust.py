@@ -62,10 +62,18 @@ def trust_in_trigger(kind: str, mode: object) -> Trust | None:
 
 
 def is_form(item: object) -> bool:
-    """Return whether a Webhook node's item is a form that a person filled in. Meta, and machines, send JSON."""
-    headers = item.get("headers") if isinstance(item, dict) else None
+    """Return whether a request is a form that a person filled in, or has objects in its query, as forms make them.
+
+    Meta, and machines, send JSON.
+    """
+    if not isinstance(item, dict):
+        return False
+    headers, query = item.get("headers"), item.get("query")
     types = headers.items() if isinstance(headers, dict) else ()
-    return any(name.lower() == "content-type" and names_form_type(str(value).encode()) for name, value in types)
+    shaped = isinstance(query, dict) and any(isinstance(value, (dict, list)) for value in query.values())
+    return shaped or any(
+        name.lower() == "content-type" and names_form_type(str(value).encode()) for name, value in types
+    )
 
 
 def names_form_type(text: bytes) -> bool:

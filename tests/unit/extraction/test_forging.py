@@ -237,6 +237,16 @@ def test_message_of_a_queue_with_words(trigger: str, item: dict[str, Any]) -> No
     assert_not_believed(read(trigger, item, mode="trigger"))
 
 
+@pytest.mark.parametrize("part", ["body", "query"])
+def test_wait_that_a_form_resumed(part: str) -> None:
+    """A person who fills in a form at a Wait node's address shapes its item."""
+    trigger, item, mode = CLOCK
+    form = request({}, "application/x-www-form-urlencoded" if part == "body" else None)
+    form[part] = ENVELOPE
+
+    assert_not_believed(read(trigger, item, node("wait", form), node("code", ENVELOPE), mode=mode))
+
+
 SOURCES = ["postgres", "googleSheets", "redis", "wait", "executeWorkflow", "slack", "@n8n/n8n-nodes-langchain.agent"]
 
 
