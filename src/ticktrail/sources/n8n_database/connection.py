@@ -112,10 +112,11 @@ class SqliteDatabase:
         """Nothing is open between reads."""
 
     def _must_be_immutable(self) -> bool:
-        """Return whether nothing has the file open, so that it must be read as an unchanging file.
+        """Return True when nothing has the file open, so that it must be read as an unchanging file.
 
         Raises:
             SourceRefusedError: opening the file could keep n8n from opening it again.
+            SourceUnavailableError: n8n is starting, or the file was copied without the two beside it.
         """
         try:
             with self.path.open("rb") as file:
@@ -144,7 +145,13 @@ class SqliteDatabase:
                 f"{' and '.join(strangers)} beside {self.path.name} belong to another user than n8n's.",
                 remedy=f"Stop n8n, then as root: chown --reference={self.path} {self.path}-wal {self.path}-shm",
             )
-        return len(present) < len(beside)
+        if len(present) < len(beside):
+            raise SourceUnavailableError(
+                f"{self.path} has only {present[0].name} beside it: n8n is starting, or this is an incomplete copy. "
+                "Nothing was lost.",
+                remedy="The next sync tries again. A copy needs the files -wal and -shm too, or n8n stopped before it.",
+            )
+        return False
 
     def _remove_own_files(self) -> None:
         """Remove the empty files that SQLite made under our user when n8n stopped just before the read."""

@@ -272,6 +272,17 @@ def test_nothing_is_left_beside_a_file_that_nothing_has_open(tmp_path: Path) -> 
     assert [file.name for file in tmp_path.iterdir()] == ["database.sqlite"]
 
 
+def test_an_incomplete_copy_is_not_read(tmp_path: Path) -> None:
+    """With a -wal file alone the newest executions would be missing: nothing is read until both files are there."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:2]), open_executions(str(path)) as source:
+        (tmp_path / "database.sqlite-shm").rename(tmp_path / "shm")
+        with pytest.raises(SourceUnavailableError, match="only database.sqlite-wal beside it"):
+            source.metadata()
+        (tmp_path / "shm").rename(tmp_path / "database.sqlite-shm")
+        assert len(source.metadata().rows) == 2
+
+
 def test_a_reader_holds_no_lock_between_reads(tmp_path: Path) -> None:
     """n8n writes between two reads of the same source, in both journal modes."""
     for wal in (True, False):
