@@ -277,7 +277,7 @@ def test_an_incomplete_copy_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "database.sqlite"
     with n8n_database.sqlite_database(path, EXECUTIONS[:2]), open_executions(str(path)) as source:
         (tmp_path / "database.sqlite-shm").rename(tmp_path / "shm")
-        with pytest.raises(SourceUnavailableError, match="only database.sqlite-wal beside it"):
+        with pytest.raises(SourceUnavailableError, match=r"only database\.sqlite-wal beside it"):
             source.metadata()
         (tmp_path / "shm").rename(tmp_path / "database.sqlite-shm")
         assert len(source.metadata().rows) == 2
