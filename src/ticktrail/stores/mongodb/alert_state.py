@@ -18,6 +18,7 @@ from ticktrail.stores.alert_state import AlertRecord, Notice
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
+from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.writing import truncated
 from ticktrail.text.sanitizing import clean_text
 
@@ -35,7 +36,7 @@ class MongoAlertState:
     def all(self) -> list[AlertRecord]:
         """Return all alert records, sorted by key."""
         with explained(self._address):
-            found = self._alerts().find({"ledger": self._ledger}).sort("key", 1)
+            found = read(self._alerts(), {"ledger": self._ledger}, sorting=[("key", 1)])
             return [_remembered(document) for document in found]
 
     def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:

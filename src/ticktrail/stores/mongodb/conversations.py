@@ -19,6 +19,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import storable
+from ticktrail.stores.mongodb.retrying import read
 
 ANNOTATED = (
     "latestStatus",
@@ -65,8 +66,8 @@ class Conversations:
         # A workflow may keep numbers as numbers.
         written += [int(name) for name in names if name.isdigit() and len(name) <= 18]
         with explained(self._address):
-            found = self._documents().find({"conversation_id": {"$in": storable_of(written)}})
-            yield from found.sort([("timestamp", -1), ("_id", -1)]).allow_disk_use(True)  # noqa: FBT003 - the driver's
+            theirs = {"conversation_id": {"$in": storable_of(written)}}
+            yield from read(self._documents(), theirs, sorting=[("timestamp", -1), ("_id", -1)])
 
     def annotate(self, documents: Sequence[dict[str, Any]]) -> int:
         """Write where messages stand onto the documents that have their ``message_id``. Returns how many changed.

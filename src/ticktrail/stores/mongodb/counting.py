@@ -23,7 +23,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.errors import is_about_content
 from ticktrail.stores.mongodb.filters import Query
-from ticktrail.stores.mongodb.retrying import stream
+from ticktrail.stores.mongodb.retrying import read, stream
 
 COUNTRY_DIGITS = 7
 """As in SQLite's statistics: numbers that begin with these are in one country."""
@@ -34,10 +34,10 @@ _T = TypeVar("_T")
 def aggregate(
     collection: Documents,
     stages: list[dict[str, Any]],
-    read: Callable[[dict[str, Any]], _T],
+    convert: Callable[[dict[str, Any]], _T],
     otherwise: Callable[[], Iterable[_T]],
 ) -> Generator[_T, None, None]:
-    """Yield what a pipeline returns, each document through ``read``; ``otherwise`` if the server lacks an operator."""
+    """Yield what a pipeline returns, converted; what ``otherwise`` returns if the server lacks an operator."""
     with closing(stream(lambda: collection.aggregate(stages, allowDiskUse=True, maxTimeMS=READ_MILLISECONDS))) as found:
         try:
             first = next(found, None)
@@ -47,13 +47,13 @@ def aggregate(
             yield from otherwise()
             return
         if first is not None:
-            yield read(first)
-            yield from map(read, found)
+            yield convert(first)
+            yield from map(convert, found)
 
 
 def read_messages(collection: Documents, wanted: Query) -> Iterator[Message]:
     """Yield the messages that a query finds."""
-    with closing(stream(lambda: collection.find(wanted))) as found:
+    with closing(read(collection, wanted)) as found:
         yield from filter(None, map(from_document, found))
 
 

@@ -14,6 +14,7 @@ from pymongo.database import Database
 from ticktrail.stores.erasure import TextEraser, wamid_start
 from ticktrail.stores.mongodb.alert_state import ALERTS
 from ticktrail.stores.mongodb.filters import Query
+from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
 from ticktrail.text.phone_numbers import number_pattern
 
@@ -71,7 +72,7 @@ def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, er
     count = 0
     for name, fields, is_json in _TEXTS:
         documents = database[name].with_options(read_preference=ReadPreference.PRIMARY)
-        for found in documents.find({}, dict.fromkeys(fields, True)):
+        for found in read(documents, {}, dict.fromkeys(fields, True)):
             for field in fields:
                 text = found.get(field)
                 if not isinstance(text, str):
@@ -90,7 +91,7 @@ def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, er
 def erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
     """Erase a person from the errors of other people's sends. Return how many name them."""
     count = 0
-    for found in sends.find({"errors": {"$exists": True}}, {"errors": True}):
+    for found in read(sends, {"errors": {"$exists": True}}, {"errors": True}):
         left = eraser.erase(found["errors"])
         if left != found["errors"]:
             count += 1

@@ -26,12 +26,13 @@ from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send
 from ticktrail.stores.erasure import ErasureFilter, TextEraser, is_group, names_in_send, names_of, tombstone, without
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.bulk import Decision, Documents, in_batches, swap
-from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.indexes import set_ttl_indexes
 from ticktrail.stores.mongodb.merging import change
 from ticktrail.stores.mongodb.person import concerning, erase_in_errors, erase_in_texts, sent_to, went_to
+from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
@@ -98,17 +99,17 @@ class MongoRetention:
             for ids in in_batches(storable(message_ids)):
                 self._erase_where({"messageId": {"$in": ids}}, people.left_of)
             for ids in in_batches(storable(keys)):
-                found = map(mongodb_sends.from_document, self._sends().find({"_id": {"$in": ids}}))
+                found = map(mongodb_sends.from_document, read(self._sends(), {"_id": {"$in": ids}}))
                 gone = [send.key for send in found if send is not None and not people.accepts_send(send)]
                 if gone:
                     self._sends().delete_many({"_id": {"$in": gone}})
 
     def _state(self) -> dict[str, Any]:
-        return self._care().find_one({"_id": f"state|{self._ledger}"}) or {}
+        return self._care().find_one({"_id": f"state|{self._ledger}"}, max_time_ms=READ_MILLISECONDS) or {}
 
     def _stored_tombstones(self) -> list[str]:
-        found = self._care().find({"ledger": self._ledger, "tombstone": {"$exists": True}}, {"tombstone": True})
-        return [document["tombstone"] for document in found]
+        stored = {"ledger": self._ledger, "tombstone": {"$exists": True}}
+        return [document["tombstone"] for document in read(self._care(), stored, {"tombstone": True})]
 
     def _change_state(self, update: dict[str, Any]) -> dict[str, Any]:
         """Update the state and increment its version, so that concurrent writers notice."""
@@ -190,7 +191,7 @@ class MongoRetention:
         for ids in in_batches(sorted(set(told) - set(gone))):
             self._erase_where({"messageId": {"$in": ids}}, rest, count, erase=erase)
         for ids in in_batches(sorted(set(gone) - set(keys))):
-            keys += [found["_id"] for found in self._sends().find({"_id": {"$in": ids}}, {"_id": True})]
+            keys += [found["_id"] for found in read(self._sends(), {"_id": {"$in": ids}}, {"_id": True})]
         for ids in in_batches(keys) if erase else ():
             self._sends().delete_many({"_id": {"$in": ids}})
         return Inventory(
@@ -207,7 +208,7 @@ class MongoRetention:
     def _others(self, names: Sequence[str]) -> set[str]:
         """The ids that stand beside these in messages to one person, and in sends."""
         others: set[str] = set()
-        for found in self._statuses().find(went_to(names)):
+        for found in read(self._statuses(), went_to(names)):
             message = from_document(found)
             if message is not None and not is_group(message):
                 others |= names_of(message)
@@ -217,7 +218,7 @@ class MongoRetention:
 
     def _sends_to(self, names: Sequence[str]) -> Iterator[Send]:
         theirs, eraser = set(names), TextEraser(names)
-        for send in map(mongodb_sends.from_document, self._sends().find(sent_to(names))):
+        for send in map(mongodb_sends.from_document, read(self._sends(), sent_to(names))):
             if send is not None and (names_in_send(send) & theirs or eraser.finds(send.input)):
                 yield send
 
@@ -238,7 +239,7 @@ class MongoRetention:
         changed = 0
         gone: list[Any] = []
         shortened: list[str] = []
-        for found in self._statuses().find(wanted):
+        for found in read(self._statuses(), wanted):
             message = from_document(found)
             left = None if message is None else rest(message)
             if message is None or left is message:
@@ -292,13 +293,13 @@ class MongoRetention:
             for ids in in_batches(self._old_messages(timestamp)):
                 gone = self._statuses().delete_many({"messageId": {"$in": ids}}).deleted_count
                 yield Pruned(gone, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
-            old = (found["_id"] for found in self._sends().find(_old_send(timestamp), {"_id": True}))
+            old = (found["_id"] for found in read(self._sends(), _old_send(timestamp), {"_id": True}))
             for ids in in_batches(old):
                 yield Pruned(0, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
 
     def _old_messages(self, timestamp: int) -> Iterator[str]:
         older = MessageFilter(since_timestamp=EARLIEST_PLAUSIBLE_TIMESTAMP, until_timestamp=timestamp)
-        for found in self._statuses().find(query_of(older), {"_id": False, "messageId": True}):
+        for found in read(self._statuses(), query_of(older), {"_id": False, "messageId": True}):
             yield found["messageId"]
 
     def ttl_seconds(self) -> int | None:
@@ -346,7 +347,7 @@ class MongoRetention:
             self._prepare()
             self._put_tombstones(new, at)
             erased = self._erase_where({}, lambda message: without(message, guard.is_forgotten))
-            found = map(mongodb_sends.from_document, self._sends().find({}))
+            found = map(mongodb_sends.from_document, read(self._sends(), {}))
             for ids in in_batches(send.key for send in found if send is not None and not guard.accepts_send(send)):
                 erased += self._sends().delete_many({"_id": {"$in": ids}}).deleted_count
         return erased

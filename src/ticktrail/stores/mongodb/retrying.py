@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any, TypeVar
 
+from pymongo.collection import Collection
 from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError, ServerSelectionTimeoutError
 
+from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.errors import passes
 
 ATTEMPTS = 4
@@ -34,6 +36,26 @@ def keep_trying(work: Callable[[], _T]) -> _T:
                 raise
             pause(attempt)
     return work()
+
+
+def read(
+    documents: Collection[dict[str, Any]],
+    query: Mapping[str, Any],
+    fields: Mapping[str, Any] | None = None,
+    *,
+    sorting: Sequence[tuple[str, int]] = (),
+    limit: int = 0,
+) -> Generator[dict[str, Any], None, None]:
+    """Yield the documents that a query finds, as :func:`stream` does.
+
+    The server may sort on its disk where no index gives the order.
+    """
+
+    def find() -> Cursor[dict[str, Any]]:
+        found = documents.find(query, fields, limit=limit, max_time_ms=READ_MILLISECONDS)
+        return found.sort(sorting).allow_disk_use(True) if sorting else found  # noqa: FBT003 - the driver's signature
+
+    return stream(find)
 
 
 def stream(open_cursor: Callable[[], _Documents]) -> Generator[dict[str, Any], None, None]:

@@ -8,17 +8,14 @@ from contextlib import closing
 from datetime import datetime
 from typing import Any
 
-from pymongo.cursor import Cursor
-
 from ticktrail.messages.document import send_to_document
 from ticktrail.messages.filters import SendCursor, SendFilter
 from ticktrail.messages.merge import merge_sends
 from ticktrail.messages.model import Send, SentBy, Template
 from ticktrail.stores.mongodb.bulk import Decision, Documents, Insert, Update, in_batches
-from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
-from ticktrail.stores.mongodb.filters import Sorting, moment, storable, whole_number
+from ticktrail.stores.mongodb.filters import moment, storable, whole_number
 from ticktrail.stores.mongodb.merging import is_same
-from ticktrail.stores.mongodb.retrying import stream
+from ticktrail.stores.mongodb.retrying import read
 
 _FIELDS = (
     *("messageId", "conversation_id", "input", "status", "template", "sentBy", "sentAt", "rejected", "errors"),
@@ -101,20 +98,15 @@ def _behind(place: SendCursor) -> dict[str, Any]:
     return {"$or": [{"sentAt": {"$eq": at}, **following}, {"sentAt": {"$lt": at}}, {"sentAt": None}]}
 
 
-def read_sends(sends: Documents, wanted: dict[str, Any], sorting: Sorting | None = None) -> Iterator[Send]:
-    """Yield the sends that a query finds, sorted. The server may sort on its disk where no index gives the order."""
-
-    def find() -> Cursor[dict[str, Any]]:
-        found = sends.find(wanted, max_time_ms=READ_MILLISECONDS)
-        return found.sort(sorting).allow_disk_use(True) if sorting else found  # noqa: FBT003 - the driver's signature
-
-    with closing(stream(find)) as found:
+def read_sends(sends: Documents, wanted: dict[str, Any], *, sorting: Sequence[tuple[str, int]] = ()) -> Iterator[Send]:
+    """Yield the sends that a query finds, sorted."""
+    with closing(read(sends, wanted, sorting=sorting)) as found:
         yield from filter(None, map(from_document, found))
 
 
 def chosen_sends(sends: Documents, statuses: Documents, wanted: SendFilter) -> Iterator[Send]:
     """Yield the sends that a filter chooses, newest first."""
-    found: Iterator[Send] = read_sends(sends, matching(wanted), [("sentAt", -1), ("_id", 1)])
+    found: Iterator[Send] = read_sends(sends, matching(wanted), sorting=[("sentAt", -1), ("_id", 1)])
     if wanted.unconfirmed:
         found = unconfirmed(found, statuses)
     return itertools.islice(found, wanted.limit)
@@ -132,7 +124,7 @@ def unconfirmed(sends: Iterable[Send], statuses: Documents) -> Iterator[Send]:
 
 def _confirmed(statuses: Documents, message_ids: Sequence[str | None]) -> set[str | None]:
     query = {"messageId": {"$in": message_ids}}
-    with closing(stream(lambda: statuses.find(query, {"_id": False, "messageId": True}))) as found:
+    with closing(read(statuses, query, {"_id": False, "messageId": True})) as found:
         return {one["messageId"] for one in found}
 
 

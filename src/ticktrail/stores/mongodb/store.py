@@ -30,10 +30,10 @@ from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained, too_old
-from ticktrail.stores.mongodb.filters import IS_MESSAGE, Sorting, is_meant, parts_of, query_of, sorted_by, storable
+from ticktrail.stores.mongodb.filters import IS_MESSAGE, is_meant, parts_of, query_of, sorted_by, storable
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
 from ticktrail.stores.mongodb.retention import MongoRetention
-from ticktrail.stores.mongodb.retrying import keep_trying, stream
+from ticktrail.stores.mongodb.retrying import keep_trying, read
 from ticktrail.stores.mongodb.statistics import count_groups
 from ticktrail.stores.mongodb.sync_state import MongoSyncState
 from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
@@ -123,8 +123,7 @@ class MongoStore:
         with explained(self._address):
             for some in parts(ids):
                 among = {**IS_MESSAGE, "messageId": {"$in": some}}
-                cursor = stream(lambda among=among: self._statuses().find(among, _PUBLIC))  # type: ignore[misc]
-                found |= {stored["messageId"]: stored for stored in cursor}
+                found |= {stored["messageId"]: stored for stored in read(self._statuses(), among, _PUBLIC)}
         return found
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
@@ -137,8 +136,7 @@ class MongoStore:
         with explained(self._address):
             if chosen.campaign_key is not None:
                 labels = {"_id": False, "callbackData": True}
-                found = stream(lambda: self._statuses().find(query_of(chosen), labels))
-                return sum(is_meant(document, chosen) for document in found)
+                return sum(is_meant(found, chosen) for found in read(self._statuses(), query_of(chosen), labels))
             return keep_trying(lambda: self._statuses().count_documents(query_of(chosen), maxTimeMS=READ_MILLISECONDS))
 
     def received_statuses(self) -> ReceivedStatuses:
@@ -236,23 +234,12 @@ class MongoStore:
             for part, sorting in parts_of(chosen):
                 if left <= 0:
                     return
-                for document in self._streamed(part, sorting, limit and left):
+                for document in read(self._statuses(), part, _PUBLIC, sorting=sorting, limit=limit and left):
                     if is_meant(document, chosen):
                         yield document
                         left -= 1
                         if left <= 0:
                             break
-
-    def _streamed(self, query: dict[str, Any], sorting: Sorting, limit: int) -> Iterator[dict[str, Any]]:
-        """The documents a query finds, sorted. The server may sort on its disk where no index gives the order."""
-        return stream(
-            lambda: (
-                self._statuses()
-                .find(query, _PUBLIC, limit=limit, max_time_ms=READ_MILLISECONDS)
-                .sort(sorting)
-                .allow_disk_use(True)  # noqa: FBT003 - the driver's own signature
-            )
-        )
 
     def _prepared(self) -> Writer:
         """Return the writer, after creating missing collections and indexes."""

@@ -21,6 +21,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.indexes import make_indexes
+from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
 COVERAGE, LEASES, RUNS = "ticktrail_coverage", "ticktrail_leases", "ticktrail_runs"
@@ -64,7 +65,7 @@ class MongoSyncState:
         """The coverage of a scope."""
         coverage = Coverage()
         with explained(self._address):
-            for document in self._read(COVERAGE).find({"scope": scope}):
+            for document in read(self._read(COVERAGE), {"scope": scope}):
                 if document["kind"] == "settled":
                     coverage.blocks[document["block"]] = Block(_bits(document), document.get("latestStartedAt"))
                 elif document["kind"] == "open":
@@ -86,7 +87,7 @@ class MongoSyncState:
         with explained(self._address):
             return {
                 document["scope"]: msgspec.json.decode(document["record"], type=Facts)
-                for document in self._read(COVERAGE).find({"kind": "facts"})
+                for document in read(self._read(COVERAGE), {"kind": "facts"})
             }
 
     def drop_coverage(self, scope: str) -> None:
@@ -114,7 +115,7 @@ class MongoSyncState:
     def leases(self) -> list[LeaseRecord]:
         """Return all leases, by name."""
         with explained(self._address):
-            found = self._read(LEASES).find({}).sort("_id", ASCENDING)
+            found = read(self._read(LEASES), {}, sorting=[("_id", 1)])
             return [LeaseRecord(name=one["_id"], holder=one["holder"], until=one["until"]) for one in found]
 
     def add_run(self, run: Run) -> None:
@@ -139,7 +140,7 @@ class MongoSyncState:
         if limit is not None and limit <= 0:
             return []
         with explained(self._address):
-            found = self._read(RUNS).find({}).sort([("beganAt", -1), ("_id", -1)]).limit(limit or 0)
+            found = read(self._read(RUNS), {}, sorting=[("beganAt", -1), ("_id", -1)], limit=limit or 0)
             return [msgspec.json.decode(document["record"], type=Run) for document in found]
 
     def _read(self, name: str) -> Documents:

@@ -30,7 +30,9 @@ def count_unconfirmed(
     wanted = matching(msgspec.structs.replace(chosen, unconfirmed=True, after=None))
     found: dict[tuple[Key, Key, str | None], tuple[str | None, int, int]] = {}
     # In the order of an index, so that the records of one message come together.
-    by_message = itertools.groupby(read_sends(sends, wanted, [("messageId", 1)]), key=lambda send: send.message_id)
+    by_message = itertools.groupby(
+        read_sends(sends, wanted, sorting=[("messageId", 1)]), key=lambda send: send.message_id
+    )
     first_records = (min(records, key=_age) for _, records in by_message)
     for send in unconfirmed(first_records, statuses):
         person = send.conversation_id or None

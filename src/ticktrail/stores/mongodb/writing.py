@@ -34,7 +34,7 @@ from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import reason_of
 from ticktrail.stores.mongodb.filters import storable
 from ticktrail.stores.mongodb.merging import change, insertion
-from ticktrail.stores.mongodb.retrying import keep_trying
+from ticktrail.stores.mongodb.retrying import keep_trying, read
 from ticktrail.stores.results import Refusal, WriteReport
 
 _MAXIMUM_DEPTH = 90
@@ -144,7 +144,7 @@ class Writer:
                 return
             # An accepted send's key is its message's id.
             among = {"_id": {"$in": list(message_ids)}}
-            found = {send.pop("_id"): send for send in sends.find(among, dict.fromkeys(_LENT, True))}
+            found = {send.pop("_id"): send for send in read(sends, among, dict.fromkeys(_LENT, True))}
             lent = {message_id: send for message_id, send in found.items() if "sentBy" in send}
 
             def lend(
