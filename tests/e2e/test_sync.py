@@ -24,7 +24,7 @@ from ticktrail.sync.incremental import scope_of, sync_workflow
 from ticktrail.sync.results import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows
-from .n8n_lab import N8n, wait_for
+from .n8n_lab import N8n, since, wait_for
 from .situations import Situation
 from .test_store import kept, reported
 
@@ -82,8 +82,11 @@ def test_a_second_sync_reads_nothing_and_a_third_only_what_is_new(n8n: N8n, desk
 
 
 def test_an_execution_that_was_running_is_found_below_newer_ones(n8n: N8n, desk: Desk) -> None:
-    """No list shows it while it runs; newer ones are processed, and the full scan that follows finds it."""
+    """No list shows it while it runs, and an audit names it; the full scan that follows finds it."""
     late = situations.running(n8n, seconds=8)
+    with desk.api(late.workflow_id) as api:
+        since(n8n, (1, 113), "list of running executions")
+        assert str(late.execution_id) in audit(api, desk.store).unfinished
     newer = situations.succeeded(n8n)
     for workflow_id in {late.workflow_id, newer.workflow_id}:
         desk.sync(workflow_id)

@@ -337,6 +337,19 @@ def test_a_role_without_rights_is_told_what_to_grant(postgres_url: str) -> None:
     assert "SELECT" in caught.value.remedy or "N8N_DATABASE_URL" in caught.value.remedy
 
 
+def test_no_transaction_stays_open_between_reads(postgres_url: str) -> None:
+    """After a read the session is idle outside a transaction, so that it delays neither vacuum nor n8n's migrations."""
+    import psycopg  # noqa: PLC0415 - only where PostgreSQL is installed
+
+    with (
+        open_executions(postgres_url) as source,
+        psycopg.connect(postgres_url.replace("reader@", "postgres@")) as other,
+    ):
+        source.metadata()
+        question = "SELECT state, xact_start FROM pg_stat_activity WHERE application_name = 'ticktrail'"
+        assert other.execute(question).fetchall() == [("idle", None)]
+
+
 def test_the_reader_cannot_write(postgres_url: str) -> None:
     """Every session is read-only, whatever the role may do."""
     database: Any = open_database(postgres_url.replace("reader@", "postgres@"), None)
