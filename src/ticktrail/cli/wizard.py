@@ -17,7 +17,7 @@ from dotenv import set_key, unset_key
 
 from ticktrail.cli import questions
 from ticktrail.cli.invocation import as_typed, quoted
-from ticktrail.cli.wizard_database import offer_database, report_database, values_of, workflows_of
+from ticktrail.cli.wizard_database import is_readable, offer_database, values_of, workflows_of
 from ticktrail.errors import ConfigurationError, NotFoundError, SourceRefusedError
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.parsing import default_store_url
@@ -67,19 +67,7 @@ def run_wizard(
     """
     asker = _Asker(environ=environ, directory=directory)
     known = asker.settings()
-    database = offer_database(known, environ, directory)
-    values: dict[str, str | None] = values_of(database)
-    if database is None:
-        base = _ask_address(asker, known, url)
-        key = _ask_key(asker, known, base)
-        values |= {"N8N_BASE_URL": base, "N8N_API_KEY": key}
-        listed = _list_workflows(asker, base, key)
-    else:
-        values |= _address_for_links(asker, known, url)
-        listed = workflows_of(database)
-    values["WORKFLOW_ID_WHATSAPP"] = ",".join(_ask_workflows(known, listed, workflow_ids))
-    if database is not None:
-        report_database(asker.settings, values)
+    values = _ask_database(asker, known, url, workflow_ids) or _ask_api(asker, known, url, workflow_ids)
     values |= _ask_store(asker, known, store_url)
     values["TICKTRAIL_TIMEZONE"] = _ask_timezone(asker, known)
     path = directory / ".env"
@@ -88,6 +76,27 @@ def run_wizard(
     questions.echo(f"Wrote {path}: {names}. Keep it private: it may hold a key or a password.")
     for line in next_steps(directory):
         questions.echo(as_typed(line))
+
+
+def _ask_database(
+    asker: _Asker, known: Settings, url: str | None, workflow_ids: tuple[str, ...]
+) -> dict[str, str | None] | None:
+    """Return the settings for reading n8n's database; None where there is none, or the user prefers n8n's API."""
+    database = offer_database(known, asker.environ, asker.directory)
+    if database is None:
+        return None
+    values = values_of(database) | _address_for_links(asker, known, url)
+    values["WORKFLOW_ID_WHATSAPP"] = ",".join(_ask_workflows(known, workflows_of(database), workflow_ids))
+    return values if is_readable(asker.settings, values) else None
+
+
+def _ask_api(asker: _Asker, known: Settings, url: str | None, workflow_ids: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the settings for reading through n8n's API."""
+    base = _ask_address(asker, known, url)
+    key = _ask_key(asker, known, base)
+    workflows = _ask_workflows(known, _list_workflows(asker, base, key), workflow_ids)
+    values = {"N8N_BASE_URL": base, "N8N_API_KEY": key, "WORKFLOW_ID_WHATSAPP": ",".join(workflows)}
+    return {**values_of(None), **values}
 
 
 def _ask_address(asker: _Asker, known: Settings, url: str | None) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ticktrail.cli import questions
-from ticktrail.errors import TicktrailError
+from ticktrail.cli.invocation import as_typed
+from ticktrail.errors import SourceRefusedError, TicktrailError
 from ticktrail.health.checks import Severity
 from ticktrail.health.database_check import check_database
 from ticktrail.settings.settings import Settings
@@ -35,7 +36,9 @@ def offer_database(known: Settings, environ: Mapping[str, str], directory: Path)
             count = len(workflows_of(database))
         except TicktrailError as error:
             questions.explain(error)
-            questions.echo("It can be used later: fix this, and type ticktrail init again. Now n8n's API is used.")
+            questions.echo(
+                as_typed("It can be used later: fix this, and type ticktrail init again. Now n8n's API is used.")
+            )
             continue
         questions.echo(f"It can be read. Workflows in it: {count}.")
         if not questions.is_interactive():
@@ -68,13 +71,25 @@ def values_of(database: FoundDatabase | None) -> dict[str, str | None]:
     return dict(zip(NAMES, (database.url, database.schema, database.prefix), strict=True))
 
 
-def report_database(read_settings: Callable[..., Settings], values: Mapping[str, str | None]) -> None:
-    """Read the newest execution of each chosen workflow, and print what was found."""
+def is_readable(read_settings: Callable[..., Settings], values: Mapping[str, str | None]) -> bool:
+    """Read the newest execution of each chosen workflow, and print what was found.
+
+    Returns:
+        True when all can be read, or the user wants this database all the same.
+
+    Raises:
+        SourceRefusedError: one cannot be read, and there is no terminal to ask on.
+    """
     settings = read_settings(**{name: value for name, value in values.items() if value is not None})
-    for finding in check_database(settings):
-        if finding.name == "database":
-            mark = "" if finding.severity is Severity.OK else "Warning: "
-            questions.echo(f"{mark}{finding.says} {finding.remedy or ''}".rstrip())
+    findings = [finding for finding in check_database(settings) if finding.name == "database"]
+    for finding in findings:
+        questions.echo(as_typed(f"{finding.says} {finding.remedy}".rstrip()))
+    faults = [finding for finding in findings if finding.severity is Severity.FAULT]
+    if not faults:
+        return True
+    if not questions.is_interactive():
+        raise SourceRefusedError(faults[0].says, remedy=faults[0].remedy)
+    return questions.confirm("Use this database all the same?", default=False)
 
 
 def _candidates(known: Settings, environ: Mapping[str, str], directory: Path) -> list[FoundDatabase]:

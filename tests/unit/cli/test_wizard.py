@@ -211,9 +211,25 @@ def test_a_database_that_cannot_be_read_is_explained(
     written = _run(terminal, monkeypatch, tmp_path, databases=[FoundDatabase(url=url, shown="n8n's database")])
     said = "\n".join(terminal.said)
     assert reason in said
-    assert "type ticktrail init again" in said
+    assert "init again" in said
     assert "pass-word" not in said + written
     assert "N8N_DATABASE_URL" not in written
+
+
+def test_a_database_whose_executions_cannot_be_read_is_not_used_unasked(
+    tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workflows without readable executions: the missing right is named, and no goes on with n8n's API."""
+    with n8n_database.opened(n8n_file) as n8n:
+        n8n.execute("DELETE FROM execution_data")
+    found = FoundDatabase(url=str(n8n_file), shown=str(n8n_file))
+    terminal = _Terminal("yes", "", "1", "no", "https://n8n.example.com", "good-key", "1", "no", "", "")
+    written = _run(terminal, monkeypatch, tmp_path, databases=[found])
+    assert "Grant SELECT on execution_data" in "\n".join(terminal.said)
+    assert "N8N_DATABASE_URL" not in written
+    assert "good-key" in written
+    with pytest.raises(SourceRefusedError, match="cannot be read"):
+        _run(None, monkeypatch, tmp_path, {"N8N_DATABASE_URL": str(n8n_file)}, workflow_ids=(DATABASE_WORKFLOW,))
 
 
 def test_n8ns_own_role_is_named(tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
