@@ -23,7 +23,7 @@ from ticktrail.stores.coverage import Block, Change
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
-from ticktrail.stores.mongodb.errors import is_about_content, too_old, translated
+from ticktrail.stores.mongodb.errors import is_about_content, translated
 from ticktrail.stores.mongodb.filters import SORTING, query_of
 from ticktrail.stores.mongodb.indexes import (
     SEND_INDEXES,
@@ -50,9 +50,7 @@ _MESSAGE_ID = "ticktrail-doctor"
 _OPTIONS = ("validator", "validationLevel", "validationAction", "collation")
 
 
-def probe(
-    statuses: Documents, sends: Documents, address: Address, zone: ZoneInfo, first_wire_version: int
-) -> StoreState:
+def probe(statuses: Documents, sends: Documents, address: Address, zone: ZoneInfo) -> StoreState:
     """Return how the store in these collections does.
 
     Raises:
@@ -67,15 +65,12 @@ def probe(
     options = {str(one["name"]): one.get("options", {}) for one in found}
     faults: list[TicktrailError] = []
     remarks: list[str] = []
-    if hello.get("maxWireVersion", 0) < first_wire_version:
-        faults.append(too_old(version, address))
-    else:
-        with _noting(faults, address):
-            if statuses.name in options:
-                require_adoptable(statuses)
-                statuses.update_one({"_id": ObjectId()}, {"$max": {"lastScannedAt": _AT}})
-                statuses.delete_one({"_id": ObjectId()})
-            remarks += _try_everything(statuses, options.get(statuses.name, {}), address, zone)
+    with _noting(faults, address):
+        if statuses.name in options:
+            require_adoptable(statuses)
+            statuses.update_one({"_id": ObjectId()}, {"$max": {"lastScannedAt": _AT}})
+            statuses.delete_one({"_id": ObjectId()})
+        remarks += _try_everything(statuses, options.get(statuses.name, {}), address, zone)
     missing: list[str] = []
     for collection, wanted in ((statuses, STATUS_INDEXES), (sends, SEND_INDEXES)):
         if collection.name in options:

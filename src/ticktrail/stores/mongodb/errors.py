@@ -74,7 +74,7 @@ _ABOUT_VALUES = {
 }
 """Error codes that are about one document and its values, and what each means."""
 
-_TOO_OLD = "Ticktrail needs MongoDB 6.0 or newer, genuine or fully compatible: upgrade it, or use a SQLite file."
+_TOO_OLD = "Use MongoDB 6.0 or newer, another server that passes ticktrail doctor, or a SQLite file."
 
 
 def about_values(code: int | None) -> str | None:
@@ -193,11 +193,6 @@ def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
     return StoreRefusedError(f"{where} refused (error {code}).", remedy="Its log says more about this error.")
 
 
-def too_old(version: str, address: Address) -> TicktrailError:
-    """The server's version lacks what the merge needs."""
-    return StoreRefusedError(f"MongoDB at {address.location} has version {version}.", remedy=_TOO_OLD)
-
-
 def _atlas_limit(text: str, where: str, address: Address) -> TicktrailError:
     """Name the limit of an Atlas tier.
 
@@ -279,7 +274,7 @@ def _connection_lost(text: str, address: Address) -> TicktrailError:
 def _misconfigured(text: str, address: Address) -> TicktrailError:
     """The driver's ConfigurationError, raised while it connects."""
     if "wire version" in text:
-        return too_old("older than the driver supports", address)
+        return StoreRefusedError(f"MongoDB at {address.location} is older than its driver supports.", remedy=_TOO_OLD)
     if re.search(r"DNS|SRV|resolution|nameserver", text):
         return _unknown_host(address)
     return ConfigurationError(

@@ -29,7 +29,7 @@ from ticktrail.stores.mongodb.bulk import REVISION, Documents, parts
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
-from ticktrail.stores.mongodb.errors import explained, too_old
+from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import IS_MESSAGE, is_meant, parts_of, query_of, sorted_by, storable
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
 from ticktrail.stores.mongodb.retention import MongoRetention
@@ -40,10 +40,6 @@ from ticktrail.stores.mongodb.unconfirmed import count_unconfirmed
 from ticktrail.stores.mongodb.writing import Writer, truncated
 from ticktrail.stores.pages import MessagePage
 from ticktrail.stores.results import ReceivedStatuses, StoreState, WriteReport
-
-_FIRST_WIRE_VERSION = 17
-"""MongoDB 6.0's; its forerunners' pipelines cannot sort an array."""
-
 
 _PUBLIC = {"_id": False, REVISION: False}
 
@@ -210,7 +206,7 @@ class MongoStore:
     def check(self) -> StoreState:
         """Try whether a sync could write; see :class:`ticktrail.stores.Store`."""
         with explained(self._address):
-            return probe(self._statuses(), self._sends(), self._address, self.timezone, _FIRST_WIRE_VERSION)
+            return probe(self._statuses(), self._sends(), self._address, self.timezone)
 
     def close(self) -> None:
         """Let go of the connections."""
@@ -243,9 +239,6 @@ class MongoStore:
 
     def _prepared(self) -> Writer:
         """Return the writer, after creating missing collections and indexes."""
-        client = self._database().client
-        if client.admin.command("hello").get("maxWireVersion", 0) < _FIRST_WIRE_VERSION:
-            raise too_old(str(client.server_info().get("version", "unknown")), self._address)
         require_adoptable(self._statuses())
         make_indexes(self._statuses(), STATUS_INDEXES)
         make_indexes(self._sends(), SEND_INDEXES)
