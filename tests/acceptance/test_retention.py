@@ -13,11 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 from tests.support.n8n_server import N8nServer
 from tests.support.recordings import corpus
+
+from ticktrail.stores.journal import Journal, Webhook
 
 pytestmark = pytest.mark.thorough
 
@@ -81,6 +84,30 @@ def test_forget_shows_what_there_is_then_erases_it_for_good(
     assert "left out (erased people" in again.stdout
     assert [message["messageId"] for message in held(ticktrail)] == [message["messageId"] for message in rest]
     assert "forgotten before" in ticktrail("forget", who, "--yes", *STORE).stdout
+
+
+def test_forget_clears_the_journal_of_the_receiver(
+    ticktrail: Ticktrail, home: Path, messages: list[dict[str, Any]]
+) -> None:
+    """Webhooks about the person that wait in the journal are named, and deleted; also of somebody not stored yet."""
+    assert messages
+    who, other = "966500000941", "966500000942"
+    bodies = [json.dumps({"messages": [{"from": one, "text": {"body": "hi"}}]}).encode() for one in (who, other)]
+    (home / ".env").write_text(f"TICKTRAIL_JOURNAL={home / 'journal.sqlite'}\n", encoding="utf-8")
+    webhook = Webhook(
+        received_at=0.0, number="1", path="/", content_type=None, signature=None, body=b"", storing=0, forwarding=2
+    )
+    with Journal(home / "journal.sqlite") as journal:
+        journal.append([msgspec.structs.replace(webhook, body=body) for body in bodies])
+
+    done = ticktrail("forget", who, "--yes", *STORE)
+
+    assert done.returncode == 0, done.stderr
+    assert "holds 1 webhook about them" in done.stdout
+    assert "Deleted 1 webhook" in done.stdout
+    left = b"".join(file.read_bytes() for file in home.iterdir() if "journal" in file.name)
+    assert who.encode() not in left
+    assert other.encode() in left
 
 
 def test_a_dry_run_of_sync_does_not_promise_a_forgotten_person(

@@ -245,28 +245,31 @@ class Journal:
                 (now,),
             ).rowcount
 
-    def erase(self, names: Collection[str]) -> tuple[int, int]:
-        """Delete the webhooks that concern only this person, who is known by these ids, in whatever state.
-
-        A webhook that concerns others too stays until it is stored and forwarded: n8n needs it with the same bytes.
+    def concerning(self, names: Collection[str]) -> tuple[list[int], int]:
+        """Find the webhooks, in whatever state, that name a person who is known by these ids.
 
         Returns:
-            The number of deleted webhooks, and of those that stay.
+            The ids of those that concern nobody else, and the number of those that concern others too. n8n needs the
+            latter with the same bytes.
         """
         eraser, theirs = TextEraser(names), set(names)
-        gone, kept = [], 0
-        with self._changing() as connection:
+        alone, shared = [], 0
+        with self._reading() as connection:
             for number, body in connection.execute("SELECT id, body FROM webhook"):
                 if not eraser.finds(bytes(body).decode("utf-8", "replace")):
                     continue
                 if people_in(body) <= theirs:
-                    gone.append((number,))
+                    alone.append(number)
                 else:
-                    kept += 1
-            connection.executemany("DELETE FROM webhook WHERE id = ?", gone)
-        self._has_traces = self._has_traces or bool(gone)
+                    shared += 1
+        return alone, shared
+
+    def delete(self, ids: Sequence[int]) -> None:
+        """Delete webhooks without storing or forwarding them, and clear their traces."""
+        with self._changing() as connection:
+            connection.executemany("DELETE FROM webhook WHERE id = ?", [(number,) for number in ids])
+        self._has_traces = True
         self.clear_traces()
-        return len(gone), kept
 
     def clear_traces(self) -> None:
         """Overwrite the copies of delivered webhooks that the write-ahead log still holds.

@@ -40,35 +40,51 @@ def forget(
     No later sync, import or copy brings them back. Exit code 3 when the store holds nothing about them.
     """
     from ticktrail.queries.people import find_person, ids_to_erase
+    from ticktrail.text.formatting import plural
 
     settings = read_settings(store)
     with existing_store(settings) as opened, _conversations(settings) as conversations:
         names = ids_to_erase(find_person(opened, wa_id, settings), settings)
         found = opened.retention.inventory(*names)
-        if not found.any and not found.before:
+        waiting = _waiting_webhooks(settings, (*found.names, *names))
+        if not found.any and not found.before and not waiting:
             raise _not_found(opened, found)
-        print(*_inventory_text(found, names, opened), sep="\n")
+        if found.any or found.before:
+            print(*_inventory_text(found, names, opened), sep="\n")
+        if waiting:
+            print(f"The receiver's journal {settings.receiver.journal} holds {plural(waiting, 'webhook')} about them.")
         if dry_run:
             print("Nothing was erased.")
             return
-        _confirm("Erase all of it, for good?" if found.any else "Erase what may be left of them?", yes=yes)
+        _confirm("Erase all of it, for good?" if found.any or waiting else "Erase what may be left of them?", yes=yes)
         _erase(opened, conversations, names, wa_id)
-        _erase_in_journal(settings, (*found.names, *names))
+        if waiting:
+            _erase_in_journal(settings.receiver.journal, (*found.names, *names))
 
 
-def _erase_in_journal(settings: Settings, names: Sequence[str]) -> None:
+def _waiting_webhooks(settings: Settings, names: Sequence[str]) -> int:
+    """Return how many webhooks in the receiver's journal name a person."""
     from ticktrail.stores.journal import Journal
-    from ticktrail.text.formatting import plural
 
     path = settings.receiver.journal
     if not path.is_file():
-        return
+        return 0
     with Journal(path) as journal:
-        gone, kept = journal.erase(names)
-    if gone:
-        print(f"Deleted {plural(gone, 'webhook')} of theirs from the receiver's journal.")
-    if kept:
-        print(f"Left in the receiver's journal until n8n has them: {plural(kept, 'webhook')} of theirs and of others.")
+        alone, shared = journal.concerning(names)
+    return len(alone) + shared
+
+
+def _erase_in_journal(path: Path, names: Sequence[str]) -> None:
+    from ticktrail.stores.journal import Journal
+    from ticktrail.text.formatting import plural
+
+    with Journal(path) as journal:
+        alone, shared = journal.concerning(names)
+        journal.delete(alone)
+    if alone:
+        print(f"Deleted {plural(len(alone), 'webhook')} from the receiver's journal.")
+    if shared:
+        print(f"Left in the journal until n8n has them, because others are in them too: {plural(shared, 'webhook')}.")
 
 
 def _erase(store: Store, conversations: Conversations | None, names: Sequence[str], wa_id: str) -> None:
