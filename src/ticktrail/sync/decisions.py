@@ -58,18 +58,12 @@ class ScanDepth(enum.StrEnum):
 
 
 class ListedExecution(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the execution list.
-
-    Attributes:
-        final: None where the row does not say so (n8n up to 1.110).
-        deleted: n8n has marked it for deletion, whatever its status.
-    """
+    """A row of the execution list. ``final`` is None where the row does not say so (n8n up to 1.110)."""
 
     execution_id: int
     status: str | None = None
     final: bool | None = None
     started_at: str | None = None
-    deleted: bool = False
 
 
 def id_was_reused(coverage: Coverage, listed: ListedExecution) -> bool:
@@ -149,7 +143,7 @@ def pending_after_read(
     if refused is not None:
         return _again(PendingKind.REFUSED, listed, known, reason=refused, now=now)
     # The row came before the data. One that ended in between is processed once the list says that it is final.
-    if not listed.deleted and (not extraction.final or listed.final is False):
+    if not extraction.final or listed.final is False:
         return _again(PendingKind.UNFINISHED, listed, known, reason=None, now=now)
     if extraction.outcome is Outcome.WITHHELD:
         return _again(PendingKind.WITHHELD, listed, known, reason=extraction.reason, now=now)

@@ -65,9 +65,7 @@ class Executions(Protocol):
 
 def listed_execution(row: ExecutionSummary) -> ListedExecution:
     """Return a row of the list as the decisions need it."""
-    return ListedExecution(
-        execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at, deleted=row.deleted
-    )
+    return ListedExecution(execution_id=row.id, status=row.status, final=row.final, started_at=row.started_at)
 
 
 class ExecutionListScan:

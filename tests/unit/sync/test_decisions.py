@@ -256,12 +256,3 @@ def test_the_name_of_a_workflow_is_that_of_its_executions(execution: bytes, name
     after = with_workflow_name(before, execution)
     assert after.workflow_name == name
     assert (after is before) == (name == "Before")
-
-
-def test_an_execution_marked_for_deletion_is_processed_whatever_its_status() -> None:
-    """n8n does not change it any more; without the mark the same execution is pending."""
-    running = found(status="running")
-    assert pending_after_read(running, row(deleted=True), None, refused=None, now=NOW) is None
-    pending = pending_after_read(running, row(status="running", final=False), None, refused=None, now=NOW)
-    assert pending is not None
-    assert pending.kind is PendingKind.UNFINISHED

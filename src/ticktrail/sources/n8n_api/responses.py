@@ -23,7 +23,6 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
         started_at: as n8n wrote it (ISO 8601, UTC, milliseconds); None for a queued execution.
         stopped_at: as n8n wrote it. A waiting execution has one too, so it does not mean that n8n has finished.
         finished: true for successful executions only.
-        deleted: n8n has marked it for deletion, so it no longer changes; only the database shows such executions.
     """
 
     id: int
@@ -33,13 +32,10 @@ class ExecutionSummary(msgspec.Struct, frozen=True, kw_only=True):
     mode: str | None = None
     workflow_id: str | None = None
     finished: bool = False
-    deleted: bool = False
 
     @property
     def final(self) -> bool | None:
         """True when n8n has finished it; None when the row does not say so (no status, and not a success)."""
-        if self.deleted:
-            return True
         if self.status is not None:
             return self.status in FINAL_STATUSES
         return True if self.finished else None

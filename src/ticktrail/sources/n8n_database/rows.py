@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from ticktrail.messages.model import FINAL_STATUSES
 from ticktrail.sources.n8n_api.responses import ExecutionSummary
 
 REQUIRED = ("id", "workflowId", "startedAt")
@@ -23,13 +24,12 @@ def summary(record: Record) -> ExecutionSummary:
     """Return a row as the list of n8n's API has it."""
     return ExecutionSummary(
         id=int(record["id"]),
-        status=record.get("status"),
+        status=_status(record),
         started_at=iso_time(record["startedAt"]),
         stopped_at=iso_time(record.get("stoppedAt")),
         mode=record.get("mode"),
         workflow_id=str(record["workflowId"]),
         finished=bool(record.get("finished")),
-        deleted=record.get("deletedAt") is not None,
     )
 
 
@@ -44,7 +44,7 @@ def execution_json(record: Record, data: bytes, workflow: bytes | None) -> bytes
             "finished": bool(record.get("finished")),
             "mode": record.get("mode"),
             "retryOf": record.get("retryOf"),
-            "status": record.get("status"),
+            "status": _status(record),
             "startedAt": iso_time(record["startedAt"]),
             "stoppedAt": iso_time(record.get("stoppedAt")),
             "workflowId": str(record["workflowId"]),
@@ -52,6 +52,15 @@ def execution_json(record: Record, data: bytes, workflow: bytes | None) -> bytes
         }
     )
     return b'%b,"flattedData":%b,"workflowData":%b}' % (head[:-1], data, workflow or b"null")
+
+
+def _status(record: Record) -> str | None:
+    """Return n8n's status; ``canceled`` for an execution that n8n marked for deletion before it had a final one.
+
+    n8n does not change such executions any more. Where a workflow saves nothing, all of them end like that.
+    """
+    status: str | None = record.get("status")
+    return "canceled" if record.get("deletedAt") is not None and status not in FINAL_STATUSES else status
 
 
 def iso_time(value: object) -> str | None:

