@@ -26,17 +26,21 @@ ALERTS = "ticktrail_alerts"
 
 
 class MongoAlertState:
-    """Alert state of one store. ``statuses``, its collection of messages, tells stores in one database apart."""
+    """Alert state of one store.
+
+    Args:
+        statuses: name of its collection of messages, which distinguishes the stores of one database.
+    """
 
     def __init__(self, address: Address, statuses: str, database: Callable[[], Database[dict[str, Any]]]) -> None:
         self._address = address
-        self._ledger = statuses
+        self._statuses = statuses
         self._database = database
 
     def all(self) -> list[AlertRecord]:
         """Return all alert records, sorted by key."""
         with explained(self._address):
-            found = read(self._alerts(), {"ledger": self._ledger}, sorting=[("key", 1)])
+            found = read(self._alerts(), {"ledger": self._statuses}, sorting=[("key", 1)])
             return [_remembered(document) for document in found]
 
     def record_firing(self, key: str, kind: str, title: str, *, at: datetime) -> None:
@@ -47,14 +51,14 @@ class MongoAlertState:
             firing = {"_id": self._id(key), "resolvedAt": None}
             if alerts.update_one(firing, {"$set": {"title": title}, "$max": {"lastSeenAt": at}}).matched_count:
                 return
-            begins = {"ledger": self._ledger, "key": key, "kind": kind, "title": title, "firstSeenAt": at,
+            begun = {"ledger": self._statuses, "key": key, "kind": kind, "title": title, "firstSeenAt": at,
                       "lastSeenAt": at, "resolvedAt": None}  # fmt: skip
-            forgotten = {"told": "", "acknowledgedAt": "", "acknowledgedBy": "", "note": ""}
-            over_or_new = {"_id": self._id(key), "resolvedAt": {"$ne": None}}
+            removed = {"told": "", "acknowledgedAt": "", "acknowledgedBy": "", "note": ""}
+            resolved_or_new = {"_id": self._id(key), "resolvedAt": {"$ne": None}}
             try:
-                alerts.update_one(over_or_new, {"$set": begins, "$unset": forgotten}, upsert=True)
+                alerts.update_one(resolved_or_new, {"$set": begun, "$unset": removed}, upsert=True)
             except DuplicateKeyError:
-                # Another process was quicker: then it fires already.
+                # Another process was faster: the alert fires already.
                 alerts.update_one(firing, {"$max": {"lastSeenAt": at}})
 
     def resolve(self, key: str, *, at: datetime) -> None:
@@ -84,23 +88,23 @@ class MongoAlertState:
     def forget(self, *, resolved_before: datetime) -> None:
         """Delete alerts that were resolved before ``resolved_before``."""
         with explained(self._address):
-            self._alerts().delete_many({"ledger": self._ledger, "resolvedAt": {"$lt": resolved_before}})
+            self._alerts().delete_many({"ledger": self._statuses, "resolvedAt": {"$lt": resolved_before}})
 
     def _set(self, key: str, condition: dict[str, Any], news: dict[str, Any]) -> bool:
-        """Set fields of one alert, if it is there and the condition holds. Returns whether it did."""
+        """Set fields of one alert if the condition holds. Return whether it did."""
         with explained(self._address):
             return bool(self._alerts().update_one({"_id": self._id(key), **condition}, {"$set": news}).matched_count)
 
     def _id(self, key: str) -> str:
-        return f"{self._ledger}#{key}"
+        return f"{self._statuses}#{key}"
 
     def _alerts(self) -> Documents:
-        # What was written a moment ago must be seen, so no secondaries.
+        # Not from a secondary, which may lack what was written a moment ago.
         return self._database()[ALERTS].with_options(read_preference=ReadPreference.PRIMARY)
 
 
 def _field(channel: str) -> str:
-    """A channel's name may hold dots and dollars, which are no part of a field's name."""
+    """Return a field name for a channel, whose own name may hold dots and dollars."""
     return hashlib.sha256(channel.encode("utf-8", "replace")).hexdigest()[:16]
 
 

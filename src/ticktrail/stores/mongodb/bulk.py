@@ -268,7 +268,7 @@ class _Swap:
             for operation in sample:
                 sent.add(self._send([operation]))
             if all(self._outcome.refused.get(operation.key) == reason for operation in sample):
-                # What the server says of every document is no fault of one of them.
+                # A reason that the server gives for every document is not about one of them.
                 for operation in sample:
                     del self._outcome.refused[operation.key]
                 raise refusal(code, "", self._address)
@@ -311,7 +311,7 @@ class _Swap:
         return sent
 
     def _lost_to_a_duplicate(self, key: str, sent: _Sent, *, inserting: bool) -> None:
-        """Another writer inserted the document first, unless it never turns up."""
+        """Read a document again that another writer inserted first; refuse it if it never turns up."""
         self._missing[key] = self._missing.get(key, 0) + 1
         if inserting and self._missing[key] < _OTHER_INDEX:
             sent.again.add(key)
@@ -332,13 +332,13 @@ def in_batches(items: Iterable[_T]) -> Iterator[list[_T]]:
 
 
 def parts(keys: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The keys in portions of :data:`BATCH`."""
+    """Yield the keys in lists of :data:`BATCH`."""
     for start in range(0, len(keys), BATCH):
         yield keys[start : start + BATCH]
 
 
 def _encoded(document: Mapping[str, Any]) -> RawBSONDocument:
-    """A document ready to be sent, so that a value that cannot be encoded fails here, and alone.
+    """Return an encoded document: a value that cannot be encoded fails here, and refuses this document only.
 
     Raises:
         one of UNSTORABLE: BSON has no form for a value, or the document is too large.

@@ -32,7 +32,7 @@ _SHARED = ("failed", "code", "template", "workflow_id", "number")
 
 
 def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[CauseCount]:
-    """Implement :meth:`ticktrail.stores.Store.causes`."""
+    """Count as :meth:`ticktrail.stores.Store.causes` promises."""
     failed = {"$in": ["$latestStatus", sorted(FAILED)]}
     facts: dict[str, Expression] = {
         "failed": failed,
@@ -58,7 +58,7 @@ def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[Cause
 
 
 def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
-    """Implement :meth:`ticktrail.stores.Store.send_causes`."""
+    """Count as :meth:`ticktrail.stores.Store.send_causes` promises."""
     refused = {"$eq": ["$rejected", True]}
     first = {"$arrayElemAt": [either({"$isArray": "$errors"}, "$errors", []), 0]}
     who = or_else(as_text("$conversation_id"), as_text("$input"))
@@ -83,7 +83,7 @@ def _only(facts: dict[str, Expression]) -> dict[str, Any]:
 
 
 def _counted() -> list[dict[str, Any]]:
-    """Once for each recipient, then once for each cause: how many recipients there are."""
+    """Return stages that group by recipient, then by cause, which counts the recipients."""
     sums = {
         "title": {"$max": "$title"},
         "label": {"$max": "$label"},

@@ -51,7 +51,7 @@ _OPTIONS = ("validator", "validationLevel", "validationAction", "collation")
 
 
 def probe(statuses: Documents, sends: Documents, address: Address, zone: ZoneInfo) -> StoreState:
-    """Return how the store in these collections does.
+    """Check the store in these collections.
 
     Raises:
         PyMongoError: the server cannot be reached, or refuses the connection.
@@ -128,7 +128,7 @@ def _steps(
     zone: ZoneInfo,
     remarks: list[str],
 ) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Steps of a sync and of the statistics, each with the fault found in its result, or an empty text."""
+    """Yield the steps of a sync and of statistics. Each returns the fault in its result, or an empty text."""
     writer = Writer(apart, sends, address, zone)
     events = [
         StatusEvent(
@@ -198,7 +198,7 @@ def _steps(
 
 
 def _unable(step: str, error: TicktrailError, address: Address) -> TicktrailError:
-    """The error of a step, which names the step where the server lacks something."""
+    """Return the error of a step, naming the step where the server lacks something."""
     if isinstance(error, StoreRefusedError) and "role" not in error.remedy:
         return StoreRefusedError(f"MongoDB at {address.location} cannot {step}: {error}", remedy=error.remedy)
     return error

@@ -1,4 +1,4 @@
-"""A MongoDB URI as a connection: which database it means, how the driver is set up, what people are shown of it.
+"""MongoDB URIs: the database, the settings of the driver, and the form without credentials for messages.
 
 Nothing here connects. A URI holds a password, so no message repeats one, not even a malformed one.
 """
@@ -34,7 +34,7 @@ _OWN_SETTINGS: dict[str, Any] = {
     # A write that returned must be there after a crash and after an election.
     "w": "majority",
     "journal": True,
-    # Nothing waits for ever. Not timeoutMS: for servers that are away it would replace serverSelectionTimeoutMS.
+    # Every wait ends. Not timeoutMS: for servers that are away it would replace serverSelectionTimeoutMS.
     "wtimeoutMS": 30_000,
     "socketTimeoutMS": 60_000,
 }
@@ -101,7 +101,7 @@ def address_of(url: str, database: str | None) -> Address:
     hosts = tuple(host for host, _ in parsed["nodelist"])
     settings = dict(_OWN_SETTINGS)
     if not all(map(_LOOPBACK.fullmatch, hosts)):
-        # An update is 12 kB, nearly all of it alike: a batch shrinks a hundredfold. On one machine that gains nothing.
+        # Field names repeat in every document, so a batch shrinks to a fraction. On one machine that gains nothing.
         settings["compressors"] = "zlib"
     database = database or DEFAULT_DATABASE
     return Address(
@@ -113,7 +113,7 @@ def address_of(url: str, database: str | None) -> Address:
 
 
 def client_of(url: str, address: Address) -> pymongo.MongoClient[dict[str, Any]]:
-    """A client, which connects when it is first asked something.
+    """Return a client, which connects at the first request.
 
     Raises:
         PyMongoError: the driver finds a contradiction in the URI, or (before 4.12) no name server for a
@@ -125,7 +125,7 @@ def client_of(url: str, address: Address) -> pymongo.MongoClient[dict[str, Any]]
 
 
 def codec_options(zone: ZoneInfo) -> CodecOptions[dict[str, Any]]:
-    """How documents are read: instants in this zone, and nothing that an older tool left stops the reading."""
+    """Return the options for reading documents: instants in this zone, damaged values replaced."""
     return CodecOptions(
         tz_aware=True,
         tzinfo=zone,
@@ -135,17 +135,17 @@ def codec_options(zone: ZoneInfo) -> CodecOptions[dict[str, Any]]:
 
 
 def _parsed(rest: str) -> dict[str, Any]:
-    """The parts of a URI, given without its scheme: parsing a mongodb+srv:// URI would ask the name servers."""
+    """Return the parts of a URI, given without its scheme: parsing a mongodb+srv:// URI would ask name servers."""
     try:
         with warnings.catch_warnings(action="ignore"):
             return dict(parse_uri(f"mongodb://{rest}", warn=True))
     except (PyMongoError, ValueError, TypeError):
-        # What the driver says may repeat a part of the password.
+        # The driver's message may repeat a part of the password.
         raise ConfigurationError("The MongoDB URI is malformed.", remedy=URI_REMEDY) from None
 
 
 def _authority(rest: str) -> str:
-    """``host1:port,host2`` of a well-formed URI."""
+    """Return ``host1:port,host2`` of a well-formed URI."""
     return re.split(r"[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
 
 

@@ -45,10 +45,10 @@ class Conversations:
         self.location = f"{self._address.location}, collection {collection}"
 
     def require(self) -> None:
-        """See to it that the collection is there, with an index on ``message_id``.
+        """Require the collection, and create its index on ``message_id`` if missing.
 
         Raises:
-            ConfigurationError: it is not there. It is not made: that is the workflow's affair.
+            ConfigurationError: the collection does not exist; only the workflow creates it.
         """
         with explained(self._address):
             if not self._documents().database.list_collection_names(filter={"name": self._name}):
@@ -61,7 +61,7 @@ class Conversations:
                 self._documents().create_index("message_id")
 
     def of(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
-        """The documents of one person, known by these ids, newest first."""
+        """Yield the documents of a person with these ids, newest first."""
         written: list[Any] = [text for name in names for text in (name, f"+{name}")]
         # A workflow may keep numbers as numbers.
         written += [int(name) for name in names if name.isdigit() and len(name) <= 18]
@@ -70,10 +70,10 @@ class Conversations:
             yield from read(self._documents(), theirs, sorting=[("timestamp", -1), ("_id", -1)])
 
     def annotate(self, documents: Sequence[dict[str, Any]]) -> int:
-        """Write where messages stand onto the documents that have their ``message_id``. Returns how many changed.
+        """Write the state of messages into the documents with their ``message_id``. Return how many changed.
 
-        A document of a message only ever moves on, in ``lastScannedAt`` and at one such time in ``statusCount``: by
-        these the server itself refuses a state that is older than the one that is there.
+        ``lastScannedAt`` of a message only grows, and so does ``statusCount`` at equal times. By these the server
+        itself refuses to replace a state by an older one.
         """
         with explained(self._address):
             changed = 0
@@ -104,7 +104,7 @@ class Conversations:
         return theirs, changed
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def _documents(self) -> Documents:
@@ -113,7 +113,7 @@ class Conversations:
 
 
 class Annotator:
-    """Called with the ids of messages that were just written, it annotates their conversations."""
+    """Annotates the conversations of messages that were just written; called with their ids."""
 
     def __init__(self, store: Store, conversations: Conversations) -> None:
         self._store = store
@@ -121,19 +121,19 @@ class Annotator:
         self.changed = 0
 
     def __call__(self, message_ids: Sequence[str]) -> None:
-        """Annotate with what is stored by now."""
+        """Annotate with what the store holds now."""
         if message_ids:
             self.changed += self._conversations.annotate(list(self._store.documents(message_ids).values()))
 
     def everything(self) -> None:
-        """Annotate with all that is stored, in flat memory: what was there before, and what came late."""
+        """Annotate with everything stored, in flat memory."""
         ids = (message.message_id for message in self._store.messages(MessageFilter()))
         while few := list(itertools.islice(ids, _AT_ONCE)):
             self(few)
 
 
 def storable_of(values: Sequence[Any]) -> list[Any]:
-    """The values that a document can hold."""
+    """Return the values that a document can hold."""
     return [value for value in values if not isinstance(value, str) or storable([value])]
 
 

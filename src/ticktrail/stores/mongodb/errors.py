@@ -1,6 +1,6 @@
 """Errors of MongoDB and its driver in words: what happened, and what to do.
 
-Their own texts are not passed on. They repeat documents (with phone numbers), keys, even parts of a URI.
+The driver's own texts are not passed on: they repeat documents (with phone numbers), keys, even parts of a URI.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _AUTHENTICATION_FAILED = frozenset({11, 18, 334})
 """UserNotFound, AuthenticationFailed, MechanismUnavailable."""
 
 _ATLAS = 8000
-"""AtlasError: whatever the proxy in front of an Atlas cluster has to say."""
+"""AtlasError: any error of the proxy in front of an Atlas cluster."""
 
 _NOT_UNDERSTOOD = frozenset({9, 59, 115, 168, 238, 304, 305, 16436, 31325, 40324})
 """FailedToParse, CommandNotFound, CommandNotSupported, InvalidPipelineOperator, NotImplemented, unknown stages.
@@ -78,7 +78,7 @@ _TOO_OLD = "Use MongoDB 6.0 or newer, another server that passes ticktrail docto
 
 
 def about_values(code: int | None) -> str | None:
-    """Why a server refused a document, when the error is about the document itself; else None."""
+    """Return why a server refused a document; None when the error is not about the document."""
     return None if code is None else _ABOUT_VALUES.get(code)
 
 
@@ -111,7 +111,7 @@ def is_systemic(code: int | None) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Why a value could not be encoded, in words that repeat nothing of the value."""
+    """Return why a value could not be encoded, without repeating the value."""
     if isinstance(error, UnicodeError):
         return "a text in it holds half a surrogate pair, which is no character"
     if isinstance(error, OverflowError):
@@ -136,7 +136,7 @@ def explained(address: Address) -> Iterator[None]:
 
 
 def translated(error: PyMongoError, address: Address) -> TicktrailError:
-    """The error of ours that says what an error of the driver means."""
+    """Return Ticktrail's error for an error of the driver."""
     if isinstance(error, ServerSelectionTimeoutError):
         return _unreachable(str(error), address)
     if isinstance(error, (ExecutionTimeout, NetworkTimeout)):
@@ -248,7 +248,7 @@ def _passing(address: Address) -> TicktrailError:
 
 
 def _unreachable(text: str, address: Address) -> TicktrailError:
-    """No server was found in time; the text names each and the last error of each."""
+    """Explain that no server was found in time; the text names each and its last error."""
     if re.search(r"name or service|getaddrinfo|nodename|name resolution|no address associated", text, re.IGNORECASE):
         return _unknown_host(address)
     if re.search(r"certificate|ssl|tls", text.partition("Topology Description")[0], re.IGNORECASE):
@@ -272,7 +272,7 @@ def _connection_lost(text: str, address: Address) -> TicktrailError:
 
 
 def _misconfigured(text: str, address: Address) -> TicktrailError:
-    """The driver's ConfigurationError, raised while it connects."""
+    """Explain the driver's ConfigurationError, which it raises while it connects."""
     if "wire version" in text:
         return StoreRefusedError(f"MongoDB at {address.location} is older than its driver supports.", remedy=_TOO_OLD)
     if re.search(r"DNS|SRV|resolution|nameserver", text):

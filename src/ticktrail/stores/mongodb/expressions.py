@@ -15,19 +15,22 @@ Expression = Any
 
 
 def as_text(value: str) -> Expression:
-    """A stored value as text, null when it is missing or empty. An id kept as a double is written as a whole number."""
+    """Return a stored value as text, null when it is missing or empty.
+
+    An id kept as a double is written as a whole number.
+    """
     whole = _converted(value, "long")
     is_whole = {"$and": [has_type(value, "double"), {"$eq": [whole, value]}]}
     return either({"$eq": [value, ""]}, None, _converted(either(is_whole, whole, value), "string"))
 
 
 def as_word(value: str) -> Expression:
-    """A stored text, null when it is empty or anything else."""
+    """Return a stored text, null when it is empty or anything else."""
     return either({"$and": [has_type(value, "string"), {"$ne": [value, ""]}]}, value, None)
 
 
 def as_error_code(value: str) -> Expression:
-    """:func:`ticktrail.messages.failure_causes.error_code` as text; null for JSON in a text."""
+    """Return :func:`ticktrail.messages.failure_causes.error_code` as text; null for JSON in a text."""
     whole = as_whole_number(value)
     number = either({"$eq": [whole, value]}, _converted(whole, "string"), None)
     code = either(has_type(value, "string"), value, number)
@@ -37,7 +40,7 @@ def as_error_code(value: str) -> Expression:
 
 
 def as_whole_number(value: str) -> Expression:
-    """A stored number as an int or a long; null for anything else and for what is no finite number."""
+    """Return a stored number as an int or a long; null for anything else and for what is no finite number."""
     return {
         "$switch": {
             "branches": [
@@ -50,20 +53,20 @@ def as_whole_number(value: str) -> Expression:
 
 
 def each(array: Expression, expression: Expression, *, name: str = "this") -> Expression:
-    """An array of what the expression makes of every element, which it calls ``$$this``.
+    """Return an array with the expression applied to every element, ``$$this``.
 
-    Where the expression has a ``$$this`` of its own inside, give the element another name.
+    Give the element another name if the expression has a ``$$this`` of its own.
     """
     return {"$map": {"input": array, "as": name, "in": expression}}
 
 
 def chosen_of(array: Expression, condition: Expression) -> Expression:
-    """The elements for which the condition on ``$$this`` holds."""
+    """Return the elements for which the condition on ``$$this`` holds."""
     return {"$filter": {"input": array, "cond": condition}}
 
 
 def in_turn(steps: Iterable[dict[str, Expression]], result: Expression) -> Expression:
-    """The result of a calculation in steps; each names values, ``$$name`` for the steps after it and the result.
+    """Return the result of a calculation in steps. Each step names values: ``$$name`` in later steps and the result.
 
     Variables, not stages of a pipeline: a server need not make a new document of every step.
     """
@@ -78,12 +81,12 @@ def has_type(value: Expression, kind: str) -> Expression:
 
 
 def either(condition: Expression, then: Expression, otherwise: Expression) -> Expression:
-    """One of two expressions; only the one that is meant is evaluated."""
+    """Return one of two expressions, by a condition."""
     return {"$cond": [condition, then, otherwise]}
 
 
 def or_else(value: Expression, otherwise: Expression) -> Expression:
-    """The value unless it is null or missing."""
+    """Return the value, or the other one if it is null or missing."""
     return {"$ifNull": [value, otherwise]}
 
 

@@ -59,12 +59,12 @@ _LONGEST_ID = 1_024
 
 
 def storable(texts: Iterable[str]) -> list[str]:
-    """The texts that a document can hold at all: one with half a surrogate pair stands in none."""
+    """Return the texts that a document can hold: none with half a surrogate pair."""
     return [text for text in texts if _is_storable(text)]
 
 
 def query_of(wanted: MessageFilter) -> Query:
-    """The documents a filter chooses; its limit, order and place are left aside.
+    """Return the query of a filter, without its limit, order and cursor.
 
     A document that an earlier tool wrote and nothing was merged into yet is chosen by the fields it has. With a
     ``campaign_key`` it also finds some others: :func:`is_meant` decides, or see :func:`exact_query`.
@@ -124,7 +124,7 @@ def exact_query(documents: Collection[dict[str, Any]], wanted: MessageFilter) ->
 
 
 def _identity(wanted: MessageFilter) -> Iterator[Query]:
-    """Conditions on the message's own id and on its recipient."""
+    """Yield conditions on the message's own id and on its recipient."""
     if wanted.message_id_ending:
         ending = wanted.message_id_ending
         # A regular expression cannot hold NUL (BSON specification, "cstring"), and has a limited length.
@@ -184,7 +184,7 @@ def sorted_by(document: dict[str, Any], order: Order) -> int | None:
 
 
 def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:
-    """The last word on a document that :func:`query_of` chose."""
+    """Return whether the filter chooses a document that :func:`query_of` found."""
     campaign, key, label = wanted.campaign, wanted.campaign_key, document.get("callbackData")
     if campaign is None or key is None:
         return True
@@ -192,7 +192,7 @@ def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:
 
 
 def moment(timestamp: float) -> datetime:
-    """Unix seconds as an instant; what no calendar has becomes the nearest that one has."""
+    """Return Unix seconds as an instant; beyond the calendar, its nearest end."""
     try:
         return _EPOCH + timedelta(milliseconds=round(timestamp * 1000))
     except OverflowError:
@@ -244,7 +244,7 @@ def _between(wanted: MessageFilter) -> dict[str, Int64]:
 
 
 def _message_time(between: dict[str, Int64]) -> Query:
-    """:data:`ticktrail.messages.filters.MESSAGE_TIME_FIELDS`: the first that is known.
+    """Return the condition that the time of a message is in a range: the first known of its ``MESSAGE_TIME_FIELDS``.
 
     A document of an earlier tool lacks the first two. Before the third comes its history: the earliest reported
     ``sent``, else the earliest reported status.
@@ -275,7 +275,7 @@ def _reported(status: Query, times: dict[str, Int64]) -> Query:
 
 
 def whole_number(number: int) -> Int64:
-    """The nearest number to it that a document can hold."""
+    """Return the nearest number that a document can hold."""
     return Int64(max(-_GREATEST - 1, min(number, _GREATEST)))
 
 

@@ -100,7 +100,7 @@ def require_adoptable(statuses: Documents) -> None:
 
 
 def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
-    """Make the indexes that a collection lacks. Safe to repeat, and at once from many processes.
+    """Create the indexes that a collection lacks. Safe to repeat, and from many processes at once.
 
     An index on the same keys is taken as it is, whatever its name, unless it is unique where it must not be or the
     other way round: that only changes how fast questions are answered.
@@ -116,10 +116,10 @@ def make_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> None:
 
 
 def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list[IndexModel]:
-    """The indexes that a collection lacks; see :func:`make_indexes`. Changes nothing.
+    """Return the indexes that a collection lacks; see :func:`make_indexes`. Changes nothing.
 
     Raises:
-        StoreRefusedError: another index stands in the way.
+        StoreRefusedError: another index is in the way.
     """
     present = list(collection.list_indexes())
     wanted = list(wanted)
@@ -133,7 +133,7 @@ def missing_indexes(collection: Documents, wanted: Iterable[IndexModel]) -> list
     for model in wanted:
         must_be_unique = bool(model.document.get("unique"))
         alike = [index for index in present if _keys(index) == _keys(model.document)]
-        # One that keeps ids unique is enough, and one that keeps messages out is too much.
+        # One index that keeps ids unique is enough; one that refuses messages is too many.
         serving = [index for index in alike if _serves(index, must_be_unique=must_be_unique)]
         if not alike:
             missing.append(model)
@@ -177,7 +177,7 @@ def _create(collection: Documents, models: list[IndexModel]) -> None:
 
 
 def _keys(index: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """An index's keys in order; directions come as 1, 1.0 or Int64(1), kinds as text."""
+    """Return the keys of an index in order; directions come as 1, 1.0 or Int64(1), kinds as text."""
     return tuple(
         (name, kind if isinstance(kind, str) else "up" if kind > 0 else "down") for name, kind in index["key"].items()
     )
@@ -218,7 +218,7 @@ def _name_taken(collection: Documents, models: list[IndexModel]) -> StoreRefused
 
 
 def _most_frequent(collection: Documents) -> list[tuple[str, int]]:
-    """Message ids of several documents, with how many."""
+    """Return message ids that several documents have, with their number."""
     stages: list[dict[str, Any]] = [
         {"$group": {"_id": "$messageId", "count": {"$sum": 1}}},
         {"$match": {"count": {"$gt": 1}}},

@@ -1,7 +1,7 @@
 """Merges into stored documents: which fields to write, so that whatever other programs added stays.
 
-The law is :mod:`ticktrail.messages.merge`, as for every store. A document of an earlier tool is adopted by the first
-merge into it: its known fields are normalised, unknown ones stay, in the document and in its history entries.
+Messages are merged by :mod:`ticktrail.messages.merge`, as in every store. A document of an earlier tool is adopted by
+the first merge into it: its known fields are normalised, unknown ones stay, in the document and in its history entries.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ _OPTIONAL = (
 )
 """Fields that a document lacks where nothing is known. Template and sender are not among them: sends decide those."""
 
-_LENT = ("template", "sentBy")
+_FROM_SEND = ("template", "sentBy")
 _SCANNED = "lastScannedAt"
 
 
 def insertion(message: Message, zone: tzinfo) -> Insert:
-    """Store a new message."""
+    """Return the insertion of a new message."""
     return Insert(to_document(message, zone))
 
 
 def change(
-    stored: Mapping[str, Any], before: Message | None, merged: Message, zone: tzinfo, *, lend: bool = False
+    stored: Mapping[str, Any], before: Message | None, merged: Message, zone: tzinfo, *, with_send: bool = False
 ) -> Decision:
-    """Bring a stored document to what a merge into it came to; None where at most ``lastScannedAt`` differs.
+    """Return the update of a stored document after a merge; None where at most ``lastScannedAt`` differs.
 
     Args:
         stored: the document that was read, and ``before`` the message it means, None when there is no status in it.
         merged: the message after the merge.
         zone: of the formatted times.
-        lend: also write the message's template and sender.
+        with_send: also write the message's template and sender.
     """
     document = to_document(merged, zone)
     document["statusHistory"] = _history(stored, merged, document["statusHistory"])
     scanned = document.pop(_SCANNED)
-    if not lend:
-        for name in _LENT:
+    if not with_send:
+        for name in _FROM_SEND:
             document.pop(name, None)
     fields = {name: value for name, value in document.items() if name not in stored or not is_same(stored[name], value)}
     removed = [name for name in _OPTIONAL if name in stored and name not in document]
@@ -75,12 +75,15 @@ def change(
 
 
 def is_same(one: object, other: object) -> bool:
-    """Equal, and written alike: to Python 1, 1.0 and True are equal. Instants may be of different zones."""
+    """Return whether two values are equal and written alike: to Python 1, 1.0 and True are equal.
+
+    Instants may be of different zones.
+    """
     return one == other and (isinstance(one, datetime) or repr(one) == repr(other))
 
 
 def _history(stored: Mapping[str, Any], merged: Message, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The entries of a merged message, with the fields that others added to the stored ones."""
+    """Return the entries of a merged message, with the fields that others added to the stored ones."""
     added = _additions(stored)
     if not added:
         return entries
@@ -91,7 +94,7 @@ def _history(stored: Mapping[str, Any], merged: Message, entries: list[dict[str,
 
 
 def _additions(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """The fields of stored history entries that are not Ticktrail's, by the entry's key."""
+    """Return the fields of stored history entries that are not Ticktrail's, by the entry's key."""
     history = stored.get("statusHistory")
     workflow_id = text_of(stored.get("workflowId")) or ""
     found: dict[str, list[dict[str, Any]]] = {}

@@ -20,12 +20,12 @@ from ticktrail.text.phone_numbers import number_pattern
 
 
 def went_to(names: Sequence[str]) -> Query:
-    """The messages that went to one of these."""
+    """Return a query for the messages to one of these ids."""
     return {"$or": _own(names)}
 
 
 def concerning(names: Sequence[str]) -> Query:
-    """The messages that went to one of these, or name them in a status."""
+    """Return a query for the messages to one of these ids, or with a status that names one."""
     return {"$or": [*_own(names), *_naming(names)]}
 
 

@@ -44,7 +44,7 @@ _Write = Callable[[Sequence[StatusEvent], Sequence[Send]], WriteReport]
 
 
 class MongoRetention:
-    """``database`` connects, ``prepare`` makes what is missing."""
+    """Retention of one store. ``database`` connects; ``prepare`` creates what is missing."""
 
     def __init__(
         self,
@@ -55,13 +55,13 @@ class MongoRetention:
     ) -> None:
         self._address = address
         self._names = collections
-        self._ledger = collections[0]
+        self._status_collection = collections[0]
         self._database = database
         self._prepare = prepare
         self._lock = threading.Lock()
         self._guard = ErasureFilter()
 
-    # ── The guard ───────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── The write filter ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def erasure_filter(self, *, at: datetime) -> ErasureFilter:
         """Return the write filter. Where the server deletes by age, its limit moves with the clock."""
@@ -105,15 +105,15 @@ class MongoRetention:
                     self._sends().delete_many({"_id": {"$in": gone}})
 
     def _state(self) -> dict[str, Any]:
-        return self._care().find_one({"_id": f"state|{self._ledger}"}, max_time_ms=READ_MILLISECONDS) or {}
+        return self._care().find_one({"_id": f"state|{self._status_collection}"}, max_time_ms=READ_MILLISECONDS) or {}
 
     def _stored_tombstones(self) -> list[str]:
-        stored = {"ledger": self._ledger, "tombstone": {"$exists": True}}
+        stored = {"ledger": self._status_collection, "tombstone": {"$exists": True}}
         return [document["tombstone"] for document in read(self._care(), stored, {"tombstone": True})]
 
     def _change_state(self, update: dict[str, Any]) -> dict[str, Any]:
         """Update the state and increment its version, so that concurrent writers notice."""
-        where = {"_id": f"state|{self._ledger}"}
+        where = {"_id": f"state|{self._status_collection}"}
         change = {**update, "$inc": {"version": 1}}
         try:
             self._care().update_one(where, change, upsert=True)
@@ -122,10 +122,10 @@ class MongoRetention:
             self._care().update_one(where, change)
         return self._state()
 
-    # ── Forgetting ──────────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Erasure ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def inventory(self, who: str, *others: str) -> Inventory:
-        """Count what there is of a person."""
+        """Count what the store holds of a person."""
         before = any(map(self.erasure_filter(at=datetime.now(UTC)).is_forgotten, (who, *others)))
         with explained(self._address):
             return self._counted([who, *others], before=before, erase=False)
@@ -137,7 +137,8 @@ class MongoRetention:
             self._prepare()
             self._change_state({})
             self._care().update_one(
-                {"_id": f"state|{self._ledger}", "salt": {"$exists": False}}, {"$set": {"salt": secrets.token_hex(16)}}
+                {"_id": f"state|{self._status_collection}", "salt": {"$exists": False}},
+                {"$set": {"salt": secrets.token_hex(16)}},
             )
             salt = self._state()["salt"]
             names = linked([who, *others], self._others)
@@ -152,8 +153,8 @@ class MongoRetention:
         self._care().bulk_write(
             [
                 UpdateOne(
-                    {"_id": f"{self._ledger}|{text}"},
-                    {"$setOnInsert": {"ledger": self._ledger, "tombstone": text, "forgottenAt": at}},
+                    {"_id": f"{self._status_collection}|{text}"},
+                    {"$setOnInsert": {"ledger": self._status_collection, "tombstone": text, "forgottenAt": at}},
                     upsert=True,
                 )
                 for text in tombstones
@@ -206,7 +207,7 @@ class MongoRetention:
         )
 
     def _others(self, names: Sequence[str]) -> set[str]:
-        """The ids that stand beside these in messages to one person, and in sends."""
+        """Return the ids beside these in messages to one person, and in sends."""
         others: set[str] = set()
         for found in read(self._statuses(), went_to(names)):
             message = from_document(found)
@@ -230,11 +231,11 @@ class MongoRetention:
         *,
         erase: bool = True,
     ) -> int:
-        """Replace the messages that a query finds by what is left of each. Returns how many that were.
+        """Erase parts of the messages that a query finds, or all. Return how many messages changed.
 
         Args:
             rest: may be called again for a message that another writer changed meanwhile.
-            count: called once for each message that something is taken out of.
+            count: called once for each message that changes.
         """
         changed = 0
         gone: list[Any] = []
@@ -265,21 +266,21 @@ class MongoRetention:
 
         swap(self._statuses(), message_ids, decide, self._address, key_field="messageId")
 
-    # ── Keeping for so long only ────────────────────────────────────────────────────────────────────────────────────
+    # ── Retention limits ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def kept_since(self, *, at: datetime) -> int | None:
-        """The mark, or how far back the server keeps, whichever is later."""
+        """Return the retention mark, or the server's limit if it is later."""
         return self.erasure_filter(at=at).kept_since
 
     def keep_since(self, timestamp: int | None) -> None:
-        """Set the mark, or take it away."""
+        """Set or remove the retention mark."""
         with explained(self._address):
             self._prepare()
             mark = {"keptSince": timestamp}
             self._change_state({"$unset": {"keptSince": ""}} if timestamp is None else {"$max": mark})
 
     def older(self, timestamp: int) -> Pruned:
-        """How many messages and sends are older."""
+        """Count older messages and sends."""
         with explained(self._address):
             messages = sends = 0
             for ids in in_batches(self._old_messages(timestamp)):
@@ -303,13 +304,13 @@ class MongoRetention:
             yield found["messageId"]
 
     def ttl_seconds(self) -> int | None:
-        """After how many seconds the server deletes."""
+        """Return after how many seconds the server deletes."""
         with explained(self._address):
             seconds: int | None = self._state().get("ttlSeconds")
             return seconds
 
     def set_ttl(self, seconds: int | None) -> None:
-        """Make, change or remove the indexes that have the server delete."""
+        """Create, replace or drop the TTL indexes."""
         with explained(self._address):
             self._prepare()
             before = self._state().get("ttlSeconds")
@@ -330,10 +331,10 @@ class MongoRetention:
         unset = {"$unset": {"ttlSeconds": ""}}
         self._change_state(unset if seconds is None else {"$set": {"ttlSeconds": seconds}})
 
-    # ── Another store ───────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Another store ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def tombstones(self) -> frozenset[str]:
-        """All of them."""
+        """Return all tombstones."""
         with explained(self._address):
             return frozenset(self._stored_tombstones())
 
@@ -367,9 +368,9 @@ class MongoRetention:
         return report + WriteReport(left_out=out)
 
     def backup(self, target: Path) -> int:
-        """Refuse: the server's own tool does it."""
+        """Refuse: MongoDB has a tool of its own."""
         raise ConfigurationError(
-            "MongoDB keeps this ledger, and its own tool copies it.",
+            "This store is in MongoDB, which has a backup tool of its own.",
             remedy=f'Type: mongodump --uri="$MONGODB_URI" --db={self._address.database} --gzip --archive={target}',
         )
 

@@ -31,7 +31,7 @@ def keep_trying(work: Callable[[], _T]) -> _T:
         try:
             return work()
         except PyMongoError as error:
-            # The driver has waited for a server already; whoever asks should soon learn that it is away.
+            # The driver has waited for a server already, and a reader should soon learn that none can be reached.
             if not passes(error) or isinstance(error, ServerSelectionTimeoutError):
                 raise
             pause(attempt)
@@ -73,5 +73,5 @@ def stream(open_cursor: Callable[[], _Documents]) -> Generator[dict[str, Any], N
 
 
 def pause(attempt: int) -> None:
-    """Wait for a random time, longer after more attempts, so that processes that met once do not meet again."""
+    """Wait for a random time, longer after more attempts, so that two processes do not collide again."""
     time.sleep(random.uniform(0, min(2.0, 0.01 * 2**attempt)))  # noqa: S311 - no secret

@@ -25,7 +25,7 @@ _FIELDS = (
 
 
 def from_document(document: Mapping[str, Any]) -> Send | None:
-    """The send a stored document means; None when it is none."""
+    """Return the send of a stored document; None when it is none."""
     key, status, sender = (document.get(name) for name in ("_id", "status", "sentBy"))
     if not isinstance(key, str) or not isinstance(status, str) or not isinstance(sender, Mapping):
         return None
@@ -61,7 +61,7 @@ def decide(send: Send, stored: Mapping[str, Any] | None) -> Decision:
 
 
 def matching(wanted: SendFilter) -> dict[str, Any]:
-    """The documents a filter chooses; whether a status confirmed them is left aside."""
+    """Return the query of a filter, without its condition on confirming statuses."""
     clauses: list[dict[str, Any]] = [{"sentBy": {"$type": "object"}, "status": {"$type": "string"}}]
     if wanted.refused is not None:
         clauses.append({"rejected": True if wanted.refused else {"$ne": True}})

@@ -47,7 +47,7 @@ _PUBLIC = {"_id": False, REVISION: False}
 class MongoStore:
     """Messages and sends in two collections of a database; :class:`ticktrail.stores.Store` says what methods promise.
 
-    One object may be used by several threads. It connects when it is first asked something.
+    One object may be used by several threads. It connects at the first request.
 
     Raises:
         ConfigurationError: the URI is malformed, or means a database of the server's own.
@@ -72,7 +72,7 @@ class MongoStore:
         return f"MongoStore({self.location!r})"
 
     def exists(self) -> bool:
-        """Return whether the database has a collection of statuses. Never creates anything."""
+        """Return whether the database has a collection of statuses. Creates nothing."""
         with explained(self._address):
             names = self._database().list_collection_names(
                 filter={"name": self._status_collection}, authorizedCollections=True
@@ -85,7 +85,7 @@ class MongoStore:
             require_adoptable(self._statuses())
 
     def prepare(self) -> None:
-        """Make the collections and indexes that are missing."""
+        """Create the collections and indexes that are missing."""
         with explained(self._address):
             self._prepared()
 
@@ -97,7 +97,7 @@ class MongoStore:
         at: datetime,
         instance: str | None = None,
     ) -> WriteReport:
-        """Merge events and sends into what is stored, each message by one atomic operation of the server."""
+        """Merge events and sends into what is stored, each message atomically."""
         with explained(self._address):
             writer = self._writer or self._prepared()
             return self.retention.guarded(
@@ -108,7 +108,7 @@ class MongoStore:
             )
 
     def get(self, message_ids: Collection[str]) -> dict[str, Message]:
-        """The stored messages among these ids, by id."""
+        """Return the stored messages among these ids, by id."""
         found = {message_id: from_document(document) for message_id, document in self.documents(message_ids).items()}
         return {message_id: message for message_id, message in found.items() if message is not None}
 
@@ -123,12 +123,12 @@ class MongoStore:
         return found
 
     def messages(self, chosen: MessageFilter) -> MessagePage:
-        """The messages a filter chooses, in its order, as a cursor brings them."""
+        """Return the messages that a filter chooses, in its order, as a cursor brings them."""
         found = ((sorted_by(document, chosen.order), from_document(document)) for document in self._chosen(chosen))
         return MessagePage(chosen.order, ((key, message) for key, message in found if message is not None))
 
     def count(self, chosen: MessageFilter) -> int:
-        """How many messages a filter chooses, its ``limit`` and ``after`` left aside."""
+        """Count the messages that a filter chooses, without its ``limit`` and ``after``."""
         with explained(self._address):
             if chosen.campaign_key is not None:
                 labels = {"_id": False, "callbackData": True}
@@ -166,14 +166,14 @@ class MongoStore:
         details: bool = False,
         across: Grouping | None = None,
     ) -> Iterator[Group]:
-        """Raw counts of the messages a filter chooses, by group."""
+        """Yield raw counts of the messages that a filter chooses, by group."""
         with explained(self._address):
             yield from count_groups(
                 self._statuses(), chosen, by, young_since=young_since, details=details, across=across
             )
 
     def sends(self, chosen: SendFilter = EVERY_SEND) -> Iterator[Send]:
-        """The send records a filter chooses, newest first, as a cursor brings them."""
+        """Yield the send records that a filter chooses, newest first, as a cursor brings them."""
         if chosen.limit is not None and chosen.limit <= 0:
             return
         with explained(self._address):
@@ -209,7 +209,7 @@ class MongoStore:
             return probe(self._statuses(), self._sends(), self._address, self.timezone)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._client is not None:
             self._client.close()
 
@@ -222,19 +222,19 @@ class MongoStore:
         self.close()
 
     def _chosen(self, chosen: MessageFilter) -> Iterator[dict[str, Any]]:
-        """The documents a filter chooses, in its order."""
-        left = sys.maxsize if chosen.limit is None else chosen.limit
-        # Where the last word is spoken here, the server cannot know when it is enough.
+        """Yield the documents that a filter chooses, in its order."""
+        missing = sys.maxsize if chosen.limit is None else chosen.limit
+        # Where documents are chosen in Python too, the server cannot know when it is enough.
         limit = 0 if chosen.limit is None or chosen.campaign_key is not None else chosen.limit
         with explained(self._address):
             for part, sorting in parts_of(chosen):
-                if left <= 0:
+                if missing <= 0:
                     return
-                for document in read(self._statuses(), part, _PUBLIC, sorting=sorting, limit=limit and left):
+                for document in read(self._statuses(), part, _PUBLIC, sorting=sorting, limit=limit and missing):
                     if is_meant(document, chosen):
                         yield document
-                        left -= 1
-                        if left <= 0:
+                        missing -= 1
+                        if missing <= 0:
                             break
 
     def _prepared(self) -> Writer:

@@ -53,7 +53,7 @@ class MongoSyncState:
         self._prepared = False
 
     def identity(self) -> str:
-        """The UUID that the server gave the collection of messages when it was made."""
+        """Return the UUID that the server gave to the collection of messages."""
         with explained(self._address):
             for _ in range(2):
                 for found in self._database().list_collections(filter={"name": self._statuses}):
@@ -62,7 +62,7 @@ class MongoSyncState:
             return self._statuses
 
     def load_coverage(self, scope: str) -> Coverage:
-        """The coverage of a scope."""
+        """Return the coverage of a scope."""
         coverage = Coverage()
         with explained(self._address):
             for document in read(self._read(COVERAGE), {"scope": scope}):
@@ -76,7 +76,7 @@ class MongoSyncState:
         return coverage
 
     def save_coverage(self, scope: str, change: Change) -> None:
-        """Add a change: the server sets the bits, so that nothing is read to be written back."""
+        """Add a change. The server sets the bits, so that concurrent additions are kept."""
         writes = list(operations(scope, change))
         if writes:
             with explained(self._address):
@@ -119,7 +119,7 @@ class MongoSyncState:
             return [LeaseRecord(name=one["_id"], holder=one["holder"], until=one["until"]) for one in found]
 
     def add_run(self, run: Run) -> None:
-        """Keep a run."""
+        """Save a run."""
         record = msgspec.json.encode(run).decode()
         with explained(self._address):
             runs = self._write(RUNS)
@@ -136,7 +136,7 @@ class MongoSyncState:
                 runs.delete_many({"_id": {"$in": beyond}})
 
     def runs(self, limit: int | None = None) -> list[Run]:
-        """The runs that are kept, newest first."""
+        """Return the saved runs, newest first."""
         if limit is not None and limit <= 0:
             return []
         with explained(self._address):
@@ -144,7 +144,7 @@ class MongoSyncState:
             return [msgspec.json.decode(document["record"], type=Run) for document in found]
 
     def _read(self, name: str) -> Documents:
-        # What was written a moment ago must be seen, so no secondaries.
+        # Not from a secondary, which may lack what was written a moment ago.
         return self._database()[name].with_options(read_preference=ReadPreference.PRIMARY)
 
     def _write(self, name: str) -> Documents:
@@ -182,7 +182,7 @@ def _put(scope: str, kind: str, name: str, record: PendingExecution | Facts) -> 
 
 
 def _words(bits: int) -> Iterator[tuple[int, Int64]]:
-    """The 64-bit words of a block that have a bit set, as the signed numbers that MongoDB has."""
+    """Yield the 64-bit words of a block that have a bit set, as the signed numbers that MongoDB has."""
     for index in range(BLOCK // _WORD):
         word = bits >> (index * _WORD) & ((1 << _WORD) - 1)
         if word:

@@ -1,4 +1,4 @@
-"""Writes batches of status events and sends to MongoDB, merged by the law of every store.
+"""Writes batches of status events and sends to MongoDB, merged as in every store.
 
 Three steps: messages, sends, and then what each send says of its message. All are compare-and-swap
 (:mod:`ticktrail.stores.mongodb.bulk`), so any number of processes may write at once, and a killed one leaves every
@@ -40,10 +40,10 @@ from ticktrail.stores.results import Refusal, WriteReport
 _MAXIMUM_DEPTH = 90
 """Levels of nesting in reported details; MongoDB documents 100 for a whole document."""
 
-_LOOKS = 10
-"""Maximum number of times a send is read again; it changes only when an earlier copy of it comes."""
+_MAXIMUM_READS = 10
+"""Maximum number of times a send is read again; it changes only when an earlier copy of it arrives."""
 
-_LENT = ("template", "sentBy")
+_FROM_SEND = ("template", "sentBy")
 """Fields of a message that come from its send."""
 
 
@@ -74,10 +74,10 @@ class Writer:
             folded[send.key] = merge_sends(folded[send.key], send) if send.key in folded else send
         for keys in parts(list(folded)):
             report += self._write_sends({key: folded[key] for key in keys})
-        # Both sides are written before either looks for the other, so of two writers at once one finds both.
+        # Messages and sends are written before either is read for the other, so of two writers at once one finds both.
         met = dict.fromkeys([*gathered, *(send.message_id for send in folded.values() if send.message_id is not None)])
         for message_ids in parts(list(met)):
-            self._lend(storable(message_ids))
+            self._copy_from_sends(storable(message_ids))
         return report
 
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:
@@ -92,7 +92,7 @@ class Writer:
             new_events.setdefault(message_id, len(merged.history) - (0 if before is None else len(before.history)))
             if stored is None:
                 return insertion(merged, self._zone)
-            decision = change(stored, before, merged, self._zone, lend=True)
+            decision = change(stored, before, merged, self._zone, with_send=True)
             if decision is None and before is not None and before.last_scanned_at < merged.last_scanned_at:
                 return Update(fields={}, maximum={"lastScannedAt": merged.last_scanned_at})
             return decision
@@ -100,7 +100,7 @@ class Writer:
         report = WriteReport()
         for message_ids in parts(list(given)):
             report += _report(message_ids, self._swap_messages(message_ids, merge), new_events)
-            self._lend(storable(message_ids))
+            self._copy_from_sends(storable(message_ids))
         return report
 
     def _write_messages(self, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
@@ -132,37 +132,37 @@ class Writer:
         outcome = swap(self._sends, sends, merge, self._address)
         return WriteReport(refused=_refusals(outcome.refused), sends=len(outcome.inserted))
 
-    def _lend(self, message_ids: Sequence[str]) -> None:
-        """Write into stored messages what their sends say: the template, and who sent them.
+    def _copy_from_sends(self, message_ids: Sequence[str]) -> None:
+        """Copy template and sender from sends into their messages.
 
-        After writing it looks again: another writer may have put an earlier copy of the send in place between our
-        look and our write. So the last writer leaves what the send says at last.
+        Sends are read again after writing, because another writer may have replaced one by an earlier copy meanwhile.
+        So the last writer leaves the fields of the final send.
         """
         sends = self._sends.with_options(read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("majority"))
-        for _ in range(_LOOKS):
+        for _ in range(_MAXIMUM_READS):
             if not message_ids:
                 return
             # An accepted send's key is its message's id.
             among = {"_id": {"$in": list(message_ids)}}
-            found = {send.pop("_id"): send for send in read(sends, among, dict.fromkeys(_LENT, True))}
-            lent = {message_id: send for message_id, send in found.items() if "sentBy" in send}
+            found = {send.pop("_id"): send for send in read(sends, among, dict.fromkeys(_FROM_SEND, True))}
+            by_id = {message_id: send for message_id, send in found.items() if "sentBy" in send}
 
-            def lend(
-                message_id: str, stored: dict[str, Any] | None, lent: Mapping[str, dict[str, Any]] = lent
+            def copy(
+                message_id: str, stored: dict[str, Any] | None, by_id: Mapping[str, dict[str, Any]] = by_id
             ) -> Decision:
-                return _lending(lent[message_id], stored)
+                return _copy(by_id[message_id], stored)
 
-            outcome = self._swap_messages(lent, lend)
+            outcome = self._swap_messages(by_id, copy)
             message_ids = [message_id for message_id in outcome.changed if message_id not in outcome.refused]
 
 
 def truncated(instant: datetime) -> datetime:
-    """An instant as MongoDB keeps it: to the millisecond."""
+    """Return an instant to the millisecond, as MongoDB keeps it."""
     return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
 
 
 def _gathered(events: Sequence[StatusEvent], instance: str | None) -> tuple[dict[str, Gathered], WriteReport]:
-    """The events by message; those of a message that cannot even be folded are refused."""
+    """Return the events by message; those that cannot be merged are refused."""
     try:
         return gather(events, instance=instance), WriteReport()
     except UNSTORABLE:
@@ -194,11 +194,11 @@ def _refusals(refused: Mapping[str, str]) -> tuple[Refusal, ...]:
     return tuple(Refusal(key, reason) for key, reason in refused.items())
 
 
-def _lending(lent: Mapping[str, Any], stored: Mapping[str, Any] | None) -> Decision:
-    """Template and sender as the send has them."""
-    if stored is None or all(stored.get(name) == lent.get(name) for name in _LENT):
+def _copy(send: Mapping[str, Any], stored: Mapping[str, Any] | None) -> Decision:
+    """Return the update of a message with the template and sender of its send."""
+    if stored is None or all(stored.get(name) == send.get(name) for name in _FROM_SEND):
         return None
-    return Update(fields=dict(lent), removed=[name for name in _LENT if name in stored and name not in lent])
+    return Update(fields=dict(send), removed=[name for name in _FROM_SEND if name in stored and name not in send])
 
 
 def _refuse_depth(news: Gathered) -> None:
