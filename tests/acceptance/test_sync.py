@@ -423,7 +423,7 @@ def test_statuses_that_only_the_receiver_had_are_no_fault(
     ticktrail("sync", **receiving)
     text = ticktrail("audit", **receiving)
     assert text.returncode == 0
-    assert "3 statuses that no execution of n8n holds, from 2026-11-18 13:36" in text.stdout
+    assert "3 statuses that no execution of n8n holds, from 2026-11-18 16:36" in text.stdout
     assert "Expected, because statuses are not forwarded (TICKTRAIL_FORWARD=messages)" in text.stdout
     assert "1 to store and 1 to forward in the journal" in text.stdout
     dropped = ticktrail("audit", **receiving, TICKTRAIL_FORWARD="all")
