@@ -30,7 +30,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
         rate: delivery rate, 0 to 1; None where there are too few messages.
         provisional: figures may still change.
         gap: executions of this time are known to be missing.
-        said: the bar in words.
+        text: the bar in words.
     """
 
     label: str
@@ -39,7 +39,7 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     href: str | None = None
     provisional: bool = False
     gap: bool = False
-    said: str = ""
+    text: str = ""
 
 
 class Segment(msgspec.Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Sentences that commands and pages share (alerts, reasons, advice), in the language of the visitor.
 
 Alerts and reasons are made in English: they are stored, sent to channels and printed. A page finds the template that
-made a sentence, and fills the translated template with the same values. What has no template stays English.
+made a sentence, and fills the translated template with the same values. Sentences without a template stay English.
 """
 
 from __future__ import annotations

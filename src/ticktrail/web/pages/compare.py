@@ -183,7 +183,7 @@ def name_of(visitor: Visitor, by: Grouping, group: Group) -> str:
     return visitor.text(key, 60)
 
 
-class _One(msgspec.Struct, frozen=True, kw_only=True):
+class _GroupFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of one group."""
 
     counts: Counts
@@ -241,7 +241,7 @@ async def _gaps(visitor: Visitor) -> list[Any]:
     return await read_gaps(visitor)
 
 
-def _one(store: Store, site: Site, chosen: MessageFilter) -> _One:
+def _one(store: Store, site: Site, chosen: MessageFilter) -> _GroupFigures:
     young_since = int(site.now().timestamp()) - DAY_SECONDS
     (totals,) = store.statistics(chosen, young_since=young_since, details=True)
     days = folded(store.statistics(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=site.zone)
@@ -251,7 +251,7 @@ def _one(store: Store, site: Site, chosen: MessageFilter) -> _One:
             hours[int(str(one.key)[11:13])] += one.counts
     reasons = worst_first(store.statistics(chosen, Grouping.ERROR, young_since=0), Grouping.ERROR, 8).shown
     failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(links.KINDS["failed"])))
-    return _One(
+    return _GroupFigures(
         counts=totals.counts,
         days=tuple(one for one in days if one.key is not None),
         hours=tuple(hours),
@@ -261,12 +261,12 @@ def _one(store: Store, site: Site, chosen: MessageFilter) -> _One:
 
 
 def _hour(hour: int, counts: Counts) -> charts.Column:
-    said = _("{hour}: {sent} sent, {failed} failed").format(
+    text = _("{hour}: {sent} sent, {failed} failed").format(
         hour=f"{hour:02}:00", sent=wording.number(counts.sent), failed=wording.number(counts.failed)
     )
     return charts.Column(
         label=f"{hour:02}", counts=(counts.read, counts.delivered - counts.read, counts.pending, counts.failed),
-        rate=rates.compute_rates(counts).delivered.rate, said=said,
+        rate=rates.compute_rates(counts).delivered.rate, text=text,
     )  # fmt: skip
 
 

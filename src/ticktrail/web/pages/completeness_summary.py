@@ -28,7 +28,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         level: green, amber or red.
         headline: ``complete up to 14:32``.
-        remarks: what else is known to be missing, each a clause.
+        remarks: what is missing, each a clause.
         not_shown: executions that n8n withheld.
         checked_at: complete up to then; None where no sync of n8n succeeded.
     """
@@ -41,22 +41,22 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     checked_at: datetime | None = None
 
 
-def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
+def judge(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
     """The verdict on a record of completeness.
 
     Args:
-        masked: without what n8n and the store said, word for word: hosts and folders may be in it.
+        masked: without the words of n8n and of the store, which may name hosts and folders.
     """
-    if not known.exists:
+    if not completeness.exists:
         return Verdict(level="warn", headline=_("no data yet: no sync has run"))
-    hidden, gaps = known.withheld, known.gaps
+    hidden, gaps = completeness.withheld, completeness.gaps
     recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
         remarks.append(ngettext("and {count} more gap", "and {count} more gaps", len(recent) - 2))
     if hidden:
         remarks.append(not_shown(hidden, masked=masked))
-    refused = len(known.refused)
+    refused = len(completeness.refused)
     if refused:
         remarks.append(
             ngettext(
@@ -65,33 +65,33 @@ def judge(known: Completeness, now: datetime, zone: tzinfo, *, masked: bool = Fa
                 refused,
             )
         )
-    if known.not_read:
+    if completeness.not_read:
         reasons = Counter[str]()
-        for one in known.not_read:
+        for one in completeness.not_read:
             reasons[from_english(not_read_text(one.reason, one.provider))] += one.count
         count = ngettext("{count} execution", "{count} executions", reasons.total())
         remarks.append(_("{executions} not read ({reasons})").format(executions=count, reasons=_counted(reasons)))
-    if known.never:
-        named = _(" or ").join(f"“{name}”" for name in sorted(known.never))
+    if completeness.never:
+        named = _(" or ").join(f"“{name}”" for name in sorted(completeness.never))
         remarks.append(_("no message ever came with {statuses}: the trigger may filter it").format(statuses=named))
-    level: Level = "warn" if recent or hidden or refused or known.never else "good"
-    failed = _failing(known, masked=masked)
+    level: Level = "warn" if recent or hidden or refused or completeness.never else "good"
+    failed = _failing(completeness, masked=masked)
     if failed:
         remarks.insert(0, failed)
-    checked_at = known.checked_at
+    checked_at = completeness.checked_at
     if checked_at is None:
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                _("no sync with n8n has succeeded yet") if any(one.scope for one in known.workflows) or failed
-                else _("imported from files: what else n8n had is not known") if known.messages
+                _("no sync with n8n has succeeded yet") if any(one.scope for one in completeness.workflows) or failed
+                else _("imported from files: what else n8n had is not known") if completeness.messages
                 else _("no data yet: no sync has run")
             ),
             remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
         )  # fmt: skip
     seconds = (now - checked_at).total_seconds()
     headline = _("complete up to {moment}").format(moment=words.clock(int(checked_at.timestamp()), zone, now))
-    if known.is_late(now):
+    if completeness.is_late(now):
         remarks.insert(0, _("the last sync was {age} ago").format(age=words.age(seconds)))
         level = "bad"
     return Verdict(
@@ -118,18 +118,20 @@ def _counted(reasons: Counter[str]) -> str:
     return ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
 
 
-def checked(known: Completeness) -> str:
+def checked(completeness: Completeness) -> str:
     """``checked 40,213 of 40,216 executions``."""
-    waiting = len(known.unprocessed)
-    executions = ngettext("{count} execution", "{count} executions", known.processed + waiting)
-    return _("checked {settled} of {executions}").format(settled=f"{known.processed:,}", executions=executions)
+    waiting = len(completeness.unprocessed)
+    executions = ngettext("{count} execution", "{count} executions", completeness.processed + waiting)
+    return _("checked {processed} of {executions}").format(
+        processed=f"{completeness.processed:,}", executions=executions
+    )
 
 
-def _failing(known: Completeness, *, masked: bool) -> str:
+def _failing(completeness: Completeness, *, masked: bool) -> str:
     """The error of the latest run; empty when it succeeded."""
-    if not known.runs or known.runs[0].error is None:
+    if not completeness.runs or completeness.runs[0].error is None:
         return ""
-    first = "" if masked else "".join(known.runs[0].error.splitlines()[:1])[:200]
+    first = "" if masked else "".join(completeness.runs[0].error.splitlines()[:1])[:200]
     return f"{_('the last sync failed')}: {first}" if first else _("the last sync failed")
 
 

@@ -152,8 +152,8 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     def execution(self, workflow_id: str, execution_id: str) -> str | None:
         """The address of an execution in n8n; None for viewers and walls."""
         base = self.site.settings.n8n.editor_url
-        known = _is_id(workflow_id) and _is_id(execution_id)
-        if not (self.is_full and not self.wall and known and base.lower().startswith(("http://", "https://"))):
+        are_ids = _is_id(workflow_id) and _is_id(execution_id)
+        if not (self.is_full and not self.wall and are_ids and base.lower().startswith(("http://", "https://"))):
             return None
         return f"{base}/workflow/{workflow_id}/executions/{execution_id}"
 

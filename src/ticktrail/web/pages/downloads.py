@@ -53,11 +53,11 @@ _TYPES = {
 def add_downloads(app: FastAPI, site: Site) -> None:
     """Put the files at ``/NAME.csv``, ``.xlsx`` and ``.json``, with the conditions of the list in the query."""
     turns = threading.BoundedSemaphore(MOST_AT_ONCE)
-    made = {"messages": _messages, "sends": _sends, "days": _days, "compare": _groups}
-    for name, asked in made.items():
+    tables = {"messages": _messages, "sends": _sends, "days": _days, "compare": _groups}
+    for name, table_of in tables.items():
         for form in _TYPES:
             app.get(f"/{name}.{form}", include_in_schema=False, response_model=None)(
-                _answer(site, name, form, asked, turns)
+                _answer(site, name, form, table_of, turns)
             )
 
 
@@ -73,7 +73,7 @@ def _answer(
     site: Site,
     name: str,
     form: str,
-    asked: Callable[[Site, Request], tuple[Table, Write]],
+    table_of: Callable[[Site, Request], tuple[Table, Write]],
     turns: threading.BoundedSemaphore,
 ) -> Callable[[Request], Response]:
     # Not async: FastAPI runs these in threads, so that a large file blocks no other request.
@@ -85,7 +85,7 @@ def _answer(
             return of_error(BusyError(), role)
         try:
             with speaking(visitor.language):
-                table, documents = asked(site, request)
+                table, documents = table_of(site, request)
                 return _file(site, f"{name}.{form}", table, documents, masked=masked)
         except TicktrailError as error:
             return of_error(error, role)

@@ -168,17 +168,17 @@ def _column(
     full = key[11:16] if by is Grouping.HOUR else wording.day(key, site.now(), site.zone)
     label = full if by is Grouping.HOUR else wording.day(key, site.now(), site.zone, weekday=False)
     rate = rates.compute_rates(counts).delivered
-    said = _("{label}: {sent} sent, {delivered} delivered, {read} read, {pending} pending, {failed} failed").format(
+    text = _("{label}: {sent} sent, {delivered} delivered, {read} read, {pending} pending, {failed} failed").format(
         label=full, sent=wording.number(counts.sent), delivered=wording.number(counts.delivered),
         read=wording.number(counts.read), pending=wording.number(counts.pending),
         failed=wording.number(counts.failed),
     )  # fmt: skip
     provisional, gap = bool(counts.provisional), any(_touches(one, since, until) for one in gaps)
-    said += "".join([_(" (provisional)") if provisional else "", _(" (data missing)") if gap else ""])
+    text += "".join([_(" (provisional)") if provisional else "", _(" (data missing)") if gap else ""])
     return charts.Column(
         label=label, counts=(counts.read, counts.delivered - counts.read, counts.pending, counts.failed),
         rate=rate.rate, href=visitor.messages(choice) if counts.sent else None, provisional=provisional, gap=gap,
-        said=said,
+        text=text,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Fields of forms: what a browser sends, and how conditions stand in them."""
+"""Fields of forms: read them, and show conditions in them."""
 
 from __future__ import annotations
 

@@ -42,39 +42,43 @@ _KINDS = {
 async def health(visitor: Visitor, _request: Request) -> View:
     """The page."""
     site = visitor.site
-    known = await frame.completeness(visitor)
+    completeness = await frame.completeness(visitor)
     now = site.now()
-    verdict = judge(known, now, site.zone, masked=visitor.masked)
+    verdict = judge(completeness, now, site.zone, masked=visitor.masked)
     unknown = verdict.checked_at is None and verdict.level != "bad"
     summary = []
-    if known.exists:
-        summary = [checked(known)] if known.workflows else []
+    if completeness.exists:
+        summary = [checked(completeness)] if completeness.workflows else []
         summary.append(_("{messages} in the store").format(
-            messages=ngettext("{count} message", "{count} messages", known.messages or 0)))  # fmt: skip
+            messages=ngettext("{count} message", "{count} messages", completeness.messages or 0)))  # fmt: skip
     context = {
         "verdict": verdict,
         "answer": _("Not known") if unknown else _(_LEVELS[verdict.level]),
         "remarks": [wording.capital(visitor.text(one, 400)) for one in verdict.remarks],
         "summary": " · ".join(summary),
-        "hints": list(map(from_english, hints.never_passed(known.never or ()))),
-        "exists": known.exists,
-        "slots": _timeline(visitor, known) if known.workflows else [],
+        "hints": list(map(from_english, hints.never_passed(completeness.never or ()))),
+        "exists": completeness.exists,
+        "slots": _timeline(visitor, completeness) if completeness.workflows else [],
         "axis": [f"{now.astimezone(site.zone) - timedelta(hours=hours):%H:%M}" for hours in (24, 18, 12, 6)]
         + [_("now")],
-        "workflows": [_workflow(visitor, one, several=len(known.workflows) > 1) for one in known.workflows],
-        "runs": [_run(visitor, run) for run in known.runs[:_LISTED]],
-        "imported": bool(known.messages),
+        "workflows": [
+            _workflow(visitor, one, several=len(completeness.workflows) > 1) for one in completeness.workflows
+        ],
+        "runs": [_run(visitor, run) for run in completeness.runs[:_LISTED]],
+        "imported": bool(completeness.messages),
     }
     return View(template="health.html", title=_("Data health"), place="/health", context=context)
 
 
-def _timeline(visitor: Visitor, known: Completeness) -> list[dict[str, Any]]:
+def _timeline(visitor: Visitor, completeness: Completeness) -> list[dict[str, Any]]:
     """The last 24 hours in half hours: complete, with a gap, or not read yet."""
     site = visitor.site
     now = site.now()
-    gaps = [bounds for gap in known.gaps if (bounds := _bounds(gap.from_started_at, gap.to_started_at)) is not None]
-    read_until = known.checked_at
-    failed = [run.began_at for run in known.runs if run.error is not None]
+    gaps = [
+        bounds for gap in completeness.gaps if (bounds := _bounds(gap.from_started_at, gap.to_started_at)) is not None
+    ]
+    read_until = completeness.checked_at
+    failed = [run.began_at for run in completeness.runs if run.error is not None]
     found = []
     for place in range(_SLOTS):
         begin = now - _SLOT * (_SLOTS - place)
@@ -93,7 +97,7 @@ def _timeline(visitor: Visitor, known: Completeness) -> list[dict[str, Any]]:
         span = f"{begin.astimezone(site.zone):%H:%M}\N{EN DASH}{end.astimezone(site.zone):%H:%M}"
         x = place * 100 / _SLOTS
         found.append({"x": round(100 - x - 100 / _SLOTS if visitor.language == "ar" else x, 3), "level": level,
-                      "said": f"{span}: {words[level]}"})  # fmt: skip
+                      "text": f"{span}: {words[level]}"})  # fmt: skip
     return found
 
 

@@ -46,13 +46,13 @@ class Changes:
         )
 
     async def _events(self, visitor: Visitor, request: Request) -> AsyncIterator[bytes]:
-        known, app = "", request.app
+        sent, app = "", request.app
         began = ticked = time.monotonic()
         yield b"retry: 3000\n\n"
         while time.monotonic() - began < _LONGEST_SECONDS and not getattr(app.state, "stopping", False):
             state = await self.state(visitor)
-            if state != known:
-                known = state
+            if state != sent:
+                sent = state
                 yield f"event: changed\ndata: {state}\n\n".encode()
             elif time.monotonic() - ticked >= TICK_SECONDS:
                 ticked = time.monotonic()

@@ -67,16 +67,16 @@ def _reached(visitor: Visitor, sent: int | None, latest: int | None) -> str:
 def about(visitor: Visitor, message: Message) -> str:
     """The reason of a failure, a conflict, and the members of a group that were reached."""
     state = message.state
-    told: list[str] = []
+    parts: list[str] = []
     if state.latest_status in FAILED:
-        told.append(from_english(short_reason(state.failure, visitor.site.catalogue)))
+        parts.append(from_english(short_reason(state.failure, visitor.site.catalogue)))
     elif state.conflict:
-        told.append(_("although WhatsApp also reported an error") + f" ({_code(message)})")
+        parts.append(_("although WhatsApp also reported an error") + f" ({_code(message)})")
     members = {entry.participant for entry in message.history if entry.participant}
     if members:
         reached = {entry.participant for entry in message.history if entry.status == state.latest_status}
-        told.append(_("{reached} of {all} members").format(reached=len(reached & members), all=len(members)))
-    return " · ".join(told)
+        parts.append(_("{reached} of {all} members").format(reached=len(reached & members), all=len(members)))
+    return " · ".join(parts)
 
 
 def full(visitor: Visitor, message: Message) -> dict[str, Any]:
@@ -102,18 +102,18 @@ def _why(visitor: Visitor, message: Message) -> dict[str, Any] | None:
     if not failed and not state.conflict:
         return None
     entry = catalogue.lookup(state.failure.code if state.failure else None)
-    told = reported_details(state.failure)
+    details = reported_details(state.failure)
     return {
         "failed": failed,
         "title": visitor.text(from_english(short_reason(state.failure, catalogue))),
-        "said": visitor.text(told, 400) if told else "",
+        "said": visitor.text(details, 400) if details else "",
         "advice": visitor.text(entry.advice, 600) if failed else "",
         "again": wording.capital(from_english(retry_text(entry))) if failed else "",
     }
 
 
 def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
-    site, told = visitor.site, short_reason(message.state.failure, visitor.site.catalogue)
+    site, main_reason = visitor.site, short_reason(message.state.failure, visitor.site.catalogue)
     found, before = [], None
     for entry, executions in itertools.islice(timeline(message.history), MOST_ENTRIES):
         at = entry.timestamp
@@ -130,7 +130,7 @@ def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
                 "execution": executions[0],
                 "href": visitor.execution(entry.workflow_id or message.state.workflow_id, executions[0]),
                 # The reason of the whole message is shown above.
-                "errors": [visitor.text(reason) for reason in reasons if reason != told],
+                "errors": [visitor.text(reason) for reason in reasons if reason != main_reason],
             }
         )
     return found
@@ -148,18 +148,20 @@ def _notes(visitor: Visitor, entry: HistoryEntry, executions: list[str]) -> list
 
 
 def _facts(visitor: Visitor, message: Message) -> list[tuple[str, str]]:
-    known, template, sender = message.attributes, message.template, message.sent_by
-    number = visitor.who(known.display_phone_number) if known.display_phone_number else known.phone_number_id
+    attributes, template, sender = message.attributes, message.template, message.sent_by
+    number = (
+        visitor.who(attributes.display_phone_number) if attributes.display_phone_number else attributes.phone_number_id
+    )
     facts = (
         (_("To"), visitor.who(recipient_of(message))),
-        (_("From"), number if number and known.display_phone_number else visitor.text(number or "", 60)),
+        (_("From"), number if number and attributes.display_phone_number else visitor.text(number or "", 60)),
         (_("Template"), visitor.text("/".join(filter(None, (template.name, template.language))), 200)
          if template else ""),
         (_("Campaign"), visitor.text(visitor.campaign(message) or "", 200)),
         (_("Sent by"), visitor.text(_("{node} in workflow {workflow}").format(
             node=sender.node, workflow=sender.workflow_id), 200) if sender else ""),
         (_("Price"), visitor.text(_price(message), 80)),
-        (_("n8n"), visitor.text(known.instance or "", 80)),
+        (_("n8n"), visitor.text(attributes.instance or "", 80)),
         (_("Message id"), "" if visitor.masked else message.message_id[:300]),
     )  # fmt: skip
     return [(name, value) for name, value in facts if value]

@@ -202,8 +202,8 @@ def _chips(visitor: Visitor, choice: UrlFilter) -> list[dict[str, str]]:
     if choice.people:
         found.append((_("Without groups and tests"), {"people": False}))
     if not any(one["current"] for one in _tabs(visitor, choice)) and choice.status:
-        said = _(" or ").join(wording.status(one) for one in choice.status)
-        found.append((said, {"status": ()}))
+        label = _(" or ").join(wording.status(one) for one in choice.status)
+        found.append((label, {"status": ()}))
     found += [(_(label), {name: False}) for name, label in _SHORT_FORMS.items() if getattr(choice, name)]
     if choice.error:
         found.append((_("Reason: {codes}").format(codes=", ".join(choice.error)), {"error": ()}))

@@ -78,8 +78,7 @@ async def overview(visitor: Visitor, request: Request) -> View:
 
 async def read_gaps(visitor: Visitor) -> list[Gap]:
     """The stretches of time of which executions are missing."""
-    known = await frame.completeness(visitor)
-    return list(known.gaps)
+    return list((await frame.completeness(visitor)).gaps)
 
 
 def _reasons(store: Store, period: Period) -> tuple[Group, ...]:
@@ -95,8 +94,8 @@ def _lowest(store: Store, site: Site, period: Period) -> list[tuple[Group, float
     )  # fmt: skip
     groups = found.groups.shown if found.groups is not None else ()
     rated = [(rates.compute_rates(one.counts, found.never).delivered.rate, one) for one in groups]
-    known = sorted(((rate, one) for rate, one in rated if rate is not None), key=lambda pair: pair[0])
-    return [(one, found.changes.get(one.key)) for _rate, one in known[:_TEMPLATES]]
+    lowest = sorted(((rate, one) for rate, one in rated if rate is not None), key=lambda pair: pair[0])
+    return [(one, found.changes.get(one.key)) for _rate, one in lowest[:_TEMPLATES]]
 
 
 def _headline(visitor: Visitor, summary: figures.Summary) -> dict[str, str] | None:

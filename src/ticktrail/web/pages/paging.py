@@ -41,8 +41,8 @@ class Pages:
         before = None
         if first:
             at = max(0, first - size)
-            known = starts.get(at)
-            before = f"{path}?{known}&{urlencode({'at': at})}" if known else f"{path}?{query}" if query else path
+            previous = starts.get(at)
+            before = f"{path}?{previous}&{urlencode({'at': at})}" if previous else f"{path}?{query}" if query else path
         return {"previous": before, "next": after}
 
 

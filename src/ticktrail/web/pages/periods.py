@@ -48,12 +48,12 @@ def choices(site: Site, name: str, period: Period, address: Callable[[str], str]
     since = datetime.fromtimestamp(period.since if period.since is not None else last, site.zone)
     custom = name not in _NAMES
     until = datetime.fromtimestamp(last, site.zone)
-    said = wording.date_of(since, now)
+    dates = wording.date_of(since, now)
     if custom and since.date() != until.date():
-        said = f"{said} \N{EN DASH} {wording.date_of(until, now)}"
+        dates = f"{dates} \N{EN DASH} {wording.date_of(until, now)}"
     return {
         "options": [{"label": _(label), "href": address(key), "current": key == name} for key, label in _NAMES.items()],
-        "custom": said if custom else "",
+        "custom": dates if custom else "",
         "from": f"{since:%Y-%m-%d}",
         "to": f"{until:%Y-%m-%d}",
         "latest": f"{now.astimezone(site.zone):%Y-%m-%d}",

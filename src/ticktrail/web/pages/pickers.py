@@ -66,9 +66,9 @@ async def own_numbers(visitor: Visitor) -> dict[str, str]:
     return {mask_number(label): visitor.who(label) for _value, label, _count in options if label.strip("+").isdigit()}
 
 
-async def _soon(asked: Coroutine[Any, Any, T], otherwise: T) -> T:
+async def _soon(query: Coroutine[Any, Any, T], otherwise: T) -> T:
     """The result of a query, or a default when it takes too long or the store cannot be read."""
-    task = asyncio.ensure_future(asked)
+    task = asyncio.ensure_future(query)
     done, _late = await asyncio.wait({task}, timeout=_WAIT_SECONDS)
     try:
         return task.result() if done else otherwise

@@ -134,7 +134,7 @@ def _act(site: Site, act: Act) -> Callable[[Request], Awaitable[Response]]:
 def error_view(visitor: Visitor, error: TicktrailError) -> View:
     """An error as a page: what failed, and what to do.
 
-    What a store or a setting says of itself names hosts and folders: only for visitors who may see everything.
+    Errors of stores and settings name hosts and folders: only visitors who may see everything read them.
     """
     titles: tuple[tuple[type[TicktrailError], str, int], ...] = (
         (NotFoundError, _("Not found"), 404),

@@ -133,12 +133,12 @@ def _changed(visitor: Visitor, choice: SendUrlFilter, **changes: object) -> str:
 
 def _tabs(visitor: Visitor, choice: SendUrlFilter) -> list[dict[str, Any]]:
     none = {kind: False for kind in _TABS if kind}
-    standing = [kind for kind in none if getattr(choice, kind)]
+    chosen = [kind for kind in none if getattr(choice, kind)]
     return [
         {
             "label": _(label),
             "href": _changed(visitor, choice, **{**none, **({kind: True} if kind else {})}),
-            "current": standing == ([kind] if kind else []),
+            "current": chosen == ([kind] if kind else []),
         }
         for kind, label in _TABS.items()
     ]
@@ -167,7 +167,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
     # Meta's id of the recipient, else what the workflow wrote, in any spelling.
     who, template, sender = send.conversation_id or person_id(send.input), send.template, send.sent_by
     failure = read_failure(send.errors[0]) if send.errors else None
-    told = reported_details(failure) if send.rejected else ""
+    details = reported_details(failure) if send.rejected else ""
     silent = message is None and send.message_id is not None
     return {
         "when": wording.clock(at, site.zone, site.now()),
@@ -187,7 +187,7 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
         "silent": silent,
         "repeated": False,
         "reason": visitor.text(short_reason(failure, site.catalogue)) if send.rejected else "",
-        "said": visitor.text(told, 400) if told else "",
+        "said": visitor.text(details, 400) if details else "",
         "advice": visitor.text(site.catalogue.lookup(failure.code if failure else None).advice, 600)
         if send.rejected
         else _("WhatsApp accepted it, and no status has come since. Wait a minute, then run: ticktrail doctor")

@@ -45,7 +45,7 @@ def number(count: int) -> str:
 
 
 def capital(text: str) -> str:
-    """The same, its first letter a capital."""
+    """Capitalise the first letter."""
     return text[:1].upper() + text[1:]
 
 
