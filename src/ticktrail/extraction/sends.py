@@ -12,7 +12,6 @@ See: https://developers.facebook.com/documentation/business-messaging/whatsapp/r
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -29,6 +28,7 @@ from ticktrail.extraction.sent_request import (
     SentRequest,
     is_code_for_meta,
     is_sending_node,
+    json_or_none,
     read_request,
     waits_for_reply,
 )
@@ -104,7 +104,7 @@ def _runs(execution: Execution, pinned: frozenset[str]) -> Iterator[tuple[str, i
 
 
 def _may_hold_send(run: Run) -> bool:
-    if _present(run.error):
+    if run.failed:
         return True
     return any(
         _is_refusal(text := bytes(item.json)) or _present(item.error) or _is_answer(text) for _, _, item in run.items()
@@ -255,7 +255,7 @@ def _answers(value: object, depth: int = 0, *, opens: bool) -> Iterator[dict[str
     if depth > 3:
         return
     if isinstance(value, str):
-        value = _json_or_none(value) if value.lstrip()[:1] in {"{", "["} else None
+        value = json_or_none(value) if value.lstrip()[:1] in {"{", "["} else None
     if isinstance(value, list):
         for element in value:
             yield from _answers(element, depth + 1, opens=False)
@@ -287,7 +287,7 @@ def _relayed(value: object, *, succeeded: bool = False) -> Iterator[dict[str, An
 
 def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[tuple[Send, bool]]:
     """Yield what looks like a refused send, and whether it is believed."""
-    if _present(run.error):
+    if run.failed:
         failure = decode_json(run.error)
         context = failure.get("context") if isinstance(failure, dict) else None
         index = context.get("itemIndex") if isinstance(context, dict) else None
@@ -306,7 +306,7 @@ def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[tu
 def _failure_in(value: object, depth: int = 0) -> object:
     """Return the failure in an item's JSON: n8n's, or Meta's own error where the node never fails."""
     if isinstance(value, str):
-        value = _json_or_none(value) if '"error"' in value else None
+        value = json_or_none(value) if '"error"' in value else None
     if depth > 3:
         return None
     if isinstance(value, list):
@@ -357,14 +357,6 @@ def _instant(run: Run, scene: _Scene) -> datetime | None:
     if scene.started is None or not -62_135_596_800 <= scene.started < 253_402_300_800:
         return None
     return datetime.fromtimestamp(scene.started, UTC)
-
-
-def _json_or_none(text: str) -> object:
-    try:
-        value: object = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return value
 
 
 def _text(value: object) -> str | None:

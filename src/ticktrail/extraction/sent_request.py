@@ -201,7 +201,7 @@ def _request(node: Node, parameters: dict[str, Any], names: Callable[[str], Any]
     kept = context.get("request") if isinstance(context, dict) else None
     kept = kept if isinstance(kept, dict) else {}
     body = kept.get("body")
-    body = _json_or_none(body) if isinstance(body, str) else body
+    body = json_or_none(body) if isinstance(body, str) else body
     method = kept.get("method") or parameters.get("method") or parameters.get("requestMethod")
     address = next((kept[name] for name in ("uri", "url") if isinstance(kept.get(name), str)), None)
     written = parameters.get("url")
@@ -235,7 +235,7 @@ def _written_body(parameters: dict[str, Any], names: Callable[[str], Any]) -> di
             body = evaluate(value, names)
             body = json_with_gaps(value, names) if body is UNKNOWN else body
         if isinstance(body, str):
-            body = _json_or_none(body)
+            body = json_or_none(body)
         if isinstance(body, dict):
             return body
     for group, fields in (
@@ -279,7 +279,7 @@ def _node_template(parameters: dict[str, Any], names: Callable[[str], Any]) -> T
 def _template(value: object) -> Template | None:
     """Return the template in a request's body, where it may be JSON in a text."""
     if isinstance(value, str):
-        value = _json_or_none(value)
+        value = json_or_none(value)
     if not isinstance(value, dict):
         return None
     name, language = _text(value.get("name")), value.get("language")
@@ -299,7 +299,8 @@ def _belongs(host: str, domains: tuple[str, ...]) -> bool:
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
 
 
-def _json_or_none(text: str) -> object:
+def json_or_none(text: str) -> object:
+    """Return the value of a JSON text; None when it is no JSON."""
     try:
         value: object = json.loads(text)
     except (ValueError, RecursionError):
