@@ -37,11 +37,10 @@ from ticktrail.extraction.trust import (
     fetches_fixed_address,
     is_clock,
     is_empty_request,
-    is_form,
     trust_in_later_nodes,
     trust_in_trigger,
 )
-from ticktrail.extraction.webhook import Body, is_status_alone, read_body
+from ticktrail.extraction.webhook import Body, is_form, is_status_alone, read_body
 from ticktrail.extraction.withheld import execution_status, inline_file, withheld_reason
 from ticktrail.extraction.words import has_words, is_free_of_words, is_machine_made
 from ticktrail.extraction.workflow import Node, decode_workflow, nodes_by_name, short_type
@@ -218,9 +217,9 @@ class _Reader:
             json_ = decode_json(item.json)
             kind = self._kind(node, json_)
             trust = trust_in_trigger(kind, self.execution.mode)
-            if trust is None or (kind == "webhook" and is_form(json_)):
+            if trust is None or is_form(json_):
                 self.person_wrote = True
-                body = read_body(json_)
+                body = read_body(json_ if trust is None else json_.get("body"))
                 self._read_holders(place, body, Trust.NOTHING)
                 if trust is not None and body.closed_text:
                     self.unbelieved.add("text")
@@ -285,7 +284,7 @@ class _Reader:
             return trust
         for _, item in parts.later_items():
             value = decode_json(item.json)
-            if is_form(value) or not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
+            if not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
                 return Trust.NOTHING
         return trust
 

@@ -15,7 +15,7 @@ import msgspec
 
 from ticktrail.extraction.execution import Execution, Run
 from ticktrail.extraction.status import DAY_SECONDS, complete_from_contacts, read_errors
-from ticktrail.extraction.trust import names_form_type
+from ticktrail.extraction.webhook import names_form_type
 from ticktrail.extraction.workflow import decode_snapshot, short_type
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, IMPLAUSIBLE, StatusEvent
 from ticktrail.text.sanitizing import clean_object

@@ -61,26 +61,6 @@ def trust_in_trigger(kind: str, mode: object) -> Trust | None:
     return Trust.STRUCTURE if machine and mode not in ("integrated", "error") else Trust.ENVELOPE
 
 
-def is_form(item: object) -> bool:
-    """Return whether a request is a form that a person filled in, or has objects in its query, as forms make them.
-
-    Meta, and machines, send JSON.
-    """
-    if not isinstance(item, dict):
-        return False
-    headers, query = item.get("headers"), item.get("query")
-    types = headers.items() if isinstance(headers, dict) else ()
-    shaped = isinstance(query, dict) and any(isinstance(value, (dict, list)) for value in query.values())
-    return shaped or any(
-        name.lower() == "content-type" and names_form_type(str(value).encode()) for name, value in types
-    )
-
-
-def names_form_type(text: bytes) -> bool:
-    """Return whether a text may name ``multipart/form-data`` or ``application/x-www-form-urlencoded``."""
-    return b"form-" in text.lower()
-
-
 def is_empty_request(item: object) -> bool:
     """Return whether a Webhook node's item holds nothing that its caller wrote."""
     if not isinstance(item, dict):

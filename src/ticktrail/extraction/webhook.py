@@ -165,8 +165,27 @@ class _Walk:
 
 
 def names_a_person(value: dict[str, Any]) -> bool:
-    """Return whether an object holds words of a person, or names the person who wrote its texts."""
-    return (any(value.get(key) for key in _WRITTEN) and not _is_answer(value)) or _names_sender(value)
+    """Return whether an object holds words of a person, names the person who wrote its texts, or is a form."""
+    wrote = any(value.get(key) for key in _WRITTEN) and not _is_answer(value)
+    return wrote or _names_sender(value) or is_form(value)
+
+
+def is_form(value: object) -> bool:
+    """Return whether a request is a form that a person filled in, or has objects in its query, as forms make them.
+
+    Meta, and machines, send JSON.
+    """
+    if not isinstance(value, dict):
+        return False
+    headers, query = value.get("headers"), value.get("query")
+    types = headers.items() if isinstance(headers, dict) else ()
+    shaped = isinstance(query, dict) and any(isinstance(part, (dict, list)) for part in query.values())
+    return shaped or any(name.lower() == "content-type" and names_form_type(str(kind).encode()) for name, kind in types)
+
+
+def names_form_type(text: bytes) -> bool:
+    """Return whether a text may name ``multipart/form-data`` or ``application/x-www-form-urlencoded``."""
+    return b"form-" in text.lower()
 
 
 def _names_sender(value: dict[str, Any]) -> bool:

@@ -142,6 +142,13 @@ def test_fields_of_a_form(content_type: str, shape: str) -> None:
 
     assert_not_believed(read("webhook", request(body, content_type)))
     assert_not_believed(read("webhook", request(body, content_type), node("code", ENVELOPE)))
+    forwarded = {"request": request(body, content_type)}
+    for found in (
+        read("webhook", request(forwarded)),
+        read("executeWorkflowTrigger", request(body, content_type), mode="integrated"),
+        read("executeWorkflowTrigger", forwarded, mode="integrated"),
+    ):
+        assert found.events == ()
 
 
 @pytest.mark.parametrize("mime_type", ["application/json", "text/csv"])
