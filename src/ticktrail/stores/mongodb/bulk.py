@@ -210,9 +210,9 @@ class _Swap:
                 self._outcome.refused[key] = reason_of(error)
         sent = self._send(growing)
         self._outcome.grown += sent.matched
+        self._outcome.inserted |= sent.inserted
         # Apart, because a server says how many updates it carried out, not which.
         sent.add(self._send(others))
-        self._outcome.inserted |= sent.inserted
         return sent
 
     def _stored(self, keys: Collection[str]) -> dict[str, dict[str, Any]]:
