@@ -52,6 +52,7 @@ _REMEDIES = {
 _NO_ADDRESS = "Use an address of this machine: --host 127.0.0.1, or --host 0.0.0.0 for all of its addresses."
 
 _STOP_SECONDS = 5
+_WAKE_SECONDS = 1.0
 
 
 def build_app(settings: Settings, *, access: Access) -> FastAPI:
@@ -180,7 +181,9 @@ def serve(app: FastAPI, listening: socket.socket, *, stop: threading.Event) -> N
         FatalError: the server could not start, or stopped unexpectedly.
     """
     with Server(app, listening, ended=stop) as server:
-        stop.wait()
+        # Not without a timeout: a signal that comes just before the thread sleeps does not wake it.
+        while not stop.wait(_WAKE_SECONDS):
+            pass
         server.refuse_dead()
 
 

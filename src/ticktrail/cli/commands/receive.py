@@ -73,7 +73,7 @@ def receive(
     stop = threading.Event()
     with stopping(stop, signal.SIGTERM, signal.SIGINT), ExitStack() as stack:
         receiver = stack.enter_context(open_receiver(settings, host, port, ended=stop))
-        # Not without a timeout: a signal that the system gave to another thread is handled when this one wakes up.
+        # Not without a timeout: a signal that comes just before the thread sleeps does not wake it.
         while not stop.wait(_WAKE_SECONDS):
             pass
         receiver.refuse_dead()
