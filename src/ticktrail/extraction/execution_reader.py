@@ -218,15 +218,21 @@ class _Reader:
             kind = self._kind(node, json_)
             trust = trust_in_trigger(kind, self.execution.mode)
             if trust is None or is_form(json_):
-                self.person_wrote = True
-                body = read_body(json_ if trust is None else json_.get("body"))
-                self._read_holders(place, body, Trust.NOTHING)
-                if trust is not None and body.closed_text:
-                    self.unbelieved.add("text")
+                self._read_words(place, json_, in_form=trust is not None)
                 continue
             if b"statuses" in bytes(item.json):
                 self.read_texts.append(bytes(item.json))
             self._read_trigger_item(place, kind, trust, item, json_)
+
+    def _read_words(self, place: str, json_: Any, *, in_form: bool) -> None:
+        """Note what looks like a status in an item that a person wrote. Other providers send forms too."""
+        self.person_wrote = True
+        body = read_body(json_.get("body") if in_form else json_)
+        self._read_holders(place, body, Trust.NOTHING)
+        if in_form:
+            self._name_provider(json_)
+            if body.closed_text:
+                self.unbelieved.add("text")
 
     def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
         """Read what a trigger received, and the payloads in its texts, as far as they are believed."""
@@ -249,7 +255,12 @@ class _Reader:
         empty = is_clock(kind) or (kind == "webhook" and is_empty_request(value)) or _is_raw_request(kind, item, value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
         self.trigger_values.append(payloads or value)
-        if not believed and self.provider is None and (name := name_provider(json_)) is not None:
+        if not believed:
+            self._name_provider(json_)
+
+    def _name_provider(self, json_: object) -> None:
+        """Note which other provider's webhook a request is."""
+        if self.provider is None and (name := name_provider(json_)) is not None:
             self.provider = name
             self.unbelieved.add("provider")
 

@@ -179,7 +179,8 @@ def is_form(value: object) -> bool:
         return False
     headers, query = value.get("headers"), value.get("query")
     types = headers.items() if isinstance(headers, dict) else ()
-    shaped = isinstance(query, dict) and any(isinstance(part, (dict, list)) for part in query.values())
+    parts = list(query.values()) if isinstance(query, dict) else []
+    shaped = any(isinstance(one, dict) for part in parts for one in (part if isinstance(part, list) else [part]))
     return shaped or any(name.lower() == "content-type" and names_form_type(str(kind).encode()) for name, kind in types)
 
 

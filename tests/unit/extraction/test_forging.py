@@ -502,6 +502,15 @@ def test_genuine_row_and_sub_workflow(row: str) -> None:
     assert {tuple(event.message_id for event in one.events) for one in found} == {("wamid.A",)}
 
 
+def test_form_of_another_provider() -> None:
+    """Twilio sends its status callbacks as forms: they are counted under its name."""
+    callback = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "whatsapp:+966500000066"}
+
+    found = read("webhook", request(callback, "application/x-www-form-urlencoded; charset=utf-8"))
+
+    assert (found.outcome, found.provider) == (Outcome.NOT_READ, "Twilio")
+
+
 def test_genuine_request_kept_as_a_file() -> None:
     """With *Raw body* the Webhook node keeps the request as a file, which a later node opens."""
     item = request({})
