@@ -45,14 +45,16 @@ class ExecutionWriter:
 
     def keep_page(self, page: MetadataPage, fetched: FetchedPage) -> None:
         """Store what the executions of a data page hold. ``page`` is the page of the list that it was fetched for."""
-        rows = {row.id: listed_execution(row) for row in page.rows}
+        rows = {row.id: row for row in page.rows}
         self.read_counts.pages += 1
         self.read_counts.size += fetched.size
         self.read_counts.count_withheld(fetched.withheld)
         for problem in fetched.problems:
             self.read_counts.add_problem(problem)
-        texts = [(rows[number], raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)]
-        self.keep(texts, [(rows[one.id], one.reason) for one in fetched.withheld])
+        texts = [
+            (listed_execution(rows[number]), raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)
+        ]
+        self.keep(texts, [(listed_execution(rows[one.id]), one.reason) for one in fetched.withheld])
 
     def keep(self, texts: list[tuple[ListedExecution, bytes]], withheld: list[tuple[ListedExecution, str]]) -> None:
         """Store what executions hold, and only then mark them processed."""
