@@ -28,6 +28,7 @@ from ticktrail.extraction.sent_request import (
     SentRequest,
     is_code_for_meta,
     is_sending_node,
+    is_whatsapp_node,
     json_or_none,
     read_request,
     waits_for_reply,
@@ -197,15 +198,16 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
         if not _is_answer(text):
             continue
         value = decode_json(item.json)
-        request = scene.request(node, run, item, index)
-        answers = list(_answers(value, opens=request.went_to_meta)) if b"messaging_product" in text else []
-        if not answers and sending and not request.is_whatsapp_node:
+        answers = list(_answers(value, opens=True)) if b"messaging_product" in text else []
+        if not answers and sending and not is_whatsapp_node(node):
             answers = list(_relayed(value))
         if not answers:
             continue
+        request = scene.request(node, run, item, index)
+        proven = answers if request.went_to_meta else [*_answers(value, opens=False), *_relayed(value)]
         received = scene.ids_before(node, run) if received is None else received
-        believed = sending and request.accepts() and not passes_on
         for answer in answers:
+            believed = sending and request.accepts() and not passes_on and answer in proven
             for place, message in enumerate(answer["messages"]):
                 if (message_id := _message_id(message)) is not None:
                     contact = _contact(answer.get("contacts"), place)
