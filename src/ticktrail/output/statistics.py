@@ -195,9 +195,19 @@ class _Writer:
             self.table(by, made, "accepted" if report.sends_known else "messages")
         if by is not Grouping.ERROR and any(figures.counts.provisional for _, figures in made):
             self.line("* provisional: some of these messages are younger than 24 hours", "dim")
+        if by is not Grouping.ERROR and report.sends_known:
+            self.unlisted_parts([rates.counts for _, rates in made])
         if found.named > len(found.shown):
             order = "the latest" if by in TIMES else "those with most failures first"
             self.line(f"{len(found.shown):,} of {found.named:,} shown, {order}; --limit shows more", "dim")
+
+    def unlisted_parts(self, groups: Iterable[Counts]) -> None:
+        """Write which accepted messages are in no column of parts, so that a row adds up."""
+        awaiting, other = (sum(column) for column in zip(*((one.awaiting, one.other) for one in groups), strict=True))
+        uncounted = [f"{awaiting:,} of the last hour without a status yet"] if awaiting else []
+        uncounted += [f"{other:,} with another status"] if other else []
+        if uncounted:
+            self.line(f"accepted also counts {' and '.join(uncounted)}", "dim")
 
     def lines_of_time(self, groups: Iterable[Group]) -> None:
         """Write how many messages were sent, and how many failed, as sparklines."""
@@ -224,7 +234,7 @@ class _Writer:
             self.blocks(made, headings, rows)
             return
         # A name goes before the median, and that before the bar.
-        left -= max(_NARROWEST_NAME, min(_USUAL_NAME, *(len(name) for name, _ in made)))
+        left -= max(_NARROWEST_NAME, min(_USUAL_NAME, max(len(name) for name, _ in made)))
         if by in WITH_DETAILS and left >= len("median") + _SPACE:
             headings.append("median")
             left -= len("median") + _SPACE

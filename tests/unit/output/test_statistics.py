@@ -150,3 +150,21 @@ def test_a_hint_names_the_program_as_it_is_typed() -> None:
         lambda line: line.replace("ticktrail sync", ".venv/bin/ticktrail sync"),
     )
     assert "type: .venv/bin/ticktrail sync" in " ".join(stream.getvalue().split())
+
+
+def test_a_row_of_groups_adds_up_with_the_line_below() -> None:
+    """What is accepted and in none of the columns is named."""
+    counts = msgspec.structs.replace(MANY, awaiting=2, unconfirmed=28)
+    groups = (Group(key="order_update", counts=counts),)
+    said = text(report(counts, by=Grouping.TEMPLATE, groups=Chosen(groups, 1, Counts()), sends_known=True))
+    assert "accepted also counts 2 of the last hour without a status yet and 3 with another status" in said
+    assert 1_243 + 28 + 2 == counts.accepted == 1_204 + 24 + 12 + 28 + 2 + 3
+
+
+def test_names_are_whole_where_a_bar_would_cut_them() -> None:
+    """At 100 columns there is room for a name of 18 characters, and for a short bar beside it."""
+    counts = msgspec.structs.replace(MANY, unconfirmed=28)
+    groups = tuple(Group(key=key, counts=counts) for key in ("offer", "payment_reminder_2"))
+    said = text(report(counts, by=Grouping.TEMPLATE, groups=Chosen(groups, 2, Counts())))
+    assert "payment_reminder_2" in said
+    assert "median" in said
