@@ -151,6 +151,32 @@ def test_soft_deleted_and_unfinished_executions_are_read(tmp_path: Path) -> None
     assert sorted(number for page in pages for number in page.ids) == sorted((first, second))
 
 
+def test_a_table_prefix(tmp_path: Path) -> None:
+    """n8n's DB_TABLE_PREFIX is in front of all three tables."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, EXECUTIONS[:3]) as n8n:
+        for table in ("execution_entity", "execution_data", "workflow_entity"):
+            n8n.execute(f"ALTER TABLE {table} RENAME TO n8n_{table}")
+        with N8nDatabase(open_database(str(path), None), WORKFLOW, prefix="n8n_") as source:
+            assert len(next(source.pages()).executions) == 3
+            assert source.workflow()["id"] == WORKFLOW
+
+
+def test_another_schema_of_postgresql(postgres_url: str) -> None:
+    """n8n's DB_POSTGRESDB_SCHEMA is where the tables are looked for, not ``public``."""
+    import psycopg  # noqa: PLC0415 - only where PostgreSQL is installed
+
+    with psycopg.connect(postgres_url.replace("reader@", "postgres@")) as connection:
+        connection.execute("CREATE SCHEMA automation")
+        for table in ("execution_entity", "execution_data", "workflow_entity"):
+            connection.execute(f"CREATE TABLE automation.{table} AS TABLE public.{table}")
+        connection.execute("DELETE FROM automation.execution_entity WHERE id > (SELECT min(id) FROM execution_entity)")
+        connection.execute("GRANT USAGE ON SCHEMA automation TO reader")
+        connection.execute("GRANT SELECT ON ALL TABLES IN SCHEMA automation TO reader")
+    with N8nDatabase(open_database(postgres_url, "automation"), WORKFLOW) as source:
+        assert len(next(source.pages()).executions) == 1
+
+
 def test_missing_data_is_withheld(tmp_path: Path) -> None:
     """An execution without a row of data is named with its reason, and costs the others nothing."""
     path = tmp_path / "database.sqlite"
