@@ -98,18 +98,22 @@ def _behind(place: SendCursor) -> dict[str, Any]:
     return {"$or": [{"sentAt": {"$eq": at}, **following}, {"sentAt": {"$lt": at}}, {"sentAt": None}]}
 
 
-def read_sends(sends: Documents, wanted: dict[str, Any], *, sorting: Sequence[tuple[str, int]] = ()) -> Iterator[Send]:
+def read_sends(
+    sends: Documents, wanted: dict[str, Any], *, sorting: Sequence[tuple[str, int]] = (), limit: int = 0
+) -> Iterator[Send]:
     """Yield the sends that a query finds, sorted."""
-    with closing(read(sends, wanted, sorting=sorting)) as found:
+    with closing(read(sends, wanted, sorting=sorting, limit=limit)) as found:
         yield from filter(None, map(from_document, found))
 
 
 def chosen_sends(sends: Documents, statuses: Documents, wanted: SendFilter) -> Iterator[Send]:
     """Yield the sends that a filter chooses, newest first."""
-    found: Iterator[Send] = read_sends(sends, matching(wanted), sorting=[("sentAt", -1), ("_id", 1)])
-    if wanted.unconfirmed:
-        found = unconfirmed(found, statuses)
-    return itertools.islice(found, wanted.limit)
+    newest_first = [("sentAt", -1), ("_id", 1)]
+    if not wanted.unconfirmed:
+        return read_sends(sends, matching(wanted), sorting=newest_first, limit=wanted.limit or 0)
+    return itertools.islice(
+        unconfirmed(read_sends(sends, matching(wanted), sorting=newest_first), statuses), wanted.limit
+    )
 
 
 def unconfirmed(sends: Iterable[Send], statuses: Documents) -> Iterator[Send]:
