@@ -48,7 +48,7 @@ e2e: setup ## test against a real n8n, which is installed into a cache
 
 browser: setup ## test the dashboard in Chromium, installed if missing (Debian, as root)
 	@scripts/browser || echo "Without a browser these tests are skipped."
-	@$(BIN)/pytest -q -p no:randomly -m browser tests/browser $(ARGS)
+	@$(BIN)/pytest -q -p no:randomly -n 2 --dist loadfile -m browser tests/browser $(ARGS)
 
 torture: setup ## kill commands at random moments while n8n and the store misbehave; ARGS="--runs 1000"
 	@$(BIN)/python -m tests.torture $(ARGS)
