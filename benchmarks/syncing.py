@@ -123,13 +123,13 @@ def n8n(count: int, *, paced: bool = True) -> Iterator[tuple[str, Callable[[int]
             commands.close()
 
 
-def child(what: str, address: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of one run in a process of its own."""
+def child(what: str, address: str) -> tuple[float, float, float]:
+    """Seconds, peak memory (MB) and processor seconds of one run in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.syncing", what, address], stdout=subprocess.PIPE, text=True, check=True
     )
-    taken, peak = done.stdout.split()
-    return float(taken), float(peak)
+    taken, peak, cpu = map(float, done.stdout.split())
+    return taken, peak, cpu
 
 
 def sync_into_new_store(api: N8nApi | N8nDatabase) -> float:
@@ -156,7 +156,8 @@ def _main(what: str, address: str) -> None:
             taken = seconds(lambda: sum(page.size for page in api.pages()))
         else:
             taken = sync_into_new_store(api)
-    print(taken, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(taken, used.ru_maxrss / 1024, used.ru_utime + used.ru_stime)
 
 
 if __name__ == "__main__":
