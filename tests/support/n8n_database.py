@@ -34,12 +34,17 @@ USER = "postgres"
 
 
 def flatten(value: Any) -> str:
-    """A JSON value in the ``flatted`` form of n8n's database: a list in which texts are indexes."""
+    """Return a JSON value in the ``flatted`` form of n8n's database: texts are indexes, and equal texts are shared."""
     found: list[Any] = []
+    texts: dict[str, str] = {}
 
     def place(one: Any) -> str:
+        if isinstance(one, str) and one in texts:
+            return texts[one]
         index = len(found)
         found.append(None)
+        if isinstance(one, str):
+            texts[one] = str(index)
         if isinstance(one, dict):
             found[index] = {name: place(inner) if _has_place(inner) else inner for name, inner in one.items()}
         elif isinstance(one, list):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.support.n8n_database import flatten
+from tests.support.recordings import corpus
 
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.extraction.flatted import unflatten
+
+DATA = Path(__file__).parents[2] / "data"
 
 
 def decoded(elements: Any) -> Any:
@@ -77,3 +82,23 @@ def test_damaged_flatted_data_is_withheld() -> None:
     found = extract(json.dumps({"id": "7", "workflowId": "w", "status": "success", "data": "[{"}).encode())
 
     assert (found.execution_id, found.reason) == ("7", "no_data")
+
+
+def _executions() -> dict[str, bytes]:
+    """The recordings, the executions among the situations, and some of the corpus."""
+    files = [*(DATA / "n8n-2.41.1").glob("execution_*.json"), *(DATA / "situations").glob("*.json")]
+    found = {path.stem: json.loads(path.read_bytes()) for path in sorted(files)}
+    executions = {name: one.get("execution", one) for name, one in found.items() if "body" not in one}
+    texts = {name: json.dumps(one).encode() for name, one in executions.items() if isinstance(one.get("data"), dict)}
+    return texts | {f"corpus {number}": text for number, text in enumerate(corpus()[:20])}
+
+
+EXECUTIONS = _executions()
+
+
+@pytest.mark.parametrize("name", EXECUTIONS)
+def test_flatted_executions_are_read_like_plain_ones(name: str) -> None:
+    """Events, sends, outcome and problems do not depend on whether an execution comes from the API or the database."""
+    execution = json.loads(EXECUTIONS[name])
+    flatted = {**execution, "data": None, "flattedData": json.loads(flatten(execution["data"]))}
+    assert extract(json.dumps(flatted).encode()) == extract(EXECUTIONS[name])
