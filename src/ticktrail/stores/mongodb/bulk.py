@@ -146,7 +146,7 @@ def swap(
 
     Raises:
         PyMongoError: the server cannot be reached, or refuses the request.
-        TicktrailError: the server refuses every document for a reason that is none of theirs, or other writers kept
+        TicktrailError: the server refuses every document for a reason that is not about it, or other writers kept
             changing the documents.
     """
     return _Swap(collection, decide, address, key_field).run(keys)

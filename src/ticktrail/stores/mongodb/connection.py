@@ -58,7 +58,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         location: the URI for people, without credentials and options.
         database: the database's name.
         hosts: names or addresses as the URI has them, without ports.
-        settings: what the driver is told beside the URI; nothing that the URI says itself.
+        settings: options of the driver beside those in the URI.
     """
 
     location: str

@@ -66,8 +66,8 @@ class Conversations:
         # A workflow may keep numbers as numbers.
         written += [int(name) for name in names if name.isdigit() and len(name) <= 18]
         with explained(self._address):
-            theirs = {"conversation_id": {"$in": storable_of(written)}}
-            yield from read(self._documents(), theirs, sorting=[("timestamp", -1), ("_id", -1)])
+            wanted = {"conversation_id": {"$in": storable_of(written)}}
+            yield from read(self._documents(), wanted, sorting=[("timestamp", -1), ("_id", -1)])
 
     def annotate(self, documents: Sequence[dict[str, Any]]) -> int:
         """Write the state of messages into the documents with their ``message_id``. Return how many changed.
@@ -86,22 +86,22 @@ class Conversations:
         """Remove what :meth:`annotate` wrote about a person.
 
         Returns:
-            how many documents are theirs, and on how many something was removed.
+            how many documents are the person's, and on how many something was removed.
         """
         written: list[Any] = [text for name in names for text in (name, f"+{name}")]
-        theirs = changed = 0
+        total = changed = 0
         with explained(self._address):
             wanted: list[dict[str, Any]] = [{"conversation_id": {"$in": written}}]
             wanted += [
                 {"message_id": {"$in": list(message_ids[start : start + _AT_ONCE])}}
                 for start in range(0, len(message_ids), _AT_ONCE)
             ]
-            theirs = self._documents().count_documents(wanted[0])
+            total = self._documents().count_documents(wanted[0])
             for one in wanted:
                 # Only what bears all the marks of ours: a workflow may have a field called statusHistory of its own.
                 ours = {**one, **{name: {"$exists": True} for name in ANNOTATED}}
                 changed += self._documents().update_many(ours, {"$unset": dict.fromkeys(ANNOTATED, "")}).modified_count
-        return theirs, changed
+        return total, changed
 
     def close(self) -> None:
         """Close the connections."""

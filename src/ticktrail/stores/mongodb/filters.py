@@ -216,11 +216,11 @@ def _campaign(campaign: str, *, within_json: bool) -> Query:
     if not within_json:
         return exactly
     # The campaign is in the JSON as it is, or escaped; a document with neither cannot match.
-    worth_a_look: list[Query] = [{"callbackData": {"$regex": r"\\"}}]
+    candidates: list[Query] = [{"callbackData": {"$regex": r"\\"}}]
     if _is_storable(campaign) and "\0" not in campaign:
         # Its beginning will do: MongoDB takes no pattern of more than 32,764 bytes.
-        worth_a_look.append({"callbackData": {"$regex": re.escape(campaign[:200])}})
-    return {"$or": [exactly, {"$and": [{"callbackData": {"$regex": r"^\s*\{"}}, {"$or": worth_a_look}]}]}
+        candidates.append({"callbackData": {"$regex": re.escape(campaign[:200])}})
+    return {"$or": [exactly, {"$and": [{"callbackData": {"$regex": r"^\s*\{"}}, {"$or": candidates}]}]}
 
 
 def _country(wanted: Country) -> Query:

@@ -165,16 +165,16 @@ class MongoRetention:
 
     def _counted(self, who: Sequence[str], *, before: bool, erase: bool) -> Inventory:
         names = linked(who, self._others)
-        theirs = set(names)
+        ids_of_person = set(names)
         gone: list[str] = []
         keys: list[str] = []
-        told: list[str] = []
+        sent_ids: set[str] = set()
         counts = {"statuses": 0, "group_messages": 0, "group_statuses": 0}
 
         def rest(message: Message) -> Message | None:
-            left = without(message, lambda text: person_id(text) in theirs)
-            is_theirs = message.message_id in told and not is_group(message)
-            return None if left is message and is_theirs else left
+            left = without(message, lambda text: person_id(text) in ids_of_person)
+            is_for_person = message.message_id in sent_ids and not is_group(message)
+            return None if left is message and is_for_person else left
 
         def count(message: Message, left: Message | None) -> None:
             if left is None:
@@ -187,9 +187,9 @@ class MongoRetention:
         for send in self._sends_to(names):
             keys.append(send.key)
             if send.message_id is not None:
-                told.append(send.message_id)
+                sent_ids.add(send.message_id)
         self._erase_where(concerning(names), rest, count, erase=erase)
-        for ids in in_batches(sorted(set(told) - set(gone))):
+        for ids in in_batches(sorted(sent_ids - set(gone))):
             self._erase_where({"messageId": {"$in": ids}}, rest, count, erase=erase)
         for ids in in_batches(sorted(set(gone) - set(keys))):
             keys += [found["_id"] for found in read(self._sends(), {"_id": {"$in": ids}}, {"_id": True})]
@@ -218,9 +218,9 @@ class MongoRetention:
         return others
 
     def _sends_to(self, names: Sequence[str]) -> Iterator[Send]:
-        theirs, eraser = set(names), TextEraser(names)
+        ids_of_person, eraser = set(names), TextEraser(names)
         for send in map(mongodb_sends.from_document, read(self._sends(), sent_to(names))):
-            if send is not None and (names_in_send(send) & theirs or eraser.finds(send.input)):
+            if send is not None and (names_in_send(send) & ids_of_person or eraser.finds(send.input)):
                 yield send
 
     def _erase_where(

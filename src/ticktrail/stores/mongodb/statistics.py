@@ -96,29 +96,29 @@ def figures_pipeline(
     across: Grouping | None = None,
 ) -> list[dict[str, Any]]:
     """The stages that count; each document they yield is one :data:`ticktrail.messages.counts.Row`."""
-    told_apart: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
+    group_keys: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
     label: Expression = None
     if by is not None:
-        told_apart["key"] = _key(by)
+        group_keys["key"] = _key(by)
         label = _label(by)
     if across is not None:
-        told_apart["across"] = _key(across)
+        group_keys["across"] = _key(across)
     if details:
-        told_apart["delay"] = _delay()
+        group_keys["delay"] = _delay()
         if by is None:
-            told_apart |= {"category": as_word("$pricing.category"), "billable": _billable()}
+            group_keys |= {"category": as_word("$pricing.category"), "billable": _billable()}
     young = either({"$gte": [message_time(), Int64(young_since)]}, 1, 0)
     stages: list[dict[str, Any]] = [{"$match": wanted}]
     if Grouping.ERROR in (by, across):
         stages.append({"$match": {"latestStatus": {"$in": sorted(FAILED)}}})
-    stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in told_apart.items()},
+    stages.append({"$project": {"_id": 0, **{name: or_else(value, None) for name, value in group_keys.items()},
                                 "label": or_else(label, None), "young": young}})  # fmt: skip
     if by is not None:
         stages.append({"$match": {"audience": counts.PEOPLE}})
     stages.append(
         {
             "$group": {
-                "_id": {name: f"${name}" for name in told_apart},
+                "_id": {name: f"${name}" for name in group_keys},
                 "label": {"$min" if by is Grouping.COUNTRY else "$max": "$label"},
                 "messages": {"$sum": 1},
                 "young": {"$sum": "$young"},
@@ -181,7 +181,7 @@ def _country_key() -> Expression:
 
 
 def person() -> Expression:
-    """The recipient, told apart from every other."""
+    """Return the recipient's id."""
     return or_else(as_text("$conversation_id"), as_text("$recipientUserId"))
 
 
@@ -223,7 +223,7 @@ def audience() -> Expression:
 def _facts() -> Expression:
     """:func:`ticktrail.messages.counts.facts`."""
     status = "$latestStatus"
-    stands = {
+    state = {
         "$switch": {
             "branches": [
                 {"case": {"$eq": [status, "sent"]}, "then": counts.PENDING},
@@ -241,11 +241,11 @@ def _facts() -> Expression:
         counts.TIMED,
         either({"$lte": [took, counts.HOUR_SECONDS]}, counts.WITHIN_HOUR, counts.WITHIN_DAY),
     )
-    timed = {"$and": [{"$gte": ["$$stands", counts.REACHED]}, {"$ne": ["$$delivered", None]}]}
+    timed = {"$and": [{"$gte": ["$$state", counts.REACHED]}, {"$ne": ["$$delivered", None]}]}
     return in_turn(
         [
             {
-                "stands": stands,
+                "state": state,
                 "sent": as_whole_number("$sentTimestamp"),
                 "delivered": as_whole_number("$deliveredTimestamp"),
                 "seen": seen,
@@ -253,7 +253,7 @@ def _facts() -> Expression:
         ],
         {
             "$add": [
-                "$$stands",
+                "$$state",
                 either({"$eq": ["$conflict", True]}, counts.CONFLICT, 0),
                 either({"$or": [{"$ne": ["$$sent", None]}, {"$eq": [status, "sent"]}]}, counts.SENT_REPORTED, 0),
                 either(
