@@ -22,7 +22,6 @@ from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb import retrying
 from ticktrail.stores.opening import open_store
-from ticktrail.stores.sync_state import Run
 
 pytestmark = pytest.mark.thorough
 
@@ -144,12 +143,9 @@ def test_a_network_that_falls_silent_in_a_bulk_ends_it_and_the_next_run_complete
 ASKED: dict[str, Callable[[Store], object]] = {
     "messages": lambda store: list(store.messages(MessageFilter())),
     "statistics": lambda store: list(store.statistics(MessageFilter(), young_since=0)),
-    "sends": lambda store: list(store.sends()),
-    "unconfirmed": lambda store: list(store.unconfirmed(overdue_before=NOON)),
     "check": lambda store: store.check(),
     "write": lambda store: store.write(events(), at=AT),
     "lease": lambda store: store.sync_state.take_lease("sync", holder="me", now=AT, until=AT),
-    "run": lambda store: store.sync_state.add_run(Run(run_id="1", scope="scope", began_at=AT, seconds=1)),
     "forget": lambda store: store.retention.forget("966500000001", at=AT),
 }
 
