@@ -79,7 +79,7 @@ def test_a_message_by_the_ending_of_its_id(ticktrail: Ticktrail, store: str) -> 
     for ending in endings:
         found = ticktrail("message", ending, "--format", "json", "--store", store)
         assert json.loads(found.stdout)[0]["messageId"].endswith(ending)
-    assert "characters are too few" in ticktrail("message", "0=", "--store", store).stderr
+    assert "is too short" in ticktrail("message", "0=", "--store", store).stderr
     assert ticktrail("message", "no-such-ending", "--store", store).returncode == 3
 
 
