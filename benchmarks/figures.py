@@ -52,7 +52,7 @@ def _measure_questions(store: Store) -> None:
 def _measure_alerts(path: Path, scan: float) -> None:
     """Everything that ``ticktrail alerts`` looks at, in a store whose newest message is of this minute."""
     settings = load_settings({"TICKTRAIL_STORE": str(path)}, {}, path.parent)
-    own = read_alert_settings(None, {})  # type: ignore[arg-type]
+    own = read_alert_settings(settings, {})
     now = datetime.fromtimestamp(FIRST + MESSAGES * APART, UTC)
     with open_configured_store(settings) as store:
         took = min(seconds(lambda: find_alerts(settings, own, store, now)) for _ in range(2))

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from benchmarks.measure import line
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.stores.sqlite.schema import MIGRATIONS
+from ticktrail.stores.sqlite.schema import COHORT_STATEMENTS, MIGRATIONS
 from ticktrail.stores.sqlite.statistics import register_functions
 
 _NAME = "ticktrail_bench_million_"
@@ -86,7 +86,7 @@ def million_messages() -> Path:
     indexes = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql NOTNULL").fetchall()
     for name, _ in indexes:
         connection.execute(f"DROP INDEX {name}")
-    for statement in (_MESSAGE_ROWS, _EVENT_ROWS, *(sql for _, sql in indexes)):
+    for statement in (_MESSAGE_ROWS, *COHORT_STATEMENTS, _EVENT_ROWS, *(sql for _, sql in indexes)):
         connection.execute(statement)
     connection.close()
     unfinished.rename(path)

@@ -21,10 +21,10 @@ OLDER = frozenset(f"wamid.older{number}" for number in range(_MESSAGES))
 
 def make_older_file(path: Path, chance: random.Random) -> dict[str, set[Entry]]:
     """Make a file at one of the earlier steps of the schema. Returns the statuses of its messages."""
-    steps = MIGRATIONS[: chance.randint(_OLDEST, _NEWEST)]
+    newest = chance.randint(_OLDEST, _NEWEST)
     made: dict[str, set[Entry]] = {}
     with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        migrate(connection, str(path), steps)
+        migrate(connection, str(path), MIGRATIONS[:_OLDEST])
         connection.execute("BEGIN")
         for number, name in enumerate(sorted(OLDER), 1):
             sent = _BEGAN + number
@@ -41,4 +41,5 @@ def make_older_file(path: Path, chance: random.Random) -> dict[str, set[Entry]]:
             )
             made[name] = {("sent", sent, f"old{number}")}
         connection.execute("COMMIT")
+        migrate(connection, str(path), MIGRATIONS[:newest])
     return made

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -45,6 +46,12 @@ TIMED, WITHIN_DAY, WITHIN_HOUR = 64, 128, 192
 """Two bits: the delivery's time is known, and it was read within 24 hours, or within one hour, of it."""
 
 _READING_BITS = 192
+
+_ALIKE = 4
+"""Parts of a group up to which its counts are cached."""
+
+FACTS = 256
+"""Greater than all :func:`facts`."""
 
 
 def audience(conversation_id: str | None, phone_number_id: str | None) -> int:
@@ -202,9 +209,8 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         key: what its messages share; None for messages that have no such thing. Where times are grouped, quarters of
             an hour since 1970 UTC; where days are, a store may give all of a day of its zone under one quarter of
-            that day. Where countries are, the first digits of the number.
-        label: the key in other words: an error's title, a sending number as people write it, a whole recipient's
-            number where countries are grouped (to look the country up with, never to be shown).
+            that day. Where countries are, :func:`ticktrail.text.phone_numbers.country_prefix`.
+        label: the key in other words: an error's title, or a sending number as people write it.
         people: where errors are grouped, how many recipients did not get a message because of it.
         across: as ``key``, where the groups are told apart by a second grouping too.
     """
@@ -228,26 +234,37 @@ def grouped(rows: Iterable[Row], *, prices: bool) -> Iterator[Group]:
     Args:
         prices: the rows are grouped by price too.
     """
-    for (key, across), alike in itertools.groupby(rows, key=lambda row: row[:2]):
-        sums = [0] * len(_NUMBERS)
-        billing: dict[Price, int] = {}
-        delays: dict[int, int] = {}
-        known_as: str | None = None
-        for _, _, label, to_whom, packed, category, billed, seconds, messages, young in alike:
-            for place in _places(to_whom, packed):
-                sums[place] += messages
-            if to_whom != PEOPLE:
-                continue
-            sums[_PROVISIONAL] += young
-            if label is not None and (known_as is None or label > known_as):
-                known_as = label
-            if prices and packed & STANDING_BITS >= REACHED:
-                price = (category, None if billed is None else bool(billed))
-                billing[price] = billing.get(price, 0) + messages
-            if seconds is not None:
-                delays[seconds] = delays.get(seconds, 0) + messages
-        counts = Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
-        yield Group(key=key, counts=counts, label=known_as, across=across)
+    for (key, across), alike in itertools.groupby(rows, key=operator.itemgetter(0, 1)):
+        parts = list(alike)
+        label = max((row[2] for row in parts if row[2] is not None and row[3] == PEOPLE), default=None)
+        counted = tuple(row[3:] for row in parts)
+        # Most groups of many have few messages, and many others have the same counts.
+        count = _count if len(counted) <= _ALIKE else _count.__wrapped__
+        yield Group(key=key, counts=count(counted, prices=prices), label=label, across=across)
+
+
+_Part = tuple[int, int, str | None, bool | None, int | None, int, int]
+"""A :data:`Row` from its audience on."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _count(parts: tuple[_Part, ...], *, prices: bool) -> Counts:
+    """Add up the parts of one group."""
+    sums = [0] * len(_NUMBERS)
+    billing: dict[Price, int] = {}
+    delays: dict[int, int] = {}
+    for to_whom, packed, category, billed, seconds, messages, young in parts:
+        for place in _places(to_whom, packed):
+            sums[place] += messages
+        if to_whom != PEOPLE:
+            continue
+        sums[_PROVISIONAL] += young
+        if prices and packed & STANDING_BITS >= REACHED:
+            price = (category, None if billed is None else bool(billed))
+            billing[price] = billing.get(price, 0) + messages
+        if seconds is not None:
+            delays[seconds] = delays.get(seconds, 0) + messages
+    return Counts(**dict(zip(_NUMBERS, sums, strict=True)), prices=billing, delays=delays)
 
 
 UnconfirmedRow = tuple[Key, Key, str | None, int, int, int]
@@ -272,8 +289,7 @@ def unconfirmed_groups(rows: Iterable[UnconfirmedRow], by: Grouping | None) -> I
         overdue = sum(row[4] for row in people)
         if people:
             counts = Counts(unconfirmed=overdue, awaiting=sum(row[5] for row in people) - overdue)
-            label = people[0][2] if by is Grouping.COUNTRY else None
-            yield Group(key=key, counts=counts, label=label, across=across)
+            yield Group(key=key, counts=counts, across=across)
 
 
 @functools.cache

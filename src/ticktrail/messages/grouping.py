@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticktrail.messages.campaign import campaign_of
-from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group
+from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping
-from ticktrail.text.phone_numbers import country_of, own_name
+from ticktrail.text.phone_numbers import country_of_prefix, own_name
 
 TIMES = frozenset({Grouping.DAY, Grouping.HOUR})
 
@@ -51,7 +51,7 @@ def folded(
     if by in TIMES:
         return _times(groups, by, zone)
     if by is Grouping.COUNTRY:
-        return _joined((country_of(group.label), None, group.counts) for group in groups)
+        return _joined((_country(group.key), None, group.counts) for group in groups)
     if by is Grouping.CAMPAIGN and campaign_key:
         return _joined((campaign_of(_text(group.key), campaign_key), None, group.counts) for group in groups)
     if by is Grouping.NUMBER and names:
@@ -62,6 +62,10 @@ def folded(
     if by in {Grouping.WORKFLOW, Grouping.SENDER} and names:
         return (msgspec.structs.replace(group, label=names.get(str(group.key), group.label)) for group in groups)
     return iter(groups)
+
+
+def _country(prefix: Key) -> str | None:
+    return None if prefix is None else country_of_prefix(str(prefix))
 
 
 def _text(key: str | int | None) -> str | None:

@@ -21,7 +21,7 @@ from ticktrail.errors import ConfigurationError
 SHORTEST_SUFFIX = 4
 """Fewest last digits that may be searched for."""
 
-_LONGEST = 15
+_SHORTEST, _LONGEST = 5, 15
 """Digits in a phone number (ITU E.164); longer ids are groups'."""
 
 _BY_AREA: Final = {1: range(200, 1000), 7: range(300, 1000)}
@@ -248,21 +248,35 @@ def own_name(names: Mapping[str, str], *numbers: str | None) -> str | None:
 def country_of(number: str | None) -> str | None:
     """Return the ISO code (``SA``) of the country of a number in normal form; None when no country has it.
 
-    A number that no plan knows still has the country its first digits belong to (``US`` for +1).
+    It is the country whose :func:`parse_country` includes the number.
     """
-    if not number or not (number.isascii() and number.isdigit()):
+    prefix = country_prefix(number)
+    return None if prefix is None else country_of_prefix(prefix)
+
+
+def country_prefix(number: str | None) -> str | None:
+    """Return the first digits of a number, enough of them to know its country; None for what is no phone number.
+
+    Three digits contain the calling code, and with +1 and +7 four contain the area code as well.
+    """
+    if not number or not (number.isascii() and number.isdigit() and _SHORTEST <= len(number) <= _LONGEST):
         return None
+    return number[:4] if number[0] in "17" else number[:3]
+
+
+@cache
+def country_of_prefix(prefix: str) -> str | None:
+    """Return the ISO code of the country of a :func:`country_prefix`; None when no country has it."""
     import phonenumbers  # noqa: PLC0415 - loaded when a question needs a numbering plan
 
-    try:
-        parsed = phonenumbers.parse(f"+{number}")
-    except phonenumbers.NumberParseException:
-        return None
-    region = phonenumbers.region_code_for_number(parsed)
-    if region is None and parsed.country_code is not None:
-        region = phonenumbers.region_code_for_country_code(parsed.country_code)
+    for length in (1, 2, 3):
+        region = phonenumbers.region_code_for_country_code(int(prefix[:length]))
+        if region != "ZZ":
+            break
+    if int(prefix[:length]) in _BY_AREA:
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(f"+{prefix}2345678")) or region
     # 001 stands for the world (satellite and international networks), ZZ for unknown.
-    return region if region is not None and region.isalpha() and region != "ZZ" else None
+    return region if region.isalpha() and region != "ZZ" else None
 
 
 def parse_country(code: str) -> Country:

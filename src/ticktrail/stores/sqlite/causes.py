@@ -13,7 +13,7 @@ from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.model import FAILED, RANK
 from ticktrail.stores.sqlite.filters import where_of
 from ticktrail.stores.sqlite.sends import sends_where
-from ticktrail.stores.sqlite.statistics import KEYS
+from ticktrail.stores.sqlite.statistics import KEYS, NUMBER
 
 
 def _listed(names: frozenset[str] | dict[str, int]) -> str:
@@ -26,7 +26,7 @@ _MESSAGES = (
     f"SELECT {_FAILED} AS failed, CASE WHEN {_FAILED} THEN NULLIF({KEYS[Grouping.ERROR]}, '') END AS code, "  # noqa: S608
     f"MAX(CASE WHEN {_FAILED} THEN failure_title END), "
     "NULLIF(template_name, '') AS template, NULLIF(sent_by_workflow_id, '') AS workflow, "
-    f"NULLIF({KEYS[Grouping.NUMBER]}, '') AS number, MAX(NULLIF(display_phone_number, '')), COUNT(*), "
+    f"NULLIF({NUMBER}, '') AS number, MAX(NULLIF(display_phone_number, '')), COUNT(*), "
     f"COUNT(DISTINCT CASE WHEN {_FAILED} THEN {KEYS[Grouping.USER]} END), MIN(message_time), MAX(message_time) "
     "FROM message WHERE {where} GROUP BY failed, code, template, workflow, number"
 )
@@ -43,7 +43,7 @@ def message_causes(connection: sqlite3.Connection | None, chosen: MessageFilter)
     """Count as :meth:`ticktrail.stores.Store.causes` promises; a missing store holds nothing."""
     if connection is None:
         return
-    where, parameters = where_of(chosen)
+    where, parameters = where_of(connection, chosen)
     # The plus, as in statistics.py: nearly all recipients are people, whom an index would look up one by one.
     where += f" AND +audience = {counts.PEOPLE} AND +latest_status IN ({_listed(RANK)})"
     yield from map(_cause, connection.execute(_MESSAGES.replace("{where}", where), parameters))

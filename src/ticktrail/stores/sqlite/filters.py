@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -20,9 +20,6 @@ Clause = tuple[str, list[Parameter]]
 
 _LARGEST_INTEGER = 2**63 - 1
 
-_MESSAGE_TIME = "message_time"
-"""counts.message_time of the message: the same order as query.MESSAGE_TIME_FIELDS."""
-
 _MOST_ARMS = 16
 
 _STANDINGS: dict[int, frozenset[str]] = {
@@ -34,11 +31,14 @@ _STANDINGS: dict[int, frozenset[str]] = {
 """Statuses that each standing counts, as in :func:`ticktrail.messages.counts.facts`."""
 
 _SORTING = {
-    "newest": "latest_timestamp DESC, message_id",
-    "oldest": "latest_timestamp ASC NULLS LAST, message_id",
+    "newest": "message_time DESC, message_id",
+    "oldest": "message_time ASC NULLS LAST, message_id",
     "updated": "last_updated_at DESC, message_id",
-    "sent": "first_timestamp DESC, message_id",
 }
+
+_SHORT = 3
+"""A span of less than this fraction of all time is counted from the index of times: sorting more of it would take
+longer than reading the whole index of cohorts in order."""
 
 
 class Index(enum.Enum):
@@ -48,56 +48,94 @@ class Index(enum.Enum):
     CAMPAIGN = "message_campaign"
     FAILURE = "message_failure"
     UPDATED = "message_updated"
-    SENT = "message_sent"
     TIME = "message_time"
     STATUS = "message_status"
-    LATEST = "message_latest"
-
-
-_INDEX_OF_ORDER = {"updated": Index.UPDATED, "sent": Index.SENT}
-"""Orders with an index of their own, which combines with no other condition."""
+    COHORT = "message_cohort"
 
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
     """Count the messages that a filter chooses, without its limit and cursor."""
-    question, parameters = count_question(chosen)
+    question, parameters = count_question(connection, chosen)
     return int(connection.execute(question, parameters).fetchone()[0])
 
 
-def count_question(chosen: MessageFilter) -> Clause:
+def count_question(connection: sqlite3.Connection, chosen: MessageFilter) -> Clause:
     """Return the statement that counts a filter's messages, and its parameters."""
-    standings = _standings(chosen)
-    if not standings:
-        where, parameters = where_of(chosen)
-    elif chosen.since_timestamp is None and chosen.until_timestamp is None:
-        # The index on facts has nothing but these side by side.
-        packed = ", ".join(str(number) for number in range(256) if number & counts.STANDING_BITS in standings)
-        where, parameters = f"audience = {counts.PEOPLE} AND facts IN ({packed})", []
-    else:
-        stand = f"facts & {counts.STANDING_BITS} IN ({', '.join(map(str, sorted(standings)))})"
-        plain: Clause = (f"+audience = {counts.PEOPLE} AND {stand}", [])
-        where, parameters = joined([*_times(chosen, Index.TIME), plain])
+    where, parameters = where_of(connection, chosen)
     return f"SELECT COUNT(*) FROM message WHERE {where}", parameters  # noqa: S608 - constants
 
 
-def _standings(chosen: MessageFilter) -> set[int]:
-    """Return the standings that count exactly the filter's messages; empty where it has other conditions.
+def where_of(connection: sqlite3.Connection, chosen: MessageFilter, index: Index | None = None) -> Clause:
+    """Return a filter as a WHERE clause with its parameters, without its limit and cursor.
 
-    So a list is counted from an index, by the same rule as the figure that links to it
-    (:func:`ticktrail.messages.counts.facts`), without reading a message.
+    Args:
+        index: the index to use; None for that of :func:`index_to_count`.
     """
-    asked = {"statuses": (), "people_only": False, "since_timestamp": None, "until_timestamp": None}
-    aside = {"limit": None, "after": None, "order": MessageFilter().order}
-    if not chosen.people_only or msgspec.structs.replace(chosen, **asked, **aside) != MessageFilter():
-        return set()
-    wanted = set(chosen.statuses)
-    found = {standing for standing, statuses in _STANDINGS.items() if statuses <= wanted}
-    return found if wanted == set().union(*(_STANDINGS[standing] for standing in found)) else set()
+    index = index_to_count(connection, chosen) if index is None else index
+    standings = _standings(chosen)
+    if index in {Index.TIME, Index.COHORT} and standings is not None:
+        # These indexes contain facts and no status.
+        others = msgspec.structs.replace(chosen, statuses=(), not_statuses=())
+        return joined([*conditions(others, index), (_facts(standings), [])])
+    return joined(conditions(chosen, index))
 
 
-def where_of(chosen: MessageFilter) -> Clause:
-    """Return a filter as a WHERE clause with its parameters, without its limit and cursor."""
-    return joined(conditions(chosen, _index_to_count(chosen)))
+def index_to_count(connection: sqlite3.Connection, chosen: MessageFilter) -> Index:
+    """Return the index that counts a filter's messages without reading most of them."""
+    index = index_to_use(msgspec.structs.replace(chosen, order="newest", limit=None, after=None))
+    if index not in {Index.STATUS, Index.TIME} or (chosen.statuses and _standings(chosen) is None):
+        return index
+    since, until = chosen.since_timestamp, chosen.until_timestamp
+    if since is None and until is None:
+        return Index.COHORT
+    first, last = span(connection)
+    since, until = (first if since is None else max(since, first)), (last if until is None else min(until, last))
+    return Index.TIME if (until - since) * _SHORT < last - first else Index.COHORT
+
+
+def has_only_times(chosen: MessageFilter) -> bool:
+    """Return True when a filter has no conditions but those on the time and on people, apart from limit and cursor."""
+    aside = MessageFilter(
+        since_timestamp=chosen.since_timestamp,
+        until_timestamp=chosen.until_timestamp,
+        people_only=chosen.people_only,
+        order=chosen.order,
+        after=chosen.after,
+        limit=chosen.limit,
+    )
+    return chosen == aside
+
+
+def span(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return the first and the last time of a message; both are 0 in an empty store."""
+    first, last = connection.execute(
+        "SELECT (SELECT MIN(message_time) FROM message), (SELECT MAX(message_time) FROM message)"
+    ).fetchone()
+    return first or 0, last or 0
+
+
+def _standings(chosen: MessageFilter) -> set[int] | None:
+    """Return the standings of exactly the messages whose status a filter chooses; None where none are as exact."""
+    among = _exact(chosen.statuses) if chosen.statuses else {counts.OTHER, *_STANDINGS}
+    without = _exact(chosen.not_statuses)
+    return None if among is None or without is None else among - without
+
+
+def _exact(statuses: tuple[str, ...]) -> set[int] | None:
+    wanted = set(statuses)
+    found = {standing for standing, names in _STANDINGS.items() if names <= wanted}
+    return found if wanted == set().union(*(_STANDINGS[standing] for standing in found)) else None
+
+
+def _facts(standings: Collection[int]) -> str:
+    if {counts.OTHER, *_STANDINGS} <= set(standings):
+        return "1"
+    packed = (str(number) for number in range(counts.FACTS) if number & counts.STANDING_BITS in standings)
+    return f"facts IN ({', '.join(packed)})"
+
+
+FAILED_FACTS = _facts({counts.NOT_REACHED})
+"""Condition of failed messages, in a column of every index that counts."""
 
 
 def message_numbers(connection: sqlite3.Connection, chosen: MessageFilter) -> Iterator[tuple[int, int | None]]:
@@ -128,8 +166,8 @@ def index_to_use(chosen: MessageFilter) -> Index:
     """Return the index that finds a filter's messages in the fewest steps.
 
     SQLite has no statistics here, and would read all unread messages of a million to find those of one person. A person
-    has few messages, a campaign or an error some; recent updates are few; a time range is as long as it is. Where only
-    the newest are wanted, scanning from the newest stops early.
+    has few messages, a campaign or an error some; recent updates are few. Where only the newest are wanted, scanning
+    from the newest stops early.
     """
     if chosen.conversation_id is not None or chosen.person is not None:
         return Index.CONVERSATION
@@ -139,11 +177,9 @@ def index_to_use(chosen: MessageFilter) -> Index:
         return Index.FAILURE
     if chosen.updated_since is not None:
         return Index.UPDATED
-    if chosen.until_timestamp is not None or (chosen.since_timestamp is not None and chosen.limit is None):
-        return Index.TIME
-    if chosen.order in _INDEX_OF_ORDER and (chosen.limit is not None or not chosen.statuses):
-        return _INDEX_OF_ORDER[chosen.order]
-    return Index.STATUS if chosen.statuses else Index.LATEST
+    if chosen.order == "updated" and (chosen.limit is not None or not chosen.statuses):
+        return Index.UPDATED
+    return Index.STATUS if chosen.statuses else Index.TIME
 
 
 def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
@@ -169,26 +205,38 @@ def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
             )
         )
     clauses += _times(chosen, index)
-    for column, wanted in (
-        ("workflow_id", chosen.workflow_id),
-        ("sent_by_workflow_id", chosen.sending_workflow_id),
-        ("template_name", chosen.template),
-        ("template_language", chosen.template_language),
-        ("instance", chosen.instance),
-        ("pricing_category", chosen.category),
-    ):
-        if wanted is not None:
-            clauses.append((f"{column} = ?", [bindable(wanted)]))
+    cohorts = _cohorts(chosen)
+    if cohorts:
+        among, parameters = joined(cohorts)
+        plus = "" if index is Index.COHORT else "+"
+        clauses.append((f"{plus}cohort IN (SELECT id FROM cohort WHERE {among})", parameters))  # noqa: S608
+    if chosen.campaign is not None:
+        clauses.append(_campaign(chosen.campaign, chosen.campaign_key, index))
+    return clauses
+
+
+def _cohorts(chosen: MessageFilter) -> list[Clause]:
+    """Return the conditions that all messages of a cohort meet or none does, in columns of the cohort."""
+    clauses: list[Clause] = [
+        (f"{column} = ?", [bindable(wanted)])
+        for column, wanted in (
+            ("workflow_id", chosen.workflow_id),
+            ("sent_by_workflow_id", chosen.sending_workflow_id),
+            ("template_name", chosen.template),
+            ("template_language", chosen.template_language),
+            ("instance", chosen.instance),
+            ("pricing_category", chosen.category),
+        )
+        if wanted is not None
+    ]
     if chosen.sending_numbers:
         clauses.append(
             _either([_among(name, chosen.sending_numbers) for name in ("phone_number_id", "display_phone_number")])
         )
-    if chosen.campaign is not None:
-        clauses.append(_campaign(chosen.campaign, chosen.campaign_key, index))
     if chosen.country is not None:
         clauses.append(_country(chosen.country))
     if chosen.people_only:
-        clauses.append((f"+audience = {counts.PEOPLE}", []))
+        clauses.append((f"audience = {counts.PEOPLE}", []))
     return clauses
 
 
@@ -201,21 +249,11 @@ def joined(clauses: list[Clause]) -> Clause:
     )
 
 
-def _index_to_count(chosen: MessageFilter) -> Index:
-    index = index_to_use(chosen)
-    if index in _INDEX_OF_ORDER.values() and chosen.updated_since is None:
-        return Index.STATUS if chosen.statuses else Index.LATEST
-    if index is Index.STATUS and chosen.since_timestamp is not None:
-        return Index.TIME
-    return index
-
-
 def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
     """Split a filter into conditions that an index orders each; None when the result must be sorted."""
-    own = _INDEX_OF_ORDER.get(chosen.order)
-    if own is not None or index in _INDEX_OF_ORDER.values():
-        return [("1", [])] if index is own else None
-    if index is Index.LATEST:
+    if index is Index.UPDATED or chosen.order == "updated":
+        return [("1", [])] if index is Index.UPDATED and chosen.order == "updated" else None
+    if index is Index.TIME:
         return [("1", [])]
     statuses = sorted(set(chosen.statuses))
     if index is Index.STATUS and len(statuses) <= _MOST_ARMS:
@@ -237,12 +275,13 @@ def _behind(place: Cursor, column: str) -> list[Clause]:
 
 
 def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
+    """Return the conditions on times, with a unary plus where another index than that of times is to be used."""
     clauses: list[Clause] = []
-    plus = "" if index is Index.TIME else "+"
+    plus = "+" if index in {Index.CONVERSATION, Index.UPDATED, Index.COHORT} else ""
     if chosen.since_timestamp is not None:
-        clauses.append((f"{plus}{_MESSAGE_TIME} >= ?", [clamped(chosen.since_timestamp)]))
+        clauses.append((f"{plus}message_time >= ?", [clamped(chosen.since_timestamp)]))
     if chosen.until_timestamp is not None:
-        clauses.append((f"{plus}{_MESSAGE_TIME} < ?", [clamped(chosen.until_timestamp)]))
+        clauses.append((f"{plus}message_time < ?", [clamped(chosen.until_timestamp)]))
     if chosen.updated_since is not None:
         plus = "" if index is Index.UPDATED else "+"
         clauses.append((f"{plus}last_updated_at >= ?", [to_milliseconds(chosen.updated_since)]))
@@ -273,13 +312,12 @@ _IS_ESCAPED = "instr(callback_data, '\\') > 0"
 
 
 def _country(wanted: Country) -> Clause:
-    number = "conversation_id"
-    clauses = [(f"length({number}) BETWEEN 5 AND 15 AND {number} NOT GLOB '*[^0-9]*'", list[Parameter]())]
+    clauses: list[Clause] = []
     for prefixes, negation in ((wanted.prefixes, ""), (wanted.but_not, "NOT ")):
         by_length: dict[int, list[str]] = {}
         for prefix in prefixes:
             by_length.setdefault(len(prefix), []).append(prefix)
-        parts = [_among(f"substr({number}, 1, {length})", tuple(alike)) for length, alike in by_length.items()]
+        parts = [_among(f"substr(country_prefix, 1, {length})", tuple(alike)) for length, alike in by_length.items()]
         if parts or not negation:
             text, parameters = _either(parts) if parts else ("0", [])
             clauses.append((f"{negation}{text}", parameters))

@@ -21,6 +21,7 @@ from ticktrail.stores.erasure import ErasureFilter, TextEraser, tombstone, witho
 from ticktrail.stores.results import Refusal, WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
 from ticktrail.stores.sqlite.backup import back_up
+from ticktrail.stores.sqlite.cohorts import Cohorts
 from ticktrail.stores.sqlite.connection import savepoint, transaction, truncate_log
 from ticktrail.stores.sqlite.database import Database
 from ticktrail.stores.sqlite.errors import explained, primary_code
@@ -31,6 +32,7 @@ from ticktrail.stores.sqlite.rows import (
     UPDATE_STANDING,
     attributes_row,
     bindable,
+    origin_of,
     standing_row,
     times_row,
     to_milliseconds,
@@ -285,10 +287,7 @@ def _no_room(path: Path) -> StoreUnavailableError:
     )
 
 
-_MESSAGE_TIME = "COALESCE(sent_timestamp, first_timestamp, latest_timestamp)"
-"""As in the index ``message_time``."""
-
-_OLD_MESSAGE = f"({_MESSAGE_TIME} >= {EARLIEST_PLAUSIBLE_TIMESTAMP} AND {_MESSAGE_TIME} < ?)"
+_OLD_MESSAGE = f"(message_time >= {EARLIEST_PLAUSIBLE_TIMESTAMP} AND message_time < ?)"
 _OLD_SEND = f"(sent_at >= {EARLIEST_PLAUSIBLE_TIMESTAMP * 1000} AND sent_at < ?)"
 
 
@@ -327,6 +326,7 @@ def _erase(connection: sqlite3.Connection, found: Found) -> None:
 def _put_left(connection: sqlite3.Connection, left: dict[int, Message | None]) -> int:
     """Replace messages by what is left of them. Returns the number of messages."""
     _delete_messages(connection, [number for number, message in left.items() if message is None])
+    cohorts = Cohorts(connection)
     for number, message in left.items():
         if message is None:
             continue
@@ -334,8 +334,9 @@ def _put_left(connection: sqlite3.Connection, left: dict[int, Message | None]) -
         stored = connection.execute("SELECT key FROM event WHERE message = ?", (number,)).fetchall()
         gone = [(number, key) for (key,) in stored if key not in keys]
         connection.executemany("DELETE FROM event WHERE message = ? AND key = ?", gone)
-        connection.execute(UPDATE_STANDING, (*standing_row(message), *times_row(message), number))
-        connection.execute(UPDATE_ATTRIBUTES, (*attributes_row(message.attributes), number))
+        cohort = cohorts.number_of(message.attributes, message.state, origin_of(message))
+        connection.execute(UPDATE_STANDING, (*standing_row(message), *times_row(message), cohort, number))
+        connection.execute(UPDATE_ATTRIBUTES, (*attributes_row(message.attributes), cohort, number))
     return len(left)
 
 

@@ -47,14 +47,13 @@ STANDING = (
     "played_timestamp",
     "failed_timestamp",
     "first_timestamp",
-    # What figures are counted by: see ticktrail.messages.counts.
+    # Counted by statistics: see ticktrail.messages.counts.
     "message_time",
     "facts",
     "delay",
-    "pricing_category",
-    "billable",
 )
 AUDIENCE = "audience"
+COHORT = "cohort"
 ORIGIN = ("template_name", "template_language", "sent_by_workflow_id", "sent_by_node", "sent_by_execution_id")
 NO_ORIGIN: Row = (None,) * len(ORIGIN)
 TIMES = ("first_seen_at", "last_updated_at", "last_scanned_at")
@@ -82,12 +81,14 @@ _SEND = (
     "instance",
 )
 
-INSERT_MESSAGE = _insert("INSERT", "message", ("id", "message_id", *ATTRIBUTES, AUDIENCE, *STANDING, *ORIGIN, *TIMES))
-UPDATE_STANDING = _update("message", (*STANDING, *TIMES), "id")
-UPDATE_ATTRIBUTES = _update("message", (*ATTRIBUTES, AUDIENCE), "id")
+INSERT_MESSAGE = _insert(
+    "INSERT", "message", ("id", "message_id", *ATTRIBUTES, AUDIENCE, *STANDING, *ORIGIN, *TIMES, COHORT)
+)
+UPDATE_STANDING = _update("message", (*STANDING, *TIMES, COHORT), "id")
+UPDATE_ATTRIBUTES = _update("message", (*ATTRIBUTES, AUDIENCE, COHORT), "id")
 # Not last_updated_at, which is indexed: no news is what most scans bring of most messages.
 UPDATE_SCANNED = _update("message", ("first_seen_at", "last_scanned_at"), "id")
-UPDATE_ORIGIN = _update("message", ORIGIN, "message_id")
+UPDATE_ORIGIN = _update("message", (*ORIGIN, COHORT), "id")
 PUT_EVENT = _insert("REPLACE", "event", _EVENT)
 DELETE_EVENT = "DELETE FROM event WHERE message = ? AND key = ?"
 INSERT_SEND = _insert("INSERT", "send", _SEND)
@@ -138,7 +139,7 @@ def bindable(text: str) -> str | bytes:
     return text
 
 
-def message_row(number: int, message: Message, origin: Row) -> Row:
+def message_row(number: int, message: Message, origin: Row, cohort: int) -> Row:
     """For :data:`INSERT_MESSAGE`; ``number`` is the row's own key."""
     return (
         number,
@@ -147,6 +148,7 @@ def message_row(number: int, message: Message, origin: Row) -> Row:
         *_standing_row(message.state, len(message.history)),
         *origin,
         *times_row(message),
+        cohort,
     )
 
 
@@ -191,8 +193,6 @@ def _standing_row(state: MessageState, count: int) -> Row:
         counts.message_time(state),
         counts.facts(state),
         counts.delay(state),
-        counts.category(state.pricing),
-        counts.billable(state.pricing),
     )
 
 
@@ -285,6 +285,20 @@ def _message(row: Row, history: tuple[HistoryEntry, ...], state: MessageState) -
         first_seen_at=to_instant(row[13]),
         last_updated_at=to_instant(row[14]),
         last_scanned_at=to_instant(row[15]),
+    )
+
+
+def origin_of(message: Message) -> Row:
+    """The values of :data:`ORIGIN` of a stored message."""
+    template, sender = message.template, message.sent_by
+    if sender is None:
+        return NO_ORIGIN
+    return (
+        template.name if template else None,
+        template.language if template else None,
+        sender.workflow_id,
+        sender.node,
+        sender.execution_id,
     )
 
 

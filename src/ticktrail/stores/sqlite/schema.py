@@ -16,6 +16,7 @@ from collections.abc import Sequence
 import msgspec
 
 from ticktrail.errors import StoreRefusedError
+from ticktrail.stores.sqlite.cohorts import COLUMNS, UNKNOWN
 from ticktrail.stores.sqlite.connection import transaction
 from ticktrail.stores.sqlite.statistics import register_functions
 
@@ -30,6 +31,33 @@ class Migration(msgspec.Struct, frozen=True):
     name: str
     statements: tuple[str, ...]
 
+
+_COHORT_VALUES = (
+    "audience",
+    "counted_prefix(conversation_id)",
+    "COALESCE(template_name, '')",
+    "COALESCE(template_language, '')",
+    "COALESCE(sent_by_workflow_id, '')",
+    "workflow_id",
+    "COALESCE(phone_number_id, '')",
+    "COALESCE(display_phone_number, '')",
+    "COALESCE(pricing_category, '')",
+    f"COALESCE(billable, {UNKNOWN})",
+    "COALESCE(instance, '')",
+    "COALESCE(callback_data, '') != ''",
+)
+
+COHORT_STATEMENTS = (
+    f"INSERT INTO cohort ({', '.join(COLUMNS)}) SELECT DISTINCT {', '.join(_COHORT_VALUES)} FROM message",  # noqa: S608
+    # A value that is not qualified would be the cohort's own column.
+    f"""
+    WITH valued (number, {", ".join(COLUMNS)}) AS (SELECT id, {", ".join(_COHORT_VALUES)} FROM message)
+    UPDATE message SET pricing_category = NULL, billable = NULL, cohort = (
+        SELECT cohort.id FROM valued JOIN cohort USING ({", ".join(COLUMNS)}) WHERE valued.number = message.id
+    )
+    """,  # noqa: S608
+)
+"""Gives each message of a file its cohort, from columns that were written before there were cohorts."""
 
 MIGRATIONS = (
     Migration(
@@ -251,6 +279,52 @@ MIGRATIONS = (
             "DROP INDEX message_updated",
             "CREATE INDEX message_updated ON message (last_updated_at DESC, message_id)",
             "ALTER TABLE alert ADD COLUMN acknowledged_by TEXT",
+        ),
+    ),
+    Migration(
+        11,
+        "cohorts: numbers for what messages are grouped by; indexes in the order of lists, by time sent",
+        (
+            # The columns pricing_category and billable of message are no longer used; SQLite 3.34 cannot drop them.
+            f"""
+            CREATE TABLE cohort (
+                id INTEGER PRIMARY KEY,
+                audience INTEGER NOT NULL,
+                country_prefix TEXT NOT NULL,
+                template_name TEXT NOT NULL,
+                template_language TEXT NOT NULL,
+                sent_by_workflow_id TEXT NOT NULL,
+                workflow_id TEXT NOT NULL,
+                phone_number_id TEXT NOT NULL,
+                display_phone_number TEXT NOT NULL,
+                pricing_category TEXT NOT NULL,
+                billable INTEGER NOT NULL,
+                instance TEXT NOT NULL,
+                in_campaign INTEGER NOT NULL,
+                UNIQUE ({", ".join(COLUMNS)})
+            )
+            """,
+            "ALTER TABLE message ADD COLUMN cohort INTEGER REFERENCES cohort (id)",
+            *COHORT_STATEMENTS,
+            "DROP INDEX message_latest",
+            "DROP INDEX message_sent",
+            "DROP INDEX message_conversation",
+            "DROP INDEX message_status",
+            "DROP INDEX message_updated",
+            "DROP INDEX message_campaign",
+            "DROP INDEX message_failure",
+            "DROP INDEX message_time",
+            "DROP INDEX message_facts",
+            "CREATE INDEX message_cohort ON message (cohort, facts, delay, message_time)",
+            "CREATE INDEX message_time ON message (message_time, cohort, facts, delay)",
+            "CREATE INDEX message_conversation ON message (conversation_id, facts, audience, message_time)",
+            "CREATE INDEX message_status ON message (latest_status, message_time)",
+            "CREATE INDEX message_updated ON message (last_updated_at DESC, message_id)",
+            """
+            CREATE INDEX message_campaign ON message (callback_data, message_time, facts, audience)
+            WHERE callback_data IS NOT NULL
+            """,
+            "CREATE INDEX message_failure ON message (failure_code, message_time) WHERE failure_code IS NOT NULL",
         ),
     ),
 )

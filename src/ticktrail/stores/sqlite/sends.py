@@ -11,6 +11,7 @@ from ticktrail.messages.filters import SendCursor, SendFilter
 from ticktrail.messages.merge import merge_sends
 from ticktrail.messages.model import Send
 from ticktrail.stores.results import WriteReport
+from ticktrail.stores.sqlite.cohorts import Cohorts
 from ticktrail.stores.sqlite.filters import Clause, clamped, joined
 from ticktrail.stores.sqlite.lookup import Parameter, bindable_keys, chunks, marks
 from ticktrail.stores.sqlite.rows import (
@@ -18,6 +19,7 @@ from ticktrail.stores.sqlite.rows import (
     SEND_COLUMNS,
     UPDATE_ORIGIN,
     UPDATE_SEND,
+    Row,
     bindable,
     origin_row,
     send_of,
@@ -120,7 +122,17 @@ def write_sends(connection: sqlite3.Connection, sends: Iterable[Send], instance:
     changed = [send for send in merged if send != stored[send.key]]
     connection.executemany(INSERT_SEND, map(send_row, new))
     connection.executemany(UPDATE_SEND, ((*send_row(send)[1:], send.key) for send in changed))
-    connection.executemany(
-        UPDATE_ORIGIN, ((*origin_row(send), send.key) for send in (*new, *changed) if not send.rejected)
-    )
+    _set_origins(connection, {send.key: origin_row(send) for send in (*new, *changed) if not send.rejected})
     return WriteReport(sends=len(new))
+
+
+def _set_origins(connection: sqlite3.Connection, origins: dict[str, Row]) -> None:
+    """Set template and sender of the messages among these ids that are stored."""
+    cohorts = Cohorts(connection)
+    for chunk in chunks(bindable_keys(origins)):
+        stored = connection.execute(
+            f"SELECT id, message_id, cohort FROM message WHERE message_id IN ({marks(len(chunk))})",  # noqa: S608
+            chunk,
+        ).fetchall()
+        rows = [(*origins[key], cohorts.with_origin(cohort, origins[key]), number) for number, key, cohort in stored]
+        connection.executemany(UPDATE_ORIGIN, rows)

@@ -1,7 +1,8 @@
 """Statistics in SQL: one statement counts the groups of a query, in the order of their keys, from a covering index.
 
 Messages are counted by stored columns (:mod:`ticktrail.messages.counts`), because indexes over expressions and over
-generated columns are not covering before SQLite 3.41.
+generated columns are not covering before SQLite 3.41. What a cohort knows (:mod:`ticktrail.stores.sqlite.cohorts`) is
+grouped in two steps: messages by cohort, which an index has in order, and then the few cohorts by what was asked.
 """
 
 from __future__ import annotations
@@ -14,21 +15,18 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from ticktrail.messages import counts
-from ticktrail.messages.counts import DAY_SECONDS, QUARTER_SECONDS, Counts, Group
+from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
-from ticktrail.messages.model import FAILED, MessageState
-from ticktrail.stores.sqlite.filters import where_of
+from ticktrail.messages.model import MessageState
+from ticktrail.stores.sqlite.cohorts import UNKNOWN
+from ticktrail.stores.sqlite.filters import FAILED_FACTS, Index, has_only_times, index_to_count, span, where_of
+from ticktrail.text.phone_numbers import country_prefix
 
 QUARTER = f"message_time / {QUARTER_SECONDS} - (message_time % {QUARTER_SECONDS} < 0)"
 """Rounded down; SQLite's division rounds towards zero."""
 
 _FIRST, _LAST = 2 * DAY_SECONDS, 4_102_444_800
 """1970 to 2100. Times beyond are not grouped into days."""
-
-_COUNTRY_DIGITS = 7
-"""Numbers that begin with these are in one country: +44 7797 is Jersey, +1 876 Jamaica."""
-
-_FAILED = ", ".join(f"'{status}'" for status in sorted(FAILED))
 
 _CODE = "substr(CAST(failure_code AS TEXT), 1, 64)"
 
@@ -38,31 +36,50 @@ KEYS = {
     Grouping.USER: "COALESCE(NULLIF(conversation_id, ''), recipient_user_id)",
     # What is kept as JSON was no code.
     Grouping.ERROR: f"CASE WHEN substr(failure_code, 1, 1) NOT IN ('{{', '[') THEN {_CODE} END",
+    Grouping.CAMPAIGN: "callback_data",
+}
+"""SQL expression of each grouping, in columns of the message."""
+
+NUMBER = "COALESCE(NULLIF(phone_number_id, ''), display_phone_number)"
+
+_COHORT_KEYS = {
     Grouping.CATEGORY: "pricing_category",
     Grouping.TEMPLATE: "template_name",
-    Grouping.CAMPAIGN: "callback_data",
-    Grouping.NUMBER: "COALESCE(NULLIF(phone_number_id, ''), display_phone_number)",
-    Grouping.COUNTRY: (
-        f"CASE WHEN conversation_id NOT GLOB '*[^0-9]*' THEN substr(conversation_id, 1, {_COUNTRY_DIGITS}) END"
-    ),
+    Grouping.NUMBER: NUMBER,
+    Grouping.COUNTRY: "country_prefix",
     Grouping.WORKFLOW: "workflow_id",
     Grouping.SENDER: "sent_by_workflow_id",
 }
-"""SQL expression of each grouping."""
+"""SQL expression of each other grouping, in columns of the cohort."""
 
 _TIMES = (Grouping.DAY, Grouping.HOUR)
+
+_COLUMNS = "NULL, NULL, 0, facts, NULL, NULL, NULL"
+
+_ARMS = {
+    Grouping.USER: (
+        f"SELECT conversation_id AS key, {_COLUMNS}, {{counted}} FROM message "
+        f"WHERE conversation_id > '' AND {{where}} AND +audience = {counts.PEOPLE} GROUP BY conversation_id, facts "
+        f"UNION ALL SELECT NULLIF(recipient_user_id, ''), {_COLUMNS}, {{counted}} FROM message "
+        "WHERE (conversation_id IS NULL OR conversation_id = '') "
+        f"AND {{where}} AND +audience = {counts.PEOPLE} GROUP BY 1, facts ORDER BY key, facts"
+    ),
+    Grouping.CAMPAIGN: (
+        f"SELECT callback_data AS key, {_COLUMNS}, {{counted}} FROM message "
+        f"WHERE callback_data > '' AND {{where}} AND +audience = {counts.PEOPLE} GROUP BY callback_data, facts "
+        f"UNION ALL SELECT NULL, {_COLUMNS}, SUM(messages), SUM(young) FROM (SELECT facts, {{counted}} FROM message "
+        f"WHERE cohort IN (SELECT id FROM cohort WHERE audience = {counts.PEOPLE} AND NOT in_campaign) AND {{where}} "
+        "GROUP BY cohort, facts) GROUP BY facts ORDER BY key, facts"
+    ),
+}
+"""Statements that count messages of all or most times by recipient or campaign, in the order of two indexes."""
 
 _TIMELESS = -(2**55)
 """Represents an unknown time where a quarter is packed with facts; no quarter of a time in SQLite is as low."""
 
-_FACTS = 256
-"""Above all facts."""
-
-_PACKED = f"((COALESCE(delay, -1) * {_FACTS} + facts) * 4 + audience) * 4 + COALESCE(billable, 2)"
 _LABELS: dict[Grouping | None, str] = {
     Grouping.ERROR: "MAX(failure_title)",
     Grouping.NUMBER: "MAX(display_phone_number)",
-    Grouping.COUNTRY: "MIN(conversation_id)",
 }
 
 
@@ -95,10 +112,10 @@ def count_groups(
 
 def _people_by_error(connection: sqlite3.Connection, chosen: MessageFilter) -> dict[str | int | None, int]:
     """Count the recipients of each error; a million failures have few codes."""
-    where, parameters = where_of(chosen)
+    where, parameters = where_of(connection, msgspec.structs.replace(chosen, people_only=True))
     question = (
         f"SELECT NULLIF({KEYS[Grouping.ERROR]}, ''), COUNT(DISTINCT {KEYS[Grouping.USER]}) FROM message "  # noqa: S608
-        f"WHERE {where} AND +audience = {counts.PEOPLE} AND {_failed(chosen)} GROUP BY 1"
+        f"WHERE {where} AND {FAILED_FACTS} GROUP BY 1"
     )
     return dict(connection.execute(question, parameters))
 
@@ -114,67 +131,95 @@ def figures_question(
     across: Grouping | None = None,
 ) -> tuple[str, list[str | bytes | int]]:
     """Return the statement that counts, and its parameters; its rows are :data:`ticktrail.messages.counts.Row`."""
-    where, parameters = where_of(chosen)
-    # Prices are the totals' alone: in every group they would double the sorting.
-    details_columns = [] if not details else ["delay"] if by else ["pricing_category", "billable", "delay"]
-    told_apart = ", ".join(
-        column if column in details_columns else "NULL" for column in ("pricing_category", "billable", "delay")
+    keys = [one for one in (by, across) if one is not None]
+    by_cohort = by is None or not _COHORT_KEYS.keys().isdisjoint(keys)
+    counted = f"COUNT(*) AS messages, COALESCE(SUM(message_time >= {int(young_since)}), 0) AS young"
+    index = index_to_count(connection, chosen)
+    if index is Index.COHORT and keys in ([Grouping.USER], [Grouping.CAMPAIGN]) and has_only_times(chosen):
+        where, parameters = where_of(connection, msgspec.structs.replace(chosen, people_only=False), index)
+        return _ARMS[keys[0]].format(counted=counted, where=where), [*parameters, *parameters]
+    expressions = [_key(connection, chosen, one, zone) for one in keys]
+    table = "message"
+    if not by_cohort and index is Index.COHORT and keys[-1] in _TIMES and has_only_times(chosen):
+        # In the order of times there is less to sort.
+        table, index = "message INDEXED BY message_time", Index.TIME
+    where, parameters = where_of(
+        connection, chosen if by_cohort else msgspec.structs.replace(chosen, people_only=True), index
     )
-    keys = [_key(connection, chosen, one, zone) for one in (by, across) if one is not None]
-    if by is None:
-        grouped_by = ["audience", "facts", *details_columns]
-        if where != "1":
-            # Few messages are met through another index sooner than all in this order. What must be sorted then is
-            # packed: SQLite sorts by one number twice as fast as by five columns.
-            grouped_by = [_PACKED, "+pricing_category"] if details else ["facts * 4 + audience"]
-    else:
-        last = across or by
-        counted_by = f"COALESCE({keys[-1]}, {_TIMELESS}) * {_FACTS} + facts"
-        grouped_by = [*keys[:-1], *([counted_by] if last in _TIMES else [keys[-1], "facts"]), *details_columns]
-        # The plus: nearly all are people, whom an index would look up one by one (three times slower than a scan).
-        where += f" AND +audience = {counts.PEOPLE}"
-    if Grouping.ERROR in (by, across):
-        where += f" AND {_failed(chosen)}"
+    if Grouping.ERROR in keys:
+        where += f" AND {FAILED_FACTS}"
+    if by_cohort:
+        return _in_two_steps(by, across, expressions, where, counted, details=details), parameters
+    grouped_by = [*expressions, "facts"]
+    if keys[-1] in _TIMES:
+        # Packed: SQLite sorts by one number twice as fast as by two columns.
+        grouped_by[-2:] = [f"COALESCE({expressions[-1]}, {_TIMELESS}) * {counts.FACTS} + facts"]
+    grouped_by += ["delay"] if details else []
     question = (
-        f"SELECT {', '.join([*keys, 'NULL', 'NULL'][:2])}, {_LABELS.get(by, 'NULL')}, "  # noqa: S608 - constants
-        f"{'audience' if by is None else counts.PEOPLE}, facts, {told_apart}, COUNT(*), "
-        f"COALESCE(SUM(message_time >= {int(young_since)}), 0) "
-        f"FROM message WHERE {where} GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
+        f"SELECT {', '.join([*expressions, 'NULL'][:2])}, {_LABELS.get(by, 'NULL')}, {counts.PEOPLE}, facts, "  # noqa: S608
+        f"NULL, NULL, {'delay' if details else 'NULL'}, {counted} "
+        f"FROM {table} WHERE {where} GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
     )
     return question, parameters
 
 
+def _in_two_steps(
+    by: Grouping | None, across: Grouping | None, expressions: list[str], where: str, counted: str, *, details: bool
+) -> str:
+    """Return the statement that counts messages by cohort, and then the cohorts by keys of theirs."""
+    steps = {
+        name: (key, expression)
+        for name, key, expression in zip(("key", "across"), (by, across), expressions, strict=False)
+    }
+    inner = {name: expression for name, (key, expression) in steps.items() if key not in _COHORT_KEYS}
+    outer = [name if name in inner else expression for name, (_, expression) in steps.items()]
+    # The order of message_cohort, so that nothing is sorted where all messages count.
+    columns = [*inner, "cohort", "facts", *(["delay"] if details else [])]
+    selected = [*(f"{expression} AS {name}" for name, expression in inner.items()), *columns[len(inner) :], counted]
+    label = _LABELS.get(by, "NULL")
+    if by is Grouping.ERROR:
+        selected, label = [*selected, f"{label} AS label"], "MAX(label)"
+    grouped_by = [*outer, *(["audience"] if by is None else []), "facts", *columns[len(inner) + 2 :]]
+    price = ["NULL", "NULL"]
+    if details and by is None:
+        price = ["NULLIF(pricing_category, '')", f"NULLIF(billable, {UNKNOWN})"]
+        grouped_by += price
+    return (
+        f"SELECT {', '.join([*outer, 'NULL', 'NULL'][:2])}, {label}, audience, facts, {', '.join(price)}, "  # noqa: S608
+        f"{'delay' if details else 'NULL'}, SUM(messages), SUM(young) "
+        f"FROM (SELECT {', '.join(selected)} FROM message WHERE {where} GROUP BY {', '.join(columns)}) AS counted "
+        f"JOIN cohort ON cohort.id = counted.cohort {'' if by is None else f'WHERE audience = {counts.PEOPLE}'} "
+        f"GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
+    )
+
+
 def _key(connection: sqlite3.Connection, chosen: MessageFilter, by: Grouping, zone: ZoneInfo) -> str:
-    if by is Grouping.DAY:
-        return _day_key(connection, chosen, zone)
-    return KEYS[by] if by in _TIMES else f"NULLIF({KEYS[by]}, '')"
+    if by in _TIMES:
+        return _time_key(connection, chosen, by, zone)
+    return f"NULLIF({_COHORT_KEYS.get(by) or KEYS[by]}, '')"
 
 
-def _failed(chosen: MessageFilter) -> str:
-    """Return the condition of failed messages, in columns of the index that the filter uses."""
-    if chosen.since_timestamp is None and chosen.until_timestamp is None:
-        return f"latest_status IN ({_FAILED})"
-    return f"facts & {counts.STANDING_BITS} = {counts.NOT_REACHED}"
+def _time_key(connection: sqlite3.Connection, chosen: MessageFilter, by: Grouping, zone: ZoneInfo) -> str:
+    """Return the SQL of the quarter of an hour at noon of a message's day, or at the start of its hour.
 
-
-def _day_key(connection: sqlite3.Connection, chosen: MessageFilter, zone: ZoneInfo) -> str:
-    """Return the SQL of the quarter of an hour at noon of a message's day.
-
-    Messages outside the span that was looked at (one may come in meanwhile) are at their own quarters.
+    Messages outside the span that was looked at (one may come in meanwhile) are at their own quarters, and so are all
+    where an hour of the zone does not begin with an hour of UTC.
     """
-    first, last = connection.execute(
-        "SELECT (SELECT MIN(message_time) FROM message), (SELECT MAX(message_time) FROM message)"
-    ).fetchone()
-    if first is None:
-        return QUARTER
+    first, last = span(connection)
     first = max(first, _FIRST, *([] if chosen.since_timestamp is None else [chosen.since_timestamp]))
     last = min(last, _LAST, *([] if chosen.until_timestamp is None else [chosen.until_timestamp]))
     if first > last:
         return QUARTER
     *earlier, (_, offset) = _offsets(zone, first, last)
     cases = [f"WHEN message_time NOT BETWEEN {first} AND {last} THEN {QUARTER}"]
-    cases += [f"WHEN message_time < {end} THEN {_noon(before)}" for end, before in earlier]
-    return f"CASE {' '.join(cases)} ELSE {_noon(offset)} END"
+    if by is Grouping.HOUR:
+        if any(moment % HOUR_SECONDS for one in [*earlier, (0, offset)] for moment in one):
+            return QUARTER
+        otherwise = f"message_time / {HOUR_SECONDS} * {HOUR_SECONDS // QUARTER_SECONDS}"
+    else:
+        cases += [f"WHEN message_time < {end} THEN {_noon(before)}" for end, before in earlier]
+        otherwise = _noon(offset)
+    return f"CASE {' '.join(cases)} ELSE {otherwise} END"
 
 
 def _noon(offset: int) -> str:
@@ -231,3 +276,4 @@ def register_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("counted_delay", 3, delay)
     connection.create_function("counted_category", 1, lambda text: counts.category(pricing(text)))
     connection.create_function("counted_billable", 1, lambda text: counts.billable(pricing(text)))
+    connection.create_function("counted_prefix", 1, lambda number: country_prefix(number) or "", deterministic=True)

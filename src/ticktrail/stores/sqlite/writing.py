@@ -12,6 +12,7 @@ from datetime import datetime
 from ticktrail.messages.merge import Gathered, entry_key, gather, merge_message
 from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
 from ticktrail.stores.results import Refusal, WriteReport
+from ticktrail.stores.sqlite.cohorts import Cohorts
 from ticktrail.stores.sqlite.connection import savepoint
 from ticktrail.stores.sqlite.lookup import bindable_keys, find_messages, next_number
 from ticktrail.stores.sqlite.rows import (
@@ -25,10 +26,10 @@ from ticktrail.stores.sqlite.rows import (
     UPDATE_STANDING,
     Row,
     attributes_row,
-    bindable,
     event_row,
     message_row,
     message_to_merge,
+    origin_of,
     origin_row,
     scanned_row,
     standing_row,
@@ -52,13 +53,24 @@ UNSTORABLE = (
 class _Changes:
     """Rows to write, collected for one ``executemany`` each."""
 
-    def __init__(self) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.cohorts = Cohorts(connection)
         self.new: list[Row] = []
         self.events: list[Row] = []
         self.replaced: list[Row] = []
         self.standings: list[Row] = []
         self.attributes: list[Row] = []
         self.scanned: list[Row] = []
+
+    def add(self, number: int, message: Message, origin: Row) -> None:
+        """Add the row of a new message."""
+        cohort = self.cohorts.number_of(message.attributes, message.state, origin)
+        self.new.append(message_row(number, message, origin, cohort))
+
+    def replace(self, number: int, message: Message) -> None:
+        """Add the state of a stored message."""
+        cohort = self.cohorts.number_of(message.attributes, message.state, origin_of(message))
+        self.standings.append((*standing_row(message), *times_row(message), cohort, number))
 
     def change(self, number: int, stored: Message, merged: Message) -> None:
         """Add the rows in which a message differs from what is stored in row ``number``."""
@@ -70,11 +82,12 @@ class _Changes:
             self.replaced += [(number, key) for key in map(entry_key, stored.history) if key not in keys]
         if changed:
             self.events += [event_row(number, entry_key(entry), entry) for entry in changed]
-            self.standings.append((*standing_row(merged), *times_row(merged), number))
+            self.replace(number, merged)
         elif merged.last_scanned_at != stored.last_scanned_at or merged.first_seen_at != stored.first_seen_at:
             self.scanned.append((*scanned_row(merged), number))
         if merged.attributes != stored.attributes:
-            self.attributes.append((*attributes_row(merged.attributes), number))
+            cohort = self.cohorts.number_of(merged.attributes, merged.state, origin_of(merged))
+            self.attributes.append((*attributes_row(merged.attributes), cohort, number))
 
     def write(self, connection: sqlite3.Connection) -> None:
         """Write all rows."""
@@ -146,36 +159,24 @@ def put_messages(connection: sqlite3.Connection, taken: Sequence[Taken]) -> None
     Raises:
         one of UNSTORABLE: a value cannot be stored.
     """
-    changes = _Changes()
+    changes = _Changes(connection)
     free = next_number(connection, "message")
     new = [message.message_id for number, _, message in taken if number is None]
     lent = {send.key: send for send in find_sends(connection, "key", bindable_keys(new)).values()}
     for number, stored, message in taken:
-        origin = _origin_of(message)
+        origin = origin_of(message)
         if number is None or stored is None:
             send = lent.get(message.message_id)
-            changes.new.append(message_row(free, message, origin if send is None else origin_row(send)))
+            changes.add(free, message, origin if send is None else origin_row(send))
             changes.events += [event_row(free, entry_key(entry), entry) for entry in message.history]
             free += 1
             continue
         changes.change(number, stored, message)
-        changes.standings.append((*standing_row(message), *times_row(message), number))
-        if origin != _origin_of(stored):
-            connection.execute(UPDATE_ORIGIN, (*origin, bindable(message.message_id)))
+        changes.replace(number, message)
+        if origin != origin_of(stored):
+            cohort = changes.cohorts.number_of(message.attributes, message.state, origin)
+            connection.execute(UPDATE_ORIGIN, (*origin, cohort, number))
     changes.write(connection)
-
-
-def _origin_of(message: Message) -> Row:
-    template, sender = message.template, message.sent_by
-    if sender is None:
-        return NO_ORIGIN
-    return (
-        template.name if template else None,
-        template.language if template else None,
-        sender.workflow_id,
-        sender.node,
-        sender.execution_id,
-    )
 
 
 def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathered], at: datetime) -> WriteReport:
@@ -186,7 +187,7 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
     new = [message_id for message_id in gathered if message_id not in known]
     lent = {send.key: send for send in find_sends(connection, "key", bindable_keys(new)).values() if not send.rejected}
     number = next_number(connection, "message")
-    changes = _Changes()
+    changes = _Changes(connection)
     updated = fresh = 0
     for message_id, news in gathered.items():
         if message_id in known:
@@ -199,7 +200,7 @@ def _write_messages(connection: sqlite3.Connection, gathered: Mapping[str, Gathe
         merged = merge_message(None, message_id, news, at=at)
         fresh += len(merged.history)
         send = lent.get(message_id)
-        changes.new.append(message_row(number, merged, NO_ORIGIN if send is None else origin_row(send)))
+        changes.add(number, merged, NO_ORIGIN if send is None else origin_row(send))
         changes.events += [event_row(number, key, entry) for key, entry in news.entries.items()]
         number += 1
     changes.write(connection)

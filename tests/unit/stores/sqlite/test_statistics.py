@@ -54,7 +54,7 @@ def test_a_tile_s_list_is_counted_in_an_index() -> None:
             (MessageFilter(people_only=True, statuses=("failed", "undelivered")), "message_facts"),
             (MessageFilter(people_only=True, statuses=("sent",), since_timestamp=NOON), "message_time"),
         ):
-            question, parameters = count_question(chosen)
+            question, parameters = count_question(connection, chosen)
             (step,) = (row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             assert step.startswith(f"SEARCH message USING COVERING INDEX {index} (")
 
