@@ -28,7 +28,7 @@ from ticktrail.messages.rates import (
     rates_document,
 )
 from ticktrail.queries.completeness import WorkflowCompleteness
-from ticktrail.queries.statistics import compute_statistics, young_from
+from ticktrail.queries.statistics import compute_statistics, is_covered, young_from
 from ticktrail.settings.settings import Settings
 from ticktrail.stores import Store
 from ticktrail.text.formatting import long_duration, people_text, plural, recent_time, safe_name, short_duration
@@ -79,7 +79,7 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
     """The figures of a period.
 
     Attributes:
-        before: the counts of the same days one week earlier.
+        before: the counts of the same days one week earlier; None where the store does not cover them.
         sends_known: sends of the period were read.
         never: statuses that the trigger never passes.
         errors: failed messages by code.
@@ -91,7 +91,7 @@ class DailyReport(msgspec.Struct, frozen=True, kw_only=True):
     period: ReportPeriod
     now: datetime
     counts: Counts
-    before: Counts
+    before: Counts | None
     sends_known: bool = False
     never: frozenset[str] = frozenset()
     errors: Sequence[Group] = ()
@@ -110,7 +110,10 @@ def read_report(
         MessageFilter(since_timestamp=one.since, until_timestamp=one.until) for one in (period, week_before(period))
     )
     found = compute_statistics(store, settings, chosen, Grouping.ERROR, user_file=own.user_file, now=now)
-    (before,) = store.statistics(earlier, young_since=young_from(now), details=True)
+    before: Counts | None = None
+    if is_covered(store, week_before(period).since):
+        (counted,) = store.statistics(earlier, young_since=young_from(now), details=True)
+        before = counted.counts
     groups = found.groups
     errors = [] if groups is None else [*groups.shown, Group(key=None, counts=groups.nameless)]
     sends = list(store.send_causes(SendFilter(since_timestamp=period.since, until_timestamp=period.until)))
@@ -120,7 +123,7 @@ def read_report(
         period=period,
         now=now,
         counts=found.totals,
-        before=before.counts,
+        before=before,
         sends_known=bool(found.sends_known),
         never=found.never,
         errors=[group for group in errors if group.counts.failed],
@@ -161,7 +164,7 @@ def daily_report_document(found: DailyReport, lines: Sequence[str]) -> dict[str,
         "since": _iso(period.since, period.zone),
         "until": _iso(period.until, period.zone),
         "totals": {**rates_document(made), **rate_details_document(made)},
-        "weekBefore": rates_document(compute_rates(found.before)),
+        "weekBefore": None if found.before is None else rates_document(compute_rates(found.before)),
         "errors": [
             {"code": group.key, "title": group.label, "failed": group.counts.failed, "people": group.people}
             for group in _worst(found.errors)
@@ -193,6 +196,8 @@ def _compared(found: DailyReport) -> str:
     age = min(int(found.now.timestamp()) - found.period.until, DAY_SECONDS)
     if age < HOUR_SECONDS:
         return "too early to compare"
+    if found.before is None:
+        return "the store does not go back so far"
     shares = [Share(delivered_within(counts, age), timed(counts)) for counts in (found.counts, found.before)]
     if not all(share.percent for share in shares):
         sent, before = (share.whole for share in shares)

@@ -15,6 +15,7 @@ from ticktrail.health.checks import Finding, check_key_expiry
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.queries.completeness import WorkflowCompleteness, read_completeness
+from ticktrail.queries.lists import latest_status_at
 from ticktrail.queries.workflow_names import workflow_names
 from ticktrail.settings.alert_rules import Rules
 from ticktrail.settings.settings import Settings
@@ -124,9 +125,7 @@ def read_facts(
 ) -> AlertFacts:
     """Return the facts of this moment."""
     moment, window = int(now.timestamp()), rules.window
-    newest = next(store.messages(MessageFilter(limit=1)), None)
-    last = None if newest is None else newest.state.latest_timestamp
-    last = None if last is None else min(last, moment)
+    last = latest_status_at(store, now)
     unanswered, synced = _unanswered(store, rules, last, moment), workflows(store, settings)
     until = _confirmed_until(synced, moment, last if unanswered >= FEWEST_SENDS else moment)
     failures, answers = _failures(store, moment - window, None)

@@ -1,8 +1,7 @@
 """Pages of one person's conversation: stored messages, joined with the texts that a workflow keeps.
 
-A conversation is ordered by the times of its messages, but a store sorts by latest status; a person who opens a chat
-reads everything at once, so that a hundred messages have the same latest time. Therefore pages are cut here, by the
-time of a message and then its id. Each message is on one page, whatever is stored in the meantime.
+Pages are cut by the time of a message and then its id, in both directions. Each message is on one page, whatever is
+stored in the meantime.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from typing import Any, Literal, Protocol
 import msgspec
 
 from ticktrail.messages.conversation import Turn, join_turns, moment_of, time_of, turns_of
-from ticktrail.messages.counts import DAY_SECONDS
 from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import Message
 from ticktrail.stores import Store
@@ -30,8 +28,6 @@ MOST_DOCUMENTS = 20_000
 """Number of one person's documents that are read, the newest; older texts are not found."""
 
 _LATEST_MOMENT = 253_402_214_400
-_SLACK_SECONDS = DAY_SECONDS
-"""A message is sent before its latest status, by clocks that differ by less than this."""
 
 Key = tuple[int, str]
 """Time of a turn in Unix seconds, 0 for unknown; and an id that settles ties."""
@@ -115,10 +111,9 @@ def _messages(store: Store, chosen: MessageFilter, most: int, order: str, after:
         return heapq.nsmallest(most, (one for one in every if after is None or one.key > after), lambda one: one.key)
     heap: list[tuple[Key, Message]] = []
     for message in store.messages(asked):
-        # All following messages have older statuses, and so were sent earlier than these.
-        if len(heap) == most and (message.state.latest_timestamp or 0) + _SLACK_SECONDS < heap[0][0][0]:
-            break
         key = _key(message)
+        if len(heap) == most and key[0] < heap[0][0][0]:
+            break
         if after is None or key < after:
             (heapq.heappushpop if len(heap) == most else heapq.heappush)(heap, (key, message))
     return [Entry(key=key, message=message) for key, message in heap]
@@ -171,10 +166,7 @@ def _first(
 
 
 def _key(message: Message) -> Key:
-    """Return the position of a message: its time, but never long after its latest status, by which a store sorts."""
-    known = message.state.latest_timestamp or 0
-    moment = min(time_of(message) or 0, known + _SLACK_SECONDS)
-    return (min(max(moment, 0), _LATEST_MOMENT), message.message_id)
+    return (min(max(time_of(message) or 0, 0), _LATEST_MOMENT), message.message_id)
 
 
 def _id_of(document: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 
 import msgspec
 
@@ -18,6 +19,10 @@ MOST_COUNTED = 10_000
 """Unconfirmed sends are counted up to this number."""
 
 _MOST_PEOPLE = 20
+
+
+_UPDATED = 25
+"""Messages updated last, among which the newest status is."""
 
 
 class MessageList(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +45,13 @@ class PeopleMatches(msgspec.Struct, frozen=True, kw_only=True):
 
     people: tuple[tuple[str, int], ...]
     more: bool
+
+
+def latest_status_at(store: Store, now: datetime) -> int | None:
+    """Return the time of the newest status up to now: of the message sent last, or of those updated last."""
+    filters = (MessageFilter(limit=1), MessageFilter(limit=_UPDATED, order="updated"))
+    times = (message.state.latest_timestamp for chosen in filters for message in store.messages(chosen))
+    return max((time for time in times if time is not None and time <= now.timestamp()), default=None)
 
 
 def list_messages(store: Store, chosen: MessageFilter, size: int = PAGE_SIZE) -> MessageList:

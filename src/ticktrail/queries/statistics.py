@@ -11,7 +11,7 @@ import msgspec
 
 from ticktrail.messages import grouping, rates
 from ticktrail.messages.campaign import campaign_of
-from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group, Key
+from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group, Key, message_time
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.grouping import WITH_DETAILS, Chosen
 from ticktrail.queries import hints
@@ -80,7 +80,7 @@ def compute_statistics(
 
     Args:
         limit: maximum number of groups: those with most failures, of times the latest.
-        compare: compare delivery rates with the period before, of the same length and age.
+        compare: compare delivery rates with the period before, of the same length and age, where the store covers it.
     """
     young_since = young_from(now)
     totals = _totals(store, chosen, young_since, details=True)
@@ -93,24 +93,9 @@ def compute_statistics(
     if by is not None:
         groups = grouping.chosen(iterate_groups(store, chosen, by, user_file=user_file, now=now), by, limit)
     change: float | None = None
-    changes: dict[Key, float | None] = {}
-    spans = _compared_spans(chosen, now) if compare else None
-    if spans is not None:
-        change = _change(totals, *(_totals(store, span, young_since) for span in spans))
-        if by is not None and groups is not None and by not in grouping.TIMES:
-            wanted = {group.key for group in groups.shown}
-            young, earlier = (
-                {
-                    group.key: group.counts
-                    for group in iterate_groups(store, span, by, user_file=user_file, now=now, change_only=True)
-                    if group.key in wanted
-                }
-                for span in spans
-            )
-            changes = {
-                group.key: _change(group.counts, young.get(group.key, Counts()), earlier.get(group.key, Counts()))
-                for group in groups.shown
-            }
+    changes: Mapping[Key, float | None] = {}
+    if compare:
+        change, changes = _changes(store, chosen, by, totals, groups, user_file=user_file, now=now)
     return Statistics(
         location=store.location,
         zone=store.timezone,
@@ -172,6 +157,13 @@ def young_from(now: datetime) -> int:
 def overdue_before(now: datetime) -> int:
     """Return the Unix time before which a send should have a status: an hour ago."""
     return int(now.timestamp()) - HOUR_SECONDS
+
+
+def is_covered(store: Store, since: int) -> bool:
+    """Return True when a period from ``since`` on can be compared: the store has messages from before it."""
+    oldest = next(store.messages(MessageFilter(order="oldest", limit=1)), None)
+    began = None if oldest is None else message_time(oldest.state)
+    return began is not None and began <= since
 
 
 def matching_sends(chosen: MessageFilter) -> SendFilter | None:
@@ -251,12 +243,50 @@ def _sparkline(days: list[Group], reasons: list[Group], store: Store) -> Sparkli
     )
 
 
-def _compared_spans(chosen: MessageFilter, now: datetime) -> tuple[MessageFilter, MessageFilter] | None:
-    """Return the provisional end of a period, and the period before its final part; None where none can be compared."""
+def _changes(
+    store: Store,
+    chosen: MessageFilter,
+    by: Grouping | None,
+    totals: Counts,
+    groups: Chosen | None,
+    *,
+    user_file: UserFile,
+    now: datetime,
+) -> tuple[float | None, dict[Key, float | None]]:
+    """Return by how much the delivery rates of the totals and of the groups changed against the period before."""
+    spans = _compared_spans(store, chosen, now)
+    if spans is None:
+        return None, {}
+    young_since = young_from(now)
+    change = _change(totals, *(_totals(store, span, young_since) for span in spans))
+    if by is None or groups is None or by in grouping.TIMES:
+        return change, {}
+    wanted = {group.key for group in groups.shown}
+    young, earlier = (
+        {
+            group.key: group.counts
+            for group in iterate_groups(store, span, by, user_file=user_file, now=now, change_only=True)
+            if group.key in wanted
+        }
+        for span in spans
+    )
+    return change, {
+        group.key: _change(group.counts, young.get(group.key, Counts()), earlier.get(group.key, Counts()))
+        for group in groups.shown
+    }
+
+
+def _compared_spans(store: Store, chosen: MessageFilter, now: datetime) -> tuple[MessageFilter, MessageFilter] | None:
+    """Return the provisional end of a period, and the period before its final part.
+
+    None where nothing can be compared: no part is final, or the store begins within the period before.
+    """
     halves = Period(name="", since=chosen.since_timestamp, until=chosen.until_timestamp).before(now)
     if halves is None:
         return None
     final, earlier = halves
+    if earlier.since is None or not is_covered(store, earlier.since):
+        return None
     return (
         msgspec.structs.replace(chosen, since_timestamp=final.until),
         msgspec.structs.replace(chosen, since_timestamp=earlier.since, until_timestamp=earlier.until),

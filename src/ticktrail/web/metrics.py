@@ -24,6 +24,7 @@ from ticktrail import __version__
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.queries.completeness import read_completeness
+from ticktrail.queries.lists import latest_status_at
 from ticktrail.queries.statistics import young_from
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import Settings
@@ -42,8 +43,6 @@ BUCKETS = (1, 2, 5, 10, 30, 60, 300, 900, 3_600, 14_400, 43_200, 86_400)
 """In seconds. Most messages are delivered within five; a phone that is off at night takes hours."""
 
 _EVERYTHING = MessageFilter()
-_LATEST = 20
-"""Number of messages, those updated last, among which the newest status is searched."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +83,7 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
             store.statistics(_EVERYTHING, Grouping.ERROR, young_since=young),
             set(map(str, read_user_file(settings).failure_codes.singles)),
         ),
-        last_status=_last_status(store, now),
+        last_status=latest_status_at(store, now),
         synced=synced,
         late_after=late_after,
         withheld=withheld,
@@ -94,13 +93,6 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
 def read_numbers(store: Store, user_file: UserFile, now: datetime) -> dict[str, Counts]:
     """Counts by sending number: its configured name, else its id. Takes seconds for a million messages."""
     return _by_number(store.statistics(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), user_file)
-
-
-def _last_status(store: Store, now: datetime) -> int | None:
-    """Time of the newest status, of the message sent last or of those updated last."""
-    filters = (MessageFilter(limit=1), MessageFilter(limit=_LATEST, order="updated"))
-    times = (message.state.latest_timestamp for chosen in filters for message in store.messages(chosen))
-    return max((time for time in times if time is not None and time <= now.timestamp()), default=None)
 
 
 class Metrics:

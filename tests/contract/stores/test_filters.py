@@ -17,6 +17,7 @@ import msgspec
 import pytest
 from tests.support.records import AT, LATER, MINUTE, NOON, event
 
+from ticktrail.messages.counts import message_time
 from ticktrail.messages.filters import Cursor, MessageFilter, Order, SendCursor, SendFilter
 from ticktrail.messages.model import Message, Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions
@@ -215,12 +216,12 @@ def _id(message: Message) -> str | None:
 
 
 def _sorted(messages: list[Message], order: Order) -> list[str]:
-    """Message ids: by time, ties by message id, unknown times last."""
+    """Message ids: by the time sent, ties by message id, unknown times last."""
 
     def key(message: Message) -> tuple[bool, float, str]:
         if order == "updated":
             return False, -message.last_updated_at.timestamp(), message.message_id
-        time = message.state.first_timestamp if order == "sent" else message.state.latest_timestamp
+        time = message_time(message.state)
         return time is None, (time or 0) * (1 if order == "oldest" else -1), message.message_id
 
     return [message.message_id for message in sorted(messages, key=key)]
@@ -230,7 +231,7 @@ def _answered(store: Store, question: MessageFilter) -> list[str]:
     return [message.message_id for message in store.messages(question)]
 
 
-ORDERS: tuple[Order, ...] = ("newest", "oldest", "updated", "sent")
+ORDERS: tuple[Order, ...] = ("newest", "oldest", "updated")
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -333,15 +334,15 @@ def test_pages_are_stable_while_messages_come_in(store: Store) -> None:
         at=LATER,
     )
     rest = _answered(store, MessageFilter(after=answer.cursor))
-    assert rest == [f"m{number:02}" for number in range(14, -1, -1) if number != 10]
+    assert rest == [f"m{number:02}" for number in range(14, -1, -1)]
 
 
 def test_a_place_is_the_one_a_message_had_when_it_was_chosen(store: Store) -> None:
     """A message that moves while the answer is read does not take the next page with it."""
-    store.write([event("sent", NOON + number, message_id=f"m{number}") for number in range(6)], at=AT)
+    store.write([event("delivered", NOON + number, message_id=f"m{number}") for number in range(6)], at=AT)
     answer = store.messages(MessageFilter(order="oldest", limit=2))
     next(answer)
-    store.write([event("read", NOON + 900, message_id="m1")], at=LATER)
+    store.write([event("sent", NOON + 900, message_id="m1")], at=LATER)
     list(answer)
     following = _answered(store, MessageFilter(order="oldest", limit=3, after=answer.cursor))
     assert following[0] == "m2"

@@ -59,8 +59,8 @@ def asked(store: Store) -> Store:
 @pytest.mark.parametrize(
     ("chosen", "expected"),
     [
-        ({}, "m6 m1 m8 m3 m4 m2 m7 m5"),
-        ({"conversation_id": ALI}, "m1 m2 m5"),
+        ({}, "m8 m3 m4 m6 m2 m7 m1 m5"),
+        ({"conversation_id": ALI}, "m2 m1 m5"),
         ({"conversation_id": GROUP}, "m6"),
         ({"conversation_id": "SA.1"}, "m3 m7"),
         ({"conversation_id": "966500000099"}, ""),
@@ -69,33 +69,33 @@ def asked(store: Store) -> Store:
         ({"statuses": ("delivered", "sent")}, "m8 m3 m2 m5"),
         ({"statuses": ("sent", "delivered", "sent")}, "m8 m3 m2 m5"),
         ({"statuses": ("imaginary",)}, ""),
-        ({"not_statuses": ("sent", "delivered")}, "m6 m1 m4 m7"),
+        ({"not_statuses": ("sent", "delivered")}, "m4 m6 m7 m1"),
         ({"statuses": ("sent", "read"), "not_statuses": ("read",)}, "m2 m5"),
-        ({"since_timestamp": NOON + 100}, "m6 m8 m3 m4 m2"),
-        ({"until_timestamp": NOON + 100}, "m1 m7"),
+        ({"since_timestamp": NOON + 100}, "m8 m3 m4 m6 m2"),
+        ({"until_timestamp": NOON + 100}, "m7 m1"),
         ({"since_timestamp": NOON + 100, "until_timestamp": NOON + 300}, "m6 m2"),
-        ({"since_timestamp": NOON + 100, "limit": 2}, "m6 m8"),
-        ({"since_timestamp": NOON + 100, "statuses": ("failed", "played"), "limit": 5}, "m6 m4"),
+        ({"since_timestamp": NOON + 100, "limit": 2}, "m8 m3"),
+        ({"since_timestamp": NOON + 100, "statuses": ("failed", "played"), "limit": 5}, "m4 m6"),
         ({"since_timestamp": NOON + 100, "conversation_id": ALI}, "m2"),
-        ({"updated_since": LATER}, "m6 m8 m7"),
+        ({"updated_since": LATER}, "m8 m6 m7"),
         ({"updated_since": LATER + timedelta(milliseconds=1)}, ""),
         ({"updated_since": AT, "statuses": ("read", "played")}, "m6 m1"),
-        ({"limit": 3}, "m6 m1 m8"),
+        ({"limit": 3}, "m8 m3 m4"),
         ({"limit": 0}, ""),
-        ({"limit": 99}, "m6 m1 m8 m3 m4 m2 m7 m5"),
+        ({"limit": 99}, "m8 m3 m4 m6 m2 m7 m1 m5"),
         ({"statuses": ("delivered", "sent"), "limit": 3}, "m8 m3 m2"),
-        ({"conversation_id": ALI, "limit": 1}, "m1"),
+        ({"conversation_id": ALI, "limit": 1}, "m2"),
         ({"conversation_id": "$where"}, ""),
         ({"conversation_id": "half a pair \ud83d"}, ""),
-        ({"not_statuses": ("half a pair \ud83d", "sent")}, "m6 m1 m8 m3 m4 m7"),
+        ({"not_statuses": ("half a pair \ud83d", "sent")}, "m8 m3 m4 m6 m7 m1"),
         ({"since_timestamp": 2**70}, ""),
-        ({"until_timestamp": 2**70}, "m6 m1 m8 m3 m4 m2 m7"),
+        ({"until_timestamp": 2**70}, "m8 m3 m4 m6 m2 m7 m1"),
     ],
 )  # fmt: skip
 def test_a_filter_chooses_by_all_its_conditions_newest_first(
     asked: Store, chosen: dict[str, Any], expected: str
 ) -> None:
-    """Every set condition holds; order is latest timestamp, newest first and unknown last, then message id."""
+    """Every set condition holds; order is the time sent, newest first and unknown last, then message id."""
     question = MessageFilter(**chosen)
     assert [message.message_id for message in asked.messages(question)] == expected.split()
     unlimited = msgspec.structs.replace(question, limit=None)
@@ -111,7 +111,7 @@ def test_messages_are_whole(asked: Store) -> None:
 def test_messages_can_be_left_half_read(asked: Store) -> None:
     """A caller may stop reading half-way: the store still works, and closes."""
     answer = asked.messages(MessageFilter())
-    assert next(answer).message_id == "m6"
+    assert next(answer).message_id == "m8"
     assert counts(asked.write([event("read", message_id="m2")], at=LATER)) == (0, 1, 0, 0)
     del answer
     assert asked.count(MessageFilter()) == 8

@@ -19,6 +19,7 @@ from ticktrail.messages.counts import Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.model import Send, StatusEvent
 from ticktrail.stores import Store
+from ticktrail.text.phone_numbers import country_prefix
 
 ZONE = ZoneInfo("Asia/Riyadh")
 DAY = 86_400
@@ -66,14 +67,14 @@ class Expected:
         person = first.conversation_id
         self.keys: dict[Grouping, object] = {
             Grouping.DAY: None if self.time is None else datetime.fromtimestamp(self.time, ZONE).date(),
-            Grouping.HOUR: None if self.time is None else self.time // 900,
+            Grouping.HOUR: None if self.time is None else self.time // 3600,
             Grouping.USER: person or first.recipient_user_id,
             Grouping.ERROR: _code(code),
             Grouping.CATEGORY: self.price[0],
             Grouping.TEMPLATE: send.template.name if send and send.template else None,
             Grouping.CAMPAIGN: first.callback_data,
             Grouping.NUMBER: first.phone_number_id or first.display_phone_number,
-            Grouping.COUNTRY: person[:7] if person and person.isdigit() else None,
+            Grouping.COUNTRY: country_prefix(person),
             Grouping.WORKFLOW: first.workflow_id,
             Grouping.SENDER: send.sent_by.workflow_id if send else None,
         }
@@ -149,13 +150,20 @@ def _day(quarter: str | int | None) -> date | None:
     return None if quarter is None else datetime.fromtimestamp(int(quarter) * 900, ZONE).date()
 
 
-def _days(groups: list[Group]) -> list[Group]:
-    """Each day once: stores give a day as one group or as the quarters of its hours."""
-    found: dict[date | None, Group] = {}
+def _hour(quarter: str | int | None) -> int | None:
+    return None if quarter is None else int(quarter) // 4
+
+
+TIMES: dict[Grouping, Callable[[str | int | None], Any]] = {Grouping.DAY: _day, Grouping.HOUR: _hour}
+
+
+def _once(groups: list[Group], by: Grouping) -> list[Group]:
+    """Each day or hour once: stores give it as one group or as its quarters of an hour."""
+    found: dict[Any, Group] = {}
     for group in groups:
-        day = _day(group.key)
-        counts = group.counts if day not in found else found[day].counts + group.counts
-        found[day] = msgspec.structs.replace(group, key=day, counts=counts)
+        key = TIMES[by](group.key) if by in TIMES else group.key
+        counts = group.counts if key not in found else found[key].counts + group.counts
+        found[key] = msgspec.structs.replace(group, key=key, counts=counts)
     return list(found.values())
 
 
@@ -181,8 +189,7 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
                 expected[one.keys[by]].append(one)
         found = list(store.statistics(MessageFilter(), by, young_since=YOUNG, details=True))
         assert len({group.key for group in found}) == len(found), by
-        if by is Grouping.DAY:
-            found = _days(found)
+        found = _once(found, by)
         assert {g.key: _asdict(g) for g in found} == {
             key: {**_summed(ones), "prices": {}} for key, ones in expected.items()
         }, by
@@ -198,7 +205,7 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
             store.statistics(MessageFilter(since_timestamp=since, until_timestamp=until), by, young_since=YOUNG)
         )
         in_span = Counter(one.keys[by] for one in inside if one.counted and (by is not Grouping.ERROR or one.failed))
-        counted = {g.key: g.counts.messages for g in (_days(bounded) if by is Grouping.DAY else bounded)}
+        counted = {g.key: g.counts.messages for g in _once(bounded, by)}
         assert counted == in_span, by
         plain = list(store.statistics(MessageFilter(statuses=("read",)), by, young_since=YOUNG))
         assert all(not group.counts.prices and not group.counts.delays for group in plain)
@@ -223,7 +230,7 @@ def test_two_groupings_can_be_combined(told: tuple[Store, list[Expected]]) -> No
         found: dict[object, Any] = {}
         for group in store.statistics(chosen, by, young_since=YOUNG, across=across):
             keys = tuple(
-                _day(key) if one is Grouping.DAY else key for one, key in ((by, group.key), (across, group.across))
+                TIMES[one](key) if one in TIMES else key for one, key in ((by, group.key), (across, group.across))
             )
             found[keys] = found[keys] + group.counts if keys in found else group.counts
         for keys, ones in expected.items():  # type: ignore[assignment]
@@ -254,17 +261,16 @@ def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]
 
 
 def test_labels_say_keys_in_other_words(store: Store) -> None:
-    """An error has its title, a number how people write it; a country a number to look it up with."""
+    """An error has its title, and a number how people write it."""
     error = ({"code": 131026, "title": "Message undeliverable"},)
     store.write([event("failed", errors=error, phone_number_id="1065", display_phone_number="15550000001")], at=AT)
     labels = {
         by: [(group.key, group.label) for group in store.statistics(MessageFilter(), by, young_since=0)]
-        for by in (Grouping.ERROR, Grouping.NUMBER, Grouping.COUNTRY)
+        for by in (Grouping.ERROR, Grouping.NUMBER)
     }
     assert labels == {
         Grouping.ERROR: [("131026", "Message undeliverable")],
         Grouping.NUMBER: [("1065", "15550000001")],
-        Grouping.COUNTRY: [("9665000", "966500000001")],
     }
 
 

@@ -18,23 +18,23 @@ app = typer.Typer()
 @app.command()
 def status(store: StoreOption = None, form: ReportOption = ReportFormat.text) -> None:
     """Show the store, the last sync, the next step."""
-    from ticktrail.messages.filters import MessageFilter
     from ticktrail.output.documents import to_json
     from ticktrail.output.status import StoreStatus, status_document, status_lines
     from ticktrail.queries.completeness import read_completeness
+    from ticktrail.queries.lists import latest_status_at
     from ticktrail.sync.lease import running_syncs
 
     settings = read_settings(store)
     now = datetime.now(UTC)
     with open_configured_store(settings) as opened:
         known = read_completeness(opened, settings, content=True)
-        newest = next(opened.messages(MessageFilter(limit=1)), None) if known.exists else None
+        newest = latest_status_at(opened, now) if known.exists else None
         running = running_syncs(opened.sync_state, now) if known.exists else []
         sends = sum(cause.count for cause in opened.send_causes()) if known.exists else 0
     found = StoreStatus(
         known=known,
         sends=sends,
-        newest_timestamp=None if newest is None else newest.state.latest_timestamp,
+        newest_timestamp=newest,
         now=now,
         running=tuple(running),
         next_step=as_typed(_next_step(settings, exists=known.exists, late=known.is_late(now))),

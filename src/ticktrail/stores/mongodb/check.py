@@ -24,7 +24,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import is_about_content, translated
-from ticktrail.stores.mongodb.filters import SORTING, query_of
+from ticktrail.stores.mongodb.filters import parts_of, query_of
 from ticktrail.stores.mongodb.indexes import (
     SEND_INDEXES,
     STATUS_INDEXES,
@@ -156,7 +156,7 @@ def _steps(
             if not is_about_content(error.code):
                 raise
             remarks.append("Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower.")
-        listed = list(apart.find(query_of(every)).sort(SORTING["newest"]))
+        listed = [one for part in parts_of(every) for query, order in part for one in apart.find(query).sort(order)]
         groups = [
             group
             for by in (None, *Grouping)

@@ -24,9 +24,7 @@ from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.errors import is_about_content
 from ticktrail.stores.mongodb.filters import Query
 from ticktrail.stores.mongodb.retrying import read, stream
-
-COUNTRY_DIGITS = 7
-"""As in SQLite's statistics: numbers that begin with these are in one country."""
+from ticktrail.text.phone_numbers import country_prefix
 
 _T = TypeVar("_T")
 
@@ -104,11 +102,6 @@ def people_by_error(messages: Iterable[Message]) -> dict[Key, int]:
         if to_people and message.state.latest_status in FAILED:
             people.setdefault(_key(message, Grouping.ERROR), set()).add(_key(message, Grouping.USER))
     return {code: len(everyone - {None}) for code, everyone in people.items()}
-
-
-def country_key(number: str | None) -> str | None:
-    """Return the first digits of a recipient's number; None for what is no number."""
-    return number[:COUNTRY_DIGITS] if number and number.isascii() and number.isdigit() else None
 
 
 def count_message_causes(messages: Iterable[Message]) -> Iterator[CauseCount]:
@@ -202,7 +195,7 @@ def _key(message: Message, by: Grouping | None) -> Key:
         Grouping.CATEGORY: counts.category(state.pricing),
         Grouping.CAMPAIGN: known.callback_data,
         Grouping.NUMBER: known.phone_number_id or known.display_phone_number,
-        Grouping.COUNTRY: country_key(known.conversation_id),
+        Grouping.COUNTRY: country_prefix(known.conversation_id),
         Grouping.WORKFLOW: state.workflow_id or None,
     }
     return None if by is None else keys[by]
@@ -214,4 +207,4 @@ def _label(message: Message, by: Grouping | None) -> str | None:
         return None if failure is None else error_title(failure.title)
     if by is Grouping.NUMBER:
         return known.display_phone_number
-    return known.conversation_id if by is Grouping.COUNTRY else None
+    return None

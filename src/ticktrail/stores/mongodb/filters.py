@@ -28,12 +28,12 @@ IS_MESSAGE: Query = {
 
 Sorting = list[tuple[str, int]]
 
-SORTING: dict[Order, Sorting] = {
-    "newest": [("latestTimestamp", -1), ("messageId", 1)],
-    "oldest": [("latestTimestamp", 1), ("messageId", 1)],
-    "updated": [("lastUpdatedAt", -1), ("messageId", 1)],
-    "sent": [("firstTimestamp", -1), ("messageId", 1)],
+_SORTED_BY: dict[Order, tuple[tuple[str, ...], int]] = {
+    "newest": (MESSAGE_TIME_FIELDS, -1),
+    "oldest": (MESSAGE_TIME_FIELDS, 1),
+    "updated": (("lastUpdatedAt",), -1),
 }
+"""Fields that an order goes by, of each document the first that is set; and their direction."""
 
 _BY_ID: Sorting = [("messageId", 1)]
 
@@ -136,51 +136,64 @@ def _identity(wanted: MessageFilter) -> Iterator[Query]:
         yield _person(wanted.person)
 
 
-def parts_of(wanted: MessageFilter) -> list[tuple[Query, Sorting]]:
-    """Return queries with their sorting: one after the other, their documents are in the order of the filter.
+def parts_of(wanted: MessageFilter) -> list[list[tuple[Query, Sorting]]]:
+    """Return queries with their sorting in lists: one list after the other, merged within a list by :func:`place_of`.
 
     Known times come first, within the range of a number or date: an earlier tool may have stored anything else. Then,
     by id, what has no known time.
     """
-    column = SORTING[wanted.order][0][0]
-    known, unknown = _known_and_unknown(column, wanted.order)
-    parts = [(known, SORTING[wanted.order]), (unknown, _BY_ID)]
+    fields, direction = _SORTED_BY[wanted.order]
+    timed: list[tuple[Query, Sorting]] = []
+    timeless: list[Query] = [dict.fromkeys(fields)]
+    for place, field in enumerate(fields):
+        before = dict.fromkeys(fields[:place])
+        known, odd = _known_and_odd(field, wanted.order)
+        timed.append(({**before, **known}, [(field, direction), *_BY_ID]))
+        timeless.append({**before, **odd})
+    parts = [timed, [({"$or": timeless}, _BY_ID)]]
     if wanted.after is not None:
         behind = {"messageId": {"$gt": wanted.after.message_id}}
         if wanted.after.key is None:
-            parts = [({"$and": [unknown, behind]}, _BY_ID)]
+            parts = [[({"$and": [{"$or": timeless}, behind]}, _BY_ID)]]
         else:
-            beyond = "$gt" if wanted.order == "oldest" else "$lt"
-            key = _key(wanted.after)
+            beyond, key = "$gt" if direction > 0 else "$lt", _key(wanted.after)
             # $eq takes the value for what it is.
-            same = {"$and": [{column: {"$eq": key}}, behind]}
-            parts[0] = ({"$and": [known, {"$or": [same, {column: {beyond: key}}]}]}, SORTING[wanted.order])
+            parts[0] = [
+                ({"$and": [known, {"$or": [{field: {"$eq": key}, **behind}, {field: {beyond: key}}]}]}, sorting)
+                for (known, sorting), field in zip(timed, fields, strict=True)
+            ]
     chosen_ones = query_of(wanted)
-    return [({"$and": [part, chosen_ones]}, sorting) for part, sorting in parts]
+    return [[({"$and": [part, chosen_ones]}, sorting) for part, sorting in together] for together in parts]
 
 
-def _known_and_unknown(column: str, order: Order) -> tuple[Query, Query]:
+def _known_and_odd(field: str, order: Order) -> tuple[Query, Query]:
+    """Return the conditions of a field that holds a time, and of one that holds anything else but null."""
     others = ["string", "object", "array", "bool"]
     # A condition on a list holds when it holds for an element.
     no_list = {"$not": {"$type": "array"}}
     if order == "updated":
-        return {column: {"$type": "date", **no_list}}, {
-            "$or": [{column: None}, {column: {"$type": [*others, "number"]}}]
-        }
+        return {field: {"$type": "date", **no_list}}, {field: {"$type": [*others, "number"]}}
     least, greatest = Int64(-_GREATEST - 1), Int64(_GREATEST)
-    odd_numbers: list[Query] = [{column: {"$lt": least}}, {column: {"$gt": greatest}}, {column: math.nan}]
-    unknown: list[Query] = [{column: None}, {column: {"$type": [*others, "date"]}}, *odd_numbers]
-    return {column: {"$gte": least, "$lte": greatest, **no_list}}, {"$or": unknown}
+    odd_numbers: list[Query] = [{field: {"$lt": least}}, {field: {"$gt": greatest}}, {field: math.nan}]
+    odd: list[Query] = [{field: {"$type": [*others, "date"]}}, *odd_numbers]
+    return {field: {"$gte": least, "$lte": greatest, **no_list}}, {"$or": odd}
 
 
 def sorted_by(document: dict[str, Any], order: Order) -> int | None:
     """Return the sort value of a stored document for :class:`ticktrail.messages.filters.Cursor`; None if unknown."""
-    value = document.get(SORTING[order][0][0])
+    fields, _ = _SORTED_BY[order]
+    value = next((document[field] for field in fields if document.get(field) is not None), None)
     if order == "updated":
         return (value - _EPOCH) // timedelta(milliseconds=1) if isinstance(value, datetime) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return int(value) if -_GREATEST - 1 <= value <= _GREATEST else None
+
+
+def place_of(document: dict[str, Any], order: Order) -> tuple[int, str]:
+    """Return the place of a document among others of the same list of :func:`parts_of`."""
+    _, direction = _SORTED_BY[order]
+    return direction * (sorted_by(document, order) or 0), document["messageId"]
 
 
 def is_meant(document: dict[str, Any], wanted: MessageFilter) -> bool:

@@ -17,7 +17,7 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.model import ARRIVED, EARLIEST_PLAUSIBLE_TIMESTAMP, FAILED
 from ticktrail.stores.mongodb.bulk import Documents
-from ticktrail.stores.mongodb.counting import COUNTRY_DIGITS, aggregate, count_messages, people_by_error, read_messages
+from ticktrail.stores.mongodb.counting import aggregate, count_messages, people_by_error, read_messages
 from ticktrail.stores.mongodb.expressions import (
     Expression,
     as_error_code,
@@ -119,7 +119,7 @@ def figures_pipeline(
         {
             "$group": {
                 "_id": {name: f"${name}" for name in group_keys},
-                "label": {"$min" if by is Grouping.COUNTRY else "$max": "$label"},
+                "label": {"$max": "$label"},
                 "messages": {"$sum": 1},
                 "young": {"$sum": "$young"},
             }
@@ -164,18 +164,13 @@ def _key(by: Grouping) -> Expression:
 
 
 def _country_key() -> Expression:
-    """The first digits of the recipient's number; None for what is no number."""
+    """:func:`ticktrail.text.phone_numbers.country_prefix` of the recipient."""
     return in_turn(
-        [{"person": as_text("$conversation_id")}],
+        [{"number": or_else(as_text("$conversation_id"), "")}],
         either(
-            {
-                "$or": [
-                    {"$eq": ["$$person", None]},
-                    {"$regexMatch": {"input": or_else("$$person", ""), "regex": "[^0-9]"}},
-                ]
-            },
+            {"$regexMatch": {"input": "$$number", "regex": r"^[0-9]{5,15}(?![\s\S])"}},
+            {"$substrCP": ["$$number", 0, either({"$regexMatch": {"input": "$$number", "regex": "^[17]"}}, 4, 3)]},
             None,
-            {"$substrCP": [or_else("$$person", ""), 0, COUNTRY_DIGITS]},
         ),
     )
 
@@ -194,7 +189,6 @@ def _label(by: Grouping) -> Expression:
     labels = {
         Grouping.ERROR: as_word("$failure.title"),
         Grouping.NUMBER: as_text("$displayPhoneNumber"),
-        Grouping.COUNTRY: as_text("$conversation_id"),
     }
     return labels.get(by)
 

@@ -7,6 +7,7 @@ messages are on the disks of most members of the replica set.
 
 from __future__ import annotations
 
+import heapq
 import sys
 import threading
 from collections.abc import Collection, Iterator, Sequence
@@ -30,7 +31,7 @@ from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained
-from ticktrail.stores.mongodb.filters import IS_MESSAGE, is_meant, parts_of, query_of, sorted_by, storable
+from ticktrail.stores.mongodb.filters import IS_MESSAGE, is_meant, parts_of, place_of, query_of, sorted_by, storable
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
 from ticktrail.stores.mongodb.retention import MongoRetention
 from ticktrail.stores.mongodb.retrying import keep_trying, read
@@ -227,10 +228,14 @@ class MongoStore:
         # Where documents are chosen in Python too, the server cannot know when it is enough.
         limit = 0 if chosen.limit is None or chosen.campaign_key is not None else chosen.limit
         with explained(self._address):
-            for part, sorting in parts_of(chosen):
+            for together in parts_of(chosen):
                 if missing <= 0:
                     return
-                for document in read(self._statuses(), part, _PUBLIC, sorting=sorting, limit=limit and missing):
+                found = [
+                    read(self._statuses(), part, _PUBLIC, sorting=sorting, limit=limit and missing)
+                    for part, sorting in together
+                ]
+                for document in heapq.merge(*found, key=lambda one: place_of(one, chosen.order)):
                     if is_meant(document, chosen):
                         yield document
                         missing -= 1

@@ -13,8 +13,9 @@ from ticktrail.messages.counts import Group, Key, unconfirmed_groups
 from ticktrail.messages.filters import Grouping, SendFilter
 from ticktrail.messages.model import NEVER, Send
 from ticktrail.stores.mongodb.bulk import Documents
-from ticktrail.stores.mongodb.counting import country_key, order
+from ticktrail.stores.mongodb.counting import order
 from ticktrail.stores.mongodb.sends import matching, read_sends, unconfirmed
+from ticktrail.text.phone_numbers import country_prefix
 
 
 def count_unconfirmed(
@@ -60,7 +61,7 @@ def _key(send: Send, by: Grouping | None) -> Key:
     keys: dict[Grouping | None, Key] = {
         Grouping.USER: send.conversation_id or send.input or None,
         Grouping.TEMPLATE: send.template.name or None if send.template else None,
-        Grouping.COUNTRY: country_key(send.conversation_id),
+        Grouping.COUNTRY: country_prefix(send.conversation_id),
         Grouping.SENDER: send.sent_by.workflow_id or None,
     }
     return keys.get(by)

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ticktrail.errors import StoreRefusedError, TicktrailError
@@ -104,10 +104,15 @@ def _nearest_folder(path: Path) -> Path:
     return next(folder for folder in path.parents if folder.exists())
 
 
-def _index_names() -> Iterator[str]:
-    for migration in MIGRATIONS:
-        for statement in migration.statements:
-            yield from re.findall(r"CREATE (?:UNIQUE )?INDEX (\w+)", statement)
+def _index_names() -> Iterable[str]:
+    """Return the names of the indexes that all migrations leave, in the order they were created."""
+    names: dict[str, None] = {}
+    for statement in (statement for migration in MIGRATIONS for statement in migration.statements):
+        for verb, name in re.findall(r"(CREATE|DROP) (?:UNIQUE )?INDEX (\w+)", statement):
+            names.pop(name, None)
+            if verb == "CREATE":
+                names[name] = None
+    return names
 
 
 @contextlib.contextmanager

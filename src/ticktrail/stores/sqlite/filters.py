@@ -218,7 +218,8 @@ def conditions(chosen: MessageFilter, index: Index) -> list[Clause]:
 def _cohorts(chosen: MessageFilter) -> list[Clause]:
     """Return the conditions that all messages of a cohort meet or none does, in columns of the cohort."""
     clauses: list[Clause] = [
-        (f"{column} = ?", [bindable(wanted)])
+        # An empty text stands for none, which no filter looks for.
+        (f"{column} = NULLIF(?, '')", [bindable(wanted)])
         for column, wanted in (
             ("workflow_id", chosen.workflow_id),
             ("sent_by_workflow_id", chosen.sending_workflow_id),
@@ -231,7 +232,12 @@ def _cohorts(chosen: MessageFilter) -> list[Clause]:
     ]
     if chosen.sending_numbers:
         clauses.append(
-            _either([_among(name, chosen.sending_numbers) for name in ("phone_number_id", "display_phone_number")])
+            _either(
+                [
+                    _among(f"NULLIF({name}, '')", chosen.sending_numbers)
+                    for name in ("phone_number_id", "display_phone_number")
+                ]
+            )
         )
     if chosen.country is not None:
         clauses.append(_country(chosen.country))

@@ -21,7 +21,8 @@ _KEYS = {
     Grouping.USER: _PERSON,
     Grouping.TEMPLATE: "NULLIF(template_name, '')",
     Grouping.COUNTRY: (
-        "CASE WHEN conversation_id NOT GLOB '*[^0-9]*' THEN NULLIF(substr(conversation_id, 1, 7), '') END"
+        "CASE WHEN conversation_id NOT GLOB '*[^0-9]*' AND length(conversation_id) BETWEEN 5 AND 15 "
+        "THEN substr(conversation_id, 1, 3 + (conversation_id GLOB '[17]*')) END"
     ),
     Grouping.SENDER: "NULLIF(sent_by_workflow_id, '')",
 }

@@ -38,6 +38,7 @@ from ticktrail.stores.sqlite.rows import (
 from ticktrail.stores.sqlite.sends import find_sends, write_sends
 
 UNSTORABLE = (
+    AttributeError,
     ValueError,
     TypeError,
     OverflowError,

@@ -127,16 +127,6 @@ async def read_resolved(site: Site) -> list[AlertRecord]:
     return [one for _, one in sorted(recent, key=lambda pair: pair[0], reverse=True)]
 
 
-async def latest_status_at(site: Site) -> int | None:
-    """The time of the latest status in the store, Unix seconds."""
-
-    def latest(store: Store) -> int | None:
-        newest = next(store.messages(MessageFilter(limit=1)), None)
-        return None if newest is None else newest.state.latest_timestamp
-
-    return await site.queries.ask(latest)
-
-
 def acknowledge_alert(store: Store, settings: Settings, key: str, *, by: str, note: str, now: datetime) -> None:
     """Acknowledge an alert.
 

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from ticktrail.alerts.alert import AlertKind
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.filters import MessageFilter, SendFilter
+from ticktrail.queries.lists import latest_status_at
 from ticktrail.stores.alert_state import AlertRecord
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import alert_rows, frame, preferences, wording
@@ -120,7 +121,8 @@ async def calm(visitor: Visitor, found: AlertList | None) -> dict[str, str] | No
     checked = from_english(found.checked)
     if verdict is None or verdict.checked_at is None or verdict.level == "bad" or not found.messages:
         site = visitor.site
-        newest = wording.clock(await alert_rows.latest_status_at(site), site.zone, site.now())
+        now = site.now()
+        newest = wording.clock(await site.queries.ask(lambda store: latest_status_at(store, now)), site.zone, now)
         current = verdict is not None and verdict.checked_at is not None and verdict.level != "bad"
         return {
             "level": "none" if current else "warn",

@@ -9,7 +9,7 @@ import msgspec
 
 from ticktrail.messages import rates
 from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group
-from ticktrail.messages.filters import Grouping, MessageFilter
+from ticktrail.messages.filters import Grouping
 from ticktrail.messages.rates import Share
 from ticktrail.queries.periods import Period
 from ticktrail.queries.statistics import Statistics, compute_statistics, iterate_groups
@@ -62,22 +62,11 @@ def read_summary(store: Store, site: Site, period: Period, now: datetime) -> Sum
     found = compute_statistics(
         store, site.settings, period.chosen, Grouping.DAY, user_file=site.user_file, now=now, compare=True
     )
-    if found.change is not None and not _covers(store, period, now):
-        found = msgspec.structs.replace(found, change=None)
     hours: tuple[Group, ...] = ()
     if found.groups is not None and len(found.groups.shown) == 1 and period.since is not None:
         groups = iterate_groups(store, period.chosen, Grouping.HOUR, user_file=site.user_file, now=now)
         hours = tuple(group for group in groups if group.key is not None)
     return Summary(statistics=found, hours=hours)
-
-
-def _covers(store: Store, period: Period, now: datetime) -> bool:
-    """True when the store began before the period that this one is compared with."""
-    halves = period.before(now)
-    oldest = next(store.messages(MessageFilter(order="oldest", limit=1)), None)
-    if halves is None or oldest is None:
-        return False
-    return (oldest.state.latest_timestamp or 0) <= (halves[1].since or 0)
 
 
 def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:

@@ -55,9 +55,8 @@ FIELDS = {
 """Label and example of each condition that is typed."""
 
 _ORDERS = {
-    "newest": mark("Newest status first"),
-    "oldest": mark("Oldest status first"),
-    "sent": mark("Last sent first"),
+    "newest": mark("Last sent first"),
+    "oldest": mark("First sent first"),
     "updated": mark("Latest change first"),
 }
 _SHORT_FORMS = {

@@ -96,14 +96,12 @@ STATUS_INDEXES = [
     ({"messageId": 1}, True, False),
     ({"conversation_id": 1}, False, False),
     ({"conversation_id": 1, "latestTimestamp": -1}, False, False),
-    ({"conversation_id": 1, "latestTimestamp": -1, "messageId": 1}, False, False),
+    ({"conversation_id": 1, "sentTimestamp": -1, "messageId": 1}, False, False),
     ({"latestStatus": 1}, False, False),
-    ({"latestStatus": 1, "latestTimestamp": -1, "messageId": 1}, False, False),
-    ({"latestTimestamp": -1, "messageId": 1}, False, False),
-    ({"latestTimestamp": 1, "messageId": 1}, False, False),
+    ({"latestStatus": 1, "sentTimestamp": -1, "messageId": 1}, False, False),
+    ({"sentTimestamp": -1, "messageId": 1}, False, False),
+    ({"sentTimestamp": 1, "messageId": 1}, False, False),
     ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
-    ({"firstTimestamp": -1, "messageId": 1}, False, False),
-    ({"sentTimestamp": 1}, False, False),
     ({"failure.code": 1}, False, True),
     ({"recipientUserId": 1}, False, True),
     ({"callbackData": 1}, False, True),
@@ -258,7 +256,7 @@ def stages_of(plan: Any) -> set[str]:
 
 
 LISTS = {
-    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated", "sent")},
+    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated")},
     "of a status": MessageFilter(statuses=("failed",)),
     "unread": MessageFilter(statuses=UNREAD),
 }
@@ -275,10 +273,10 @@ def test_lists_come_in_the_order_of_an_index(store: Store, opened: Database[Docu
     store.write([event("sent", message_id=f"wamid.{number}") for number in range(50)], at=AT)
     store.write([event("failed", message_id=f"wamid.{number}") for number in range(9)], at=AT)
     statuses = opened["message_statuses"]
-    probe = statuses.find({"$and": [{"latestTimestamp": {"$gt": 0}}]}).sort(SORTING["newest"])
+    probe = statuses.find({"$and": [{"latestTimestamp": {"$gt": 0}}]}).sort([("latestTimestamp", -1), ("messageId", 1)])
     if "SORT" in plan_of(probe):
         pytest.skip("this server sorts in memory even where an index gives the order")
-    for part, sorting in parts_of(chosen)[:1]:
+    for part, sorting in parts_of(chosen)[0][:1]:
         stages = plan_of(statuses.find(part).sort(sorting))
         if not stages:
             pytest.skip("this server does not explain")
@@ -736,7 +734,7 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, opened: D
 ODD_TIMES: list[Any] = ["1767258000", None, True, [NOON], {"a": 1}, float("nan"), float("inf"), -1e300]
 
 
-@pytest.mark.parametrize("order", ["newest", "oldest", "updated", "sent"])
+@pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
 def test_pages_skip_nothing_where_an_older_time_is_no_number(
     store: Store, opened: Database[Document], order: Any
 ) -> None:

@@ -12,57 +12,75 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from ticktrail.messages.filters import Grouping, MessageFilter
-from ticktrail.messages.model import StatusEvent
+from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.sqlite.connection import open_to_write
 from ticktrail.stores.sqlite.filters import count_question
 from ticktrail.stores.sqlite.schema import MIGRATIONS, migrate
 from ticktrail.stores.sqlite.statistics import figures_question
 from ticktrail.stores.sqlite.store import SqliteStore
+from ticktrail.text.phone_numbers import Country
 
 NOON = 1_767_258_000
 RIYADH = ZoneInfo("Asia/Riyadh")
 BEFORE_FIGURES = next(migration.number for migration in MIGRATIONS if migration.name.startswith("figures")) - 1
 
 
+def store_with_a_year() -> sqlite3.Connection:
+    """A store in memory, with a message of today and one of a year ago."""
+    connection = open_to_write(None)
+    migrate(connection, "a.db")
+    connection.executemany(
+        "INSERT INTO message (message_id, message_time, latest_status, status_count, workflow_id, conflict,"
+        " first_seen_at, last_updated_at, last_scanned_at) VALUES (?, ?, 'sent', 1, 'w', 0, 0, 0, 0)",
+        [("now", NOON), ("then", NOON - 365 * 86_400)],
+    )
+    return connection
+
+
 def plan(chosen: MessageFilter, by: Grouping | None, *, details: bool) -> list[str]:
-    """The query plan of SQLite for an empty store."""
-    with closing(open_to_write(None)) as connection:
-        migrate(connection, "a.db")
+    """The query plan of SQLite."""
+    with closing(store_with_a_year()) as connection:
         question, parameters = figures_question(connection, chosen, by, young_since=NOON, details=details, zone=RIYADH)
         return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters)]
 
 
-def test_totals_read_an_index_in_its_order_and_no_message() -> None:
-    """The totals of everything are one pass over an index that covers them; nothing is sorted."""
-    assert plan(MessageFilter(), None, details=True) == ["SCAN message USING COVERING INDEX message_facts"]
+@pytest.mark.parametrize("by", [None, Grouping.TEMPLATE, Grouping.NUMBER, Grouping.COUNTRY, Grouping.CATEGORY])
+def test_figures_of_everything_read_one_index_in_its_order(by: Grouping | None) -> None:
+    """No message is read, and only the few cohorts are sorted."""
+    index, *others = [step for step in plan(MessageFilter(), by, details=True) if "cohort" in step]
+    assert index == "SCAN message USING COVERING INDEX message_cohort"
+    assert others == ["SEARCH cohort USING INTEGER PRIMARY KEY (rowid=?)"]
 
 
-@pytest.mark.parametrize("by", [None, Grouping.DAY, Grouping.HOUR, Grouping.CATEGORY])
-def test_a_span_of_time_reads_its_part_of_an_index(by: Grouping | None) -> None:
-    """With --since only the messages since then are met, in an index that covers the question."""
-    search, *sorting = plan(MessageFilter(since_timestamp=NOON), by, details=by is None)
-    assert search == "SEARCH message USING COVERING INDEX message_time (message_time>?)"
-    assert all("TEMP B-TREE" in step for step in sorting)
+@pytest.mark.parametrize(
+    ("by", "index"), [(Grouping.USER, "message_conversation"), (Grouping.CAMPAIGN, "message_campaign")]
+)
+def test_recipients_and_campaigns_are_grouped_in_the_order_of_an_index(by: Grouping, index: str) -> None:
+    """The named ones are read from an index that covers the query."""
+    assert any(f"USING COVERING INDEX {index} " in step for step in plan(MessageFilter(), by, details=False))
 
 
-def test_a_tile_s_list_is_counted_in_an_index() -> None:
-    """How many messages a tile's list has is read from what the tile was counted by; no message is met."""
-    with closing(open_to_write(None)) as connection:
-        migrate(connection, "a.db")
+@pytest.mark.parametrize(
+    "by", [None, *(by for by in Grouping if by not in {Grouping.ERROR, Grouping.USER, Grouping.CAMPAIGN})]
+)
+def test_a_short_span_of_time_reads_its_part_of_an_index(by: Grouping | None) -> None:
+    """Of a short span only its messages are met, in an index that covers the query; a long one may read another."""
+    steps = plan(MessageFilter(since_timestamp=NOON), by, details=True)
+    assert "SEARCH message USING COVERING INDEX message_time (message_time>?)" in steps
+
+
+def test_the_list_of_a_figure_is_counted_in_an_index() -> None:
+    """The messages of a list are counted from what the figure was counted by; no message is read."""
+    with closing(store_with_a_year()) as connection:
         for chosen, index in (
-            (MessageFilter(people_only=True, statuses=("failed", "undelivered")), "message_facts"),
+            (MessageFilter(people_only=True, statuses=("failed", "undelivered")), "message_cohort"),
             (MessageFilter(people_only=True, statuses=("sent",), since_timestamp=NOON), "message_time"),
+            (MessageFilter(template="hello", country=Country(("966",))), "message_cohort"),
         ):
             question, parameters = count_question(connection, chosen)
-            (step,) = (row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            step, *_ = (row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             assert step.startswith(f"SEARCH message USING COVERING INDEX {index} (")
-
-
-@pytest.mark.parametrize("by", [Grouping.TEMPLATE, Grouping.USER, Grouping.COUNTRY])
-def test_where_every_message_counts_they_are_scanned(by: Grouping) -> None:
-    """Looking nearly all messages up one by one through an index takes three times as long as a scan."""
-    assert plan(MessageFilter(), by, details=True)[0] == "SCAN message"
 
 
 @pytest.mark.parametrize(
@@ -137,6 +155,51 @@ def test_an_older_file_learns_what_its_messages_are_counted_by(tmp_path: Path) -
     assert (counts.timed, counts.read_within_hour, counts.sent_reported) == (2, 1, 2)
     assert counts.prices == {("utility", True): 1, (None, None): 1}
     assert counts.delays == {5: 1, 90_000: 1}
+
+
+def test_an_older_file_is_grouped_like_a_new_one(tmp_path: Path) -> None:
+    """Migrating gives every message of a file from before cohorts the cohort that writing it today gives."""
+    new, old = tmp_path / "new.db", tmp_path / "old.db"
+    sends = [
+        Send(key=f"m{number}", message_id=f"m{number}", status="accepted",
+             sent_by=SentBy(f"s{number % 2}", "node", "1"), template=Template(f"t{number % 3}", "ar" if number % 2 else None))
+        for number in range(0, 60, 2)
+    ]  # fmt: skip
+    with SqliteStore(str(new), StoreOptions(timezone=RIYADH)) as store:
+        store.write(
+            [
+                StatusEvent(
+                    message_id=f"m{number}", status=("sent", "delivered", "failed")[number % 3],
+                    timestamp=NOON + number, execution_id="1", workflow_id=f"w{number % 2}",
+                    phone_number_id=("1065", "123456123", None)[number % 3],
+                    conversation_id=("966500000001", "12025550014", None, "SA.1", "120363000000000001")[number % 5],
+                    recipient_user_id="SA.1", callback_data=("spring", "", None, "half")[number % 4],
+                    pricing={"category": "utility", "billable": bool(number % 2)} if number % 7 else None,
+                )
+                for number in range(60)
+            ],
+            sends, at=datetime(2026, 11, 22, tzinfo=UTC), instance="riyadh",
+        )  # fmt: skip
+        expected = [
+            list(store.statistics(MessageFilter(), by, young_since=0, details=True)) for by in (None, *Grouping)
+        ]
+    before = next(one.number for one in MIGRATIONS if one.name.startswith("cohorts")) - 1
+    with closing(open_to_write(old)) as connection:
+        migrate(connection, "old.db", MIGRATIONS[:before])
+        columns = [row[1] for row in connection.execute("PRAGMA table_info(message)")]
+        prices = ["NULLIF(cohort.pricing_category, '')", "NULLIF(cohort.billable, 2)"]
+        copied = [f"message.{column}" for column in columns if column not in {"pricing_category", "billable"}]
+        names = [column.removeprefix("message.") for column in copied]
+        connection.execute("ATTACH ? AS new", (str(new),))
+        connection.execute(
+            f"INSERT INTO main.message ({', '.join(names)}, pricing_category, billable) "  # noqa: S608 - columns
+            f"SELECT {', '.join([*copied, *prices])} FROM new.message JOIN new.cohort ON cohort.id = message.cohort"
+        )
+    with SqliteStore(str(old), StoreOptions(timezone=RIYADH)) as store:
+        store.prepare()
+        assert [
+            list(store.statistics(MessageFilter(), by, young_since=0, details=True)) for by in (None, *Grouping)
+        ] == expected
 
 
 def test_a_file_that_was_not_brought_up_to_date_says_so(tmp_path: Path) -> None:
