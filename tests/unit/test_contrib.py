@@ -272,7 +272,7 @@ def test_metrics_are_those_that_were_promised(metric_names: set[str]) -> None:
         *("ticktrail_messages", "ticktrail_status_events_total", "ticktrail_failures_total"),
         *("ticktrail_time_to_deliver_seconds_bucket", "ticktrail_last_status_timestamp_seconds"),
         *("ticktrail_last_sync_success_timestamp_seconds", "ticktrail_sync_late_after_seconds"),
-        "ticktrail_executions_unreadable",
+        *("ticktrail_executions_unreadable", "ticktrail_sends_unconfirmed"),
         *("ticktrail_api_key_expiry_timestamp_seconds", "ticktrail_build_info"),
     }
     assert promised <= metric_names

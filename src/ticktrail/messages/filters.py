@@ -31,9 +31,9 @@ MESSAGE_TIME_FIELDS = ("sentTimestamp", "firstTimestamp", "latestTimestamp")
 """A message belongs to the time it was sent: the first of these fields that is set."""
 
 
-Order = Literal["newest", "oldest", "updated"]
-"""``newest`` and ``oldest`` sort by the time sent (:data:`MESSAGE_TIME_FIELDS`), ``updated`` by ``lastUpdatedAt``,
-latest first."""
+Order = Literal["newest", "oldest", "latest", "updated"]
+"""``newest`` and ``oldest`` sort by the time sent (:data:`MESSAGE_TIME_FIELDS`); ``latest`` by ``latestTimestamp`` and
+``updated`` by ``lastUpdatedAt``, latest first."""
 
 
 _GREATEST_INTEGER = 2**63 - 1

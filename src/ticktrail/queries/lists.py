@@ -21,8 +21,8 @@ MOST_COUNTED = 10_000
 _MOST_PEOPLE = 20
 
 
-_UPDATED = 25
-"""Messages updated last, among which the newest status is."""
+_AHEAD = 20
+"""Messages with a status in the future that are passed over in search of the newest status."""
 
 
 class MessageList(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,10 +48,9 @@ class PeopleMatches(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def latest_status_at(store: Store, now: datetime) -> int | None:
-    """Return the time of the newest status up to now: of the message sent last, or of those updated last."""
-    filters = (MessageFilter(limit=1), MessageFilter(limit=_UPDATED, order="updated"))
-    times = (message.state.latest_timestamp for chosen in filters for message in store.messages(chosen))
-    return max((time for time in times if time is not None and time <= now.timestamp()), default=None)
+    """Return the time of the newest status up to now; None where there is none."""
+    times = (one.state.latest_timestamp for one in store.messages(MessageFilter(order="latest", limit=_AHEAD)))
+    return next((time for time in times if time is not None and time <= now.timestamp()), None)
 
 
 def list_messages(store: Store, chosen: MessageFilter, size: int = PAGE_SIZE) -> MessageList:

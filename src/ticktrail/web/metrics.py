@@ -25,7 +25,7 @@ from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.lists import latest_status_at
-from ticktrail.queries.statistics import young_from
+from ticktrail.queries.statistics import overdue_before, young_from
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import UserFile, read_user_file
@@ -55,6 +55,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         synced: start of the last successful sync by workflow, in Unix seconds.
         late_after: age in seconds at which a sync is late, by workflow.
         withheld: number of executions that n8n withheld, by workflow.
+        unconfirmed: accepted sends without any status for over an hour.
     """
 
     totals: Counts
@@ -63,12 +64,14 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     synced: Mapping[str, float]
     late_after: Mapping[str, float]
     withheld: Mapping[str, int]
+    unconfirmed: int
 
 
 def read(store: Store, settings: Settings, now: datetime) -> Reading:
     """Read the values that are counted quickly."""
     young = young_from(now)
     (totals,) = store.statistics(_EVERYTHING, young_since=young, details=True)
+    (sends,) = store.unconfirmed(overdue_before=overdue_before(now))
     synced: dict[str, float] = {}
     late_after: dict[str, float] = {}
     withheld: dict[str, int] = {}
@@ -87,11 +90,12 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
         synced=synced,
         late_after=late_after,
         withheld=withheld,
+        unconfirmed=sends.counts.unconfirmed,
     )
 
 
 def read_numbers(store: Store, user_file: UserFile, now: datetime) -> dict[str, Counts]:
-    """Counts by sending number: its configured name, else its id. Takes seconds for a million messages."""
+    """Counts by sending number: its configured name, else its id."""
     return _by_number(store.statistics(_EVERYTHING, Grouping.NUMBER, young_since=young_from(now)), user_file)
 
 
@@ -157,6 +161,11 @@ class Metrics:
         for name, count in sorted(reading.withheld.items()):
             withheld.add_metric([name], count)
         yield withheld
+        yield GaugeMetricFamily(
+            "ticktrail_sends_unconfirmed",
+            "Sends that Meta accepted, to people, without any status for over an hour.",
+            reading.unconfirmed,
+        )
         build = GaugeMetricFamily("ticktrail_build_info", "Always 1, with the version as label.", labels=["version"])
         build.add_metric([__version__], 1)
         yield build

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -221,7 +221,7 @@ def _sorted(messages: list[Message], order: Order) -> list[str]:
     def key(message: Message) -> tuple[bool, float, str]:
         if order == "updated":
             return False, -message.last_updated_at.timestamp(), message.message_id
-        time = message_time(message.state)
+        time = message.state.latest_timestamp if order == "latest" else message_time(message.state)
         return time is None, (time or 0) * (1 if order == "oldest" else -1), message.message_id
 
     return [message.message_id for message in sorted(messages, key=key)]
@@ -231,7 +231,7 @@ def _answered(store: Store, question: MessageFilter) -> list[str]:
     return [message.message_id for message in store.messages(question)]
 
 
-ORDERS: tuple[Order, ...] = ("newest", "oldest", "updated")
+ORDERS: tuple[Order, ...] = get_args(Order)
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -15,7 +15,7 @@ from tests.integration.web.conftest import EXPECTED, Open, environment_of, setti
 
 from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.error_codes import packaged
-from ticktrail.messages.model import StatusEvent
+from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.settings.secret import Secret
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store
@@ -36,6 +36,7 @@ def reading_of(failed: int, delays: dict[int, int]) -> Reading:
         synced={},
         late_after={},
         withheld={},
+        unconfirmed=0,
     )
 
 
@@ -263,3 +264,31 @@ def test_a_changed_key_is_used(open_dashboard: Open) -> None:
     claims = base64.urlsafe_b64encode(b'{"exp": 1800000000}').rstrip(b"=").decode()
     client.app.state.n8n_key = Secret(f"eyJhbGciOiJIUzI1NiJ9.{claims}.c2lnbmF0dXJl")
     assert value(series(client.get("/metrics").text), name) == 1_800_000_000
+
+
+def test_metrics_count_unconfirmed_sends(open_dashboard: Open, tmp_path: Path) -> None:
+    """A send that Meta accepted over an hour ago counts until a status comes; a younger one does not."""
+    environ = {"TICKTRAIL_STORE": str(tmp_path / "ledger.db")}
+    ages = {"wamid.old": 3, "wamid.confirmed": 3, "wamid.young": 0.5}
+    sends = [
+        Send(
+            key=name,
+            message_id=name,
+            status="accepted",
+            sent_at=NOW - timedelta(hours=hours),
+            sent_by=SentBy("w", "n", "1"),
+        )
+        for name, hours in ages.items()
+    ]
+    status = StatusEvent(
+        message_id="wamid.confirmed",
+        status="sent",
+        timestamp=int(NOW.timestamp()) - 9_000,
+        execution_id="1",
+        workflow_id="w",
+        conversation_id="966500000001",
+    )
+    with open_configured_store(settings_of(tmp_path, **environ)) as store:
+        store.write([status], sends, at=NOW)
+    found = series(open_dashboard(**environ).get("/metrics").text)
+    assert value(found, "ticktrail_sends_unconfirmed") == 1

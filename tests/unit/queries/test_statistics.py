@@ -29,8 +29,8 @@ def _by_day(store: Store, period: Period) -> Statistics:
     return compute_statistics(store, SETTINGS, period.chosen, Grouping.DAY, user_file=UserFile(), now=NOW, compare=True)
 
 
-def _by_number(store: Store) -> dict[object, float | None]:
-    chosen = period_of("7d", NOW, RIYADH).chosen
+def _by_number(store: Store, period: Period | None = None) -> dict[object, float | None]:
+    chosen = (period or period_of("7d", NOW, RIYADH)).chosen
     found = compute_statistics(store, SETTINGS, chosen, Grouping.NUMBER, user_file=UserFile(), now=NOW, compare=True)
     return dict(found.changes)  # type: ignore[arg-type]
 
@@ -51,6 +51,7 @@ def _write(store: Store, name: str, count: int, delivered: int, at: int, number:
 def week(tmp_path: Path) -> Store:
     """A week of 40 messages (30 delivered), the one before of 25 (20 delivered), and 30 of today that all failed."""
     store = open_store(str(tmp_path / "a.db"), StoreOptions(timezone=RIYADH))
+    _write(store, "first", 1, 1, MOMENT - 30 * DAY)
     _write(store, "later", 40, 30, MOMENT - 3 * DAY)
     _write(store, "earlier", 25, 20, MOMENT - 9 * DAY)
     _write(store, "young", 30, 0, MOMENT - HOUR)
@@ -76,6 +77,18 @@ def test_too_few_messages_are_not_compared(week: Store) -> None:
         assert _by_day(week, period_of("today", NOW, RIYADH)).change is None
 
 
+def test_a_period_is_compared_only_where_the_store_covers_the_one_before(week: Store) -> None:
+    """The store began within the 30 days before the last 30: neither the totals nor a number get a change."""
+    with week:
+        _write(week, "more", 30, 30, MOMENT - 40 * DAY)
+        month = period_of("30d", NOW, RIYADH)
+        assert _by_day(week, month).change is None
+        assert _by_number(week, month) == {}
+        _write(week, "begin", 1, 1, MOMENT - 90 * DAY)
+        assert _by_day(week, month).change is not None
+        assert _by_number(week, month)["1065"] is not None
+
+
 def test_days_add_up_to_their_period(week: Store) -> None:
     """Each day's sent messages, those without any included, are the period's."""
     with week:
@@ -93,7 +106,7 @@ def test_a_status_that_all_went_beyond_was_passed(week: Store) -> None:
     """No message stands at sent any more, and none was ever read: only read is said never to have come."""
     with week:
         known = read_completeness(week, SETTINGS, content=True)
-        assert (known.never, known.messages) == ({"read"}, 95)
+        assert (known.never, known.messages) == ({"read"}, 96)
 
 
 def test_groups_and_tests_are_stored_and_prove_nothing(week: Store) -> None:
@@ -102,7 +115,7 @@ def test_groups_and_tests_are_stored_and_prove_nothing(week: Store) -> None:
         about = {"message_id": "wamid.group", "conversation_id": "120363000000000001", "execution_id": "1"}
         week.write([StatusEvent(status="read", timestamp=MOMENT - HOUR, workflow_id="w", **about)], at=NOW)  # type: ignore[arg-type]
         known = read_completeness(week, SETTINGS, content=True)
-        assert (known.never, known.messages) == ({"read"}, 96)
+        assert (known.never, known.messages) == ({"read"}, 97)
         for status in ("read", "sent"):
             person = {"message_id": f"wamid.{status}", "conversation_id": "966500000001", "execution_id": "2"}
             week.write([StatusEvent(status=status, timestamp=MOMENT - HOUR, workflow_id="w", **person)], at=NOW)  # type: ignore[arg-type]

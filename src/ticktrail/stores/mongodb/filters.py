@@ -31,6 +31,7 @@ Sorting = list[tuple[str, int]]
 _SORTED_BY: dict[Order, tuple[tuple[str, ...], int]] = {
     "newest": (MESSAGE_TIME_FIELDS, -1),
     "oldest": (MESSAGE_TIME_FIELDS, 1),
+    "latest": (("latestTimestamp",), -1),
     "updated": (("lastUpdatedAt",), -1),
 }
 """Fields that an order goes by, of each document the first that is set; and their direction."""

@@ -30,6 +30,7 @@ STATUS_INDEXES = (
     IndexModel({"conversation_id": ASCENDING, "sentTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"latestStatus": ASCENDING}),
     IndexModel({"latestStatus": ASCENDING, "sentTimestamp": DESCENDING, "messageId": ASCENDING}),
+    IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": ASCENDING, "messageId": ASCENDING}),
     IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),

@@ -33,6 +33,7 @@ _STANDINGS: dict[int, frozenset[str]] = {
 _SORTING = {
     "newest": "message_time DESC, message_id",
     "oldest": "message_time ASC NULLS LAST, message_id",
+    "latest": "latest_timestamp DESC, message_id",
     "updated": "last_updated_at DESC, message_id",
 }
 
@@ -48,9 +49,14 @@ class Index(enum.Enum):
     CAMPAIGN = "message_campaign"
     FAILURE = "message_failure"
     UPDATED = "message_updated"
+    LATEST = "message_latest"
     TIME = "message_time"
     STATUS = "message_status"
     COHORT = "message_cohort"
+
+
+_INDEX_OF_ORDER = {"latest": Index.LATEST, "updated": Index.UPDATED}
+"""Orders with an index of their own, which combines with no other condition."""
 
 
 def count_messages(connection: sqlite3.Connection, chosen: MessageFilter) -> int:
@@ -177,8 +183,8 @@ def index_to_use(chosen: MessageFilter) -> Index:
         return Index.FAILURE
     if chosen.updated_since is not None:
         return Index.UPDATED
-    if chosen.order == "updated" and (chosen.limit is not None or not chosen.statuses):
-        return Index.UPDATED
+    if chosen.order in _INDEX_OF_ORDER and (chosen.limit is not None or not chosen.statuses):
+        return _INDEX_OF_ORDER[chosen.order]
     return Index.STATUS if chosen.statuses else Index.TIME
 
 
@@ -257,8 +263,9 @@ def joined(clauses: list[Clause]) -> Clause:
 
 def _split(chosen: MessageFilter, index: Index) -> list[Clause] | None:
     """Split a filter into conditions that an index orders each; None when the result must be sorted."""
-    if index is Index.UPDATED or chosen.order == "updated":
-        return [("1", [])] if index is Index.UPDATED and chosen.order == "updated" else None
+    own = _INDEX_OF_ORDER.get(chosen.order)
+    if own is not None or index in _INDEX_OF_ORDER.values():
+        return [("1", [])] if index is own else None
     if index is Index.TIME:
         return [("1", [])]
     statuses = sorted(set(chosen.statuses))
@@ -283,7 +290,7 @@ def _behind(place: Cursor, column: str) -> list[Clause]:
 def _times(chosen: MessageFilter, index: Index) -> list[Clause]:
     """Return the conditions on times, with a unary plus where another index than that of times is to be used."""
     clauses: list[Clause] = []
-    plus = "+" if index in {Index.CONVERSATION, Index.UPDATED, Index.COHORT} else ""
+    plus = "+" if index in {Index.CONVERSATION, Index.UPDATED, Index.LATEST, Index.COHORT} else ""
     if chosen.since_timestamp is not None:
         clauses.append((f"{plus}message_time >= ?", [clamped(chosen.since_timestamp)]))
     if chosen.until_timestamp is not None:

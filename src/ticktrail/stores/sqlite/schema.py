@@ -306,7 +306,6 @@ MIGRATIONS = (
             """,
             "ALTER TABLE message ADD COLUMN cohort INTEGER REFERENCES cohort (id)",
             *COHORT_STATEMENTS,
-            "DROP INDEX message_latest",
             "DROP INDEX message_sent",
             "DROP INDEX message_conversation",
             "DROP INDEX message_status",

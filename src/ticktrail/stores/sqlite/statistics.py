@@ -77,6 +77,9 @@ _ARMS = {
 _TIMELESS = -(2**55)
 """Represents an unknown time where a quarter is packed with facts; no quarter of a time in SQLite is as low."""
 
+_DELAYS = 2**32
+"""Greater than all delays."""
+
 _LABELS: dict[Grouping | None, str] = {
     Grouping.ERROR: "MAX(failure_title)",
     Grouping.NUMBER: "MAX(display_phone_number)",
@@ -154,9 +157,8 @@ def figures_question(
     if Grouping.ERROR in keys:
         where += f" AND {FAILED_FACTS}"
     if by_cohort:
-        # The plus keeps SQLite from reading all of the index that has this order for the sake of a few messages.
-        plus = "" if index is Index.COHORT else "+"
-        return _in_two_steps(by, across, expressions, where, counted, plus, details=details), parameters
+        in_order = index is Index.COHORT
+        return _in_two_steps(by, across, expressions, where, counted, in_order=in_order, details=details), parameters
     grouped_by = [*expressions, "facts"]
     if keys[-1] in _TIMES:
         # Packed: SQLite sorts by one number twice as fast as by two columns.
@@ -176,20 +178,30 @@ def _in_two_steps(
     expressions: list[str],
     where: str,
     counted: str,
-    plus: str,
     *,
+    in_order: bool,
     details: bool,
 ) -> str:
-    """Return the statement that counts messages by cohort, and then the cohorts by keys of theirs."""
+    """Return the statement that counts messages by cohort, and then the cohorts by keys of theirs.
+
+    Args:
+        in_order: messages are read from the index of cohorts, so that nothing is sorted where all of them count.
+    """
     steps = {
         name: (key, expression)
         for name, key, expression in zip(("key", "across"), (by, across), expressions, strict=False)
     }
     inner = {name: expression for name, (key, expression) in steps.items() if key not in _COHORT_KEYS}
     outer = [name if name in inner else expression for name, (_, expression) in steps.items()]
-    # The order of message_cohort, so that nothing is sorted where all messages count.
     columns = [*inner, "cohort", "facts", *(["delay"] if details else [])]
     selected = [*(f"{expression} AS {name}" for name, expression in inner.items()), *columns[len(inner) :], counted]
+    counted_by = columns
+    if not in_order:
+        # Packed as above, which also keeps SQLite from reading all of the index of cohorts for a few messages.
+        counted_by = [
+            *inner,
+            f"(cohort * {counts.FACTS} + facts) * {_DELAYS} + {'COALESCE(delay, -1)' if details else 0}",
+        ]
     label = _LABELS.get(by, "NULL")
     if by is Grouping.ERROR:
         selected, label = [*selected, f"{label} AS label"], "MAX(label)"
@@ -202,7 +214,7 @@ def _in_two_steps(
         f"SELECT {', '.join([*outer, 'NULL', 'NULL'][:2])}, {label}, audience, facts, {', '.join(price)}, "  # noqa: S608
         f"{'delay' if details else 'NULL'}, SUM(messages), SUM(young) "
         f"FROM (SELECT {', '.join(selected)} FROM message WHERE {where} "
-        f"GROUP BY {', '.join(plus + column for column in columns)}) AS counted "
+        f"GROUP BY {', '.join(counted_by)}) AS counted "
         f"JOIN cohort ON cohort.id = counted.cohort {'' if by is None else f'WHERE audience = {counts.PEOPLE}'} "
         f"GROUP BY {', '.join(grouped_by)} ORDER BY {', '.join(grouped_by)}"
     )

@@ -57,6 +57,7 @@ FIELDS = {
 _ORDERS = {
     "newest": mark("Last sent first"),
     "oldest": mark("First sent first"),
+    "latest": mark("Newest status first"),
     "updated": mark("Latest change first"),
 }
 _SHORT_FORMS = {

@@ -11,7 +11,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -23,7 +23,7 @@ from pymongo.monitoring import CommandListener
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
 from ticktrail.messages.document import to_document
-from ticktrail.messages.filters import UNREAD, MessageFilter
+from ticktrail.messages.filters import UNREAD, MessageFilter, Order
 from ticktrail.messages.merge import gather, merge_message
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import Store, StoreOptions
@@ -99,6 +99,7 @@ STATUS_INDEXES = [
     ({"conversation_id": 1, "sentTimestamp": -1, "messageId": 1}, False, False),
     ({"latestStatus": 1}, False, False),
     ({"latestStatus": 1, "sentTimestamp": -1, "messageId": 1}, False, False),
+    ({"latestTimestamp": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": 1, "messageId": 1}, False, False),
     ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
@@ -256,7 +257,7 @@ def stages_of(plan: Any) -> set[str]:
 
 
 LISTS = {
-    **{order: MessageFilter(order=order) for order in ("newest", "oldest", "updated")},
+    **{order: MessageFilter(order=order) for order in get_args(Order)},
     "of a status": MessageFilter(statuses=("failed",)),
     "unread": MessageFilter(statuses=UNREAD),
 }
@@ -734,7 +735,7 @@ def test_pages_go_by_what_is_stored_in_an_older_document(store: Store, opened: D
 ODD_TIMES: list[Any] = ["1767258000", None, True, [NOON], {"a": 1}, float("nan"), float("inf"), -1e300]
 
 
-@pytest.mark.parametrize("order", ["newest", "oldest", "updated"])
+@pytest.mark.parametrize("order", get_args(Order))
 def test_pages_skip_nothing_where_an_older_time_is_no_number(
     store: Store, opened: Database[Document], order: Any
 ) -> None:

@@ -23,6 +23,7 @@ from ticktrail.text.phone_numbers import Country
 
 NOON = 1_767_258_000
 RIYADH = ZoneInfo("Asia/Riyadh")
+LANGUAGES = ("ar", None)
 BEFORE_FIGURES = next(migration.number for migration in MIGRATIONS if migration.name.startswith("figures")) - 1
 
 
@@ -162,7 +163,7 @@ def test_an_older_file_is_grouped_like_a_new_one(tmp_path: Path) -> None:
     new, old = tmp_path / "new.db", tmp_path / "old.db"
     sends = [
         Send(key=f"m{number}", message_id=f"m{number}", status="accepted",
-             sent_by=SentBy(f"s{number % 2}", "node", "1"), template=Template(f"t{number % 3}", "ar" if number % 2 else None))
+             sent_by=SentBy(f"s{number % 2}", "node", "1"), template=Template(f"t{number % 3}", LANGUAGES[number % 2]))
         for number in range(0, 60, 2)
     ]  # fmt: skip
     with SqliteStore(str(new), StoreOptions(timezone=RIYADH)) as store:
