@@ -30,7 +30,7 @@ from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.mongodb import bulk, retrying
 from ticktrail.stores.mongodb import connection as mongodb_connection
 from ticktrail.stores.mongodb import writing as mongodb_write
-from ticktrail.stores.mongodb.filters import SORTING, parts_of
+from ticktrail.stores.mongodb.filters import parts_of
 from ticktrail.stores.opening import open_store
 from ticktrail.stores.results import WriteReport
 

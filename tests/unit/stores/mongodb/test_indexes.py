@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pymongo import IndexModel
 
-from ticktrail.stores.mongodb.filters import SORTING, Sorting
+from ticktrail.messages.filters import MessageFilter, Order
+from ticktrail.stores.mongodb.filters import Sorting, parts_of
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES
 
 
@@ -25,10 +26,15 @@ def one_gives_order(indexes: tuple[IndexModel, ...], equal: tuple[str, ...], sor
     return any(gives_order(index.document, equal, sorting) for index in indexes)
 
 
-@pytest.mark.parametrize("order", SORTING)
-def test_every_order_of_messages_is_that_of_an_index(order: str) -> None:
+def sorting_of(order: Order) -> Sorting:
+    """How the messages with a usual time are sorted."""
+    return parts_of(MessageFilter(order=order))[0][0][1]
+
+
+@pytest.mark.parametrize("order", get_args(Order))
+def test_every_order_of_messages_is_that_of_an_index(order: Order) -> None:
     """It ends with the message id, as every order does: no list is sorted in the memory of the server."""
-    sorting = SORTING[order]  # type: ignore[index]
+    sorting = sorting_of(order)
     assert sorting[-1] == ("messageId", 1)
     assert one_gives_order(STATUS_INDEXES, (), sorting)
 
@@ -36,7 +42,7 @@ def test_every_order_of_messages_is_that_of_an_index(order: str) -> None:
 @pytest.mark.parametrize("field", ["conversation_id", "latestStatus"])
 def test_the_newest_of_one_person_or_status_are_in_the_order_of_an_index(field: str) -> None:
     """However many messages of others there are."""
-    assert one_gives_order(STATUS_INDEXES, (field,), SORTING["newest"])
+    assert one_gives_order(STATUS_INDEXES, (field,), sorting_of("newest"))
 
 
 def test_sends_are_in_the_order_of_an_index() -> None:
@@ -47,5 +53,5 @@ def test_sends_are_in_the_order_of_an_index() -> None:
 
 def test_a_shorter_index_does_not_give_the_order() -> None:
     """The check itself: a missing or turned last key is found."""
-    shorter, turned = IndexModel({"latestTimestamp": -1}), IndexModel({"latestTimestamp": -1, "messageId": -1})
-    assert not one_gives_order((shorter, turned), (), SORTING["newest"])
+    shorter, turned = IndexModel({"sentTimestamp": -1}), IndexModel({"sentTimestamp": -1, "messageId": -1})
+    assert not one_gives_order((shorter, turned), (), sorting_of("newest"))
