@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from benchmarks.measure import line
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
-from ticktrail.stores.sqlite.schema import COHORT_STATEMENTS, MIGRATIONS
+from ticktrail.stores.sqlite.migrations import COHORT_STATEMENTS, MIGRATIONS
 from ticktrail.stores.sqlite.statistics import register_functions
 
 _NAME = "ticktrail_bench_million_"

@@ -109,9 +109,9 @@ def test_an_answer_that_just_fits_has_no_more(ticktrail: Ticktrail, opened: str)
 
 @pytest.mark.parametrize(("sort", "sign"), [("newest", -1), ("oldest", 1)])
 def test_sorted(ticktrail: Ticktrail, opened: str, sort: str, sign: int) -> None:
-    """By the latest timestamp, then by message id."""
+    """By the time sent, then by message id."""
     found = rows(ticktrail("messages", "--sort", sort, "--store", opened).stdout)
-    keys = [(sign * row["latestTimestamp"], row["messageId"]) for row in found]
+    keys = [(sign * row.get("sentTimestamp", row["firstTimestamp"]), row["messageId"]) for row in found]
     assert keys == sorted(keys)
     assert len(keys) == 400
 

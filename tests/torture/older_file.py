@@ -9,7 +9,8 @@ from pathlib import Path
 
 from tests.torture.world import Entry
 
-from ticktrail.stores.sqlite.schema import MIGRATIONS, migrate
+from ticktrail.stores.sqlite.migrations import MIGRATIONS
+from ticktrail.stores.sqlite.schema import migrate
 
 _MESSAGES = 3_000
 _OLDEST, _NEWEST = 4, len(MIGRATIONS) - 1

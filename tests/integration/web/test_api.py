@@ -53,7 +53,7 @@ def test_paging_returns_every_message_once(client: TestClient) -> None:
             break
         after = {"after": page["next"]}
     assert Counter(document["messageId"] for document in met) == Counter(dict.fromkeys(EXPECTED, 1))
-    times = [document["latestTimestamp"] for document in met]
+    times = [document.get("sentTimestamp", document["firstTimestamp"]) for document in met]
     assert times == sorted(times, reverse=True)
 
 

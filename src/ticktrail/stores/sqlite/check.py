@@ -16,7 +16,8 @@ from ticktrail.errors import StoreRefusedError, TicktrailError
 from ticktrail.stores.results import StoreState
 from ticktrail.stores.sqlite.connection import open_to_write, refuse_directory
 from ticktrail.stores.sqlite.errors import explained
-from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, MIGRATIONS, applied_number, refuse_newer
+from ticktrail.stores.sqlite.migrations import MIGRATIONS
+from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, applied_number, refuse_newer
 
 _LOCK_WAIT_MILLISECONDS = 3_000
 _CHECKED_BYTES = 100_000_000

@@ -56,7 +56,7 @@ FIELDS = {
 
 _ORDERS = {
     "newest": mark("Last sent first"),
-    "oldest": mark("First sent first"),
+    "oldest": mark("Earliest sent first"),
     "latest": mark("Newest status first"),
     "updated": mark("Latest change first"),
 }

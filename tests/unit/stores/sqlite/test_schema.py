@@ -23,7 +23,8 @@ from ticktrail.stores.sqlite import rows as sqlite_rows
 from ticktrail.stores.sqlite import schema as sqlite_migrations
 from ticktrail.stores.sqlite import writing as sqlite_fold
 from ticktrail.stores.sqlite.connection import open_to_write
-from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, MIGRATIONS, Migration, applied_number, migrate
+from ticktrail.stores.sqlite.migrations import MIGRATIONS, Migration
+from ticktrail.stores.sqlite.schema import MIGRATION_TABLE, applied_number, migrate
 from ticktrail.stores.sqlite.store import SqliteStore
 
 OPTIONS = StoreOptions(timezone=ZoneInfo("Asia/Riyadh"))

@@ -16,7 +16,8 @@ from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.sqlite.connection import open_to_write
 from ticktrail.stores.sqlite.filters import count_question
-from ticktrail.stores.sqlite.schema import MIGRATIONS, migrate
+from ticktrail.stores.sqlite.migrations import MIGRATIONS
+from ticktrail.stores.sqlite.schema import migrate
 from ticktrail.stores.sqlite.statistics import figures_question
 from ticktrail.stores.sqlite.store import SqliteStore
 from ticktrail.text.phone_numbers import Country

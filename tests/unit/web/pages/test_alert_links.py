@@ -63,7 +63,7 @@ OF_ALERTS = st.builds(
     workflow_id=MAYBE,
     sending_numbers=st.lists(NAMES, max_size=3).map(tuple),
     people_only=st.booleans(),
-    order=st.sampled_from(["newest", "oldest", "updated", "sent"]),
+    order=st.sampled_from(["newest", "oldest", "latest", "updated"]),
 ) | st.builds(
     MessageFilter,
     not_statuses=st.sampled_from([("delivered", "played", "read"), ("played", "read")]),
