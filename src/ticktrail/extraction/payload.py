@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -126,7 +127,8 @@ def _unwrap(value: object, levels: int) -> Iterator[object]:
     """Yield the payloads of the machine envelopes that a JSON value is, or is a list of."""
     if isinstance(value, list):
         payloads = [list(_unwrap(element, levels)) for element in value]
-        yield from (payload for found in payloads if all(payloads) for payload in found)
+        if all(payloads):
+            yield from itertools.chain.from_iterable(payloads)
     elif isinstance(value, dict) and levels:
         for payload in _payloads(value):
             yield from _open(payload, levels - 1)
