@@ -157,12 +157,10 @@ class _Scene:
             is_free_of_words(decode_json(item.json)) for item in items
         )
 
-    def ids_before(self, node: Node, run: Run) -> set[str]:
-        """Return the message ids that a node cannot have made: those in its input; of code, all that came before."""
-        received = self.items.ids_received(run)
-        if is_sending_node(node):
-            return received
-        return received | {found for found, order in self._first_seen.items() if order < _order(run)}
+    def came_before(self, message_id: str, run: Run) -> bool:
+        """Return whether a node that cannot send put out a message id before a run: code did not make it then."""
+        first = self._first_seen.get(message_id)
+        return first is not None and first < _order(run)
 
     @cached_property
     def _first_seen(self) -> dict[str, tuple[bool, float, float]]:
@@ -191,7 +189,7 @@ class _Scene:
 
 def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator[tuple[Send, bool]]:
     """Yield what looks like an accepted send, and whether it is believed."""
-    passes_on = run.failed or waits_for_reply(node)
+    is_sender, passes_on = is_sending_node(node), run.failed or waits_for_reply(node)
     received: set[str] | None = None
     for _, index, item in run.items():
         text = bytes(item.json)
@@ -205,9 +203,10 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
             continue
         request = scene.request(node, run, item, index)
         proven = answers if request.went_to_meta else [*_answers(value, opens=False), *_relayed(value)]
-        received = scene.ids_before(node, run) if received is None else received
+        proven_ids = {_message_id(message) for answer in proven for message in answer["messages"]}
+        believed = sending and request.accepts() and not passes_on
+        received = scene.items.ids_received(run) if received is None else received
         for answer in answers:
-            believed = sending and request.accepts() and not passes_on and answer in proven
             for place, message in enumerate(answer["messages"]):
                 if (message_id := _message_id(message)) is not None:
                     contact = _contact(answer.get("contacts"), place)
@@ -222,7 +221,10 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
                             input=_text(contact.get("input")),
                             template=request.template,
                         ),
-                        believed and message_id not in received,
+                        believed
+                        and message_id in proven_ids
+                        and message_id not in received
+                        and (is_sender or not scene.came_before(message_id, run)),
                     )
 
 

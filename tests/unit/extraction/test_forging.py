@@ -280,6 +280,18 @@ def test_code_that_passes_a_row_on_as_its_own_answer(source: str) -> None:
     assert [send.message_id for send in read(trigger, item, code, node("set", ANSWER), mode=mode).sends] == ["wamid.A"]
 
 
+def test_long_loops_of_code_are_read_in_time() -> None:
+    """Each send is looked up among all ids that came before, not compared with each: this would take minutes."""
+    steps = []
+    for number in range(1_000):
+        steps.append(node("set", {"ids": [f"wamid.S{number}-{place}" for place in range(50)]}))
+        answer = {**ANSWER, "messages": [{"id": f"wamid.{number}"}]}
+        steps.append(node("code", answer, jsCode=f"fetch('{META}')"))
+    trigger, item, mode = CLOCK
+
+    assert len(read(trigger, item, *steps, mode=mode).sends) == 1_000
+
+
 CALLBACK = json.dumps({"statuses": [{**STATUS, "id": "X1"}]})
 
 
