@@ -121,6 +121,18 @@ def test_modules_stay_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
+@pytest.mark.parametrize("path", _modules(), ids=_relative)
+def test_functions_stay_short(path: Path) -> None:
+    """No function has more than 60 lines."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    too_long = [node.name for node in functions if (node.end_lineno or 0) - node.lineno >= 60]
+    assert too_long == []
+
+
 @pytest.mark.parametrize("command", ["import ticktrail", "from ticktrail.cli.app import run; run(['--help'])"])
 def test_drivers_load_only_when_chosen(command: str) -> None:
     """Neither importing the package nor asking for help loads a driver, the HTTP client or the table renderer."""

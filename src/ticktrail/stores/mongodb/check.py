@@ -7,7 +7,7 @@ tried.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -97,11 +97,11 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
     """
     database = statuses.database
     _drop_leftovers(statuses)
-    apart, sends, state = (database[f"{_PREFIX}{ObjectId()}"] for _ in range(3))
-    remarks: list[str] = []
+    messages, sends, state = (database[f"{_PREFIX}{ObjectId()}"] for _ in range(3))
+    same_options = {key: options[key] for key in _OPTIONS if key in options}
+    steps = _Steps((messages, sends, state), same_options, Writer(messages, sends, address, zone))
     try:
-        alike = {key: options[key] for key in _OPTIONS if key in options}
-        for step, work in _steps(apart, sends, state, alike, address, zone, remarks):
+        for step, work in steps:
             try:
                 complaint = work()
             except OperationFailure as error:
@@ -114,87 +114,99 @@ def _try_everything(statuses: Documents, options: dict[str, Any], address: Addre
                 )
     finally:
         with contextlib.suppress(PyMongoError):
-            for collection in (apart, sends, state):
+            for collection in (messages, sends, state):
                 collection.drop()
-    return remarks
+    return steps.remarks
 
 
-def _steps(
-    apart: Documents,
-    sends: Documents,
-    state: Documents,
-    options: dict[str, Any],
-    address: Address,
-    zone: ZoneInfo,
-    remarks: list[str],
-) -> Iterator[tuple[str, Callable[[], str]]]:
-    """Yield the steps of a sync and of statistics. Each returns the fault in its result, or an empty text."""
-    writer = Writer(apart, sends, address, zone)
-    events = [
-        StatusEvent(
-            message_id=_MESSAGE_ID, status=_STATUSES[number % 3], execution_id=str(number), timestamp=_SECONDS + number
-        )
-        for number in range(_ENTRIES)
-    ]
-    send = Send(key=f"{_MESSAGE_ID}-send", message_id=f"{_MESSAGE_ID}-send", sent_by=SentBy("0", "probe", "0"),
-                status="accepted", sent_at=_AT)  # fmt: skip
+class _Steps:
+    """The steps of a sync and of statistics, in order. Each returns the fault in its result, or an empty text.
 
-    def write(some: list[StatusEvent], expected: tuple[int, int, int]) -> str:
-        report = writer.write(some, (), at=_AT, instance=None)
+    Attributes:
+        remarks: on what the server lacks and Ticktrail does itself.
+    """
+
+    def __init__(self, collections: Sequence[Documents], options: dict[str, Any], writer: Writer) -> None:
+        self._messages, self._sends, self._state = collections
+        self._options = options
+        self._writer = writer
+        self.remarks: list[str] = []
+
+    def __iter__(self) -> Iterator[tuple[str, Callable[[], str]]]:
+        events = [
+            StatusEvent(
+                message_id=_MESSAGE_ID,
+                status=_STATUSES[number % 3],
+                execution_id=str(number),
+                timestamp=_SECONDS + number,
+            )
+            for number in range(_ENTRIES)
+        ]
+        yield "create a collection and its indexes", self._create
+        yield "insert a message", lambda: self._write(events[:1], (1, 0, 0))
+        yield "merge statuses into a message", lambda: self._write(events, (0, 1, 0))
+        yield "write a message without news", lambda: self._write(events, (0, 0, 1))
+        yield "read a message", self._read
+        yield "compute statistics", self._count
+        yield "count sends", self._count_sends
+        yield "keep the sync state", self._keep_state
+        yield "erase messages", self._erase
+
+    def _create(self) -> str:
+        self._messages.database.create_collection(self._messages.name, **self._options)
+        make_indexes(self._messages, STATUS_INDEXES)
+        return ""
+
+    def _write(self, events: list[StatusEvent], expected: tuple[int, int, int]) -> str:
+        report = self._writer.write(events, (), at=_AT, instance=None)
         counts = (report.inserted, report.updated, report.unchanged)
         return report.refused[0].reason if report.refused else "" if counts == expected else f"it reports {counts}"
 
-    def read() -> str:
-        message = from_document(apart.find_one({"messageId": _MESSAGE_ID}) or {})
+    def _read(self) -> str:
+        message = from_document(self._messages.find_one({"messageId": _MESSAGE_ID}) or {})
         return "" if message is not None and len(message.history) == _ENTRIES else "statuses are missing"
 
-    def count() -> str:
-        every = MessageFilter()
+    def _count(self) -> str:
+        messages, every = self._messages, MessageFilter()
         try:
-            list(apart.aggregate(figures_pipeline(query_of(every), None, young_since=0, details=True)))
+            list(messages.aggregate(figures_pipeline(query_of(every), None, young_since=0, details=True)))
         except OperationFailure as error:
             if not is_about_content(error.code):
                 raise
-            remarks.append("Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower.")
-        listed = [one for part in parts_of(every) for query, order in part for one in apart.find(query).sort(order)]
+            self.remarks.append(
+                "Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower."
+            )
+        listed = [
+            document
+            for part in parts_of(every)
+            for query, order in part
+            for document in messages.find(query).sort(order)
+        ]
         groups = [
             group
             for by in (None, *Grouping)
-            for group in count_groups(apart, every, by, young_since=0, details=by is None)
+            for group in count_groups(messages, every, by, young_since=0, details=by is None)
         ]
-        list(message_causes(apart, every))
-        counted = (apart.count_documents(query_of(every)), len(listed), groups[0].counts.messages)
+        list(message_causes(messages, every))
+        counted = (messages.count_documents(query_of(every)), len(listed), groups[0].counts.messages)
         return "" if counted == (1, 1, 1) else f"it counts {counted}"
 
-    def count_sends() -> str:
-        report = writer.write((), [send], at=_AT, instance=None)
-        list(send_causes(sends, SendFilter()))
-        found = list(count_unconfirmed(sends, apart, SendFilter(), None, overdue_before=_SECONDS + 1))
+    def _count_sends(self) -> str:
+        send = Send(key=f"{_MESSAGE_ID}-send", message_id=f"{_MESSAGE_ID}-send", sent_by=SentBy("0", "probe", "0"),
+                    status="accepted", sent_at=_AT)  # fmt: skip
+        report = self._writer.write((), [send], at=_AT, instance=None)
+        list(send_causes(self._sends, SendFilter()))
+        found = list(count_unconfirmed(self._sends, self._messages, SendFilter(), None, overdue_before=_SECONDS + 1))
         return "" if report.sends == 1 and found else "a send is missing"
 
-    def keep_state() -> str:
+    def _keep_state(self) -> str:
         for bits in (1, 2):
-            state.bulk_write(list(operations("doctor", Change(processed={0: Block(bits, str(_AT))}))))
-        return "" if (state.find_one() or {}).get("words") == {"0": 3} else "it loses processed executions"
+            self._state.bulk_write(list(operations("doctor", Change(processed={0: Block(bits, str(_AT))}))))
+        return "" if (self._state.find_one() or {}).get("words") == {"0": 3} else "it loses processed executions"
 
-    def erase() -> str:
-        apart.delete_many({"_id": {"$ne": None}})
-        return "" if apart.count_documents({}) == 0 else "documents remain"
-
-    def create() -> str:
-        apart.database.create_collection(apart.name, **options)
-        make_indexes(apart, STATUS_INDEXES)
-        return ""
-
-    yield "create a collection and its indexes", create
-    yield "insert a message", lambda: write(events[:1], (1, 0, 0))
-    yield "merge statuses into a message", lambda: write(events, (0, 1, 0))
-    yield "write a message without news", lambda: write(events, (0, 0, 1))
-    yield "read a message", read
-    yield "compute statistics", count
-    yield "count sends", count_sends
-    yield "keep the sync state", keep_state
-    yield "erase messages", erase
+    def _erase(self) -> str:
+        self._messages.delete_many({"_id": {"$ne": None}})
+        return "" if self._messages.count_documents({}) == 0 else "documents remain"
 
 
 def _unable(step: str, error: TicktrailError, address: Address) -> TicktrailError:
