@@ -189,7 +189,7 @@ class _Scene:
 
 def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator[tuple[Send, bool]]:
     """Yield what looks like an accepted send, and whether it is believed."""
-    is_sender, passes_on = is_sending_node(node), run.failed or waits_for_reply(node)
+    is_sender = is_sending_node(node)
     received: set[str] | None = None
     for _, index, item in run.items():
         text = bytes(item.json)
@@ -204,7 +204,7 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
         request = scene.request(node, run, item, index)
         proven = answers if request.went_to_meta else [*_answers(value, opens=False), *_relayed(value)]
         proven_ids = {_message_id(message) for answer in proven for message in answer["messages"]}
-        believed = sending and request.accepts() and not passes_on
+        believed = sending and request.accepts() and not waits_for_reply(node)
         received = scene.items.ids_received(run) if received is None else received
         for answer in answers:
             for place, message in enumerate(answer["messages"]):

@@ -341,7 +341,7 @@ def test_fixed_request_that_did_not_happen(how: dict[str, Any]) -> None:
     "made",
     [
         {"data": {"text": json.dumps(ANSWER)}},
-        {"data": {"data": json.dumps(ANSWER)}},
+        {"data": {"result": ANSWER}},
         {"data": {"error": "(#131026) x"}},
     ],
     ids=json.dumps,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ticktrail.extraction.payload import proven_payloads, queue_message
+from ticktrail.extraction.payload import is_queue, proven_payloads, queue_message
 
 META: dict[str, Any] = {"object": "whatsapp_business_account", "entry": []}
 TEXT = json.dumps(META)
@@ -103,6 +103,20 @@ def test_message_of_a_queue(trigger: str, item: dict[str, Any]) -> None:
     parsed = {key: META if value == TEXT else value for key, value in item.items()}
     if trigger != "awssnstrigger":
         assert queue_message(parsed, trigger) == META
+
+
+@pytest.mark.parametrize(
+    ("trigger", "queue"),
+    [
+        ("ssetrigger", True),
+        ("googlecloudpubsubtrigger", True),
+        ("passengertrigger", False),
+        ("messengertrigger", False),
+    ],
+)
+def test_queues_are_known_by_their_whole_name(trigger: str, *, queue: bool) -> None:
+    """The letters of a queue's name inside another word make no queue."""
+    assert is_queue(trigger) is queue
 
 
 def test_message_of_a_queue_beside_other_texts() -> None:
