@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime, tzinfo
 from typing import Any, TextIO
@@ -201,9 +201,9 @@ class _Writer:
             order = "the latest" if by in TIMES else "those with most failures first"
             self.line(f"{len(found.shown):,} of {found.named:,} shown, {order}; --limit shows more", "dim")
 
-    def unlisted_parts(self, groups: Iterable[Counts]) -> None:
+    def unlisted_parts(self, groups: Sequence[Counts]) -> None:
         """Write which accepted messages are in no column of parts, so that a row adds up."""
-        awaiting, other = (sum(column) for column in zip(*((one.awaiting, one.other) for one in groups), strict=True))
+        awaiting, other = sum(one.awaiting for one in groups), sum(one.other for one in groups)
         uncounted = [f"{awaiting:,} of the last hour without a status yet"] if awaiting else []
         uncounted += [f"{other:,} with another status"] if other else []
         if uncounted:
