@@ -169,8 +169,9 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
     def item(number: int, label: str) -> dict[str, Any]:
         status = {"id": f"wamid.{number}", "status": "sent", "timestamp": "1767258000", "recipient_id": "966500000041",
                   "biz_opaque_callback_data": label}  # fmt: skip
-        value = {"messaging_product": "whatsapp", "statuses": [status]}
-        return {"json": {"body": {"entry": [{"changes": [{"field": "messages", "value": value}]}]}}}
+        value = {"messaging_product": "whatsapp", "metadata": {"phone_number_id": "1"}, "statuses": [status]}
+        entry = {"id": "2", "changes": [{"field": "messages", "value": value}]}
+        return {"json": {"body": {"object": "whatsapp_business_account", "entry": [entry]}}}
 
     labels = ["spring", '{"name": "spring", "n": 1}', '{"name": "summer"}', "{spring"]
     executions = (
@@ -178,6 +179,7 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
             "id": str(number), "workflowId": "w", "status": "success", "finished": True, "mode": "webhook",
             "startedAt": "2026-01-01T09:00:00.000Z", "stoppedAt": "2026-01-01T09:00:01.000Z",
             "data": {"resultData": {"runData": {"Webhook": [{"data": {"main": [[item(number, label)]]}}]}}},
+            "workflowData": {"nodes": [{"name": "Webhook", "type": "n8n-nodes-base.webhook"}]},
         } for number, label in enumerate(labels)
     )  # fmt: skip
     (home / "in.jsonl").write_text("".join(json.dumps(one) + "\n" for one in executions))
