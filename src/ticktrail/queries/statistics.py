@@ -243,6 +243,26 @@ def _sparkline(days: list[Group], reasons: list[Group], store: Store) -> Sparkli
     )
 
 
+def rates_by_group(
+    store: Store, chosen: MessageFilter, by: Grouping, *, user_file: UserFile, now: datetime, limit: int
+) -> list[tuple[Group, float, float | None]]:
+    """Return groups with enough messages for a delivery rate, each with its rate and by how much that changed.
+
+    It counts less than :func:`compute_statistics`: no delays, no totals with details, no sends.
+
+    Args:
+        limit: maximum number of groups: those with most failures.
+    """
+    never = statuses_never_passed(store, _totals(store, chosen, young_from(now)), chosen)
+    counted = iterate_groups(store, chosen, by, user_file=user_file, now=now, change_only=True)
+    groups = grouping.chosen(counted, by, limit).shown
+    rated = [(group, rates.compute_rates(group.counts, never).delivered.rate) for group in groups]
+    known = [(group, rate) for group, rate in rated if rate is not None]
+    spans = _compared_spans(store, chosen, now) if known else None
+    changes = {} if spans is None else _group_changes(store, spans, by, groups, user_file=user_file, now=now)
+    return [(group, rate, changes.get(group.key)) for group, rate in known]
+
+
 def _changes(
     store: Store,
     chosen: MessageFilter,
@@ -261,7 +281,19 @@ def _changes(
     change = _change(totals, *(_totals(store, span, young_since) for span in spans))
     if by is None or groups is None or by in grouping.TIMES:
         return change, {}
-    wanted = {group.key for group in groups.shown}
+    return change, _group_changes(store, spans, by, groups.shown, user_file=user_file, now=now)
+
+
+def _group_changes(
+    store: Store,
+    spans: tuple[MessageFilter, MessageFilter],
+    by: Grouping,
+    groups: Collection[Group],
+    *,
+    user_file: UserFile,
+    now: datetime,
+) -> dict[Key, float | None]:
+    wanted = {group.key for group in groups}
     young, earlier = (
         {
             group.key: group.counts
@@ -270,9 +302,9 @@ def _changes(
         }
         for span in spans
     )
-    return change, {
+    return {
         group.key: _change(group.counts, young.get(group.key, Counts()), earlier.get(group.key, Counts()))
-        for group in groups.shown
+        for group in groups
     }
 
 

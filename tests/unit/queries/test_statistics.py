@@ -12,7 +12,7 @@ from ticktrail.messages.filters import Grouping
 from ticktrail.messages.model import StatusEvent
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import Period, period_of
-from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, sparklines
+from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, rates_by_group, sparklines
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
@@ -75,6 +75,16 @@ def test_too_few_messages_are_not_compared(week: Store) -> None:
         _write(week, "fresh", 30, 30, MOMENT - 3 * DAY, number="1066")
         assert {key: change is None for key, change in _by_number(week).items()} == {"1065": False, "1066": True}
         assert _by_day(week, period_of("today", NOW, RIYADH)).change is None
+
+
+def test_rates_of_groups_are_those_of_the_statistics(week: Store) -> None:
+    """The short way gives the rates and changes of the long one, and leaves out groups without a rate."""
+    with week:
+        _write(week, "few", 3, 3, MOMENT - 3 * DAY, number="1066")
+        chosen = period_of("7d", NOW, RIYADH).chosen
+        found = rates_by_group(week, chosen, Grouping.NUMBER, user_file=UserFile(), now=NOW, limit=9)
+        assert [(group.key, rate) for group, rate, _ in found] == [("1065", pytest.approx(30 / 70))]
+        assert {group.key: change for group, _, change in found} == {"1065": _by_number(week)["1065"]}
 
 
 def test_a_period_is_compared_only_where_the_store_covers_the_one_before(week: Store) -> None:

@@ -15,7 +15,7 @@ from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.grouping import chosen as worst_first
 from ticktrail.queries import lists as questions
 from ticktrail.queries.periods import Period
-from ticktrail.queries.statistics import compute_statistics
+from ticktrail.queries.statistics import rates_by_group
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Gap
 from ticktrail.web.pages import alert_rows, alerts, figures, frame, links, message_rows, periods, wording
@@ -88,14 +88,10 @@ def _reasons(store: Store, period: Period) -> tuple[Group, ...]:
 
 def _lowest(store: Store, site: Site, period: Period) -> list[tuple[Group, float | None]]:
     """The templates with the lowest delivery rate, of those with enough messages for one, and its change."""
-    found = compute_statistics(
-        store, site.settings, period.chosen, Grouping.TEMPLATE, user_file=site.user_file, now=site.now(),
-        limit=_COMPARED, compare=True,
-    )  # fmt: skip
-    groups = found.groups.shown if found.groups is not None else ()
-    rated = [(rates.compute_rates(one.counts, found.never).delivered.rate, one) for one in groups]
-    lowest = sorted(((rate, one) for rate, one in rated if rate is not None), key=lambda pair: pair[0])
-    return [(one, found.changes.get(one.key)) for _rate, one in lowest[:_TEMPLATES]]
+    rated = rates_by_group(
+        store, period.chosen, Grouping.TEMPLATE, user_file=site.user_file, now=site.now(), limit=_COMPARED
+    )
+    return [(group, change) for group, _rate, change in sorted(rated, key=lambda one: one[1])[:_TEMPLATES]]
 
 
 def _headline(visitor: Visitor, summary: figures.Summary) -> dict[str, str] | None:
