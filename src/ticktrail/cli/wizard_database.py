@@ -36,9 +36,8 @@ def offer_database(known: Settings, environ: Mapping[str, str], directory: Path)
             count = len(workflows_of(database))
         except TicktrailError as error:
             questions.explain(error)
-            questions.echo(
-                as_typed("It can be used later: fix this, and type ticktrail init again. Now n8n's API is used.")
-            )
+            questions.echo("For now n8n's API is used. To use the database, fix this and start again:")
+            questions.echo(as_typed("  ticktrail init"))
             continue
         questions.echo(f"It can be read. Workflows in it: {count}.")
         if not questions.is_interactive():

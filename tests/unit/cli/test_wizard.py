@@ -211,7 +211,7 @@ def test_a_database_that_cannot_be_read_is_explained(
     written = _run(terminal, monkeypatch, tmp_path, databases=[FoundDatabase(url=url, shown="n8n's database")])
     said = "\n".join(terminal.said)
     assert reason in said
-    assert "init again" in said
+    assert "fix this and start again" in said
     assert "pass-word" not in said + written
     assert "N8N_DATABASE_URL" not in written
 
