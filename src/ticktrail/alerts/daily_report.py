@@ -128,7 +128,7 @@ def read_report(
         never=found.never,
         errors=[group for group in errors if group.counts.failed],
         refused=without_self_answers(sends, answers),
-        self_answers=sum(one.count for one in answers),
+        self_answers=sum(answer.count for answer in answers),
         workflows=workflows(store, settings),
         alerts=unacknowledged(open_alerts.alerts, store.alert_state.all()),
         checked=open_alerts.checked,
@@ -256,21 +256,25 @@ def _completeness(found: DailyReport) -> str:
     if not found.workflows:
         return "no sync with n8n has run"
     told = []
-    checked = [one.checked_at for one in found.workflows]
+    checked = [workflow.checked_at for workflow in found.workflows]
     oldest = min((moment for moment in checked if moment is not None), default=None)
     if oldest is None or None in checked:
         told.append("a workflow has not been synced yet")
     else:
         told.append(f"complete up to {recent_time(int(oldest.timestamp()), found.now, found.period.zone)}")
-    withheld, refused = (sum(len(getattr(one, name)) for one in found.workflows) for name in ("withheld", "refused"))
+    withheld, refused = (
+        sum(len(getattr(workflow, name)) for workflow in found.workflows) for name in ("withheld", "refused")
+    )
     if withheld:
         told.append(f"{plural(withheld, 'execution')} withheld by n8n")
     if refused:
         told.append(f"data of {plural(refused, 'execution')} refused by the store")
-    not_read = sum(each.count for one in found.workflows for each in one.not_read)
+    not_read = sum(each.count for workflow in found.workflows for each in workflow.not_read)
     if not_read:
         told.append(f"{plural(not_read, 'execution')} not read")
-    gaps = sum(gap.found_at.timestamp() >= found.period.since for one in found.workflows for gap in one.facts.gaps)
+    gaps = sum(
+        gap.found_at.timestamp() >= found.period.since for workflow in found.workflows for gap in workflow.facts.gaps
+    )
     if gaps:
         told.append(f"{plural(gaps, 'gap')} found")
     return "; ".join(told)

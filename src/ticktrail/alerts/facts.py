@@ -152,7 +152,7 @@ def read_facts(
 def workflows(store: Store, settings: Settings) -> tuple[WorkflowCompleteness, ...]:
     """Return how complete each synced workflow is; none where the store was never fed by a sync."""
     known = read_completeness(store, settings)
-    return known.workflows if any(one.scope for one in known.workflows) or known.runs else ()
+    return known.workflows if any(workflow.scope for workflow in known.workflows) or known.runs else ()
 
 
 def _confirmed_until(workflows: Sequence[WorkflowCompleteness], now: int, last_status: int | None) -> int:
@@ -163,7 +163,9 @@ def _confirmed_until(workflows: Sequence[WorkflowCompleteness], now: int, last_s
     """
     moments = [now - CONFIRMED_WITHIN]
     if workflows:
-        moments += [0 if one.checked_at is None else int(one.checked_at.timestamp()) for one in workflows]
+        moments += [
+            0 if workflow.checked_at is None else int(workflow.checked_at.timestamp()) for workflow in workflows
+        ]
         moments.append(0 if last_status is None else last_status)
     return min(moments)
 
@@ -202,7 +204,7 @@ def _failures(store: Store, since: int, until: int | None) -> tuple[Failures, li
     chosen = MessageFilter(since_timestamp=since, until_timestamp=until)
     messages = tuple(store.causes(chosen))
     people = {}
-    if any(one.failed for one in messages):
+    if any(message.failed for message in messages):
         groups = store.statistics(chosen, Grouping.ERROR, young_since=since)
         people = {str(group.key): group.people or 0 for group in groups if group.key is not None}
     sends = tuple(store.send_causes(SendFilter(since_timestamp=since, until_timestamp=until)))

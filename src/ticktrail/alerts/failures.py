@@ -156,16 +156,16 @@ def _told_by(entry: FailureCode, code: str | None, one: CauseCount) -> _Cause:
 
 def _whole(cause: _Cause, found: Failures) -> int:
     """Return the number of messages and refused sends that this cause could have concerned."""
-    messages = sum(one.count for one in found.messages if cause.meets(one, sends=False))
-    return messages + sum(one.count for one in found.sends if one.failed and cause.meets(one, sends=True))
+    messages = sum(message.count for message in found.messages if cause.meets(message, sends=False))
+    return messages + sum(send.count for send in found.sends if send.failed and cause.meets(send, sends=True))
 
 
 def _is_over(cause: _Cause, failed: _Failed, found: Failures, now: datetime) -> bool:
     last = failed.last
     if last is None or now.timestamp() - last < CALM_SECONDS:
         return False
-    messages = (one for one in found.messages if not one.failed and cause.meets(one, sends=False))
-    sends = (one for one in found.sends if not one.failed and cause.meets(one, sends=True))
+    messages = (message for message in found.messages if not message.failed and cause.meets(message, sends=False))
+    sends = (send for send in found.sends if not send.failed and cause.meets(send, sends=True))
     return any((one.last_timestamp or 0) > last for one in (*messages, *sends))
 
 
@@ -241,7 +241,7 @@ def _subjects(cause: _Cause, failed: _Failed, at: AlertContext) -> list[str]:
     if cause.workflow_id:
         told.append(at.workflow(cause.workflow_id))
     if cause.number:
-        label = max((one.number_label for one in failed.messages if one.number_label), default=None)
+        label = max((message.number_label for message in failed.messages if message.number_label), default=None)
         told.append(f"from {number_name(cause.number, label, at.numbers)}")
     return told
 

@@ -20,24 +20,24 @@ LATELY = WEEK
 def late_syncs(facts: AlertFacts) -> Iterator[Alert]:
     """Yield an alert for each workflow whose sync is late."""
     now, zone = facts.at.now, facts.at.zone
-    for one in facts.workflows:
-        if not one.is_late(now):
+    for workflow in facts.workflows:
+        if not workflow.is_late(now):
             continue
         says = "No sync of this workflow has succeeded yet."
-        if one.checked_at is not None:
-            until = recent_time(int(one.checked_at.timestamp()), now, zone)
-            age = long_duration((now - one.checked_at).total_seconds())
+        if workflow.checked_at is not None:
+            until = recent_time(int(workflow.checked_at.timestamp()), now, zone)
+            age = long_duration((now - workflow.checked_at).total_seconds())
             says = f"Complete up to {until}; no sync has succeeded for {age}."
-        if one.error:
-            says += f" The last sync failed: {safe_name(one.error, 200)}"
+        if workflow.error:
+            says += f" The last sync failed: {safe_name(workflow.error, 200)}"
         yield Alert(
-            key=key_of(AlertKind.SYNC, one.workflow_id),
+            key=key_of(AlertKind.SYNC, workflow.workflow_id),
             kind=AlertKind.SYNC,
             urgency="urgent",
-            title=f"Syncs are late, {facts.at.workflow(one.workflow_id)}",
+            title=f"Syncs are late, {facts.at.workflow(workflow.workflow_id)}",
             says=says,
             remedy="n8n deletes executions after a while, with their statuses. Type: ticktrail sync",
-            since_timestamp=None if one.checked_at is None else int(one.checked_at.timestamp()),
+            since_timestamp=None if workflow.checked_at is None else int(workflow.checked_at.timestamp()),
         )
 
 
@@ -154,10 +154,10 @@ def _instant(text: str | None) -> datetime | None:
 
 def executions_not_read(facts: AlertFacts) -> Iterator[Alert]:
     """Yield an alert about executions that hold what Ticktrail does not trust or understand."""
-    for one in facts.workflows:
+    for workflow in facts.workflows:
         recent = [
             each
-            for each in one.not_read
+            for each in workflow.not_read
             # Anybody can write a text that looks like a status.
             if each.reason != "text" and (facts.at.now - each.last_at).total_seconds() <= LATELY
         ]
@@ -168,10 +168,10 @@ def executions_not_read(facts: AlertFacts) -> Iterator[Alert]:
         for each in recent:
             labels[safe_name(not_read_text(each.reason, each.provider))] += each.count
         yield Alert(
-            key=key_of(AlertKind.NOT_READ, one.workflow_id),
+            key=key_of(AlertKind.NOT_READ, workflow.workflow_id),
             kind=AlertKind.NOT_READ,
             urgency="warning",
-            title=f"{plural(count, 'execution')} not read, {facts.at.workflow(one.workflow_id)}",
+            title=f"{plural(count, 'execution')} not read, {facts.at.workflow(workflow.workflow_id)}",
             says=f"They hold what looks like a status or a send and cannot be trusted: {counted(labels)}.",
             remedy="See what to change in the workflow: ticktrail doctor",
         )

@@ -76,7 +76,7 @@ def checked_text(facts: AlertFacts, rules: Rules) -> str:
         )
     if not facts.workflows:
         return f"{checked} No sync with n8n has run."
-    moments = [one.checked_at for one in facts.workflows]
+    moments = [workflow.checked_at for workflow in facts.workflows]
     known = [moment for moment in moments if moment is not None]
     if len(known) < len(moments):
         return f"{checked} {plural(len(moments) - len(known), 'workflow')} not synced yet."
@@ -86,25 +86,27 @@ def checked_text(facts: AlertFacts, rules: Rules) -> str:
 
 def _self_answers(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     at = facts.at
-    for one in facts.self_answers:
-        since = "" if one.first_timestamp is None else f" since {recent_time(one.first_timestamp, at.now, at.zone)}"
+    for answer in facts.self_answers:
+        since = (
+            "" if answer.first_timestamp is None else f" since {recent_time(answer.first_timestamp, at.now, at.zone)}"
+        )
         yield Alert(
-            key=key_of(AlertKind.SELF_ANSWERS, one.workflow_id),
+            key=key_of(AlertKind.SELF_ANSWERS, answer.workflow_id),
             kind=AlertKind.SELF_ANSWERS,
             urgency="warning",
-            title=f"Answers to its own status updates, {at.workflow(one.workflow_id)}",
+            title=f"Answers to its own status updates, {at.workflow(answer.workflow_id)}",
             says=(
-                f"WhatsApp refused {plural(one.count, 'send')} without a recipient{since}, from the node "
-                f"'{safe_name(one.node)}': status updates started the workflow. No customer misses a message."
+                f"WhatsApp refused {plural(answer.count, 'send')} without a recipient{since}, from the node "
+                f"'{safe_name(answer.node)}': status updates started the workflow. No customer misses a message."
             ),
             remedy=SELF_ANSWER_REMEDY,
-            messages=one.count,
-            since_timestamp=one.first_timestamp,
+            messages=answer.count,
+            since_timestamp=answer.first_timestamp,
             listing=SendFilter(
                 refused=True,
                 failure_codes=NO_RECIPIENT_CODES,
                 since_timestamp=int(at.now.timestamp()) - rules.window,
-                workflow_id=one.workflow_id,
+                workflow_id=answer.workflow_id,
             ),
         )
 
@@ -182,32 +184,33 @@ def _stuck(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
 
 def _delivery(facts: AlertFacts, rules: Rules) -> Iterator[Alert]:
     now = int(facts.at.now.timestamp())
-    for one in facts.deliveries:
-        if min(one.sent, one.sent_before) < rules.at_least:
+    for delivery in facts.deliveries:
+        if min(delivery.sent, delivery.sent_before) < rules.at_least:
             continue
-        rate, before = one.delivered / one.sent, one.delivered_before / one.sent_before
+        rate, before = delivery.delivered / delivery.sent, delivery.delivered_before / delivery.sent_before
         # A shade less, for 0.9 - 0.8 is a shade less than 0.1.
-        if before - rate < rules.delivery_drop - 1e-9 or not _more_than_chance(one):
+        if before - rate < rules.delivery_drop - 1e-9 or not _more_than_chance(delivery):
             continue
         since = now - DELIVERED_WITHIN - rules.window
         yield Alert(
-            key=key_of(AlertKind.DELIVERY, one.number),
+            key=key_of(AlertKind.DELIVERY, delivery.number),
             kind=AlertKind.DELIVERY,
             urgency="warning",
-            title=f"Fewer messages are delivered{_from(one.number, one.label, facts)}",
+            title=f"Fewer messages are delivered{_from(delivery.number, delivery.label, facts)}",
             says=(
                 f"Of the messages sent since {recent_time(since, facts.at.now, facts.at.zone)} whose times are known, "
-                f"{percent(rate)} ({one.delivered:,} of {one.sent:,}) were delivered within an hour. A week before, "
-                f"at the same age: {percent(before)} ({one.delivered_before:,} of {one.sent_before:,})."
+                f"{percent(rate)} ({delivery.delivered:,} of {delivery.sent:,}) were delivered within an hour. "
+                f"A week before, at the same age: {percent(before)} "
+                f"({delivery.delivered_before:,} of {delivery.sent_before:,})."
             ),
             remedy="See what fails and what is on the way: ticktrail stats --by error --since 25h",
-            messages=one.sent - one.delivered,
-            before=one.sent_before - one.delivered_before,
+            messages=delivery.sent - delivery.delivered,
+            before=delivery.sent_before - delivery.delivered_before,
             since_timestamp=since,
             listing=MessageFilter(
                 people_only=True,
                 not_statuses=("delivered", "played", "read"),
-                sending_numbers=(one.number,) if one.number else (),
+                sending_numbers=(delivery.number,) if delivery.number else (),
                 since_timestamp=since,
                 until_timestamp=now - DELIVERED_WITHIN,
             ),

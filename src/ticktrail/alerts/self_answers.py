@@ -79,10 +79,10 @@ def without_self_answers(sends: Iterable[CauseCount], answers: Iterable[SelfAnsw
         for cause in answer.causes:
             less[cause.workflow_id, cause.code, cause.template] = cause.count
     left = []
-    for one in sends:
-        count = one.count - (less.get((one.workflow_id, one.code, one.template), 0) if one.failed else 0)
+    for send in sends:
+        count = send.count - (less.get((send.workflow_id, send.code, send.template), 0) if send.failed else 0)
         if count > 0:
-            left.append(msgspec.structs.replace(one, count=count))
+            left.append(msgspec.structs.replace(send, count=count))
     return tuple(left)
 
 

@@ -43,7 +43,7 @@ def run_demo(form: str, stream: TextIO, say: Callable[[str], None]) -> None:
         for line in sync_text(report)[1:]:
             say(line)
         say("")
-        shown = [one for status in _SHOWN for one in store.messages(MessageFilter(statuses=(status,), limit=2))]
+        shown = [message for status in _SHOWN for message in store.messages(MessageFilter(statuses=(status,), limit=2))]
         write_messages(shown, form, zone, stream)
         stream.flush()
         say("")

@@ -100,7 +100,7 @@ class DemoExecutions:
         del limit
         recorded = tuple(shifted_recordings(self._now))
         yield Page(executions=recorded, size=sum(map(len, recorded)))
-        invented = tuple(json.dumps(one).encode() for one in invented_executions(self._now))
+        invented = tuple(json.dumps(execution).encode() for execution in invented_executions(self._now))
         yield Page(executions=invented, size=sum(map(len, invented)))
 
     def close(self) -> None:

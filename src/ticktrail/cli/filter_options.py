@@ -79,7 +79,7 @@ def with_conditions(
         command: has a keyword-only parameter ``choose``, a function from settings to the filter.
         arguments: conditions that can be an argument are one.
     """
-    offered = {one.name: one for one in conditions if one.options}
+    offered = {condition.name: condition for condition in conditions if condition.options}
     as_arguments = {name for name, one in offered.items() if arguments and one.argument}
 
     def label(one: Condition[Any]) -> str:
@@ -101,7 +101,7 @@ def with_conditions(
     # Arguments before options, as signatures demand.
     parameters.sort(key=lambda one: one.kind)
     with_options.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    with_options.__annotations__ = {one.name: one.annotation for one in parameters}
+    with_options.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return with_options
 
 

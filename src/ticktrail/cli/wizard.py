@@ -152,7 +152,7 @@ def _address_for_links(asker: _Asker, known: Settings, url: str | None) -> dict[
 
 def _ask_workflows(known: Settings, workflows: list[WorkflowSummary], wanted: tuple[str, ...]) -> tuple[str, ...]:
     """Return the workflows to read: the given ones, or those that the user picks from a list."""
-    existing = {one.id for one in workflows}
+    existing = {workflow.id for workflow in workflows}
     missing = [workflow_id for workflow_id in wanted if workflow_id not in existing]
     if missing:
         raise NotFoundError(
@@ -161,7 +161,7 @@ def _ask_workflows(known: Settings, workflows: list[WorkflowSummary], wanted: tu
         )
     if wanted:
         return wanted
-    candidates = [one for one in workflows if is_candidate(one)]
+    candidates = [workflow for workflow in workflows if is_candidate(workflow)]
     if not candidates:
         raise NotFoundError(
             "None of the workflows that n8n shows has a WhatsApp node or a Webhook node.",

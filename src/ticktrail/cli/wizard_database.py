@@ -104,7 +104,9 @@ def _candidates(known: Settings, environ: Mapping[str, str], directory: Path) ->
         )
     if questions.is_interactive():
         found += [
-            one for one in find_databases(environ, directory, home=Path.home()) if one.url not in map(_url, found)
+            database
+            for database in find_databases(environ, directory, home=Path.home())
+            if database.url not in map(_url, found)
         ]
     return found
 

@@ -88,7 +88,7 @@ class _N8n:
     """One check of n8n; notes which scopes the key lacks."""
 
     def __init__(self, settings: Settings, known: Completeness | None, tell: Callable[[str], None]) -> None:
-        self._known = {} if known is None else {one.workflow_id: one for one in known.workflows}
+        self._known = {} if known is None else {workflow.workflow_id: workflow for workflow in known.workflows}
         self._settings = settings
         self._n8n = settings.n8n
         self._tell = tell

@@ -47,9 +47,9 @@ def find_silent_faults(
         needs_statuses: see :func:`check_workflow`.
     """
     findings = [] if api_key is None else [check_key_expiry(api_key, now, page=page)]
-    for one in workflows:
+    for workflow in workflows:
         try:
-            findings += check_workflow(one.workflow(), one.workflow_id, needs_statuses=needs_statuses)
+            findings += check_workflow(workflow.workflow(), workflow.workflow_id, needs_statuses=needs_statuses)
         except TicktrailError:
             continue
     yield from (finding for finding in findings if finding.needs_attention)
@@ -83,6 +83,6 @@ class NewFindings:
 
     def new(self, findings: Iterable[Finding]) -> Iterator[Finding]:
         """Yield the findings that were not there at the last check."""
-        found = {(one.name, one.workflow_id, one.says): one for one in findings}
+        found = {(finding.name, finding.workflow_id, finding.says): finding for finding in findings}
         yield from (one for key, one in found.items() if key not in self._known)
         self._known = set(found)

@@ -44,9 +44,9 @@ def check_store(
 
 def check_completeness(known: Completeness, now: datetime) -> Iterator[Finding]:
     """Yield what the store lacks, for each workflow; nothing where no sync with n8n has run."""
-    for one in known.workflows:
-        if one.scope is not None:
-            yield from _workflow(one, now)
+    for workflow in known.workflows:
+        if workflow.scope is not None:
+            yield from _workflow(workflow, now)
 
 
 def _workflow(one: WorkflowCompleteness, now: datetime) -> Iterator[Finding]:

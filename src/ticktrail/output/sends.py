@@ -85,7 +85,9 @@ def write_sends(
 def why_refused(send: Send, catalogue: Catalogue) -> str:
     """Return why Meta refused a send: code and title of the catalogue, and Meta's details, for each error."""
     failures = map(read_failure, send.errors or ())
-    return "; ".join(": ".join(filter(None, (short_reason(one, catalogue), reported_details(one)))) for one in failures)
+    return "; ".join(
+        ": ".join(filter(None, (short_reason(failure, catalogue), reported_details(failure)))) for failure in failures
+    )
 
 
 def flat_send(document: dict[str, Any]) -> dict[str, Any]:

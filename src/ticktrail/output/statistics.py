@@ -203,7 +203,7 @@ class _Writer:
 
     def unlisted_parts(self, groups: Sequence[Counts]) -> None:
         """Write which accepted messages are in no column of parts, so that a row adds up."""
-        awaiting, other = sum(one.awaiting for one in groups), sum(one.other for one in groups)
+        awaiting, other = sum(group.awaiting for group in groups), sum(group.other for group in groups)
         uncounted = [f"{awaiting:,} of the last hour without a status yet"] if awaiting else []
         uncounted += [f"{other:,} with another status"] if other else []
         if uncounted:

@@ -43,9 +43,9 @@ def status_lines(found: StoreStatus, zone: tzinfo) -> list[str]:
         lines.append(_line("Last sync", _last_sync(known, found.now, zone)))
         lines += [_line("Running", sentence) for sentence in found.running]
         missing = [
-            f"{sentence} (workflow {one.facts.workflow_name or one.workflow_id})"
-            for one in known.workflows
-            for sentence in workflow_sentences(one)
+            f"{sentence} (workflow {workflow.facts.workflow_name or workflow.workflow_id})"
+            for workflow in known.workflows
+            for sentence in workflow_sentences(workflow)
         ]
         lines += [_line("Missing", sentence) for sentence in missing]
         if known.workflows and not missing and known.checked_at is not None:
@@ -67,7 +67,8 @@ def status_document(found: StoreStatus, zone: tzinfo) -> dict[str, Any]:
         "checkedAt": known.checked_at and known.checked_at.astimezone(zone),
         "late": known.is_late(found.now),
         "workflows": [
-            {**workflow_document(one, zone), "processed": one.processed, "error": one.error} for one in known.workflows
+            {**workflow_document(workflow, zone), "processed": workflow.processed, "error": workflow.error}
+            for workflow in known.workflows
         ],
         "running": list(found.running),
         "nextStep": found.next_step,

@@ -68,12 +68,14 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def pending(self) -> tuple[PendingExecution, ...]:
         """Executions that can still change: unfinished, or crashed recently."""
-        return tuple(one for one in self.unprocessed if one.kind in {PendingKind.UNFINISHED, PendingKind.CRASHED})
+        return tuple(
+            record for record in self.unprocessed if record.kind in {PendingKind.UNFINISHED, PendingKind.CRASHED}
+        )
 
     @property
     def withheld(self) -> tuple[PendingExecution, ...]:
         """Executions whose data n8n does not return."""
-        return tuple(one for one in self.unprocessed if one.kind is PendingKind.WITHHELD)
+        return tuple(record for record in self.unprocessed if record.kind is PendingKind.WITHHELD)
 
     @property
     def not_read(self) -> tuple[NotRead, ...]:
@@ -83,7 +85,7 @@ class WorkflowCompleteness(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def refused(self) -> tuple[PendingExecution, ...]:
         """Executions with data that the store refused."""
-        return tuple(one for one in self.unprocessed if one.kind is PendingKind.REFUSED)
+        return tuple(record for record in self.unprocessed if record.kind is PendingKind.REFUSED)
 
     def is_late(self, now: datetime) -> bool:
         """Return True when the last successful sync is too old, or none succeeded yet."""
@@ -112,7 +114,7 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def checked_at(self) -> datetime | None:
         """When the last successful sync began: of the settings' workflows the oldest, of others the newest."""
-        moments = [one.checked_at for one in self.workflows]
+        moments = [workflow.checked_at for workflow in self.workflows]
         known = [moment for moment in moments if moment is not None]
         if not known or (self.configured and len(known) < len(moments)):
             return None
@@ -120,27 +122,27 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_late(self, now: datetime) -> bool:
         """Return True when a sync of any workflow is late, or no sync succeeded yet."""
-        return self.checked_at is None or any(one.is_late(now) for one in self.workflows)
+        return self.checked_at is None or any(workflow.is_late(now) for workflow in self.workflows)
 
     @property
     def late_after(self) -> timedelta:
         """The shortest age at which a sync of one of the workflows is late."""
-        return min((one.late_after for one in self.workflows), default=LATE_BY_DEFAULT)
+        return min((workflow.late_after for workflow in self.workflows), default=LATE_BY_DEFAULT)
 
     @property
     def unprocessed(self) -> tuple[PendingExecution, ...]:
         """Executions that are not processed, of all workflows."""
-        return tuple(record for one in self.workflows for record in one.unprocessed)
+        return tuple(record for workflow in self.workflows for record in workflow.unprocessed)
 
     @property
     def withheld(self) -> tuple[PendingExecution, ...]:
         """Executions whose data n8n does not return, of all workflows."""
-        return tuple(record for one in self.workflows for record in one.withheld)
+        return tuple(record for workflow in self.workflows for record in workflow.withheld)
 
     @property
     def refused(self) -> tuple[PendingExecution, ...]:
         """Executions with data that the store refused, of all workflows."""
-        return tuple(record for one in self.workflows for record in one.refused)
+        return tuple(record for workflow in self.workflows for record in workflow.refused)
 
     @property
     def not_read(self) -> tuple[NotRead, ...]:
@@ -150,17 +152,17 @@ class Completeness(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def gaps(self) -> tuple[Gap, ...]:
         """The newest gaps of all workflows."""
-        return tuple(gap for one in self.workflows for gap in one.facts.gaps)
+        return tuple(gap for workflow in self.workflows for gap in workflow.facts.gaps)
 
     @property
     def lost(self) -> tuple[LostExecution, ...]:
         """The newest executions that n8n deleted before they were read, of all workflows."""
-        return tuple(record for one in self.workflows for record in one.facts.lost)
+        return tuple(record for workflow in self.workflows for record in workflow.facts.lost)
 
     @property
     def processed(self) -> int:
         """Number of executions whose events are stored, of all workflows."""
-        return sum(one.processed for one in self.workflows)
+        return sum(workflow.processed for workflow in self.workflows)
 
 
 def read_completeness(store: Store, settings: Settings, *, content: bool = False) -> Completeness:
@@ -202,7 +204,7 @@ def late_after(facts: Facts, settings: Settings) -> timedelta:
 
 def missing_data(known: Completeness, chosen: MessageFilter, now: datetime) -> tuple[str, ...]:
     """Return a sentence for each reason why statistics may lack messages; none where nothing was synced from n8n."""
-    if not any(one.checked_at for one in known.workflows):
+    if not any(workflow.checked_at for workflow in known.workflows):
         return ()
     told = []
     if known.is_late(now):
@@ -247,7 +249,7 @@ def workflow_sentences(one: WorkflowCompleteness) -> list[str]:
 def unprocessed_sentences(withheld: Iterable[PendingExecution], refused: Iterable[PendingExecution]) -> list[str]:
     """Return a sentence on executions that n8n withheld, and one on those that the store refused."""
     told = []
-    reasons = Counter(one.reason or "unreadable" for one in withheld)
+    reasons = Counter(record.reason or "unreadable" for record in withheld)
     if reasons:
         told.append(f"n8n withheld {plural(reasons.total(), 'execution')} ({counted_reasons(reasons)}).")
     count = sum(1 for _ in refused)

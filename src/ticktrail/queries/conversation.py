@@ -62,8 +62,10 @@ class ConversationPage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def turns(self) -> list[Turn]:
         """The turns of this page, oldest first, texts cut to :data:`LONGEST_TEXT`."""
-        messages = {one.message.message_id: one.message for one in self.entries if one.message is not None}
-        said = itertools.chain.from_iterable(turns_of(document) for one in self.entries for document in one.documents)
+        messages = {entry.message.message_id: entry.message for entry in self.entries if entry.message is not None}
+        said = itertools.chain.from_iterable(
+            turns_of(document) for entry in self.entries for document in entry.documents
+        )
         return join_turns((_cut(turn) for turn in said), messages)
 
 

@@ -69,17 +69,17 @@ def parse_conditions(
 ) -> Filter:
     """Narrow a filter by each given condition, in the table's order; see :func:`parse_message_filter`."""
     labels = {}
-    for one in conditions:
-        value = given.get(one.name)
+    for condition in conditions:
+        value = given.get(condition.name)
         if value is None or value is False or value == ():
             continue
-        labels[one.name] = label(one)
+        labels[condition.name] = label(condition)
         try:
-            chosen = one.apply(chosen, _not_empty(value), context)
+            chosen = condition.apply(chosen, _not_empty(value), context)
         except SettingsError:
             raise
         except ConfigurationError as error:
-            raise ConfigurationError(f"{labels[one.name]}: {error}", remedy=error.remedy) from None
+            raise ConfigurationError(f"{labels[condition.name]}: {error}", remedy=error.remedy) from None
     since, until = chosen.since_timestamp, chosen.until_timestamp
     if since is not None and until is not None and since >= until:
         raise ConfigurationError(

@@ -10,12 +10,12 @@ from ticktrail.queries.condition import Condition
 def reference_table(conditions: tuple[Condition[Any], ...]) -> str:
     """Return a Markdown table with every name of every condition."""
     lines = ["| condition | option | API parameter | in a page's address |", "|---|---|---|---|"]
-    for one in conditions:
+    for condition in conditions:
         cells = (
-            one.help.replace("|", "\\|"),
-            ", ".join(_code(name) for name in (one.argument, *one.options) if name) or "no",
-            _code(one.name) if one.in_api else "no",
-            _code(one.address) if one.address else "no",
+            condition.help.replace("|", "\\|"),
+            ", ".join(_code(name) for name in (condition.argument, *condition.options) if name) or "no",
+            _code(condition.name) if condition.in_api else "no",
+            _code(condition.address) if condition.address else "no",
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

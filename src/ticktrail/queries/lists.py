@@ -49,7 +49,7 @@ class PeopleMatches(msgspec.Struct, frozen=True, kw_only=True):
 
 def latest_status_at(store: Store, now: datetime) -> int | None:
     """Return the time of the newest status up to now; None where there is none."""
-    times = (one.state.latest_timestamp for one in store.messages(MessageFilter(order="latest", limit=_AHEAD)))
+    times = (message.state.latest_timestamp for message in store.messages(MessageFilter(order="latest", limit=_AHEAD)))
     return next((time for time in times if time is not None and time <= now.timestamp()), None)
 
 
@@ -77,7 +77,7 @@ def count_sends(store: Store, chosen: SendFilter) -> int:
     if chosen.unconfirmed:
         wanted = msgspec.structs.replace(chosen, after=None, limit=MOST_COUNTED + 1)
         return sum(1 for _ in store.sends(wanted))
-    return sum(one.count for one in store.send_causes(chosen))
+    return sum(send_cause.count for send_cause in store.send_causes(chosen))
 
 
 def find_people(store: Store, person: Person) -> PeopleMatches:
@@ -89,5 +89,5 @@ def find_people(store: Store, person: Person) -> PeopleMatches:
         # Statistics leave out groups and test messages; a list does not.
         messages = list_messages(store, MessageFilter(person=person)).messages
         ids = {message.attributes.conversation_id for message in messages}
-        named = sorted((one, store.count(MessageFilter(conversation_id=one))) for one in ids if one)
+        named = sorted((id_, store.count(MessageFilter(conversation_id=id_))) for id_ in ids if id_)
     return PeopleMatches(people=tuple(named[:_MOST_PEOPLE]), more=len(named) > _MOST_PEOPLE)

@@ -70,8 +70,12 @@ class LimitedProtocol(HttpToolsProtocol):
         return cycle is None or cycle.response_complete or cycle.more_body
 
     def _replace_another(self) -> None:
-        others = [one for one in self.connections if isinstance(one, LimitedProtocol) and one is not self]
-        receiving = [one for one in others if one._is_receiving and not one.transport.is_closing()]  # noqa: SLF001 - of this class
+        others = [
+            connection
+            for connection in self.connections
+            if isinstance(connection, LimitedProtocol) and connection is not self
+        ]
+        receiving = [other for other in others if other._is_receiving and not other.transport.is_closing()]  # noqa: SLF001 - of this class
         if receiving:
             min(receiving, key=lambda one: one._number).transport.abort()  # noqa: SLF001 - of this class
 

@@ -54,7 +54,7 @@ class ExecutionWriter:
         texts = [
             (listed_execution(rows[number]), raw) for number, raw in zip(fetched.ids, fetched.executions, strict=True)
         ]
-        self.keep(texts, [(listed_execution(rows[one.id]), one.reason) for one in fetched.withheld])
+        self.keep(texts, [(listed_execution(rows[record.id]), record.reason) for record in fetched.withheld])
 
     def keep(self, texts: list[tuple[ListedExecution, bytes]], withheld: list[tuple[ListedExecution, str]]) -> None:
         """Store what executions hold, and only then mark them processed."""

@@ -126,8 +126,9 @@ class _Run:
         self._writer.coverage = self._store.sync_state.load_coverage(self._scope)
         if self._writer.coverage.facts.holds_statuses and not any(self._store.messages(MessageFilter(limit=1))):
             self.reset()
-        for execution_id in [one for one in self._writer.coverage.pending if self._writer.coverage.is_processed(one)]:
-            del self._writer.coverage.pending[execution_id]
+        coverage = self._writer.coverage
+        for execution_id in [pending_id for pending_id in coverage.pending if coverage.is_processed(pending_id)]:
+            del coverage.pending[execution_id]
 
     def reset(self) -> None:
         """Start again with an empty coverage, because n8n or the store was rebuilt."""

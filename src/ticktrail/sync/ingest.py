@@ -58,7 +58,7 @@ def read_ahead(
 ) -> Iterator[Extraction]:
     """As :func:`read`, but fetch the next page meanwhile, and collect why executions were withheld, by id."""
     for page in ahead(source.pages()) if source.fetch_ahead else source.pages():
-        withheld.update((str(one.id), one.reason) for one in page.withheld)
+        withheld.update((str(record.id), record.reason) for record in page.withheld)
         for extraction in read_page(page, read_counts):
             if extraction.outcome is Outcome.WITHHELD:
                 withheld[extraction.execution_id] = extraction.reason or "unreadable"

@@ -70,9 +70,9 @@ class ReadCounts(msgspec.Struct, kw_only=True):
 
     def count_withheld(self, executions: Iterable[WithheldExecution]) -> None:
         """Add executions that the source listed without returning their data."""
-        for one in executions:
+        for execution in executions:
             self.executions += 1
-            self.withheld[one.reason] += 1
+            self.withheld[execution.reason] += 1
 
     def add_problem(self, problem: str) -> None:
         """Add a sentence about something that was left out."""

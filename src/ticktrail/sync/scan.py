@@ -40,7 +40,7 @@ class Scan:
 
     def messages(self, *, person: Person | None = None, limit: int | None = None) -> list[Message]:
         """Return the messages, newest first (latest timestamp, then message id)."""
-        chosen = [one for one in self._messages.values() if person is None or _is_to(one, person)]
+        chosen = [message for message in self._messages.values() if person is None or _is_to(message, person)]
         chosen.sort(key=lambda one: one.message_id)
         chosen.sort(key=lambda one: one.state.latest_timestamp or 0, reverse=True)
         return chosen[:limit]

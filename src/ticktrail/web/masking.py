@@ -33,14 +33,18 @@ def revealing_condition(conditions: tuple[Condition[Any], ...], given: Mapping[s
     A filter that matches a text which viewers see masked would tell them, number by number, whether they guessed it.
     So a value that masking changes is refused.
     """
-    for one in conditions:
+    for condition in conditions:
         # A sealed token cannot be typed: it comes from a link of ours.
-        if one.kind not in {ConditionKind.TEXT, ConditionKind.TEXTS} or one.name in _TIMES or one.seal is Seal.TOKEN:
+        if (
+            condition.kind not in {ConditionKind.TEXT, ConditionKind.TEXTS}
+            or condition.name in _TIMES
+            or condition.seal is Seal.TOKEN
+        ):
             continue
-        value = given.get(one.name) or ()
+        value = given.get(condition.name) or ()
         texts = (value,) if isinstance(value, str) else value
-        if any(_reveals(one.name, text) for text in texts):
-            return one.name
+        if any(_reveals(condition.name, text) for text in texts):
+            return condition.name
     return None
 
 

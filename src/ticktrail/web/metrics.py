@@ -75,11 +75,11 @@ def read(store: Store, settings: Settings, now: datetime) -> Reading:
     synced: dict[str, float] = {}
     late_after: dict[str, float] = {}
     withheld: dict[str, int] = {}
-    for one in read_completeness(store, settings).workflows:
-        withheld[one.workflow_id] = withheld.get(one.workflow_id, 0) + len(one.withheld)
-        late_after[one.workflow_id] = one.late_after.total_seconds()
-        if one.checked_at is not None:
-            synced[one.workflow_id] = max(one.checked_at.timestamp(), synced.get(one.workflow_id, 0.0))
+    for workflow in read_completeness(store, settings).workflows:
+        withheld[workflow.workflow_id] = withheld.get(workflow.workflow_id, 0) + len(workflow.withheld)
+        late_after[workflow.workflow_id] = workflow.late_after.total_seconds()
+        if workflow.checked_at is not None:
+            synced[workflow.workflow_id] = max(workflow.checked_at.timestamp(), synced.get(workflow.workflow_id, 0.0))
     return Reading(
         totals=totals.counts,
         failures=_by_code(

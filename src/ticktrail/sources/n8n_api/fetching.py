@@ -151,7 +151,9 @@ class Fetcher:
             executions=tuple(row.raw for row in kept),
             ids=tuple(row.id for row in kept),
             withheld=tuple(withheld),
-            problems=tuple(f"execution {one.id}: n8n did not return its data ({one.reason})" for one in withheld),
+            problems=tuple(
+                f"execution {record.id}: n8n did not return its data ({record.reason})" for record in withheld
+            ),
             size=size,
         )
 

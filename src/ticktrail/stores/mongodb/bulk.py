@@ -243,7 +243,9 @@ class _Swap:
         if not operations:
             return _Sent()
         try:
-            result = self._collection.bulk_write([one.write for one in operations], ordered=False).bulk_api_result
+            result = self._collection.bulk_write(
+                [operation.write for operation in operations], ordered=False
+            ).bulk_api_result
         except BulkWriteError as error:
             return self._result(error.details or {}, operations)
         except InvalidDocument as error:

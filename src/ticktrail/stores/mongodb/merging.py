@@ -106,7 +106,7 @@ def _additions(stored: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             found.setdefault(entry_key(known), []).append(added)
     # Copies of one entry may disagree; which value stays depends on their content alone.
     return {
-        key: {name: value for one in sorted(copies, key=bson.encode) for name, value in one.items()}
+        key: {name: value for copy in sorted(copies, key=bson.encode) for name, value in copy.items()}
         for key, copies in found.items()
     }
 

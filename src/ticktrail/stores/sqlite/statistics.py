@@ -146,7 +146,7 @@ def figures_question(
     ):
         where, parameters = where_of(connection, msgspec.structs.replace(chosen, people_only=False), index)
         return _ARMS[keys[0]].format(counted=counted, where=where), [*parameters, *parameters]
-    expressions = [_key(connection, chosen, one, zone) for one in keys]
+    expressions = [_key(connection, chosen, key, zone) for key in keys]
     table = "message"
     if not by_cohort and index is Index.COHORT and keys[-1] in _TIMES and has_only_times(chosen):
         # In the order of times there is less to sort.

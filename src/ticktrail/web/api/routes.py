@@ -288,7 +288,7 @@ def health_document(store: Store, settings: Settings, now: datetime) -> dict[str
         "version": __version__,
         "store": store.location,
         "timezone": str(zone),
-        "workflows": [workflow_document(one, zone) for one in found.workflows],
+        "workflows": [workflow_document(workflow, zone) for workflow in found.workflows],
     }
 
 

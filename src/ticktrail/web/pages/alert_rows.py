@@ -94,7 +94,9 @@ def list_alerts(store: Store, settings: Settings, *, now: datetime) -> AlertList
 
 def with_records(found: AlertList, records: Sequence[AlertRecord]) -> AlertList:
     """Return the alerts with the records of those that are acknowledged."""
-    by_key = {one.key: one for one in records if one.resolved_at is None and one.acknowledged_at is not None}
+    by_key = {
+        record.key: record for record in records if record.resolved_at is None and record.acknowledged_at is not None
+    }
     rows = (msgspec.structs.replace(row, acknowledged=by_key.get(row.alert.key)) for row in found.rows)
     return msgspec.structs.replace(found, rows=tuple(rows))
 
@@ -123,7 +125,11 @@ async def read_resolved(site: Site) -> list[AlertRecord]:
     """Alerts that ended within :data:`RESOLVED_FOR`, the latest first."""
     since = site.now() - RESOLVED_FOR
     records = await site.queries.ask(lambda store: store.alert_state.all())
-    recent = [(one.resolved_at, one) for one in records if one.resolved_at is not None and one.resolved_at >= since]
+    recent = [
+        (record.resolved_at, record)
+        for record in records
+        if record.resolved_at is not None and record.resolved_at >= since
+    ]
     return [one for _, one in sorted(recent, key=lambda pair: pair[0], reverse=True)]
 
 

@@ -103,8 +103,8 @@ def stack(columns: Sequence[Column], *, mirrored: bool = False) -> Stack:
     Args:
         mirrored: time runs from right to left.
     """
-    top = _round_up(max((sum(one.counts) for one in columns), default=0))
-    floor = _rate_floor([one.rate for one in columns if one.rate is not None])
+    top = _round_up(max((sum(column.counts) for column in columns), default=0))
+    floor = _rate_floor([column.rate for column in columns if column.rate is not None])
     slot = 100 / max(1, len(columns))
     width = min(slot * _BAR_SHARE, _WIDEST_BAR)
 

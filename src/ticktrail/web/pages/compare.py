@@ -111,9 +111,9 @@ async def compare(visitor: Visitor, request: Request) -> View:
         "period": chosen_periods.choices(site, name, period, lambda key: f"/compare?by={by_name}&period={key}"),
         "period_name": name,
         "columns": [
-            one
-            for one in _columns(by_name, name, sort, reverse=reverse)
-            if not (by is Grouping.HOUR and one["key"] == "change")
+            column
+            for column in _columns(by_name, name, sort, reverse=reverse)
+            if not (by is Grouping.HOUR and column["key"] == "change")
         ],
         "by_hour": by is Grouping.HOUR,
         "heading": _(GROUPINGS[by_name]),
@@ -209,7 +209,7 @@ async def group(visitor: Visitor, request: Request) -> View:
     )
     made = rates.compute_rates(found.counts)
     base = f"/group/{by_name}/{request.path_params['token']}"
-    label = next((one.label for one in found.days if one.label), None)
+    label = next((day.label for day in found.days if day.label), None)
     failures = msgspec.structs.replace(choice, status=links.KINDS["failed"])
     context = {
         "by": by_name,
@@ -219,7 +219,7 @@ async def group(visitor: Visitor, request: Request) -> View:
         "period": chosen_periods.choices(site, name, period, lambda one: f"{base}?period={one}"),
         "period_name": name,
         "kpis": figures.status_kpis(
-            visitor, found.counts, [one.counts for one in found.days], frozenset(),
+            visitor, found.counts, [day.counts for day in found.days], frozenset(),
             lambda kind: visitor.messages(links.of_kind(kind, period, choice)),
         ),
         "percentiles": {one: short_duration(seconds) for one, seconds in made.percentiles.items()},
@@ -227,7 +227,7 @@ async def group(visitor: Visitor, request: Request) -> View:
         "hours": charts.stack([_hour(place, one) for place, one in enumerate(found.hours)],
                               mirrored=visitor.language == "ar") if found.counts.sent else None,
         "reasons": _reasons(visitor, found.reasons, choice),
-        "rows": [message_rows.row(visitor, one) for one in found.latest.messages],
+        "rows": [message_rows.row(visitor, message) for message in found.latest.messages],
         "failures_href": visitor.messages(failures) if found.counts.failed else None,
         "list_href": visitor.messages(choice),
     }  # fmt: skip
@@ -253,7 +253,7 @@ def _one(store: Store, site: Site, chosen: MessageFilter) -> _GroupFigures:
     failed = msgspec.structs.replace(chosen, statuses=tuple(sorted(links.KINDS["failed"])))
     return _GroupFigures(
         counts=totals.counts,
-        days=tuple(one for one in days if one.key is not None),
+        days=tuple(day for day in days if day.key is not None),
         hours=tuple(hours),
         reasons=reasons,
         latest=questions.list_messages(store, failed, _LATEST),
@@ -271,19 +271,19 @@ def _hour(hour: int, counts: Counts) -> charts.Column:
 
 
 def _reasons(visitor: Visitor, reasons: tuple[Group, ...], choice: UrlFilter) -> list[dict[str, Any]]:
-    most = max((one.counts.failed for one in reasons), default=0)
+    most = max((reason.counts.failed for reason in reasons), default=0)
     found = []
-    for one in reasons:
-        code = "" if one.key is None else str(one.key)
+    for reason in reasons:
+        code = "" if reason.key is None else str(reason.key)
         entry = visitor.site.catalogue.lookup(code or None)
         narrowed = msgspec.structs.replace(choice, error=(code,), status=links.KINDS["failed"])
         found.append(
             {
                 "code": visitor.text(code, 40),
-                "title": visitor.text(entry.title if entry.known else one.label or entry.title, 90),
-                "count": wording.number(one.counts.failed),
+                "title": visitor.text(entry.title if entry.known else reason.label or entry.title, 90),
+                "count": wording.number(reason.counts.failed),
                 "href": visitor.messages(narrowed) if code.isascii() and code.isdigit() else None,
-                "share": round(one.counts.failed / most * 100, 1) if most else 0,
+                "share": round(reason.counts.failed / most * 100, 1) if most else 0,
             }
         )
     return found

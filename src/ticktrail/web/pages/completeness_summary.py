@@ -83,7 +83,8 @@ def judge(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bo
         return Verdict(
             level="bad" if failed else "warn",
             headline=(
-                _("no sync with n8n has succeeded yet") if any(one.scope for one in completeness.workflows) or failed
+                _("no sync with n8n has succeeded yet")
+                if failed or any(workflow.scope for workflow in completeness.workflows)
                 else _("imported from files: what else n8n had is not known") if completeness.messages
                 else _("no data yet: no sync has run")
             ),

@@ -178,6 +178,7 @@ def _execution(visitor: Visitor, message: Message) -> str | None:
         if sending is not None:
             return sending
     latest = next(
-        (one for one in reversed(message.history) if one.status == message.state.latest_status), message.history[-1]
+        (entry for entry in reversed(message.history) if entry.status == message.state.latest_status),
+        message.history[-1],
     )
     return visitor.execution(latest.workflow_id or message.state.workflow_id, latest.execution_id)

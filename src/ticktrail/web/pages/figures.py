@@ -80,7 +80,7 @@ def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
     overdue = found.as_of - HOUR_SECONDS
     until = overdue if period.until is None else min(period.until, overdue)
     never = SendUrlFilter(unconfirmed=True, since=links.span(period)["since"], until=str(until))
-    unconfirmed = [float(one.unconfirmed) for one in steps[-MOST_COLUMNS:]] if counts.unconfirmed else []
+    unconfirmed = [float(step.unconfirmed) for step in steps[-MOST_COLUMNS:]] if counts.unconfirmed else []
     return [
         msgspec.structs.replace(sent, note=accepted if found.sends_known else sent.note),
         msgspec.structs.replace(

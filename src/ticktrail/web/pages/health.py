@@ -54,7 +54,7 @@ async def health(visitor: Visitor, _request: Request) -> View:
     context = {
         "verdict": verdict,
         "answer": _("Not known") if unknown else _(_LEVELS[verdict.level]),
-        "remarks": [wording.capital(visitor.text(one, 400)) for one in verdict.remarks],
+        "remarks": [wording.capital(visitor.text(remark, 400)) for remark in verdict.remarks],
         "summary": " · ".join(summary),
         "hints": list(map(from_english, hints.never_passed(completeness.never or ()))),
         "exists": completeness.exists,
@@ -62,7 +62,7 @@ async def health(visitor: Visitor, _request: Request) -> View:
         "axis": [f"{now.astimezone(site.zone) - timedelta(hours=hours):%H:%M}" for hours in (24, 18, 12, 6)]
         + [_("now")],
         "workflows": [
-            _workflow(visitor, one, several=len(completeness.workflows) > 1) for one in completeness.workflows
+            _workflow(visitor, workflow, several=len(completeness.workflows) > 1) for workflow in completeness.workflows
         ],
         "runs": [_run(visitor, run) for run in completeness.runs[:_LISTED]],
         "imported": bool(completeness.messages),

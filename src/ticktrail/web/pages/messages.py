@@ -119,7 +119,7 @@ async def _listed(visitor: Visitor, request: Request, choice: UrlFilter, chosen:
         following = query_of(msgspec.structs.replace(choice, after=shown.cursor.token), site.addresses)
     query = query_of(msgspec.structs.replace(choice, after=""), site.addresses)
     return {
-        "rows": [message_rows.row(visitor, one) for one in shown.messages],
+        "rows": [message_rows.row(visitor, message) for message in shown.messages],
         "total": total,
         "position": message_rows.position(first, len(shown.messages), total),
         "links": _PAGES.links("/messages", query, first, questions.PAGE_SIZE, following),
@@ -201,7 +201,7 @@ def _chips(visitor: Visitor, choice: UrlFilter) -> list[dict[str, str]]:
         found.append((_("To {who}").format(who=visitor.who(choice.to)), {"to": ""}))
     if choice.people:
         found.append((_("Without groups and tests"), {"people": False}))
-    if not any(one["current"] for one in _tabs(visitor, choice)) and choice.status:
+    if not any(tab["current"] for tab in _tabs(visitor, choice)) and choice.status:
         label = _(" or ").join(wording.status(one) for one in choice.status)
         found.append((label, {"status": ()}))
     found += [(_(label), {name: False}) for name, label in _SHORT_FORMS.items() if getattr(choice, name)]

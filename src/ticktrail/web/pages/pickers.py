@@ -82,9 +82,9 @@ def _options(store: Store, site: Site, by: Grouping) -> tuple[Option, ...]:
         zone=site.zone, campaign_key=site.user_file.campaign_key, names=site.user_file.numbers,
     )  # fmt: skip
     found = [
-        (str(one.key), one.label or "", one.counts.failed if by is Grouping.ERROR else one.counts.messages)
-        for one in groups
-        if one.key is not None
+        (str(group.key), group.label or "", group.counts.failed if by is Grouping.ERROR else group.counts.messages)
+        for group in groups
+        if group.key is not None
     ]
     return tuple(sorted(found, key=lambda one: (-one[2], one[0]))[:_SHOWN])
 
