@@ -73,7 +73,7 @@ class _File:
             present = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
             self.missing_indexes = [name for name in _index_names() if name not in present]
         elif self.number:
-            self.remarks.append("An older Ticktrail wrote it; the next sync migrates it.")
+            self.remarks.append("An older Ticktrail wrote it; the next command that reads it migrates it.")
         self._write(connection)
         if path.stat().st_size <= _CHECKED_BYTES:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

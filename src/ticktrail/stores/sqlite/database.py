@@ -10,7 +10,7 @@ from pathlib import Path
 from ticktrail.errors import StoreReplacedError
 from ticktrail.stores.sqlite.connection import MEMORY, make_durable, open_to_read, open_to_write, transaction
 from ticktrail.stores.sqlite.errors import explained
-from ticktrail.stores.sqlite.schema import applied_number, migrate, refuse_newer, refuse_older
+from ticktrail.stores.sqlite.schema import applied_number, is_older, migrate, older_file_error, refuse_newer
 
 FileId = tuple[int, int]
 """Device and inode of a file."""
@@ -45,13 +45,18 @@ class Database:
         return self._writing is not None or self._open_to_read() > 0
 
     def reader(self) -> sqlite3.Connection | None:
-        """Return a connection to read with; None when there is no store."""
+        """Return a connection to read with; None when there is no store. Migrates a file of an older Ticktrail.
+
+        Raises:
+            StoreRefusedError: the file needs a migration, and this process cannot write to it.
+        """
         self._check_file()
         if self._writing is not None:
             return self._writing
         number = self._open_to_read()
-        if number:
-            refuse_older(number, self.location)
+        if number and is_older(number):
+            self._migrate(number)
+            self._open_to_read()
         return self._reading
 
     def writer(self) -> sqlite3.Connection:
@@ -118,6 +123,14 @@ class Database:
             if number > 0:
                 undo.pop_all()
             return number
+
+    def _migrate(self, number: int) -> None:
+        try:
+            self.writer()
+        except (sqlite3.Error, OSError) as error:
+            raise older_file_error(number, self.location) from error
+        finally:
+            self.close()
 
     def _check_file(self) -> None:
         """Close the connections when the open file is no longer the file at the path."""

@@ -51,17 +51,18 @@ def refuse_newer(number: int, location: str, migrations: Sequence[Migration] = M
         )
 
 
-def refuse_older(number: int, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Refuse to read a file that lacks migrations: a reader cannot apply them.
+def is_older(number: int, migrations: Sequence[Migration] = MIGRATIONS) -> bool:
+    """Return True when a file lacks migrations."""
+    return number < migrations[-1].number
 
-    Raises:
-        StoreRefusedError: the file's number is lower than that of the last migration.
-    """
-    if number < migrations[-1].number:
-        raise StoreRefusedError(
-            f"{location} was written by an older Ticktrail (its schema is number {number}). Nothing in it is lost.",
-            remedy="Run ticktrail sync once: the first command that writes migrates the file.",
-        )
+
+def older_file_error(number: int, location: str) -> StoreRefusedError:
+    """Return the error about a file that lacks migrations and cannot be written."""
+    return StoreRefusedError(
+        f"{location} was written by an older Ticktrail (its schema is number {number}), and this process cannot "
+        "migrate it. Nothing in it is lost.",
+        remedy="Run ticktrail status once as the user who owns the file.",
+    )
 
 
 def migrate(connection: sqlite3.Connection, location: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -17,6 +17,7 @@ from ticktrail.errors import StoreRefusedError
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions
+from ticktrail.stores.sqlite import database
 from ticktrail.stores.sqlite import filters as sqlite_filter
 from ticktrail.stores.sqlite import lookup as sqlite_query
 from ticktrail.stores.sqlite import rows as sqlite_rows
@@ -129,24 +130,45 @@ def test_a_newer_file_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
-def test_an_older_file_exists_and_is_migrated_by_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading says what brings the file up to date; the first write does it."""
-    path = tmp_path / "older.db"
+def _older_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave a file with one message that lacks the newest migration."""
     with SqliteStore(str(path), OPTIONS) as store:
         store.write([SENT], at=AT)
     later = (*MIGRATIONS, NEXT)
     monkeypatch.setattr(sqlite_migrations, "MIGRATIONS", later)
-    for function in (sqlite_migrations.migrate, sqlite_migrations.refuse_newer, sqlite_migrations.refuse_older):
+    for function in (sqlite_migrations.migrate, sqlite_migrations.refuse_newer, sqlite_migrations.is_older):
         monkeypatch.setattr(function, "__defaults__", (later,))
+
+
+def test_an_older_file_is_migrated_when_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first look after an upgrade migrates the file and answers; the reader holds no connection to write."""
+    path = tmp_path / "older.db"
+    _older_file(path, monkeypatch)
     with SqliteStore(str(path), OPTIONS) as store:
         assert store.exists()
-        with pytest.raises(StoreRefusedError, match="older Ticktrail") as refusal:
-            store.count(MessageFilter())
-        assert "ticktrail sync" in refusal.value.remedy
-        assert store.write([SENT], at=AT).unchanged == 1
         assert store.count(MessageFilter()) == 1
+    with closing(sqlite3.connect(path)) as connection:
+        assert applied_number(connection, "older.db") == NEXT.number
     with SqliteStore(str(path), OPTIONS) as store:
-        assert store.count(MessageFilter()) == 1
+        assert store.write([SENT], at=AT).unchanged == 1
+
+
+def test_an_older_file_that_cannot_be_written_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader without the right to write names the file and a command for its owner; the file stays as it is."""
+    path = tmp_path / "older.db"
+    _older_file(path, monkeypatch)
+    before = path.read_bytes()
+
+    def refuse(_: Path | None) -> sqlite3.Connection:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(database, "open_to_write", refuse)
+    with SqliteStore(str(path), OPTIONS) as store:
+        for _ in range(2):
+            with pytest.raises(StoreRefusedError, match="older Ticktrail") as refusal:
+                store.count(MessageFilter())
+            assert "ticktrail status" in refusal.value.remedy
+    assert path.read_bytes() == before
 
 
 def test_another_programs_database_is_refused_and_left_alone(tmp_path: Path) -> None:

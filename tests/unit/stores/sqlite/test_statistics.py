@@ -202,14 +202,3 @@ def test_an_older_file_is_grouped_like_a_new_one(tmp_path: Path) -> None:
         assert [
             list(store.statistics(MessageFilter(), by, young_since=0, details=True)) for by in (None, *Grouping)
         ] == expected
-
-
-def test_a_file_that_was_not_brought_up_to_date_says_so(tmp_path: Path) -> None:
-    """Reading a file of an older schema raises an error with a remedy, without sqlite's own message."""
-    path = tmp_path / "ledger.db"
-    with closing(open_to_write(path)) as connection:
-        migrate(connection, "ledger.db", MIGRATIONS[:BEFORE_FIGURES])
-    with SqliteStore(str(path), StoreOptions(timezone=ZoneInfo("UTC"))) as store:
-        with pytest.raises(Exception, match="written by an older Ticktrail") as refused:
-            list(store.statistics(MessageFilter(), young_since=0))
-        assert not isinstance(refused.value, sqlite3.Error)
