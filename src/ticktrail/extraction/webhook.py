@@ -12,6 +12,7 @@ See: https://developers.facebook.com/documentation/business-messaging/whatsapp/w
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any, TypeGuard
 
@@ -31,6 +32,8 @@ _SENDER = re.compile(
     r"^(from|user|phone|wa_?id|chat|chat_?(id|input)|session_?id)$|sender|author|jid|profile|customer", re.IGNORECASE
 )
 """Keys that name the person who wrote what is beside them."""
+
+_LONGEST_KEY = 64
 
 _STATUS_KEYS = frozenset(
     {"id", "status", "timestamp", "recipient_id", "recipient_user_id", "recipient_type", "type", "conversation"}
@@ -166,7 +169,7 @@ class _Walk:
 
 def names_a_person(value: dict[str, Any]) -> bool:
     """Return whether an object holds words of a person, names the person who wrote its texts, or is a form."""
-    wrote = any(value.get(key) for key in _WRITTEN) and not _is_answer(value)
+    wrote = not _WRITTEN.isdisjoint(value) and any(value.get(key) for key in _WRITTEN) and not _is_answer(value)
     return wrote or _names_sender(value) or is_form(value)
 
 
@@ -190,7 +193,17 @@ def names_form_type(text: bytes) -> bool:
 
 
 def _names_sender(value: dict[str, Any]) -> bool:
-    return any(map(_SENDER.search, value))
+    return any(map(_is_sender_key, value))
+
+
+def _is_sender_key(key: str) -> bool:
+    # The same keys come in every webhook. Long ones are not remembered: a stranger chooses them.
+    return _is_short_sender_key(key) if len(key) <= _LONGEST_KEY else _SENDER.search(key) is not None
+
+
+@functools.lru_cache(maxsize=4_096)
+def _is_short_sender_key(key: str) -> bool:
+    return _SENDER.search(key) is not None
 
 
 def is_envelope(value: dict[str, Any], *, in_entry: bool = False) -> bool:

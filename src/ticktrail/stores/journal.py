@@ -8,6 +8,7 @@ with zeros, and :meth:`Journal.clear_traces` removes their copies from the write
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -203,13 +204,18 @@ class Journal:
         """Note that the statuses of these webhooks are stored, or, with a reason each, that the store refused them."""
         failed = failed or {}
         with self._changing() as connection:
-            connection.executemany("UPDATE webhook SET storing = 0 WHERE id = ?", [(number,) for number in ids])
+            # One statement each, because appending waits meanwhile.
+            done = json.dumps(list(ids))
+            connection.execute(
+                "DELETE FROM webhook WHERE id IN (SELECT value FROM json_each(?)) AND forwarding = 0", (done,)
+            )
+            connection.execute("UPDATE webhook SET storing = 0 WHERE id IN (SELECT value FROM json_each(?))", (done,))
             connection.executemany(
                 "UPDATE webhook SET storing = 2, reason = ? WHERE id = ?",
                 [(reason, number) for number, reason in failed.items()],
             )
             _add(connection, stored=len(ids))
-            self._drop_done(ids)
+        self._has_traces = True
 
     def forwarded(self, webhook_id: int, *, unheard: bool = False) -> None:
         """Note that n8n got this webhook; ``unheard`` when it started no execution."""
