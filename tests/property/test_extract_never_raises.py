@@ -271,8 +271,11 @@ WATCHED_ITEMS: list[tuple[dict[str, Any], Cursor]] = [
     ),
 ]
 
-# What decides on a status from outside of it, so that changing it may change the status.
-DECIDING = {"id", "workflowId", "mode", "startedAt", "createdAt", "pinData", "source", "metadata", "contacts", "field"}
+# What decides on a status from outside of it, so that changing it may change the status. Headers and query tell a form.
+DECIDING = {
+    *{"id", "workflowId", "mode", "startedAt", "createdAt", "pinData", "source", "metadata", "contacts", "field"},
+    *{"headers", "query"},
+}
 
 
 @st.composite
