@@ -67,6 +67,7 @@ def test_run_receives_without_n8n(home: Path, bare_environment: dict[str, str]) 
         ended(process)
 
 
+@pytest.mark.thorough
 def test_a_second_receiver_is_refused(ticktrail: Ticktrail, home: Path, bare_environment: dict[str, str]) -> None:
     """Two receivers on one journal would forward in a mixed order: the second says so and ends."""
     port = free_port()

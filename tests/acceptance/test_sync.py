@@ -201,6 +201,7 @@ def stored(home: Path) -> int:
             return 0
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of services are POSIX's")
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
 def test_a_watch_keeps_up_through_an_n8n_restart_and_ends_cleanly(

@@ -84,6 +84,7 @@ def closed_after(connection: socket.socket) -> tuple[float, bytes]:
     return time.monotonic() - began, received
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("data", [b"", HALF_HEAD, HALF_LOGIN], ids=["silent", "half a head", "half a login"])
 def test_500_held_connections_keep_nobody_out(
     tmp_path: Path, connect: Callable[[int, bytes], socket.socket], data: bytes

@@ -523,6 +523,7 @@ def test_a_scan_never_moves_back(store: Store, stale: Callable[[Document | None]
     assert store.documents([WAMID])[WAMID]["lastScannedAt"] == LATER
 
 
+@pytest.mark.thorough
 def test_writers_that_always_come_first_are_reported(
     store: Store, opened: Database[Document], monkeypatch: pytest.MonkeyPatch
 ) -> None:
