@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -24,13 +25,20 @@ class Relay:
         self.port: int = self._listening.getsockname()[1]
 
     def __enter__(self) -> Self:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        # A closed socket would still accept in the other thread; one that is shut down wakes it.
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._accepting.join()
         for one in self._sockets:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     def cut(self) -> None:
@@ -52,8 +60,9 @@ class Relay:
                 client, _ = self._listening.accept()
             except OSError:
                 return
+            self._sockets.append(client)
             server = socket.create_connection(("127.0.0.1", self._target))
-            self._sockets += [client, server]
+            self._sockets.append(server)
             for source, target, is_request in ((client, server, True), (server, client, False)):
                 threading.Thread(target=self._relay, args=(source, target, is_request), daemon=True).start()
 
