@@ -20,7 +20,7 @@ _MESSAGE_ID = re.compile(rb"wamid\.[A-Za-z0-9_+/=.:-]*")
 
 
 class Place(NamedTuple):
-    """Where an item is: the output of one run of one node, and its index there."""
+    """Place of an item: the output of one run of one node, and its index there."""
 
     node: str
     run: int
@@ -73,7 +73,7 @@ class PairedItems:
                 key = place[:3]
                 if key not in self._ids:
                     items = [item for item in self._output(*key) if item is not None]
-                    self._ids[key] = {found for item in items for found in message_ids(bytes(item.json))}
+                    self._ids[key] = {id_ for item in items for id_ in message_ids(bytes(item.json))}
                 found |= self._ids[key]
         return found
 

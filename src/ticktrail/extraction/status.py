@@ -43,7 +43,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 class Moment(msgspec.Struct, frozen=True):
-    """When an execution ran, Unix seconds. Replaces a missing status time, and marks times far after it."""
+    """Time of an execution, Unix seconds. Replaces a missing status time, and marks times far after it."""
 
     trigger_timestamp: int | None
     execution_timestamp: int | None

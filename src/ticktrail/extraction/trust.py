@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterable
 
 from ticktrail.extraction.payload import is_queue
+from ticktrail.extraction.webhook import MAXIMUM_DEPTH
 from ticktrail.extraction.words import MADE_BY_N8N, is_free_of_words
 from ticktrail.extraction.workflow import Node, short_type
 
@@ -34,8 +35,6 @@ _PASSES_ON = frozenset(
     | {"movebinarydata", "respondtowebhook", "datetime", "comparedatasets", "whatsapp", "stopanderror"}
 )
 """Types of nodes that have no data but their input's, or only Meta's answers."""
-
-_DEPTH = 12
 
 _LITERAL_HOST = re.compile(r"=?\s*https?://[^/?#{}\s]+(?=[/?#]|\s*\Z)")
 
@@ -99,7 +98,7 @@ def _has_expression(value: object, depth: int = 0) -> bool:
     if isinstance(value, str):
         return value.startswith("=") or "{" in value
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return depth > _DEPTH or any(_has_expression(item, depth + 1) for item in inside)
+    return depth > MAXIMUM_DEPTH or any(_has_expression(item, depth + 1) for item in inside)
 
 
 def trust_in_later_nodes(nodes: Iterable[Node]) -> Trust:

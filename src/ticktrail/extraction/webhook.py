@@ -34,6 +34,7 @@ _SENDER = re.compile(
 """Keys that name the person who wrote what is beside them."""
 
 _LONGEST_KEY = 64
+"""Keys up to this length are remembered: the same ones come in every webhook, and a stranger chooses long ones."""
 
 _STATUS_KEYS = frozenset(
     {"id", "status", "timestamp", "recipient_id", "recipient_user_id", "recipient_type", "type", "conversation"}
@@ -44,7 +45,7 @@ _STATUS_KEYS = frozenset(
 
 _KNOWN_STATUSES = frozenset({"sent", "delivered", "read", "played", "failed", "undelivered", "deleted", "warning"})
 
-_DEPTH = 12
+MAXIMUM_DEPTH = 12
 """No provider nests a status deeper. Bounds the work that a hostile body can cause."""
 
 
@@ -120,7 +121,7 @@ class _Walk:
         self.closed_text = False
 
     def visit(self, value: object, around: _Surroundings, depth: int) -> None:
-        if depth > _DEPTH:
+        if depth > MAXIMUM_DEPTH:
             return
         if isinstance(value, dict):
             self._visit_object(value, around, depth)
@@ -183,7 +184,8 @@ def is_form(value: object) -> bool:
     headers, query = value.get("headers"), value.get("query")
     types = headers.items() if isinstance(headers, dict) else ()
     parts = list(query.values()) if isinstance(query, dict) else []
-    shaped = any(isinstance(one, dict) for part in parts for one in (part if isinstance(part, list) else [part]))
+    elements = (element for part in parts for element in (part if isinstance(part, list) else [part]))
+    shaped = any(isinstance(element, dict) for element in elements)
     return shaped or any(name.lower() == "content-type" and names_form_type(str(kind).encode()) for name, kind in types)
 
 
@@ -197,7 +199,6 @@ def _names_sender(value: dict[str, Any]) -> bool:
 
 
 def _is_sender_key(key: str) -> bool:
-    # The same keys come in every webhook. Long ones are not remembered: a stranger chooses them.
     return _is_short_sender_key(key) if len(key) <= _LONGEST_KEY else _SENDER.search(key) is not None
 
 

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ticktrail.extraction.webhook import is_envelope, names_a_person
-
-_DEPTH = 12
+from ticktrail.extraction.webhook import MAXIMUM_DEPTH, is_envelope, names_a_person
 
 _WAMID = re.compile(r"wamid\.[\w+/=.:-]*")
 
@@ -36,7 +34,7 @@ _WORDS = re.compile(r"[^\W\d_]\s+[^\W\d_]")
 
 def is_free_of_words(value: object, depth: int = 0) -> bool:
     """Return whether a JSON value holds no text of a person that could be, or hide, the JSON of a status."""
-    if depth > _DEPTH:
+    if depth > MAXIMUM_DEPTH:
         return False
     if isinstance(value, str):
         return (len(value) <= _LONGEST_WORD and "{" not in value and "[" not in value) or bool(_WAMID.fullmatch(value))
@@ -68,7 +66,7 @@ def _outside_envelopes(value: object, accepts: Callable[[str, str], bool], key: 
     """Return whether all texts outside Meta's envelopes, each with its key, are accepted."""
     if isinstance(value, str):
         return accepts(value, key)
-    if depth > _DEPTH:
+    if depth > MAXIMUM_DEPTH:
         return False
     if isinstance(value, list):
         return all(_outside_envelopes(item, accepts, key, depth + 1) for item in value)

@@ -36,7 +36,7 @@ PRUNE_REMEDY = (
 
 
 class Severity(StrEnum):
-    """How severe a finding is. ``unknown``: the check was not possible, usually because of another fault."""
+    """Severity of a finding. ``unknown``: the check was not possible, usually because of another fault."""
 
     OK = "ok"
     WARNING = "warning"

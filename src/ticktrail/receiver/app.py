@@ -47,7 +47,7 @@ _RETRY_AFTER = [(b"retry-after", b"5")]
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """How to answer.
+    """Rules by which requests are answered.
 
     Attributes:
         secrets: app secrets, one of which must have signed a webhook.
@@ -110,7 +110,7 @@ class JournalWriter:
                 self._write(batch)
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
-        """What waits now, after a second nothing; and whether to end after it."""
+        """Return the webhooks that wait, none if none came for a second; and whether the writer ends after them."""
         batch: list[_Waiting] = []
         try:
             waiting = self._queue.get(timeout=_COUNT_SECONDS)

@@ -29,7 +29,7 @@ __all__ = [
 
 
 class N8nSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How to reach n8n. URLs end without a slash; an empty ``base_url`` means that none is set.
+    """Address and credentials of n8n. URLs end without a slash; an empty ``base_url`` means that none is set.
 
     Attributes:
         editor_url: start of links to executions.

@@ -29,7 +29,7 @@ LAST_PROCESSED = 50
 
 
 class PendingKind(enum.StrEnum):
-    """Why an execution is pending. The values are stored."""
+    """Reason why an execution is pending. The values are stored."""
 
     UNFINISHED = "unfinished"
     WITHHELD = "not_shown"

@@ -255,7 +255,7 @@ class Journal:
         """Find the webhooks, in whatever state, that name a person who is known by these ids.
 
         Returns:
-            The ids of those that concern nobody else, and the number of those that concern others too. n8n needs the
+            The ids of the webhooks about this person alone, and the number of those about others too. n8n needs the
             latter with the same bytes.
         """
         eraser, theirs = TextEraser(names), set(names)

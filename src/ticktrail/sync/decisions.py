@@ -50,7 +50,7 @@ _KEPT_NOT_READ = 50
 
 
 class ScanDepth(enum.StrEnum):
-    """How far a scan of the execution list goes."""
+    """Extent of a scan of the execution list."""
 
     POLL = "poll"
     WINDOW = "window"

@@ -52,7 +52,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how long a request is repeated. Times are in seconds.
+    """Limits of repeating a request. Times are in seconds.
 
     Attributes:
         attempts: maximum number, the first included.

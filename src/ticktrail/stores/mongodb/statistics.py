@@ -95,7 +95,7 @@ def figures_pipeline(
     details: bool,
     across: Grouping | None = None,
 ) -> list[dict[str, Any]]:
-    """The stages that count; each document they yield is one :data:`ticktrail.messages.counts.Row`."""
+    """Return the stages that count; each document they yield is one :data:`ticktrail.messages.counts.Row`."""
     group_keys: dict[str, Expression] = {"key": None, "audience": audience(), "facts": _facts()}
     label: Expression = None
     if by is not None:
@@ -164,7 +164,7 @@ def _key(by: Grouping) -> Expression:
 
 
 def _country_key() -> Expression:
-    """:func:`ticktrail.text.phone_numbers.country_prefix` of the recipient."""
+    """Return :func:`ticktrail.text.phone_numbers.country_prefix` of the recipient."""
     return in_turn(
         [{"number": or_else(as_text("$conversation_id"), "")}],
         either(
@@ -194,7 +194,7 @@ def _label(by: Grouping) -> Expression:
 
 
 def audience() -> Expression:
-    """:func:`ticktrail.messages.counts.audience`."""
+    """Return :func:`ticktrail.messages.counts.audience` of a message."""
     return in_turn(
         [{"person": or_else(as_text("$conversation_id"), "")}],
         either(
@@ -215,7 +215,7 @@ def audience() -> Expression:
 
 
 def _facts() -> Expression:
-    """:func:`ticktrail.messages.counts.facts`."""
+    """Return :func:`ticktrail.messages.counts.facts` of a message."""
     status = "$latestStatus"
     state = {
         "$switch": {
@@ -262,7 +262,7 @@ def _facts() -> Expression:
 
 
 def _delay() -> Expression:
-    """:func:`ticktrail.messages.counts.delay`."""
+    """Return :func:`ticktrail.messages.counts.delay` of a message."""
     known = {
         "$and": [
             {"$ne": ["$$sent", None]},
@@ -287,7 +287,7 @@ def message_time() -> Expression:
 
 
 def _billable() -> Expression:
-    """:func:`ticktrail.messages.counts.billable`."""
+    """Return :func:`ticktrail.messages.counts.billable` of a message."""
     kind = "$pricing.type"
     free = {
         "$and": [

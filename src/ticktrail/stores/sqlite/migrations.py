@@ -205,7 +205,7 @@ MIGRATIONS = (
             "ALTER TABLE message ADD COLUMN delay INTEGER",
             "ALTER TABLE message ADD COLUMN pricing_category TEXT",
             "ALTER TABLE message ADD COLUMN billable INTEGER",
-            # The functions are counts.py's own (register_functions): one law for what is written and what is mended.
+            # The functions are those of counts.py (register_functions): new and older rows are counted alike.
             """
             UPDATE message SET
                 message_time = COALESCE(sent_timestamp, first_timestamp, latest_timestamp),

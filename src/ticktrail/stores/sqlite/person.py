@@ -47,7 +47,7 @@ def find_person(connection: sqlite3.Connection, who: Sequence[str]) -> Found:
 
 
 def _others(connection: sqlite3.Connection, names: Sequence[str]) -> set[str]:
-    """The ids that stand beside these in messages to one person, and in sends."""
+    """Return the ids beside these in messages to one person, and in sends."""
     others: set[str] = set()
     for message in find_messages(connection, "id", sorted(_own_numbers(connection, names))).values():
         if not is_group(message):

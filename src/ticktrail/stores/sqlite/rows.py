@@ -290,21 +290,15 @@ def _message(row: Row, history: tuple[HistoryEntry, ...], state: MessageState) -
 
 def origin_of(message: Message) -> Row:
     """The values of :data:`ORIGIN` of a stored message."""
-    template, sender = message.template, message.sent_by
-    if sender is None:
-        return NO_ORIGIN
-    return (
-        template.name if template else None,
-        template.language if template else None,
-        sender.workflow_id,
-        sender.node,
-        sender.execution_id,
-    )
+    return NO_ORIGIN if message.sent_by is None else _origin(message.template, message.sent_by)
 
 
 def origin_row(send: Send) -> Row:
     """The values of :data:`ORIGIN`: template and sender that a message gets from its send."""
-    template, sender = send.template, send.sent_by
+    return _origin(send.template, send.sent_by)
+
+
+def _origin(template: Template | None, sender: SentBy) -> Row:
     return (
         template.name if template else None,
         template.language if template else None,
