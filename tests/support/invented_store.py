@@ -30,7 +30,7 @@ TEMPLATES = (
 )
 CODES = (
     (131026, "Message undeliverable", 6),
-    (131049, "This message was not delivered to maintain healthy ecosystem engagement.", 5),
+    (131049, "This message was not delivered to maintain healthy ecosystem engagement", 5),
     (131047, "Re-engagement message", 2),
     (131048, "Spam rate limit hit", 1),
 )
