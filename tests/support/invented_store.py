@@ -74,7 +74,11 @@ def message(number: int, chance: random.Random, now: int, days: int) -> tuple[li
             add("read", delay + int(chance.expovariate(1 / 3_600)) + 3)
     elif fate < rate + (1 - rate) * 0.7:
         code, title, _ = chance.choices(CODES, [weight for *_, weight in CODES])[0]
-        add("failed", 2, errors=({"code": code, "title": title, "details": f"{title}."},))
+        add(
+            "failed",
+            2,
+            errors=({"code": code, "title": title, "details": f"{title.removesuffix('.')} (error {code})."},),
+        )
     send = None
     if number % 20:
         send = Send(
@@ -152,7 +156,9 @@ def bad_day(now: int) -> tuple[list[StatusEvent], list[Send]]:
         name: str, status: str, ago: int, number: int, *, code: int = 0, title: str = "", template: str = ""
     ) -> None:
         key = f"wamid.badday{name}{number:03}"
-        errors = ({"code": code, "title": title, "details": f"{title}."},) if code else ()
+        errors = (
+            ({"code": code, "title": title, "details": f"{title.removesuffix('.')} (error {code})."},) if code else ()
+        )
         number_id, display = SENDING[1]
         events.append(
             StatusEvent(
