@@ -57,11 +57,12 @@ _TEMPLATES = (
     mark("{sends} was refused"),
     mark("In the {time} before that: {count}."),
     # A workflow that answers itself
-    mark("Workflow {workflow} answers its own status updates"),
+    mark("Answers to its own status updates"),
     mark(
         "WhatsApp refused {sends} without a recipient since {time}, from the node '{node}': status updates "
         "started the workflow."
     ),
+    mark("WhatsApp refused {sends} without a recipient, from the node '{node}': status updates started the workflow."),
     mark("No customer misses a message."),
     mark("Add a Filter node right after the trigger that continues only if {{ $json.messages }} exists."),
     mark("Status updates then end there; Ticktrail reads them all the same."),

@@ -13,6 +13,7 @@ from tests.support import invented_store
 from ticktrail.alerts.facts import AlertFacts, Delivery, UndeliveredByNumber
 from ticktrail.alerts.failures import AlertContext, Failures
 from ticktrail.alerts.rules import checked_text, evaluate_rules
+from ticktrail.alerts.self_answers import SelfAnswers
 from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
 from ticktrail.messages.counts import Counts
@@ -31,7 +32,7 @@ from ticktrail.web.pages.translation import speaking
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = re.compile(
     r"WhatsApp( Manager| Business)?|Ticktrail|Meta|n8n|metastatus\.com|ticktrail [a-z]+( --?[a-z]+( \w+)?)*|"
-    r"spring_offer|order_ready_v2|payment_reminder|marketing|billing|deliveryReports1|[A-Z][A-Za-z-]*"
+    r"\$json\.messages|spring_offer|order_ready_v2|payment_reminder|marketing|billing|deliveryReports1|[A-Z][A-Za-z-]*"
 )
 
 
@@ -54,6 +55,8 @@ def _alert_texts(tmp_path: Path) -> list[str]:
         undelivered=(UndeliveredByNumber(number=None, ripe=Counts(messages=9, delivered=1, pending=90), stuck=90),),
         deliveries=(Delivery(number=None, delivered=1, sent=100, delivered_before=99, sent_before=100),),
         last_status_timestamp=int(NOW.timestamp()) - 90_000,
+        self_answers=(SelfAnswers(workflow_id="billing", node="Answer", count=3, causes=(), first_timestamp=1),
+                      SelfAnswers(workflow_id="marketing", node="Answer", count=3, causes=())),
         unanswered=10,
         workflows=(WorkflowCompleteness(instance_url="u", workflow_id="billing", facts=Facts(checked_at=NOW)),),
     )  # fmt: skip
