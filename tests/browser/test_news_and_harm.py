@@ -45,7 +45,7 @@ def test_an_empty_place_says_so(look: Look, empty: str) -> None:
     page = look.at(empty)
     for address in (*PAGES, "/?wall", "/compare?by=campaign"):
         look.go(page, f"{empty}{address}")
-        assert page.locator(".state, .verdict").count() >= 1, address
+        assert page.locator(".state, .completeness").count() >= 1, address
         assert "no sync has run" in page.text_content("#health").lower(), address
         assert "longer period" not in page.text_content("#content"), address
         assert page.locator(".state.good").count() == 0, address

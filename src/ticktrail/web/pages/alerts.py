@@ -117,13 +117,13 @@ async def calm(visitor: Visitor, found: AlertList | None) -> dict[str, str] | No
                 "text": _("Run ticktrail sync to read what n8n holds, or ticktrail demo to look around.")}  # fmt: skip
     if found.open:
         return None
-    verdict = (await frame.read_frame(visitor)).verdict
+    data = (await frame.read_frame(visitor)).completeness
+    current = data is not None and data.checked_at is not None and data.level != "bad"
     checked = from_english(found.checked)
-    if verdict is None or verdict.checked_at is None or verdict.level == "bad" or not found.messages:
+    if not current or not found.messages:
         site = visitor.site
         now = site.now()
         newest = wording.clock(await site.queries.ask(lambda store: latest_status_at(store, now)), site.zone, now)
-        current = verdict is not None and verdict.checked_at is not None and verdict.level != "bad"
         return {
             "level": "none" if current else "warn",
             "title": _("No open alerts: nothing was sent in the last 24 h.") if current

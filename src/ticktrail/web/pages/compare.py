@@ -12,13 +12,13 @@ from starlette.requests import Request
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages import rates
-from ticktrail.messages.counts import DAY_SECONDS, Counts, Group
+from ticktrail.messages.counts import Counts, Group
 from ticktrail.messages.filters import Grouping, MessageFilter
 from ticktrail.messages.grouping import chosen as worst_first
 from ticktrail.messages.grouping import folded
 from ticktrail.queries import hints, periods
 from ticktrail.queries import lists as questions
-from ticktrail.queries.statistics import SPARKLINES, Sparkline, compute_statistics, sparklines
+from ticktrail.queries.statistics import SPARKLINES, Sparkline, compute_statistics, sparklines, young_from
 from ticktrail.stores import Store
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import charts, figures, links, message_rows, wording
@@ -242,7 +242,7 @@ async def _gaps(visitor: Visitor) -> list[Any]:
 
 
 def _one(store: Store, site: Site, chosen: MessageFilter) -> _GroupFigures:
-    young_since = int(site.now().timestamp()) - DAY_SECONDS
+    young_since = young_from(site.now())
     (totals,) = store.statistics(chosen, young_since=young_since, details=True)
     days = folded(store.statistics(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=site.zone)
     hours = [Counts() for _hour in range(24)]

@@ -12,7 +12,7 @@ from ticktrail.extraction.withheld import REASONS, not_read_text
 from ticktrail.queries.completeness import Completeness
 from ticktrail.stores.coverage import Gap, PendingExecution
 from ticktrail.web.pages import wording as words
-from ticktrail.web.pages.command_texts import from_english
+from ticktrail.web.pages.command_texts import from_english, listed
 from ticktrail.web.pages.translation import gettext as _
 from ticktrail.web.pages.translation import ngettext
 
@@ -22,40 +22,37 @@ GAP_COUNTS_SECONDS = 7 * 86_400
 Level = Literal["good", "warn", "bad"]
 
 
-class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+class CompletenessSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Completeness as every page shows it.
 
     Attributes:
         level: green, amber or red.
         headline: ``complete up to 14:32``.
         remarks: what is missing, each a clause.
-        not_shown: executions that n8n withheld.
         checked_at: complete up to then; None where no sync of n8n succeeded.
     """
 
     level: Level
     headline: str
     remarks: tuple[str, ...] = ()
-    not_shown: tuple[PendingExecution, ...] = ()
-    gaps: tuple[Gap, ...] = ()
     checked_at: datetime | None = None
 
 
-def judge(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> Verdict:
-    """The verdict on a record of completeness.
+def summarize(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bool = False) -> CompletenessSummary:
+    """Summarize how complete the store is.
 
     Args:
         masked: without the words of n8n and of the store, which may name hosts and folders.
     """
     if not completeness.exists:
-        return Verdict(level="warn", headline=_("no data yet: no sync has run"))
-    hidden, gaps = completeness.withheld, completeness.gaps
-    recent = [gap for gap in gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
+        return CompletenessSummary(level="warn", headline=_("no data yet: no sync has run"))
+    hidden = completeness.withheld
+    recent = [gap for gap in completeness.gaps if (now - gap.found_at).total_seconds() < GAP_COUNTS_SECONDS]
     remarks = [*(_gap(gap, zone, now) for gap in recent[-2:])]
     if len(recent) > 2:
         remarks.append(ngettext("and {count} more gap", "and {count} more gaps", len(recent) - 2))
     if hidden:
-        remarks.append(not_shown(hidden, masked=masked))
+        remarks.append(withheld_text(hidden, masked=masked))
     refused = len(completeness.refused)
     if refused:
         remarks.append(
@@ -80,7 +77,7 @@ def judge(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bo
         remarks.insert(0, failed)
     checked_at = completeness.checked_at
     if checked_at is None:
-        return Verdict(
+        return CompletenessSummary(
             level="bad" if failed else "warn",
             headline=(
                 _("no sync with n8n has succeeded yet")
@@ -88,16 +85,16 @@ def judge(completeness: Completeness, now: datetime, zone: tzinfo, *, masked: bo
                 else _("imported from files: what else n8n had is not known") if completeness.messages
                 else _("no data yet: no sync has run")
             ),
-            remarks=tuple(remarks), not_shown=hidden, gaps=gaps,
+            remarks=tuple(remarks),
         )  # fmt: skip
     seconds = (now - checked_at).total_seconds()
     headline = _("complete up to {moment}").format(moment=words.clock(int(checked_at.timestamp()), zone, now))
     if completeness.is_late(now):
         remarks.insert(0, _("the last sync was {age} ago").format(age=words.age(seconds)))
         level = "bad"
-    return Verdict(
+    return CompletenessSummary(
         level="bad" if failed and level != "good" else "warn" if failed else level,
-        headline=headline, remarks=tuple(remarks), not_shown=hidden, gaps=gaps, checked_at=checked_at,
+        headline=headline, remarks=tuple(remarks), checked_at=checked_at,
     )  # fmt: skip
 
 
@@ -106,7 +103,7 @@ def reason_text(reason: str, *, masked: bool) -> str:
     return from_english(REASONS.get(reason, _("for another reason") if masked else reason))
 
 
-def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:
+def withheld_text(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> str:
     """``3 executions n8n would not show (2 redacted, 1 too large)``."""
     reasons = Counter(reason_text(one.reason or "unreadable", masked=masked) for one in hidden)
     listed = _counted(reasons)
@@ -116,7 +113,7 @@ def not_shown(hidden: tuple[PendingExecution, ...], *, masked: bool = False) -> 
 
 
 def _counted(reasons: Counter[str]) -> str:
-    return ", ".join(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
+    return listed(f"{count:,} {reason[:40]}" for reason, count in reasons.most_common(4))
 
 
 def checked(completeness: Completeness) -> str:

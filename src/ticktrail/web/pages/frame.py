@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ticktrail.errors import TicktrailError
 from ticktrail.queries.completeness import Completeness, read_completeness
 from ticktrail.web.pages import alert_rows, wording
-from ticktrail.web.pages.completeness_summary import Verdict, judge
+from ticktrail.web.pages.completeness_summary import CompletenessSummary, summarize
 from ticktrail.web.pages.context import Visitor
 from ticktrail.web.pages.rendering import View, render
 from ticktrail.web.pages.translation import direction
@@ -28,20 +28,20 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         open_alerts: not acknowledged; None while that is not known.
-        verdict: completeness; None while it is being read.
+        completeness: how complete the store is; None while that is being read.
     """
 
     open_alerts: int | None
-    verdict: Verdict | None
+    completeness: CompletenessSummary | None
 
 
 async def read_frame(visitor: Visitor) -> Frame:
     """The frame of a page; parts that take too long, or cannot be read, are left out."""
-    verdict, alerts = asyncio.ensure_future(_verdict(visitor)), asyncio.ensure_future(_open_alerts(visitor))
-    done, _late = await asyncio.wait({verdict, alerts}, timeout=WAIT_SECONDS)
+    summary, alerts = asyncio.ensure_future(_summary(visitor)), asyncio.ensure_future(_open_alerts(visitor))
+    done, _late = await asyncio.wait({summary, alerts}, timeout=WAIT_SECONDS)
     return Frame(
         open_alerts=alerts.result() if alerts in done else None,
-        verdict=verdict.result() if verdict in done else None,
+        completeness=summary.result() if summary in done else None,
     )
 
 
@@ -53,16 +53,16 @@ async def completeness(visitor: Visitor) -> Completeness:
     )
 
 
-async def _verdict(visitor: Visitor) -> Verdict:
+async def _summary(visitor: Visitor) -> CompletenessSummary:
     site = visitor.site
     try:
-        return judge(await completeness(visitor), site.now(), site.zone, masked=visitor.masked)
+        return summarize(await completeness(visitor), site.now(), site.zone, masked=visitor.masked)
     except TicktrailError as error:
         return _outage(() if visitor.masked else (str(error)[:200],))
 
 
-def _outage(remarks: tuple[str, ...] = ()) -> Verdict:
-    return Verdict(level="bad", headline=_("the store does not answer"), remarks=remarks)
+def _outage(remarks: tuple[str, ...] = ()) -> CompletenessSummary:
+    return CompletenessSummary(level="bad", headline=_("the store does not answer"), remarks=remarks)
 
 
 async def _open_alerts(visitor: Visitor) -> int | None:
@@ -78,7 +78,7 @@ async def answer(visitor: Visitor, request: Request, view: View) -> Response:
     site = visitor.site
     frame = await read_frame(visitor)
     if view.outage:
-        frame = Frame(open_alerts=None, verdict=_outage())
+        frame = Frame(open_alerts=None, completeness=_outage())
     context = {
         "visitor": visitor,
         "view": view,

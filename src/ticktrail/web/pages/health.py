@@ -15,7 +15,7 @@ from ticktrail.stores.sync_state import Run
 from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import frame, wording
 from ticktrail.web.pages.command_texts import from_english
-from ticktrail.web.pages.completeness_summary import checked, gap_text, judge, reason_text
+from ticktrail.web.pages.completeness_summary import checked, gap_text, reason_text, summarize
 from ticktrail.web.pages.context import Visitor
 from ticktrail.web.pages.rendering import View
 from ticktrail.web.pages.translation import gettext as _
@@ -44,17 +44,17 @@ async def health(visitor: Visitor, _request: Request) -> View:
     site = visitor.site
     completeness = await frame.completeness(visitor)
     now = site.now()
-    verdict = judge(completeness, now, site.zone, masked=visitor.masked)
-    unknown = verdict.checked_at is None and verdict.level != "bad"
+    shown = summarize(completeness, now, site.zone, masked=visitor.masked)
+    unknown = shown.checked_at is None and shown.level != "bad"
     summary = []
     if completeness.exists:
         summary = [checked(completeness)] if completeness.workflows else []
         summary.append(_("{messages} in the store").format(
             messages=ngettext("{count} message", "{count} messages", completeness.messages or 0)))  # fmt: skip
     context = {
-        "verdict": verdict,
-        "answer": _("Not known") if unknown else _(_LEVELS[verdict.level]),
-        "remarks": [wording.capital(visitor.text(remark, 400)) for remark in verdict.remarks],
+        "completeness": shown,
+        "answer": _("Not known") if unknown else _(_LEVELS[shown.level]),
+        "remarks": [wording.capital(visitor.text(remark, 400)) for remark in shown.remarks],
         "summary": " · ".join(summary),
         "hints": list(map(from_english, hints.never_passed(completeness.never or ()))),
         "exists": completeness.exists,

@@ -28,7 +28,7 @@ from ticktrail.stores.sync_state import Run
 from ticktrail.web.cache import QueryCache
 from ticktrail.web.pages import wording as words
 from ticktrail.web.pages.alert_rows import acknowledge_alert, list_alerts, with_records
-from ticktrail.web.pages.completeness_summary import judge
+from ticktrail.web.pages.completeness_summary import summarize
 from ticktrail.web.pages.context import Site, grouped
 from ticktrail.web.security.url_tokens import UrlTokens
 
@@ -105,9 +105,9 @@ def _known(
     return Completeness(**fields)  # type: ignore[arg-type]
 
 
-def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
+def test_the_summary_is_green_most_days_and_names_what_is_wrong() -> None:
     """A sync a moment ago is good; a gap, hidden executions and a late sync are said; a dead sync is bad."""
-    good = judge(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
+    good = summarize(_known(NOW - timedelta(minutes=1)), NOW, RIYADH)
     assert (good.level, good.headline, good.remarks) == ("good", "complete up to 14:59", ())
     hidden = tuple(
         PendingExecution(
@@ -117,20 +117,22 @@ def test_the_verdict_is_green_most_days_and_names_what_is_wrong() -> None:
     )
     gap = Gap(after_id=1, before_id=9, from_started_at="2026-11-21T23:10:00.000Z",
               to_started_at="2026-11-21T23:40:00.000Z", found_at=NOW - timedelta(hours=1))  # fmt: skip
-    told = judge(_known(NOW, opened=hidden, gaps=(gap,), never=frozenset({"read"})), NOW, RIYADH)
-    assert told.level == "warn"
-    assert told.remarks == (
+    troubled = summarize(_known(NOW, opened=hidden, gaps=(gap,), never=frozenset({"read"})), NOW, RIYADH)
+    assert troubled.level == "warn"
+    assert troubled.remarks == (
         "nothing known from 02:10 to 02:40: n8n deleted these executions before they were read",
         "3 executions withheld by n8n (2 redacted, 1 too large)",
         "no message ever came with “read”: the trigger may filter it",
     )
-    late = judge(_known(NOW - timedelta(hours=5)), NOW, RIYADH)
+    late = summarize(_known(NOW - timedelta(hours=5)), NOW, RIYADH)
     assert (late.level, late.remarks) == ("bad", ("the last sync was 5 h ago",))
     failing = Run(run_id="r", scope="s", began_at=NOW, seconds=1, error="n8n refused the key.\nmore")
-    assert judge(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == ("the last sync failed: n8n refused the key.",)
-    assert judge(_known(None, workflows=()), NOW, RIYADH).headline.startswith("imported from files")
-    assert judge(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
-    assert judge(_known(None, workflows=(), messages=0), NOW, RIYADH).headline == "no data yet: no sync has run"
+    assert summarize(_known(NOW, runs=(failing,)), NOW, RIYADH).remarks == (
+        "the last sync failed: n8n refused the key.",
+    )
+    assert summarize(_known(None, workflows=()), NOW, RIYADH).headline.startswith("imported from files")
+    assert summarize(_known(NOW, exists=False), NOW, RIYADH).level == "warn"
+    assert summarize(_known(None, workflows=(), messages=0), NOW, RIYADH).headline == "no data yet: no sync has run"
 
 
 def _bad_day(store: Store) -> None:
