@@ -241,7 +241,7 @@ def test_abandoned_n8n_ends(installation: Installation, tmp_path: Path) -> None:
     abandoned.spawn()
     try:
         abandoned.let_go()
-        wait_for("n8n to end", lambda: None if abandoned.is_running() else True, seconds=15)
+        assert wait_for("n8n to end", lambda: None if abandoned.is_running() else True, seconds=15)
     finally:
         abandoned.kill()
 

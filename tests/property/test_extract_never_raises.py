@@ -271,7 +271,7 @@ WATCHED_ITEMS: list[tuple[dict[str, Any], Cursor]] = [
     ),
 ]
 
-# What decides on a status from outside of it, so that changing it may change the status. Headers and query tell a form.
+# Keys outside a status that affect how it is read. Headers and query identify a form.
 DECIDING = {
     *{"id", "workflowId", "mode", "startedAt", "createdAt", "pinData", "source", "metadata", "contacts", "field"},
     *{"headers", "query"},
@@ -358,7 +358,7 @@ def test_damage_costs_itself_only(raw: bytes) -> None:
 # --- The fast path and the general path.
 
 
-def agree(raw: bytes) -> bool:
+def assert_paths_agree(raw: bytes) -> bool:
     """Compare the fast path with the general path; return whether the fast path was taken."""
     execution, problems = decode_execution(raw)
     fast = None if execution is None or problems else n8n.extract_fast(execution)
@@ -380,7 +380,7 @@ PLAIN = [
 @pytest.mark.parametrize("name", [*RECORDINGS, *SITUATIONS])
 def test_fast_path_agrees(name: str) -> None:
     """Of every recording and situation both paths read the same, or the fast path reads nothing."""
-    taken = agree(json.dumps((RECORDINGS | SITUATIONS)[name]).encode())
+    taken = assert_paths_agree(json.dumps((RECORDINGS | SITUATIONS)[name]).encode())
 
     assert taken or name not in PLAIN
 
@@ -412,10 +412,10 @@ def test_fast_path_agrees_after_every_single_change(name: str) -> None:
             for value in wrong:
                 changed = copied(execution)
                 at(changed, path[:-1])[path[-1]] = value
-                taken += agree(json.dumps(changed).encode())
+                taken += assert_paths_agree(json.dumps(changed).encode())
             shorter = copied(execution)
             del at(shorter, path[:-1])[path[-1]]
-            taken += agree(json.dumps(shorter).encode())
+            taken += assert_paths_agree(json.dumps(shorter).encode())
 
     assert taken
 
@@ -446,7 +446,7 @@ def test_fast_path_agrees_on_doubles(more: dict[str, Any], *, apart: bool) -> No
     else:
         statuses.append(double)
 
-    agree(json.dumps(execution).encode())
+    assert_paths_agree(json.dumps(execution).encode())
 
 
 @pytest.mark.parametrize(
@@ -464,7 +464,7 @@ def test_fast_path_agrees_on_data_around_a_body(around: dict[str, Any]) -> None:
     execution = trigger_alone(RECORDINGS["execution_webhook_node_three_changes"])
     execution["data"]["resultData"]["runData"]["Webhook"][0]["data"]["main"][0][0]["json"] |= around
 
-    agree(json.dumps(execution).encode())
+    assert_paths_agree(json.dumps(execution).encode())
 
 
 ANOTHER = {"json": {**VALUE, "statuses": [{**WATCHED, "id": "wamid.ANOTHER"}]}}
@@ -503,7 +503,7 @@ def test_fast_path_leaves_what_it_does_not_see(name: str, place: str, added: JSO
     execution["workflowData"]["nodes"].append({"name": "Sender", "type": "n8n-nodes-base.whatsApp", "parameters": {}})
     raw = json.dumps(execution).encode()
 
-    agree(raw)
+    assert_paths_agree(raw)
     found = extract(raw)
 
     if ANOTHER["json"]["statuses"][0]["id"] in json.dumps(added):  # type: ignore[index]
@@ -538,5 +538,5 @@ def executions_hardly_changed(draw: st.DrawFn) -> bytes:
 @settings(max_examples=400, deadline=None)
 @given(executions_hardly_changed())
 def test_fast_path_agrees_on_hardly_changed_executions(raw: bytes) -> None:
-    """Where the fast path is taken at all, it reads what the general path reads."""
-    agree(raw)
+    """If the fast path is taken, it reads the same as the general path."""
+    assert_paths_agree(raw)

@@ -72,13 +72,16 @@ def test_a_body_that_does_not_come_is_a_408(port: int) -> None:
 
 
 def test_an_endless_head_ends_the_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """More than 64 kB of headers are not kept."""
+    """The receiver closes the connection before it has read a megabyte of headers."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
-    with connected(port, b"POST /webhook HTTP/1.1\r\n") as line, contextlib.suppress(ConnectionError):
+
+    def send_headers(line: socket.socket) -> None:
         for number in range(1_000):
             line.sendall(f"X-{number}: {'x' * 1_000}\r\n".encode())
             time.sleep(0)
-        pytest.fail("a megabyte of headers was read")
+
+    with connected(port, b"POST /webhook HTTP/1.1\r\n") as line, pytest.raises(ConnectionError):
+        send_headers(line)
 
 
 def test_silent_clients_do_not_keep_others_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

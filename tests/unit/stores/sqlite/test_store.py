@@ -300,7 +300,7 @@ def test_answers_are_read_in_flat_memory(store: SqliteStore) -> None:
 # ── Faults ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def fails(error: type[TicktrailError], act: Any, *words: str) -> None:
+def assert_fails(error: type[TicktrailError], act: Any, *words: str) -> None:
     """Assert that something raises just this error, whose message and remedy hold these words."""
     with pytest.raises(error) as caught:
         act()
@@ -316,7 +316,7 @@ def test_a_lock_that_stays_is_unavailable(store: SqliteStore, path: Path, monkey
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with SqliteStore(str(path), OPTIONS) as late:
-            fails(StoreUnavailableError, lambda: late.write([sent()], at=AT), str(path), "locked", "run again")
+            assert_fails(StoreUnavailableError, lambda: late.write([sent()], at=AT), str(path), "locked", "run again")
             assert late.count(MessageFilter()) == 1
         other.execute("ROLLBACK")
     assert store.write([sent()], at=AT).unchanged == 1
@@ -328,7 +328,7 @@ def test_a_full_disk_is_unavailable_and_costs_nothing(store: SqliteStore, path: 
     batch = [sent(number) for number in range(2_000)]
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages + 5}")
-    fails(StoreUnavailableError, lambda: store.write(batch, at=AT), str(path), "full", "Make room")
+    assert_fails(StoreUnavailableError, lambda: store.write(batch, at=AT), str(path), "full", "Make room")
     assert store.count(MessageFilter()) == 1
     connection.execute("PRAGMA max_page_count = 1000000")
     assert store.write(batch, at=AT).inserted == 1_999
@@ -337,7 +337,8 @@ def test_a_full_disk_is_unavailable_and_costs_nothing(store: SqliteStore, path: 
 def test_a_read_only_file_is_refused(store: SqliteStore, path: Path) -> None:
     """The error says so, and its remedy names the missing permissions."""
     writing(store).execute("PRAGMA query_only = 1")
-    fails(StoreRefusedError, lambda: store.write([sent(2)], at=AT), str(path), "read-only", "write permission")
+    assert_fails(StoreRefusedError, lambda: store.write([sent(2)], at=AT), str(path), "read-only", "write permission")
+    assert store.count(MessageFilter()) == 1
 
 
 def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> None:
@@ -345,7 +346,7 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(path: Path) -> Non
     path.write_text("Dear Sir or Madam, " * 500)
     with SqliteStore(str(path), OPTIONS) as store:
         for act in (store.exists, lambda: store.get(["wamid.1"]), lambda: store.write([sent()], at=AT)):
-            fails(StoreRefusedError, act, str(path), "not a SQLite database")
+            assert_fails(StoreRefusedError, act, str(path), "not a SQLite database")
     assert path.read_text().startswith("Dear Sir")
 
 
@@ -358,14 +359,16 @@ def test_a_damaged_file_is_refused(store: SqliteStore, path: Path) -> None:
         file.seek(4096)
         file.write(b"\xff" * (size - 4096))
     with SqliteStore(str(path), OPTIONS) as reader:
-        fails(StoreRefusedError, lambda: list(reader.messages(MessageFilter())), str(path), "damaged", "sync --full")
+        assert_fails(
+            StoreRefusedError, lambda: list(reader.messages(MessageFilter())), str(path), "damaged", "sync --full"
+        )
 
 
 def test_a_folder_is_a_fault_of_the_settings(tmp_path: Path) -> None:
     """A folder instead of a file is named, with a file in it as the remedy."""
     with SqliteStore(str(tmp_path), OPTIONS) as store:
         for act in (store.exists, lambda: store.count(MessageFilter()), lambda: store.write([sent()], at=AT)):
-            fails(SettingsError, act, str(tmp_path), "folder", "ticktrail.db")
+            assert_fails(SettingsError, act, str(tmp_path), "folder", "ticktrail.db")
 
 
 def test_a_file_in_place_of_a_folder_is_a_configuration_error(path: Path) -> None:
@@ -373,7 +376,7 @@ def test_a_file_in_place_of_a_folder_is_a_configuration_error(path: Path) -> Non
     path.write_text("")
     with SqliteStore(str(path / "inner.db"), OPTIONS) as store:
         assert not store.exists()
-        fails(ConfigurationError, lambda: store.write([sent()], at=AT), str(path))
+        assert_fails(ConfigurationError, lambda: store.write([sent()], at=AT), str(path))
 
 
 @pytest.mark.skipif(os.name == "nt" or (hasattr(os, "geteuid") and os.geteuid() == 0), reason="root may do anything")
@@ -382,7 +385,7 @@ def test_a_folder_without_rights_is_refused(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     with SqliteStore(str(locked / "ledger.db"), OPTIONS) as store:
-        fails(StoreRefusedError, lambda: store.write([sent()], at=AT), str(locked), "right to write")
+        assert_fails(StoreRefusedError, lambda: store.write([sent()], at=AT), str(locked), "right to write")
 
 
 def test_a_value_too_large_for_sqlite_costs_its_message(store: SqliteStore) -> None:
@@ -519,24 +522,24 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
     store: SqliteStore, chosen: dict[str, Any], indexes: set[str]
 ) -> None:
     """Each question walks the index named for it, and one with an index in order sorts no more than ties."""
-    told: list[str] = []
+    plan: list[str] = []
 
     class Explaining:
         def execute(self, question: str, parameters: Any) -> Iterator[Any]:
-            told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            plan.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             return iter(())
 
     list(sqlite_filter.message_numbers(Explaining(), MessageFilter(**chosen)))  # type: ignore[arg-type]
-    steps = [step for step in told if step.startswith(("SEARCH", "SCAN"))]
+    steps = [step for step in plan if step.startswith(("SEARCH", "SCAN"))]
     assert {index for step in steps for index in re.findall(r"INDEX (message_\w+)", step)} == indexes
     assert all("USING" in step for step in steps if step != "SCAN cohort")
     if (
         indexes & {"message_latest", "message_status", "message_failure", "message_sent"}
         or chosen.get("order") == "updated"
     ):
-        assert "USE TEMP B-TREE FOR ORDER BY" not in told
+        assert "USE TEMP B-TREE FOR ORDER BY" not in plan
     if chosen.get("order") == "updated":
-        assert not any("TEMP B-TREE" in step for step in told)
+        assert not any("TEMP B-TREE" in step for step in plan)
     if chosen.get("after") and "conversation_id" not in chosen:
         # A page is found, not walked to.
         assert all(step.startswith("SEARCH") for step in steps)
@@ -555,21 +558,21 @@ def test_a_question_is_led_by_the_index_that_finds_it_soonest(
 )
 def test_sends_are_led_by_an_index_too(store: SqliteStore, chosen: SendFilter, index: str) -> None:
     """In order by the index, and whether a status came is one look into another."""
-    told: list[str] = []
+    plan: list[str] = []
 
     class Explaining:
         def execute(self, question: str, parameters: Any) -> Iterator[Any]:
-            told.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
+            plan.extend(row[3] for row in writing(store).execute(f"EXPLAIN QUERY PLAN {question}", parameters))
             return iter(())
 
     list(sqlite_sends.send_numbers(Explaining(), chosen))  # type: ignore[arg-type]
-    assert any(f"INDEX {index}" in step for step in told)
-    assert "USE TEMP B-TREE FOR ORDER BY" not in told
+    assert any(f"INDEX {index}" in step for step in plan)
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plan
     if chosen.after is not None:
         # A page is found, not walked to.
-        assert all(step.startswith("SEARCH") for step in told if step.startswith(("SEARCH", "SCAN")))
+        assert all(step.startswith("SEARCH") for step in plan if step.startswith(("SEARCH", "SCAN")))
     if chosen.unconfirmed:
-        assert any("sqlite_autoindex_message_1" in step for step in told)
+        assert any("sqlite_autoindex_message_1" in step for step in plan)
 
 
 def test_many_statuses_are_no_trouble(store: SqliteStore) -> None:
