@@ -76,8 +76,8 @@ def opened(tmp_path: Path) -> Iterator[Store]:
 
 
 def open_configured_store(folder: Path) -> Store:
-    """The store of the test, opened by yet another process."""
-    return open_store(str(folder / "ledger.sqlite"), StoreOptions(timezone=ZONE))
+    """The store of the test, opened again as another process does."""
+    return open_store(str(folder / "store.sqlite"), StoreOptions(timezone=ZONE))
 
 
 def webhook(server: FaultyServer, name: str = "hook", *, secret: str | None = SECRET) -> Channel:
@@ -102,15 +102,15 @@ def alert(key: str = "131042", **more: Any) -> Alert:
     return msgspec.structs.replace(usual, **more)
 
 
-def told(opened: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> DeliveryReport:
-    """One run that finds these alerts."""
+def notify(opened: Store, channels: list[Channel], *alerts: Alert, at: datetime = NOON, **rules: Any) -> DeliveryReport:
+    """Send the notifications that are due in a run that finds these alerts."""
     occasion = NotificationContext(now=at, zone=ZONE, holder=new_holder(), instance="shop")
     return send_due(alerts, opened, channels, Rules(**rules), occasion, deliver)
 
 
 def test_a_webhook_gets_signed_json(opened: Store, receiver: Receiver) -> None:
     """The documented fields; the signature is of the time, a dot and the body, and the time is now."""
-    assert told(opened, [webhook(receiver)], alert()).told == (("hook", "alert.firing"),)
+    assert notify(opened, [webhook(receiver)], alert()).told == (("hook", "alert.firing"),)
     (request,) = receiver.requests
     (body,) = receiver.bodies()
     assert (request.path, request.headers["content-type"]) == ("/hook", "application/json")
@@ -142,28 +142,28 @@ def test_the_documented_settings_can_be_read(tmp_path: Path) -> None:
 
 def test_an_unsigned_webhook_has_no_signature(opened: Store, receiver: Receiver) -> None:
     """Without a secret nothing is signed."""
-    told(opened, [webhook(receiver, secret=None)], alert())
+    notify(opened, [webhook(receiver, secret=None)], alert())
     assert "x-ticktrail-signature" not in receiver.requests[0].headers
 
 
-def test_each_alert_is_told_once_across_restarts(opened: Store, receiver: Receiver, tmp_path: Path) -> None:
-    """The next run tells only what is new; so does another process, opened afresh."""
+def test_each_alert_is_sent_once_across_restarts(opened: Store, receiver: Receiver, tmp_path: Path) -> None:
+    """The next run sends only new alerts, in the same process and in another one."""
     channel = webhook(receiver)
-    told(opened, [channel], alert())
-    told(opened, [channel], alert(says="4 messages failed."), at=NOON + MINUTE)
+    notify(opened, [channel], alert())
+    notify(opened, [channel], alert(says="4 messages failed."), at=NOON + MINUTE)
     with open_configured_store(tmp_path) as another:
-        told(another, [channel], alert(), alert("190"), at=NOON + 2 * MINUTE)
+        notify(another, [channel], alert(), alert("190"), at=NOON + 2 * MINUTE)
     assert [body["alert"]["key"] for body in receiver.bodies()] == ["131042", "190"]
 
 
-def test_two_processes_tell_once(opened: Store, receiver: Receiver, tmp_path: Path) -> None:
+def test_several_processes_send_an_alert_once(opened: Store, receiver: Receiver, tmp_path: Path) -> None:
     """A process that finds another one sending notifications sends none."""
     receiver.delay(0.3, times=None)
     outcomes: list[DeliveryReport] = []
 
     def run() -> None:
         with open_configured_store(tmp_path) as store:
-            outcomes.append(told(store, [webhook(receiver)], alert(), alert("190")))
+            outcomes.append(notify(store, [webhook(receiver)], alert(), alert("190")))
 
     runs = [threading.Thread(target=run) for _ in range(4)]
     for one in runs:
@@ -174,39 +174,39 @@ def test_two_processes_tell_once(opened: Store, receiver: Receiver, tmp_path: Pa
     assert sum(outcome.busy for outcome in outcomes) >= 1
 
 
-def test_what_a_channel_did_not_take_is_tried_again(opened: Store, receiver: Receiver) -> None:
-    """The others are told meanwhile; the same notice comes again under the same id; nothing secret is said."""
+def test_a_failed_notification_is_sent_again(opened: Store, receiver: Receiver) -> None:
+    """Other channels get theirs meanwhile; the repeated notification keeps its id; the problem shows no secret."""
     with Receiver() as other:
         receiver.answer(503)
         channels = [webhook(receiver), webhook(other, "other")]
-        first = told(opened, channels, alert())
+        first = notify(opened, channels, alert())
         assert first.told == (("other", "alert.firing"),)
         (problem,) = first.problems
         assert problem == "hook (http://127.0.0.1/…) answered with 503."
-        assert told(opened, channels, alert(), at=NOON + MINUTE).told == (("hook", "alert.firing"),)
-        assert told(opened, channels, alert(), at=NOON + 2 * MINUTE).told == ()
+        assert notify(opened, channels, alert(), at=NOON + MINUTE).told == (("hook", "alert.firing"),)
+        assert notify(opened, channels, alert(), at=NOON + 2 * MINUTE).told == ()
         assert len(other.requests) == 1
     failed, received = receiver.bodies()
     assert failed["id"] == received["id"]
 
 
-def test_a_channel_that_is_away_is_not_waited_for_twice_each_time(opened: Store, receiver: Receiver) -> None:
-    """Two failures in a row, and the rest waits for the next run, which tells everything."""
+def test_an_unreachable_channel_is_given_up_until_the_next_run(opened: Store, receiver: Receiver) -> None:
+    """After two failures in a row the rest waits for the next run, which sends all notifications."""
     channel = webhook(receiver)
     many = [alert(f"code-{number}") for number in range(5)]
     receiver.stop()
-    outcome = told(opened, [channel], *many)
+    outcome = notify(opened, [channel], *many)
     assert (outcome.told, len(outcome.problems)) == ((), 1)
     assert "was not reached: ConnectError" in outcome.problems[0]
     assert "hidden" not in outcome.problems[0]
     receiver.start()
-    assert len(told(opened, [channel], *many, at=NOON + MINUTE).told) == 5
+    assert len(notify(opened, [channel], *many, at=NOON + MINUTE).told) == 5
 
 
-def test_one_notice_that_is_refused_does_not_stop_the_others(opened: Store, receiver: Receiver) -> None:
-    """It is tried again each time, the others arrive."""
+def test_a_refused_notification_does_not_stop_the_others(opened: Store, receiver: Receiver) -> None:
+    """The refused one is a problem of the run; the other one arrives."""
     receiver.answer(400, when=lambda request: b'"131042"' in request.body, times=None)
-    outcome = told(opened, [webhook(receiver)], alert(), alert("190"))
+    outcome = notify(opened, [webhook(receiver)], alert(), alert("190"))
     assert outcome.told == (("hook", "alert.firing"),)
     assert len(outcome.problems) == 1
 
@@ -214,19 +214,19 @@ def test_one_notice_that_is_refused_does_not_stop_the_others(opened: Store, rece
 def test_redirects_are_not_followed(opened: Store, receiver: Receiver) -> None:
     """A signature is valid for one address."""
     receiver.answer(307, headers={"Location": f"{receiver.address}/elsewhere"})
-    assert told(opened, [webhook(receiver)], alert()).problems
+    assert notify(opened, [webhook(receiver)], alert()).problems
     assert [request.path for request in receiver.requests] == ["/hook"]
 
 
-def test_the_end_is_told_to_those_who_heard_of_the_beginning(opened: Store, receiver: Receiver) -> None:
-    """Ten minutes after it was last seen, once; a channel that never heard of it hears nothing."""
+def test_a_resolution_is_sent_to_channels_that_got_the_alert(opened: Store, receiver: Receiver) -> None:
+    """It is sent once, ten minutes after the alert was last found; a channel that never got the alert gets nothing."""
     channel = webhook(receiver)
-    told(opened, [channel], alert())
-    told(opened, [channel], at=NOON + 9 * MINUTE)
+    notify(opened, [channel], alert())
+    notify(opened, [channel], at=NOON + 9 * MINUTE)
     assert receiver.events() == ["alert.firing"]
     with Receiver() as late:
-        told(opened, [channel, webhook(late, "late")], at=NOON + 10 * MINUTE)
-        told(opened, [channel, webhook(late, "late")], at=NOON + 11 * MINUTE)
+        notify(opened, [channel, webhook(late, "late")], at=NOON + 10 * MINUTE)
+        notify(opened, [channel, webhook(late, "late")], at=NOON + 11 * MINUTE)
         assert late.requests == []
     assert receiver.events() == ["alert.firing", "alert.resolved"]
     over = receiver.bodies()[-1]
@@ -235,81 +235,81 @@ def test_the_end_is_told_to_those_who_heard_of_the_beginning(opened: Store, rece
     assert over["alert"]["resolvedAt"] == "2026-11-22T12:10:00+03:00"
 
 
-def test_what_comes_again_is_told_again(opened: Store, receiver: Receiver) -> None:
+def test_an_alert_that_fires_again_is_sent_again(opened: Store, receiver: Receiver) -> None:
     """An alert that fires again after it was resolved has a new id."""
     channel = webhook(receiver)
     for minutes, alerts in ((0, [alert()]), (20, []), (30, [alert()])):
-        told(opened, [channel], *alerts, at=NOON + minutes * MINUTE)
+        notify(opened, [channel], *alerts, at=NOON + minutes * MINUTE)
     assert receiver.events() == ["alert.firing", "alert.resolved", "alert.firing"]
     first, _, again = receiver.bodies()
     assert first["id"] != again["id"]
 
 
-def test_an_end_that_was_not_taken_is_told_again(opened: Store, receiver: Receiver) -> None:
-    """A failing channel loses no end either."""
+def test_a_failed_resolution_is_sent_again(opened: Store, receiver: Receiver) -> None:
+    """The run after a failed delivery sends the resolution."""
     channel = webhook(receiver)
-    told(opened, [channel], alert())
+    notify(opened, [channel], alert())
     receiver.hang_up()
-    assert told(opened, [channel], at=NOON + 20 * MINUTE).problems
-    assert told(opened, [channel], at=NOON + 21 * MINUTE).told == (("hook", "alert.resolved"),)
+    assert notify(opened, [channel], at=NOON + 20 * MINUTE).problems
+    assert notify(opened, [channel], at=NOON + 21 * MINUTE).told == (("hook", "alert.resolved"),)
 
 
-def test_nothing_is_over_while_no_sync_comes_through(opened: Store, receiver: Receiver) -> None:
+def test_alerts_do_not_resolve_while_syncs_fail(opened: Store, receiver: Receiver) -> None:
     """Alerts about messages wait until the store is up to date again."""
     channel = webhook(receiver)
     late = alert("sync-a", kind=AlertKind.SYNC)
-    told(opened, [channel], alert())
-    told(opened, [channel], late, at=NOON + 60 * MINUTE)
+    notify(opened, [channel], alert())
+    notify(opened, [channel], late, at=NOON + 60 * MINUTE)
     assert receiver.events() == ["alert.firing", "alert.firing"]
-    told(opened, [channel], at=NOON + 120 * MINUTE)
+    notify(opened, [channel], at=NOON + 120 * MINUTE)
     assert receiver.events()[2:] == ["alert.resolved", "alert.resolved"]
 
 
-def test_gaps_and_what_was_switched_off_have_no_end(opened: Store, receiver: Receiver) -> None:
-    """A gap never closes; a rule that was switched off says nothing of the cause."""
+def test_gaps_and_disabled_rules_send_no_resolution(opened: Store, receiver: Receiver) -> None:
+    """A gap never closes; disabling a rule does not mean that its cause has ended."""
     channel = webhook(receiver)
-    told(opened, [channel], alert("gap-a1b2c3", kind=AlertKind.GAP), alert("131026-a1b2c3"))
-    told(opened, [channel], at=NOON + 60 * MINUTE, off=frozenset({"131026"}))
+    notify(opened, [channel], alert("gap-a1b2c3", kind=AlertKind.GAP), alert("131026-a1b2c3"))
+    notify(opened, [channel], at=NOON + 60 * MINUTE, off=frozenset({"131026"}))
     assert receiver.events() == ["alert.firing", "alert.firing"]
 
 
 def test_quiet_hours_hold_warnings_back(opened: Store, receiver: Receiver) -> None:
-    """Urgent ones are told at once, the rest when quiet hours are over: held back, not lost."""
+    """Urgent alerts are sent at once, the others when the quiet hours have ended."""
     channel, quiet = webhook(receiver), (22 * 60, 7 * 60)
     night = NOON.replace(hour=23)
     both = (alert("urgent"), alert("warning", urgency="warning"))
-    outcome = told(opened, [channel], *both, at=night, quiet=quiet)
+    outcome = notify(opened, [channel], *both, at=night, quiet=quiet)
     assert (len(outcome.told), outcome.held) == (1, 1)
-    assert told(opened, [channel], *both, at=night + timedelta(hours=8), quiet=quiet).told == (
+    assert notify(opened, [channel], *both, at=night + timedelta(hours=8), quiet=quiet).told == (
         ("hook", "alert.firing"),
     )
     assert [body["alert"]["key"] for body in receiver.bodies()] == ["urgent", "warning"]
 
 
-def test_reminders_come_when_they_are_asked_for(opened: Store, receiver: Receiver) -> None:
+def test_reminders_are_sent_if_configured(opened: Store, receiver: Receiver) -> None:
     """Reminders are sent every N hours while an alert fires, each with its own id; never once acknowledged."""
     channel, hours = webhook(receiver), timedelta(hours=1)
     for after in (0, 5, 6, 7, 12):
-        told(opened, [channel], alert(), at=NOON + after * hours, remind_after=6 * 3_600)
+        notify(opened, [channel], alert(), at=NOON + after * hours, remind_after=6 * 3_600)
     assert receiver.events() == ["alert.firing", "alert.reminder", "alert.reminder"]
     assert receiver.bodies()[1]["title"] == "[shop] Still: Payment issue (131042)"
     assert len({body["id"] for body in receiver.bodies()}) == 3
     opened.alert_state.acknowledge("131042", at=NOON)
-    told(opened, [channel], alert(), at=NOON + 24 * hours, remind_after=6 * 3_600)
+    notify(opened, [channel], alert(), at=NOON + 24 * hours, remind_after=6 * 3_600)
     assert len(receiver.requests) == 3
 
 
-def test_what_somebody_knows_of_ends_with_its_cause_though_nobody_is_told(opened: Store) -> None:
-    """Looking alone keeps it while it fires, and lets it end ten minutes after it was last seen: then it is news."""
+def test_acknowledged_alerts_resolve_without_notifications(opened: Store) -> None:
+    """Finding alerts keeps an acknowledged one open while it fires and resolves it ten minutes after that."""
     memory = opened.alert_state
     memory.record_firing("131042", "failing", "Payment issue", at=NOON)
-    memory.record_firing("other", "failing", "Nobody knows", at=NOON)
+    memory.record_firing("other", "failing", "Other failure", at=NOON)
     memory.acknowledge("131042", at=NOON, note="Sara")
     follow_acknowledged([alert()], opened, now=NOON + 60 * MINUTE)
     follow_acknowledged([], opened, now=NOON + 69 * MINUTE)
     assert [one.resolved_at for one in memory.all()] == [None, None]
     follow_acknowledged([alert("late", kind=AlertKind.SYNC)], opened, now=NOON + 71 * MINUTE)
-    assert [one.resolved_at for one in memory.all()] == [None, None], "no sync came through: nobody can tell"
+    assert [one.resolved_at for one in memory.all()] == [None, None], "syncs fail, so no alert resolves"
     follow_acknowledged([], opened, now=NOON + 71 * MINUTE)
     assert {one.key: one.resolved_at for one in memory.all()} == {"131042": NOON + 71 * MINUTE, "other": None}
 
@@ -319,9 +319,9 @@ def test_apprise_carries_alerts(opened: Store, receiver: Receiver) -> None:
     url = receiver.address.replace("http://", "json://user:hidden@") + "/apprise"
     channel = Channel(name="chat", kind="apprise", url=Secret(url, "json://…"))
     receiver.answer(500)
-    outcome = told(opened, [channel], alert())
+    outcome = notify(opened, [channel], alert())
     assert outcome.problems == ("chat (json://…) did not take the message.",)
-    assert told(opened, [channel], alert(), at=NOON + MINUTE).told == (("chat", "alert.firing"),)
+    assert notify(opened, [channel], alert(), at=NOON + MINUTE).told == (("chat", "alert.firing"),)
     body = receiver.bodies()[-1]
     assert (body["title"], body["type"]) == ("[shop] Payment issue (131042)", "failure")
     assert body["message"].startswith("3 messages to 2 people failed.\nPay.")

@@ -45,13 +45,13 @@ def test_decoded(elements: list[Any], expected: Any) -> None:
 
 @pytest.mark.parametrize("elements", [{}, [], [{"a": "9"}], [{"a": "-1"}], [{"a": "x"}], [{"a": "²"}], ["x", ["01"]]])
 def test_damaged(elements: Any) -> None:
-    """What is not flatted JSON is an error."""
+    """Elements that are not flatted JSON raise an error."""
     with pytest.raises(ValueError, match=r"\w"):
         unflatten(elements, msgspec.json.encode, 100)
 
 
 def test_long_chains_of_references_are_an_error() -> None:
-    """A value that is nested too deeply is an error that says so, whatever the encoder."""
+    """A value that is nested too deeply raises RecursionError."""
     elements: list[Any] = [*([str(number + 1)] for number in range(20_000)), "end"]
 
     with pytest.raises(RecursionError):

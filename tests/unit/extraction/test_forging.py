@@ -1,4 +1,4 @@
-"""Forged statuses and sends at every place of an execution that a person can shape, and genuine ones beside them."""
+"""Forged statuses and sends at every place of an execution that a person can shape, and genuine ones."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def request(body: object, content_type: str | None = "application/json", **more:
 
 
 def node(kind: str, made: object, *, output: str = "main", run: Any = None, **parameters: Any) -> dict[str, Any]:
-    """A node behind the trigger, and what it put out. ``disabled`` is a property of the node itself."""
+    """A node behind the trigger, and its output. ``disabled`` is a property of the node itself."""
     name = kind if "." in kind or not kind else f"n8n-nodes-base.{kind}"
     disabled = parameters.pop("disabled", False)
     described = {"type": name, "parameters": parameters, "disabled": disabled}
@@ -87,8 +87,8 @@ def read(
     return extract(json.dumps(execution).encode())
 
 
-def assert_not_believed(found: Extraction) -> None:
-    """Nothing was believed, and the execution is counted as not read."""
+def assert_not_trusted(found: Extraction) -> None:
+    """Assert that no event or send was read, and that the execution is counted as not read."""
     assert (found.events, found.sends) == ((), ())
     assert found.outcome is Outcome.NOT_READ
 
@@ -103,8 +103,8 @@ PEOPLE = [
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("trigger", PEOPLE)
 def test_object_at_a_trigger_that_people_call(trigger: str, shape: str) -> None:
-    """An item that a person shaped whole is not believed, on the fast path neither."""
-    assert_not_believed(read(trigger, SHAPES[shape]))
+    """An item that a person can shape completely is not trusted, by neither path."""
+    assert_not_trusted(read(trigger, SHAPES[shape]))
 
 
 WORDS: dict[str, Any] = {
@@ -130,18 +130,18 @@ WORDS: dict[str, Any] = {
     ],
 )
 def test_words_beside_an_envelope_at_other_triggers(trigger: str, mode: str, words: str) -> None:
-    """Other triggers are believed inside Meta's envelope only, and only while no word of a person is beside it."""
-    assert_not_believed(read(trigger, WORDS[words], mode=mode))
+    """Other triggers are trusted only inside Meta's envelope, and only without a person's words beside it."""
+    assert_not_trusted(read(trigger, WORDS[words], mode=mode))
 
 
 @pytest.mark.parametrize("shape", [*SHAPES, "text", "field"])
 @pytest.mark.parametrize("content_type", ["application/x-www-form-urlencoded", "Multipart/Form-Data; boundary=x"])
 def test_fields_of_a_form(content_type: str, shape: str) -> None:
-    """Fields with brackets in their names become objects. Meta never sends a form, so neither counts."""
+    """Form fields with brackets in their names become objects; Meta never sends forms, so none is trusted."""
     body = {**SHAPES, "text": {"data": TEXT}, "field": {"name": "Eve", "a": {"statuses": [STATUS]}}}[shape]
 
-    assert_not_believed(read("webhook", request(body, content_type)))
-    assert_not_believed(read("webhook", request(body, content_type), node("code", ENVELOPE)))
+    assert_not_trusted(read("webhook", request(body, content_type)))
+    assert_not_trusted(read("webhook", request(body, content_type), node("code", ENVELOPE)))
     forwarded = {"request": request(body, content_type)}
     for found in (
         read("webhook", request(forwarded)),
@@ -153,14 +153,14 @@ def test_fields_of_a_form(content_type: str, shape: str) -> None:
 
 @pytest.mark.parametrize("mime_type", ["application/json", "text/csv"])
 def test_uploaded_file(mime_type: str) -> None:
-    """A file that came with a form is a person's."""
+    """A file that was uploaded with a form is not trusted."""
     content = base64.b64encode(TEXT.encode()).decode()
     item, binary = request({}, "multipart/form-data"), {"file": {"mimeType": mime_type, "data": content}}
 
     assert read("webhook", item, binary=binary).events == ()
-    assert_not_believed(read("webhook", item, node("extractFromFile", {"data": ENVELOPE}), binary=binary))
+    assert_not_trusted(read("webhook", item, node("extractFromFile", {"data": ENVELOPE}), binary=binary))
     sub = read("executeWorkflowTrigger", {}, node("extractFromFile", STATUS), binary=binary, mode="integrated")
-    assert_not_believed(sub)
+    assert_not_trusted(sub)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_uploaded_file(mime_type: str) -> None:
     ids=["query", "path", "header", "cookie"],
 )
 def test_request_without_a_body(item: dict[str, Any]) -> None:
-    """Query parameters may be objects, and headers may hold JSON: what later nodes make of them is not believed."""
-    assert_not_believed(read("webhook", item, node("code", {"statuses": [STATUS]})))
-    assert_not_believed(read("webhook", item, node("set", ENVELOPE)))
+    """Query parameters may be objects and headers may hold JSON; output that nodes make of them is not trusted."""
+    assert_not_trusted(read("webhook", item, node("code", {"statuses": [STATUS]})))
+    assert_not_trusted(read("webhook", item, node("set", ENVELOPE)))
 
 
 @pytest.mark.parametrize(
@@ -195,9 +195,9 @@ def test_request_without_a_body(item: dict[str, Any]) -> None:
     ids=json.dumps,
 )
 def test_envelope_that_a_person_surrounds(body: dict[str, Any]) -> None:
-    """An envelope inside an object that names the person who wrote it is that person's."""
-    assert_not_believed(read("webhook", request(body)))
-    assert_not_believed(read("webhook", request(body), node("code", ENVELOPE)))
+    """An envelope inside an object that names a person who wrote it is not trusted."""
+    assert_not_trusted(read("webhook", request(body)))
+    assert_not_trusted(read("webhook", request(body), node("code", ENVELOPE)))
 
 
 SNS = {"Type": "Notification", "TopicArn": "arn:aws:sns:x", "MessageId": "1", "Message": TEXT}
@@ -223,7 +223,7 @@ PUSHED = {"data": base64.b64encode(TEXT.encode()).decode(), "messageId": "1"}
     ids=lambda body: json.dumps(body)[:60],
 )
 def test_text_beside_words(body: object) -> None:
-    """A machine's envelope with more in it than the machine writes is none, and its text is not believed."""
+    """A message of a queue or gateway with additional fields is not trusted, and neither is the text in it."""
     assert read("webhook", request(body)).events == ()
 
 
@@ -240,18 +240,18 @@ def test_text_beside_words(body: object) -> None:
 )
 @pytest.mark.parametrize("trigger", ["kafkaTrigger", "mqttTrigger", "rabbitmqTrigger"])
 def test_message_of_a_queue_with_words(trigger: str, item: dict[str, Any]) -> None:
-    """A queue's message counts without a person's words beside or in it."""
-    assert_not_believed(read(trigger, item, mode="trigger"))
+    """A queue's message with a person's words beside or inside it is not trusted."""
+    assert_not_trusted(read(trigger, item, mode="trigger"))
 
 
 @pytest.mark.parametrize("part", ["body", "query"])
 def test_wait_that_a_form_resumed(part: str) -> None:
-    """A person who fills in a form at a Wait node's address shapes its item."""
+    """A form that was submitted to a Wait node's URL is not trusted."""
     trigger, item, mode = CLOCK
     form = request({}, "application/x-www-form-urlencoded" if part == "body" else None)
     form[part] = ENVELOPE
 
-    assert_not_believed(read(trigger, item, node("wait", form), node("code", ENVELOPE), mode=mode))
+    assert_not_trusted(read(trigger, item, node("wait", form), node("code", ENVELOPE), mode=mode))
 
 
 SOURCES = ["postgres", "googleSheets", "redis", "wait", "executeWorkflow", "slack", "@n8n/n8n-nodes-langchain.agent"]
@@ -260,28 +260,28 @@ SOURCES = ["postgres", "googleSheets", "redis", "wait", "executeWorkflow", "slac
 @pytest.mark.parametrize("words", WORDS)
 @pytest.mark.parametrize("source", SOURCES)
 def test_rows_and_results_with_words(source: str, words: str) -> None:
-    """A row of a database or an agent's result counts inside Meta's envelope, without a person's words."""
+    """A database row or an agent's result with a person's words beside Meta's envelope is not trusted."""
     trigger, item, mode = CLOCK
 
-    assert_not_believed(read(trigger, item, node(source, WORDS[words]), mode=mode))
+    assert_not_trusted(read(trigger, item, node(source, WORDS[words]), mode=mode))
     words_first = (node(source, {"text": "hello there"}), node("code", ENVELOPE))
-    assert_not_believed(read(trigger, item, *words_first, mode=mode))
+    assert_not_trusted(read(trigger, item, *words_first, mode=mode))
 
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_code_that_passes_a_row_on_as_its_own_answer(source: str) -> None:
-    """Code that names Meta's API did not send what a row before it already held."""
+    """Output of code that names Meta's API is no send if an earlier row already held it."""
     trigger, item, mode = CLOCK
     code = node("code", ANSWER, jsCode=f"fetch('{META}')")
 
     found = read(trigger, item, node(source, {"data": ANSWER}), node("set", {"order": 7}), code, mode=mode)
 
-    assert_not_believed(found)
+    assert_not_trusted(found)
     assert [send.message_id for send in read(trigger, item, code, node("set", ANSWER), mode=mode).sends] == ["wamid.A"]
 
 
 def test_long_loops_of_code_are_read_in_time() -> None:
-    """Each send is looked up among all ids that came before, not compared with each: this would take minutes."""
+    """Each send is looked up in a set of all earlier ids; comparing it with each of them would take minutes."""
     steps = []
     for number in range(1_000):
         steps.append(node("set", {"ids": [f"wamid.S{number}-{place}" for place in range(50)]}))
@@ -297,7 +297,7 @@ CALLBACK = json.dumps({"statuses": [{**STATUS, "id": "X1"}]})
 
 @pytest.mark.parametrize("data", [CALLBACK, json.dumps({"s": STATUS}).replace("wamid", "wam\\u0069d")])
 def test_callback_data_of_a_genuine_status(data: str) -> None:
-    """A business may write a customer's words into the callback data: code that parses them makes no status."""
+    """Callback data may hold a customer's words; a status that code parses from them is not trusted."""
     genuine = {**VALUE, "statuses": [{**STATUS, "id": "wamid.REAL", "biz_opaque_callback_data": data}]}
 
     found = read("whatsAppTrigger", {**genuine, "field": "messages"}, node("code", {"statuses": [STATUS]}))
@@ -316,13 +316,13 @@ SENDERS = {
 @pytest.mark.parametrize("sender", SENDERS)
 @pytest.mark.parametrize("how", ["disabled", "failed", "passed on"])
 def test_sending_node_that_passes_its_input_on(sender: str, how: str) -> None:
-    """A disabled node, and one that failed in a workflow that continues, put their input out: no answer of Meta's."""
+    """A disabled node, or a failed one in a workflow that continues, outputs its input, which is no answer of Meta."""
     kind, parameters = SENDERS[sender]
     more: dict[str, Any] = {"disabled": True} if how == "disabled" else {}
     run = {"error": {"message": "boom"}} if how == "failed" else {}
     start = ("webhook", request({"data": ANSWER}), node("set", ANSWER))
 
-    assert_not_believed(read(*start, node(kind, ANSWER, run=run, **parameters, **more)))
+    assert_not_trusted(read(*start, node(kind, ANSWER, run=run, **parameters, **more)))
     if how != "passed on":
         assert read(*start, node(kind, REFUSAL, run=run, **parameters, **more)).sends == ()
 
@@ -331,10 +331,10 @@ def test_sending_node_that_passes_its_input_on(sender: str, how: str) -> None:
     "how", [{"disabled": True}, {"run": {"error": {"message": "boom"}}}], ids=["disabled", "failed"]
 )
 def test_fixed_request_that_did_not_happen(how: dict[str, Any]) -> None:
-    """A request to a fixed address that was not made brought nothing: its output is its input."""
+    """A request that was disabled or failed outputs its input, which is not trusted."""
     fetch = node("httpRequest", {"data": ENVELOPE}, url="https://relay.example.com/a", **how)
 
-    assert_not_believed(read("webhook", request({"text": "hi"}), node("code", {"data": ENVELOPE}), fetch))
+    assert_not_trusted(read("webhook", request({"text": "hi"}), node("code", {"data": ENVELOPE}), fetch))
 
 
 @pytest.mark.parametrize(
@@ -347,7 +347,7 @@ def test_fixed_request_that_did_not_happen(how: dict[str, Any]) -> None:
     ids=json.dumps,
 )
 def test_reply_to_send_and_wait(made: object) -> None:
-    """What a person answered to *Send and wait* is no answer of Meta's."""
+    """A person's reply to *Send and wait* is not read as Meta's answer to a send."""
     found = read("webhook", request({"order": 7}), node("whatsApp", made, operation="sendAndWait"))
 
     assert found.sends == ()
@@ -375,7 +375,7 @@ TWILIO = "https://api.twilio.com/2010-04-01/Accounts/A"
     ids=lambda value: json.dumps(value)[:50],
 )
 def test_answers_that_may_hold_what_a_person_wrote(kind: str, parameters: dict[str, Any], made: object) -> None:
-    """Stored messages, files, redirects, translations and chat bots return what people wrote: none is a send."""
+    """Stored messages, files, redirects, translations and chat bots return people's words, so none is a send."""
     found = read("webhook", request({"media": "x", "link": "https://evil.example"}), node(kind, made, **parameters))
 
     assert found.sends == ()
@@ -404,14 +404,14 @@ HOSTS = [
 @pytest.mark.parametrize("url", HOSTS)
 @pytest.mark.parametrize("made", [ANSWER, REFUSAL], ids=["accepted", "refused"])
 def test_address_of_a_customer_that_looks_like_metas(url: str, made: object) -> None:
-    """Whatever tricks an address plays, the host that would be asked decides; the look-alike is counted."""
+    """The host that a client would connect to decides; a look-alike URL is counted as not read."""
     ask = {"method": "POST", "url": "={{ $json.body.url }}", "jsonBody": SEND}
 
     for kind in ("httpRequest", "httpRequestTool"):
-        assert_not_believed(read("webhook", request({"url": url}), node(kind, made, **ask)))
+        assert_not_trusted(read("webhook", request({"url": url}), node(kind, made, **ask)))
 
 
-# --- Genuine: what the rules above must not cost.
+# --- Genuine data that the rules above must still accept.
 
 NOTIFICATION = {
     **SNS,
@@ -465,7 +465,7 @@ MIXED = {**VALUE, "messages": [{"from": "966500000066", "id": "wamid.IN", "text"
     ids=lambda body: json.dumps(body)[:40],
 )
 def test_genuine_request(body: object, content_type: str | None) -> None:
-    """Meta's webhooks are read, however machines passed them on."""
+    """Meta's webhooks are read from every gateway, queue and relay that passes them on."""
     assert [event.message_id for event in read("webhook", request(body, content_type)).events] == ["wamid.A"]
 
 
@@ -490,7 +490,7 @@ def test_genuine_request(body: object, content_type: str | None) -> None:
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_genuine_message_of_a_queue(trigger: str, item: dict[str, Any]) -> None:
-    """Queues deliver Meta's webhooks with their own fields beside."""
+    """Meta's webhooks are read from queues that add fields of their own."""
     assert [event.message_id for event in read(trigger, item, mode="trigger").events] == ["wamid.A"]
 
 
@@ -552,7 +552,7 @@ def test_genuine_request_kept_as_a_file() -> None:
     ids=lambda value: json.dumps(value)[:40],
 )
 def test_genuine_send(kind: str, parameters: dict[str, Any], made: object, output: str) -> None:
-    """Answers of Meta, of a provider and of the author's own server are sends, though a person wrote before."""
+    """Answers of Meta, a provider and the author's own server are sends, even after a person's message."""
     asked = request({"to": "966500000066", "text": "hello my friend, how are you? " * 5})
     sent = node(kind, made, output=output, **parameters)
 

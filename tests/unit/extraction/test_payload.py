@@ -115,7 +115,7 @@ def test_message_of_a_queue(trigger: str, item: dict[str, Any]) -> None:
     ],
 )
 def test_queues_are_known_by_their_whole_name(trigger: str, *, queue: bool) -> None:
-    """The letters of a queue's name inside another word make no queue."""
+    """A queue's name inside another word does not make a trigger a queue."""
     assert is_queue(trigger) is queue
 
 

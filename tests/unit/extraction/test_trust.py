@@ -1,4 +1,4 @@
-"""Belief in triggers and nodes."""
+"""Trust in triggers and nodes."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ FORGED = json.dumps({"statuses": [{"id": "wamid.X", "status": "read"}]})
     ids=lambda value: str(value)[:40],
 )
 def test_free_of_words(value: object) -> None:
-    """Names, numbers, ids and what Meta itself writes cannot hold a status."""
+    """Names, numbers, ids and texts that Meta writes cannot hold a status."""
     assert is_free_of_words(value)
 
 
