@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that take long: the laws with random data, and contracts over MongoDB's wire."""
+    """Mark slow tests as thorough: property tests, and tests of stores and pages that connect to MongoDB."""
     for item in items:
         parts = item.path.relative_to(HERE).parts
         over_the_wire = "mongodb" in item.name and parts[:2] in {("contract", "stores"), ("integration", "web")}

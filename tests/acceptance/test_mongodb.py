@@ -52,7 +52,7 @@ EXPECTED = {"wamid.F18A": ("read", 2), "wamid.F18B": ("delivered", 1)}
 
 
 def test_a_new_collection_gets_one_document_for_each_message(sync: Any, statuses: Collection[Document]) -> None:
-    """However often the sync runs."""
+    """A second sync leaves the documents as they are."""
     for _ in range(2):
         assert sync().returncode == 0
         assert standing(statuses) == EXPECTED
@@ -98,7 +98,7 @@ OBSTACLES: dict[str, tuple[Callable[[Collection[Document]], object], str, str]] 
 def test_a_collection_that_would_be_damaged_stops_the_sync_before_it_writes(
     sync: Any, statuses: Collection[Document], obstacle: str, options: tuple[str, ...]
 ) -> None:
-    """``--dry-run`` says it too: the fault, a fix that loses nothing, exit code 1."""
+    """A sync and a dry run name the fault and a fix that loses nothing, and exit with code 1."""
     prepare, fault, fix = OBSTACLES[obstacle]
     prepare(statuses)
     before = (list(statuses.find()), statuses.index_information(), statuses.database.list_collection_names())
@@ -112,7 +112,7 @@ def test_a_collection_that_would_be_damaged_stops_the_sync_before_it_writes(
 def test_a_sync_ends_when_the_network_falls_silent_and_the_next_one_completes_it(
     ticktrail: Ticktrail, sync: Any, mongodb_server: str, statuses: Collection[Document]
 ) -> None:
-    """In the middle of a write: exit code 1, and what is safe is said."""
+    """A connection lost during a write gives exit code 1 and an error that names the server."""
     port = parse_uri(mongodb_server)["nodelist"][0][1]
     with Relay(port) as relay:
         relay.cut_before(b"latestTimestampFormatted")

@@ -1,4 +1,4 @@
-"""``ticktrail receive`` and ``run`` as an administrator uses them: start, look, replay, and what goes wrong."""
+"""``ticktrail receive`` and ``run`` from the command line: start, status, replay and errors."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_second_receiver_is_refused(ticktrail: Ticktrail, home: Path, bare_env
     ],
     ids=["no secret", "malformed secret", "foreign address", "no journal"],
 )
-def test_what_cannot_work_is_said(
+def test_settings_that_cannot_work_are_reported(
     ticktrail: Ticktrail, arguments: tuple[str, ...], environ: dict[str, str], code: int, says: str
 ) -> None:
     """The error names the setting, and there is no traceback."""
@@ -104,7 +104,7 @@ def test_what_cannot_work_is_said(
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_in_use_is_said(ticktrail: Ticktrail) -> None:
+def test_a_port_in_use_is_reported(ticktrail: Ticktrail) -> None:
     """The error names the port and the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -114,7 +114,7 @@ def test_a_port_in_use_is_said(ticktrail: Ticktrail) -> None:
     assert "--port" in done.stderr
 
 
-def test_the_status_lists_what_waits_and_what_was_given_up(ticktrail: Ticktrail, home: Path) -> None:
+def test_the_status_lists_waiting_and_failed_webhooks(ticktrail: Ticktrail, home: Path) -> None:
     """Counts, reasons and failed webhooks, without a customer's text and without the address' query."""
     put_into_journal(home, given_up=False)
     waits = ticktrail("receive", "--status", TICKTRAIL_JOURNAL="journal.sqlite")

@@ -89,7 +89,7 @@ def test_forget_shows_what_there_is_then_erases_it_for_good(
 def test_forget_clears_the_journal_of_the_receiver(
     ticktrail: Ticktrail, home: Path, messages: list[dict[str, Any]]
 ) -> None:
-    """Webhooks about the person that wait in the journal are named, and deleted; also of somebody not stored yet."""
+    """Webhooks about the person are counted and deleted, even if the store has no message to them yet."""
     assert messages
     who, other = "966500000941", "966500000942"
     bodies = [json.dumps({"messages": [{"from": one, "text": {"body": "hi"}}]}).encode() for one in (who, other)]
@@ -158,7 +158,7 @@ def on_a_terminal(arguments: list[str], typed: str, home: Path, environ: dict[st
 def test_prune_removes_the_old_and_syncs_leave_it_out(
     ticktrail: Ticktrail, home: Path, messages: list[dict[str, Any]]
 ) -> None:
-    """By the time of sending, in the store's own figures; --older-than off takes old statuses in again."""
+    """Messages are removed by the time they were sent; ``--older-than off`` accepts old statuses again."""
     sent = sorted(message.get("sentTimestamp") or message["firstTimestamp"] for message in messages)
     # Long ago, whenever this test runs: the recorded messages of 2025 are all older than one day.
     plan = ticktrail("prune", "--older-than", "1d", "--dry-run", *STORE)

@@ -191,7 +191,7 @@ def eventually(holds: Any, what: str, seconds: float = 30) -> None:
 
 
 def stored(home: Path) -> int:
-    """How many messages the store has."""
+    """The number of messages in the store."""
     if not (home / "ledger.sqlite").exists():
         return 0
     with closing(sqlite3.connect(home / "ledger.sqlite", timeout=10)) as connection:
@@ -317,7 +317,7 @@ def test_audit_names_executions_that_n8n_has_not_finished(
 def test_audit_names_what_is_missing_and_repairs_it(
     ticktrail: Ticktrail, n8n: N8nServer, home: Path, settings: dict[str, str]
 ) -> None:
-    """Statuses that n8n shows and the store lacks: counted, named, told apart by whether a sync had read them."""
+    """Statuses that n8n shows and the store lacks are counted and named, with whether a sync had read them."""
     ticktrail("sync", **settings)
     with closing(sqlite3.connect(home / "ledger.sqlite")) as connection, connection:
         connection.execute("DELETE FROM event WHERE message = 3 AND status = 'read'")
@@ -354,11 +354,11 @@ def test_audit_lists_gaps_and_lost_executions(ticktrail: Ticktrail, n8n: N8nServ
     assert "execution 5: its data is missing" in done.stdout
 
 
-def test_what_the_store_no_longer_takes_is_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
+def test_statuses_of_an_erased_person_are_not_missing(ticktrail: Ticktrail, settings: dict[str, str]) -> None:
     """A person who was forgotten is neither read again, nor reported as missing, nor brought back by a repair."""
     ticktrail("sync", **settings)
     assert ticktrail("forget", "966500000001", "--yes", **settings).returncode == 0
-    # A store without a message looks like one that was emptied: once everything is read again, and left out.
+    # A store without messages looks like one that was emptied, so everything is read once more and left out.
     assert report(ticktrail("sync", "--format", "json", **settings))["leftOut"] == 30
     assert report(ticktrail("sync", "--full", "--format", "json", **settings))["executions"] == 0
     assert ticktrail("audit", "--repair", **settings).returncode == 0
@@ -406,7 +406,7 @@ def put_into_journal(home: Path, *webhooks: tuple[float, int, int]) -> None:
 def test_statuses_that_only_the_receiver_had_are_no_fault(
     ticktrail: Ticktrail, n8n: N8nServer, home: Path, receiving: dict[str, str]
 ) -> None:
-    """Audit counts what n8n has no execution for, and what waits; a status that n8n has too is neither missing."""
+    """Audit counts statuses without an execution in n8n, and waiting webhooks; nothing is reported as missing."""
     ticktrail("sync", **receiving)
     n8n.add(execution(31, [status_object("wamid.31", name, 1_795_009_000) for name in ("sent", "delivered")]))
     put_into_journal(home, (5, WAITING, DONE), (60, DONE, WAITING))
@@ -439,7 +439,7 @@ def test_statuses_that_only_the_receiver_had_are_no_fault(
 def test_webhooks_that_do_not_get_through_need_attention(
     ticktrail: Ticktrail, home: Path, receiving: dict[str, str], webhook: tuple[float, int, int], said: str
 ) -> None:
-    """A webhook that was given up, or waits for 15 minutes, makes the exit code 4; where to look is said."""
+    """A webhook that failed or has waited for over 15 minutes gives exit code 4 and the command to type next."""
     ticktrail("sync", **receiving)
     put_into_journal(home, webhook)
     done = ticktrail("audit", **receiving)

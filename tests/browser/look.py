@@ -37,7 +37,7 @@ class Contexts:
         return self._made[key]
 
     def close(self) -> None:
-        """Closes all."""
+        """Close all contexts."""
         for context in self._made.values():
             context.close()
 
@@ -95,7 +95,7 @@ class Look:
         page.screenshot(path=self._pictures / f"{name}{'-mongodb' if self.over_mongodb else ''}.png")
 
     def close(self) -> None:
-        """Closes every page, and forgets the visitors."""
+        """Close every page and clear the visitors' cookies."""
         contexts = {page.context for page in self._pages}
         for page in self._pages:
             page.close()
@@ -125,7 +125,7 @@ def matching(page: Any) -> int:
 
 
 def listed(page: Any, address: str) -> int:
-    """The number of messages of a list, for the visitor of this page, without a look at it."""
+    """The number of messages in a list that this page's visitor would see; the page stays where it is."""
     text = page.request.get(address).text()
     found = re.search(r'id="matching">([^<]+)<', text)
     assert found is not None, text[:500]

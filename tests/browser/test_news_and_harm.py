@@ -41,7 +41,7 @@ def _event(number: int, status: str, at: int, **more: object) -> StatusEvent:
 
 
 def test_an_empty_place_says_so(look: Look, empty: str) -> None:
-    """Where there is no store yet, every page says so or says what to do, and none fails or gives an all-clear."""
+    """Without a store every page says so or what to do; none fails or reports that all is well."""
     page = look.at(empty)
     for address in (*PAGES, "/?wall", "/compare?by=campaign"):
         look.go(page, f"{empty}{address}")
@@ -54,7 +54,7 @@ def test_an_empty_place_says_so(look: Look, empty: str) -> None:
 def test_a_store_without_messages_is_not_mistaken_for_a_short_period(
     look: Look, tmp_path: Path, serve: Callable[..., str]
 ) -> None:
-    """A store that was made and never filled says so: a longer period would not help, and nothing is trusted."""
+    """Pages of an empty store say so; they suggest no longer period and do not call it complete."""
     store = tmp_path / "ledger.sqlite"
     with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
         opened.prepare()

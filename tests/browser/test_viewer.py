@@ -47,7 +47,7 @@ def test_a_failed_sync_is_told_without_its_words(look: Look, tmp_path: Path, ser
     assert page.text_content(".bad-word") == "failed"
 
 
-def test_a_store_that_fails_is_told_without_its_place(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
+def test_a_store_error_hides_the_location_from_viewers(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
     """All users see that a store cannot be read; only those with full access see its location."""
     store = tmp_path / "ledger.sqlite"
     store.write_bytes(b"this is no database, and was never one" * 100)

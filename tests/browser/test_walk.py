@@ -205,7 +205,7 @@ def test_a_person_is_found_however_the_number_is_typed(look: Look, shop: str, ty
     page.wait_for_url("**/health")
 
 
-def test_the_first_screen_tells_how_it_went(look: Look, shop: str) -> None:
+def test_the_first_screen_shows_every_part_of_the_overview(look: Look, shop: str) -> None:
     """On 1440 by 1125 pixels key figures, chart, reasons, alerts and templates are seen without scrolling."""
     page = look.at(f"{shop}/?period=30d", size={"width": 1440, "height": 1125})
     look.picture(page, "overview-1440")
@@ -257,7 +257,9 @@ def test_own_numbers_are_whole_for_those_who_may_see_them(look: Look, shop: str)
     assert masked.search(content)
 
 
-def test_what_ended_at_night_is_told_in_the_morning(look: Look, tmp_path: Path, serve: Callable[..., str]) -> None:
+def test_an_alert_resolved_at_night_is_shown_in_the_morning(
+    look: Look, tmp_path: Path, serve: Callable[..., str]
+) -> None:
     """An alert that ended is counted on the overview, and listed with its times and who acknowledged it."""
     store, now = tmp_path / "ledger.sqlite", datetime.now(UTC)
     invented_store.fill(store, 100, now)

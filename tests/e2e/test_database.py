@@ -1,4 +1,4 @@
-"""n8n's own database beside a running n8n: the same answer as by its API, and no harm to n8n."""
+"""Reading the database of a running n8n gives the same statuses as its API and does not disturb n8n."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .test_store import kept, reported
 pytestmark = pytest.mark.e2e
 
 READER = 20_002
-"""A user that need not exist."""
+"""A user id; no such user has to exist."""
 
 _GRANTS = """
 CREATE ROLE reader LOGIN;
@@ -104,7 +104,7 @@ def sync_from_database(url: str, workflow_id: str, store: Store, folder: Path) -
 
 
 @pytest.mark.parametrize("happens", [situations.succeeded, situations.triggered, situations.split, situations.errored])
-def test_the_database_says_what_the_api_says(
+def test_the_database_gives_the_same_messages_as_the_api(
     both: tuple[N8n, str], tmp_path: Path, happens: Callable[[N8n], Situation]
 ) -> None:
     """A sync from n8n's database stores the same documents as a sync through its API."""

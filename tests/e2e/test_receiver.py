@@ -50,7 +50,7 @@ def receiving(settings: Settings, path: str) -> Iterator[Callable[[bytes], int]]
 
 
 def address(settings: Settings) -> str:
-    """Where the receiver listens."""
+    """The URL of the receiver."""
     return f"http://{settings.receiver.host}:{settings.receiver.port}"
 
 
@@ -82,7 +82,7 @@ def test_the_trigger_behind_the_receiver_gets_messages_and_no_statuses(n8n: N8n,
         wait_for("the status to be stored", lambda: status["id"] in message_ids(store) or None, seconds=20)
         assert post(envelope(message_value("hello"))) == 200
         execution_id = n8n.execution_after(trigger.id, before)
-        # A message that is taken for undelivered would start another execution.
+        # A message that the receiver considers undelivered would start another execution.
         wait_for("an empty journal", lambda: waiting_webhooks(settings) == 0 or None, seconds=20)
     data = n8n.execution(execution_id)
     assert "hello" in str(data["data"])
@@ -125,8 +125,8 @@ def test_nothing_is_lost_while_n8n_is_down(n8n: N8n, tmp_path: Path) -> None:
 def test_an_upgrade_of_n8n_loses_nothing(n8n: N8n, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While n8n is down, migrates its database and starts, every status is stored and every message reaches n8n.
 
-    n8n starts with an empty database, so that all its migrations run. Meanwhile it answers 200 and drops the webhooks
-    of those who ask it directly.
+    n8n starts with an empty database, so that all its migrations run. Meanwhile it answers 200
+    to webhooks sent to it directly, and drops them.
     """
     monkeypatch.setattr(forwarding, "_LONGEST_WAIT_SECONDS", 1.0)
     trigger = n8n.installed(workflows.whatsapp_trigger())
@@ -178,7 +178,7 @@ def waiting_webhooks(settings: Settings) -> int | None:
 
 @contextmanager
 def repeating(act: Callable[[int], None], *, every: float) -> Iterator[None]:
-    """Do something in a thread again and again, with the numbers from 0, until the block ends; then raise its error."""
+    """Call ``act`` with 0, 1, 2, … in a thread until the block ends; then raise the error of the thread."""
     stop = threading.Event()
 
     def repeat() -> None:

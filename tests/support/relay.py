@@ -1,4 +1,4 @@
-"""A TCP relay in front of a server: a network that can break without a word, as partitions and firewalls do."""
+"""A TCP relay in front of a server that can drop all data without closing connections, as some firewalls do."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Self
 
 
 class Relay:
-    """Relays connections to a port of this machine until :meth:`cut`; from then on it swallows everything.
+    """Relays connections to a port of this machine until :meth:`cut`; from then on it drops all data.
 
-    Nothing is refused or closed: neither side learns that the other is away.
+    No connection is refused or closed, so neither side notices that the other cannot be reached.
     """
 
     def __init__(self, port: int) -> None:
@@ -42,16 +42,16 @@ class Relay:
             one.close()
 
     def cut(self) -> None:
-        """Swallow everything from now on."""
+        """Drop all data from now on."""
         self._is_cut.set()
 
     def cut_before(self, text: bytes, *, replies: bool = False) -> None:
-        """Cut when a request with this text comes. With ``replies`` the server gets it, and its answer is swallowed."""
+        """Cut when a request with this text comes. With ``replies`` the server gets it, and its answer is dropped."""
         self._cut_before, self._cut_replies = text, replies
 
     @property
     def is_cut(self) -> bool:
-        """True while everything is swallowed."""
+        """True while all data is dropped."""
         return self._is_cut.is_set()
 
     def _accept(self) -> None:

@@ -1,4 +1,4 @@
-"""n8n as the receiver sees it: it takes webhooks, or answers in one of the ways in which it does not."""
+"""A fake n8n that takes webhooks, or fails in the ways in which n8n and proxies fail."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Meta as a sender of webhooks: it repeats what was not answered with 200, and remembers what was."""
+"""A fake Meta that sends webhooks, repeats those not answered with 200, and records those that were."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A connection to a server that can be cut, as networks are."""
+"""A TCP relay in front of MongoDB that can close all connections and refuse new ones for a while."""
 
 from __future__ import annotations
 

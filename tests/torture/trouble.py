@@ -1,4 +1,4 @@
-"""What every story needs: its error, and trouble for a SQLite file."""
+"""The error and the faults that all stories share."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class TortureError(AssertionError):
-    """A promise was broken."""
+    """A guarantee does not hold."""
 
 
 def hold_lock(path: Path, seconds: float) -> None:

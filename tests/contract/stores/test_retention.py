@@ -103,7 +103,7 @@ def test_a_person_is_erased_everywhere_and_no_other_is(store: Store, other_store
 
 @pytest.mark.parametrize("typed", [*spellings(WHO), BUSINESS_ID, f"\u200b{BUSINESS_ID} "])
 def test_a_person_is_found_however_they_are_typed(store: Store, typed: str) -> None:
-    """Only digits count, whatever is between them; a business-scoped id leads to the number beside it."""
+    """Words and separators around the digits are ignored; a business-scoped id finds the number stored beside it."""
     store.write([*THEIRS, *NOT_THEIRS], THEIR_SENDS, at=AT)
     store.retention.forget(typed, at=LATER)
     assert sorted(everything(store)) == sorted({"wamid.other", wamid_to(OTHER), "wamid.group"})

@@ -59,9 +59,9 @@ class Expected:
             self.delay = took if took <= DAY else took // 60 * 60
         prices = [one.pricing for one in ordered if one.pricing is not None]
         self.price = _price(prices[-1]) if prices else (None, None)
-        told = [one.errors[0] for one in ordered if one.status in {"failed", "undelivered"} and one.errors]
-        code = told[-1].get("code") if told else None
-        self.title = told[-1].get("title") if told else None
+        errors = [one.errors[0] for one in ordered if one.status in {"failed", "undelivered"} and one.errors]
+        code = errors[-1].get("code") if errors else None
+        self.title = errors[-1].get("title") if errors else None
         self.is_test = first.phone_number_id == "123456123"
         self.is_group = not self.is_test and first.conversation_id in GROUPS
         person = first.conversation_id
@@ -130,7 +130,7 @@ def _summed(all_messages: Iterable[Expected]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def told(store: Store) -> tuple[Store, list[Expected]]:
+def filled(store: Store) -> tuple[Store, list[Expected]]:
     """A store with generated messages, and what the oracle knows of them. A new seed every run; it is printed."""
     seed = random.randrange(10**6)  # noqa: S311 - generates messages
     print("seed", seed)
@@ -171,9 +171,9 @@ def _asdict(group: Any) -> dict[str, Any]:
     return {name: getattr(group.counts, name) for name in group.counts.__struct_fields__}
 
 
-def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[Expected]]) -> None:
+def test_every_figure_is_what_a_plain_calculation_gives(filled: tuple[Store, list[Expected]]) -> None:
     """Totals, and each way of grouping, with the figures of the whole, of a span of time and of some statuses."""
-    store, messages = told
+    store, messages = filled
     (total,) = store.statistics(MessageFilter(), young_since=YOUNG, details=True)
     assert (total.key, _asdict(total)) == (None, _summed(messages))
     since, until = NOON - DAY, NOON + DAY
@@ -215,9 +215,9 @@ def test_every_figure_is_what_a_plain_calculation_gives(told: tuple[Store, list[
             assert all(group.counts.messages == group.counts.read for group in plain)
 
 
-def test_two_groupings_can_be_combined(told: tuple[Store, list[Expected]]) -> None:
+def test_two_groupings_can_be_combined(filled: tuple[Store, list[Expected]]) -> None:
     """Each pair of keys is a group of its own with its messages' counts; errors leave only what failed."""
-    store, messages = told
+    store, messages = filled
     first = (Grouping.TEMPLATE, Grouping.NUMBER, Grouping.CAMPAIGN, Grouping.SENDER, Grouping.DAY)
     second = (Grouping.DAY, Grouping.ERROR, Grouping.WORKFLOW)
     for by, across, span in product(first, second, ((None, None), (NOON - DAY, NOON + DAY))):
@@ -239,9 +239,9 @@ def test_two_groupings_can_be_combined(told: tuple[Store, list[Expected]]) -> No
         assert found.keys() == expected.keys(), (by, across, span)
 
 
-def test_a_filter_chooses_what_the_rates_count(told: tuple[Store, list[Expected]]) -> None:
+def test_a_filter_chooses_what_the_rates_count(filled: tuple[Store, list[Expected]]) -> None:
     """``people_only`` leaves out groups and Meta's tests: every count equals the messages that a list of it shows."""
-    store, messages = told
+    store, messages = filled
     counted = [one for one in messages if one.counted]
     assert 0 < len(counted) < len(messages)
     assert store.count(MessageFilter(people_only=True)) == len(counted)
@@ -275,7 +275,7 @@ def test_labels_say_keys_in_other_words(store: Store) -> None:
 
 
 def test_bounds_of_time_belong_to_what_they_bound(store: Store) -> None:
-    """Read after exactly an hour is within it, after exactly a day within that; a day's delay is told to the second."""
+    """Read after exactly an hour is within it, after exactly a day within that; a delay up to a day is exact."""
     store.write(
         [
             event(status, NOON + seconds, message_id=f"m{read} {delivered}")
@@ -300,9 +300,9 @@ def test_a_place_that_does_not_exist_counts_nothing(store: Store, nothing_was_cr
     assert nothing_was_created()
 
 
-def test_groups_can_be_left_half_read(told: tuple[Store, list[Expected]]) -> None:
+def test_groups_can_be_left_half_read(filled: tuple[Store, list[Expected]]) -> None:
     """A caller may stop reading half-way: the store still writes, and closes."""
-    store, _ = told
+    store, _ = filled
     answer = store.statistics(MessageFilter(), Grouping.USER, young_since=0)
     next(iter(answer))
     assert store.write([event("sent", message_id="wamid.new")], at=AT).inserted == 1

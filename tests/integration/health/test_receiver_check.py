@@ -142,7 +142,7 @@ def test_n8n_behind_the_receiver_is_asked(tmp_path: Path, n8n: FakeN8n) -> None:
 
 
 def test_a_trigger_that_fails_the_subscription_check_is_a_fault(tmp_path: Path, n8n: FakeN8n) -> None:
-    """n8n that does not know the path takes no webhook there."""
+    """n8n accepts no webhook at a path that it does not know."""
     n8n.answer(404, {"code": 404}, times=None, when=lambda request: request.path == PATH)
     settings = settings_of(tmp_path, n8n)
     with running(settings):
@@ -158,7 +158,7 @@ def test_a_trigger_that_fails_the_subscription_check_is_a_fault(tmp_path: Path, 
         (timedelta(minutes=16), Severity.FAULT, "the oldest waits for 16 minutes: more than 15 minutes"),
     ],
 )
-def test_the_age_of_the_oldest_webhook_is_said(
+def test_the_age_of_the_oldest_webhook_is_reported(
     tmp_path: Path, n8n: FakeN8n, age: timedelta, severity: Severity, says: str
 ) -> None:
     """From 15 minutes on, a waiting webhook is a fault."""
@@ -182,7 +182,7 @@ def test_webhooks_that_were_given_up_are_a_fault(tmp_path: Path, n8n: FakeN8n) -
 
 
 def test_wrong_signatures_are_a_warning_until_a_webhook_is_accepted(tmp_path: Path, n8n: FakeN8n) -> None:
-    """Requests of strangers alone are none: webhooks are accepted between them."""
+    """The warning ends with the next webhook that has a valid signature."""
     settings = settings_of(tmp_path, n8n)
     with running(settings) as journal:
         journal.append([], wrong_signatures=3)

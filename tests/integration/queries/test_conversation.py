@@ -86,7 +86,7 @@ def test_texts_stand_with_their_messages(store: Store, keep: Keep) -> None:
 
 
 def test_a_conversation_longer_than_the_store_is_paged_too(store: Store, keep: Keep) -> None:
-    """Where a workflow kept texts long before the store began, and long ones, all are met, once, and cut."""
+    """Texts from before the store's first message are each returned once; long texts are cut."""
     store.write([_event("wamid.1", "read", MOMENT)], at=NOW)
     said = [{"conversation_id": WHO, "message_id": f"in{number}", "inbound": f"said {number}",
              "timestamp": MOMENT - (number // 3) * 60} for number in range(100)]  # fmt: skip

@@ -175,7 +175,7 @@ def test_n8n_that_starts_no_execution_is_counted(tmp_path: Path, n8n: FakeN8n) -
 def test_verification_is_answered_by_n8n_or_with_the_token(tmp_path: Path, n8n: FakeN8n) -> None:
     """Meta's subscription check passes through to n8n; with WHATSAPP_VERIFY_TOKEN the receiver answers itself.
 
-    Of n8n's answer nothing but the challenge comes back, so the check opens no way to n8n's other paths.
+    The receiver returns only the challenge of n8n's answer, so the check does not expose n8n's other paths.
     """
     n8n.answer(
         200, b"4711", {"content-type": "text/plain"}, times=None, when=lambda request: "hub.mode" in request.query
@@ -321,7 +321,7 @@ def test_a_webhook_is_given_up_after_seven_days_and_can_be_replayed(tmp_path: Pa
         wait_until(lambda: "ticktrail_receiver_failed 0.0" in client.get("/metrics").text)
 
 
-def test_a_mixed_webhook_goes_on_as_it_came(tmp_path: Path, n8n: FakeN8n) -> None:
+def test_a_mixed_webhook_is_forwarded_unchanged(tmp_path: Path, n8n: FakeN8n) -> None:
     """Its statuses are stored, and n8n gets the same bytes, statuses included."""
     body = envelope(status_value(status("wamid.A")), message_value())
     settings = settings_of(tmp_path, n8n.address)
@@ -331,8 +331,8 @@ def test_a_mixed_webhook_goes_on_as_it_came(tmp_path: Path, n8n: FakeN8n) -> Non
         wait_until(lambda: n8n.bodies() == [body])
 
 
-def test_a_header_and_an_address_that_are_odd_cost_no_other_webhook(tmp_path: Path, n8n: FakeN8n) -> None:
-    """Headers of any bytes are forwarded, and an address that cannot be asked is tried again on its own."""
+def test_an_odd_header_or_path_does_not_affect_other_webhooks(tmp_path: Path, n8n: FakeN8n) -> None:
+    """Headers with any bytes are forwarded; a path that cannot be requested is retried on its own."""
     settings = settings_of(tmp_path, n8n.address)
     good = envelope(message_value("good"))
     with Journal(settings.receiver.journal) as journal:

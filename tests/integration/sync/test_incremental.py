@@ -189,7 +189,7 @@ def test_the_status_failed_of_old_n8n_is_final(desk: Desk) -> None:
 
 
 def test_executions_that_n8n_marked_for_deletion_are_read_once(desk: Desk, tmp_path: Path) -> None:
-    """Where nothing is saved, n8n leaves them as running. Read from its database, they do not stay pending."""
+    """n8n leaves executions that it does not save as running; read from its database, they do not stay pending."""
     texts = [json.dumps(execution(number, life(number, 1))).encode() for number in (1, 2)]
     with n8n_database.sqlite_database(tmp_path / "database.sqlite", texts) as n8n:
         n8n.execute("UPDATE execution_entity SET status = 'running', finished = 0, stoppedAt = NULL")

@@ -120,9 +120,9 @@ def test_no_answer_to_a_viewer_has_personal_data_or_places(client: TestClient, t
 
 def test_the_full_role_sees_everything(client: TestClient, tmp_path: Path) -> None:
     """The same paths show these texts to the full role, so the test above would find them."""
-    told = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))
+    answers = "".join(client.get(path, headers=bearer(TOKEN)).text for path in (*_paths(client.app.routes), *MORE))
     for secret in _secrets(tmp_path):
-        assert secret in told or " " in secret, secret
+        assert secret in answers or " " in secret, secret
 
 
 def test_a_viewer_sees_the_counts_of_a_failed_sync(client: TestClient) -> None:

@@ -162,8 +162,8 @@ def test_a_usage_error_ends_with_the_help_to_type(
 ) -> None:
     """Two lines: the mistake, and the command that shows what is right."""
     assert run(arguments) == 2
-    told = capsys.readouterr().err.splitlines()
-    assert (len(told), told[-1]) == (2, next_step)
+    lines = capsys.readouterr().err.splitlines()
+    assert (len(lines), lines[-1]) == (2, next_step)
 
 
 def test_an_ascii_stream_shows_signs_of_the_same_width(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -178,7 +178,7 @@ def test_an_ascii_stream_shows_signs_of_the_same_width(monkeypatch: pytest.Monke
 def test_prune_accepts_any_age_and_a_dry_run_keeps_the_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is older than the epoch; ``off --dry-run`` changes nothing; ``--ttl off`` is for MongoDB alone."""
+    """An age before 1970 removes nothing; ``off --dry-run`` keeps the limit; ``--ttl`` is refused for a file."""
     now = datetime.now(UTC)
     invented_store.fill(tmp_path / "a.db", 20, now)
     assert run(["prune", "--older-than", "999999999d", "--yes", "--store", "a.db"]) == 0
@@ -195,7 +195,7 @@ def test_prune_accepts_any_age_and_a_dry_run_keeps_the_limit(
 
 
 def test_a_device_is_not_replaced_by_an_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """``export /dev/null --force`` would put a file in the place of the device."""
+    """``export /dev/null --force`` is refused, because it would replace the device with a file."""
     invented_store.fill(tmp_path / "a.db", 20, datetime.now(UTC))
     assert run(["export", os.devnull, "--format", "csv", "--force", "--store", "a.db"]) == 2
     assert "is not a regular file" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The older command line, saving what it prints."""
+"""The older command line: saving messages, exit codes and errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ticktrail.stores.results import Refusal, WriteReport
 def test_a_refused_message_makes_the_exit_code_non_zero(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing is left out in silence: the refused message is named, the others are counted."""
+    """The refused message is named with its reason."""
     report = WriteReport(inserted=2, refused=(Refusal("wamid.X", "another unique index"),))
     found: Any = SimpleNamespace(save=lambda *_, **__: report)
     settings: Any = SimpleNamespace(store_url=Secret("mongodb://localhost"), instance=None)

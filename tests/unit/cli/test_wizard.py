@@ -188,7 +188,7 @@ def test_a_database_that_is_found_is_offered_and_needs_no_key(
 def test_a_declined_database_is_taken_out_of_the_settings(
     tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who answers no goes on with n8n's API, and the setting of an earlier run is removed."""
+    """Answering no continues with n8n's API and removes the setting of an earlier run."""
     (tmp_path / ".env").write_text(f"N8N_DATABASE_URL={n8n_file}\n")
     terminal = _Terminal("no", "https://n8n.example.com", "good-key", "1", "no", "", "")
     written = _run(terminal, monkeypatch, tmp_path)
@@ -219,7 +219,7 @@ def test_a_database_that_cannot_be_read_is_explained(
 def test_a_database_whose_executions_cannot_be_read_is_not_used_unasked(
     tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Workflows without readable executions: the missing right is named, and no goes on with n8n's API."""
+    """Without readable executions the missing right is named, and answering no continues with n8n's API."""
     with n8n_database.opened(n8n_file) as n8n:
         n8n.execute("DELETE FROM execution_data")
     found = FoundDatabase(url=str(n8n_file), shown=str(n8n_file))
@@ -233,7 +233,7 @@ def test_a_database_whose_executions_cannot_be_read_is_not_used_unasked(
 
 
 def test_n8ns_own_role_is_named(tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the rights are n8n's own, the page with a narrower role is named before the question."""
+    """If the role is n8n's own, the page about a narrower role is named before the question."""
     terminal = _Terminal("yes", "", "1", "no", "", "")
     _run(
         terminal, monkeypatch, tmp_path,

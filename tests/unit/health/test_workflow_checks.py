@@ -154,7 +154,7 @@ def test_what_a_webhook_node_takes(parameters: dict[str, Any], severity: Severit
     ids=["unset", "none", "header"],
 )
 def test_a_webhook_node_that_anyone_can_call(parameters: dict[str, Any], *, public: bool) -> None:
-    """Without authentication the WhatsApp Trigger or the receiver is recommended; that alone is no fault."""
+    """Without authentication the WhatsApp Trigger or the receiver is recommended, without a warning."""
     workflow = with_node(made(workflows.webhook()), parameters={"httpMethod": "POST", "path": "wa", **parameters})
     found = findings(workflow)
 
@@ -232,7 +232,7 @@ def test_any_shape_is_judged(workflow: dict[str, Any]) -> None:
 
 
 def test_a_trigger_may_stop_statuses_that_are_received_directly() -> None:
-    """Where the receiver stores the statuses, a filter is no fault; a trigger that hears nothing is still one."""
+    """With a receiver a trigger may filter statuses; a trigger that gets no webhooks at all is still a fault."""
     filtered = recorded({"messageStatusUpdates": []})
     assert trigger(filtered).severity is FAULT
     received = {one.name: one for one in check_workflow(filtered, "w", needs_statuses=False)}

@@ -21,7 +21,7 @@ def at(*moment: int) -> Group:
     return Group(key=int(datetime(*moment, tzinfo=UTC).timestamp()) // 900, counts=Counts(messages=1))  # type: ignore[arg-type, misc]
 
 
-def told(groups: list[Group], by: Grouping, zone: ZoneInfo) -> dict[object, int]:
+def counted(groups: list[Group], by: Grouping, zone: ZoneInfo) -> dict[object, int]:
     """Messages by name, in order."""
     return {group.key: group.counts.messages for group in folded(groups, by, zone=zone)}
 
@@ -29,13 +29,13 @@ def told(groups: list[Group], by: Grouping, zone: ZoneInfo) -> dict[object, int]
 def test_days_are_the_zones() -> None:
     """A day begins at midnight of the zone, wherever that falls in UTC; days without messages are shown."""
     groups = [at(2026, 1, 4, 20, 59), at(2026, 1, 1, 21, 0), at(2026, 1, 1, 20, 45), at(2026, 1, 1, 21, 15)]
-    assert told(groups, Grouping.DAY, RIYADH) == {
+    assert counted(groups, Grouping.DAY, RIYADH) == {
         "2026-01-01": 1,
         "2026-01-02": 2,
         "2026-01-03": 0,
         "2026-01-04": 1,
     }
-    assert told([at(2026, 1, 1, 18, 15), at(2026, 1, 1, 18, 14)], Grouping.DAY, KATHMANDU) == {
+    assert counted([at(2026, 1, 1, 18, 15), at(2026, 1, 1, 18, 14)], Grouping.DAY, KATHMANDU) == {
         "2026-01-01": 1,
         "2026-01-02": 1,
     }
@@ -43,27 +43,27 @@ def test_days_are_the_zones() -> None:
 
 def test_a_quarter_that_comes_twice_is_added() -> None:
     """Two campaigns' labels can mean one campaign: both of its counts of a day are in the day's."""
-    assert told([at(2026, 1, 1, 9, 0), at(2026, 1, 1, 9, 0)], Grouping.DAY, RIYADH) == {"2026-01-01": 2}
+    assert counted([at(2026, 1, 1, 9, 0), at(2026, 1, 1, 9, 0)], Grouping.DAY, RIYADH) == {"2026-01-01": 2}
 
 
 def test_days_of_23_and_25_hours_are_days() -> None:
     """When clocks change, a day has its own messages and is there once."""
     groups = [at(2026, 10, 24, 21, 45), at(2026, 10, 24, 22, 0), at(2026, 10, 25, 22, 45), at(2026, 10, 25, 23, 0)]
-    assert told(groups, Grouping.DAY, BERLIN) == {"2026-10-24": 1, "2026-10-25": 2, "2026-10-26": 1}
+    assert counted(groups, Grouping.DAY, BERLIN) == {"2026-10-24": 1, "2026-10-25": 2, "2026-10-26": 1}
     spring = [at(2026, 3, 28, 22, 45), at(2026, 3, 30, 21, 45)]
-    assert told(spring, Grouping.DAY, BERLIN) == {"2026-03-28": 1, "2026-03-29": 0, "2026-03-30": 1}
+    assert counted(spring, Grouping.DAY, BERLIN) == {"2026-03-28": 1, "2026-03-29": 0, "2026-03-30": 1}
 
 
 def test_two_hours_of_one_name_are_distinguished() -> None:
     """When clocks go back, 02:00 comes twice; when they go forward, it does not come."""
     autumn = [at(2026, 10, 25, 0, 30), at(2026, 10, 25, 1, 30), at(2026, 10, 25, 2, 0)]
-    assert told(autumn, Grouping.HOUR, BERLIN) == {
+    assert counted(autumn, Grouping.HOUR, BERLIN) == {
         "2026-10-25T02:00+02:00": 1,
         "2026-10-25T02:00+01:00": 1,
         "2026-10-25T03:00+01:00": 1,
     }
     spring = [at(2026, 3, 28, 23, 0), at(2026, 3, 29, 1, 59)]
-    assert list(told(spring, Grouping.HOUR, BERLIN)) == [
+    assert list(counted(spring, Grouping.HOUR, BERLIN)) == [
         "2026-03-29T00:00+01:00",
         "2026-03-29T01:00+01:00",
         "2026-03-29T03:00+02:00",
@@ -74,12 +74,12 @@ def test_impossible_times_are_no_time() -> None:
     """A time no calendar has, and one from before 1970, stay out of the days; the message is still counted."""
     far = [Group(key=10**15, counts=Counts(messages=2)), Group(key=-5, counts=Counts(messages=3)), at(2026, 1, 1)]
     timeless = Group(key=None, counts=Counts(messages=4))
-    assert told([*far, timeless], Grouping.DAY, RIYADH) == {"2026-01-01": 1, None: 9}
+    assert counted([*far, timeless], Grouping.DAY, RIYADH) == {"2026-01-01": 1, None: 9}
 
 
 def test_a_message_of_1970_does_not_fill_the_screen() -> None:
     """Twenty thousand empty days and more are not shown."""
-    assert len(told([at(1970, 1, 2), at(2026, 1, 1)], Grouping.DAY, RIYADH)) == 2
+    assert len(counted([at(1970, 1, 2), at(2026, 1, 1)], Grouping.DAY, RIYADH)) == 2
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_message_of_1970_does_not_fill_the_screen() -> None:
     ],
 )
 def test_countries(number: str | None, country: str | None) -> None:
-    """Countries that share +1 or +7 are told apart, of others the largest counts; what is no number has no country."""
+    """Numbers with +1 or +7 have their own country, other shared codes the largest one; other texts have none."""
     assert country_of(number) == country
 
 
@@ -112,7 +112,7 @@ def test_countries_are_added_up() -> None:
         Group(key="966", counts=Counts(messages=3)),
         Group(key=None, counts=Counts(messages=4)),
     ]
-    assert told(groups, Grouping.COUNTRY, RIYADH) == {"US": 3, "SA": 3, None: 4}
+    assert counted(groups, Grouping.COUNTRY, RIYADH) == {"US": 3, "SA": 3, None: 4}
 
 
 def test_numbers_have_the_names_the_user_gave_them() -> None:

@@ -153,7 +153,7 @@ def test_a_hint_names_the_program_as_it_is_typed() -> None:
 
 
 def test_a_row_of_groups_adds_up_with_the_line_below() -> None:
-    """What is accepted and in none of the columns is named."""
+    """Accepted messages that are in none of the columns are named below the table."""
     counts = msgspec.structs.replace(MANY, awaiting=2, unconfirmed=28)
     groups = (Group(key="order_update", counts=counts),)
     said = text(report(counts, by=Grouping.TEMPLATE, groups=Chosen(groups, 1, Counts()), sends_known=True))

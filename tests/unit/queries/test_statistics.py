@@ -78,7 +78,7 @@ def test_too_few_messages_are_not_compared(week: Store) -> None:
 
 
 def test_rates_of_groups_are_those_of_the_statistics(week: Store) -> None:
-    """The short way gives the rates and changes of the long one, and leaves out groups without a rate."""
+    """``rates_by_group`` gives the rates and changes of ``compute_statistics`` and omits groups without a rate."""
     with week:
         _write(week, "few", 3, 3, MOMENT - 3 * DAY, number="1066")
         chosen = period_of("7d", NOW, RIYADH).chosen

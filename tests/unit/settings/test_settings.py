@@ -289,7 +289,7 @@ def test_a_malformed_setting_names_itself(tmp_path: Path, name: str, value: str,
 
 
 def test_a_mistyped_name_in_the_environment_is_reported(tmp_path: Path) -> None:
-    """Only names with our own prefix: other programs have names close to ``MONGODB_URI`` and ``N8N_API_KEY``."""
+    """Only names that begin with ``TICKTRAIL_`` are checked, because other programs use names like ``MONGODB_URL``."""
     settings = load(tmp_path, TICKTRAIL_STOR="a.sqlite", MONGODB_URL="x", N8N_APIKEY="x", TICKTRAIL_CHAT_URL="x")
     assert settings.warnings == ("TICKTRAIL_STOR in the environment is not a setting. Did you mean TICKTRAIL_STORE?",)
 

@@ -116,7 +116,7 @@ def test_a_number_with_the_zero_of_its_country() -> None:
 
 @pytest.mark.parametrize("text", ["Room 12", "x5", "US.ENT.11815799212886844830", "9.665E+11", "cust-96650000"])
 def test_a_text_with_few_digits_or_another_id_is_no_number(text: str) -> None:
-    """Words before, or an extension behind, make a number only of seven digits and more."""
+    """A text with words or an extension is a number only if it has at least seven digits."""
     assert person_id(text) == text
 
 

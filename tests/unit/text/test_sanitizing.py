@@ -73,7 +73,7 @@ OBEYED = "\x1b\x7f\x9b\u061c\u200f\u202e\u2066\ufeff"
 
 @given(st.text())
 def test_escaped_json_means_the_same(text: str) -> None:
-    """Escaping changes how JSON is written, never what it says."""
+    """Escaped JSON has the same value and none of these characters."""
     written = escape_json(json.dumps(text + OBEYED, ensure_ascii=False))
     assert json.loads(written) == text + OBEYED
     assert not set(OBEYED) & set(written)

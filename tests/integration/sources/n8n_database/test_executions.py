@@ -27,7 +27,7 @@ WORKFLOW: str = json.loads(EXECUTIONS[0])["workflowId"]
 
 
 OWNER, READER = 20_001, 20_002
-"""Users that need not exist."""
+"""User ids; no such users have to exist."""
 
 
 def open_executions(url: str, workflow_id: str = WORKFLOW) -> N8nDatabase:
@@ -223,7 +223,7 @@ def test_data_kept_elsewhere_is_read_from_the_api(tmp_path: Path) -> None:
     assert (page.executions, page.withheld) == ((text,), ())
 
 
-def test_damaged_data_costs_itself_only(tmp_path: Path) -> None:
+def test_damaged_data_affects_its_own_execution_only(tmp_path: Path) -> None:
     """Data that is no UTF-8 or no JSON makes its own execution unreadable, and is named with its id."""
     path = tmp_path / "database.sqlite"
     numbers = [int(json.loads(text)["id"]) for text in EXECUTIONS[:4]]

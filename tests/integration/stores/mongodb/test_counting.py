@@ -103,7 +103,7 @@ def figures(store: Store) -> dict[str, Any]:
 def test_statistics_are_the_same_on_a_server_that_lacks_operators(
     store: Store, code: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lists, filters, unconfirmed sends need none of them; what does need them is counted in Python."""
+    """Lists, filters and unconfirmed sends need none of these operators; statistics are counted in Python."""
     expected = figures(store) if code == 168 else None
     refused = refuse(monkeypatch, code)
     if expected is None:
@@ -117,7 +117,7 @@ def test_statistics_are_the_same_on_a_server_that_lacks_operators(
 
 
 def test_doctor_says_that_statistics_are_counted_in_python(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is no fault: a sync works, and the figures are right."""
+    """This is a remark and not a fault, because syncs and statistics work."""
     assert (store.check().faults, store.check().remark) == ((), "")
     refuse(monkeypatch, 304)
     state = store.check()

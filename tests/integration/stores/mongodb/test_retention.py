@@ -1,4 +1,4 @@
-"""Care of a store in MongoDB: what overlaps an erasure, what an earlier tool wrote, what the server deletes itself."""
+"""Erasure and retention in MongoDB: overlapping writes, documents of an earlier tool, and deletion by the server."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_a_person_in_what_an_earlier_tool_wrote_is_erased(
     assert [found["messageId"] for found in database.message_statuses.find()] == ["c"]
 
 
-def test_stores_in_one_database_have_care_of_their_own(
+def test_stores_in_one_database_have_separate_retention(
     mongodb_server: str, options: StoreOptions, store: MongoStore
 ) -> None:
     """Forgetting and pruning in one collection says nothing about another one."""

@@ -171,7 +171,7 @@ def test_many_may_prepare_at_once(mongodb_server: str, options: StoreOptions, op
     assert sorted(map(str, indexes(opened, "message_statuses"))) == sorted(map(str, STATUS_INDEXES))
 
 
-def test_an_index_on_the_same_keys_serves_whatever_its_name(store: Store, opened: Database[Document]) -> None:
+def test_an_index_on_the_same_keys_serves_under_any_name(store: Store, opened: Database[Document]) -> None:
     """Another name, or fewer documents in one that only makes questions faster, is no harm."""
     statuses = opened["message_statuses"]
     # Typed into mongosh, a direction is a double.
@@ -208,7 +208,7 @@ def test_an_index_that_stands_in_the_way_is_named(
 
 
 def test_unique_indexes_that_keep_no_message_out_stay(store: Store, opened: Database[Document]) -> None:
-    """One that includes the message id, and one on a field that only another program sets."""
+    """A unique index that includes the message id stays, and so does one on another program's field."""
     statuses = opened["message_statuses"]
     statuses.create_index({"workflowId": 1, "messageId": 1}, unique=True)
     statuses.create_index({"orderNumber": 1}, unique=True, sparse=True)
@@ -402,9 +402,9 @@ NASTY = ("$$ROOT", "$", "$messageId", "$$REMOVE", "a.b", "", "\x00", "{$ne: 1}")
 def test_values_from_outside_are_stored_as_they_are(store: Store, opened: Database[Document], nasty: str) -> None:
     """The same holds for a new message and for one the server merges: as label, in details, as template."""
     details = {"$literal": nasty, "a.b": [nasty, {"$add": [1, 2]}]}
-    told = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
-    store.write([event("failed", **told), event("sent", message_id="wamid.known")], at=AT)  # type: ignore[arg-type]
-    store.write([event("failed", message_id="wamid.known", **told)], [accepted(nasty, input=nasty)], at=LATER)  # type: ignore[arg-type]
+    facts = {"callback_data": nasty, "recipient_user_id": nasty, "pricing": details, "errors": (details,)}
+    store.write([event("failed", **facts), event("sent", message_id="wamid.known")], at=AT)  # type: ignore[arg-type]
+    store.write([event("failed", message_id="wamid.known", **facts)], [accepted(nasty, input=nasty)], at=LATER)  # type: ignore[arg-type]
     store.write([], [accepted(nasty, input=nasty, execution_id=nasty)], at=LATER)
     for name in (WAMID, "wamid.known"):
         stored = opened["message_statuses"].find_one({"messageId": name})

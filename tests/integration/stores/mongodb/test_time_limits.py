@@ -28,7 +28,7 @@ pytestmark = pytest.mark.thorough
 LIMITS = "directConnection=true&socketTimeoutMS=2000&serverSelectionTimeoutMS=1000"
 LIMITS += "&connectTimeoutMS=1000&heartbeatFrequencyMS=500"
 SECONDS = 20
-"""More than any request may take with these limits on a busy machine; without limits it would be for ever."""
+"""Upper bound for a request with these limits on a busy machine."""
 
 Document = dict[str, Any]
 
@@ -124,7 +124,7 @@ def failure(work: Callable[[], object]) -> TicktrailError:
 def test_a_network_that_falls_silent_in_a_bulk_ends_it_and_the_next_run_completes_it(
     store: Store, server: SecantusDBServer, options: StoreOptions, relay: Relay, command: bytes, *, replies: bool
 ) -> None:
-    """The server may have written everything or nothing: in the end each status is there once."""
+    """The server may have written everything or nothing; after the next run each status is stored once."""
     if command == b"updates":
         store.write(events("sent"), at=AT)
     wanted = [*events("sent"), *events("delivered")]
@@ -151,8 +151,8 @@ ASKED: dict[str, Callable[[Store], object]] = {
 
 
 @pytest.mark.parametrize("name", ASKED)
-def test_whatever_is_asked_ends_in_a_silent_network(store: Store, relay: Relay, name: str) -> None:
-    """With an error that names the server."""
+def test_every_operation_ends_in_a_silent_network(store: Store, relay: Relay, name: str) -> None:
+    """The operation ends in time with an error that names the server."""
     store.write(events(), at=AT)
     relay.cut()
     assert f"127.0.0.1:{relay.port}" in str(failure(lambda: ASKED[name](store)))
@@ -183,7 +183,7 @@ def test_a_primary_that_steps_down_in_a_bulk_is_no_failure(
 def test_an_election_that_does_not_end_is_reported(
     patient: Store, fail: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After some attempts; afterwards the same batch is written whole."""
+    """The error comes after some attempts; a later write stores the whole batch."""
     monkeypatch.setattr(retrying.time, "sleep", lambda _seconds: None)
     fail("insert", errorCode=10107, errorLabels=[], times=100)
     error = failure(lambda: patient.write(events(), at=AT))
@@ -205,7 +205,7 @@ def test_a_write_that_most_members_do_not_confirm_is_reported(patient: Store, fa
 
 
 def test_a_user_who_loses_the_right_to_write_is_refused_at_once(patient: Store, fail: Callable[..., None]) -> None:
-    """A retry would not help."""
+    """The write is not retried, because that would not help."""
     fail("insert", errorCode=13, times=10)
     with soon(), pytest.raises(StoreRefusedError, match="not allowed"):
         patient.write(events(), at=datetime.now(UTC))
@@ -215,7 +215,7 @@ def test_a_user_who_loses_the_right_to_write_is_refused_at_once(patient: Store, 
 def test_a_retention_that_cannot_be_changed_stays_as_it_was(
     patient: Store, server: SecantusDBServer, options: StoreOptions, fail: Callable[..., None], command: str
 ) -> None:
-    """The recorded limit and the indexes: a sync must not refuse what the server keeps, or take what it deletes."""
+    """The recorded limit and the indexes stay equal, so a sync accepts exactly what the server keeps."""
     patient.retention.set_ttl(7_000)
     fail(command, errorCode=13, times=1)
     with pytest.raises(StoreRefusedError, match="not allowed"):

@@ -18,12 +18,12 @@ def home(tmp_path: Path) -> Path:
 
 
 def find(home: Path, environ: dict[str, str] | None = None, directory: Path | None = None) -> list[FoundDatabase]:
-    """What is found with these settings."""
+    """The databases found with these settings."""
     return find_databases(environ or {}, directory or home, home=home, volumes=home.parent / "volumes")
 
 
 def put(path: Path, text: str = "") -> Path:
-    """A file with its folders."""
+    """Create a file and its folders; return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     return path
@@ -76,12 +76,12 @@ def test_postgresql_is_found_in_n8ns_settings(home: Path, tmp_path: Path, place:
 
 
 def test_postgresql_with_n8ns_defaults_and_a_password_file(home: Path) -> None:
-    """What n8n's settings leave out has n8n's default."""
+    """Settings that n8n's environment leaves out have n8n's defaults."""
     secret = put(home / "secret", "from-file\n")
     (found,) = find(home, {"DB_TYPE": "postgresdb", "DB_POSTGRESDB_PASSWORD_FILE": str(secret)})
     assert found.url == "postgresql://postgres:from-file@localhost:5432/n8n"
 
 
 def test_other_databases_are_not_offered(home: Path) -> None:
-    """MySQL, which n8n 1.x could use, is not."""
+    """MySQL, which n8n 1.x could use, is not offered."""
     assert find(home, {"DB_TYPE": "mysqldb", "DB_MYSQLDB_HOST": "db.example.com"}) == []

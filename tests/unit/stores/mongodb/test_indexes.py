@@ -21,13 +21,13 @@ def gives_order(index: Mapping[str, Any], equal: tuple[str, ...], sorting: Sorti
     return {name for name, _ in keys[: len(equal)]} == set(equal) and sorting in (rest, backwards)
 
 
-def one_gives_order(indexes: tuple[IndexModel, ...], equal: tuple[str, ...], sorting: Sorting) -> bool:
-    """Return whether one of the indexes does."""
+def any_gives_order(indexes: tuple[IndexModel, ...], equal: tuple[str, ...], sorting: Sorting) -> bool:
+    """Return whether one of the indexes gives the sorted result."""
     return any(gives_order(index.document, equal, sorting) for index in indexes)
 
 
 def sorting_of(order: Order) -> Sorting:
-    """How the messages with a usual time are sorted."""
+    """The sort order of the messages with a usual time."""
     return parts_of(MessageFilter(order=order))[0][0][1]
 
 
@@ -36,22 +36,22 @@ def test_every_order_of_messages_is_that_of_an_index(order: Order) -> None:
     """It ends with the message id, as every order does: no list is sorted in the memory of the server."""
     sorting = sorting_of(order)
     assert sorting[-1] == ("messageId", 1)
-    assert one_gives_order(STATUS_INDEXES, (), sorting)
+    assert any_gives_order(STATUS_INDEXES, (), sorting)
 
 
 @pytest.mark.parametrize("field", ["conversation_id", "latestStatus"])
 def test_the_newest_of_one_person_or_status_are_in_the_order_of_an_index(field: str) -> None:
-    """However many messages of others there are."""
-    assert one_gives_order(STATUS_INDEXES, (field,), sorting_of("newest"))
+    """The server reads no messages of other people or statuses."""
+    assert any_gives_order(STATUS_INDEXES, (field,), sorting_of("newest"))
 
 
 def test_sends_are_in_the_order_of_an_index() -> None:
     """Newest first in lists, and by message where unconfirmed ones are counted."""
-    assert one_gives_order(SEND_INDEXES, (), [("sentAt", -1), ("_id", 1)])
-    assert one_gives_order(SEND_INDEXES, (), [("messageId", 1)])
+    assert any_gives_order(SEND_INDEXES, (), [("sentAt", -1), ("_id", 1)])
+    assert any_gives_order(SEND_INDEXES, (), [("messageId", 1)])
 
 
 def test_a_shorter_index_does_not_give_the_order() -> None:
-    """The check itself: a missing or turned last key is found."""
-    shorter, turned = IndexModel({"sentTimestamp": -1}), IndexModel({"sentTimestamp": -1, "messageId": -1})
-    assert not one_gives_order((shorter, turned), (), sorting_of("newest"))
+    """``gives_order`` notices a missing or reversed last key."""
+    shorter, reversed_key = IndexModel({"sentTimestamp": -1}), IndexModel({"sentTimestamp": -1, "messageId": -1})
+    assert not any_gives_order((shorter, reversed_key), (), sorting_of("newest"))

@@ -141,7 +141,7 @@ def _older_file(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_older_file_is_migrated_when_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first look after an upgrade migrates the file and answers; the reader holds no connection to write."""
+    """The first read after an upgrade migrates the file and answers; the reader keeps no connection to write."""
     path = tmp_path / "older.db"
     _older_file(path, monkeypatch)
     with SqliteStore(str(path), OPTIONS) as store:
