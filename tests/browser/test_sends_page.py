@@ -33,7 +33,7 @@ def test_refused_sends_say_why_and_what_to_do(look: Look, shop: str) -> None:
     first = page.locator("tr.send").first
     assert "132001" in first.locator(".reason-title").text_content()
     assert len(first.locator(".reason-advice").text_content()) > 20
-    assert "order_ready_v2" in first.locator(".reason-said").text_content()
+    assert "order_ready_v2" in first.locator(".reason-details").text_content()
     link = first.locator("a.away").get_attribute("href")
     assert re.fullmatch(r"https://n8n\.example\.com/workflow/orders/executions/7000\d\d", link)
     page.locator("summary", has_text="More conditions").click()

@@ -109,8 +109,8 @@ def conversation_page(
                 cursor=Cursor(order=order, key=entry.key[0], message_id=entry.key[1]),
             )
             break
-    said = [to_json(turn_document(turn, store.timezone)).encode("utf-8", "replace") for turn in page.turns]
-    turns = b"[%b]" % b", ".join(said if order == "oldest" else said[::-1])
+    documents = [to_json(turn_document(turn, store.timezone)).encode("utf-8", "replace") for turn in page.turns]
+    turns = b"[%b]" % b", ".join(documents if order == "oldest" else documents[::-1])
     return Page(b", ".join(bodies), page.cursor, frozenset(people), turns)
 
 

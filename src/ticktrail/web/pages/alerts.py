@@ -45,7 +45,7 @@ async def alerts(visitor: Visitor, request: Request) -> View:
             {"key": "acknowledged", "label": _("Acknowledged"), "count": len(acknowledged)},
             {"key": "resolved", "label": _("Resolved"), "count": len(resolved)},
         ],
-        "families": await shown_causes(visitor, opened if tab == "open" else acknowledged),
+        "causes": await shown_causes(visitor, opened if tab == "open" else acknowledged),
         "resolved": [_resolved(visitor, one) for one in resolved],
         "calm": await calm(visitor, found),
     }

@@ -106,7 +106,7 @@ def _why(visitor: Visitor, message: Message) -> dict[str, Any] | None:
     return {
         "failed": failed,
         "title": visitor.text(from_english(short_reason(state.failure, catalogue))),
-        "said": visitor.text(details, 400) if details else "",
+        "details": visitor.text(details, 400) if details else "",
         "advice": visitor.text(entry.advice, 600) if failed else "",
         "again": wording.capital(from_english(retry_text(entry))) if failed else "",
     }

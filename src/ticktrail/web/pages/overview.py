@@ -62,7 +62,7 @@ async def overview(visitor: Visitor, request: Request) -> View:
         "remarks": figures.remarks(visitor, summary, period),
         "reasons": _reason_bars(visitor, reasons, period),
         "templates": _template_rows(visitor, templates, period),
-        "families": await alerts.shown_causes(visitor, found.open if found else []),
+        "causes": await alerts.shown_causes(visitor, found.open if found else []),
         "acknowledged": len(found.acknowledged) if found else 0,
         "ended": sum(one.resolved_at >= now - _NIGHT for one in resolved if one.resolved_at),
         "most_alerts": _WALL_ALERTS if visitor.wall else _ALERTS,

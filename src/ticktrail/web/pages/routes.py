@@ -145,7 +145,7 @@ def error_view(visitor: Visitor, error: TicktrailError) -> View:
     )
     title, status = next((title, status) for kind, title, status in titles if isinstance(error, kind))
     may_know = not visitor.masked or status in {400, 404} or isinstance(error, BusyError)
-    lines = [visitor.text(said, 600) for said in (str(error), error.remedy) if said]
+    lines = [visitor.text(text, 600) for text in (str(error), error.remedy) if text]
     if not may_know:
         lines = [_("Only those who may see everything are told why. Ask whoever runs Ticktrail.")]
     return View(

@@ -16,6 +16,7 @@ from ticktrail.messages.model import Message, Send
 from ticktrail.queries import lists as questions
 from ticktrail.text.phone_numbers import person_id
 from ticktrail.web.pages import message_rows, wording
+from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.context import Visitor, refuse_guessing
 from ticktrail.web.pages.downloads import given_in
 from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
@@ -186,8 +187,8 @@ def _row(visitor: Visitor, send: Send, message: Message | None) -> dict[str, Any
         "tick": None if message is None else message_rows.tick(visitor, message.state.latest_status),
         "silent": silent,
         "repeated": False,
-        "reason": visitor.text(short_reason(failure, site.catalogue)) if send.rejected else "",
-        "said": visitor.text(details, 400) if details else "",
+        "reason": visitor.text(from_english(short_reason(failure, site.catalogue))) if send.rejected else "",
+        "details": visitor.text(details, 400) if details else "",
         "advice": visitor.text(site.catalogue.lookup(failure.code if failure else None).advice, 600)
         if send.rejected
         else _("WhatsApp accepted it, and no status has come since. Wait a minute, then run: ticktrail doctor")

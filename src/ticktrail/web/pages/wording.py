@@ -120,8 +120,8 @@ def day(name: str, now: datetime, zone: tzinfo, *, weekday: bool = True) -> str:
         return _("Today")
     if moment.date() == today - timedelta(days=1):
         return _("Yesterday")
-    said = date_of(moment, now)
-    return f"{_(_WEEKDAYS[moment.weekday()])} {said}" if weekday else said
+    date = date_of(moment, now)
+    return f"{_(_WEEKDAYS[moment.weekday()])} {date}" if weekday else date
 
 
 def age(seconds: float) -> str:

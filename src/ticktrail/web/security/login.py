@@ -67,8 +67,8 @@ def router(
 def _page(request: Request, wanted: str, wrong: str = "", status: int = 200, *, seconds: int = 0) -> Response:
     language = choose(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language", ""))
     with speaking(language):
-        said = gettext(wrong).format(seconds=seconds) if wrong else ""
-        context = {"wanted": wanted, "wrong": said, "language": language, "direction": direction(language)}
+        text = gettext(wrong).format(seconds=seconds) if wrong else ""
+        context = {"wanted": wanted, "wrong": text, "language": language, "direction": direction(language)}
         return render(request, "login.html", context, status=status)
 
 
