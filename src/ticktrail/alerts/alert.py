@@ -77,5 +77,5 @@ def key_of(label: str, *parts: object) -> str:
     """Return the key of a cause: its label, and six hexadecimal digits of the hash of its parts."""
     if not any(parts):
         return label
-    told = "\x1f".join("" if part is None else str(part) for part in parts)
-    return f"{label}-{hashlib.sha256(told.encode('utf-8', 'replace')).hexdigest()[:6]}"
+    identity = "\x1f".join("" if part is None else str(part) for part in parts)
+    return f"{label}-{hashlib.sha256(identity.encode('utf-8', 'replace')).hexdigest()[:6]}"

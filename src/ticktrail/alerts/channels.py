@@ -101,12 +101,12 @@ def _apprise(channel: Channel, notice: Notification) -> str | None:
         # Its log holds URLs, and tokens in them.
         logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
         asset = apprise.AppriseAsset(app_id="Ticktrail", app_desc="Ticktrail", app_url="", async_mode=False)
-        told = apprise.Apprise(asset=asset)
-        if not told.add(channel.url.reveal()):
+        service = apprise.Apprise(asset=asset)
+        if not service.add(channel.url.reveal()):
             unknown = "Apprise does not understand this URL. Its wiki has one for each service."
             return f"{channel.name} ({channel.url}): {unknown}"
         try:
-            arrived = told.notify(
+            arrived = service.notify(
                 title=notice.title, body=notice.body, notify_type=notice.tone, body_format=apprise.NotifyFormat.TEXT
             )
         except Exception as error:  # noqa: BLE001 - plugins raise anything

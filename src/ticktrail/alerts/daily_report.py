@@ -180,8 +180,8 @@ def _beside(counts: Counts) -> list[str]:
     left_out = [
         f"{count:,} {words}" for count, words in ((counts.groups, "to groups"), (counts.tests, "tests")) if count
     ]
-    told = [f"not counted: {' and '.join(left_out)}"] if left_out else []
-    return [*told, f"{counts.provisional:,} younger than 24 h (provisional)"] if counts.provisional else told
+    notes = [f"not counted: {' and '.join(left_out)}"] if left_out else []
+    return [*notes, f"{counts.provisional:,} younger than 24 h (provisional)"] if counts.provisional else notes
 
 
 def _line(name: str, share: Share, of: str, sign: str) -> str:
@@ -212,7 +212,7 @@ def _compared(found: DailyReport) -> str:
 def _failed(found: DailyReport, catalogue: Catalogue, share: Share) -> str:
     if share.missing is not None:
         return f"{share.percent} ({share.missing})"
-    told = f"{share.part:,}" + (f" ({share.percent} of {share.whole:,})" if share.percent and share.part else "")
+    total = f"{share.part:,}" + (f" ({share.percent} of {share.whole:,})" if share.percent and share.part else "")
     reasons = []
     for group in _worst(found.errors)[:_TOP]:
         code = None if group.key is None else str(group.key)
@@ -220,7 +220,7 @@ def _failed(found: DailyReport, catalogue: Catalogue, share: Share) -> str:
         reasons.append(f"{group.counts.failed:,} {title}, {people_text(group.people)}".rstrip(", "))
     more = len(found.errors) - len(reasons)
     reasons += [f"{plural(more, 'other reason')}"] if more > 0 else []
-    return "; ".join([told, *reasons])
+    return "; ".join([total, *reasons])
 
 
 def _worst(errors: Sequence[Group]) -> list[Group]:
@@ -244,40 +244,40 @@ def _refused(found: DailyReport, catalogue: Catalogue) -> str:
     aside = f" ({found.self_answers:,} answers to status updates not counted)" if found.self_answers else ""
     if not sums:
         return f"{'none' if found.refused else 'none known'}{aside}"
-    told = [
+    parts = [
         f"{count:,} {one_title(catalogue.lookup(code), [one.title for one in alike], code)}"
         for count, code, alike in sums[:_TOP]
     ]
-    return "; ".join([f"{sum(count for count, _, _ in sums):,}{aside}", *told])
+    return "; ".join([f"{sum(count for count, _, _ in sums):,}{aside}", *parts])
 
 
 def _completeness(found: DailyReport) -> str:
     """Return how complete the store is, and what the figures may lack."""
     if not found.workflows:
         return "no sync with n8n has run"
-    told = []
+    parts = []
     checked = [workflow.checked_at for workflow in found.workflows]
     oldest = min((moment for moment in checked if moment is not None), default=None)
     if oldest is None or None in checked:
-        told.append("a workflow has not been synced yet")
+        parts.append("a workflow has not been synced yet")
     else:
-        told.append(f"complete up to {recent_time(int(oldest.timestamp()), found.now, found.period.zone)}")
+        parts.append(f"complete up to {recent_time(int(oldest.timestamp()), found.now, found.period.zone)}")
     withheld, refused = (
         sum(len(getattr(workflow, name)) for workflow in found.workflows) for name in ("withheld", "refused")
     )
     if withheld:
-        told.append(f"{plural(withheld, 'execution')} withheld by n8n")
+        parts.append(f"{plural(withheld, 'execution')} withheld by n8n")
     if refused:
-        told.append(f"data of {plural(refused, 'execution')} refused by the store")
+        parts.append(f"data of {plural(refused, 'execution')} refused by the store")
     not_read = sum(each.count for workflow in found.workflows for each in workflow.not_read)
     if not_read:
-        told.append(f"{plural(not_read, 'execution')} not read")
+        parts.append(f"{plural(not_read, 'execution')} not read")
     gaps = sum(
         gap.found_at.timestamp() >= found.period.since for workflow in found.workflows for gap in workflow.facts.gaps
     )
     if gaps:
-        told.append(f"{plural(gaps, 'gap')} found")
-    return "; ".join(told)
+        parts.append(f"{plural(gaps, 'gap')} found")
+    return "; ".join(parts)
 
 
 def _alerts(found: DailyReport) -> str:

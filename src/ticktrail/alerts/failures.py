@@ -184,8 +184,8 @@ def _alert(
     at_once = entry.alert == "at_once"
     first = failed.first
     since = "" if first is None else f" since {recent_time(first, at.now, at.zone)}"
-    told = _counted(failed, None if at_once else whole, people_text(people, at_most=at_most))
-    says = f"{told}{since}. In the {long_duration(rules.window)} before that: {f'{before:,}' if before else 'none'}."
+    counted = _counted(failed, None if at_once else whole, people_text(people, at_most=at_most))
+    says = f"{counted}{since}. In the {long_duration(rules.window)} before that: {f'{before:,}' if before else 'none'}."
     title = one_title(entry, [one.title for one in (*failed.messages, *failed.sends)], cause.code)
     return Alert(
         key=key_of(cause.code or "none", cause.template, cause.workflow_id, cause.number),
@@ -205,8 +205,8 @@ def _alert(
 
 def one_title(entry: FailureCode, reported: Iterable[str | None], code: str | None) -> str:
     """``Message undeliverable (131026)``; for an unknown code, the title that was reported."""
-    said = max((title for title in reported if title), default="")
-    title = entry.title if entry.known or not said else safe_name(said)
+    given = max((title for title in reported if title), default="")
+    title = entry.title if entry.known or not given else safe_name(given)
     return f"{title} ({safe_name(code, 40)})" if code else title
 
 
@@ -235,15 +235,15 @@ def _people(cause: _Cause, failed: _Failed, found: Failures, entry: FailureCode)
 
 
 def _subjects(cause: _Cause, failed: _Failed, at: AlertContext) -> list[str]:
-    told = []
+    subjects = []
     if cause.template:
-        told.append(f"template {safe_name(cause.template)}")
+        subjects.append(f"template {safe_name(cause.template)}")
     if cause.workflow_id:
-        told.append(at.workflow(cause.workflow_id))
+        subjects.append(at.workflow(cause.workflow_id))
     if cause.number:
         label = max((message.number_label for message in failed.messages if message.number_label), default=None)
-        told.append(f"from {number_name(cause.number, label, at.numbers)}")
-    return told
+        subjects.append(f"from {number_name(cause.number, label, at.numbers)}")
+    return subjects
 
 
 def number_name(number: str, label: str | None, names: Mapping[str, str]) -> str:

@@ -122,7 +122,7 @@ def _send_to(
 ) -> DeliveryReport:
     """Send one channel its notices. After two failures in a row the rest waits for the next run."""
     quiet = rules.is_quiet(context.now.astimezone(context.zone))
-    told: list[tuple[str, str]] = []
+    sent: list[tuple[str, str]] = []
     problems: list[str] = []
     held = in_a_row = 0
     for due in notices:
@@ -132,7 +132,7 @@ def _send_to(
         if in_a_row == _FAILURES_IN_A_ROW:
             break
         if not is_ours():
-            return DeliveryReport(told=tuple(told), problems=tuple(problems), held=held, busy=True)
+            return DeliveryReport(told=tuple(sent), problems=tuple(problems), held=held, busy=True)
         problem = deliver(channel, due.notice)
         if problem is not None:
             in_a_row += 1
@@ -140,8 +140,8 @@ def _send_to(
             continue
         in_a_row = 0
         store.alert_state.record_notice(due.key, channel.name, at=context.now, over=due.over)
-        told.append((channel.name, due.notice.event))
-    return DeliveryReport(told=tuple(told), problems=tuple(dict.fromkeys(problems)), held=held)
+        sent.append((channel.name, due.notice.event))
+    return DeliveryReport(told=tuple(sent), problems=tuple(dict.fromkeys(problems)), held=held)
 
 
 def remember(alerts: Sequence[Alert], store: Store, *, now: datetime) -> None:

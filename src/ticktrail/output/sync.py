@@ -50,8 +50,8 @@ def sync_text(report: SyncReport) -> list[str]:
         lines.append(f"  {plural(report.read_counts.problem_count, 'thing')} left out (-v names each)")
     if workflow_result is not None:
         lines += workflow_lines(workflow_result)
-    asked = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
-    lines.append(f"Done in {short_duration(report.seconds)}{asked}")
+    work = f", {plural(report.requests, 'request')}, {size_text(report.read_counts.size)}" if report.requests else ""
+    lines.append(f"Done in {short_duration(report.seconds)}{work}")
     return lines
 
 

@@ -224,7 +224,7 @@ def sync_loop(
     stop = stop or threading.Event()
     new_findings = NewFindings()
     is_first = True
-    said: set[str] = set()
+    printed: set[str] = set()
     # The same holder for all rounds, so that a lease that could not be released (the disk was full) stays usable.
     sync_once = partial(_sync_once, connections, stop, lambda _: None, holder=new_holder(), annotate=annotate)
 
@@ -233,11 +233,11 @@ def sync_loop(
         connections.refresh()
         logs.hide_secrets(connections.settings)
         before_sync(connections.settings)
-        _say_once(_watching(connections, interval), said)
+        _say_once(_watching(connections, interval), printed)
         try:
             with nullcontext() if alert_watch is None else alert_watch.after(connections.settings, connections.store):
                 for report in sync_once(full=full and is_first):
-                    _print_news(report, form, said, verbose=verbose)
+                    _print_news(report, form, printed, verbose=verbose)
             if not stop.is_set():
                 _say_silent_faults(connections, interval, new_findings)
         except TicktrailError:
@@ -322,10 +322,10 @@ def _silent_faults(connections: SyncConnections, interval: float) -> Iterator[Fi
                 yield finding
 
 
-def _say_once(text: str, said: set[str]) -> None:
+def _say_once(text: str, printed: set[str]) -> None:
     """Print what was not printed before: an outage would repeat it at every attempt."""
-    if text not in said:
-        said.add(text)
+    if text not in printed:
+        printed.add(text)
         say(text)
 
 
@@ -351,13 +351,13 @@ def _print(report: SyncReport, form: ReportFormat, *, verbose: bool) -> None:
     say_problems(report.read_counts, verbose=verbose)
 
 
-def _print_news(report: SyncReport, form: ReportFormat, said: set[str], *, verbose: bool) -> None:
+def _print_news(report: SyncReport, form: ReportFormat, printed: set[str], *, verbose: bool) -> None:
     """Print a line about a round of the loop, when something happened."""
     from ticktrail.output.sync import news_line
     from ticktrail.sync.runs import is_news
 
     if report.workflow_result is not None and report.workflow_result.busy is not None:
-        _say_once("Another sync is running on the same store; the two take turns.", said)
+        _say_once("Another sync is running on the same store; the two take turns.", printed)
     if not is_news(report):
         return
     if form is ReportFormat.json:
