@@ -106,10 +106,6 @@ def _candidates(known: Settings, environ: Mapping[str, str], directory: Path) ->
         found += [
             database
             for database in find_databases(environ, directory, home=Path.home())
-            if database.url not in map(_url, found)
+            if database.url not in {one.url for one in found}
         ]
     return found
-
-
-def _url(database: FoundDatabase) -> str:
-    return database.url

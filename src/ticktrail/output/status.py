@@ -9,7 +9,7 @@ import msgspec
 
 from ticktrail.messages.document import format_timestamp
 from ticktrail.queries.completeness import Completeness, workflow_document, workflow_sentences
-from ticktrail.text.formatting import long_duration, plural
+from ticktrail.text.formatting import date_time, long_duration, plural
 
 _LABEL_WIDTH = 11
 
@@ -86,4 +86,4 @@ def _last_sync(known: Completeness, now: datetime, zone: tzinfo) -> str:
         return "no successful sync of every workflow yet"
     age = long_duration((now - known.checked_at).total_seconds())
     late = ", which is late" if known.is_late(now) else ""
-    return f"{known.checked_at.astimezone(zone):%Y-%m-%d %H:%M}, {age} ago{late}"
+    return f"{date_time(known.checked_at.astimezone(zone))}, {age} ago{late}"

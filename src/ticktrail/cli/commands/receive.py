@@ -26,7 +26,7 @@ from ticktrail.cli.options import (
 from ticktrail.cli.signals import stopping
 from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.settings.optional_packages import install_command
-from ticktrail.text.formatting import plural
+from ticktrail.text.formatting import date_time, plural
 
 if TYPE_CHECKING:
     from ticktrail.receiver.service import Receiver
@@ -141,9 +141,9 @@ def _print_state(journal: Journal, settings: Settings, form: ReportFormat) -> No
     for reason, number in state.reasons:
         print(f"  {number:,}: {reason}")
     for number, received_at, path, attempts, reason in journal.failed(_MOST_LISTED):
-        at = datetime.fromtimestamp(received_at, settings.timezone)
+        at = date_time(datetime.fromtimestamp(received_at, settings.timezone))
         tried = plural(attempts, "attempt")
-        print(f"  Failed #{number}, received {at:%Y-%m-%d %H:%M}, {path.partition('?')[0]}, {tried}: {reason}")
+        print(f"  Failed #{number}, received {at}, {path.partition('?')[0]}, {tried}: {reason}")
     counts = ", ".join(f"{name.replace('_', ' ')} {value:,}" for name, value in sorted(state.counts.items()))
     print(f"  Since the journal exists: {counts or 'nothing'}")
     if state.failed:

@@ -165,10 +165,11 @@ def _end_limit(store: Store, *, dry_run: bool) -> None:
 
 def _prune(store: Store, settings: Settings, older_than: str, *, dry_run: bool, yes: bool) -> None:
     from ticktrail.stores.retention import Pruned
+    from ticktrail.text.formatting import date_time
 
     # Nothing is older than the epoch, and no date is earlier than the year 1.
     mark = max(0, int(datetime.now(UTC).timestamp()) - _duration("--older-than", older_than))
-    day = f"{datetime.fromtimestamp(mark, settings.timezone):%Y-%m-%d %H:%M}"
+    day = date_time(datetime.fromtimestamp(mark, settings.timezone))
     found = store.retention.older(mark)
     if found.messages or found.sends:
         print(f"Sent before {day}, in {store.location}: {_pruned(found)}")
