@@ -333,7 +333,7 @@ def test_a_page_has_one_title_and_says_it_in_the_tab(look: Look, shop: str) -> N
 
 
 def test_a_period_is_chosen_by_date(look: Look, shop: str) -> None:
-    """Two dates make a period with an address of its own; today is shown by the hour."""
+    """Two dates make a period with an address of its own; one day, such as today, is shown by the hour."""
     page = look.at(f"{shop}/")
     page.locator(".period summary").click()
     page.get_by_label("From", exact=True).fill("2026-01-01")
@@ -341,8 +341,11 @@ def test_a_period_is_chosen_by_date(look: Look, shop: str) -> None:
     page.wait_for_url("**from=2026-01-01**")
     assert "1 Jan" in page.text_content(".period summary")
     assert key_figures(page)["sent"][0] > 2_000
-    look.go(page, f"{shop}/?period=today")
+    look.go(page, f"{shop}/?period=yesterday")
     assert "Messages by hour" in page.text_content("#content")
+    look.go(page, f"{shop}/?period=today")
+    # Just after midnight nothing was sent today.
+    assert ("Messages by hour" in page.text_content("#content")) == (page.locator("#chart").count() > 0)
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
