@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support import n8n_database
 
 HERE = Path(__file__).parent
 
@@ -18,6 +19,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         over_the_wire = "mongodb" in item.name and parts[:2] in {("contract", "stores"), ("integration", "web")}
         if parts[0] == "property" or over_the_wire:
             item.add_marker(pytest.mark.thorough)
+
+
+@pytest.fixture
+def n8n_file(tmp_path: Path) -> Iterator[Path]:
+    """n8n's SQLite file with one execution, open as a running n8n has it."""
+    path = tmp_path / "database.sqlite"
+    with n8n_database.sqlite_database(path, [n8n_database.EXECUTION]):
+        yield path
 
 
 @pytest.fixture(scope="session")

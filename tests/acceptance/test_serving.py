@@ -288,6 +288,21 @@ def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: d
     assert "Nothing was lost" in said
 
 
+def run_program(
+    program: str, home: Path, environ: dict[str, str], *, timeout: float | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python program in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=home,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
 def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment: dict[str, str]) -> None:
     """When the watch ends at the signal, a dashboard still running beside it does not delay the exit."""
     program = (
@@ -304,15 +319,7 @@ def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment:
         "    time.sleep(20)\n"
     )
     nowhere = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k", "WORKFLOW_ID_WHATSAPP": "w"}
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=home,
-        env={**bare_environment, **nowhere},
-        capture_output=True,
-        text=True,
-        timeout=40,
-        check=False,
-    )
+    done = run_program(program, home, {**bare_environment, **nowhere}, timeout=40)
     assert (done.returncode, done.stdout) == (1, "the watch has ended\n")
 
 
@@ -330,15 +337,7 @@ def test_a_signal_is_not_waited_for_longer_than_patience(
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    time.sleep(20)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=home,
-        env=bare_environment,
-        capture_output=True,
-        text=True,
-        timeout=15,
-        check=False,
-    )
+    done = run_program(program, home, bare_environment, timeout=15)
     assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)
 
 
@@ -353,7 +352,5 @@ def test_signals_that_arrive_together_count_as_one(home: Path, bare_environment:
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
         "    print('stopped' if stop.is_set() else 'goes on')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=home, env=bare_environment, capture_output=True, text=True, check=False
-    )
+    done = run_program(program, home, bare_environment)
     assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")

@@ -14,26 +14,11 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.support.forged import ANSWER, ENVELOPE, REFUSAL, STATUS, VALUE
 
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.model import Outcome
 
-STATUS = {"id": "wamid.FORGED", "status": "read", "timestamp": "1767100009", "recipient_id": "966500000066"}
-VALUE = {
-    "messaging_product": "whatsapp",
-    "metadata": {"display_phone_number": "15550000066", "phone_number_id": "200000000000066"},
-    "statuses": [STATUS],
-}
-ENVELOPE = {
-    "object": "whatsapp_business_account",
-    "entry": [{"id": "1", "changes": [{"field": "messages", "value": VALUE}]}],
-}
-ANSWER = {
-    "messaging_product": "whatsapp",
-    "contacts": [{"input": "966500000066", "wa_id": "966500000066"}],
-    "messages": [{"id": "wamid.FORGED", "message_status": "accepted"}],
-}
-REFUSAL = {"error": {"message": "(#131049) wamid.FORGED", "type": "OAuthException", "code": 131049, "fbtrace_id": "A"}}
 OBJECTS = [
     STATUS,
     VALUE,
@@ -45,7 +30,7 @@ OBJECTS = [
     ANSWER,
     {"body": ANSWER},
     {"success": True, "data": ANSWER},
-    {"success": True, "messageId": "wamid.FORGED", "to": "966500000066"},
+    {"success": True, "messageId": "wamid.A", "to": "966500000066"},
     {"response": [ANSWER]},
     REFUSAL,
     {"statusCode": 400, "body": REFUSAL},

@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support.recordings import recording
+
 _FIRST = ("id", "workflowId", "finished", "mode", "status", "retryOf", "retrySuccessId", "startedAt", "stoppedAt")
 _OLDEST = (*_FIRST, "waitTill", "deletedAt")
 
@@ -31,6 +33,10 @@ SCHEMAS = {
 COLUMNS = SCHEMAS["2.41"]
 
 USER = "postgres"
+
+EXECUTION = recording("execution_whatsapp_trigger_failed")
+WORKFLOW: str = json.loads(EXECUTION)["workflowId"]
+"""The execution in the file of the fixture ``n8n_file``, and its workflow."""
 
 
 def flatten(value: Any) -> str:

@@ -23,7 +23,7 @@ from tests.torture.forward_target import ForwardTarget
 from tests.torture.meta import CONTENT_TYPE, PATH, Meta, Sent, texts_of
 from tests.torture.oracle import MongoOracle, Oracle, SqliteOracle
 from tests.torture.relay import Relay
-from tests.torture.trouble import TortureError, hold_lock
+from tests.torture.trouble import TortureError, Troubles, hold_lock
 from tests.torture.world import Entry
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +52,7 @@ class ReceiverStory:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         self._meta = Meta(self._port, seed)
-        self._troubles: list[threading.Thread] = []
+        self._troubles = Troubles(self.chance, self.counts)
         self._process: subprocess.Popen[str] | None = None
 
     def play(self, runs: int) -> None:
@@ -69,7 +69,7 @@ class ReceiverStory:
                     self._disturbed_run()
             finally:
                 self._meta.stop()
-                self._end_troubles()
+                self._troubles.wait()
             self._quiet_run()
         self._check()
 
@@ -89,7 +89,7 @@ class ReceiverStory:
         if self.chance.random() < 0.9:
             _wait_until(lambda: len(self._meta.acknowledged()) > before or process.poll() is not None, "an answer")
         troubles: list[Callable[[], None]] = [
-            self._stop_n8n,
+            partial(self._troubles.stop_n8n, self._n8n),
             self._stop_store,
             self._lock_journal,
             partial(self._fill_disk, process),
@@ -104,10 +104,10 @@ class ReceiverStory:
             self.counts["killed"] += 1
             self._end(process)
         else:
-            self._end_troubles()
+            self._troubles.wait()
             self._stop(process)
         self.counts["runs"] += 1
-        self._end_troubles()
+        self._troubles.wait()
         self._n8n.heal()
 
     def _quiet_run(self) -> None:
@@ -163,22 +163,17 @@ class ReceiverStory:
 
     # ── Trouble ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _stop_n8n(self) -> None:
-        self.counts["n8n away"] += 1
-        self._n8n.stop()
-        self._begin(threading.Timer(self.chance.uniform(0.05, 0.6), self._n8n.start))
-
     def _stop_store(self) -> None:
         self.counts["store away"] += 1
         seconds = self.chance.uniform(0.05, 0.6)
         if self._relay is not None:
             self._relay.cut(seconds)
         else:
-            self._begin(threading.Thread(target=hold_lock, args=(self._file, seconds)))
+            self._troubles.begin(threading.Thread(target=hold_lock, args=(self._file, seconds)))
 
     def _lock_journal(self) -> None:
         self.counts["journal locked"] += 1
-        self._begin(threading.Thread(target=hold_lock, args=(self._journal, self.chance.uniform(0.05, 0.4))))
+        self._troubles.begin(threading.Thread(target=hold_lock, args=(self._journal, self.chance.uniform(0.05, 0.4))))
 
     def _fill_disk(self, process: subprocess.Popen[str]) -> None:
         """Let no file grow beyond a size, as on a full disk, and make room again after a while."""
@@ -196,17 +191,9 @@ class ReceiverStory:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
-        self._begin(threading.Timer(self.chance.uniform(0.05, 0.6), make_room))
+        self._troubles.begin(threading.Timer(self.chance.uniform(0.05, 0.6), make_room))
 
-    def _begin(self, trouble: threading.Thread) -> None:
-        trouble.start()
-        self._troubles.append(trouble)
-
-    def _end_troubles(self) -> None:
-        while self._troubles:
-            self._troubles.pop().join()
-
-    # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _waiting(self) -> int:
         with contextlib.closing(sqlite3.connect(self._journal, timeout=10)) as connection:

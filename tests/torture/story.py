@@ -19,7 +19,7 @@ from tests.support.n8n_server import N8nServer
 from tests.torture.older_file import OLDER, make_older_file
 from tests.torture.oracle import History, MongoOracle, Oracle, SqliteOracle
 from tests.torture.relay import Relay
-from tests.torture.trouble import TortureError, hold_lock
+from tests.torture.trouble import TortureError, Troubles, hold_lock
 from tests.torture.world import VERSIONS, Entry, World, recipient_of
 
 ROOT = Path(__file__).parents[2]
@@ -45,7 +45,7 @@ class Story:
         self._relay = relay
         self._database = f"ticktrail_torture_{uuid.uuid4().hex[:12]}"
         self._oracle: Oracle = SqliteOracle(self._file) if relay is None else MongoOracle(server_url, self._database)
-        self._troubles: list[threading.Thread] = []
+        self._troubles = Troubles(self.chance, self.counts)
         self._older: dict[str, set[Entry]] = {}
         # What may be missing, and what must be: a command that was killed may have done its work or not.
         self._erasing: set[str] = set()
@@ -78,7 +78,7 @@ class Story:
         for _ in range(self.chance.choice([0, 0, 1, 2, 4])):
             self.world.misbehave()
         if self.chance.random() < 0.1:
-            self._trouble_n8n()
+            self._troubles.stop_n8n(self.n8n)
         if self.chance.random() < 0.2:
             self._trouble_store()
         deletes = self._relay is None and self._file.exists() and self.chance.random() < 0.05
@@ -88,7 +88,7 @@ class Story:
         if self.chance.random() < 0.35:
             children.append(self._maintain())
         if deletes:
-            self._begin(threading.Timer(self.chance.uniform(0.0, 0.3), self._delete_file))
+            self._troubles.begin(threading.Timer(self.chance.uniform(0.0, 0.3), self._delete_file))
         spared = self.chance.random() < 0.15
         time.sleep(0 if spared else self.chance.uniform(0.0, 0.5) ** 2 * 3)
         for child in children:
@@ -97,8 +97,7 @@ class Story:
                 self.counts["killed"] += 1
             self._wait(child)
             self.counts["runs"] += 1
-        while self._troubles:
-            self._troubles.pop().join()
+        self._troubles.wait()
         if deletes:
             self._forget_what_the_file_held()
         self.n8n.heal()
@@ -166,22 +165,13 @@ class Story:
 
     # ── Trouble ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _trouble_n8n(self) -> None:
-        self.counts["n8n away"] += 1
-        self.n8n.stop()
-        self._begin(threading.Timer(self.chance.uniform(0.05, 0.6), self.n8n.start))
-
     def _trouble_store(self) -> None:
         self.counts["store away"] += 1
         seconds = self.chance.uniform(0.05, 0.6)
         if self._relay is not None:
             self._relay.cut(seconds)
         elif self._file.exists():
-            self._begin(threading.Thread(target=hold_lock, args=(self._file, seconds)))
-
-    def _begin(self, trouble: threading.Thread) -> None:
-        trouble.start()
-        self._troubles.append(trouble)
+            self._troubles.begin(threading.Thread(target=hold_lock, args=(self._file, seconds)))
 
     def _delete_file(self) -> None:
         self.counts["file deleted"] += 1
@@ -196,7 +186,7 @@ class Story:
         self._older.clear()
         self._gone |= self.world.removed
 
-    # ── What must hold ──────────────────────────────────────────────────────────────────────────────────────────────
+    # ── Checks ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _check(self, processed: set[int]) -> None:
         """Processed events are stored, stored events were reported, and no erased data is left."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Self
 
 import pytest
 from tests.support import n8n_database
-from tests.support.recordings import recording
 
 from ticktrail.cli import questions, wizard, wizard_database
 from ticktrail.errors import ConfigurationError, SourceRefusedError, SourceUnavailableError
@@ -155,18 +153,6 @@ def test_without_a_terminal_the_first_fault_ends_it(tmp_path: Path, monkeypatch:
     )
 
 
-EXECUTION = recording("execution_whatsapp_trigger_failed")
-DATABASE_WORKFLOW: str = json.loads(EXECUTION)["workflowId"]
-
-
-@pytest.fixture
-def n8n_file(tmp_path: Path) -> Iterator[Path]:
-    """n8n's SQLite file, open as a running n8n has it."""
-    path = tmp_path / "database.sqlite"
-    with n8n_database.sqlite_database(path, [EXECUTION]):
-        yield path
-
-
 def test_a_database_that_is_found_is_offered_and_needs_no_key(
     tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,11 +163,11 @@ def test_a_database_that_is_found_is_offered_and_needs_no_key(
     said = "\n".join(terminal.said)
     assert f"Found n8n's database: {n8n_file}" in said
     assert "Workflows in it: 1" in said
-    assert f"shows 1 execution of workflow {DATABASE_WORKFLOW}" in said
+    assert f"shows 1 execution of workflow {n8n_database.WORKFLOW}" in said
     assert terminal.hidden == []
     settings = load_settings({}, {}, tmp_path)
     assert settings.n8n.database_url == Secret(str(n8n_file))
-    assert (settings.n8n.base_url, settings.workflow_ids) == ("https://n8n.example.com", (DATABASE_WORKFLOW,))
+    assert (settings.n8n.base_url, settings.workflow_ids) == ("https://n8n.example.com", (n8n_database.WORKFLOW,))
     assert "N8N_API_KEY" not in written
 
 
@@ -229,7 +215,7 @@ def test_a_database_whose_executions_cannot_be_read_is_not_used_unasked(
     assert "N8N_DATABASE_URL" not in written
     assert "good-key" in written
     with pytest.raises(SourceRefusedError, match="cannot be read"):
-        _run(None, monkeypatch, tmp_path, {"N8N_DATABASE_URL": str(n8n_file)}, workflow_ids=(DATABASE_WORKFLOW,))
+        _run(None, monkeypatch, tmp_path, {"N8N_DATABASE_URL": str(n8n_file)}, workflow_ids=(n8n_database.WORKFLOW,))
 
 
 def test_n8ns_own_role_is_named(tmp_path: Path, n8n_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +244,7 @@ def test_without_a_terminal_a_configured_database_is_used(
 ) -> None:
     """N8N_DATABASE_URL of the environment is tested and written; a database that was only found is not used."""
     environ = {"N8N_DATABASE_URL": str(n8n_file)}
-    written = _run(None, monkeypatch, tmp_path, environ, workflow_ids=(DATABASE_WORKFLOW,))
+    written = _run(None, monkeypatch, tmp_path, environ, workflow_ids=(n8n_database.WORKFLOW,))
     assert f"N8N_DATABASE_URL='{n8n_file}'" in written
     assert "N8N_API_KEY" not in written
     with pytest.raises(ConfigurationError, match="--url"):

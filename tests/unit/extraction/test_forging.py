@@ -7,27 +7,12 @@ import json
 from typing import Any
 
 import pytest
+from tests.support.forged import ANSWER, ENVELOPE, REFUSAL, STATUS, VALUE
 
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.messages.model import Extraction, Outcome
 
-STATUS = {"id": "wamid.A", "status": "failed", "timestamp": "1795355100", "recipient_id": "966500000066"}
-VALUE = {
-    "messaging_product": "whatsapp",
-    "metadata": {"display_phone_number": "15550000066", "phone_number_id": "200000000000066"},
-    "statuses": [STATUS],
-}
-ENVELOPE = {
-    "object": "whatsapp_business_account",
-    "entry": [{"id": "1", "changes": [{"field": "messages", "value": VALUE}]}],
-}
 TEXT = json.dumps(ENVELOPE)
-ANSWER = {
-    "messaging_product": "whatsapp",
-    "contacts": [{"input": "966500000066", "wa_id": "966500000066"}],
-    "messages": [{"id": "wamid.A", "message_status": "accepted"}],
-}
-REFUSAL = {"error": {"message": "(#131049) x", "type": "OAuthException", "code": 131049, "fbtrace_id": "A"}}
 SHAPES: dict[str, Any] = {
     "envelope": ENVELOPE,
     "value": {**VALUE, "field": "messages"},
