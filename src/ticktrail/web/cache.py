@@ -2,14 +2,17 @@
 
 A result is stored with the store's state at that time. While nothing new is stored, it is exact. When something is, a
 cheap query runs again at once. An expensive result is served until it is ten times as old as the query took, and then
-refreshed in the background, so that a million messages neither keep a page waiting nor slow down a sync.
+refreshed in the background, so that a million messages neither keep a page waiting nor slow down a sync. A live update,
+which nobody waits for, waits for the new result instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -27,6 +30,9 @@ _REST = 10
 _MAX_AGE_SECONDS = 60.0
 """Results are renewed at this age even when nothing new was stored: a person may have been erased."""
 _MAX_ENTRIES = 500
+_PATIENCE_SECONDS = 10.0
+"""A live update waits so long until an expensive query may run again."""
+_patient: ContextVar[bool] = ContextVar("patient", default=False)
 STATE_SECONDS = 1.0
 _STATE = object()
 
@@ -39,6 +45,16 @@ class _Entry(msgspec.Struct):
     state: State
     made_at: float
     took: float
+
+
+@contextmanager
+def patience() -> Iterator[None]:
+    """Within it, queries wait for new results instead of serving older ones."""
+    before = _patient.set(True)
+    try:
+        yield
+    finally:
+        _patient.reset(before)
 
 
 class QueryCache:
@@ -80,7 +96,13 @@ class QueryCache:
         if known is None or not self._may_serve(known, state):
             return await self._shared(name, lambda: self._renew(name, query, state))
         age = time.monotonic() - known.made_at
-        if (known.state != state or age >= _MAX_AGE_SECONDS) and age > max(seconds, known.took * _REST):
+        if known.state == state and age < _MAX_AGE_SECONDS:
+            return cast("T", known.value)
+        rest = max(seconds, known.took * _REST) - age
+        if _patient.get() and rest < _PATIENCE_SECONDS:
+            await asyncio.sleep(max(rest, 0.0))
+            return await self._shared(name, lambda: self._renew(name, query, state))
+        if rest < 0:
             self._start(name, lambda: self._renew(name, query, state))
         return cast("T", known.value)
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import gzip
+import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.responses import Response
 from starlette.testclient import TestClient
 from tests.support import invented_store
 
 from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
+from ticktrail.web import cache
+from ticktrail.web.pages import frame
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import build_app
 
@@ -67,6 +73,28 @@ def _event(number: int, status: str, at: int) -> StatusEvent:
         message_id=f"wamid.{number}", status=status, timestamp=at, execution_id=str(number), workflow_id="w",
         conversation_id=invented_store.person(number),
     )  # fmt: skip
+
+
+def test_what_is_stored_while_a_page_is_made_is_news_to_it(
+    path: Path, pages: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page names the store's state and the time from before its queries: its live update fetches what came since."""
+    monkeypatch.setattr(cache, "STATE_SECONDS", 0.0)
+    invented_store.fill(path, 50, datetime.now(UTC))
+    answer = frame.answer
+
+    async def answer_late(*arguments: Any) -> Response:
+        with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+            store.write([_event(9_000, "sent", int(time.time()))], at=datetime.now(UTC))
+        return await answer(*arguments)
+
+    with monkeypatch.context() as during:
+        during.setattr(frame, "answer", answer_late)
+        page = pages.get("/messages").text
+    state, made_at = re.findall(r'data-(?:state|made-at)="([^"]+)"', page)
+    later = pages.get("/messages", params={"live": made_at}).text
+    assert f'data-state="{state}"' not in later
+    assert "1 new" in later
 
 
 def test_a_store_that_vanished_is_no_first_run(path: Path, pages: TestClient) -> None:

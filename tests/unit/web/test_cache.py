@@ -18,7 +18,7 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.stores import Store, StoreOptions
 from ticktrail.stores.opening import open_store
 from ticktrail.web import cache as cache_module
-from ticktrail.web.cache import QueryCache
+from ticktrail.web.cache import QueryCache, patience
 from ticktrail.web.store_pool import StorePool
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -152,6 +152,26 @@ def test_an_expensive_result_is_refreshed_in_the_background(tmp_path: Path, monk
         assert await cache.state() == state
 
     run(tmp_path, use, workers=1, max_waiting=1)
+
+
+def test_a_live_update_waits_for_the_new_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request with patience gets the new result of an expensive query, also when the query has to rest before."""
+    monkeypatch.setattr(cache_module, "EXPENSIVE_SECONDS", 0.0)
+
+    async def use(cache: QueryCache) -> None:
+        assert await cache.recall("n", count) == 0
+        cache._entries["n"].took = 0.05
+        write(tmp_path, 1)
+        assert await cache.recall("n", count) == 0
+        with patience():
+            assert await cache.recall("n", count) == 1
+        # An expensive query that may not run again for long is not waited for.
+        cache._entries["n"].took = 60.0
+        write(tmp_path, 2)
+        with patience():
+            assert await cache.recall("n", count) == 1
+
+    run(tmp_path, use)
 
 
 def test_an_error_is_not_cached(tmp_path: Path) -> None:

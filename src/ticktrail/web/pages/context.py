@@ -80,6 +80,7 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
         theme = request.cookies.get(THEME_COOKIE, "auto")
         return Visitor(
             site=self,
+            asked_at=self.now(),
             is_full=role == "full",
             wall="wall" in request.query_params,
             theme=theme if theme in THEMES else "auto",
@@ -92,6 +93,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     """One view of one page.
 
     Attributes:
+        asked_at: when the request came; what is stored later is news to the page.
         is_full: may see numbers and follow links into n8n.
         wall: a screen on a wall: figures and masked rows only, nothing to click.
         theme: one of :data:`THEMES`; ``auto`` follows the system.
@@ -99,6 +101,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     site: Site
+    asked_at: datetime
     is_full: bool
     wall: bool
     theme: str = "auto"

@@ -73,8 +73,12 @@ async def _open_alerts(visitor: Visitor) -> int | None:
     return 0 if found is None else len(found.open)
 
 
-async def answer(visitor: Visitor, request: Request, view: View) -> Response:
-    """A page in its frame."""
+async def answer(visitor: Visitor, request: Request, view: View, state: str | None = None) -> Response:
+    """A page in its frame.
+
+    Args:
+        state: the store's state before the page's queries; without it, the state now.
+    """
     site = visitor.site
     frame = await read_frame(visitor)
     if view.outage:
@@ -87,8 +91,8 @@ async def answer(visitor: Visitor, request: Request, view: View) -> Response:
         "direction": direction(visitor.language),
         "places": _places(frame),
         "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
-        "state": await state_of(visitor),
-        "made_at": f"{site.now().timestamp():.3f}",
+        "state": await state_of(visitor) if state is None else state,
+        "made_at": f"{visitor.asked_at.timestamp():.3f}",
         **view.context,
     }
     response = render(request, view.template, context, status=view.status)

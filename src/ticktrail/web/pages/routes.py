@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -14,7 +15,7 @@ from ticktrail.errors import ConfigurationError, NotFoundError, SettingsError, T
 from ticktrail.queries.conversation import Texts
 from ticktrail.settings.settings import Settings
 from ticktrail.settings.user_file import dialling_region, read_user_file
-from ticktrail.web.cache import QueryCache
+from ticktrail.web.cache import QueryCache, patience
 from ticktrail.web.pages import (
     alerts,
     compare,
@@ -109,12 +110,15 @@ def mount(
 def _page(site: Site, build: Build) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
         visitor = site.visitor(request)
+        # Read before the page's queries: what is stored while they run is news to the page.
+        state = await frame.state_of(visitor)
         with speaking(visitor.language):
             try:
-                view = await build(visitor, request)
+                with patience() if "live" in request.query_params else nullcontext():
+                    view = await build(visitor, request)
             except TicktrailError as error:
                 view = error_view(visitor, error)
-            return await frame.answer(visitor, request, view)
+            return await frame.answer(visitor, request, view, state)
 
     return page
 
