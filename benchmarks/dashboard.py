@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -143,9 +144,8 @@ def _measure_live_updates(server: Serving, store: Path) -> None:
                     execution_id=str(number), workflow_id=WORKFLOW,
                 )  # fmt: skip
                 opened.write([event], at=now)
-                taken.append(
-                    seconds(lambda page=page, shown=shown: page.wait_for_function(f"() => {figure} !== {shown!r}"))
-                )  # type: ignore[misc]
+                changed = partial(page.wait_for_function, f"() => {figure} !== {shown!r}", timeout=120_000)
+                taken.append(seconds(changed))
             page.close()
             text = f"{statistics.median(taken):.1f} s (at most {max(taken):.1f})"
             line(f"a message stored, until an open {path} counts it", f"{text}; wanted: at most 5 s")
