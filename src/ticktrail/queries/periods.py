@@ -68,7 +68,7 @@ def period_of(name: str, now: datetime, zone: ZoneInfo) -> Period:
         since = until = 0
     if until <= since:
         raise ConfigurationError(
-            "That is no period.", remedy="Good ones: today, 7d, 30d, all, 2026-11-22, 2026-11-01..2026-11-22."
+            "That is not a period.", remedy="Good ones: today, 7d, 30d, all, 2026-11-22, 2026-11-01..2026-11-22."
         )
     return Period(name=name, since=since, until=until)
 

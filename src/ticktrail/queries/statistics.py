@@ -38,8 +38,9 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
             has a condition that no send can be checked for.
         never: statuses that the trigger never passes.
         missing: what the statistics may lack, one sentence each.
-        change: the delivery rate less that of the period before, both final; None for too few messages, and where no
-            comparison was asked for. ``changes`` likewise, by the keys of the groups.
+        compared: the final part of the period and the equally long period before it; None where they cannot be
+            compared, and where no comparison was asked for.
+        changes: the delivery rate less that of the period before, by the keys of the groups; None for too few messages.
     """
 
     location: str
@@ -52,7 +53,7 @@ class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     never: frozenset[str] = frozenset()
     by: Grouping | None = None
     groups: Chosen | None = None
-    change: float | None = None
+    compared: tuple[Counts, Counts] | None = None
     changes: Mapping[Key, float | None] = {}
     missing: tuple[str, ...] = ()
 
@@ -80,7 +81,7 @@ def compute_statistics(
 
     Args:
         limit: maximum number of groups: those with most failures, of times the latest.
-        compare: compare delivery rates with the period before, of the same length and age, where the store covers it.
+        compare: compare with the period before, of the same length and age, where the store covers it.
     """
     young_since = young_from(now)
     totals = _totals(store, chosen, young_since, details=True)
@@ -92,10 +93,10 @@ def compute_statistics(
     groups = None
     if by is not None:
         groups = grouping.chosen(iterate_groups(store, chosen, by, user_file=user_file, now=now), by, limit)
-    change: float | None = None
+    compared: tuple[Counts, Counts] | None = None
     changes: Mapping[Key, float | None] = {}
     if compare:
-        change, changes = _changes(store, chosen, by, totals, groups, user_file=user_file, now=now)
+        compared, changes = _changes(store, chosen, by, totals, groups, user_file=user_file, now=now)
     return Statistics(
         location=store.location,
         zone=store.timezone,
@@ -107,7 +108,7 @@ def compute_statistics(
         never=statuses_never_passed(store, totals, chosen),
         by=by,
         groups=groups,
-        change=change,
+        compared=compared,
         changes=changes,
         missing=missing_data(read_completeness(store, settings), chosen, now),
     )
@@ -272,16 +273,17 @@ def _changes(
     *,
     user_file: UserFile,
     now: datetime,
-) -> tuple[float | None, dict[Key, float | None]]:
-    """Return by how much the delivery rates of the totals and of the groups changed against the period before."""
+) -> tuple[tuple[Counts, Counts] | None, dict[Key, float | None]]:
+    """Return the counts to compare, and by how much the delivery rates of the groups changed."""
     spans = _compared_spans(store, chosen, now)
     if spans is None:
         return None, {}
     young_since = young_from(now)
-    change = _change(totals, *(_totals(store, span, young_since) for span in spans))
+    young, earlier = (_totals(store, span, young_since) for span in spans)
+    compared = _final(totals, young), earlier
     if by is None or groups is None or by in grouping.TIMES:
-        return change, {}
-    return change, _group_changes(store, spans, by, groups.shown, user_file=user_file, now=now)
+        return compared, {}
+    return compared, _group_changes(store, spans, by, groups.shown, user_file=user_file, now=now)
 
 
 def _group_changes(
@@ -332,13 +334,17 @@ def _totals(store: Store, chosen: MessageFilter, young_since: int, *, details: b
 
 def _change(whole: Counts, young: Counts, earlier: Counts) -> float | None:
     """Return by how much the delivery rate of the final part changed; None where either part has too few messages."""
-    final = Counts(
+    later, before = (rates.compute_rates(counts).delivered.rate for counts in (_final(whole, young), earlier))
+    return None if later is None or before is None else later - before
+
+
+def _final(whole: Counts, young: Counts) -> Counts:
+    return Counts(
         delivered=whole.delivered - young.delivered,
+        read=whole.read - young.read,
         pending=whole.pending - young.pending,
         failed=whole.failed - young.failed,
     )
-    later, before = (rates.compute_rates(counts).delivered.rate for counts in (final, earlier))
-    return None if later is None or before is None else later - before
 
 
 def _instant(timestamp: int | None, zone: tzinfo) -> str | None:

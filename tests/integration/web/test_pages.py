@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from starlette.responses import Response
 from starlette.testclient import TestClient
@@ -95,6 +96,57 @@ def test_what_is_stored_while_a_page_is_made_is_news_to_it(
     later = pages.get("/messages", params={"live": made_at}).text
     assert f'data-state="{state}"' not in later
     assert "1 new" in later
+
+
+@pytest.fixture
+def one_hour(path: Path) -> None:
+    """Alerts look at the last hour only."""
+    (path.parent / "ticktrail.toml").write_text('[alerts]\nwindow = "1h"\n', encoding="utf-8")
+
+
+@pytest.mark.usefixtures("one_hour")
+def test_no_alert_and_nothing_sent_is_no_all_clear(path: Path, pages: TestClient) -> None:
+    """With a recent sync and no message within the window of the rules, the page says that nothing was sent."""
+    now = datetime.now(UTC)
+    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+        sent = int(now.timestamp()) - 7_200
+        for status in ("sent", "delivered", "read"):
+            store.write([_event(number, status, sent) for number in range(40)], at=now)
+        invented_store.note_syncs(store, now)
+    text = pages.get("/alerts").text
+    assert "state good" not in text
+    assert "No open alerts, but nothing was sent." in text
+    assert "No message was sent in the last 60 minutes." in text
+    assert "24" not in text.partition('id="alert-list"')[2].partition("</section>")[0]
+
+
+def test_the_first_hour_of_a_day_is_drawn(path: Path, pages: TestClient) -> None:
+    """One bar is a chart; its legend is not left alone."""
+    now = datetime.now(UTC)
+    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+        store.write([_event(number, "sent", int(now.timestamp()) - 1) for number in range(40)], at=now)
+    text = pages.get("/?period=today").text
+    assert text.count('<rect class="slot"') == text.count('<ul class="legend"') == 1
+
+
+def test_lists_are_addressed_by_dates(path: Path, pages: TestClient) -> None:
+    """The list of a day names the day; the list of the last 24 hours, which begins at a second, stays sealed."""
+    invented_store.fill(path, 500, datetime.now(UTC))
+    text = pages.get("/?from=2026-01-01&to=2026-01-02").text
+    assert "Nothing was sent in this period." in text
+    today = f"{datetime.now(invented_store.ZONE):%Y-%m-%d}"
+    assert f"&amp;until={today}&amp;people=1" in pages.get("/").text
+
+
+def test_an_endless_recipient_gets_no_address(path: Path, pages: TestClient) -> None:
+    """A recipient of thousands of characters is shown, cut, and not linked: the address would be as long."""
+    now = datetime.now(UTC)
+    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+        event = msgspec.structs.replace(_event(1, "sent", int(now.timestamp())), conversation_id="x" * 3_000)
+        store.write([event], at=now)
+    text = pages.get("/messages").text
+    assert "xxxxxxxx" in text
+    assert "/conversation/" not in text
 
 
 def test_a_store_that_vanished_is_no_first_run(path: Path, pages: TestClient) -> None:

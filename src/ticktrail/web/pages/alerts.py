@@ -14,7 +14,6 @@ from ticktrail.errors import ConfigurationError, NotFoundError
 from ticktrail.messages.filters import MessageFilter, SendFilter
 from ticktrail.queries.lists import latest_status_at
 from ticktrail.stores.alert_state import AlertRecord
-from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import alert_rows, frame, preferences, wording
 from ticktrail.web.pages.alert_rows import AlertList, AlertRow
 from ticktrail.web.pages.command_texts import from_english, listed
@@ -126,7 +125,7 @@ async def calm(visitor: Visitor, found: AlertList | None) -> dict[str, str] | No
         newest = wording.clock(await site.queries.ask(lambda store: latest_status_at(store, now)), site.zone, now)
         return {
             "level": "none" if current else "warn",
-            "title": _("No open alerts: nothing was sent in the last 24 h.") if current
+            "title": _("No open alerts, but nothing was sent.") if current
             else _("No open alerts, but the data is not current."),
             "text": f"{checked} {_('The latest status is of {newest}.').format(newest=newest)}",
         }  # fmt: skip
@@ -244,6 +243,6 @@ def _resolved(visitor: Visitor, record: AlertRecord) -> dict[str, str]:
         "about": about,
         "began": wording.clock(int(record.first_seen_at.timestamp()), site.zone, now),
         "ended": wording.clock(int(ended.timestamp()), site.zone, now),
-        "lasted": from_english(short_duration((ended - record.first_seen_at).total_seconds())),
+        "lasted": wording.duration((ended - record.first_seen_at).total_seconds()),
         **_acknowledgement(visitor, record),
     }

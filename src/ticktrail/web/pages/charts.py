@@ -46,8 +46,8 @@ class Segment(msgspec.Struct, frozen=True):
     """A part of a bar."""
 
     part: str
-    y: float
-    height: float
+    y: int
+    height: int
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +85,16 @@ class Stroke(msgspec.Struct, frozen=True):
     x2: float
     y2: float
     provisional: bool = False
+
+
+class Spark(msgspec.Struct, frozen=True):
+    """The points of a small line, and of its provisional end."""
+
+    final: str = ""
+    young: str = ""
+
+
+NO_SPARK = Spark()
 
 
 class Stack(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,11 +151,15 @@ def stack(columns: Sequence[Column], *, mirrored: bool = False) -> Stack:
     return Stack(bars=bars, labels=_labels(columns, x_of), ticks=ticks, line=line)
 
 
-def spark(values: Sequence[float | None], *, mirrored: bool = False) -> str:
-    """Values as the points of a line in a box of 100 by 24; empty for fewer than two."""
+def spark(values: Sequence[float | None], *, young: int = 0, mirrored: bool = False) -> Spark:
+    """Values as lines in a box of 100 by 24; empty for fewer than two.
+
+    Args:
+        young: the number of values at the end that are provisional.
+    """
     known = [(place, value) for place, value in enumerate(values) if value is not None]
     if len(known) < 2:
-        return ""
+        return NO_SPARK
     low, high = min(value for _, value in known), max(value for _, value in known)
     span = (high - low) or 1.0
     wide = max(1, len(values) - 1)
@@ -153,17 +167,19 @@ def spark(values: Sequence[float | None], *, mirrored: bool = False) -> str:
     for place, value in known:
         x = place / wide * 100
         points.append(f"{_cut(100 - x if mirrored else x):g},{_cut(22 - (value - low) / span * 20):g}")
-    return " ".join(points)
+    final = sum(place < len(values) - young for place, _ in known)
+    return Spark(" ".join(points[:final]), " ".join(points[max(0, final - 1) :]) if final < len(points) else "")
 
 
 def _segments(counts: tuple[int, ...], top: int) -> tuple[Segment, ...]:
-    found, y = [], float(HEIGHT)
+    found, y, total = [], HEIGHT, 0
     for part, count in zip(PARTS, counts, strict=True):
         if count and top:
-            # One failure among thousands still shows.
-            height = max(1.0, count / top * (HEIGHT - _TOP))
-            y -= height
-            found.append(Segment(part, _cut(y), _cut(height)))
+            total += count
+            # Whole pixels keep the page small. One failure among thousands still shows.
+            edge = min(y - 1, round(HEIGHT - total / top * (HEIGHT - _TOP)))
+            found.append(Segment(part, edge, y - edge))
+            y = edge
     return tuple(found)
 
 

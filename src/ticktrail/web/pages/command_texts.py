@@ -168,9 +168,35 @@ _TEMPLATES = (
         "WORKFLOW_ID_WHATSAPP, let n8n save its executions (in the workflow's settings), and type: ticktrail "
         "sync"
     ),
+    # Errors of typed conditions
+    mark("That is not a period."), mark("Good ones: {values}."),
+    mark("{value} is not a time."), mark("{value} is not a duration."), mark("Use one of: {values}."),
+    mark("{value} is not a failure code."), mark("Codes are whole numbers, such as {code}."),
+    mark("{value} is not a message status."), mark("{value} is not an order."),
+    mark("{value} is not a country code."), mark("Use an ISO code such as {values}."),
+    mark("Numbers of {region} cannot be told from those of {chief}: both begin with {code}."),
+    mark("The value is empty."), mark("Give a value, or leave the condition out."),
+    mark("There is no template name."), mark("Use NAME or NAME/LANGUAGE."), mark("Use {values}."),
+    mark("{begin} is not before {end}, so nothing can match."), mark("Give {begin} an earlier time than {end}."),
+    mark("The recipient is empty."),
+    mark("Give a phone number such as {number}, its last {count} digits or more, or another id."),
+    mark("{count} digit is too few to find a person by."), mark("{count} digits are too few to find a person by."),
+    mark("Give the whole number, or its last {count} digits or more."),
+    mark("This is neither a whole phone number nor the end of one."),
+    mark("No message can match all conditions on its status."), mark("Leave one of them out."),
+    mark("None of the error codes is temporary, so no message can match."), mark("Leave one of the two out."),
+    mark("A send that Meta refused is not accepted and gets no status, so no send can match."),
+    mark("Ask for refused sends or for accepted ones."),
+    mark("A part of this address comes from another installation, or was cut off."),
+    mark("Copy the whole address again, or search for the person again."),
+    mark("Too many requests are waiting for the store."), mark("Try again in a few seconds."),
     # Last, because it begins with any statement
     mark("{statement} since {time}."),
 )  # fmt: skip
+
+_UNITS = {"s": mark("{count} s"), "min": mark("{count} min"), "h": mark("{count} h"), "d": mark("{count} d")}
+_DURATION = re.compile(r"[\d,.]+ (?:s|min|h|d)(?: \d+ (?:s|min|h))?")
+_PART = re.compile(r"([\d,.]+) (\w+)")
 
 _SENTENCES = re.compile(r"(?<=[.!?]) +(?=\S)")
 _DATE = re.compile(r"(\d{1,2}) (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) (\d\d:\d\d)")
@@ -181,6 +207,13 @@ def from_english(text: str) -> str:
     """Return a sentence of the commands, or several, in the current language; unknown ones stay English."""
     language = translation.current()
     return text if language == "en" else _translated(text, language)
+
+
+def error_text(text: str) -> str:
+    """Return an error of a typed condition in the current language; a field's label may stand before it."""
+    whole = from_english(text)
+    field, colon, problem = text.partition(": ")
+    return f"{field}: {from_english(problem)}" if colon and whole == text else whole
 
 
 class TranslatedCatalogue(Catalogue, frozen=True):
@@ -221,6 +254,8 @@ def _known(text: str) -> str | None:
     date = _DATE.fullmatch(text)
     if date is not None:
         return f"{date[1]} {_(date[2])} {date[3]}"
+    if _DURATION.fullmatch(text):
+        return " ".join(_(_UNITS[unit]).format(count=count) for count, unit in _PART.findall(text))
     title, _space, code = text.rpartition(" (")
     known = _failure_texts(translation.current()).get(title)
     if known is not None:

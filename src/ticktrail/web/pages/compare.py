@@ -20,7 +20,6 @@ from ticktrail.queries import hints, periods
 from ticktrail.queries import lists as questions
 from ticktrail.queries.statistics import SPARKLINES, Sparkline, compute_statistics, sparklines, young_from
 from ticktrail.stores import Store
-from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import charts, figures, links, message_rows, wording
 from ticktrail.web.pages import periods as chosen_periods
 from ticktrail.web.pages.command_texts import from_english
@@ -167,7 +166,7 @@ def _row(
         "people": wording.number(group.people or 0),
         "change": change,
         "worse": change.startswith(wording.MINUS),
-        "spark": "" if spark is None else charts.spark(spark.rates, mirrored=visitor.language == "ar"),
+        "spark": charts.NO_SPARK if spark is None else charts.spark(spark.rates, mirrored=visitor.language == "ar"),
         "reason": "" if reason is None or spark is None
         else f"{reason.title if reason.known else _('Unknown code')} ({visitor.text(spark.reason, 20)})",
     }  # fmt: skip
@@ -222,7 +221,7 @@ async def group(visitor: Visitor, request: Request) -> View:
             visitor, found.counts, [day.counts for day in found.days], frozenset(),
             lambda kind: visitor.messages(links.of_kind(kind, period, choice)),
         ),
-        "percentiles": {one: short_duration(seconds) for one, seconds in made.percentiles.items()},
+        "percentiles": {one: wording.duration(seconds) for one, seconds in made.percentiles.items()},
         "chart": figures.chart(visitor, found.days, Grouping.DAY, gaps, choice) if len(found.days) > 1 else None,
         "hours": charts.stack([_hour(place, one) for place, one in enumerate(found.hours)],
                               mirrored=visitor.language == "ar") if found.counts.sent else None,

@@ -25,10 +25,19 @@ from ticktrail.web.cache import QueryCache
 from ticktrail.web.masking import revealing_condition
 from ticktrail.web.pages.translation import choose
 from ticktrail.web.pages.translation import gettext as _
-from ticktrail.web.pages.url_filters import SendUrlFilter, UrlConditions, UrlFilter, address_of, given_conditions
+from ticktrail.web.pages.url_filters import (
+    SendUrlFilter,
+    UrlConditions,
+    UrlFilter,
+    address_of,
+    given_conditions,
+    with_dates,
+)
 from ticktrail.web.security.url_tokens import UrlTokens
 
 LONGEST_CELL = 160
+LONGEST_ID = 300
+"""No address is made of a longer recipient: it is no person, and the address would be as long."""
 
 THEMES = ("auto", "light", "dark")
 THEME_COOKIE = "ticktrail_theme"
@@ -132,11 +141,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     def messages(self, choice: UrlFilter) -> str | None:
         """The address of a list; None on a wall, where nothing is clicked."""
-        return None if self.wall else address_of(choice, self.site.addresses)
+        return None if self.wall else address_of(with_dates(choice, self.site.zone), self.site.addresses)
 
     def sends(self, choice: SendUrlFilter) -> str | None:
         """The address of a list of sends; None on a wall."""
-        return None if self.wall else address_of(choice, self.site.addresses)
+        return None if self.wall else address_of(with_dates(choice, self.site.zone), self.site.addresses)
 
     def campaign(self, message: Message) -> str | None:
         """Return the campaign of a message."""
@@ -144,7 +153,7 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
 
     def person(self, conversation_id: str | None) -> str | None:
         """The address of a conversation."""
-        if self.wall or not conversation_id:
+        if self.wall or not conversation_id or len(conversation_id) > LONGEST_ID:
             return None
         return f"/conversation/{self.site.addresses.token(conversation_id)}"
 

@@ -17,7 +17,6 @@ from ticktrail.messages.filters import Cursor, MessageFilter
 from ticktrail.messages.model import FAILED, Message
 from ticktrail.queries import conversation as threads
 from ticktrail.stores import Store
-from ticktrail.text.formatting import short_duration
 from ticktrail.text.phone_numbers import country_of
 from ticktrail.web.pages import figures, message_rows, wording
 from ticktrail.web.pages.context import Visitor
@@ -106,7 +105,7 @@ def opened(visitor: Visitor, token: str) -> str:
 def _facts(visitor: Visitor, who: str, shown: _Shown) -> list[tuple[str, str]]:
     site, latest = visitor.site, shown.latest
     delays = shown.counts.delays
-    median = short_duration(rates.percentile(delays, 50)) if delays else ""
+    median = wording.duration(rates.percentile(delays, 50)) if delays else ""
     sent = None if latest is None else latest.state.sent_timestamp or latest.state.first_timestamp
     facts = (
         (_("Country"), country_of(who) or ""),

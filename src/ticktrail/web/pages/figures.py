@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -15,11 +16,10 @@ from ticktrail.queries.periods import Period
 from ticktrail.queries.statistics import Statistics, compute_statistics, iterate_groups
 from ticktrail.stores import Store
 from ticktrail.stores.coverage import Gap
-from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import charts, links, wording
 from ticktrail.web.pages.context import Site, Visitor
 from ticktrail.web.pages.translation import gettext as _
-from ticktrail.web.pages.translation import isolated, mark_plural, ngettext
+from ticktrail.web.pages.translation import mark_plural, ngettext
 from ticktrail.web.pages.url_filters import SendUrlFilter, UrlFilter
 
 MOST_COLUMNS = 92
@@ -34,8 +34,9 @@ class Kpi(msgspec.Struct, frozen=True, kw_only=True):
     note: str = ""
     href: str | None = None
     change: str = ""
+    unit: str = ""
     better: bool | None = None
-    spark: str = ""
+    spark: charts.Spark = charts.NO_SPARK
     hint: str = ""
 
 
@@ -73,26 +74,57 @@ def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
     """The key figures of a period."""
     found, counts = summary.statistics, summary.statistics.totals
     steps = [group.counts for group in (summary.hours or summary.days)]
-    sent, delivered, *others = status_kpis(
+    sent, *others = status_kpis(
         visitor, counts, steps, found.never, lambda kind: visitor.messages(links.of_kind(kind, period))
     )
     accepted = _("of {accepted} accepted").format(accepted=wording.number(counts.accepted))
     overdue = found.as_of - HOUR_SECONDS
     until = overdue if period.until is None else min(period.until, overdue)
     never = SendUrlFilter(unconfirmed=True, since=links.span(period)["since"], until=str(until))
-    unconfirmed = [float(step.unconfirmed) for step in steps[-MOST_COLUMNS:]] if counts.unconfirmed else []
+    shown = steps[-MOST_COLUMNS:]
+    unconfirmed = [float(step.unconfirmed) for step in shown] if counts.unconfirmed else []
     return [
-        msgspec.structs.replace(sent, note=accepted if found.sends_known else sent.note),
-        msgspec.structs.replace(
-            delivered, change=wording.points(found.change), better=None if found.change is None else found.change > 0
+        *with_changes(
+            [msgspec.structs.replace(sent, note=accepted if found.sends_known else sent.note), *others],
+            found.compared, found.never,
         ),
-        *others,
         Kpi(kind="never", label=_("Never confirmed"),
             value=wording.number(counts.unconfirmed) if found.sends_known else rates.UNKNOWN,
             href=visitor.sends(never) if counts.unconfirmed else None,
             note=_("no status in 1 h") if found.sends_known else _("no sending workflow was synced"),
-            spark=charts.spark(unconfirmed, mirrored=visitor.language == "ar")),
+            spark=charts.spark(unconfirmed, young=_young(shown), mirrored=visitor.language == "ar")),
     ]  # fmt: skip
+
+
+def with_changes(kpis: Sequence[Kpi], compared: tuple[Counts, Counts] | None, never: frozenset[str]) -> list[Kpi]:
+    """Key figures with their changes: sent messages in percent, rates in percentage points.
+
+    Pending messages have none, because the older they are, the fewer are left.
+    """
+    if compared is None:
+        return list(kpis)
+    later, before = compared
+    rises: dict[str, float | None] = {}
+    if min(later.sent, before.sent) >= rates.FEWEST:
+        rises["sent"] = later.sent / before.sent - 1
+    now, then = (rates.compute_rates(counts, never) for counts in compared)
+    for kind, one, other in (
+        ("delivered", now.delivered, then.delivered), ("read", now.read, then.read), ("failed", now.failed, then.failed)
+    ):  # fmt: skip
+        rises[kind] = None if one.rate is None or other.rate is None else one.rate - other.rate
+    return [_with_change(kpi, rises.get(kpi.kind)) for kpi in kpis]
+
+
+def _with_change(kpi: Kpi, rise: float | None) -> Kpi:
+    if rise is None:
+        return kpi
+    counted, is_flat = kpi.kind == "sent", round(rise, 3) == 0
+    return msgspec.structs.replace(
+        kpi,
+        change=wording.points(rise),
+        unit="%" if counted else _("pts"),
+        better=None if counted or is_flat else (rise > 0) != (kpi.kind == "failed"),
+    )
 
 
 def status_kpis(
@@ -106,6 +138,7 @@ def status_kpis(
     mirrored = visitor.language == "ar"
     made = rates.compute_rates(counts, never)
     shown = steps[-MOST_COLUMNS:]
+    young = _young(shown)
 
     def share(kind: str, label: str, part: Share, whole: str) -> Kpi:
         value = wording.percent(part, at_least=kind == "read")
@@ -114,17 +147,22 @@ def status_kpis(
             kind=kind, label=label, href=to(kind), hint=part.missing or "",
             value=value if value and part.missing is None else count,
             note=whole.format(part=count, whole=wording.number(part.whole)),
-            spark=charts.spark([_rate(kind, one) for one in shown], mirrored=mirrored),
+            spark=charts.spark([_rate(kind, one) for one in shown], young=young, mirrored=mirrored),
         )  # fmt: skip
 
     return [
         Kpi(kind="sent", label=_("Sent"), value=wording.number(counts.sent), href=to("sent"), note=_("with a status"),
-            spark=charts.spark([float(one.sent) for one in shown], mirrored=mirrored)),
+            spark=charts.spark([float(one.sent) for one in shown], young=young, mirrored=mirrored)),
         share("delivered", _("Delivered"), made.delivered, _("{part} of {whole} sent")),
         share("read", _("Read, at least"), made.read, _("{part} of {whole} delivered")),
         share("pending", _("Pending"), Share(counts.pending, counts.sent), _("{part} with one tick")),
         share("failed", _("Failed"), made.failed, _("{part} of {whole} sent")),
     ]  # fmt: skip
+
+
+def _young(steps: Sequence[Counts]) -> int:
+    """The number of steps at the end whose figures are provisional."""
+    return sum(1 for _step in itertools.takewhile(lambda one: one.provisional, reversed(steps)))
 
 
 def _rate(kind: str, counts: Counts) -> float | None:
@@ -251,7 +289,7 @@ def remarks(visitor: Visitor, summary: Summary, period: Period) -> list[Remark]:
     made = rates.compute_rates(counts, summary.statistics.never)
     found = []
     if made.percentiles:
-        half, nine = (isolated(short_duration(made.percentiles[percent])) for percent in (50, 90))
+        half, nine = (wording.duration(made.percentiles[percent]) for percent in (50, 90))
         text = _("Time to deliver: median {half}, 90 % within {nine}; {rest} not delivered so far.")
         found.append(Remark(text=text.format(half=half, nine=nine, rest=wording.number(made.not_delivered))))
     if counts.provisional:

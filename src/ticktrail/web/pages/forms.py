@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.requests import Request
 
+from ticktrail.errors import TicktrailError
+from ticktrail.queries.condition import Condition
+from ticktrail.web.pages.command_texts import error_text
 from ticktrail.web.pages.context import Visitor
+from ticktrail.web.pages.translation import gettext as _
+from ticktrail.web.pages.translation import mark
+from ticktrail.web.pages.url_filters import field_name
 from ticktrail.web.problem_details import Problem
 
 LONGEST = 200
@@ -44,6 +52,19 @@ def shown_value(name: str, value: str, visitor: Visitor) -> str:
 def typed_value(name: str, before: str, typed: str, visitor: Visitor) -> str:
     """The condition a field means: as it was when its text was not changed, else what was typed."""
     return before if typed == shown_value(name, before, visitor) else typed.strip()[:LONGEST]
+
+
+def labels(fields: Mapping[str, tuple[str, str]]) -> Callable[[Condition[Any]], str]:
+    """Return the function that names a condition as its field on the page does."""
+    named = {**{name: label for name, (label, _hint) in fields.items()}, "error": mark("Failure code")}
+    return lambda condition: _(named[field_name(condition)]) if field_name(condition) in named else condition.address
+
+
+def problem(visitor: Visitor, error: TicktrailError) -> dict[str, str]:
+    """Return an error of a typed condition for the page of its list."""
+    return {
+        "title": error_text(visitor.text(error, 600)), "hint": error_text(visitor.text(error.remedy or "", 600)),
+    }  # fmt: skip
 
 
 def codes(text: str) -> tuple[str, ...]:

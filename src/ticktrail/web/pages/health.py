@@ -12,7 +12,6 @@ from ticktrail.queries import hints
 from ticktrail.queries.completeness import Completeness, WorkflowCompleteness
 from ticktrail.stores.coverage import PendingExecution
 from ticktrail.stores.sync_state import Run
-from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import frame, wording
 from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.completeness_summary import checked, gap_text, reason_text, summarize
@@ -162,7 +161,7 @@ def _run(visitor: Visitor, run: Run) -> dict[str, Any]:
     counts = [run.report.get(name) for name in ("executions", "newEvents")]
     return {
         "began": wording.clock(int(run.began_at.timestamp()), site.zone, site.now(), seconds=True),
-        "took": short_duration(run.seconds),
+        "took": wording.duration(run.seconds),
         "executions": wording.number(counts[0]) if isinstance(counts[0], int) else "—",
         "statuses": wording.number(counts[1]) if isinstance(counts[1], int) else "—",
         "failed": run.error is not None,

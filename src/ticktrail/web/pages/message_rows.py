@@ -9,7 +9,6 @@ from ticktrail.messages.failure_text import read_failure, reported_details, retr
 from ticktrail.messages.filters import STATUSES
 from ticktrail.messages.model import FAILED, HistoryEntry, Message
 from ticktrail.output.messages import timeline
-from ticktrail.text.formatting import short_duration
 from ticktrail.web.pages import wording
 from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.context import Visitor, recipient_of
@@ -117,7 +116,7 @@ def _timeline(visitor: Visitor, message: Message) -> list[dict[str, Any]]:
     found, before = [], None
     for entry, executions in itertools.islice(timeline(message.history), MOST_ENTRIES):
         at = entry.timestamp
-        passed = "" if before is None or at is None or at < before else f"+{short_duration(at - before)}"
+        passed = "" if before is None or at is None or at < before else f"+{wording.duration(at - before)}"
         before = at if at is not None else before
         reasons = (short_reason(read_failure(error), site.catalogue) for error in (entry.errors or ())[:_MOST_ERRORS])
         found.append(

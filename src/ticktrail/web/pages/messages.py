@@ -17,7 +17,7 @@ from ticktrail.queries import lists as questions
 from ticktrail.web.pages import message_rows, pickers, wording
 from ticktrail.web.pages.context import Visitor, recipient_of, refuse_guessing, refuse_search
 from ticktrail.web.pages.downloads import given_in
-from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
+from ticktrail.web.pages.forms import codes, fields_of, labels, problem, query_given, shown_value, typed_value
 from ticktrail.web.pages.paging import Pages, position_of
 from ticktrail.web.pages.rendering import View
 from ticktrail.web.pages.translation import gettext as _
@@ -77,9 +77,9 @@ async def messages(visitor: Visitor, request: Request) -> View:
         if choice.to:
             refuse_search(visitor)
         refuse_guessing(visitor, choice)
-        chosen = parse_filter(choice, site.settings, site.now())
+        chosen = parse_filter(choice, site.settings, site.now(), labels(FIELDS))
     except TicktrailError as error:
-        context["problem"] = {"title": visitor.text(error, 600), "hint": visitor.text(error.remedy or "", 600)}
+        context["problem"] = problem(visitor, error)
         status = 404 if isinstance(error, NotFoundError) else 400
     else:
         context.update(await _listed(visitor, request, choice, chosen))

@@ -56,7 +56,7 @@ async def overview(visitor: Visitor, request: Request) -> View:
         "period_name": period.name,
         "headline": _headline(visitor, summary),
         "kpis": figures.kpis(visitor, summary, period),
-        "chart": figures.chart(visitor, steps, by, gaps) if len(steps) > 1 else None,
+        "chart": figures.chart(visitor, steps, by, gaps) if steps else None,
         "by_hour": by is Grouping.HOUR,
         "lines": figures.table(visitor, steps, by, summary.statistics.never),
         "remarks": figures.remarks(visitor, summary, period),

@@ -29,7 +29,7 @@ from ticktrail.web.pages import (
     sends,
 )
 from ticktrail.web.pages.assets import packaged_assets
-from ticktrail.web.pages.command_texts import TranslatedCatalogue
+from ticktrail.web.pages.command_texts import TranslatedCatalogue, error_text
 from ticktrail.web.pages.context import Access, Site, Visitor
 from ticktrail.web.pages.downloads import add_downloads
 from ticktrail.web.pages.live import Changes
@@ -149,7 +149,7 @@ def error_view(visitor: Visitor, error: TicktrailError) -> View:
     )
     title, status = next((title, status) for kind, title, status in titles if isinstance(error, kind))
     may_know = not visitor.masked or status in {400, 404} or isinstance(error, BusyError)
-    lines = [visitor.text(text, 600) for text in (str(error), error.remedy) if text]
+    lines = [error_text(visitor.text(text, 600)) for text in (str(error), error.remedy) if text]
     if not may_know:
         lines = [_("Only those who may see everything are told why. Ask whoever runs Ticktrail.")]
     return View(

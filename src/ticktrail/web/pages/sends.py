@@ -19,7 +19,7 @@ from ticktrail.web.pages import message_rows, wording
 from ticktrail.web.pages.command_texts import from_english
 from ticktrail.web.pages.context import Visitor, refuse_guessing
 from ticktrail.web.pages.downloads import given_in
-from ticktrail.web.pages.forms import codes, fields_of, query_given, shown_value, typed_value
+from ticktrail.web.pages.forms import codes, fields_of, labels, problem, query_given, shown_value, typed_value
 from ticktrail.web.pages.paging import Pages, position_of
 from ticktrail.web.pages.rendering import View
 from ticktrail.web.pages.translation import gettext as _
@@ -57,7 +57,7 @@ async def sends(visitor: Visitor, request: Request) -> View:
     try:
         context.update(await _listed(visitor, request, choice, query))
     except (ConfigurationError, NotFoundError) as error:
-        context["problem"] = {"title": visitor.text(error, 600), "hint": visitor.text(error.remedy or "", 600)}
+        context["problem"] = problem(visitor, error)
         status = 404 if isinstance(error, NotFoundError) else 400
     context.update(
         {
@@ -82,7 +82,7 @@ async def sends(visitor: Visitor, request: Request) -> View:
 async def _listed(visitor: Visitor, request: Request, choice: SendUrlFilter, query: str) -> dict[str, Any]:
     site = visitor.site
     refuse_guessing(visitor, choice)
-    chosen = parse_send_filter(choice, site.settings, site.now())
+    chosen = parse_send_filter(choice, site.settings, site.now(), labels(_FIELDS))
     everything = msgspec.structs.replace(chosen, after=None)
     shown, total = await asyncio.gather(
         site.queries.ask(lambda store: questions.list_sends(store, chosen)),

@@ -7,9 +7,10 @@ typed (``since=7d``), so that a shared address keeps meaning the last seven days
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, time
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -19,10 +20,12 @@ from ticktrail.queries import filter_parsing
 from ticktrail.queries.condition import Condition, Filter, Kind, Seal, Value
 from ticktrail.queries.filter_conditions import MESSAGE_CONDITIONS, SEND_CONDITIONS
 from ticktrail.settings.settings import Settings
+from ticktrail.text.times import parse_moment
 from ticktrail.web.security.url_tokens import UrlTokens
 
 _LONGEST_VALUE = 6_000
 _MOST_VALUES = 50
+_UNIX_DIGITS = 10
 
 _EMPTY: dict[Kind, Value] = {Kind.FLAG: False, Kind.TEXTS: (), Kind.CODES: ()}
 """Value of a condition that is not set, where it is not the empty text."""
@@ -124,18 +127,41 @@ def address_of(choice: UrlConditions, addresses: UrlTokens, path: str = "") -> s
     return f"{path or choice.path}?{query}" if query else path or choice.path
 
 
-def parse_filter(choice: UrlFilter, settings: Settings, now: datetime) -> MessageFilter:
+def with_dates(choice: Choice, zone: ZoneInfo) -> Choice:
+    """Return conditions with whole minutes of ``since`` and ``until`` as dates: Unix seconds have to be sealed."""
+    return msgspec.structs.replace(choice, since=_date(choice.since, zone), until=_date(choice.until, zone))  # type: ignore[attr-defined]
+
+
+def _date(value: str, zone: ZoneInfo) -> str:
+    if not (value.isascii() and value.isdigit() and len(value) == _UNIX_DIGITS):
+        return value
+    moment = datetime.fromtimestamp(int(value), zone)
+    text = f"{moment:%Y-%m-%d}" if moment.time() == time() else f"{moment:%Y-%m-%dT%H:%M}"
+    # Where clocks are put back, an hour comes twice.
+    return text if parse_moment(text, moment, zone) == int(value) else value
+
+
+def address_name(condition: Condition[Any]) -> str:
+    """Return the name of a condition in an address."""
+    return condition.address
+
+
+def parse_filter(
+    choice: UrlFilter, settings: Settings, now: datetime, label: filter_parsing.Label = address_name
+) -> MessageFilter:
     """Return the filter that conditions on messages mean.
 
     Raises:
         ConfigurationError: a value is malformed, or nothing can match all conditions; the message names the condition.
     """
-    return filter_parsing.parse_message_filter(given_conditions(choice), settings, now, label=_label)
+    return filter_parsing.parse_message_filter(given_conditions(choice), settings, now, label=label)
 
 
-def parse_send_filter(choice: SendUrlFilter, settings: Settings, now: datetime) -> SendFilter:
+def parse_send_filter(
+    choice: SendUrlFilter, settings: Settings, now: datetime, label: filter_parsing.Label = address_name
+) -> SendFilter:
     """Return the filter that conditions on sends mean; see :func:`parse_filter`."""
-    return filter_parsing.parse_send_filter(given_conditions(choice), settings, now, label=_label)
+    return filter_parsing.parse_send_filter(given_conditions(choice), settings, now, label=label)
 
 
 def url_filter(chosen: MessageFilter) -> UrlFilter:
@@ -178,10 +204,6 @@ def _written(table: tuple[Condition[Filter], ...], chosen: Filter) -> dict[str, 
 def given_conditions(choice: UrlConditions) -> dict[str, Any]:
     """Return the values of conditions by name."""
     return {one.name: getattr(choice, field_name(one)) or None for one in choice.table if one.address}
-
-
-def _label(condition: Condition[Any]) -> str:
-    return condition.address
 
 
 def _sealed(text: str, addresses: UrlTokens, seal: Seal) -> str:

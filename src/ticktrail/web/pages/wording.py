@@ -124,9 +124,14 @@ def day(name: str, now: datetime, zone: tzinfo, *, weekday: bool = True) -> str:
     return f"{_(_WEEKDAYS[moment.weekday()])} {date}" if weekday else date
 
 
+def duration(seconds: float) -> str:
+    """``5 s``, ``12 min``, ``3 h 5 min``, in the current language."""
+    return isolated(from_english(short_duration(seconds)))
+
+
 def age(seconds: float) -> str:
     """A time since something: ``a moment``, ``12 min``, ``3 h``."""
-    return _("a moment") if seconds < 60 else isolated(short_duration(seconds))
+    return _("a moment") if seconds < 60 else duration(seconds)
 
 
 def zone_name(zone: tzinfo, now: datetime) -> str:
@@ -153,7 +158,7 @@ def delay(message: Message) -> str:
     at = reached.get(state.latest_status)
     if sent is None or at is None or at < sent:
         return ""
-    return _("in {time}").format(time=isolated(short_duration(at - sent)))
+    return _("in {time}").format(time=duration(at - sent))
 
 
 def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue) -> str:
@@ -172,8 +177,6 @@ def sentence(message: Message, zone: tzinfo, now: datetime, catalogue: Catalogue
     if state.latest_status == "sent":
         waiting = now.timestamp() - state.latest_timestamp if state.latest_timestamp is not None else 0
         if waiting > 86_400:
-            return _("One tick for {time}: phone off, or the person blocked you").format(
-                time=short_duration(int(waiting))
-            )
+            return _("One tick for {time}: phone off, or the person blocked you").format(time=duration(int(waiting)))
         return f"{text}, " + _("not delivered yet")
     return f"{text}, " + _("not read yet") if state.latest_status == "delivered" else text

@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from ticktrail.web.pages.charts import HEIGHT, Column, spark, stack
+from ticktrail.web.pages.charts import HEIGHT, NO_SPARK, Column, spark, stack
 
 
 def _column(*counts: int, **more: object) -> Column:
@@ -47,13 +47,21 @@ def test_mirrored_charts_run_from_right_to_left() -> None:
     left, right = (stack(columns, mirrored=mirrored).bars for mirrored in (False, True))
     assert left[0].x < left[1].x
     assert right[0].x > right[1].x
-    assert spark([1.0, 2.0]).split()[0].startswith("0,")
-    assert spark([1.0, 2.0], mirrored=True).split()[0].startswith("100,")
+    assert spark([1.0, 2.0]).final.split()[0].startswith("0,")
+    assert spark([1.0, 2.0], mirrored=True).final.split()[0].startswith("100,")
 
 
 def test_charts_of_nothing_are_drawn_too() -> None:
     """No columns, columns of nothing, and a line of one point raise nothing."""
     assert stack([]).bars == ()
     assert stack([_column()]).bars[0].segments == ()
-    assert spark([]) == spark([1.0]) == spark([None, 0.5]) == ""
-    assert spark([0.5, 0.5])
+    assert spark([]) == spark([1.0]) == spark([None, 0.5]) == NO_SPARK
+    assert spark([0.5, 0.5]) != NO_SPARK
+
+
+def test_the_provisional_end_of_a_sparkline_is_a_line_of_its_own() -> None:
+    """The drop of an unfinished day is told from a real one; the two lines meet at the last final value."""
+    line = spark([1.0, 2.0, 0.0], young=1)
+    assert line.final.split() == spark([1.0, 2.0, 0.0]).final.split()[:2]
+    assert line.young.split() == [line.final.split()[-1], "100,22"]
+    assert spark([1.0, 2.0], young=2).final == ""

@@ -16,6 +16,7 @@ from ticktrail.alerts.rules import checked_text, evaluate_rules
 from ticktrail.alerts.self_answers import SelfAnswers
 from ticktrail.alerts.service import find_alerts
 from ticktrail.alerts.settings import read_alert_settings
+from ticktrail.errors import ConfigurationError
 from ticktrail.messages.counts import Counts
 from ticktrail.messages.error_codes import Catalogue, packaged
 from ticktrail.messages.failure_causes import CauseCount
@@ -26,8 +27,11 @@ from ticktrail.settings.loading import load_settings
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.coverage import Facts
 from ticktrail.stores.opening import open_store
-from ticktrail.web.pages.command_texts import TranslatedCatalogue, from_english
+from ticktrail.web.pages.command_texts import TranslatedCatalogue, error_text, from_english
+from ticktrail.web.pages.forms import labels
+from ticktrail.web.pages.messages import FIELDS
 from ticktrail.web.pages.translation import speaking
+from ticktrail.web.pages.url_filters import UrlFilter, parse_filter
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NAMES = re.compile(
@@ -101,6 +105,34 @@ def test_what_is_not_known_is_said_in_arabic_too() -> None:
         assert not _latin(from_english(NO_REASON))
         for code in (131026, 131049, 131000, 987_654):
             assert re.search(r"[\u0600-\u06ff]", from_english(retry_text(packaged().lookup(code))))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"since": "'xx'"}, {"updated_within": "5"}, {"error": ("x",)}, {"status": ("gone",)}, {"country": "zz"},
+        {"country": "GG"}, {"to": "12"}, {"to": "1"}, {"to": "  "}, {"template": "/ar"},
+        {"since": "1h", "until": "2h"}, {"status": ("read",), "undelivered": True}, {"sort": "sideways"},
+        {"retryable": True, "error": ("131026",)},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_errors_of_typed_conditions_are_read_in_arabic(given: dict[str, object], tmp_path: Path) -> None:
+    """Only what was typed and the examples stay; the condition is called as its field on the page."""
+    settings = load_settings({}, {}, tmp_path)
+    with speaking("ar"), pytest.raises(ConfigurationError) as caught:
+        parse_filter(UrlFilter(**given), settings, NOW, labels(FIELDS))  # type: ignore[arg-type]
+    with speaking("ar"):
+        shown = error_text(str(caught.value)), error_text(caught.value.remedy or "")
+    assert all(re.search(r"[\u0600-\u06ff]", text) for text in shown), shown
+    assert not re.search(r"\b(is|not|the|use|give|one|such|such as|out|can)\b", " ".join(shown), re.IGNORECASE), shown
+
+
+def test_durations_have_arabic_units() -> None:
+    """``1 min 35 s`` and the wait of a retry are read with Arabic units."""
+    with speaking("ar"):
+        assert from_english("1 min 35 s") == "1 د 35 ث"
+        assert not _latin(from_english(retry_text(packaged().lookup(131049))))
 
 
 def test_texts_of_others_are_left_alone() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from ticktrail.web.pages.url_filters import (
     parse_filter,
     query_of,
     read_conditions,
+    with_dates,
 )
 from ticktrail.web.security.url_tokens import UrlTokens
 
@@ -78,6 +80,31 @@ def test_a_choice_means_the_filter_of_the_command_line(tmp_path: Path) -> None:
             meant(**bad)
     with pytest.raises(NotFoundError):
         read_conditions(UrlFilter, {"who": ["~broken"]}, ADDRESSES)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        ("1795305600", "2026-11-22T03:00"),  # 00:00 UTC
+        ("1795294800", "2026-11-22"),
+        ("1795305601", "1795305601"),
+        ("7d", "7d"),
+        ("", ""),
+    ],
+)
+def test_whole_minutes_become_dates(seconds: str, text: str) -> None:
+    """A date needs no seal and says what it means; seconds, and what was typed, stay."""
+    zone = ZoneInfo("Asia/Riyadh")
+    assert with_dates(UrlFilter(since=seconds, until=seconds), zone) == UrlFilter(since=text, until=text)
+    assert with_dates(SendUrlFilter(since=seconds), zone).since == text
+
+
+def test_an_hour_that_comes_twice_stays_in_seconds() -> None:
+    """Where clocks are put back, only the first of two equal times is written as a date."""
+    zone = ZoneInfo("Europe/Berlin")
+    first, second = (int(datetime(2026, 10, 25, hour, 30, tzinfo=UTC).timestamp()) for hour in (0, 1))
+    found = with_dates(UrlFilter(since=str(first), until=str(second)), zone)
+    assert (found.since, found.until) == ("2026-10-25T02:30", str(second))
 
 
 def test_what_is_typed_is_no_way_to_a_person() -> None:
