@@ -21,9 +21,9 @@ from ticktrail.extraction.execution import (
     RunSource,
     StackEntry,
     WaitingExecution,
-    load_leniently,
 )
 from ticktrail.extraction.flatted import unflatten
+from ticktrail.text.json_decoding import load_leniently
 
 _decode = msgspec.json.Decoder(Execution).decode
 _decode_data = msgspec.json.Decoder(Data).decode

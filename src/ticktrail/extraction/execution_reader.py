@@ -24,7 +24,6 @@ from ticktrail.extraction.execution import (
     Execution,
     Item,
     Runs,
-    decode_json,
     split_runs,
 )
 from ticktrail.extraction.fast_path import fast_events, repeats
@@ -45,6 +44,7 @@ from ticktrail.extraction.withheld import execution_status, inline_file, withhel
 from ticktrail.extraction.words import has_words, is_free_of_words, is_machine_made
 from ticktrail.extraction.workflow import Node, decode_workflow, nodes_by_name, short_type
 from ticktrail.messages.model import Extraction, Outcome, StatusEvent
+from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.sanitizing import clean_text
 
 EXTRACTION_VERSION = 2

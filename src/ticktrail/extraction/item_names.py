@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ticktrail.extraction.execution import Item, Run, decode_json
+from ticktrail.extraction.execution import Item, Run
 from ticktrail.extraction.javascript import GLOBALS
 from ticktrail.extraction.javascript_values import Dynamic, Unknown, to_text
 from ticktrail.extraction.paired_items import PairedItems, Place
+from ticktrail.text.json_decoding import decode_json
 
 
 class ItemNames:

@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 from typing import Any, NamedTuple
 
-from ticktrail.extraction.execution import Execution, Item, Run, RunSource, decode_json
+from ticktrail.extraction.execution import Execution, Item, Run, RunSource
+from ticktrail.text.json_decoding import decode_json
 
 _MESSAGE_ID = re.compile(rb"wamid\.[A-Za-z0-9_+/=.:-]*")
 

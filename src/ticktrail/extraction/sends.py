@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from ticktrail.extraction.execution import Execution, Item, Run, decode_json
+from ticktrail.extraction.execution import Execution, Item, Run
 from ticktrail.extraction.item_names import ItemNames
 from ticktrail.extraction.meta_error import find_meta_error
 from ticktrail.extraction.paired_items import PairedItems, message_ids
@@ -38,6 +38,7 @@ from ticktrail.extraction.trust import Trust, trust_in_later_nodes
 from ticktrail.extraction.words import is_free_of_words
 from ticktrail.extraction.workflow import Node, nodes_by_name, short_type
 from ticktrail.messages.model import Send, SentBy
+from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.sanitizing import clean_text
 
 _ANSWER_KEYS = (b'messages":', b'messages" :', b'messages\\"', b"messageId", b"message_id", b'"wamid"', b'wamid\\"')

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ticktrail.extraction.execution import Execution, Item, decode_json
+from ticktrail.extraction.execution import Execution, Item
 from ticktrail.messages.model import FINAL_STATUSES
+from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.sanitizing import clean_text
 
 REASONS = {

@@ -249,7 +249,7 @@ class ReceiverApp:
             content_type=_text(headers.get(b"content-type")),
             signature=_text(headers.get(b"x-hub-signature-256")),
             body=body,
-            storing=WAITING if contents.events else DONE,
+            storing=WAITING if contents.events or contents.problem else DONE,
             forwarding=WAITING if forward else DONE,
         )
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from ticktrail.extraction.status import Holder, Moment, read_status
 from ticktrail.extraction.webhook import read_body
 from ticktrail.messages.model import RECEIVED, StatusEvent
+from ticktrail.text.json_decoding import decode_json
 
 _STATUS_FIELDS = frozenset({"messaging_product", "metadata", "statuses", "contacts"})
 """Fields of a ``value`` that holds statuses alone. A user's message would add ``messages``; see Meta's page."""
@@ -19,11 +18,13 @@ class Contents(msgspec.Struct, frozen=True):
 
     Attributes:
         events: its statuses, with the execution id ``webhook``.
-        statuses_alone: it holds statuses and nothing else, so n8n need not get it.
+        problem: why another status in it cannot be read; None when there is none.
+        statuses_alone: it holds statuses of messages and nothing else, so n8n need not get it.
         number: ``phone_number_id`` of the first change; webhooks of one number are forwarded in order.
     """
 
     events: tuple[StatusEvent, ...]
+    problem: str | None
     statuses_alone: bool
     number: str
 
@@ -34,20 +35,21 @@ def read_contents(body: bytes, received_timestamp: int) -> Contents:
     Args:
         received_timestamp: Unix seconds; used for a status without a time.
     """
-    try:
-        envelope = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return Contents((), statuses_alone=False, number="")
-    values = _values(envelope)
+    envelope = decode_json(body)
     moment = Moment(trigger_timestamp=received_timestamp, execution_timestamp=received_timestamp)
-    events = tuple(
-        event
+    readings = [
+        read_status(status, holder, moment, execution_id=RECEIVED, workflow_id="")
         for holder in _holders(envelope)
         for status in holder.statuses
-        if (event := read_status(status, holder, moment, execution_id=RECEIVED, workflow_id="").event) is not None
+    ]
+    events = tuple(reading.event for reading in readings if reading.event is not None)
+    changes = _changes(envelope)
+    return Contents(
+        events,
+        problem=next((reading.problem for reading in readings if reading.problem is not None), None),
+        statuses_alone=bool(events) and len(events) == len(readings) and all(map(_has_statuses_alone, changes)),
+        number=_number(changes),
     )
-    alone = bool(events) and all(field == "messages" and value.keys() <= _STATUS_FIELDS for field, value in values)
-    return Contents(events, statuses_alone=alone, number=_number(values))
 
 
 def _holders(envelope: object) -> tuple[Holder, ...]:
@@ -56,20 +58,25 @@ def _holders(envelope: object) -> tuple[Holder, ...]:
     return read_body(envelope).holders
 
 
-def _values(envelope: object) -> list[tuple[object, dict[str, Any]]]:
-    """Field and value of every change of an envelope, malformed ones left out."""
+def _changes(envelope: object) -> list[object]:
+    """Every change of an envelope, malformed ones and malformed entries included."""
     entries = envelope.get("entry") if isinstance(envelope, dict) else None
-    changes = [change for entry in _objects(entries) for change in _objects(entry.get("changes"))]
-    return [(change.get("field"), change["value"]) for change in changes if isinstance(change.get("value"), dict)]
+    changes: list[object] = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        found = entry.get("changes") if isinstance(entry, dict) else None
+        changes.extend(found if isinstance(found, list) else [found])
+    return changes
 
 
-def _objects(value: object) -> list[dict[str, Any]]:
-    return [element for element in value if isinstance(element, dict)] if isinstance(value, list) else []
+def _has_statuses_alone(change: object) -> bool:
+    value = change.get("value") if isinstance(change, dict) and change.get("field") == "messages" else None
+    return isinstance(value, dict) and value.keys() <= _STATUS_FIELDS
 
 
-def _number(values: list[tuple[object, dict[str, Any]]]) -> str:
-    for _, value in values:
-        metadata = value.get("metadata")
+def _number(changes: list[object]) -> str:
+    for change in changes:
+        value = change.get("value") if isinstance(change, dict) else None
+        metadata = value.get("metadata") if isinstance(value, dict) else None
         if isinstance(metadata, dict) and isinstance(metadata.get("phone_number_id"), str):
             return str(metadata["phone_number_id"])
     return ""

@@ -165,21 +165,21 @@ class Deliverer:
         webhooks = self._journal.to_store(_BATCH)
         if not webhooks:
             return False
-        events = {webhook.id: read_contents(webhook.body, int(webhook.received_at)).events for webhook in webhooks}
+        read = {webhook.id: read_contents(webhook.body, int(webhook.received_at)) for webhook in webhooks}
         report = store.write(
-            [event for statuses in events.values() for event in statuses],
+            [event for contents in read.values() for event in contents.events],
             at=datetime.fromtimestamp(self._clock(), UTC),
             instance=self._instance,
         )
         reasons = {refusal.key: refusal.reason for refusal in report.refused}
-        failed = {
-            number: next(reasons[event.message_id] for event in statuses if event.message_id in reasons)
-            for number, statuses in events.items()
-            if any(event.message_id in reasons for event in statuses)
-        }
-        self._journal.stored([number for number in events if number not in failed], failed=failed)
+        failed: dict[int, str] = {}
+        for number, contents in read.items():
+            refused = [reasons[event.message_id] for event in contents.events if event.message_id in reasons]
+            if reason := refused[0] if refused else contents.problem:
+                failed[number] = reason
+        self._journal.stored([number for number in read if number not in failed], failed=failed)
         if failed:
-            log.warning("The store refused the statuses of %d webhooks; see ticktrail receive --status.", len(failed))
+            log.warning("Statuses of %d webhooks could not be stored; see ticktrail receive --status.", len(failed))
         return len(webhooks) == _BATCH
 
     def _forward_all(self) -> None:

@@ -23,6 +23,7 @@ import msgspec
 
 from ticktrail.messages.merge import sort_history, state_of
 from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP, Message, Send, StatusEvent
+from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.phone_numbers import number_pattern, person_id
 
 _BUCKETS = 0x3FFF
@@ -86,12 +87,8 @@ def names_in_send(send: Send) -> set[str]:
 
 def people_in(webhook: bytes) -> set[str]:
     """Return the ids of the people that a webhook of Meta names: recipients, members of groups, and senders."""
-    try:
-        value = msgspec.json.decode(webhook)
-    except (ValueError, RecursionError):
-        return set()
     found: set[str] = set()
-    waiting = [value]
+    waiting = [decode_json(webhook)]
     while waiting:
         inside = waiting.pop()
         if isinstance(inside, dict):

@@ -230,7 +230,7 @@ def with_workflow_name(facts: Facts, execution: bytes) -> Facts:
     """Return the facts with the workflow's name as an execution has it; the same object for no other name."""
     try:
         workflow = msgspec.json.decode(execution, type=_NamedExecution).workflow
-    except (msgspec.DecodeError, UnicodeError):
+    except (ValueError, RecursionError):
         return facts
     name = workflow.name if workflow is not None else None
     return facts if not name or name == facts.workflow_name else msgspec.structs.replace(facts, workflow_name=name)

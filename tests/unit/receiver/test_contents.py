@@ -12,6 +12,7 @@ from tests.support.webhooks import METADATA, envelope, message_value, status, st
 from ticktrail.receiver.contents import read_contents
 
 NOW = 1_795_355_200
+ONE = json.loads(envelope(status_value(status("wamid.A"))))
 
 
 def test_statuses_alone_need_no_n8n() -> None:
@@ -34,6 +35,10 @@ def test_statuses_alone_need_no_n8n() -> None:
         (envelope({**status_value(status("wamid.A")), "errors": [{"code": 130429}]}), 1),
         (envelope({"event": "APPROVED"}, field="message_template_status_update"), 0),
         (envelope(status_value()), 0),
+        (envelope(status_value(status("wamid.A"), {"id": "wamid.B", "type": "payment", "status": "captured"})), 1),
+        (envelope(status_value(status("wamid.A"), {"id": "wamid.B"})), 1),
+        (json.dumps({**ONE, "entry": [*ONE["entry"], {"id": "2", "changes": [{"field": "messages"}]}]}).encode(), 1),
+        (json.dumps({**ONE, "entry": [*ONE["entry"], {"id": "2", "messaging": []}]}).encode(), 1),
         (b'{"object": "page", "entry": []}', 0),
         (b"not JSON", 0),
         (b"", 0),
@@ -46,6 +51,10 @@ def test_statuses_alone_need_no_n8n() -> None:
         "status and error",
         "template",
         "empty list",
+        "status and payment",
+        "status and one without a name",
+        "status and a change without a value",
+        "status and an entry without changes",
         "other product",
         "no JSON",
         "empty",
@@ -57,6 +66,21 @@ def test_everything_else_goes_to_n8n(body: bytes, events: int) -> None:
     found = read_contents(body, NOW)
     assert not found.statuses_alone
     assert len(found.events) == events
+
+
+def test_half_a_character_costs_no_status() -> None:
+    """Statuses beside a text that was cut in the middle of a character are read."""
+    value = status_value({**status("wamid.A"), "biz_opaque_callback_data": "spring \ud83d"})
+    found = read_contents(envelope(value), NOW)
+    assert found.statuses_alone
+    assert [(event.message_id, event.callback_data) for event in found.events] == [("wamid.A", "spring ?")]
+
+
+def test_a_status_that_cannot_be_read_is_named() -> None:
+    """The reason is given, so that the webhook stays in the journal."""
+    found = read_contents(envelope(status_value(status("wamid.A"), {"id": "wamid.B", "timestamp": "1"})), NOW)
+    assert found.problem == "a status without its name"
+    assert read_contents(envelope(status_value(status("wamid.A"))), NOW).problem is None
 
 
 def test_a_status_without_a_time_gets_the_time_of_reception() -> None:

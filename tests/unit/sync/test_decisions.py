@@ -247,6 +247,7 @@ def test_retention_is_measured_from_the_oldest_execution(oldest: str | None, kep
         (b'{"id": "1", "workflowData": "[{\\"name\\": 1}]"}', "Before"),
         (b'{"id": "1"}', "Before"),
         (b"{", "Before"),
+        (b'{"workflowData": {"name": "Deep"}, "data": ' + b"[" * 5_000 + b"]" * 5_000 + b"}", "Before"),
         (b'{"workflowData": {"name": "\xff"}}', "Before"),
     ],
 )

@@ -8,12 +8,11 @@ of single executions, still in n8n's ``flatted`` form, which extraction reads. C
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from collections.abc import Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Protocol, Self
-
-import msgspec
 
 from ticktrail.errors import SourceRefusedError, SourceUnavailableError
 from ticktrail.sources import LARGEST_EXECUTION, Page, WithheldExecution
@@ -21,6 +20,7 @@ from ticktrail.sources.n8n_api.responses import FetchedPage, MetadataPage, RawRo
 from ticktrail.sources.n8n_database.connection import Database, Row, SqliteDatabase
 from ticktrail.sources.n8n_database.rows import OPTIONAL, REQUIRED, Record, execution_json, summary
 from ticktrail.sources.n8n_database.workflows import read_workflow
+from ticktrail.text.json_decoding import decode_json
 
 _LIST_ROWS = 1_000
 _FEWEST_ROWS, _MOST_ROWS = 100, 1_000
@@ -244,12 +244,10 @@ class N8nDatabase:
             return None, None
         folder = self._database.path.parent / "storage" / "workflows" / workflow_id / "executions" / str(number)
         try:
-            bundle = msgspec.json.decode((folder / "execution_data" / "bundle.json").read_bytes(), type=_Bundle)
-        except (OSError, msgspec.DecodeError, UnicodeError, RecursionError):
+            bundle = decode_json((folder / "execution_data" / "bundle.json").read_bytes())
+        except OSError:
             return None, None
-        return bundle.data.encode(), bytes(bundle.workflow)
-
-
-class _Bundle(msgspec.Struct):
-    data: str
-    workflow: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="workflowData")
+        data = bundle.get("data") if isinstance(bundle, dict) else None
+        if not isinstance(data, str):
+            return None, None
+        return data.encode("utf-8", "replace"), json.dumps(bundle.get("workflowData")).encode()

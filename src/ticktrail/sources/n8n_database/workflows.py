@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from ticktrail.errors import SourceRefusedError
 from ticktrail.sources.n8n_api.responses import WorkflowSummary
 from ticktrail.sources.n8n_database.connection import Database
+from ticktrail.text.json_decoding import decode_json
 
 _COLUMNS = ("id", "name", "active", "isArchived", "nodes", "settings", "versionId", "activeVersionId")
 
@@ -60,7 +59,7 @@ def _read(database: Database, prefix: str, workflow_id: str | None = None) -> li
 
 def _record(columns: dict[str, Any]) -> dict[str, Any]:
     parts = {name: columns[name] for name in ("nodes", "settings") if isinstance(columns.get(name), str)}
-    decoded = {name: msgspec.json.decode(text) for name, text in parts.items()}
+    decoded = {name: decode_json(text.encode()) for name, text in parts.items()}
     return {**columns, **decoded, "active": bool(columns.get("active"))}
 
 

@@ -190,7 +190,8 @@ def test_missing_data_is_withheld(tmp_path: Path) -> None:
     assert len(page.executions) == 1
 
 
-def test_data_in_files_is_read_from_its_bundle(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["Statuses", "Statuses \ud83d"], ids=["plain", "half a character"])
+def test_data_in_files_is_read_from_its_bundle(tmp_path: Path, name: str) -> None:
     """In n8n's filesystem mode the data is in a file beside the database."""
     path = tmp_path / "database.sqlite"
     ((row, data, workflow),) = n8n_database.rows([recording("execution_whatsapp_trigger_failed")])
@@ -203,7 +204,9 @@ def test_data_in_files_is_read_from_its_bundle(tmp_path: Path) -> None:
             tmp_path / "storage" / "workflows" / row["workflowId"] / "executions" / str(row["id"]) / "execution_data"
         )
         folder.mkdir(parents=True)
-        (folder / "bundle.json").write_text(json.dumps({"data": data, "workflowData": json.loads(workflow)}))
+        (folder / "bundle.json").write_text(
+            json.dumps({"data": data, "workflowData": {**json.loads(workflow), "name": name}})
+        )
         with open_executions(str(path), row["workflowId"]) as source:
             ((raw,),) = [page.executions for page in source.pages()]
     assert extract(raw).events == extract(text).events != ()
