@@ -5,7 +5,7 @@ See: ``IRunExecutionData`` in n8n's source.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -180,14 +180,23 @@ class Runs(msgspec.Struct, frozen=True, gc=False):
         return iter(dict.fromkeys(name for name, _ in self.later))
 
 
-def split_runs(data: Data, pinned: frozenset[str]) -> Runs:
-    """Split an execution's data into triggers and other nodes, without the nodes whose output was pinned."""
+def split_runs(data: Data, pinned: frozenset[str], is_trigger: Callable[[str], bool | None]) -> Runs:
+    """Split an execution's data into triggers and other nodes, without the nodes whose output was pinned.
+
+    A run without a source is a trigger's. Where a trigger ran, the runs of other nodes come behind it all the same.
+
+    Args:
+        is_trigger: tells by a node's name whether it starts workflows; None when its type is unknown.
+    """
     first: list[tuple[str, Run]] = []
     later: list[tuple[str, Run]] = []
     for name, runs in ((data.result_data.run_data if data.result_data else None) or {}).items():
         for run in () if name in pinned else runs or ():
             if run is not None:
                 (first if run.first else later).append((name, run))
+    triggers = {name for name, _ in first if is_trigger(name)} or {name for name, _ in first[:1]}
+    later += [(name, run) for name, run in first if name not in triggers]
+    first = [(name, run) for name, run in first if name in triggers]
     stack_first: list[tuple[str, list[Item]]] = []
     stack_later: list[Item] = []
     rest = data.execution_data
@@ -195,7 +204,7 @@ def split_runs(data: Data, pinned: frozenset[str]) -> Runs:
         name = entry.node.name if entry is not None and entry.node is not None else ""
         if entry is None or (name and name in pinned):
             continue
-        if entry.first:
+        if entry.first and (not first or is_trigger(name) is not False):
             stack_first.append((name, list(entry.items())))
         else:
             stack_later.extend(entry.items())

@@ -36,10 +36,12 @@ from ticktrail.extraction.trust import (
     fetches_fixed_address,
     is_clock,
     is_empty_request,
+    is_trigger,
+    takes_files_of_people,
     trust_in_later_nodes,
     trust_in_trigger,
 )
-from ticktrail.extraction.webhook import Body, is_form, is_status_alone, read_body
+from ticktrail.extraction.webhook import Body, holds_closed_text, is_form, is_status_alone, read_body
 from ticktrail.extraction.withheld import execution_status, inline_file, withheld_reason
 from ticktrail.extraction.words import has_words, is_free_of_words, is_machine_made
 from ticktrail.extraction.workflow import Node, decode_workflow, nodes_by_name, short_type
@@ -47,7 +49,7 @@ from ticktrail.messages.model import Extraction, Outcome, StatusEvent
 from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.sanitizing import clean_text
 
-EXTRACTION_VERSION = 2
+EXTRACTION_VERSION = 3
 """Raised when extraction learns something new. Whatever n8n still holds is then read again."""
 
 _FIRST_ID = re.compile(rb'"id"\s*:\s*"?(\d{1,18})')
@@ -138,6 +140,7 @@ class _Reader:
         self.trigger_items: list[Item] = []
         self.read_texts: list[bytes] = []
         self.person_wrote = False
+        self.called_by_person = False
         self.proven_trigger = True
         self.trigger_values: list[Any] = []
         self.unbelieved: set[str] = set()
@@ -161,7 +164,7 @@ class _Reader:
         if data is None or self.execution.mode == "evaluation":
             return  # an evaluation feeds samples from a table
         pinned = self._pinned(data)
-        parts = split_runs(data, pinned)
+        parts = split_runs(data, pinned, self._is_trigger)
         start = next(
             (moment for _, run in parts.first if (moment := parse_timestamp(run.start_time)) is not None), None
         )
@@ -178,6 +181,7 @@ class _Reader:
                 execution_id=self.execution_id,
                 workflow_id=self.workflow_id,
                 clean=self.free_of_words,
+                called_by_person=self.called_by_person,
                 pinned=pinned,
             )
             self.sends = found.sends
@@ -199,6 +203,11 @@ class _Reader:
             samples = decode_workflow(self.execution).pin_data
             pinned.update(samples if isinstance(samples, dict) else ())
         return frozenset(pinned)
+
+    def _is_trigger(self, node: str) -> bool | None:
+        """Return whether a node starts workflows, by its type in the snapshot; None when that is unknown."""
+        kind = short_type(self.nodes[node].type) if node in self.nodes else ""
+        return is_trigger(kind) if kind else None
 
     def _kind(self, node: str, json_: object) -> str:
         """Return the type of a trigger; without a snapshot of the workflow the shape of its item tells."""
@@ -226,37 +235,41 @@ class _Reader:
 
     def _read_words(self, place: str, json_: Any, *, in_form: bool) -> None:
         """Note what looks like a status in an item that a person wrote. Other providers send forms too."""
-        self.person_wrote = True
-        body = read_body(json_.get("body") if in_form else json_)
-        self._read_holders(place, body, Trust.NOTHING)
+        self.person_wrote = self.called_by_person = True
+        written = [json_.get("body"), json_.get("query")] if in_form else json_
+        self._read_holders(place, read_body(written), Trust.NOTHING)
+        self._note_closed_text(json_)
         if in_form:
             self._name_provider(json_)
-            if body.closed_text:
-                self.unbelieved.add("text")
 
     def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
         """Read what a trigger received, and the payloads in its texts, as far as they are believed."""
-        value = queue_message(json_, kind)
-        if trust is Trust.ENVELOPE and not (is_machine_made(value) and is_free_of_words(value)):
+        value, alone = queue_message(json_, kind)
+        if not alone or (trust is Trust.ENVELOPE and not (is_machine_made(value) and is_free_of_words(value))):
             trust = Trust.NOTHING
         payloads = proven_payloads(value, kind) if trust is Trust.STRUCTURE else []
         body = read_body(value)
-        alone = kind == "executeworkflowtrigger" and is_status_alone(value)
-        believed = self._read_holders(place, body, Trust.STRUCTURE if alone else trust)
+        handed_on = kind == "executeworkflowtrigger" and is_status_alone(value)
+        believed = self._read_holders(place, body, Trust.STRUCTURE if handed_on else trust)
         if kind == "webhook" and trust is Trust.STRUCTURE and (file := _inline_body(item, json_)) is not None:
             payloads = [*payloads, file]
         opened = [read_body(payload) for payload in payloads]
         for payload, inside in zip(payloads, opened, strict=True):
             proof = Trust.ENVELOPE if is_machine_made(payload) else Trust.NOTHING
             believed = self._read_holders(place, inside, proof) or believed
-        if body.closed_text and not opened and not believed:
-            self.unbelieved.add("text")
+        if not believed:
+            self._note_closed_text(payloads or json_)
         self.person_wrote = self.person_wrote or any(part.person_wrote for part in (body, *opened))
         empty = is_clock(kind) or (kind == "webhook" and is_empty_request(value)) or _is_raw_request(kind, item, value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
         self.trigger_values.append(payloads or value)
         if not believed:
             self._name_provider(json_)
+
+    def _note_closed_text(self, value: object) -> None:
+        """Note that a text which looks like a status was not opened."""
+        if holds_closed_text(value):
+            self.unbelieved.add("text")
 
     def _name_provider(self, json_: object) -> None:
         """Note which other provider's webhook a request is."""
@@ -277,14 +290,12 @@ class _Reader:
         trust = self._trust_in_later(parts)
         for node, place, item in candidates:
             value = decode_json(item.json)
-            body = read_body(value)
             if node in self.nodes and fetches_fixed_address(self.nodes[node]):
                 proof = max(trust, Trust.ENVELOPE)
             else:
                 proof = Trust.NOTHING if trust is Trust.ENVELOPE and not is_machine_made(value) else trust
-            self._read_holders(place, body, proof)
-            if body.closed_text and not self.person_wrote:
-                self.unbelieved.add("text")
+            if not self._read_holders(place, read_body(value), proof):
+                self._note_closed_text(value)
 
     def _trust_in_later(self, parts: Runs) -> Trust:
         """Return what is believed of the nodes behind the trigger, all of them together."""
@@ -293,8 +304,10 @@ class _Reader:
         trust = trust_in_later_nodes(self.nodes.get(node, Node()) for node in parts.later_nodes())
         if trust is Trust.NOTHING:
             return trust
-        for _, item in parts.later_items():
+        for node, item in parts.later_items():
             value = decode_json(item.json)
+            if bytes(item.binary) != b"null" and node in self.nodes and takes_files_of_people(self.nodes[node]):
+                return Trust.NOTHING
             if not is_free_of_words(value) or (trust is Trust.ENVELOPE and has_words(value)):
                 return Trust.NOTHING
         return trust
@@ -303,8 +316,9 @@ class _Reader:
         """Keep the events of a body as far as it is believed; return whether any status was."""
         believed = False
         for holder in body.holders:
-            proven = trust is Trust.STRUCTURE and not holder.by_person
-            if not proven and not (trust is not Trust.NOTHING and holder.in_envelope):
+            structure = trust is Trust.STRUCTURE
+            proven = holder.in_envelope or (structure and not holder.by_person)
+            if trust is Trust.NOTHING or not proven or (structure and holder.beside_words):
                 if any(self._event(status, holder).event for status in holder.statuses):
                     self.unbelieved.add("status")
                 continue

@@ -1,7 +1,8 @@
 """Find Meta's error in a failure as n8n keeps it.
 
-n8n keeps it in ``error.errorResponse`` (WhatsApp node), as text in ``error.messages`` (HTTP Request node), or, when the
-node continues on failure, only in the item's description.
+n8n keeps it in ``error.errorResponse`` (WhatsApp node), as text in ``error.messages`` (HTTP Request node), in
+``error.error``, ``error.response`` or ``error.cause`` (older releases), or, when the node continues on failure, only in
+the item's description.
 
 Pure. See: https://developers.facebook.com/documentation/business-messaging/whatsapp/support/error-codes
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ticktrail.extraction.status import read_error
@@ -27,21 +29,30 @@ def find_meta_error(failure: object) -> dict[str, Any] | None:
         return _error_in_text(failure)
     if not isinstance(failure, dict):
         return None
-    response = failure.get("errorResponse")
-    if isinstance(response, dict):
-        body = response.get("body")
-        for holder in (body, response):
-            error = holder.get("error") if isinstance(holder, dict) else None
-            if isinstance(error, dict) and (read := _graph_error(error)):
-                return read
+    for holder in _responses(failure):
+        error = holder.get("error")
+        if isinstance(error, dict) and (read := _graph_error(error)):
+            return read
     messages = failure.get("messages")
     texts = [*messages] if isinstance(messages, list) else []
-    texts += [failure.get("description"), failure.get("message")]
+    texts += [failure.get("description"), failure.get("message"), _object(failure.get("cause")).get("message")]
     for text in texts:
         if isinstance(text, str) and (read := _error_in_text(text)):
             return read
     nested = failure.get("error")
     return find_meta_error(nested) if isinstance(nested, str) else None
+
+
+def _responses(failure: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the objects of a failure that may be the body of Meta's response."""
+    cause = _object(failure.get("cause"))
+    for response in (_object(failure.get("errorResponse")), _object(failure.get("response"))):
+        yield from (_object(response.get("body")), _object(response.get("data")), response)
+    yield from (_object(failure.get("error")), _object(cause.get("error")), cause)
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _error_in_text(text: str) -> dict[str, Any] | None:

@@ -79,15 +79,18 @@ def is_queue(trigger: str) -> bool:
     return _QUEUE.fullmatch(trigger) is not None
 
 
-def queue_message(item: object, trigger: str) -> object:
-    """Return the message in the item of a queue's trigger, or the item itself when it is the message."""
+def queue_message(item: object, trigger: str) -> tuple[object, bool]:
+    """Return the message in the item of a queue's trigger, and whether no words are beside it.
+
+    Without an envelope of the queue, the item itself is the message.
+    """
     if not is_queue(trigger) or not isinstance(item, dict):
-        return item
+        return item, True
     payloads = [key for key in _QUEUE_PAYLOADS if key in item]
     if len(payloads) != 1 or not item.keys() <= _QUEUE_KEYS | {payloads[0]}:
-        return item
+        return item, True
     beside = [value for key, value in item.items() if key != payloads[0]]
-    return item if has_words(beside) else item[payloads[0]]
+    return (item, False) if has_words(beside) else (item[payloads[0]], True)
 
 
 def proven_payloads(item: object, trigger: str) -> list[object]:

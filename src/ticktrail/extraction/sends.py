@@ -31,6 +31,7 @@ from ticktrail.extraction.sent_request import (
     is_whatsapp_node,
     json_or_none,
     read_request,
+    response_key,
     waits_for_reply,
 )
 from ticktrail.extraction.status import parse_timestamp
@@ -62,13 +63,20 @@ def may_hold_send(raw: bytes) -> bool:
 
 
 def find_sends(
-    execution: Execution, *, execution_id: str, workflow_id: str, clean: bool, pinned: frozenset[str] = frozenset()
+    execution: Execution,
+    *,
+    execution_id: str,
+    workflow_id: str,
+    clean: bool,
+    called_by_person: bool = False,
+    pinned: frozenset[str] = frozenset(),
 ) -> FoundSends:
     """Find every send in an execution, each wamid once, credited to the node that ran first.
 
     Args:
-        clean: no words of a person came into the execution. Then a node of unknown type is believed, and code of the
-            workflow's author that names Meta's API.
+        clean: no words of a person came into the execution. Then a node of unknown type is believed.
+        called_by_person: a chat, form or mail started the execution. Otherwise code of the workflow's author that
+            names Meta's API is believed while no text could hold a forged answer.
         pinned: nodes whose output was pinned in the editor, so that they did not run.
     """
     runs = [found for found in _runs(execution, pinned) if _may_hold_send(found[2])]
@@ -82,7 +90,8 @@ def find_sends(
         sending = is_sending_node(node)
         if run.first and not sending:
             continue
-        asked_meta = sending or (clean and (not node.type or (is_code_for_meta(node) and scene.free_of_words)))
+        by_code = not called_by_person and is_code_for_meta(node) and scene.free_of_words
+        asked_meta = sending or (clean and not node.type) or by_code
         for send, believed in _accepted(scene, node, run, sending=asked_meta):
             if believed:
                 sends.setdefault(send.key, send)
@@ -155,7 +164,7 @@ class _Scene:
         nodes = (self.nodes.get(name, Node(name=name)) for name, _, run in runs if not run.first)
         items = (item for _, _, run in runs for _, _, item in run.items())
         return trust_in_later_nodes(nodes) is not Trust.NOTHING and all(
-            is_free_of_words(decode_json(item.json)) for item in items
+            is_free_of_words(decode_json(item.json), senders=False) for item in items
         )
 
     def came_before(self, message_id: str, run: Run) -> bool:
@@ -196,7 +205,7 @@ def _accepted(scene: _Scene, node: Node, run: Run, *, sending: bool) -> Iterator
         text = bytes(item.json)
         if not _is_answer(text):
             continue
-        value = decode_json(item.json)
+        value = _response(node, decode_json(item.json))
         answers = list(_answers(value, opens=True)) if b"messaging_product" in text else []
         if not answers and sending and not is_whatsapp_node(node):
             answers = list(_relayed(value))
@@ -247,6 +256,14 @@ _WRAPPERS = ("body", "data", "response", "result")
 
 _RESPONSE_KEYS = frozenset({"headers", "statusCode", "statusMessage"})
 """Keys that n8n puts beside the body in a full response."""
+
+
+def _response(node: Node, value: Any) -> Any:
+    """Return an item with the text of a whole response under n8n's usual key, where the node names another."""
+    name = response_key(node)
+    if name is None or not isinstance(value, dict) or not isinstance(value.get(name), str):
+        return value
+    return {**{key: item for key, item in value.items() if key != name}, "data": value[name]}
 
 
 def _answers(value: object, depth: int = 0, *, opens: bool) -> Iterator[dict[str, Any]]:
@@ -302,10 +319,15 @@ def _refused(scene: _Scene, node: Node, run_index: int, run: Run) -> Iterator[tu
         if _present(item.error):
             failure = decode_json(item.error)
         elif _is_refusal(bytes(item.json)):
-            failure = _failure_in(decode_json(item.json))
+            failure = _without_request(_failure_in(_response(node, decode_json(item.json))))
         else:
             continue
         yield from _refusal(scene, node, run, item, failure, place=(run_index, index))
+
+
+def _without_request(failure: object) -> object:
+    """Return a failure from an item's JSON without the request in it: the server that answered may have written it."""
+    return {**failure, "context": None} if isinstance(failure, dict) else failure
 
 
 def _failure_in(value: object, depth: int = 0) -> object:

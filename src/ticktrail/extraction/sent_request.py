@@ -30,6 +30,8 @@ _PROVIDER_HOSTS = (
     *("chakrahq.com", "whapi.cloud", "karix.io", "kaleyra.io", "zoko.io", "respond.io", "pinbot.ai", "wasapi.io"),
 )
 
+_KNOWN_HOST = re.compile(rf"(?<![a-z0-9-])(?:{'|'.join(map(re.escape, (*_META_HOSTS, *_PROVIDER_HOSTS)))})")
+
 _HTTP_NODES = frozenset(
     {"httprequest", "httprequesttool", "toolhttprequest", "facebookgraphapi", "facebookgraphapitool"}
 )
@@ -136,10 +138,14 @@ class SentRequest(msgspec.Struct, frozen=True):
 
     @property
     def went_to_relay(self) -> bool:
-        """True when it went to a server of the author's own choice, with a message for a person."""
+        """True when it went to a server of the author's own choice, with a message for a person.
+
+        A server whose address looks like Meta's, or a provider's, and is not theirs is no such server.
+        """
         body = self.request.body or {}
         for_a_person = any(name in body and _may_be_recipient(body[name]) for name in _RELAY_RECIPIENTS)
-        return self.request.literal_host and self.request.writes and for_a_person
+        own = self.request.literal_host and not _looks_known(self.request.address)
+        return own and self.request.writes and for_a_person
 
 
 def _may_be_recipient(value: object) -> bool:
@@ -163,6 +169,17 @@ def waits_for_reply(node: Node) -> bool:
     """Return whether a node sends and waits: it puts out its input, and then what the person answered."""
     parameters = node.parameters if isinstance(node.parameters, dict) else {}
     return parameters.get("operation") == "sendAndWait"
+
+
+def response_key(node: Node) -> str | None:
+    """Return the key under which an HTTP node puts a response as text, or None for n8n's usual one."""
+    holder: Any = node.parameters
+    for name in ("options", "response", "response"):
+        holder = holder.get(name) if isinstance(holder, dict) else None
+    named = holder.get("outputPropertyName") if isinstance(holder, dict) else None
+    if named is None and isinstance(node.parameters, dict):
+        named = node.parameters.get("dataPropertyName")
+    return named if isinstance(named, str) else None
 
 
 def is_code_for_meta(node: Node) -> bool:
@@ -297,6 +314,12 @@ def _host(address: str | None) -> str | None:
 
 def _belongs(host: str, domains: tuple[str, ...]) -> bool:
     return any(host == domain or host.endswith(f".{domain}") for domain in domains)
+
+
+def _looks_known(address: str | None) -> bool:
+    """Return whether the part of a URL before its path names a host of Meta or a provider."""
+    authority = re.split(r"[/?#]", (address or "").partition("//")[2])[0].lower()
+    return _KNOWN_HOST.search(authority) is not None
 
 
 def json_or_none(text: str) -> object:

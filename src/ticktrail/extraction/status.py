@@ -31,7 +31,8 @@ class Holder(msgspec.Struct, frozen=True):
         statuses: as reported; entries may be anything.
         from_meta: something around the list is Meta's (``messaging_product``, ``entry``), so any id is a message id.
         in_envelope: the list is inside Meta's envelope, which is proof enough where a bare list is not.
-        by_person: something around the list holds a person's words.
+        by_person: something around the list holds a person's words, or has the shape that a person gave it.
+        beside_words: outside Meta's envelope, an object around the list holds a text of several words.
     """
 
     statuses: tuple[Any, ...]
@@ -40,6 +41,7 @@ class Holder(msgspec.Struct, frozen=True):
     from_meta: bool
     in_envelope: bool = False
     by_person: bool = False
+    beside_words: bool = False
 
 
 class Moment(msgspec.Struct, frozen=True):

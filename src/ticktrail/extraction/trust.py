@@ -22,7 +22,7 @@ _CLOCKS = frozenset({"scheduletrigger", "manualtrigger", "cron", "interval", "st
 _CALLED_BY_MACHINES = _CLOCKS | {"webhook", "whatsapptrigger", "facebooktrigger"}
 
 _CALLED_BY_PEOPLE = re.compile(
-    r"chat|form|mail|imap|telegram|slack|discord|messenger|outlook|teams|line|intercom|twilio|zendesk|crisp|freshdesk"
+    r"chat|mcp|form|mail|imap|telegram|slack|discord|messenger|outlook|teams|line|intercom|twilio|zendesk|crisp|freshdesk"
     r"|signal|viber|matrix|mattermost|sms|evaluation"
 )
 """Types of triggers whose every item is what a person wrote."""
@@ -60,6 +60,16 @@ def trust_in_trigger(kind: str, mode: object) -> Trust | None:
     return Trust.STRUCTURE if machine and mode not in ("integrated", "error") else Trust.ENVELOPE
 
 
+def is_trigger(kind: str) -> bool:
+    """Return whether nodes of a type start workflows."""
+    return "trigger" in kind or kind in _CALLED_BY_MACHINES or kind == "emailreadimap"
+
+
+def takes_files_of_people(node: Node) -> bool:
+    """Return whether the files that a node puts out are attachments of people's messages."""
+    return _CALLED_BY_PEOPLE.search(short_type(node.type)) is not None or "whatsapp" in node.type.lower()
+
+
 def is_empty_request(item: object) -> bool:
     """Return whether a Webhook node's item holds nothing that its caller wrote."""
     if not isinstance(item, dict):
@@ -81,11 +91,11 @@ def fetches_fixed_address(node: Node) -> bool:
     parameters = node.parameters if isinstance(node.parameters, dict) else {}
     address = parameters.get("url")
     return (
-        short_type(node.type) in _FETCHES
+        short_type(node.type) == "httprequest"
         and not node.disabled
         and isinstance(address, str)
         and has_literal_host(address)
-        and not _has_expression(parameters)
+        and not _sends_input(parameters)
     )
 
 
@@ -94,11 +104,14 @@ def has_literal_host(address: str) -> bool:
     return _LITERAL_HOST.match(address) is not None
 
 
-def _has_expression(value: object, depth: int = 0) -> bool:
+def _sends_input(value: object, depth: int = 0) -> bool:
+    """Return whether parameters hold an expression, or send a file of the node's input."""
     if isinstance(value, str):
-        return value.startswith("=") or "{" in value
+        return value.startswith("=") or "{" in value or value in ("binaryData", "formBinaryData")
+    if depth > MAXIMUM_DEPTH or (isinstance(value, dict) and value.get("sendBinaryData")):
+        return True
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return depth > MAXIMUM_DEPTH or any(_has_expression(item, depth + 1) for item in inside)
+    return any(_sends_input(item, depth + 1) for item in inside)
 
 
 def trust_in_later_nodes(nodes: Iterable[Node]) -> Trust:

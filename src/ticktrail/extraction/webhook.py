@@ -2,8 +2,8 @@
 
 A body may be Meta's whole envelope (``entry[].changes[].value``), one change, a bare ``value``, a bare
 ``{"statuses": [...]}``, a ``value.standby``, one status object alone, or any of these inside other objects and lists.
-Every entry, change and status is read. Text that a WhatsApp user wrote (below ``messages``, in profile names, …) is
-never searched, and no text is opened here: :mod:`ticktrail.extraction.payload` decides which texts are webhooks.
+Every entry, change and status is read. No text is opened here: :mod:`ticktrail.extraction.payload` decides which texts
+are webhooks.
 
 Pure: takes any JSON value and never raises.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 
@@ -32,6 +32,22 @@ _SENDER = re.compile(
     r"^(from|user|phone|wa_?id|chat|chat_?(id|input)|session_?id)$|sender|author|jid|profile|customer", re.IGNORECASE
 )
 """Keys that name the person who wrote what is beside them."""
+
+_FILLED_IN = re.compile(
+    r"^(forms?|answers?|submissions?|surveys?|labels?|questions?|e?-?mail|e-?mail_?address)$"
+    r"|form_?(data|response)|custom_?(attribute|field|variable|data)|(first|last|full|nick|push|given|family)_?name",
+    re.IGNORECASE,
+)
+"""Keys of what a person filled in. An object below or beside them has the shape that the person gave it."""
+
+_WORDS = re.compile(r"[^\W\d_]\s+[^\W\d_]")
+
+_KIND_KEY = re.compile(
+    r"(?:type|kind|event|status|state|mode|object|field|topic|channel|source|provider|product|origin|method|version"
+    r"|format|category|currency|platform|service|action|direction|result)(?:name|message)?$",
+    re.IGNORECASE,
+)
+"""Names of fields in which machines write a word of their own."""
 
 _LONGEST_KEY = 64
 """Keys up to this length are remembered: the same ones come in every webhook, and a stranger chooses long ones."""
@@ -54,19 +70,17 @@ class Body(msgspec.Struct, frozen=True):
 
     Attributes:
         person_wrote: it holds a message, a call or a form of a person.
-        closed_text: it holds a text that looks like a status, is not known to be a person's, and was not opened.
     """
 
     holders: tuple[Holder, ...]
     person_wrote: bool
-    closed_text: bool = False
 
 
 def read_body(value: object) -> Body:
     """Find the statuses in a webhook body, which may be any JSON value."""
     walk = _Walk()
     walk.visit(value, _Surroundings(), 0)
-    return Body(tuple(walk.holders), walk.person_wrote, walk.closed_text)
+    return Body(tuple(walk.holders), walk.person_wrote)
 
 
 def is_status_alone(value: object) -> bool:
@@ -95,9 +109,11 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     in_entry: bool = False
     in_envelope: bool = False
     by_person: bool = False
+    beside_words: bool = False
 
     def inside(self, value: dict[str, Any], *, by_person: bool) -> _Surroundings:
         """Return the surroundings of the values inside ``value``."""
+        outside = not self.in_envelope
         metadata, contacts = value.get("metadata"), value.get("contacts")
         whatsapp = value.get("messaging_product") == "whatsapp"
         has_number = isinstance(metadata, dict) and "phone_number_id" in metadata
@@ -108,17 +124,22 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
             from_meta=self.from_meta or whatsapp or has_number or has_entry,
             in_entry=self.in_entry or has_entry,
             in_envelope=self.in_envelope or (not self.by_person and is_envelope(value, in_entry=self.in_entry)),
-            by_person=self.by_person or by_person,
+            by_person=self.by_person or by_person or (outside and any(map(_is_filled_in, value))),
+            beside_words=self.beside_words or (outside and _has_words_of_its_own(value)),
         )
 
 
 class _Walk:
-    """Collects holders while it descends into a body."""
+    """Collects holders while it descends into a body.
 
-    def __init__(self) -> None:
+    Args:
+        aside: the walk is below keys that hold no webhook. What it finds is counted, not trusted.
+    """
+
+    def __init__(self, *, aside: bool = False) -> None:
+        self.aside = aside
         self.holders: list[Holder] = []
         self.person_wrote = False
-        self.closed_text = False
 
     def visit(self, value: object, around: _Surroundings, depth: int) -> None:
         if depth > MAXIMUM_DEPTH:
@@ -128,12 +149,6 @@ class _Walk:
         elif isinstance(value, list):
             for item in value:
                 self.visit(item, around, depth + 1)
-        elif isinstance(value, str):
-            self._visit_text(value, around)
-
-    def _visit_text(self, text: str, around: _Surroundings) -> None:
-        if not around.by_person and not around.in_envelope and looks_like_status(text):
-            self.closed_text = True
 
     def _visit_object(self, value: dict[str, Any], around: _Surroundings, depth: int) -> None:
         by_person = names_a_person(value)
@@ -141,9 +156,6 @@ class _Walk:
         if value.get("field") == "calls":
             self.person_wrote = True
             return
-        if not _names_sender(value):
-            for text in filter(_is_text, value.values()):
-                self._visit_text(text, around)
         around = around.inside(value, by_person=by_person)
         statuses = value.get("statuses")
         if isinstance(statuses, dict):
@@ -159,19 +171,29 @@ class _Walk:
                     around.from_meta,
                     in_envelope=around.in_envelope,
                     by_person=around.by_person,
+                    beside_words=around.beside_words,
                 )
             )
         if statuses == [value]:
             return
         for key, item in value.items():
-            if key != "statuses" and key not in _NOT_A_BODY and not _is_text(item):
+            if key in _NOT_A_BODY and not self.aside:
+                walk = _Walk(aside=True)
+                walk.visit(item, _Surroundings(by_person=True), 0)
+                self.holders += walk.holders
+            elif key != "statuses":
                 self.visit(item, around, depth + 1)
 
 
 def names_a_person(value: dict[str, Any]) -> bool:
     """Return whether an object holds words of a person, names the person who wrote its texts, or is a form."""
+    return _names_sender(value) or holds_persons_words(value)
+
+
+def holds_persons_words(value: dict[str, Any]) -> bool:
+    """Return whether an object holds a message, a call or a Flow of a person, or is a form."""
     wrote = not _WRITTEN.isdisjoint(value) and any(value.get(key) for key in _WRITTEN) and not _is_answer(value)
-    return wrote or _names_sender(value) or is_form(value)
+    return wrote or is_form(value)
 
 
 def is_form(value: object) -> bool:
@@ -226,10 +248,37 @@ def _is_answer(value: dict[str, Any]) -> bool:
     )
 
 
-def _is_text(value: object) -> TypeGuard[str]:
-    return isinstance(value, str)
+def _is_filled_in(key: str) -> bool:
+    return _FILLED_IN.search(key) is not None
+
+
+def _has_words_of_its_own(value: dict[str, Any]) -> bool:
+    """Return whether an object that is no status has a text of several words which may be a person's."""
+    texts = ((key, item) for key, item in value.items() if isinstance(item, str))
+    return not _is_single_status(value) and any(has_several_words(text) and not is_kind_key(key) for key, text in texts)
+
+
+def is_kind_key(key: str) -> bool:
+    """Return whether machines write a word of their own under a key."""
+    return _KIND_KEY.search(key) is not None
+
+
+def has_several_words(text: str) -> bool:
+    """Return whether a text has several words, in any script."""
+    return _WORDS.search(text) is not None
+
+
+def holds_closed_text(value: object, depth: int = 0) -> bool:
+    """Return whether a text anywhere in a JSON value may be the JSON of a status."""
+    if isinstance(value, str):
+        return looks_like_status(value)
+    if depth > MAXIMUM_DEPTH:
+        return False
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(holds_closed_text(item, depth + 1) for item in inside)
 
 
 def looks_like_status(text: str) -> bool:
-    """Return whether a text may be the JSON of a webhook with statuses."""
-    return "statuses" in text and text.lstrip()[:1] in {"{", "[", '"'}
+    """Return whether a text may be the JSON of a status or of a webhook with statuses."""
+    named = "statuses" in text or ("recipient_id" in text and "wamid." in text)
+    return named and text.lstrip()[:1] in {"{", "[", '"'}

@@ -9,7 +9,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ticktrail.extraction.webhook import MAXIMUM_DEPTH, is_envelope, names_a_person
+from ticktrail.extraction.webhook import (
+    MAXIMUM_DEPTH,
+    has_several_words,
+    holds_persons_words,
+    is_envelope,
+    is_kind_key,
+    names_a_person,
+)
 
 _WAMID = re.compile(r"wamid\.[\w+/=.:-]*")
 
@@ -22,34 +29,29 @@ MADE_BY_N8N = frozenset({"headers", "webhookUrl"})
 _MACHINE_TEXT = re.compile(r"https?://\S+|(?=\D*\d)[^\s{}\[\]]*|[\W\d_]*")
 """A number, a date, an id or a URL."""
 
-_KIND_KEY = re.compile(
-    r"(?:type|kind|event|status|state|mode|object|field|topic|channel|source|provider|product|origin|method|version"
-    r"|format|category|currency|platform|service|action|direction|result)(?:name|message)?$",
-    re.IGNORECASE,
-)
-"""Names of fields in which machines write a word of their own."""
 
-_WORDS = re.compile(r"[^\W\d_]\s+[^\W\d_]")
+def is_free_of_words(value: object, depth: int = 0, *, senders: bool = True) -> bool:
+    """Return whether a JSON value holds no text of a person that could be, or hide, the JSON of a status.
 
-
-def is_free_of_words(value: object, depth: int = 0) -> bool:
-    """Return whether a JSON value holds no text of a person that could be, or hide, the JSON of a status."""
+    Args:
+        senders: an object that names a person, such as a customer's phone, is that person's.
+    """
     if depth > MAXIMUM_DEPTH:
         return False
     if isinstance(value, str):
         return (len(value) <= _LONGEST_WORD and "{" not in value and "[" not in value) or bool(_WAMID.fullmatch(value))
     if isinstance(value, list):
-        return all(is_free_of_words(item, depth + 1) for item in value)
+        return all(is_free_of_words(item, depth + 1, senders=senders) for item in value)
     if not isinstance(value, dict):
         return True
-    if names_a_person(value):
+    if names_a_person(value) if senders else holds_persons_words(value):
         return False
-    return all(_is_member_free(key, item, depth) for key, item in value.items())
+    return all(_is_member_free(key, item, depth, senders=senders) for key, item in value.items())
 
 
 def has_words(value: object) -> bool:
-    """Return whether a JSON value holds, outside Meta's envelopes, a text of several words."""
-    return not _outside_envelopes(value, lambda text, _: _WORDS.search(text) is None)
+    """Return whether a JSON value holds, outside Meta's envelopes, a text of several words or with an object in it."""
+    return not _outside_envelopes(value, lambda text, _: not has_several_words(text) and "{" not in text)
 
 
 def is_machine_made(value: object) -> bool:
@@ -58,7 +60,7 @@ def is_machine_made(value: object) -> bool:
 
 
 def _is_machine_text(text: str, key: str) -> bool:
-    named = _KIND_KEY.search(key) is not None and len(text) <= _LONGEST_WORD and _WORDS.search(text) is None
+    named = is_kind_key(key) and len(text) <= _LONGEST_WORD and not has_several_words(text)
     return named or _MACHINE_TEXT.fullmatch(text) is not None
 
 
@@ -78,12 +80,12 @@ def _outside_envelopes(value: object, accepts: Callable[[str, str], bool], key: 
     )
 
 
-def _is_member_free(key: str, item: object, depth: int) -> bool:
+def _is_member_free(key: str, item: object, depth: int, *, senders: bool) -> bool:
     if key == "contacts" and isinstance(item, list):
         return _are_contacts(item)
     if key == "statuses" and isinstance(item, list):
         return all(is_free_of_words(_without_sentences(status), depth + 2) for status in item)
-    return (key in MADE_BY_N8N and depth == 0) or is_free_of_words(item, depth + 1)
+    return (key in MADE_BY_N8N and depth == 0) or is_free_of_words(item, depth + 1, senders=senders)
 
 
 def _without_sentences(status: object) -> object:

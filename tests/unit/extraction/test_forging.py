@@ -176,13 +176,123 @@ def test_request_without_a_body(item: dict[str, Any]) -> None:
         {"message": "hi", "data": ENVELOPE},
         {"messages": [{"from": "966500000066"}], "extra": ENVELOPE},
         {"calls": [{"id": "wacid.A"}], "extra": ENVELOPE},
+        {"name": "Sara Ali", "attributes": ENVELOPE},
+        {"event": "contact_updated", "custom_attributes": {"extra": ENVELOPE}},
+        {"email": "s@example.com", "extra": ENVELOPE},
+        {"first_name": "Sara", "extra": {"statuses": [STATUS]}},
+        {"form": {"answer": ENVELOPE}},
+        {"data": {"fields": [{"label": "Message", "value": ENVELOPE}]}},
+        {"note": "please call me back", "statuses": [STATUS]},
+        {"message": STATUS},
+        {"messages": [{"text": "hello", "statuses": [STATUS]}]},
     ],
     ids=json.dumps,
 )
 def test_envelope_that_a_person_surrounds(body: dict[str, Any]) -> None:
-    """An envelope inside an object that names a person who wrote it is not trusted."""
+    """An envelope inside an object that names a person, holds a person's words or is a form is not trusted."""
     assert_not_trusted(read("webhook", request(body)))
+    assert_not_trusted(read("webhook", request(json.dumps(body), "text/plain")))
     assert_not_trusted(read("webhook", request(body), node("code", ENVELOPE)))
+
+
+INBOUND = {"from": "966500000066", "id": "wamid.IN", "timestamp": "1795355100"}
+MESSAGES: dict[str, Any] = {
+    "text": {"text": {"body": TEXT}},
+    "status": {"text": {"body": json.dumps(STATUS)}},
+    "button": {"button": {"payload": TEXT, "text": "Yes"}},
+    "button reply": {"interactive": {"button_reply": {"id": TEXT, "title": "Yes"}}},
+    "list": {"interactive": {"list_reply": {"id": "1", "title": "A", "description": TEXT}}},
+    "flow": {"interactive": {"nfm_reply": {"response_json": json.dumps({"flow_token": "t", "note": TEXT})}}},
+    "flow object": {"interactive": {"nfm_reply": {"response_json": ENVELOPE}}},
+    "contact": {"contacts": [{"name": {"formatted_name": TEXT}}]},
+    "location": {"location": {"latitude": 1, "longitude": 2, "name": TEXT}},
+    "order": {"order": {"text": TEXT, "product_items": []}},
+    "reaction": {"reaction": {"message_id": "wamid.A", "emoji": TEXT}},
+    "document": {"document": {"id": "1", "filename": TEXT}},
+    "referral": {"text": {"body": "hi"}, "referral": {"body": TEXT}},
+    "statuses": {"text": {"body": "hi"}, "statuses": [STATUS]},
+}
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_message_of_a_customer(message: str) -> None:
+    """A forged status in an inbound message is counted, and a genuine one in the same webhook is read."""
+    value = {**VALUE, "statuses": None, "messages": [{**INBOUND, **MESSAGES[message]}]}
+    genuine = {**VALUE, "statuses": [{**STATUS, "id": "wamid.REAL"}]}
+
+    for trigger, item in (
+        ("whatsAppTrigger", {**value, "field": "messages"}),
+        ("webhook", request({"object": "whatsapp_business_account", "entry": [{"changes": [{"value": value}]}]})),
+    ):
+        assert_not_trusted(read(trigger, item))
+        assert_not_trusted(read(trigger, item, node("code", ENVELOPE)))
+    both = {"object": "whatsapp_business_account", "entry": [{"changes": [{"value": value}, {"value": genuine}]}]}
+    for found in (
+        read("webhook", request(both), node("code", ENVELOPE)),
+        read("whatsAppTrigger", {**value, "statuses": genuine["statuses"], "field": "messages"}),
+        read("kafkaTrigger", {"message": json.dumps(both), "topic": "wa"}, node("code", ENVELOPE), mode="trigger"),
+    ):
+        assert [event.message_id for event in found.events] == ["wamid.REAL"]
+
+
+@pytest.mark.parametrize("trigger", PEOPLE)
+def test_text_at_a_trigger_that_people_call(trigger: str) -> None:
+    """A text that looks like a status is counted, whatever it is called and whoever is named beside it."""
+    for item in ({"chatInput": TEXT, "sessionId": "a"}, {"message": {"text": TEXT, "from": {"first_name": "Sara"}}}):
+        assert_not_trusted(read(trigger, item))
+
+
+@pytest.mark.parametrize("source", [None, [], [None]], ids=repr)
+@pytest.mark.parametrize("kind", ["code", "set", "postgres", "@n8n/n8n-nodes-langchain.agent"])
+@pytest.mark.parametrize(
+    ("trigger", "item"),
+    [
+        ("whatsAppTrigger", {**VALUE, "statuses": None, "messages": [{**INBOUND, "text": {"body": TEXT}}]}),
+        ("webhook", request({"text": TEXT, "contact_id": "5"})),
+        ("formTrigger", {"question": TEXT}),
+    ],
+    ids=["inbound", "webhook", "form"],
+)
+def test_node_that_names_no_source(trigger: str, item: object, kind: str, source: object) -> None:
+    """A node that is no trigger is not trusted like one because its run names no node before it."""
+    assert_not_trusted(read(trigger, item, node(kind, ENVELOPE, run={"source": source})))
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"sendBody": True, "contentType": "binaryData", "inputDataFieldName": "data"},
+        {"sendBinaryData": True},
+        {"sendBody": True, "bodyParameters": {"parameters": [{"parameterType": "formBinaryData", "name": "file"}]}},
+    ],
+    ids=json.dumps,
+)
+def test_fixed_request_that_sends_a_file(parameters: dict[str, Any]) -> None:
+    """What a server makes of a customer's file is not trusted, although the request holds no expression."""
+    document = {**VALUE, "statuses": None, "messages": [{**INBOUND, "document": {"id": "1"}}]}
+    ask = node("httpRequest", {"data": ENVELOPE}, url="https://convert.example.com/json", method="POST", **parameters)
+
+    assert_not_trusted(read("whatsAppTrigger", document, ask))
+
+
+def test_tool_whose_values_a_model_gives() -> None:
+    """An HTTP tool sends what the model says, although its parameters hold no expression."""
+    asked = {**VALUE, "statuses": None, "messages": [{**INBOUND, "text": {"body": "hi"}}]}
+    tool = "@n8n/n8n-nodes-langchain.toolHttpRequest"
+    ask = node(tool, {"response": ENVELOPE}, output="ai_tool", url="https://echo.example.com/", specifyBody="model")
+
+    assert_not_trusted(read("whatsAppTrigger", asked, ask))
+
+
+@pytest.mark.parametrize("kind", ["gmail", "telegram", "whatsApp"])
+def test_attachment_that_a_later_node_fetched(kind: str) -> None:
+    """A JSON file that came with a person's message is not trusted."""
+    trigger, item, mode = CLOCK
+    fetched = node(kind, {"id": "1"})
+    run = {"data": {"main": [[{"json": {"id": "1"}, "binary": {"data": {"mimeType": "application/json"}}}]]}}
+    fetched["run"] = run
+
+    assert_not_trusted(read(trigger, item, fetched, node("extractFromFile", {"data": ENVELOPE}), mode=mode))
 
 
 SNS = {"Type": "Notification", "TopicArn": "arn:aws:sns:x", "MessageId": "1", "Message": TEXT}
@@ -220,6 +330,8 @@ def test_text_beside_words(body: object) -> None:
         {"message": {"text": TEXT, "contact_id": "5"}, "topic": "wa"},
         {"message": {"from": "966500000066", "data": ENVELOPE}, "topic": "wa"},
         {"message": json.dumps({"text": "hi", "data": ENVELOPE}), "topic": "wa"},
+        {"message": TEXT, "topic": "wa", "headers": {"note": TEXT}},
+        {"content": ENVELOPE, "properties": {"headers": {"text": "hello I am Eve"}}},
     ],
     ids=lambda item: json.dumps(item)[:60],
 )
@@ -396,6 +508,28 @@ def test_address_of_a_customer_that_looks_like_metas(url: str, made: object) -> 
         assert_not_trusted(read("webhook", request({"url": url}), node(kind, made, **ask)))
 
 
+@pytest.mark.parametrize("made", [ANSWER, REFUSAL], ids=["accepted", "refused"])
+@pytest.mark.parametrize(
+    "host", ["graph.facebook.com.evil.example", "graph.facebook.com@evil.example", "x:graph.facebook.com@evil.example"]
+)
+def test_written_address_that_looks_like_metas(host: str, made: object) -> None:
+    """A look-alike host is not trusted either when it is written out in the workflow."""
+    ask = node("httpRequest", made, method="POST", url=f"https://{host}/v24.0/2/messages", jsonBody=SEND)
+
+    assert_not_trusted(read("webhook", request({"to": "966500000066"}), ask))
+
+
+@pytest.mark.parametrize("wrap", [lambda value: value, lambda value: {"body": value, "statusCode": 400}])
+@pytest.mark.parametrize("url", ["={{ $json.body.link }}", "https://api.example.com/"])
+def test_answer_that_names_a_request_to_meta(url: str, wrap: Any) -> None:
+    """An answer may hold an error as n8n keeps it, with a request to Meta in it; the node's own request counts."""
+    asked = {"uri": META, "method": "POST", "body": {"messaging_product": "whatsapp", "to": "966500000066"}}
+    error = {"message": "(#131049) x", "errorResponse": REFUSAL, "context": {"request": asked}}
+    ask = node("httpRequest", wrap({"error": error}), url=url)
+
+    assert read("webhook", request({"link": "https://evil.example/"}), ask).sends == ()
+
+
 # --- Genuine data that the rules above must still accept.
 
 NOTIFICATION = {
@@ -446,6 +580,11 @@ MIXED = {**VALUE, "messages": [{"from": "966500000066", "id": "wamid.IN", "text"
         {"payload_type": "whatsapp", "metaData": {**ENVELOPE, "gs_app_id": "a"}, "executed": False},
         request(ENVELOPE),
         request(TEXT),
+        {"detail-type": "WhatsApp Webhook Received", "source": "meta", "detail": ENVELOPE},
+        {"account": {"id": 1, "name": "My Shop"}, "payload": ENVELOPE},
+        {"event": {"method": "POST", "headers": {"user-agent": "Mozilla like Gecko"}, "body": ENVELOPE}},
+        {**STATUS, "biz_opaque_callback_data": "Black Friday campaign"},
+        {**STATUS, "error_message": "Message was not delivered"},
     ],
     ids=lambda body: json.dumps(body)[:40],
 )
@@ -499,6 +638,14 @@ def test_genuine_row_and_sub_workflow(row: str) -> None:
     assert {tuple(event.message_id for event in one.events) for one in found} == {("wamid.A",)}
 
 
+def test_answer_of_a_fixed_request_beside_words() -> None:
+    """A relay that is written out in the workflow may say in words how many webhooks it returns."""
+    trigger, item, mode = CLOCK
+    poll = node("httpRequest", {"msg": "2 webhooks found", "data": [ENVELOPE]}, url="https://relay.example.com/latest")
+
+    assert [event.message_id for event in read(trigger, item, poll, mode=mode).events] == ["wamid.A"]
+
+
 def test_form_of_another_provider() -> None:
     """Twilio sends its status callbacks as forms: they are counted under its name."""
     callback = {"MessageSid": "SM1", "MessageStatus": "delivered", "To": "whatsapp:+966500000066"}
@@ -533,6 +680,13 @@ def test_genuine_request_kept_as_a_file() -> None:
             "main",
         ),
         ("httpRequest", {"url": "https://waba-v2.360dialog.io/messages"}, ANSWER, "main"),
+        (
+            "httpRequest",
+            {"method": "POST", "url": META, "options": {"response": {"response": {"outputPropertyName": "a"}}}},
+            {"a": json.dumps(ANSWER)},
+            "main",
+        ),
+        ("httpRequest", {"url": META, "dataPropertyName": "a"}, {"a": json.dumps(ANSWER)}, "main"),
     ],
     ids=lambda value: json.dumps(value)[:40],
 )
@@ -544,3 +698,39 @@ def test_genuine_send(kind: str, parameters: dict[str, Any], made: object, outpu
     found = read("webhook", asked, sent, node("set", {**ANSWER, "logged": True}))
 
     assert [send.message_id for send in found.sends] == ["wamid.A"]
+
+
+@pytest.mark.parametrize("name", ["to", "phone", "customer_phone"])
+def test_genuine_send_of_code(name: str) -> None:
+    """Code that names Meta's API sends, although a recipient is named beside it."""
+    code = node("code", ANSWER, jsCode=f"fetch('{META}')")
+
+    assert [send.message_id for send in read("webhook", request({name: "966500000066"}), code).sends] == ["wamid.A"]
+    assert read("formTrigger", {name: "966500000066"}, code).sends == ()
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        {"error": REFUSAL},
+        {"error": json.dumps(REFUSAL)},
+        {"cause": {"error": REFUSAL}},
+        {"cause": REFUSAL},
+        {"cause": {"message": f"400 - {json.dumps(json.dumps(REFUSAL))}"}},
+        {"response": {"body": REFUSAL, "statusCode": 400}},
+        {"response": {"data": REFUSAL, "status": 400}},
+    ],
+    ids=lambda failure: json.dumps(failure)[:50],
+)
+def test_genuine_refusal_of_older_releases(failure: dict[str, Any]) -> None:
+    """Meta's error is found wherever releases of n8n keep the response, in an item and in a failed run."""
+    failure = {"message": "Request failed with status code 400", "name": "AxiosError", **failure}
+    ask: dict[str, Any] = {"method": "POST", "url": META, "jsonBody": SEND}
+
+    for kind in ("httpRequest", "whatsApp"):
+        for step in (
+            node(kind, {"error": failure}, **ask),
+            node(kind, {}, run={"error": failure, "data": None}, **ask),
+        ):
+            (send,) = read("webhook", request({"to": "966500000066"}), step).sends
+            assert (send.rejected, send.errors[0]["code"] if send.errors else None) == (True, 131049)

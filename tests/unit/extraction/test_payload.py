@@ -99,10 +99,10 @@ def test_other_triggers(trigger: str) -> None:
 )
 def test_message_of_a_queue(trigger: str, item: dict[str, Any]) -> None:
     """The message of a queue is opened; an object is a message as it is."""
-    assert META in proven_payloads(queue_message(item, trigger), trigger)
+    assert META in proven_payloads(queue_message(item, trigger)[0], trigger)
     parsed = {key: META if value == TEXT else value for key, value in item.items()}
     if trigger != "awssnstrigger":
-        assert queue_message(parsed, trigger) == META
+        assert queue_message(parsed, trigger) == (META, True)
 
 
 @pytest.mark.parametrize(
@@ -123,4 +123,4 @@ def test_message_of_a_queue_beside_other_texts() -> None:
     """Beside keys that no queue has, the text is not taken for the queue's message."""
     item = {"message": TEXT, "name": "Sara"}
 
-    assert proven_payloads(queue_message(item, "kafkatrigger"), "kafkatrigger") == []
+    assert proven_payloads(queue_message(item, "kafkatrigger")[0], "kafkatrigger") == []

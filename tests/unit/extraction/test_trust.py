@@ -26,7 +26,7 @@ from ticktrail.extraction.workflow import Node
         ("executeworkflowtrigger", "integrated", Trust.ENVELOPE),
         ("executeworkflowtrigger", "retry", Trust.ENVELOPE),
         ("errortrigger", "error", Trust.ENVELOPE),
-        ("mcptrigger", "webhook", Trust.ENVELOPE),
+        ("mcptrigger", "webhook", None),
         ("", "webhook", Trust.ENVELOPE),
         ("chattrigger", "webhook", None),
         ("formtrigger", "webhook", None),
