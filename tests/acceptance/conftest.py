@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 
 DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
 
@@ -62,7 +63,7 @@ def runner(command: list[str], home: Path, bare: dict[str, str]) -> Callable[...
             encoding="utf-8",
             cwd=home,
             env={**bare, **environ},
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 from ticktrail.messages.model import Send, SentBy
 from ticktrail.stores import StoreOptions
@@ -34,9 +34,7 @@ class Receiver(FaultyServer):
 
     def wait_for(self, count: int) -> list[str]:
         """The keys of so many alerts, once they are there."""
-        end = time.monotonic() + 30
-        while len(self.requests) < count and time.monotonic() < end:
-            time.sleep(0.05)
+        wait_until(lambda: len(self.requests) >= count, "notifications")
         return [json.loads(request.body)["alert"]["key"] for request in self.requests]
 
 
@@ -61,7 +59,7 @@ def watch(home: Path, environ: dict[str, str], n8n: N8nServer, receiver: Receive
     ) as process:
         keys = receiver.wait_for(count)
         process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=30)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     return keys, said
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.recordings import corpus, recording
 
 from .conftest import Ticktrail
@@ -310,7 +311,7 @@ def test_n8n_away_and_the_store_away(ticktrail: Ticktrail, n8n: N8nServer) -> No
     n8n.stop()
     started = time.monotonic()
     report = examine(ticktrail, **environ)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < PATIENCE_SECONDS
     assert report.needing() == {"n8n": "fault", "store": "fault"}
     assert "connection was refused" in report.of("n8n")["says"]
     assert "refuses the connection" in report.of("store")["says"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from .conftest import Ticktrail
@@ -122,7 +123,13 @@ def test_streams_that_end_early(
         pytest.skip("no /dev/full")
     line = f"set -o pipefail; {shlex.quote(sys.executable)} -m ticktrail messages --store {store} {ending}"
     done = subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, cwd=home, env=bare_environment, timeout=60, check=False
+        ["bash", "-c", line],
+        capture_output=True,
+        text=True,
+        cwd=home,
+        env=bare_environment,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -134,7 +141,7 @@ def test_an_interruption_while_it_starts_is_no_traceback(home: Path, bare_enviro
     """Ctrl-C in the middle of an import ends the process without a word."""
     done = subprocess.run(
         [sys.executable, "-c", _INTERRUPTED_IMPORT],
-        capture_output=True, text=True, cwd=home, env=bare_environment, timeout=60, check=False,
+        capture_output=True, text=True, cwd=home, env=bare_environment, timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGINT
     assert done.stderr == ""
@@ -150,7 +157,8 @@ def test_the_older_script_finds_the_env_beside_itself(
     (folder / ".env").write_text("N8N_BASE_URL=http://127.0.0.1:9\nN8N_API_KEY=abc\nWORKFLOW_ID_WHATSAPP=beside\n")
     done = subprocess.run(
         [sys.executable, str(folder / "track_message_status.py"), "--limit", "1"],
-        capture_output=True, text=True, cwd=home, env={**bare_environment, "no_proxy": "*"}, timeout=300, check=False,
+        capture_output=True, text=True, cwd=home, env={**bare_environment, "no_proxy": "*"},
+        timeout=PATIENCE_SECONDS, check=False,
     )  # fmt: skip
     assert "newest 1 executions of beside" in done.stderr
 

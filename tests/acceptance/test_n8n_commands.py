@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.recordings import corpus, recording
 
 from .conftest import Ticktrail, runner
@@ -142,7 +143,9 @@ def test_init_asks_on_a_terminal(n8n: N8nServer, home: Path, bare_environment: d
         (b"Time zone", "Asia/Dubai"),
     ):
         while prompt not in seen or not seen.rstrip().endswith((b":", b"?")):
-            assert select.select([terminal], [], [], 20)[0], f"no {prompt!r} after: {(shown + seen).decode()}"
+            assert select.select([terminal], [], [], PATIENCE_SECONDS)[0], (
+                f"no {prompt!r} after: {(shown + seen).decode()}"
+            )
             seen += os.read(terminal, 4096)
         time.sleep(0.5)  # what is typed before the echo is off gets discarded, as getpass wants it
         os.write(terminal, answer.encode() + b"\n")

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.webhooks import APP_SECRET, envelope, message_value, signature, status, status_value
 
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
@@ -24,7 +25,9 @@ PATH = "/webhook/0b1c/webhook"
 def post(port: str, body: bytes) -> int:
     """Send a webhook as Meta does; returns the status of the answer."""
     headers = {"x-hub-signature-256": signature(body)}
-    return httpx2.post(f"http://127.0.0.1:{port}{PATH}", content=body, headers=headers, timeout=20).status_code
+    return httpx2.post(
+        f"http://127.0.0.1:{port}{PATH}", content=body, headers=headers, timeout=PATIENCE_SECONDS
+    ).status_code
 
 
 def put_into_journal(home: Path, *, given_up: bool) -> None:

@@ -18,6 +18,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.recordings import corpus
 
 from ticktrail.stores.journal import Journal, Webhook
@@ -146,7 +147,7 @@ def on_a_terminal(arguments: list[str], typed: str, home: Path, environ: dict[st
         capture_output=True,
         cwd=home,
         env=environ,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     os.close(ours)

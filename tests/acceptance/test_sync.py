@@ -21,6 +21,7 @@ import pytest
 from tests.support.faulty_server import Answer, FaultyServer
 from tests.support.invented_messages import execution, life, status_object
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.webhooks import APP_SECRET, envelope, status_value
 
 from ticktrail.receiver.contents import read_contents
@@ -182,14 +183,6 @@ def watching(
             process.stdout.close()
 
 
-def eventually(holds: Any, what: str, seconds: float = 30) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
-
-
 def stored(home: Path) -> int:
     """The number of messages in the store."""
     if not (home / "ledger.sqlite").exists():
@@ -213,18 +206,18 @@ def test_a_watch_keeps_up_through_an_n8n_restart_and_ends_cleanly(
 ) -> None:
     """New statuses are stored as they come; an outage is said once, so is its end; a signal ends it with 0."""
     with watching(home, bare_environment, settings) as process:
-        eventually(lambda: stored(home) == 10, "the first sync")
+        wait_until(lambda: stored(home) == 10, "the first sync")
         n8n.add(execution(31, [status_object("wamid.31", "sent", 1_795_009_000)]))
-        eventually(lambda: stored(home) == 11, "the second sync")
+        wait_until(lambda: stored(home) == 11, "the second sync")
         n8n.stop()
         said = home / "said"
-        eventually(lambda: "Trying again until it works" in said.read_text(), "the outage")
+        wait_until(lambda: "Trying again until it works" in said.read_text(), "the outage")
         n8n.start()
         n8n.add(execution(32, [status_object("wamid.32", "sent", 1_795_009_000)]))
-        eventually(lambda: stored(home) == 12, "the sync after the outage")
-        eventually(lambda: "It works again, after" in said.read_text(), "the end of the outage")
+        wait_until(lambda: stored(home) == 12, "the sync after the outage")
+        wait_until(lambda: "It works again, after" in said.read_text(), "the end of the outage")
         process.send_signal(signal_number)
-        output, _ = process.communicate(timeout=20)
+        output, _ = process.communicate(timeout=PATIENCE_SECONDS)
     text = said.read_text()
     assert process.returncode == 0
     assert text.count("Trying again") == 1
@@ -265,14 +258,14 @@ def test_a_watch_says_what_silence_hides_once(
     n8n.workflows[0] = {**HEALTHY, "active": False, "nodes": [trigger]}  # type: ignore[dict-item]
     with watching(home, bare_environment, settings) as process:
         said = home / "said"
-        eventually(lambda: "expires in" in said.read_text(), "the key")
-        eventually(lambda: "not active" in said.read_text(), "the workflow")
-        eventually(lambda: "sent" in said.read_text(), "the filter")
+        wait_until(lambda: "expires in" in said.read_text(), "the key")
+        wait_until(lambda: "not active" in said.read_text(), "the workflow")
+        wait_until(lambda: "sent" in said.read_text(), "the filter")
         lines = len(said.read_text().splitlines())
         time.sleep(2.5)
         assert len(said.read_text().splitlines()) == lines
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 # ── audit ───────────────────────────────────────────────────────────────────────────────────────────────────────────

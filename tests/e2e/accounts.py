@@ -6,8 +6,7 @@ import secrets
 import uuid
 
 import httpx2
-
-from .patience import wait_for
+from tests.support.patience import wait_until
 
 # The scopes that the documentation recommends for Ticktrail's key.
 READER_SCOPES = ("execution:list", "execution:read", "workflow:list", "workflow:read")
@@ -55,4 +54,4 @@ def make_api_key(owner: httpx2.Client, label: str, scopes: tuple[str, ...]) -> s
             return None
         return str(answer.raise_for_status().json()["data"]["rawApiKey"])
 
-    return wait_for(f"the API key {label!r}", probe, seconds=5, every=0.3)
+    return wait_until(probe, f"the API key {label!r}", every=0.3)

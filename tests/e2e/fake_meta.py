@@ -122,7 +122,7 @@ class FakeMeta:
 class _MetaHandler(BaseHTTPRequestHandler):
     fake: ClassVar[FakeMeta]
     protocol_version = "HTTP/1.1"
-    timeout = 30
+    timeout = 120
 
     def do_GET(self) -> None:
         if self.path.split("?")[0].endswith("/subscriptions"):

@@ -19,13 +19,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from tests.support.patience import WaitError, wait_until
 
 from . import database
 from .accounts import LAB_SCOPES, READER_SCOPES, make_api_key, open_client, set_up_owner
 from .fake_meta import FakeMeta
 from .installation import DEFAULT_VERSION, Installation, install
 from .n8n_process import N8nProcess
-from .patience import WaitError, wait_for
 from .workflows import Workflow, whatsapp_trigger
 
 __all__ = ["DEFAULT_VERSION", "FINAL", "Installation", "InstalledWorkflow", "N8n", "N8nError", "install", "since"]
@@ -79,7 +79,7 @@ class N8n(N8nProcess):
         """Start it and wait until its API answers. The first start makes the owner and the keys."""
         self.spawn()
         try:
-            wait_for("n8n's list of executions to answer", self._answers, seconds=START_SECONDS)
+            wait_until(self._answers, "n8n's list of executions to answer", seconds=START_SECONDS)
             if not self.reader_key:
                 self._owner = set_up_owner(self.base_url)
                 self.api_key = make_api_key(self._owner, "lab", LAB_SCOPES)
@@ -225,14 +225,12 @@ class N8n(N8nProcess):
 
     def execution_after(self, workflow_id: str, execution_id: int) -> int:
         """Wait for an execution newer than this one, and return its id."""
-        return wait_for(
-            f"an execution of workflow {workflow_id} after {execution_id}",
+        return wait_until(
             lambda: newest if (newest := self.newest_execution_id(workflow_id)) > execution_id else None,
-            seconds=20,
-            every=0.05,
+            f"an execution of workflow {workflow_id} after {execution_id}",
         )
 
-    def wait_for_status(self, execution_id: int, *statuses: str, seconds: float = 60) -> str:
+    def wait_for_status(self, execution_id: int, *statuses: str) -> str:
         """Wait until the execution has one of these statuses, or any final one; returns the status."""
         wanted = statuses or tuple(FINAL)
 
@@ -240,31 +238,27 @@ class N8n(N8nProcess):
             found = str(self.execution(execution_id, include_data=False)["status"])
             return found if found in wanted else None
 
-        return wait_for(f"execution {execution_id} to be {' or '.join(wanted)}", probe, seconds=seconds)
+        return wait_until(probe, f"execution {execution_id} to be {' or '.join(wanted)}")
 
-    def wait_until_listed(self, workflow_id: str, execution_id: int, *, seconds: float = 20) -> None:
+    def wait_until_listed(self, workflow_id: str, execution_id: int) -> None:
         """Wait until the list shows it: n8n hides it a moment longer than it runs."""
-        wait_for(
-            f"execution {execution_id} to be listed",
-            lambda: execution_id in self.listed_ids(workflow_id) or None,
-            seconds=seconds,
-        )
+        wait_until(lambda: execution_id in self.listed_ids(workflow_id), f"execution {execution_id} to be listed")
 
     # inside
 
-    def _answers(self) -> bool | None:
+    def _answers(self) -> bool:
         if not self.is_running():
             raise N8nError(f"n8n ended while starting:\n{self.log_tail()}")
         try:
             with open_client(self.base_url, api_key=self.reader_key or None) as client:
                 # Older releases open their own interface after the public one. What is not up is no JSON yet.
-                settings = client.get("/rest/settings", timeout=5)
-                executions = client.get("/api/v1/executions", params={"limit": 1}, timeout=5)
+                settings = client.get("/rest/settings", timeout=20)
+                executions = client.get("/api/v1/executions", params={"limit": 1}, timeout=20)
                 settings.json(), executions.json()
         except (httpx2.HTTPError, ValueError):
-            return None
+            return False
         # Before the first owner there is no key: a refusal in JSON is an answer all the same.
-        return True if settings.is_success and executions.status_code in {200, 401} else None
+        return settings.is_success and executions.status_code in {200, 401}
 
     def _ask(self, method: str, path: str, *, key: str | None = None, **request: Any) -> dict[str, Any]:
         with open_client(self.base_url, api_key=key or self.api_key) as client:
@@ -297,14 +291,14 @@ class N8n(N8nProcess):
         return {"id": str(made["id"]), "name": str(made["name"])}
 
     def _wait_until_listening(self, workflow: Workflow) -> None:
-        def probe() -> bool | None:
+        def probe() -> bool:
             # A browser's preflight question tells whether the path is registered, and begins no execution.
             with open_client(self.base_url) as client:
                 answer = client.options(f"/webhook/{workflow.path}", headers={"origin": "http://lab.invalid"})
-            return "POST" in answer.headers.get("access-control-allow-methods", "") or None
+            return "POST" in answer.headers.get("access-control-allow-methods", "")
 
         try:
-            wait_for(f"/webhook/{workflow.path} to be registered", probe, seconds=30)
+            wait_until(probe, f"/webhook/{workflow.path} to be registered")
         except WaitError as silence:
             raise N8nError(f"{silence}\n{self.log_tail()}") from None
 

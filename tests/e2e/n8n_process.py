@@ -93,7 +93,7 @@ class N8nProcess:
         if self._process is not None and self.is_running():
             self._process.terminate()
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(GRACEFUL_SHUTDOWN_SECONDS + 15)
+                self._process.wait(GRACEFUL_SHUTDOWN_SECONDS + 60)
         self.kill()
 
     def kill(self) -> None:
@@ -114,7 +114,7 @@ class N8nProcess:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
 
-    def run_command(self, *arguments: str, seconds: float = 120) -> str:
+    def run_command(self, *arguments: str, seconds: float = 300) -> str:
         """Run one of n8n's own commands, such as ``import:workflow``; returns what it wrote."""
         finished = subprocess.run(
             self._command(*arguments),

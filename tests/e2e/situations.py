@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tests.support.patience import wait_until
+
 from . import database, webhook_bodies, workflows
 from .fake_meta import MetaSend
 from .n8n_lab import N8n
-from .patience import wait_for
 from .workflows import Workflow
 
 # The session's n8n withholds executions with more data than this; an ordinary one of the lab has about 4 KB.
@@ -110,7 +111,7 @@ def crashed(n8n: N8n) -> Situation:
     # n8n rebuilds the run data of a crashed execution from its event log, which it writes with a delay.
     event_log = n8n.data_folder / ".n8n" / "n8nEventLog.log"
     mark = f'"executionId":"{situation.execution_id}"'
-    wait_for("n8n's event log", lambda: mark in event_log.read_text(encoding="utf-8") or None, seconds=10)
+    wait_until(lambda: mark in event_log.read_text(encoding="utf-8"), "n8n's event log")
     n8n.kill()
     n8n.start()
     return _final(n8n, situation, "crashed")
@@ -159,16 +160,8 @@ def not_saved(n8n: N8n) -> Situation:
     statuses = _sent_and_delivered()
     before = _last_id_given(n8n)
     n8n.fire_webhook(installed.workflow.path, webhook_bodies.body(*statuses))
-    given = wait_for(
-        "an execution id to be given",
-        lambda: last if (last := _last_id_given(n8n)) > before else None,
-        seconds=20,
-    )
-    wait_for(
-        "the execution to end",
-        lambda: given not in n8n.listed_ids(installed.id, status="running") or None,
-        seconds=20,
-    )
+    given = wait_until(lambda: last if (last := _last_id_given(n8n)) > before else None, "an execution id to be given")
+    wait_until(lambda: given not in n8n.listed_ids(installed.id, status="running"), "the execution to end")
     return Situation(installed.id, given, statuses)
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.patience import wait_until
 
 from . import database, fake_meta, situations, webhook_bodies, workflows
 from .installation import Installation
 from .n8n_lab import N8n, since
 from .n8n_process import N8nProcess
-from .patience import wait_for
 from .workflows import Workflow
 
 pytestmark = pytest.mark.e2e
@@ -241,7 +241,7 @@ def test_abandoned_n8n_ends(installation: Installation, tmp_path: Path) -> None:
     abandoned.spawn()
     try:
         abandoned.let_go()
-        assert wait_for("n8n to end", lambda: None if abandoned.is_running() else True, seconds=15)
+        assert wait_until(lambda: not abandoned.is_running(), "n8n to end")
     finally:
         abandoned.kill()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.webhooks import envelope, message_value, signature, status_value
 
 from ticktrail.health.checks import Severity
@@ -30,7 +31,6 @@ from ticktrail.stores.opening import open_configured_store
 from . import webhook_bodies, workflows
 from .n8n_lab import N8n
 from .n8n_process import free_port
-from .patience import wait_for
 
 pytestmark = pytest.mark.e2e
 
@@ -43,7 +43,9 @@ def receiving(settings: Settings, path: str) -> Iterator[Callable[[bytes], int]]
 
     def post(body: bytes) -> int:
         headers = {"content-type": "application/json", "x-hub-signature-256": signature(body, secret)}
-        return httpx2.post(f"{address(settings)}/webhook/{path}", content=body, headers=headers, timeout=30).status_code
+        return httpx2.post(
+            f"{address(settings)}/webhook/{path}", content=body, headers=headers, timeout=PATIENCE_SECONDS
+        ).status_code
 
     with Receiver(settings, listening, open_store=lambda: open_configured_store(settings)):
         yield post
@@ -79,11 +81,11 @@ def test_the_trigger_behind_the_receiver_gets_messages_and_no_statuses(n8n: N8n,
     status = webhook_bodies.status("sent")
     with receiving(settings, trigger.workflow.path) as post, open_configured_store(settings) as store:
         assert post(envelope(status_value(status))) == 200
-        wait_for("the status to be stored", lambda: status["id"] in message_ids(store) or None, seconds=20)
+        wait_until(lambda: status["id"] in message_ids(store), "the status to be stored")
         assert post(envelope(message_value("hello"))) == 200
         execution_id = n8n.execution_after(trigger.id, before)
         # A message that the receiver considers undelivered would start another execution.
-        wait_for("an empty journal", lambda: waiting_webhooks(settings) == 0 or None, seconds=20)
+        wait_until(lambda: waiting_webhooks(settings) == 0, "an empty journal")
     data = n8n.execution(execution_id)
     assert "hello" in str(data["data"])
     assert n8n.listed_ids(trigger.id)[0] == execution_id
@@ -100,9 +102,11 @@ def test_metas_subscription_check_passes_through(n8n: N8n, tmp_path: Path) -> No
     assert found.path == f"/webhook/{trigger.workflow.path}"
     with receiving(settings, trigger.workflow.path):
         parameters = {"hub.mode": "subscribe", "hub.challenge": "4711", "hub.verify_token": found.node_id}
-        assert httpx2.get(f"{address(settings)}{found.path}", params=parameters).text == "4711"
+        assert (
+            httpx2.get(f"{address(settings)}{found.path}", params=parameters, timeout=PATIENCE_SECONDS).text == "4711"
+        )
         wrong = {**parameters, "hub.verify_token": trigger.id}
-        assert httpx2.get(f"{address(settings)}{found.path}", params=wrong).status_code == 403
+        assert httpx2.get(f"{address(settings)}{found.path}", params=wrong, timeout=PATIENCE_SECONDS).status_code == 403
         severities = {finding.name: finding.severity for finding in check_receiver(settings, datetime.now(UTC))}
     assert (severities["verification"], severities["forwarding"], severities["receiver"]) == (Severity.OK,) * 3
 
@@ -115,10 +119,9 @@ def test_nothing_is_lost_while_n8n_is_down(n8n: N8n, tmp_path: Path) -> None:
         n8n.stop()
         assert post(envelope(message_value("while n8n was down"))) == 200
         n8n.start()
-        wait_for(
+        wait_until(
+            lambda: "while n8n was down" in str(n8n.executions(include_data=True, workflowId=trigger.id)),
             "the message to start an execution",
-            lambda: "while n8n was down" in str(n8n.executions(include_data=True, workflowId=trigger.id)) or None,
-            seconds=90,
         )
 
 
@@ -150,7 +153,8 @@ def test_an_upgrade_of_n8n_loses_nothing(n8n: N8n, tmp_path: Path, monkeypatch: 
         body = envelope(message_value(f"sent to n8n itself, {number}"))
         headers = {"content-type": "application/json", "x-hub-signature-256": signature(body, n8n.client_secret)}
         with suppress(httpx2.HTTPError):
-            answer = httpx2.post(f"{n8n.base_url}/webhook/{trigger.workflow.path}", content=body, headers=headers)
+            path = f"/webhook/{trigger.workflow.path}"
+            answer = httpx2.post(f"{n8n.base_url}{path}", content=body, headers=headers, timeout=PATIENCE_SECONDS)
             if answer.status_code == 200 and "starting up" in answer.text:
                 dropped.append(answer.text)
 
@@ -162,8 +166,8 @@ def test_an_upgrade_of_n8n_loses_nothing(n8n: N8n, tmp_path: Path, monkeypatch: 
         n8n.stop()
         with repeating(send, every=0.2), repeating(send_to_n8n, every=0.02):
             n8n.rebuild()
-        wait_for("an empty journal", lambda: waiting_webhooks(settings) == 0 or None, seconds=90)
-        wait_for("every message to be executed", lambda: taken() == messages or None, seconds=30, every=1)
+        wait_until(lambda: waiting_webhooks(settings) == 0, "an empty journal")
+        wait_until(lambda: taken() == messages, "every message to be executed", every=1)
     assert dropped, "n8n did not migrate, so this test proved nothing"
     assert len(messages) > 10
     with open_configured_store(settings) as store:

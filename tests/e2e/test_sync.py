@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.api import N8nApi
@@ -24,7 +25,7 @@ from ticktrail.sync.incremental import scope_of, sync_workflow
 from ticktrail.sync.results import SyncReport, WorkflowSyncResult
 
 from . import situations, workflows
-from .n8n_lab import N8n, since, wait_for
+from .n8n_lab import N8n, since
 from .situations import Situation
 from .test_store import kept, reported
 
@@ -162,12 +163,12 @@ def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: 
             stderr=output,
         )
     try:
-        wait_for("the first statuses", lambda: _holds(desk, before), seconds=30)
+        wait_until(lambda: _holds(desk, before), "the first statuses")
         n8n.restart()
         after = situations.succeeded(n8n)
-        wait_for("the statuses after the restart", lambda: _holds(desk, after), seconds=60)
+        wait_until(lambda: _holds(desk, after), "the statuses after the restart")
         watch.send_signal(signal.SIGTERM)
-        assert watch.wait(timeout=20) == 0
+        assert watch.wait(timeout=PATIENCE_SECONDS) == 0
     finally:
         watch.kill()
         watch.wait()
@@ -176,8 +177,8 @@ def test_a_watch_lives_through_a_restart_of_n8n(n8n: N8n, desk: Desk, tmp_path: 
     assert n8n.reader_key not in text
 
 
-def _holds(desk: Desk, situation: Situation) -> bool | None:
-    return kept(desk.store, situation) == reported(situation) or None
+def _holds(desk: Desk, situation: Situation) -> bool:
+    return kept(desk.store, situation) == reported(situation)
 
 
 def test_a_rebuilt_n8n_is_read_again(n8n: N8n, desk: Desk) -> None:

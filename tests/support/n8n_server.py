@@ -23,12 +23,19 @@ from typing import Any
 
 import msgspec
 from tests.support.faulty_server import Answer, FaultyServer, Request
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.settings.settings import N8nSettings, Secret
 from ticktrail.sources.n8n_api.http import RetryPolicy
 
 QUICK = RetryPolicy(
-    attempts=4, total=20, wait_initial=0.001, wait_max=0.005, wait_jitter=0, retry_after_max=0.05, starting=0.2
+    attempts=4,
+    total=PATIENCE_SECONDS,
+    wait_initial=0.001,
+    wait_max=0.005,
+    wait_jitter=0,
+    retry_after_max=0.05,
+    starting=0.2,
 )
 """As patient as in earnest, in milliseconds."""
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.webhooks import APP_SECRET, signature
 from tests.torture.forward_target import ForwardTarget
 from tests.torture.meta import CONTENT_TYPE, PATH, Meta, Sent, texts_of
@@ -27,7 +28,6 @@ from tests.torture.trouble import TortureError, Troubles, hold_lock
 from tests.torture.world import Entry
 
 ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 60.0
 _OTHER_SECRET = "fedcba9876543210fedcba9876543210"  # noqa: S105 - invented
 
 
@@ -150,13 +150,13 @@ class ReceiverStory:
 
     def _end(self, process: subprocess.Popen[str]) -> str:
         try:
-            _, errors = process.communicate(timeout=_PATIENCE_SECONDS)
+            _, errors = process.communicate(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGUSR1)
             time.sleep(1)
             process.kill()
             _, errors = process.communicate()
-            raise TortureError(f"a receiver did not end within a minute: {errors}") from None
+            raise TortureError(f"a receiver did not end: {errors}") from None
         if "Traceback" in errors:
             raise TortureError(f"a receiver had an error of its own: {errors[-3_000:]}")
         return errors
@@ -254,8 +254,8 @@ def _statuses(webhooks: list[Sent]) -> dict[str, set[Entry]]:
 
 
 def _wait_until(condition: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + _PATIENCE_SECONDS
+    end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         if time.monotonic() > end:
-            raise TortureError(f"waited a minute in vain for {what}")
+            raise TortureError(f"waited in vain for {what}")
         time.sleep(0.01)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.n8n_server import N8nServer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.torture.older_file import OLDER, make_older_file
 from tests.torture.oracle import History, MongoOracle, Oracle, SqliteOracle
 from tests.torture.relay import Relay
@@ -105,10 +106,10 @@ class Story:
     def _wait(self, child: subprocess.Popen[str]) -> str:
         """Wait for a child, note what it did, and return what it printed."""
         try:
-            output, errors = child.communicate(timeout=60)
+            output, errors = child.communicate(timeout=PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
-            raise TortureError("a command did not end within a minute") from None
+            raise TortureError("a command did not end") from None
         if "Traceback" in errors:
             raise TortureError(f"a command ended with an error of its own: {errors[-1_500:]}")
         asked = json.loads(str(child.args[-1]))  # type: ignore[index]

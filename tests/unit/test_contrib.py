@@ -17,6 +17,7 @@ import promql_parser
 import pytest
 import typer
 import yaml
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.webhooks import APP_SECRET
 
 from ticktrail.cli.app import app
@@ -127,7 +128,7 @@ def test_compose_is_what_the_specification_allows() -> None:
     """The Compose specification's own schema has nothing against the file."""
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
     done = subprocess.run(
-        [*command, str(CONTRIB / "compose.yaml")], capture_output=True, text=True, timeout=60, check=False
+        [*command, str(CONTRIB / "compose.yaml")], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -164,7 +165,11 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "ticktrail.service"
     unit.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE), encoding="utf-8")
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True, timeout=60, check=False
+        ["systemd-analyze", "verify", "--man=no", str(unit)],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     # What other units of this machine get wrong is not ours.
     assert not [line for line in done.stderr.splitlines() if "ticktrail" in line]
@@ -179,7 +184,7 @@ def served_metrics(recorded: Path) -> set[str]:
     dashboard = build_app(settings, access=access_for(settings, "127.0.0.1"))
     with Server(dashboard, listening):
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
-        text = httpx2.get(address, trust_env=False, timeout=20).text
+        text = httpx2.get(address, trust_env=False, timeout=PATIENCE_SECONDS).text
     return set(re.findall(r"^(ticktrail_\w+)", text, re.MULTILINE))
 
 
@@ -211,7 +216,7 @@ def received_metrics(folder: Path) -> set[str]:
     listening = listen("127.0.0.1", 0)
     with Receiver(settings, listening, open_store=lambda: open_configured_store(settings)):
         address = f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
-        text = httpx2.get(address, trust_env=False, timeout=20).text
+        text = httpx2.get(address, trust_env=False, timeout=PATIENCE_SECONDS).text
     return set(re.findall(r"^(ticktrail_\w+)", text, re.MULTILINE))
 
 
@@ -261,7 +266,7 @@ def test_rules_fire_when_they_should() -> None:
     """Promtool plays hours of made-up figures: each rule speaks when it should, and is silent before."""
     asked = Path(__file__).parents[1] / "data" / "prometheus-alerts.test.yaml"
     done = subprocess.run(
-        ["promtool", "test", "rules", str(asked)], capture_output=True, text=True, timeout=60, check=False
+        ["promtool", "test", "rules", str(asked)], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.records import (
     AT,
     LATER,
@@ -131,7 +132,7 @@ def test_many_processes_at_once_end_in_the_same_state_as_one(
         )
         for size in (7, 20, 33, 61)
     ]
-    assert [process.wait(120) for process in processes if process.communicate()] == [0, 0, 0, 0]
+    assert [process.wait(PATIENCE_SECONDS) for process in processes if process.communicate()] == [0, 0, 0, 0]
     found = everything(store)
     assert len(found) == 40
     for number in range(40):
@@ -167,7 +168,7 @@ def test_a_writer_killed_in_the_middle_leaves_every_message_whole(
             time.sleep((time.monotonic() - begun) * (turn + 0.5) / 6)
             process.kill()
             said += process.stdout
-        assert process.wait(60) != 0, "it had ended before it was killed"
+        assert process.wait(PATIENCE_SECONDS) != 0, "it had ended before it was killed"
         found = everything(store)
         # A last line can be torn by the kill; batches on whole lines are stored.
         acknowledged = int([line for line in said if line.endswith("\n")][-1])

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.records import AT, LATER, OpenAgain, event
 
 from ticktrail.stores import Store, StoreOptions
@@ -175,7 +176,7 @@ def test_processes_that_change_one_block_lose_no_bit(store: Store, store_url: st
         subprocess.Popen([sys.executable, "-c", _ADD_BITS, store_url, str(store_options.database), SCOPE, str(first)])
         for first in range(4)
     ]
-    assert [process.wait(timeout=120) for process in running] == [0, 0, 0, 0]
+    assert [process.wait(timeout=PATIENCE_SECONDS) for process in running] == [0, 0, 0, 0]
     assert processed_ids(store.sync_state.load_coverage(SCOPE)) == set(range(600))
 
 

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.webhooks import APP_SECRET, envelope, signature, status, status_value
 
 from ticktrail.receiver import app, connections
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
 from ticktrail.stores.opening import open_configured_store
-
-PATIENCE_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -53,7 +52,9 @@ def post(port: int) -> int:
     """Send a webhook as Meta does."""
     body = envelope(status_value(status("wamid.A")))
     headers = {"x-hub-signature-256": signature(body)}
-    return httpx2.post(f"http://127.0.0.1:{port}/webhook/a", content=body, headers=headers, timeout=10).status_code
+    return httpx2.post(
+        f"http://127.0.0.1:{port}/webhook/a", content=body, headers=headers, timeout=PATIENCE_SECONDS
+    ).status_code
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /webhook HTTP/1.1\r\nHost: a\r\n"], ids=["silent", "half a head"])

@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 from tests.support.faulty_server import Answer, FaultyServer, Request
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.webhooks import APP_SECRET, METADATA, envelope, message_value, signature, status, status_value
 
 from ticktrail.errors import StoreUnavailableError
@@ -29,7 +30,6 @@ from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 from ticktrail.stores.opening import open_configured_store
 
 PATH = "/webhook/0b1c/webhook"
-WAIT_SECONDS = 20.0
 
 
 class FakeN8n(FaultyServer):
@@ -42,14 +42,6 @@ class FakeN8n(FaultyServer):
     def bodies(self) -> list[bytes]:
         """Every body that was posted, in order."""
         return [request.body for request in self.requests if request.body]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return as soon as the condition holds; fail after a while."""
-    end = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true"
-        time.sleep(0.02)
 
 
 @pytest.fixture
@@ -78,7 +70,7 @@ def receiving(
     listening = socket.create_server(("127.0.0.1", 0))
     port = listening.getsockname()[1]
     receiver = Receiver(settings, listening, open_store=lambda: open_store(settings))
-    with receiver, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=WAIT_SECONDS) as client:
+    with receiver, httpx2.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
@@ -257,7 +249,7 @@ def _load(address: str, prefix: str, acknowledged: list[str]) -> None:
     enough = threading.Event()
 
     def send(sender: int) -> None:
-        with httpx2.Client(base_url=address, timeout=5) as client:
+        with httpx2.Client(base_url=address, timeout=PATIENCE_SECONDS) as client:
             for number in range(1_000):
                 name = f"{prefix}.{sender}.{number}"
                 try:
@@ -273,7 +265,7 @@ def _load(address: str, prefix: str, acknowledged: list[str]) -> None:
     threads = [threading.Thread(target=send, args=(sender,)) for sender in range(4)]
     for thread in threads:
         thread.start()
-    assert enough.wait(WAIT_SECONDS)
+    assert enough.wait(PATIENCE_SECONDS)
 
 
 def test_what_the_journal_holds_is_shown_and_replayed(tmp_path: Path, n8n: FakeN8n) -> None:

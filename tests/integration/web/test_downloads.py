@@ -17,6 +17,7 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.testclient import TestClient
 from tests.integration.web.conftest import settings_of
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.messages.error_codes import packaged
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
@@ -212,7 +213,7 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
 
     def now() -> datetime:
         begun.release()
-        gate.wait(10)
+        gate.wait(PATIENCE_SECONDS)
         return NOW
 
     app, pool = FastAPI(), open_store_pool(settings)
@@ -223,13 +224,13 @@ def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
     add_downloads(app, site)
     with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as workers:
         made = [workers.submit(client.get, "/messages.csv") for _ in range(MOST_AT_ONCE)]
-        assert all(begun.acquire(timeout=10) for _ in made)
+        assert all(begun.acquire(timeout=PATIENCE_SECONDS) for _ in made)
         for role in ("full", "viewer"):
             refused = client.get("/sends.xlsx", headers={"role": role})
             assert (refused.status_code, refused.headers.get("retry-after")) == (503, "5")
             assert "Too many" in refused.text
         gate.set()
-        assert [one.result(10).status_code for one in made] == [200] * MOST_AT_ONCE
+        assert [one.result(PATIENCE_SECONDS).status_code for one in made] == [200] * MOST_AT_ONCE
         assert client.get("/sends.csv").status_code == 200
     pool.close()
 

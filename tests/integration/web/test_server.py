@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 from tests.integration.web.conftest import Open, settings_of
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.errors import ConfigurationError
 from ticktrail.messages.model import StatusEvent
@@ -51,7 +52,7 @@ def test_concurrent_requests_while_a_sync_writes(tmp_path: Path) -> None:
 
     def read(_: int) -> set[int]:
         answers = set()
-        with httpx2.Client(base_url=address, trust_env=False) as client:
+        with httpx2.Client(base_url=address, trust_env=False, timeout=PATIENCE_SECONDS) as client:
             while True:
                 last = written.is_set()
                 answer = client.get("/api/v1/stats")
@@ -79,9 +80,10 @@ def test_a_server_stops_when_it_is_told(tmp_path: Path) -> None:
     stop = threading.Event()
     thread = threading.Thread(target=serve, args=(app, listening), kwargs={"stop": stop})
     thread.start()
-    assert httpx2.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code == 200
+    answer = httpx2.get(f"http://127.0.0.1:{port}/healthz", trust_env=False, timeout=PATIENCE_SECONDS)
+    assert answer.status_code == 200
     stop.set()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     with pytest.raises(OSError):  # noqa: PT011 - which one depends on the system
         socket.create_connection(("127.0.0.1", port), timeout=1)

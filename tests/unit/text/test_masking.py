@@ -117,6 +117,6 @@ def test_a_document_is_masked_throughout_and_is_still_one() -> None:
 def test_a_long_text_is_masked_in_a_moment(opening: str, piece: str) -> None:
     """Text crafted to slow down the search takes no longer than other text of its length."""
     text = opening + piece * (60_000 // len(piece))
-    began = time.perf_counter()
+    began = time.thread_time()
     mask_locations(mask_text(text))
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

@@ -11,6 +11,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.errors import StoreRefusedError
 from ticktrail.messages.filters import MessageFilter
@@ -62,8 +63,8 @@ def count(store: Store) -> int:
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds, at most ten seconds."""
-    deadline = time.monotonic() + 10
+    """Wait until a condition holds, at most PATIENCE_SECONDS."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not await condition():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -104,7 +105,7 @@ def test_requests_at_the_same_time_share_one_query(tmp_path: Path) -> None:
 
     def query(_: Store) -> int:
         calls.append(1)
-        release.wait(10)
+        release.wait(PATIENCE_SECONDS)
         return 7
 
     async def use(cache: QueryCache) -> None:
@@ -129,7 +130,7 @@ def test_an_expensive_result_is_refreshed_in_the_background(tmp_path: Path, monk
     release.set()
 
     def query(store: Store) -> int:
-        assert release.wait(10)
+        assert release.wait(PATIENCE_SECONDS)
         return count(store)
 
     async def use(cache: QueryCache) -> None:
@@ -138,7 +139,7 @@ def test_an_expensive_result_is_refreshed_in_the_background(tmp_path: Path, monk
         release.clear()
         state = await cache.state()
         monkeypatch.setattr(cache_module, "STATE_SECONDS", 60.0)
-        held = asyncio.ensure_future(cache.ask(lambda _: release.wait(10)))
+        held = asyncio.ensure_future(cache.ask(lambda _: release.wait(PATIENCE_SECONDS)))
         waiting = asyncio.ensure_future(cache.ask(count))
         await until(lambda: asyncio.sleep(0, cache._pool._limiter.statistics().tasks_waiting == 1))
         # The refresh finds the queue full.

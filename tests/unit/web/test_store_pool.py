@@ -13,6 +13,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.errors import StoreRefusedError, StoreReplacedError
 from ticktrail.messages.filters import MessageFilter
@@ -75,7 +76,7 @@ def test_a_full_queue_refuses(tmp_path: Path) -> None:
             workers=1,
             max_waiting=2,
         )
-        queries = [asyncio.ensure_future(pool.ask(lambda _: release.wait(10))) for _ in range(3)]
+        queries = [asyncio.ensure_future(pool.ask(lambda _: release.wait(PATIENCE_SECONDS))) for _ in range(3)]
         while pool._limiter.statistics().tasks_waiting < 2:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)
         with pytest.raises(BusyError):

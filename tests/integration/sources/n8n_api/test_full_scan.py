@@ -207,8 +207,8 @@ def test_a_lone_surrogate_costs_no_further_request(n8n: N8nServer) -> None:
 
 def test_pages_shrink_when_n8n_is_slow(n8n: N8nServer) -> None:
     """A page that takes too long is asked for in halves, nothing is lost, and the next pages are smaller."""
-    n8n.delay(1.0, times=None, when=lambda request: request.is_list_with_data() and request.limit > 10)
-    with api_of(n8n, timeouts=Timeouts(read=0.4)) as api:
+    n8n.delay(3.0, times=None, when=lambda request: request.is_list_with_data() and request.limit > 30)
+    with api_of(n8n, timeouts=Timeouts(read=1.5)) as api:
         pages = list(api.pages(limit=60))
     assert ids(pages) == list(range(1022, 962, -1))
     assert problems(pages) == []

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from tests.support.n8n_reading import api_of, executions
 from tests.support.n8n_server import QUICK, N8nServer
+from tests.support.patience import PATIENCE_SECONDS
 from tests.support.recordings import corpus
 
 from ticktrail.errors import ConfigurationError, SourceUnavailableError
@@ -133,11 +134,11 @@ def test_a_connection_that_dies_is_not_taken_for_tls(caplog: pytest.LogCaptureFi
     """A server that hangs up in the middle of the handshake is asked again: it may be restarting."""
     caplog.set_level(logging.WARNING, logger="stamina")
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.settimeout(5)
+        listening.settimeout(PATIENCE_SECONDS)
         settings = N8nSettings(base_url=f"https://127.0.0.1:{listening.getsockname()[1]}", api_key=Secret("k"))
         with N8nApi(settings, "w", retry_policy=QUICK) as api:
             server = _hang_up_on(listening, QUICK.attempts)
             with pytest.raises(SourceUnavailableError, match="Nothing was lost"):
                 api.metadata()
-            server.join(5)
+            server.join(PATIENCE_SECONDS)
     assert len(caplog.records) == QUICK.attempts - 1

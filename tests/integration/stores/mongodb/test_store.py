@@ -20,6 +20,7 @@ from pymongo import MongoClient
 from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener
+from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError
 from ticktrail.messages.document import to_document
@@ -599,7 +600,7 @@ def test_processes_that_write_the_same_at_once_end_in_the_law_and_count_each_cha
         assert process.stdout is not None
         totals.append([int(number) for number in process.stdout.read().split()])
         process.stdout.close()
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
     inserted, updated, unchanged, refused, sends = map(sum, zip(*totals, strict=True))
     assert (inserted, updated, refused, sends) == (len(names), len(events) - len(names), 0, len(names))
     assert unchanged == 7 * len(events)
