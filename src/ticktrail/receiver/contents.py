@@ -55,7 +55,7 @@ def read_contents(body: bytes, received_timestamp: int) -> Contents:
 def _holders(envelope: object) -> tuple[Holder, ...]:
     if not isinstance(envelope, dict) or envelope.get("object") != "whatsapp_business_account":
         return ()
-    return read_body(envelope).holders
+    return tuple(holder for holder in read_body(envelope).holders if holder.in_envelope)
 
 
 def _changes(envelope: object) -> list[object]:
