@@ -30,7 +30,8 @@ class Inventory(msgspec.Struct, frozen=True, kw_only=True):
         group_messages: messages to groups whose statuses name them.
         group_statuses: the statuses that name them.
         sends: attempts to send to them, refused ones included.
-        records: runs of syncs, pending executions and alerts whose errors, reasons or notes name them.
+        records: runs of syncs, pending executions, alerts, and messages to others whose errors, reasons, notes or
+            labels name them.
         before: they were erased earlier.
     """
 

@@ -57,7 +57,7 @@ _TAIL = re.compile(r"(?<=\d)\s*(?:[;|#].*|:\D.*|(?:ext|x)\.?\s*\d{1,6}|\([^\d()]
 _SHORTEST_IN_TEXT = 7
 """Fewest digits of a number that has a label or a tail."""
 
-_BETWEEN = r"(?:[\W_]|%2\w|&nbsp;){0,4}"
+_BETWEEN = r"(?:[\W_]|%2\w|&nbsp;){0,8}"
 """Pattern of what may be between two digits of a number, also in a URL or in HTML."""
 
 _NOT_BETWEEN_DIGITS = frozenset("@#%*&:;?|\\^$")

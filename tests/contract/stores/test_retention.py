@@ -273,6 +273,31 @@ def test_texts_of_refused_sends_do_not_name_a_forgotten_person(store: Store, sto
     assert WHO not in stored_bytes()
 
 
+def test_labels_and_errors_of_other_peoples_messages_do_not_name_a_forgotten_person(
+    store: Store, stored_bytes: StoredBytes
+) -> None:
+    """A campaign label may hold the number of somebody else, and so may an error of a failed message."""
+    written = [*spellings(WHO), f"{WHO[:3]}      {WHO[3:]}"]
+    errors = [({"code": 131026, "title": f"not sent to {text}", "details": f"{text} and {OTHER}"},) for text in written]
+    labels = [to(OTHER, f"wamid.label-{number}", callback_data=f"for {text}.") for number, text in enumerate(written)]
+    failed = [to(OTHER, f"wamid.failed-{number}", "failed", errors=one) for number, one in enumerate(errors)]
+    store.write([event("sent", callback_data=f"to {WHO}"), *labels, *failed], at=AT)
+
+    planned = store.retention.inventory(WHO)
+    gone = store.retention.forget(WHO, at=LATER)
+
+    assert store.retention.clear_traces()
+    assert gone.records == planned.records >= 2 * len(written)
+    for message in store.get([one.message_id for one in labels]).values():
+        assert (message.attributes.callback_data or "").count("[erased]") == 1
+    left = stored_bytes()
+    for text in written:
+        assert text.strip() not in left, text
+        assert json.dumps(text.strip())[1:-1] not in left, text
+    assert OTHER in left
+    assert len(everything(store)) == 2 * len(written)
+
+
 def test_an_id_corrected_by_whatsapp_leads_to_the_same_person(store: Store) -> None:
     """A send says which number WhatsApp made of the one that was typed (Brazil, Mexico): both are the person's."""
     typed = msgspec.structs.replace(accepted(), input="+55 21 98765 4321", conversation_id="552187654321")

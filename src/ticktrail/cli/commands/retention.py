@@ -313,7 +313,7 @@ def _inventory_text(found: Inventory, given: Sequence[str], store: Store) -> lis
     if found.sends:
         lines.append(f"  {plural(found.sends, 'send')} to them")
     if found.records:
-        lines.append(f"  {plural(found.records, 'record')} of syncs and alerts that name them")
+        lines.append(f"  {plural(found.records, 'record')} of syncs, alerts and other messages that name them")
     return lines
 
 
@@ -324,7 +324,7 @@ def _counts_text(gone: Inventory) -> str:
         (gone.messages, "message", ""),
         (gone.statuses + gone.group_statuses, "status", ""),
         (gone.sends, "send", ""),
-        (gone.records, "record", " of syncs and alerts"),
+        (gone.records, "record", " of syncs, alerts and other messages"),
     )
     return ", ".join(plural(count, noun) + more for count, noun, more in parts if count)
 

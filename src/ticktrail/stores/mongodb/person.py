@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import msgspec
@@ -13,6 +13,7 @@ from pymongo.database import Database
 
 from ticktrail.stores.erasure import TextEraser, wamid_start
 from ticktrail.stores.mongodb.alert_state import ALERTS
+from ticktrail.stores.mongodb.bulk import REVISION
 from ticktrail.stores.mongodb.filters import Query
 from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
@@ -67,11 +68,39 @@ def _spelling(name: str) -> Any:
     return {"$regex": number_pattern(name) if name.isascii() and name.isdigit() else re.escape(name)}
 
 
-def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
+def erase_in_records(
+    database: Database[dict[str, Any]],
+    collections: tuple[str, str],
+    names: Sequence[str],
+    gone: frozenset[str],
+    *,
+    erase: bool,
+) -> int:
+    """Erase a person from every text of the store. Return how many records name them.
+
+    Args:
+        collections: of the messages and of the sends.
+        names: every id of the person, in normal form.
+        gone: ids of the messages that are erased whole, whose texts do not count.
+    """
+    eraser = TextEraser(names, gone)
+    messages, sends = (_primary(database[name]) for name in collections)
+    return (
+        _erase_in_texts(database, eraser, erase=erase)
+        + _erase_in_errors(sends, eraser, erase=erase)
+        + _erase_in_messages(messages, names, eraser, gone, erase=erase)
+    )
+
+
+def _primary(documents: Collection[dict[str, Any]]) -> Collection[dict[str, Any]]:
+    return documents.with_options(read_preference=ReadPreference.PRIMARY)
+
+
+def _erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
     """Erase a person from errors of runs, reasons of pending executions, and alerts. Return how many name them."""
     count = 0
     for name, fields, is_json in _TEXTS:
-        documents = database[name].with_options(read_preference=ReadPreference.PRIMARY)
+        documents = _primary(database[name])
         for found in read(documents, {}, dict.fromkeys(fields, True)):
             for field in fields:
                 text = found.get(field)
@@ -88,7 +117,7 @@ def erase_in_texts(database: Database[dict[str, Any]], eraser: TextEraser, *, er
     return count
 
 
-def erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
+def _erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, erase: bool) -> int:
     """Erase a person from the errors of other people's sends. Return how many name them."""
     count = 0
     for found in read(sends, {"errors": {"$exists": True}}, {"errors": True}):
@@ -99,6 +128,52 @@ def erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, er
                 sends.update_one({"_id": found["_id"], "errors": found["errors"]}, {"$set": {"errors": left}})
     return count
 
+
+def _erase_in_messages(
+    messages: Collection[dict[str, Any]], names: Sequence[str], eraser: TextEraser, gone: Container[str], *, erase: bool
+) -> int:
+    """Erase a person from the labels and errors of other people's messages. Return how many name them."""
+    count = 0
+    named: Query = {"$or": [{field: _spelling(name)} for field in _MESSAGE_TEXTS for name in names]}
+    for found in read(messages, named, {"messageId": True}):
+        if found.get("messageId") in gone:
+            continue
+        for attempt in range(_ATTEMPTS):
+            stored = messages.find_one({"_id": found["_id"]}, _KEPT_TEXTS)
+            left = {} if stored is None else _without_names(stored, eraser)
+            if stored is None or not left:
+                break
+            count += attempt == 0
+            known = stored.get(REVISION)
+            new = {**left, REVISION: known + 1 if isinstance(known, int) else 1}
+            if not erase or messages.update_one({"_id": stored["_id"], REVISION: known}, {"$set": new}).matched_count:
+                break
+    return count
+
+
+def _without_names(stored: dict[str, Any], eraser: TextEraser) -> dict[str, Any]:
+    """Return the fields of a document that change when a person is erased from its texts."""
+    left: dict[str, Any] = {
+        field: eraser.erase(stored[field]) for field in ("callbackData", "failure") if field in stored
+    }
+    history = stored.get("statusHistory")
+    if isinstance(history, list):
+        left["statusHistory"] = [
+            {**entry, "errors": eraser.erase(entry["errors"])}
+            if isinstance(entry, dict) and "errors" in entry
+            else entry
+            for entry in history
+        ]
+    return {field: value for field, value in left.items() if value != stored[field]}
+
+
+_MESSAGE_TEXTS = (
+    *("callbackData", "failure.title", "failure.details", "statusHistory.errors.title"),
+    *("statusHistory.errors.message", "statusHistory.errors.details"),
+)
+_KEPT_TEXTS = {"callbackData": True, "failure": True, "statusHistory": True, REVISION: True}
+_ATTEMPTS = 10
+"""How often to erase again when another writer changed the document meanwhile."""
 
 _TEXTS = (
     (RUNS, ("record",), True),

@@ -31,7 +31,7 @@ from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.indexes import set_ttl_indexes
 from ticktrail.stores.mongodb.merging import change
-from ticktrail.stores.mongodb.person import concerning, erase_in_errors, erase_in_texts, sent_to, went_to
+from ticktrail.stores.mongodb.person import concerning, erase_in_records, sent_to, went_to
 from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import WriteReport
@@ -199,8 +199,7 @@ class MongoRetention:
             names=names,
             messages=len(gone),
             sends=len(keys),
-            records=erase_in_texts(self._database(), TextEraser(names, gone), erase=erase)
-            + erase_in_errors(self._sends(), TextEraser(names, gone), erase=erase),
+            records=erase_in_records(self._database(), self._names, names, frozenset(gone), erase=erase),
             before=before,
             message_ids=tuple(gone),
             **counts,

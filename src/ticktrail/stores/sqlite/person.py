@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -114,21 +114,54 @@ def _send_numbers(connection: sqlite3.Connection, names: Sequence[str]) -> list[
     return sorted(numbers)
 
 
-def erase_in_texts(connection: sqlite3.Connection, eraser: TextEraser, *, erase: bool) -> int:
-    """Erase a person from texts for operators, and from errors of other people's sends. Return how many name them."""
+def erase_in_texts(connection: sqlite3.Connection, eraser: TextEraser, gone: Collection[int], *, erase: bool) -> int:
+    """Erase a person from texts for operators, and from labels and errors of other people's messages and sends.
+
+    Return how many name them.
+
+    Args:
+        gone: row ids of the messages that are erased whole, whose texts do not count.
+    """
     count = 0
     for table, column, is_json in _TEXTS:
         rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
         for (text,) in rows.fetchall():
             value = msgspec.json.decode(text) if is_json else text
             left = eraser.erase(value)
-            if left == value:
+            if left == value or not _is_kept(connection, table, column, text, gone):
                 continue
             count += 1
             if erase:
                 new = msgspec.json.encode(left).decode() if is_json else left
                 connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, text))  # noqa: S608
+    return count + _erase_in_statuses(connection, eraser, gone, erase=erase)
+
+
+def _erase_in_statuses(
+    connection: sqlite3.Connection, eraser: TextEraser, gone: Collection[int], *, erase: bool
+) -> int:
+    """Erase a person from the errors of statuses. Return how many name them."""
+    count = 0
+    rows = connection.execute("""SELECT DISTINCT details FROM event WHERE details LIKE '%"errors"%'""")
+    for (text,) in rows.fetchall():
+        value = msgspec.json.decode(text)
+        left = {**value, "errors": eraser.erase(value.get("errors"))}
+        if left == value or not _is_kept(connection, "event", "details", text, gone):
+            continue
+        count += 1
+        if erase:
+            new = msgspec.json.encode(left).decode()
+            connection.execute("UPDATE event SET details = ? WHERE details = ?", (new, text))
     return count
+
+
+def _is_kept(connection: sqlite3.Connection, table: str, column: str, text: str, gone: Collection[int]) -> bool:
+    """Return whether a text is also in a row that is not of an erased message."""
+    number = {"message": "id", "event": "message"}.get(table)
+    if number is None or not gone:
+        return True
+    rows = connection.execute(f"SELECT {number} FROM {table} WHERE {column} = ?", (text,))  # noqa: S608
+    return any(message not in gone for (message,) in rows)
 
 
 _TEXTS = (
@@ -139,5 +172,8 @@ _TEXTS = (
     ("alert", "note", False),
     ("alert", "acknowledged_by", False),
     ("send", "errors", True),
+    ("message", "callback_data", False),
+    ("message", "failure_title", False),
+    ("message", "failure_details", False),
 )
-"""Tables and columns with texts for operators, and whether they are JSON."""
+"""Tables and columns with texts that may name a person, and whether they are JSON."""

@@ -135,7 +135,8 @@ class SqliteRetention:
 
     def _inventory(self, connection: sqlite3.Connection, found: Found, *, before: bool, erase: bool) -> Inventory:
         """Count what was found of a person, and erase them from texts too."""
-        gone = [found.messages[number] for number, left in found.left.items() if left is None]
+        erased = frozenset(number for number, left in found.left.items() if left is None)
+        gone = [found.messages[number] for number in erased]
         trimmed = [(found.messages[number], left) for number, left in found.left.items() if left is not None]
         ids = tuple(message.message_id for message in gone)
         return Inventory(
@@ -145,7 +146,7 @@ class SqliteRetention:
             group_messages=len(trimmed),
             group_statuses=sum(len(message.history) - len(left.history) for message, left in trimmed),
             sends=len(found.sends),
-            records=erase_in_texts(connection, TextEraser(found.names, ids), erase=erase),
+            records=erase_in_texts(connection, TextEraser(found.names, ids), erased, erase=erase),
             before=before,
             message_ids=ids,
         )
