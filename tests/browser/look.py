@@ -33,6 +33,8 @@ class Contexts:
                 locale=language,
                 java_script_enabled=scripts,
                 accept_downloads=True,
+                # A panel that slides in is pale until it stands still, which axe-core takes for low contrast.
+                reduced_motion="reduce",
             )
         return self._made[key]
 
