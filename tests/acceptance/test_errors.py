@@ -121,11 +121,11 @@ def test_errors_explains_one_code_in_full(ticktrail: Ticktrail) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("999999", "999999 is no code Ticktrail knows. Messages that failed with it are counted as usual"),
+        ("999999", "Ticktrail does not know the code 999999. Messages that failed with it are counted as usual"),
         ("13126", "Similar codes: 131026 Message undeliverable"),
-        ("payment", "payment is no failure code. Similar codes: 131042 Payment problem"),
-        ("\x1b[2J", "[2J is no failure code. All codes:"),
-        ("", "An empty text is no failure code."),
+        ("payment", "payment is not a failure code. Similar codes: 131042 Payment problem"),
+        ("\x1b[2J", "[2J is not a failure code. All codes:"),
+        ("", "An empty text is not a failure code."),
     ],
 )
 def test_errors_of_an_unknown_code_is_not_found(ticktrail: Ticktrail, typed: str, said: str) -> None:

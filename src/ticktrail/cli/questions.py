@@ -25,8 +25,9 @@ def echo(text: str) -> None:
 
 
 def explain(error: TicktrailError) -> None:
-    """Print what went wrong and what to do."""
-    echo(as_typed(f"{error} {error.remedy}".rstrip()))
+    """Print what went wrong and what to do before the question is asked again."""
+    remedy = (error.remedy or "").replace(", then: ticktrail init", ".")
+    echo(as_typed(f"{error} {remedy}".rstrip()))
 
 
 def confirm(question: str, *, default: bool) -> bool:

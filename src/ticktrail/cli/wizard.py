@@ -37,7 +37,7 @@ _THREE_SECONDS = Timeouts(connect=3.0, read=3.0)
 
 
 class _Asker(msgspec.Struct, frozen=True, kw_only=True):
-    """Where answers come from.
+    """Sources of answers.
 
     Attributes:
         directory: the folder of ``.env``.
@@ -62,9 +62,14 @@ def run_wizard(
     """Ask for every setting that is not given, test it, and write all to ``.env``.
 
     Raises:
-        ConfigurationError: an answer is missing, and there is no terminal to ask on.
+        ConfigurationError: the folder is read-only, or an answer is missing and there is no terminal to ask on.
         TicktrailError: n8n or the store refused an answer, and there is no terminal to ask again on.
     """
+    if not os.access(directory, os.W_OK):
+        raise ConfigurationError(
+            f"This user may not write to {directory}, where .env belongs.",
+            remedy="Change to a folder in which you may create files, then type: ticktrail init",
+        )
     asker = _Asker(environ=environ, directory=directory)
     known = asker.settings()
     values = _ask_database(asker, known, url, workflow_ids) or _ask_api(asker, known, url, workflow_ids)
@@ -220,7 +225,13 @@ def _choose_store(known: Settings, default_file: str) -> str:
 def _ask_timezone(asker: _Asker, known: Settings) -> str:
     def ask(_: str | None) -> str:
         name = questions.prompt("Time zone for dates", known.timezone.key, missing="TICKTRAIL_TIMEZONE")
-        return asker.settings(TICKTRAIL_TIMEZONE=name).timezone.key
+        try:
+            return asker.settings(TICKTRAIL_TIMEZONE=name).timezone.key
+        except ConfigurationError:
+            raise ConfigurationError(
+                f"There is no time zone {name!r}.",
+                remedy="Use a name such as Asia/Riyadh, Europe/Berlin, America/Sao_Paulo or UTC.",
+            ) from None
 
     return questions.until_accepted(ask, None)
 

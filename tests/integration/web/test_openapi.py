@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,11 @@ from schemathesis.specs.openapi.checks import (
 )
 from starlette.testclient import TestClient
 from tests.integration.web.conftest import HERE, Open, settings_of
+from tests.support import invented_store
 
+from ticktrail.messages.filters import Grouping
+from ticktrail.stores import StoreOptions
+from ticktrail.stores.opening import open_store
 from ticktrail.web.roles import access_for
 from ticktrail.web.server import build_app
 
@@ -62,6 +67,45 @@ def test_the_document_names_every_path(open_dashboard: Open) -> None:
 
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert references(document) <= known
+
+
+def test_every_field_of_an_answer_is_documented(tmp_path: Path) -> None:
+    """A client made from the document knows every field; only what Meta reports is free."""
+    path = tmp_path / "ledger.db"
+    invented_store.fill(path, 500, datetime.now(UTC), trouble=True)
+    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+        invented_store.note_syncs(store, datetime.now(UTC), trouble=True)
+    settings = settings_of(tmp_path, TICKTRAIL_STORE=str(path))
+    addresses = {
+        "messages": "Messages", "sends": "Sends", "alerts": "Alerts", "health": "Health", "sync/runs": "Runs",
+        "stats": "Stats", **{f"stats?by={by.value}": "Stats" for by in Grouping},
+    }  # fmt: skip
+    unknown: set[str] = set()
+    with TestClient(build_app(settings, access=access_for(settings, "127.0.0.1")), base_url=HERE) as client:
+        schemas = client.get(DOCUMENT).json()["components"]["schemas"]
+        for address, name in addresses.items():
+            unknown |= _undocumented(client.get(f"/api/v1/{address}").json(), schemas[name], schemas, name)
+    assert {path for path in unknown if not path.endswith(("errors[]", "pricing"))} == set()
+
+
+def _undocumented(value: Any, schema: dict[str, Any], schemas: dict[str, Any], path: str) -> set[str]:
+    """The paths of fields that a schema does not have."""
+    for one in (schema, *schema.get("anyOf", ())):
+        known = schemas[one["$ref"].rpartition("/")[2]] if "$ref" in one else one
+        if isinstance(value, dict) and known.get("type") == "object":
+            fields, others = known.get("properties", {}), known.get("additionalProperties")
+            if not fields and not isinstance(others, dict):
+                return {path} if value else set()
+            return {
+                found for name, inner in value.items()
+                for found in (
+                    _undocumented(inner, fields.get(name, others), schemas, f"{path}.{name}")
+                    if name in fields or isinstance(others, dict) else {f"{path}.{name}"}
+                )
+            }  # fmt: skip
+        if isinstance(value, list) and known.get("type") == "array":
+            return {found for one in value for found in _undocumented(one, known["items"], schemas, f"{path}[]")}
+    return set()
 
 
 def test_generated_requests_are_answered_as_documented(app: FastAPI) -> None:

@@ -61,7 +61,7 @@ class _N8n:
         if self._settings.base_url != "https://n8n.example.com":
             raise SourceUnavailableError("n8n did not answer.", remedy="Check the address.")
         if self._settings.api_key.reveal() != "good-key":
-            raise SourceRefusedError("n8n refused the key.", remedy="Make a new one.")
+            raise SourceRefusedError("n8n refused the key.", remedy="Create a new one, then: ticktrail init")
         return WORKFLOWS
 
 
@@ -98,8 +98,11 @@ def test_a_mistake_is_explained_and_asked_again(tmp_path: Path, monkeypatch: pyt
     )  # fmt: skip
     written = _run(terminal, monkeypatch, tmp_path)
     said = "\n".join(terminal.said)
-    for reason in ("did not answer", "refused the key", "not a number from 1 to 2", "time zone"):
+    for reason in ("did not answer", "refused the key", "not a number from 1 to 2", "no time zone 'Asia/Riad'"):
         assert reason in said
+    # The question is asked again, so no answer comes "from the command line" and no command is to be typed.
+    assert "command line" not in said
+    assert "ticktrail init" not in said
     assert "WORKFLOW_ID_WHATSAPP='one,two'" in written
     assert "TICKTRAIL_TIMEZONE='Europe/Berlin'" in written
     assert "bad-key" not in written
@@ -136,6 +139,16 @@ def test_a_store_that_cannot_be_written_is_asked_again(tmp_path: Path, monkeypat
     written = _run(terminal, monkeypatch, tmp_path)
     assert "is a folder" in "\n".join(terminal.said)
     assert "TICKTRAIL_STORE='b.sqlite'" in written
+
+
+def test_a_read_only_folder_is_named_before_the_first_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where ``.env`` cannot be written, nothing is asked."""
+    monkeypatch.setattr(wizard.os, "access", lambda *_: False)
+    terminal = _Terminal()
+    with pytest.raises(ConfigurationError, match=r"\.env") as caught:
+        _run(terminal, monkeypatch, tmp_path)
+    assert "folder" in (caught.value.remedy or "")
+    assert terminal.questions == []
 
 
 def test_without_a_terminal_the_first_fault_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

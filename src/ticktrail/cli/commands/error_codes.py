@@ -50,9 +50,9 @@ def _unknown(code: str, catalogue: Catalogue) -> NotFoundError:
 
     entry = catalogue.lookup(code)
     if isinstance(entry.code, int):
-        sentence = f"{entry.code} is no code Ticktrail knows. Messages that failed with it are counted as usual."
+        sentence = f"Ticktrail does not know the code {entry.code}. Messages that failed with it are counted as usual."
     else:
-        sentence = f"{one_line(code, 40) or 'An empty text'} is no failure code."
+        sentence = f"{one_line(code, 40) or 'An empty text'} is not a failure code."
     close = "; ".join(f"{one.label} {one.title}" for one in catalogue.close_to(code))
     return NotFoundError(
         sentence,

@@ -86,7 +86,7 @@ def _field(condition: Condition[Any]) -> tuple[Any, Any]:
 
 @with_conditions(MESSAGE_CONDITIONS, paged=True)
 class Listing(Conditions):
-    """Which messages, in which order, how many."""
+    """Conditions, order and page of a list of messages."""
 
     if TYPE_CHECKING:
         wa_id: str | None
@@ -96,7 +96,7 @@ class Listing(Conditions):
 
 @with_conditions(SEND_CONDITIONS, paged=True)
 class SendListing(Conditions):
-    """Which sends, how many."""
+    """Conditions and page of a list of sends."""
 
     if TYPE_CHECKING:
         limit: int
@@ -105,7 +105,7 @@ class SendListing(Conditions):
 
 @with_conditions(MESSAGE_CONDITIONS, paged=False)
 class FiguresOf(Conditions):
-    """Which messages the statistics are about, and what they are grouped by."""
+    """Conditions and grouping of statistics."""
 
     if TYPE_CHECKING:
         wa_id: str | None
@@ -117,7 +117,7 @@ class FiguresOf(Conditions):
 
 
 class Thread(Parameters):
-    """How much of a person's conversation."""
+    """Order and page of a person's conversation."""
 
     sort: Literal["newest", "oldest"] = Field("oldest", description="Order of the messages.")
     limit: int = Field(100, ge=1, le=MOST, description="Maximum number of results.")
@@ -125,6 +125,6 @@ class Thread(Parameters):
 
 
 class Last(Parameters):
-    """How many of the newest."""
+    """Number of the newest results."""
 
     limit: int = Field(50, ge=1, le=500, description="Maximum number of results.")

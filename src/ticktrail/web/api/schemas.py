@@ -21,7 +21,11 @@ Schema = dict[str, Any]
 Next = Annotated[
     str | None, Meta(description="Cursor of the next page, for the parameter after; null on the last page.")
 ]
-Rate = Annotated[float | None, Meta(description="0 to 1; null without messages.")]
+Rate = Annotated[float | None, Meta(description="0 to 1; null for fewer than 20 messages, and where it is unknown.")]
+Seconds = Annotated[int | None, Meta(description="Seconds; null for fewer than 20 measured messages.")]
+GroupKey = Annotated[
+    str | None, Meta(description="In groups by this: what the messages share; null for those without it.")
+]
 
 
 class Answer(msgspec.Struct, kw_only=True, rename="camel"):
@@ -88,6 +92,74 @@ class Figures(Answer, kw_only=True):
     not_final: int
 
 
+class TimeToDeliver(Answer, kw_only=True):
+    """Percentiles of the time from sent to delivered."""
+
+    p50: Seconds
+    p90: Seconds
+    p99: Seconds
+    measured: int
+    not_delivered: Annotated[int, Meta(description="Pending or failed messages, which have no time to deliver.")]
+
+
+class ReadWithin(Answer, kw_only=True):
+    """Messages read within an hour, or a day, of their delivery."""
+
+    delivered_at_known_time: int
+    hour: int
+    hour_rate: Rate
+    day: int
+    day_rate: Rate
+
+
+class Pricing(Answer, kw_only=True):
+    """Messages that arrived, of one pricing category."""
+
+    category: str | None
+    billable: int
+    free: int
+    unknown: int
+
+
+class LeftOut(Answer, kw_only=True):
+    """Messages that are in no other number."""
+
+    groups: Annotated[int, Meta(description="Messages to groups.")]
+    tests: Annotated[int, Meta(description="Meta's test messages.")]
+
+
+class Totals(Figures, kw_only=True):
+    """Counts and rates of all messages of a period."""
+
+    time_to_deliver: TimeToDeliver
+    read_within: ReadWithin
+    pricing: list[Pricing]
+    left_out: LeftOut
+
+
+class Group(Figures, kw_only=True):
+    """Counts and rates of one group; its key has the name of the grouping."""
+
+    label: Annotated[str | None, Meta(description="The key in other words, such as the title of a failure code.")]
+    day: GroupKey | UnsetType = UNSET
+    hour: GroupKey | UnsetType = UNSET
+    user: GroupKey | UnsetType = UNSET
+    error: GroupKey | UnsetType = UNSET
+    category: GroupKey | UnsetType = UNSET
+    template: GroupKey | UnsetType = UNSET
+    campaign: GroupKey | UnsetType = UNSET
+    number: GroupKey | UnsetType = UNSET
+    country: GroupKey | UnsetType = UNSET
+    workflow: GroupKey | UnsetType = UNSET
+    sender: GroupKey | UnsetType = UNSET
+    people: (
+        Annotated[int | None, Meta(description="By error: recipients that a message did not reach.")] | UnsetType
+    ) = UNSET
+    p50_to_deliver: Seconds | UnsetType = UNSET
+    p90_to_deliver: Seconds | UnsetType = UNSET
+    p99_to_deliver: Seconds | UnsetType = UNSET
+
+
 class Stats(Answer, kw_only=True):
     """Statistics of a period."""
 
@@ -99,12 +171,52 @@ class Stats(Answer, kw_only=True):
         bool | None, Meta(description="Sends of this period were read; null under filters that sends do not have.")
     ]
     unseen: list[str]
-    totals: Annotated[Figures, Meta(description="messages, withoutStatus and awaitingStatus add up to accepted.")]
+    totals: Annotated[Totals, Meta(description="messages, withoutStatus and awaitingStatus add up to accepted.")]
     store: str | UnsetType = UNSET
     by: str | UnsetType = UNSET
     group_count: int | UnsetType = UNSET
-    groups: list[Figures] | UnsetType = UNSET
+    groups: list[Group] | UnsetType = UNSET
     hint: str | UnsetType = UNSET
+
+
+class Report(Answer, kw_only=True):
+    """The result of a sync. A failed one has ``times`` alone, once it failed more than once in a row."""
+
+    executions: int | UnsetType = UNSET
+    with_statuses: int | UnsetType = UNSET
+    without_statuses: int | UnsetType = UNSET
+    unfinished: int | UnsetType = UNSET
+    not_shown: dict[str, int] | UnsetType = UNSET
+    not_read: dict[str, int] | UnsetType = UNSET
+    events: int | UnsetType = UNSET
+    new_events: int | UnsetType = UNSET
+    inserted: int | UnsetType = UNSET
+    updated: int | UnsetType = UNSET
+    unchanged: int | UnsetType = UNSET
+    sends: int | UnsetType = UNSET
+    left_out: int | UnsetType = UNSET
+    listed: int | UnsetType = UNSET
+    settled: int | UnsetType = UNSET
+    requests: int | UnsetType = UNSET
+    bytes: int | UnsetType = UNSET
+    problems: int | UnsetType = UNSET
+    pages: int | UnsetType = UNSET
+    seconds: float | UnsetType = UNSET
+    source: str | UnsetType = UNSET
+    store: str | UnsetType = UNSET
+    workflow_id: str | UnsetType = UNSET
+    workflow_name: str | UnsetType | None = UNSET
+    depth: str | UnsetType = UNSET
+    complete: bool | UnsetType = UNSET
+    rebuilt: bool | UnsetType = UNSET
+    busy: bool | UnsetType = UNSET
+    stopped: bool | UnsetType = UNSET
+    open: dict[str, int] | UnsetType = UNSET
+    refused: list[dict[str, Any]] | UnsetType = UNSET
+    gap: dict[str, Any] | UnsetType | None = UNSET
+    lost: list[dict[str, Any]] | UnsetType = UNSET
+    checked_at: str | UnsetType | None = UNSET
+    times: int | UnsetType = UNSET
 
 
 class Run(Answer, kw_only=True):
@@ -115,7 +227,7 @@ class Run(Answer, kw_only=True):
     began_at: datetime
     seconds: float
     error: str | None
-    report: dict[str, Any]
+    report: Report
     n8n: str | UnsetType = UNSET
 
 
@@ -125,8 +237,28 @@ class Runs(Answer, kw_only=True):
     runs: list[Run]
 
 
+class NotRead(Answer, kw_only=True):
+    """Executions that are not believed or understood, for one reason."""
+
+    reason: str
+    provider: str | None
+    count: int
+    last_execution_id: int
+    last_at: datetime
+
+
+class Gap(Answer, kw_only=True):
+    """A period without data, because n8n deleted its executions before they were read."""
+
+    after_id: int
+    before_id: int
+    from_started_at: str | None
+    to_started_at: str | None
+    found_at: datetime
+
+
 class Workflow(Answer, kw_only=True):
-    """What the store holds of one workflow's executions."""
+    """Completeness of one workflow's executions in the store."""
 
     workflow_id: str
     checked_at: Annotated[
@@ -136,15 +268,13 @@ class Workflow(Answer, kw_only=True):
     not_shown: Annotated[int, Meta(description="Executions that n8n withheld.")]
     pending: Annotated[int, Meta(description="Executions that can still change.")]
     refused: Annotated[int, Meta(description="Executions with data that the store refused.")]
-    not_read: Annotated[
-        list[dict[str, Any]], Meta(description="Executions that are not believed or understood, by reason.")
-    ]
-    gaps: Annotated[list[dict[str, Any]], Meta(description="Periods without data.")]
+    not_read: list[NotRead]
+    gaps: list[Gap]
     lost_count: int
 
 
 class Health(Answer, kw_only=True):
-    """Whether syncs succeed, and how complete the store is."""
+    """State of the syncs, and completeness of the store."""
 
     ready: bool
     good_at: Annotated[datetime | None, Meta(description="Time of the last successful sync.")]
@@ -187,7 +317,7 @@ class Alerts(Answer, kw_only=True):
 
 
 class Problem(msgspec.Struct, kw_only=True):
-    """RFC 9457: what is wrong, the parameter or setting it is about, and what to do."""
+    """An error as RFC 9457 has it, with the parameter or setting it is about, and the remedy."""
 
     type: str
     title: str
