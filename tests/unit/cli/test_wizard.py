@@ -260,5 +260,6 @@ def test_without_a_terminal_a_configured_database_is_used(
     written = _run(None, monkeypatch, tmp_path, environ, workflow_ids=(n8n_database.WORKFLOW,))
     assert f"N8N_DATABASE_URL='{n8n_file}'" in written
     assert "N8N_API_KEY" not in written
+    (tmp_path / "other").mkdir()
     with pytest.raises(ConfigurationError, match="--url"):
         _run(None, monkeypatch, tmp_path / "other", databases=[FoundDatabase(url=str(n8n_file), shown="")])
