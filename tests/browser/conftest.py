@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from typing import Any
 
 import pytest
 from tests.support import invented_store, recordings
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 from ticktrail.sources.files.export import Export
 from ticktrail.stores import Store, StoreOptions
@@ -59,6 +59,18 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+def address_of(server: subprocess.Popen[bytes], port: int, log: Path) -> str:
+    """The address of a server, once it accepts connections."""
+
+    def is_listening() -> bool:
+        assert server.poll() is None, log.read_text(errors="replace")[-2_000:]
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    wait_until(is_listening, "the server to listen")
+    return f"http://127.0.0.1:{port}"
+
+
 @pytest.fixture(scope="session")
 def serve() -> Iterator[Serve]:
     """Starts a server of pages over a store; its address."""
@@ -81,19 +93,13 @@ def serve() -> Iterator[Serve]:
         log = (store.parent / "server.log").open("wb")
         running.append(subprocess.Popen(program, env=environ, stdout=log, stderr=log))
         log.close()
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and running[-1].poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return f"http://127.0.0.1:{port}"
-            time.sleep(0.05)
-        raise AssertionError((store.parent / "server.log").read_text(errors="replace")[-2_000:])
+        return address_of(running[-1], port, store.parent / "server.log")
 
     yield start
     for one in running:
         one.terminate()
     for one in running:
-        one.wait(15)
+        one.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="session")

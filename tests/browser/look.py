@@ -11,9 +11,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.support.patience import PATIENCE_SECONDS
 
 LAPTOP = {"width": 1280, "height": 800}
 PHONE = {"width": 390, "height": 844}
+
+
+def new_context(browser: Any, **options: Any) -> Any:
+    """A context that waits for a page of a slow machine."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_SECONDS * 1_000)
+    return context
 
 
 class Contexts:
@@ -27,7 +35,8 @@ class Contexts:
         """The context of a visitor."""
         key = (*size.values(), dark, language, scripts, role)
         if key not in self._made:
-            self._made[key] = self._browser.new_context(
+            self._made[key] = new_context(
+                self._browser,
                 viewport=size,
                 color_scheme="dark" if dark else "light",
                 locale=language,

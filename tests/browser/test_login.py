@@ -16,9 +16,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.support import invented_store
+from tests.support.patience import PATIENCE_SECONDS
 
-from .conftest import OURS
-from .look import PHONE, Look, matching, violations
+from .conftest import OURS, address_of
+from .look import PHONE, Look, matching, new_context, violations
 
 pytestmark = pytest.mark.browser
 
@@ -58,19 +59,13 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Ser
         program = [sys.executable, "-m", "ticktrail", "serve", "--host", "0.0.0.0", "--port", str(port)]  # noqa: S104
         with (folder / "server.log").open("wb") as log:
             running.append(subprocess.Popen(program, env=environ, cwd=folder, stdout=log, stderr=log))
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and running[-1].poll() is None:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    return Served(f"http://127.0.0.1:{port}", folder / "server.log")
-            time.sleep(0.05)
-        raise AssertionError((folder / "server.log").read_text(errors="replace")[-2_000:])
+        return Served(address_of(running[-1], port, folder / "server.log"), folder / "server.log")
 
     yield start_one
     for one in running:
         one.terminate()
     for one in running:
-        one.wait(15)
+        one.wait(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +78,7 @@ class Door:
     """A browser of one's own in front of the server, which notes every address it asks for."""
 
     def __init__(self, browser: Any) -> None:
-        self.context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+        self.context = new_context(browser, viewport={"width": 1280, "height": 800}, accept_downloads=True)
         self.page = self.context.new_page()
         self.asked: list[str] = []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -240,7 +235,7 @@ def test_login_and_api_documentation_break_no_accessibility_rule(browser: Any, g
         ("ar", "/login", {}),
         ("en", "/api/v1/docs", {"Authorization": f"Bearer {TOKEN}"}),
     ):
-        context = browser.new_context(locale=language, extra_http_headers=headers)
+        context = new_context(browser, locale=language, extra_http_headers=headers)
         page = context.new_page()
         page.goto(f"{guarded.address}{place}")
         assert page.locator(f"html[lang={language}]").count() == 1

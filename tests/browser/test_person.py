@@ -112,7 +112,7 @@ def test_whoever_has_scrolled_up_stays_there(look: Look, tmp_path: Path, serve: 
     with open_store(str(store), StoreOptions(timezone=invented_store.ZONE)) as opened:
         opened.write([_event("new", "sent", now, callback_data="message 450")], at=datetime.now(UTC))
     for one in (page, other):
-        one.wait_for_selector("text=message 450", state="attached", timeout=15_000)
+        one.wait_for_selector("text=message 450", state="attached")
     assert before < -4_000
     assert abs(page.evaluate("() => document.querySelector('.thread').scrollTop") - before) < 200
     assert _at_its_end(other)

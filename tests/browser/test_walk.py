@@ -17,7 +17,7 @@ from tests.support import invented_store
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.opening import open_store
 
-from .look import PHONE, Look, count, listed, matching
+from .look import PHONE, Look, count, listed, matching, new_context
 
 pytestmark = pytest.mark.browser
 
@@ -220,7 +220,7 @@ def test_the_first_screen_shows_every_part_of_the_overview(look: Look, shop: str
 
 def test_a_first_visit_is_light(browser: Any, shop: str) -> None:
     """A first load is at most 40 kB in at most 6 requests, a later page at most 12 kB in one."""
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     requests: list[Any] = []
 
