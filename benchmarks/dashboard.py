@@ -169,7 +169,7 @@ def _measure_questions(store: Path) -> None:
             opened, settings, month.chosen, by, user_file=UserFile(), now=now, limit=100, compare=True
         )
     asked["sparklines of 20 templates of 30d"] = lambda opened: sparklines(
-        opened, month.chosen, Grouping.TEMPLATE, _GROUPS, user_file=UserFile()
+        opened, month.chosen, Grouping.TEMPLATE, _GROUPS, user_file=UserFile(), now=now
     )
     options = StoreOptions(timezone=_ZONE)
     with contextlib.closing(sqlite3.connect(store)) as plain, open_store(str(store), options) as opened:

@@ -15,6 +15,7 @@ import msgspec
 from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import QUARTER_SECONDS, Counts, Group, Key
 from ticktrail.messages.filters import Grouping
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
 from ticktrail.text.phone_numbers import country_of_prefix, own_name
 
 TIMES = frozenset({Grouping.DAY, Grouping.HOUR})
@@ -25,8 +26,9 @@ WITH_DETAILS = frozenset(
 """Groupings few enough in number to show each group's time to deliver."""
 
 _MOST_FILLED = 20_000
-"""A single message of 1970 does not make twenty thousand empty days."""
+"""Two messages years apart do not make a hundred thousand empty hours."""
 
+_FIRST_QUARTER = EARLIEST_PLAUSIBLE_TIMESTAMP // QUARTER_SECONDS
 _LAST_QUARTER = 253_402_214_400 // QUARTER_SECONDS
 """9999-12-31: no calendar goes further."""
 
@@ -38,6 +40,7 @@ def folded(
     zone: ZoneInfo,
     campaign_key: str | None = None,
     names: Mapping[str, str] | None = None,
+    latest: int | None = None,
 ) -> Iterator[Group]:
     """Yield the groups under the names that people use, each once.
 
@@ -47,9 +50,12 @@ def folded(
     Args:
         campaign_key: the key of the campaign's name in labels that are JSON, see :func:`campaign_of`.
         names: names of sending numbers, by phone number id or number, or of workflows, by id.
+        latest: Unix seconds of the latest plausible time. Days and hours after it, and those before the earliest
+            plausible time, have no name: one wrong time must not hide the last days behind years without messages.
     """
     if by in TIMES:
-        return _times(groups, by, zone)
+        last = _LAST_QUARTER if latest is None else latest // QUARTER_SECONDS
+        return _times(groups, by, zone, last)
     if by is Grouping.COUNTRY:
         return _joined((_country(group.key), None, group.counts) for group in groups)
     if by is Grouping.CAMPAIGN and campaign_key:
@@ -123,13 +129,13 @@ def _joined(renamed: Iterable[tuple[str | None, str | None, Counts]]) -> Iterato
     return iter(found.values())
 
 
-def _times(groups: Iterable[Group], by: Grouping, zone: ZoneInfo) -> Iterator[Group]:
+def _times(groups: Iterable[Group], by: Grouping, zone: ZoneInfo, last: int) -> Iterator[Group]:
     """Quarters of hours of UTC as the zone's days or hours, those without messages included."""
     by_quarter: dict[str | int | None, Counts] = {}
     for group in groups:
         known = by_quarter.get(group.key)
         by_quarter[group.key] = group.counts if known is None else known + group.counts
-    quarters = sorted(key for key in by_quarter if isinstance(key, int) and 0 <= key <= _LAST_QUARTER)
+    quarters = sorted(key for key in by_quarter if isinstance(key, int) and _FIRST_QUARTER <= key <= last)
     found: dict[str, Counts] = {}
     previous: datetime | None = None
     for quarter in quarters:
@@ -142,7 +148,7 @@ def _times(groups: Iterable[Group], by: Grouping, zone: ZoneInfo) -> Iterator[Gr
         previous = start
     yield from (Group(key=name, counts=counts) for name, counts in found.items())
     timeless = [
-        counts for key, counts in by_quarter.items() if not isinstance(key, int) or not 0 <= key <= _LAST_QUARTER
+        counts for key, counts in by_quarter.items() if not isinstance(key, int) or not _FIRST_QUARTER <= key <= last
     ]
     if timeless:
         yield Group(key=None, counts=sum(timeless, Counts()))

@@ -14,6 +14,7 @@ from ticktrail.messages.campaign import campaign_of
 from ticktrail.messages.counts import DAY_SECONDS, HOUR_SECONDS, Counts, Group, Key, message_time
 from ticktrail.messages.filters import Grouping, MessageFilter, SendFilter
 from ticktrail.messages.grouping import WITH_DETAILS, Chosen
+from ticktrail.messages.model import EARLIEST_PLAUSIBLE_TIMESTAMP
 from ticktrail.queries import hints
 from ticktrail.queries.completeness import missing_data, read_completeness, statuses_never_passed
 from ticktrail.queries.periods import Period
@@ -128,11 +129,14 @@ def iterate_groups(
     if sends is not None:
         counted = grouping.with_sends(counted, store.unconfirmed(sends, by, overdue_before=overdue_before(now)))
     names = workflow_names(store) if by in {Grouping.WORKFLOW, Grouping.SENDER} else user_file.numbers
-    return grouping.folded(counted, by, zone=store.timezone, campaign_key=user_file.campaign_key, names=names)
+    return grouping.folded(
+        counted, by,
+        zone=store.timezone, campaign_key=user_file.campaign_key, names=names, latest=latest_plausible(now),
+    )  # fmt: skip
 
 
 def sparklines(
-    store: Store, chosen: MessageFilter, by: Grouping, keys: Collection[Key], *, user_file: UserFile
+    store: Store, chosen: MessageFilter, by: Grouping, keys: Collection[Key], *, user_file: UserFile, now: datetime
 ) -> dict[Key, Sparkline]:
     """Return the sparkline of each of these groups, with two queries however many groups there are."""
 
@@ -147,12 +151,17 @@ def sparklines(
         return found
 
     days, reasons = by_group(Grouping.DAY), by_group(Grouping.ERROR)
-    return {key: _sparkline(days[key], reasons[key], store) for key in days}
+    return {key: _sparkline(days[key], reasons[key], store, latest_plausible(now)) for key in days}
 
 
 def young_from(now: datetime) -> int:
     """Return the Unix time from which messages count as provisional: 24 hours ago."""
     return int(now.timestamp()) - DAY_SECONDS
+
+
+def latest_plausible(now: datetime) -> int:
+    """Return the Unix time after which no message can have been sent: in a day, because clocks differ."""
+    return int(now.timestamp()) + DAY_SECONDS
 
 
 def overdue_before(now: datetime) -> int:
@@ -162,7 +171,8 @@ def overdue_before(now: datetime) -> int:
 
 def is_covered(store: Store, since: int) -> bool:
     """Return True when a period from ``since`` on can be compared: the store has messages from before it."""
-    oldest = next(store.messages(MessageFilter(order="oldest", limit=1)), None)
+    plausible = MessageFilter(order="oldest", since_timestamp=EARLIEST_PLAUSIBLE_TIMESTAMP, limit=1)
+    oldest = next(store.messages(plausible), None)
     began = None if oldest is None else message_time(oldest.state)
     return began is not None and began <= since
 
@@ -228,7 +238,7 @@ def group_document(group: Group, by: Grouping, never: frozenset[str]) -> dict[st
     return document
 
 
-def _sparkline(days: list[Group], reasons: list[Group], store: Store) -> Sparkline:
+def _sparkline(days: list[Group], reasons: list[Group], store: Store, latest: int) -> Sparkline:
     failed: dict[Key, int] = {}
     for group in reasons:
         failed[group.key] = failed.get(group.key, 0) + group.counts.failed
@@ -236,7 +246,7 @@ def _sparkline(days: list[Group], reasons: list[Group], store: Store) -> Sparkli
     return Sparkline(
         rates=tuple(
             day.counts.delivered / day.counts.sent if day.counts.sent >= _FEWEST_A_DAY else None
-            for day in grouping.folded(days, Grouping.DAY, zone=store.timezone)
+            for day in grouping.folded(days, Grouping.DAY, zone=store.timezone, latest=latest)
             if day.key is not None
         ),
         reason=None if reason is None else str(reason),

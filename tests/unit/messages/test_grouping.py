@@ -77,9 +77,17 @@ def test_impossible_times_are_no_time() -> None:
     assert counted([*far, timeless], Grouping.DAY, RIYADH) == {"2026-01-01": 1, None: 9}
 
 
-def test_a_message_of_1970_does_not_fill_the_screen() -> None:
-    """Twenty thousand empty days and more are not shown."""
-    assert len(counted([at(1970, 1, 2), at(2026, 1, 1)], Grouping.DAY, RIYADH)) == 2
+def test_wrong_times_have_no_day() -> None:
+    """A time before 2009, or after the latest plausible one, has no day; the days between are not filled."""
+    groups = [at(1970, 1, 2), at(2026, 1, 1), at(2037, 1, 1)]
+    latest = int(datetime(2026, 1, 2, tzinfo=UTC).timestamp())
+    found = {one.key: one.counts.messages for one in folded(groups, Grouping.DAY, zone=RIYADH, latest=latest)}
+    assert found == {"2026-01-01": 1, None: 2}
+
+
+def test_hours_years_apart_do_not_fill_the_screen() -> None:
+    """A hundred thousand empty hours are not shown."""
+    assert len(counted([at(2010, 1, 2), at(2026, 1, 1)], Grouping.HOUR, RIYADH)) == 2
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,14 @@ from ticktrail.messages.model import StatusEvent
 from ticktrail.messages.rates import compute_rates
 from ticktrail.queries.completeness import read_completeness
 from ticktrail.queries.periods import Period, period_of
-from ticktrail.queries.statistics import Sparkline, Statistics, compute_statistics, rates_by_group, sparklines
+from ticktrail.queries.statistics import (
+    Sparkline,
+    Statistics,
+    compute_statistics,
+    is_covered,
+    rates_by_group,
+    sparklines,
+)
 from ticktrail.settings.loading import load_settings
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores import Store, StoreOptions
@@ -86,6 +93,23 @@ def test_too_few_messages_are_not_compared(week: Store) -> None:
         assert _change(_by_day(week, period_of("today", NOW, RIYADH))) is None
 
 
+def test_wrong_times_hide_no_day(week: Store) -> None:
+    """Messages of 1970 and of 2037 are counted without a day, and the oldest of them proves no coverage."""
+    with week:
+        for name, at in (("old", 1_000), ("new", MOMENT + 4_000 * DAY)):
+            event = StatusEvent(
+                status="sent", timestamp=at, timestamp_source="implausible", message_id=f"wamid.{name}",
+                conversation_id="966500000099", execution_id="1", workflow_id="w",
+            )  # fmt: skip
+            week.write([event], at=NOW)
+        found = _by_day(week, Period(name="", since=None, until=None))
+        assert found.groups is not None
+        days = [str(day.key) for day in found.groups.shown]
+        assert (days[0], days[-1]) == ("2026-10-23", "2026-11-22")
+        assert (found.groups.nameless.messages, found.totals.messages) == (2, 98)
+        assert not is_covered(week, MOMENT - 90 * DAY)
+
+
 def test_rates_of_groups_are_those_of_the_statistics(week: Store) -> None:
     """``rates_by_group`` gives the rates and changes of ``compute_statistics`` and omits groups without a rate."""
     with week:
@@ -153,7 +177,7 @@ def test_a_campaigns_sparklines_are_of_all_its_labels(week: Store) -> None:
                 at=NOW,
             )
         chosen, user_file = period_of("7d", NOW, RIYADH).chosen, UserFile(campaign_key="campaign")
-        found = sparklines(week, chosen, Grouping.CAMPAIGN, ("spring",), user_file=user_file)
+        found = sparklines(week, chosen, Grouping.CAMPAIGN, ("spring",), user_file=user_file, now=NOW)
     assert found == {"spring": Sparkline(rates=(0.8,), reason=None, reason_messages=2)}
 
 
@@ -171,7 +195,7 @@ def test_sparklines_tell_each_group_s_days_and_worst_reason(week: Store) -> None
         _write(week, "other", 4, 4, MOMENT - 2 * DAY, number="1066")
         _write(week, "more", 10, 10, MOMENT - DAY, number="1066")
         chosen = period_of("7d", NOW, RIYADH).chosen
-        found = sparklines(week, chosen, Grouping.NUMBER, ("1065", "1066", "1067", "9"), user_file=UserFile())
+        found = sparklines(week, chosen, Grouping.NUMBER, ("1065", "1066", "1067", "9"), user_file=UserFile(), now=NOW)
     assert found == {
         "1065": Sparkline(rates=(0.75, None, None, 0.0), reason=None, reason_messages=40),
         "1066": Sparkline(rates=(None, 1.0), reason=None),

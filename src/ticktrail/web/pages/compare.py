@@ -18,7 +18,14 @@ from ticktrail.messages.grouping import chosen as worst_first
 from ticktrail.messages.grouping import folded
 from ticktrail.queries import hints, periods
 from ticktrail.queries import lists as questions
-from ticktrail.queries.statistics import SPARKLINES, Sparkline, compute_statistics, sparklines, young_from
+from ticktrail.queries.statistics import (
+    SPARKLINES,
+    Sparkline,
+    compute_statistics,
+    latest_plausible,
+    sparklines,
+    young_from,
+)
 from ticktrail.stores import Store
 from ticktrail.web.pages import charts, figures, links, message_rows, wording
 from ticktrail.web.pages import periods as chosen_periods
@@ -98,7 +105,7 @@ async def compare(visitor: Visitor, request: Request) -> View:
         keys = tuple(group.key for group in found.shown[:SPARKLINES])
         sparks = await site.queries.recall(
             ("sparks", by, period, keys),
-            lambda store: sparklines(store, period.chosen, by, keys, user_file=site.user_file),
+            lambda store: sparklines(store, period.chosen, by, keys, user_file=site.user_file, now=site.now()),
         )
     download = urlencode({"by": by.value, "period": period.name})
     context = {
@@ -243,9 +250,12 @@ async def _gaps(visitor: Visitor) -> list[Any]:
 def _one(store: Store, site: Site, chosen: MessageFilter) -> _GroupFigures:
     young_since = young_from(site.now())
     (totals,) = store.statistics(chosen, young_since=young_since, details=True)
-    days = folded(store.statistics(chosen, Grouping.DAY, young_since=young_since), Grouping.DAY, zone=site.zone)
+    latest = latest_plausible(site.now())
+    by_day = store.statistics(chosen, Grouping.DAY, young_since=young_since)
+    days = folded(by_day, Grouping.DAY, zone=site.zone, latest=latest)
     hours = [Counts() for _hour in range(24)]
-    for one in folded(store.statistics(chosen, Grouping.HOUR, young_since=0), Grouping.HOUR, zone=site.zone):
+    by_hour = store.statistics(chosen, Grouping.HOUR, young_since=0)
+    for one in folded(by_hour, Grouping.HOUR, zone=site.zone, latest=latest):
         if one.key is not None:
             hours[int(str(one.key)[11:13])] += one.counts
     reasons = worst_first(store.statistics(chosen, Grouping.ERROR, young_since=0), Grouping.ERROR, 8).shown

@@ -305,7 +305,11 @@ def remarks(visitor: Visitor, summary: Summary, period: Period) -> list[Remark]:
             counts.conflicts,
         )
         found.append(Remark(text=text))
+    groups = summary.statistics.groups
     left_out = (
+        (groups.nameless.messages if groups else 0,
+         mark_plural("{count} message has no plausible time, and so no day.",
+                     "{count} messages have no plausible time, and so no day.")),
         (counts.other, mark_plural("{count} message with another status is not counted.",
                                    "{count} messages with another status are not counted.")),
         (counts.groups, mark_plural("{count} message to a group is not counted.",
