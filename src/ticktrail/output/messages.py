@@ -338,7 +338,7 @@ def _timeline_table(message: Message, zone: tzinfo, stream: TextIO, catalogue: C
             tick(entry.status, stream),
             one_line(entry.participant or "", 32),
             f"seen {len(copies)}{times}" if len(copies) > 1 else "",
-            Text("execution " + ", ".join(copies), style="dim"),
+            Text("execution " + ", ".join(map(one_line, copies)), style="dim"),
         )
         for error in entry.errors or ():
             failure = read_failure(error)

@@ -131,7 +131,7 @@ def _write_table(
         table.add_column("why", overflow="fold")
     for send in shown:
         # Without the node where there is something to explain: the line is long enough.
-        sender = (_workflow(send, workflows),) if reasons else (_workflow(send, workflows), send.sent_by.node)
+        sender = (_workflow(send, workflows),) if reasons else (_workflow(send, workflows), one_line(send.sent_by.node))
         table.add_row(
             *_answer(send, zone),
             *(Text(text, no_wrap=True, overflow="ellipsis") for text in (_template(send), " ".join(sender))),
@@ -153,13 +153,16 @@ def _answer(send: Send, zone: tzinfo) -> tuple[Text, Text, Text]:
     """Return when a message was sent, to whom, and Meta's answer."""
     return (
         Text("no time" if send.sent_at is None else date_time(send.sent_at.astimezone(zone))),
-        Text(send.conversation_id or send.input or "unknown"),
-        Text("refused" if send.rejected else send.status, style="bold red" if send.rejected else "default"),
+        Text(one_line(send.conversation_id or send.input or "unknown")),
+        Text(
+            "refused" if send.rejected else one_line(send.status, 32), style="bold red" if send.rejected else "default"
+        ),
     )
 
 
 def _template(send: Send) -> str:
-    return "/".join(filter(None, (send.template.name, send.template.language))) if send.template else ""
+    template = send.template
+    return one_line("/".join(filter(None, (template.name, template.language)))) if template else ""
 
 
 def _workflow(send: Send, workflows: Mapping[str, str]) -> str:

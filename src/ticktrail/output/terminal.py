@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from ticktrail.output.documents import can_show
-from ticktrail.text.sanitizing import one_line
+from ticktrail.text.sanitizing import one_line, without_controls
 
 _TICKS = {"sent": "✓", "delivered": "✓✓", "read": "✓✓", "played": "✓✓", "failed": "✗", "undelivered": "✗"}
 
@@ -29,10 +30,20 @@ _STYLES = {
 }
 
 
+class _SafeConsole(Console):
+    """A console that writes no control character of its texts: anyone can send a status, or be sent to."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        for segment in super().render(renderable, options):
+            text = segment.text
+            safe = segment.control or (text.isascii() and text.isprintable())
+            yield segment if safe else Segment(without_controls(text).replace("\r", "\ufffd"), segment.style)
+
+
 def console(stream: TextIO) -> Console:
     """Return a console for a stream: colours and width of the terminal, 100 columns without one."""
     width = None if stream.isatty() else shutil.get_terminal_size((100, 24)).columns
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
+    return _SafeConsole(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
 
 
 def tick(status: str, stream: TextIO) -> Text:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import html
+import itertools
 import json
 import re
 import socket
@@ -370,11 +371,27 @@ _LONGEST_MESSAGE = 2_000
 
 def _said(answer: ApiResponse, settings: N8nSettings) -> str:
     """Return n8n's message in brackets, without quotations and numbers: Node quotes the JSON it could not read."""
-    message = _message(answer)
-    for secret in _secrets(settings):
-        message = re.sub(re.escape(secret), "…", message, flags=re.IGNORECASE)
-    message = re.sub(r'".*"|"[^"]*$|\d{7,}', "…", one_line(message, _LONGEST_MESSAGE))
+    message = _without_secrets(one_line(_message(answer), _LONGEST_MESSAGE), settings)
+    message = re.sub(r'".*"|"[^"]*$|\d{7,}', "…", message)
     return f" ({message[:120]})" if message else ""
+
+
+_PART = 8
+"""Characters of a secret in a row that are hidden. Proxies cut, fold and wrap what they echo."""
+
+
+def _without_secrets(message: str, settings: N8nSettings) -> str:
+    """Return a message with every secret, and every longer part of one, replaced."""
+    hidden = bytearray(len(message))
+    lower = message.lower() if len(message.lower()) == len(message) else message
+    for secret in map(str.lower, _secrets(settings)):
+        size = min(_PART, len(secret))
+        parts = {secret[start : start + size] for start in range(len(secret) - size + 1)}
+        for start in range(len(lower) - size + 1):
+            if lower[start : start + size] in parts:
+                hidden[start : start + size] = b"\1" * size
+    runs = itertools.groupby(zip(message, hidden, strict=True), key=lambda pair: pair[1])
+    return "".join("…" if is_hidden else "".join(letter for letter, _ in run) for is_hidden, run in runs)
 
 
 def _secrets(settings: N8nSettings) -> list[str]:

@@ -41,3 +41,21 @@ def test_an_answer_that_encodes_the_request_gives_no_secret_away() -> None:
         body = json.dumps({"message": f"bad: {form} end"}).encode()
         answer = ApiResponse(status=400, headers=httpx2.Headers(), body=body, size=len(body), seconds=0.0)
         assert "bad: … end" in str(fault_in(answer, settings))
+
+
+def test_an_answer_that_cuts_or_folds_a_secret_gives_no_part_of_it_away() -> None:
+    """A proxy may echo the beginning of a long key, or wrap it: no eight characters of it in a row are shown."""
+    key = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJvd25lciJ9.sig-of-the-tests"
+    settings = N8nSettings(base_url="https://n8n.example.com", api_key=Secret(key))
+    for form in (
+        key[:30],
+        key[-30:],
+        f"{key[:25]}\n {key[25:]}",
+        f"{key[:25]}\u200b{key[25:]}",
+        f"{key[:25]}\x1b{key[25:]}",
+    ):
+        body = json.dumps({"message": f"bad key: {form} end"}).encode()
+        answer = ApiResponse(status=400, headers=httpx2.Headers(), body=body, size=len(body), seconds=0.0)
+        text = str(fault_in(answer, settings))
+        assert "bad key: " in text
+        assert not any(key[start : start + 8] in text for start in range(len(key) - 8))
