@@ -41,7 +41,7 @@ from ticktrail.extraction.trust import (
     trust_in_later_nodes,
     trust_in_trigger,
 )
-from ticktrail.extraction.webhook import Body, holds_closed_text, is_form, is_status_alone, read_body
+from ticktrail.extraction.webhook import Body, is_form, is_status_alone, read_body
 from ticktrail.extraction.withheld import execution_status, inline_file, withheld_reason
 from ticktrail.extraction.words import has_words, is_free_of_words, is_machine_made
 from ticktrail.extraction.workflow import Node, decode_workflow, nodes_by_name, short_type
@@ -236,11 +236,12 @@ class _Reader:
     def _read_words(self, place: str, json_: Any, *, in_form: bool) -> None:
         """Note what looks like a status in an item that a person wrote. Other providers send forms too."""
         self.person_wrote = self.called_by_person = True
-        written = [json_.get("body"), json_.get("query")] if in_form else json_
-        self._read_holders(place, read_body(written), Trust.NOTHING)
-        self._note_closed_text(json_)
+        body = read_body(json_.get("body") if in_form else json_)
+        self._read_holders(place, body, Trust.NOTHING)
         if in_form:
             self._name_provider(json_)
+            if body.closed_text:
+                self.unbelieved.add("text")
 
     def _read_trigger_item(self, place: str, kind: str, trust: Trust, item: Item, json_: Any) -> None:
         """Read what a trigger received, and the payloads in its texts, as far as they are believed."""
@@ -257,19 +258,14 @@ class _Reader:
         for payload, inside in zip(payloads, opened, strict=True):
             proof = Trust.ENVELOPE if is_machine_made(payload) else Trust.NOTHING
             believed = self._read_holders(place, inside, proof) or believed
-        if not believed:
-            self._note_closed_text(payloads or json_)
+        if body.closed_text and not opened and not believed:
+            self.unbelieved.add("text")
         self.person_wrote = self.person_wrote or any(part.person_wrote for part in (body, *opened))
         empty = is_clock(kind) or (kind == "webhook" and is_empty_request(value)) or _is_raw_request(kind, item, value)
         self.proven_trigger = self.proven_trigger and (believed or empty)
         self.trigger_values.append(payloads or value)
         if not believed:
             self._name_provider(json_)
-
-    def _note_closed_text(self, value: object) -> None:
-        """Note that a text which looks like a status was not opened."""
-        if holds_closed_text(value):
-            self.unbelieved.add("text")
 
     def _name_provider(self, json_: object) -> None:
         """Note which other provider's webhook a request is."""
@@ -294,8 +290,10 @@ class _Reader:
                 proof = max(trust, Trust.ENVELOPE)
             else:
                 proof = Trust.NOTHING if trust is Trust.ENVELOPE and not is_machine_made(value) else trust
-            if not self._read_holders(place, read_body(value), proof):
-                self._note_closed_text(value)
+            body = read_body(value)
+            self._read_holders(place, body, proof)
+            if body.closed_text and not self.person_wrote:
+                self.unbelieved.add("text")
 
     def _trust_in_later(self, parts: Runs) -> Trust:
         """Return what is believed of the nodes behind the trigger, all of them together."""

@@ -2,8 +2,8 @@
 
 A body may be Meta's whole envelope (``entry[].changes[].value``), one change, a bare ``value``, a bare
 ``{"statuses": [...]}``, a ``value.standby``, one status object alone, or any of these inside other objects and lists.
-Every entry, change and status is read. No text is opened here: :mod:`ticktrail.extraction.payload` decides which texts
-are webhooks.
+Every entry, change and status is read. Text that a WhatsApp user wrote (below ``messages``, in profile names, …) is
+never searched, and no text is opened here: :mod:`ticktrail.extraction.payload` decides which texts are webhooks.
 
 Pure: takes any JSON value and never raises.
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import functools
 import re
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -70,17 +70,19 @@ class Body(msgspec.Struct, frozen=True):
 
     Attributes:
         person_wrote: it holds a message, a call or a form of a person.
+        closed_text: it holds a text that looks like a status, is not known to be a person's, and was not opened.
     """
 
     holders: tuple[Holder, ...]
     person_wrote: bool
+    closed_text: bool = False
 
 
 def read_body(value: object) -> Body:
     """Find the statuses in a webhook body, which may be any JSON value."""
     walk = _Walk()
     walk.visit(value, _Surroundings(), 0)
-    return Body(tuple(walk.holders), walk.person_wrote)
+    return Body(tuple(walk.holders), walk.person_wrote, walk.closed_text)
 
 
 def is_status_alone(value: object) -> bool:
@@ -109,6 +111,7 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     in_entry: bool = False
     in_envelope: bool = False
     by_person: bool = False
+    filled_in: bool = False
     beside_words: bool = False
 
     def inside(self, value: dict[str, Any], *, by_person: bool) -> _Surroundings:
@@ -123,23 +126,21 @@ class _Surroundings(msgspec.Struct, frozen=True, kw_only=True):
             contacts=tuple(contacts) if isinstance(contacts, list) else self.contacts,
             from_meta=self.from_meta or whatsapp or has_number or has_entry,
             in_entry=self.in_entry or has_entry,
-            in_envelope=self.in_envelope or (not self.by_person and is_envelope(value, in_entry=self.in_entry)),
-            by_person=self.by_person or by_person or (outside and any(map(_is_filled_in, value))),
+            in_envelope=self.in_envelope
+            or (not self.by_person and not self.filled_in and is_envelope(value, in_entry=self.in_entry)),
+            by_person=self.by_person or by_person,
+            filled_in=self.filled_in or (outside and any(map(_is_filled_in, value))),
             beside_words=self.beside_words or (outside and _has_words_of_its_own(value)),
         )
 
 
 class _Walk:
-    """Collects holders while it descends into a body.
+    """Collects holders while it descends into a body."""
 
-    Args:
-        aside: the walk is below keys that hold no webhook. What it finds is counted, not trusted.
-    """
-
-    def __init__(self, *, aside: bool = False) -> None:
-        self.aside = aside
+    def __init__(self) -> None:
         self.holders: list[Holder] = []
         self.person_wrote = False
+        self.closed_text = False
 
     def visit(self, value: object, around: _Surroundings, depth: int) -> None:
         if depth > MAXIMUM_DEPTH:
@@ -149,6 +150,12 @@ class _Walk:
         elif isinstance(value, list):
             for item in value:
                 self.visit(item, around, depth + 1)
+        elif isinstance(value, str):
+            self._visit_text(value, around)
+
+    def _visit_text(self, text: str, around: _Surroundings) -> None:
+        if not around.by_person and not around.in_envelope and looks_like_status(text):
+            self.closed_text = True
 
     def _visit_object(self, value: dict[str, Any], around: _Surroundings, depth: int) -> None:
         by_person = names_a_person(value)
@@ -156,6 +163,9 @@ class _Walk:
         if value.get("field") == "calls":
             self.person_wrote = True
             return
+        if not _names_sender(value):
+            for text in filter(_is_text, value.values()):
+                self._visit_text(text, around)
         around = around.inside(value, by_person=by_person)
         statuses = value.get("statuses")
         if isinstance(statuses, dict):
@@ -170,18 +180,14 @@ class _Walk:
                     around.contacts,
                     around.from_meta,
                     in_envelope=around.in_envelope,
-                    by_person=around.by_person,
+                    by_person=around.by_person or around.filled_in,
                     beside_words=around.beside_words,
                 )
             )
         if statuses == [value]:
             return
         for key, item in value.items():
-            if key in _NOT_A_BODY and not self.aside:
-                walk = _Walk(aside=True)
-                walk.visit(item, _Surroundings(by_person=True), 0)
-                self.holders += walk.holders
-            elif key != "statuses":
+            if key != "statuses" and key not in _NOT_A_BODY and not _is_text(item):
                 self.visit(item, around, depth + 1)
 
 
@@ -268,14 +274,8 @@ def has_several_words(text: str) -> bool:
     return _WORDS.search(text) is not None
 
 
-def holds_closed_text(value: object, depth: int = 0) -> bool:
-    """Return whether a text anywhere in a JSON value may be the JSON of a status."""
-    if isinstance(value, str):
-        return looks_like_status(value)
-    if depth > MAXIMUM_DEPTH:
-        return False
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(holds_closed_text(item, depth + 1) for item in inside)
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def looks_like_status(text: str) -> bool:

@@ -183,8 +183,6 @@ def test_request_without_a_body(item: dict[str, Any]) -> None:
         {"form": {"answer": ENVELOPE}},
         {"data": {"fields": [{"label": "Message", "value": ENVELOPE}]}},
         {"note": "please call me back", "statuses": [STATUS]},
-        {"message": STATUS},
-        {"messages": [{"text": "hello", "statuses": [STATUS]}]},
     ],
     ids=json.dumps,
 )
@@ -216,7 +214,7 @@ MESSAGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("message", MESSAGES)
 def test_message_of_a_customer(message: str) -> None:
-    """A forged status in an inbound message is counted, and a genuine one in the same webhook is read."""
+    """Nothing in an inbound message is searched; a genuine status in the same webhook is read."""
     value = {**VALUE, "statuses": None, "messages": [{**INBOUND, **MESSAGES[message]}]}
     genuine = {**VALUE, "statuses": [{**STATUS, "id": "wamid.REAL"}]}
 
@@ -224,7 +222,7 @@ def test_message_of_a_customer(message: str) -> None:
         ("whatsAppTrigger", {**value, "field": "messages"}),
         ("webhook", request({"object": "whatsapp_business_account", "entry": [{"changes": [{"value": value}]}]})),
     ):
-        assert_not_trusted(read(trigger, item))
+        assert read(trigger, item).outcome is Outcome.NONE
         assert_not_trusted(read(trigger, item, node("code", ENVELOPE)))
     both = {"object": "whatsapp_business_account", "entry": [{"changes": [{"value": value}, {"value": genuine}]}]}
     for found in (
@@ -237,9 +235,10 @@ def test_message_of_a_customer(message: str) -> None:
 
 @pytest.mark.parametrize("trigger", PEOPLE)
 def test_text_at_a_trigger_that_people_call(trigger: str) -> None:
-    """A text that looks like a status is counted, whatever it is called and whoever is named beside it."""
+    """What a person wrote is not searched, and what a node makes of it is not trusted."""
     for item in ({"chatInput": TEXT, "sessionId": "a"}, {"message": {"text": TEXT, "from": {"first_name": "Sara"}}}):
-        assert_not_trusted(read(trigger, item))
+        assert read(trigger, item).outcome is Outcome.NONE
+        assert_not_trusted(read(trigger, item, node("code", ENVELOPE)))
 
 
 @pytest.mark.parametrize("source", [None, [], [None]], ids=repr)

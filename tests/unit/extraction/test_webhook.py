@@ -13,9 +13,10 @@ from ticktrail.extraction.webhook import read_body
 
 
 def found_ids(value: object) -> list[str]:
-    """The ids of the statuses in a body that no person surrounds."""
-    holders = (holder for holder in read_body(value).holders if not holder.by_person)
-    return [status["id"] for holder in holders for status in holder.statuses if isinstance(status, dict)]
+    """The ids of all statuses found in a body."""
+    return [
+        status["id"] for holder in read_body(value).holders for status in holder.statuses if isinstance(status, dict)
+    ]
 
 
 BARE = {"statuses": [{"id": "wamid.A"}]}
@@ -72,7 +73,7 @@ def test_placement(body: object) -> None:
     ids=repr,
 )
 def test_no_placement(body: object) -> None:
-    """Below what people wrote, beside the body, in a text and among calls nothing is trusted."""
+    """Below what people wrote, beside the body, in a text and among calls nothing is searched."""
     assert found_ids(body) == []
 
 
