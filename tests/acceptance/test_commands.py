@@ -12,26 +12,14 @@ import sqlite3
 import stat
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from .conftest import Ticktrail
+from tests.acceptance.conftest import CORPUS, Ticktrail
 
 DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
-CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 EXPECTED = json.loads((DATA / "corpus_400_messages.expected.json").read_text())
 
 NOBODY_THERE = {"N8N_BASE_URL": "http://127.0.0.1:9", "N8N_API_KEY": "k" * 20, "WORKFLOW_ID_WHATSAPP": "abc"}
-
-
-@pytest.fixture
-def store(ticktrail: Ticktrail, home: Path) -> str:
-    """A store that holds the 400 recorded messages."""
-    done = ticktrail("sync", "--from", str(CORPUS), "--store", "ledger.sqlite")
-    assert done.returncode == 0, done.stderr
-    return "ledger.sqlite"
 
 
 def rows(text: str) -> list[dict[str, object]]:
@@ -60,16 +48,16 @@ def test_what_demo_says_to_type_next_works(ticktrail: Ticktrail) -> None:
     assert "failed" in done.stdout
 
 
-def test_demo_leaves_a_real_store_alone(ticktrail: Ticktrail, store: str, home: Path) -> None:
+def test_demo_leaves_a_real_store_alone(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """``demo`` writes into a store of its own: the store in the working directory stays as it was."""
-    before = ticktrail("messages", "--store", store).stdout
+    before = ticktrail("messages", "--store", recorded_store).stdout
     ticktrail("demo")
-    assert ticktrail("messages", "--store", store).stdout == before
+    assert ticktrail("messages", "--store", recorded_store).stdout == before
 
 
-def test_the_store_equals_the_independent_answer(ticktrail: Ticktrail, store: str) -> None:
+def test_the_store_equals_the_independent_answer(ticktrail: Ticktrail, recorded_store: str) -> None:
     """After a sync of the recorded executions, every message says what the generator that fired them expects."""
-    found = {str(row["messageId"]): row for row in rows(ticktrail("messages", "--store", store).stdout)}
+    found = {str(row["messageId"]): row for row in rows(ticktrail("messages", "--store", recorded_store).stdout)}
     assert {
         message_id: (row["conversation_id"], row["latestStatus"], row["statusCount"])
         for message_id, row in found.items()
@@ -79,9 +67,9 @@ def test_the_store_equals_the_independent_answer(ticktrail: Ticktrail, store: st
     }
 
 
-def test_a_second_sync_changes_nothing(ticktrail: Ticktrail, store: str) -> None:
+def test_a_second_sync_changes_nothing(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Reading the same executions again inserts and updates nothing and says so."""
-    done = ticktrail("sync", "--from", str(CORPUS), "--store", store, "--format", "json")
+    done = ticktrail("sync", "--from", str(CORPUS), "--store", recorded_store, "--format", "json")
     report = rows(done.stdout)[0]
     assert (report["inserted"], report["updated"], report["executions"]) == (0, 0, 1020)
 
@@ -123,21 +111,21 @@ def test_a_damaged_line_costs_itself_and_is_named_when_asked(ticktrail: Ticktrai
         (["--not-read"], lambda status: status not in {"read", "played"}),
     ],
 )
-def test_messages_by_status(ticktrail: Ticktrail, store: str, options: list[str], wanted: object) -> None:
+def test_messages_by_status(ticktrail: Ticktrail, recorded_store: str, options: list[str], wanted: object) -> None:
     """Each way to ask by status returns just the messages of the independent answer that stand there."""
-    found = {row["messageId"] for row in rows(ticktrail("messages", *options, "--store", store).stdout)}
+    found = {row["messageId"] for row in rows(ticktrail("messages", *options, "--store", recorded_store).stdout)}
     assert found == {message_id for message_id, one in EXPECTED.items() if wanted(one["latestStatus"])}  # type: ignore[operator]
 
 
-def test_messages_of_one_person_however_the_number_is_written(ticktrail: Ticktrail, store: str) -> None:
+def test_messages_of_one_person_however_the_number_is_written(ticktrail: Ticktrail, recorded_store: str) -> None:
     """A recipient is found as ``+966 50…``, as ``00966…`` and as digits."""
     expected = {message_id for message_id, one in EXPECTED.items() if one["conversation_id"] == "966500000041"}
     for written in ("966500000041", "+966 50 000 0041", "00966500000041"):
-        found = {row["messageId"] for row in rows(ticktrail("messages", written, "--store", store).stdout)}
+        found = {row["messageId"] for row in rows(ticktrail("messages", written, "--store", recorded_store).stdout)}
         assert found == expected
 
 
-def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail, store: str) -> None:
+def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail, recorded_store: str) -> None:
     """``--since`` and ``--until`` choose by the sent time, not by a later status."""
     sent = {
         message_id: next(event["timestamp"] for event in one["events"] if event["status"] == "sent")
@@ -145,44 +133,52 @@ def test_messages_since_goes_by_the_time_a_message_was_sent(ticktrail: Ticktrail
         if any(event["status"] == "sent" for event in one["events"])
     }
     middle = sorted(sent.values())[200]
-    found = {row["messageId"] for row in rows(ticktrail("messages", "--since", str(middle), "--store", store).stdout)}
+    found = {
+        row["messageId"]
+        for row in rows(ticktrail("messages", "--since", str(middle), "--store", recorded_store).stdout)
+    }
     assert {one for one in found if one in sent} == {one for one, timestamp in sent.items() if timestamp >= middle}
-    rest = {row["messageId"] for row in rows(ticktrail("messages", "--until", str(middle), "--store", store).stdout)}
+    rest = {
+        row["messageId"]
+        for row in rows(ticktrail("messages", "--until", str(middle), "--store", recorded_store).stdout)
+    }
     assert found | rest == set(EXPECTED)
     assert not found & rest
 
 
-def test_a_table_shows_ticks_with_words_and_says_how_many_match(ticktrail: Ticktrail, store: str) -> None:
+def test_a_table_shows_ticks_with_words_and_says_how_many_match(ticktrail: Ticktrail, recorded_store: str) -> None:
     """On request a table shows two ticks and the word, and stderr says how many of how many and where."""
-    done = ticktrail("messages", "--status", "read", "--limit", "3", "--format", "table", "--store", store)
+    done = ticktrail("messages", "--status", "read", "--limit", "3", "--format", "table", "--store", recorded_store)
     assert done.stdout.count("✓✓ read") == 3
     matching = sum(one["latestStatus"] == "read" for one in EXPECTED.values())
     assert f"3 messages of {matching} that match, in " in done.stderr
 
 
-def test_a_stream_without_ticks_gets_plain_ascii(ticktrail: Ticktrail, store: str) -> None:
+def test_a_stream_without_ticks_gets_plain_ascii(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Where the output's encoding has no ticks (Windows' cp1252), ASCII stands in and nothing fails."""
     done = ticktrail(
-        "messages", "--limit", "1", "--status", "read", "--format", "table", "--store", store,
+        "messages", "--limit", "1", "--status", "read", "--format", "table", "--store", recorded_store,
         PYTHONUTF8="0", PYTHONIOENCODING="cp1252",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "vv read" in done.stdout
 
 
-def test_csv_and_json_hold_the_same_messages(ticktrail: Ticktrail, store: str) -> None:
+def test_csv_and_json_hold_the_same_messages(ticktrail: Ticktrail, recorded_store: str) -> None:
     """``--format csv`` and ``--format json`` print the same messages as JSON Lines."""
-    as_lines = rows(ticktrail("messages", "--store", store).stdout)
-    as_json = json.loads(ticktrail("messages", "--format", "json", "--store", store).stdout)
-    as_csv = list(csv.DictReader(io.StringIO(ticktrail("messages", "--format", "csv", "--store", store).stdout)))
+    as_lines = rows(ticktrail("messages", "--store", recorded_store).stdout)
+    as_json = json.loads(ticktrail("messages", "--format", "json", "--store", recorded_store).stdout)
+    as_csv = list(
+        csv.DictReader(io.StringIO(ticktrail("messages", "--format", "csv", "--store", recorded_store).stdout))
+    )
     assert as_json == as_lines
     assert [row["messageId"] for row in as_csv] == [row["messageId"] for row in as_lines]
     assert [row["latestStatus"] for row in as_csv] == [row["latestStatus"] for row in as_lines]
 
 
-def test_a_message_that_is_not_there_is_not_found(ticktrail: Ticktrail, store: str) -> None:
+def test_a_message_that_is_not_there_is_not_found(ticktrail: Ticktrail, recorded_store: str) -> None:
     """An unknown message id exits 3 and says what to type."""
-    done = ticktrail("message", "wamid.NOT-THERE", "--store", store)
+    done = ticktrail("message", "wamid.NOT-THERE", "--store", recorded_store)
     assert done.returncode == 3
     assert done.stdout == ""
     assert "ticktrail sync" in done.stderr
@@ -196,9 +192,11 @@ def test_asking_a_store_that_does_not_exist_creates_nothing(ticktrail: Ticktrail
     assert list(home.iterdir()) == []
 
 
-def test_list_scans_the_newest_and_says_how_much_more_the_store_holds(ticktrail: Ticktrail, store: str) -> None:
+def test_list_scans_the_newest_and_says_how_much_more_the_store_holds(
+    ticktrail: Ticktrail, recorded_store: str
+) -> None:
     """``list`` prints the newest messages of the newest executions and points to the store's 400."""
-    done = ticktrail("list", "--from", str(CORPUS), "--executions", "50", "--limit", "4", "--store", store)
+    done = ticktrail("list", "--from", str(CORPUS), "--executions", "50", "--limit", "4", "--store", recorded_store)
     assert done.returncode == 0, done.stderr
     times = [row["latestTimestamp"] for row in rows(done.stdout)]
     assert len(times) == 4
@@ -277,12 +275,12 @@ def test_a_file_that_is_no_store_is_left_alone(ticktrail: Ticktrail, home: Path)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no head")
-def test_a_reader_that_stops_early_is_no_error(ticktrail: Ticktrail, store: str, home: Path) -> None:
+def test_a_reader_that_stops_early_is_no_error(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """``ticktrail messages | head -1`` ends quietly."""
     import subprocess  # noqa: PLC0415
 
     done = subprocess.run(
-        ["sh", "-c", f'"{sys.executable}" -m ticktrail messages --store {store} | head -1'],
+        ["sh", "-c", f'"{sys.executable}" -m ticktrail messages --store {recorded_store} | head -1'],
         capture_output=True,
         text=True,
         cwd=home,
@@ -301,6 +299,6 @@ def test_version_and_help(ticktrail: Ticktrail) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
-def test_the_store_is_readable_by_its_owner_alone(store: str, home: Path) -> None:
+def test_the_store_is_readable_by_its_owner_alone(recorded_store: str, home: Path) -> None:
     """A store holds people's numbers: others on the machine cannot read the file."""
-    assert stat.S_IMODE((home / store).stat().st_mode) & 0o077 == 0
+    assert stat.S_IMODE((home / recorded_store).stat().st_mode) & 0o077 == 0

@@ -10,16 +10,12 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.acceptance.conftest import CORPUS, Ticktrail
 from tests.support.patience import PATIENCE_SECONDS
 
-if TYPE_CHECKING:
-    from .conftest import Ticktrail
-
 DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
-CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 ROOT = Path(__file__).parents[2]
 
 _INTERRUPTED_IMPORT = """

@@ -8,8 +8,11 @@ import gzip
 import io
 import json
 import re
+import shutil
 import zipfile
+from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -26,26 +29,14 @@ if TYPE_CHECKING:
     from .conftest import Ticktrail
 
 DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
-CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 EXPECTED: dict[str, dict[str, Any]] = json.loads((DATA / "corpus_400_messages.expected.json").read_text())
 
 
 @pytest.fixture
-def opened(ticktrail: Ticktrail) -> str:
-    """A store that holds the 400 recorded messages."""
-    done = ticktrail("sync", "--from", str(CORPUS), "--store", "ledger.sqlite")
-    assert done.returncode == 0, done.stderr
-    return "ledger.sqlite"
-
-
-@pytest.fixture
-def recorded(ticktrail: Ticktrail, home: Path) -> str:
+def recorded(synced: Callable[[Path], Path], home: Path) -> str:
     """A store of the demonstration's recordings, which hold sends."""
-    from importlib import resources  # noqa: PLC0415
-
-    recordings = resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz"
-    (home / "recorded.jsonl.gz").write_bytes(recordings.read_bytes())
-    assert ticktrail("sync", "--from", "recorded.jsonl.gz", "--store", "recorded.sqlite").returncode == 0
+    recordings = Path(str(resources.files("ticktrail.cli") / "recordings" / "executions.jsonl.gz"))
+    shutil.copy(synced(recordings), home / "recorded.sqlite")
     return "recorded.sqlite"
 
 
@@ -65,26 +56,26 @@ def ids(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "typed", ["966500000041", "+966 50 000 0041", "00966500000041", "050 000 0041", "0041", "٠٠٤١"]
 )
-def test_a_person_however_the_number_is_written(ticktrail: Ticktrail, opened: str, typed: str) -> None:
+def test_a_person_however_the_number_is_written(ticktrail: Ticktrail, recorded_store: str, typed: str) -> None:
     """In full, as dialled in the time zone's country, or its last digits: the same person's messages."""
-    done = ticktrail("messages", typed, "--store", opened)
+    done = ticktrail("messages", typed, "--store", recorded_store)
     assert done.returncode == 0, done.stderr
     assert set(ids(done.stdout)) == {
         message_id for message_id, one in EXPECTED.items() if one["conversation_id"].endswith("0041")
     }
 
 
-def test_the_region_can_be_set(ticktrail: Ticktrail, opened: str, home: Path) -> None:
+def test_the_region_can_be_set(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """A number as dialled at home is another one in another country."""
     (home / "ticktrail.toml").write_text('region = "EG"\n')
-    assert ticktrail("messages", "+966500000041", "--store", opened).stdout != ""
-    assert ticktrail("messages", "050 000 0041", "--store", opened, "--limit", "1").returncode == 0
+    assert ticktrail("messages", "+966500000041", "--store", recorded_store).stdout != ""
+    assert ticktrail("messages", "050 000 0041", "--store", recorded_store, "--limit", "1").returncode == 0
 
 
-def test_pages_follow_the_hint(ticktrail: Ticktrail, opened: str) -> None:
+def test_pages_follow_the_hint(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Piped pages, each called with what the one before said, are the whole answer; the last says nothing."""
-    whole = ids(ticktrail("messages", "--unread", "--store", opened).stdout)
-    options = ["messages", "--unread", "--store", opened, "--limit", "60"]
+    whole = ids(ticktrail("messages", "--unread", "--store", recorded_store).stdout)
+    options = ["messages", "--unread", "--store", recorded_store, "--limit", "60"]
     met: list[str] = []
     hint: list[str] = []
     for _ in range(9):
@@ -99,29 +90,29 @@ def test_pages_follow_the_hint(ticktrail: Ticktrail, opened: str) -> None:
     assert len(whole) > 120
 
 
-def test_an_answer_that_just_fits_has_no_more(ticktrail: Ticktrail, opened: str) -> None:
+def test_an_answer_that_just_fits_has_no_more(ticktrail: Ticktrail, recorded_store: str) -> None:
     """There is no hint at a page that would be empty."""
-    count = len(ids(ticktrail("messages", "--status", "failed", "--store", opened).stdout))
-    done = ticktrail("messages", "--status", "failed", "--limit", str(count), "--store", opened)
+    count = len(ids(ticktrail("messages", "--status", "failed", "--store", recorded_store).stdout))
+    done = ticktrail("messages", "--status", "failed", "--limit", str(count), "--store", recorded_store)
     assert len(ids(done.stdout)) == count
     assert done.stderr == ""
 
 
 @pytest.mark.parametrize(("sort", "sign"), [("newest", -1), ("oldest", 1)])
-def test_sorted(ticktrail: Ticktrail, opened: str, sort: str, sign: int) -> None:
+def test_sorted(ticktrail: Ticktrail, recorded_store: str, sort: str, sign: int) -> None:
     """By the time sent, then by message id."""
-    found = rows(ticktrail("messages", "--sort", sort, "--store", opened).stdout)
+    found = rows(ticktrail("messages", "--sort", sort, "--store", recorded_store).stdout)
     keys = [(sign * row.get("sentTimestamp", row["firstTimestamp"]), row["messageId"]) for row in found]
     assert keys == sorted(keys)
     assert len(keys) == 400
 
 
-def test_by_error(ticktrail: Ticktrail, opened: str) -> None:
+def test_by_error(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Only messages that failed with the code."""
-    found = rows(ticktrail("messages", "--error", "131026", "--store", opened).stdout)
+    found = rows(ticktrail("messages", "--error", "131026", "--store", recorded_store).stdout)
     assert found
     assert {row["failure"]["code"] for row in found} == {131026}
-    everything = rows(ticktrail("messages", "--store", opened).stdout)
+    everything = rows(ticktrail("messages", "--store", recorded_store).stdout)
     assert len(found) == sum((row.get("failure") or {}).get("code") == 131026 for row in everything)
 
 
@@ -215,10 +206,10 @@ def test_a_campaign_under_a_key(ticktrail: Ticktrail, home: Path) -> None:
     ],
 )  # fmt: skip
 def test_bad_input_is_one_clear_line_with_a_remedy(
-    ticktrail: Ticktrail, opened: str, arguments: list[str], said: str
+    ticktrail: Ticktrail, recorded_store: str, arguments: list[str], said: str
 ) -> None:
     """Exit 2, the thing named, nothing on stdout, no traceback."""
-    done = ticktrail(*arguments, "--store", opened)
+    done = ticktrail(*arguments, "--store", recorded_store)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
@@ -229,9 +220,9 @@ def test_bad_input_is_one_clear_line_with_a_remedy(
 # ── export ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_export_writes_what_messages_prints(ticktrail: Ticktrail, opened: str, home: Path) -> None:
+def test_export_writes_what_messages_prints(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """The same filter, the same messages, in each format."""
-    question = ("--status", "failed", "--sort", "oldest", "--store", opened)
+    question = ("--status", "failed", "--sort", "oldest", "--store", recorded_store)
     expected = ids(ticktrail("messages", *question).stdout)
     for name in ("a.csv", "a.jsonl", "a.jsonl.gz", "a.xlsx"):
         done = ticktrail("export", name, *question)
@@ -251,11 +242,11 @@ def test_export_writes_what_messages_prints(ticktrail: Ticktrail, opened: str, h
     assert zipfile.is_zipfile(home / "a.csv")
 
 
-def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, opened: str, home: Path) -> None:
+def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """Neither as digits nor within a message id; two exports name the same message alike."""
     numbers = {one["conversation_id"] for one in EXPECTED.values()}
     for name in ("a.jsonl", "b.jsonl"):
-        assert ticktrail("export", name, "--mask", "--store", opened).returncode == 0
+        assert ticktrail("export", name, "--mask", "--store", recorded_store).returncode == 0
     text = (home / "a.jsonl").read_text(encoding="utf-8")
     assert "wamid" not in text
     assert not [number for number in numbers if number in text]
@@ -266,9 +257,9 @@ def test_a_masked_export_holds_no_number(ticktrail: Ticktrail, opened: str, home
     assert {row["conversation_id"] for row in rows(text)} >= {"+966 50 ••• ••41"}
 
 
-def test_an_export_of_one_person(ticktrail: Ticktrail, opened: str, home: Path) -> None:
+def test_an_export_of_one_person(ticktrail: Ticktrail, recorded_store: str, home: Path) -> None:
     """``--to`` takes a number as ``messages`` does."""
-    assert ticktrail("export", "a.jsonl", "--to", "+966 50 000 0041", "--store", opened).returncode == 0
+    assert ticktrail("export", "a.jsonl", "--to", "+966 50 000 0041", "--store", recorded_store).returncode == 0
     assert {row["conversation_id"] for row in rows((home / "a.jsonl").read_text())} == {"966500000041"}
 
 

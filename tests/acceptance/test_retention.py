@@ -11,12 +11,13 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
+from tests.acceptance.conftest import CORPUS, Ticktrail
 from tests.support.n8n_server import N8nServer
 from tests.support.patience import PATIENCE_SECONDS
 from tests.support.recordings import corpus
@@ -25,19 +26,14 @@ from ticktrail.stores.journal import Journal, Webhook
 
 pytestmark = pytest.mark.thorough
 
-if TYPE_CHECKING:
-    from .conftest import Ticktrail
 
-CORPUS = Path(__file__).parents[1] / "data" / "n8n-2.41.1" / "corpus_400_messages.jsonl.gz"
 STORE = ("--store", "ledger.sqlite")
 
 
 @pytest.fixture
-def messages(ticktrail: Ticktrail) -> list[dict[str, Any]]:
+def messages(ticktrail: Ticktrail, recorded_store: str) -> list[dict[str, Any]]:
     """A store with the 400 recorded messages, and what it says it holds."""
-    done = ticktrail("sync", "--from", str(CORPUS), *STORE)
-    assert done.returncode == 0, done.stderr
-    return held(ticktrail)
+    return held(ticktrail, recorded_store)
 
 
 @pytest.fixture

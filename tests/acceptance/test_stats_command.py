@@ -18,17 +18,8 @@ if TYPE_CHECKING:
     from .conftest import Ticktrail
 
 DATA = Path(__file__).parents[1] / "data" / "n8n-2.41.1"
-CORPUS = DATA / "corpus_400_messages.jsonl.gz"
 EXPECTED: dict[str, Any] = json.loads((DATA / "corpus_400_messages.expected.json").read_text(encoding="utf-8"))
 RIYADH_SECONDS = 3 * 3_600
-
-
-@pytest.fixture
-def store(ticktrail: Ticktrail) -> str:
-    """A store that holds the 400 recorded messages."""
-    done = ticktrail("sync", "--from", str(CORPUS), "--store", "ledger.sqlite")
-    assert done.returncode == 0, done.stderr
-    return "ledger.sqlite"
 
 
 def earliest(message: dict[str, Any]) -> dict[str, int]:
@@ -46,7 +37,7 @@ def stats(ticktrail: Ticktrail, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-def test_totals_are_what_the_recordings_hold(ticktrail: Ticktrail, store: str) -> None:
+def test_totals_are_what_the_recordings_hold(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Counts, rates, percentiles and reading times, worked out from the generator's own notes."""
     lives = [earliest(message) for message in EXPECTED.values()]
     arrived = [life for life in lives if life.keys() & {"delivered", "read", "played"}]
@@ -76,7 +67,7 @@ def test_totals_are_what_the_recordings_hold(ticktrail: Ticktrail, store: str) -
     assert within["day"] == sum(seconds <= 86_400 for seconds in took)
 
 
-def test_groups_are_what_the_recordings_hold(ticktrail: Ticktrail, store: str) -> None:
+def test_groups_are_what_the_recordings_hold(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Each person's messages, each hour's in Riyadh, each error's; and they add up to the totals."""
     people = Counter(message["conversation_id"] for message in EXPECTED.values())
     found = stats(ticktrail, "--by", "user")
@@ -99,7 +90,7 @@ def test_groups_are_what_the_recordings_hold(ticktrail: Ticktrail, store: str) -
     assert (country["country"], country["messages"]) == ("SA", 400)
 
 
-def test_since_and_until_choose_by_the_time_of_sending(ticktrail: Ticktrail, store: str) -> None:
+def test_since_and_until_choose_by_the_time_of_sending(ticktrail: Ticktrail, recorded_store: str) -> None:
     """The two halves of the messages add up to all."""
     times = sorted(min(earliest(message).values()) for message in EXPECTED.values())
     middle = str(times[150])
@@ -108,9 +99,9 @@ def test_since_and_until_choose_by_the_time_of_sending(ticktrail: Ticktrail, sto
     assert before + after == 400
 
 
-def test_the_report_says_each_figure_with_its_parts(ticktrail: Ticktrail, store: str) -> None:
+def test_the_report_says_each_figure_with_its_parts(ticktrail: Ticktrail, recorded_store: str) -> None:
     """Piped, it stays text; parts beside every rate; the store and the zone in the first line."""
-    done = ticktrail("stats", "--store", store)
+    done = ticktrail("stats", "--store", recorded_store)
     assert done.returncode == 0
     first, *lines = done.stdout.splitlines()
     assert first.startswith("All messages · Asia/Riyadh · ")
@@ -122,10 +113,12 @@ def test_the_report_says_each_figure_with_its_parts(ticktrail: Ticktrail, store:
 
 
 @pytest.mark.parametrize("by", ["day", "hour", "user", "error", "category", "number", "country", "workflow"])
-def test_every_grouping_fits_into_eighty_columns(ticktrail: Ticktrail, store: str, by: str) -> None:
+def test_every_grouping_fits_into_eighty_columns(ticktrail: Ticktrail, recorded_store: str, by: str) -> None:
     """Nothing is wider than the terminal, in UTF-8 and in plain ASCII."""
     for encoding in ("utf-8", "ascii"):
-        done = ticktrail("stats", "--store", store, "--by", by, COLUMNS="80", PYTHONUTF8="0", PYTHONIOENCODING=encoding)
+        done = ticktrail(
+            "stats", "--store", recorded_store, "--by", by, COLUMNS="80", PYTHONUTF8="0", PYTHONIOENCODING=encoding
+        )
         assert done.returncode == 0, done.stderr
         assert max(len(line) for line in done.stdout.splitlines()[1:]) <= 80
         assert done.stdout.isascii() == (encoding == "ascii")
@@ -140,35 +133,39 @@ def test_every_grouping_fits_into_eighty_columns(ticktrail: Ticktrail, store: st
         ("sender", "WORKFLOW_ID_WHATSAPP"),
     ],
 )
-def test_an_empty_grouping_teaches_how_to_fill_it(ticktrail: Ticktrail, store: str, by: str, lesson: str) -> None:
+def test_an_empty_grouping_teaches_how_to_fill_it(
+    ticktrail: Ticktrail, recorded_store: str, by: str, lesson: str
+) -> None:
     """No empty table: what is missing, and what to put where."""
-    done = ticktrail("stats", "--store", store, "--by", by, COLUMNS="80")
+    done = ticktrail("stats", "--store", recorded_store, "--by", by, COLUMNS="80")
     assert lesson in done.stdout
     assert lesson in stats(ticktrail, "--by", by)["hint"]
 
 
-def test_programs_get_rows(ticktrail: Ticktrail, store: str) -> None:
+def test_programs_get_rows(ticktrail: Ticktrail, recorded_store: str) -> None:
     """CSV and JSON Lines: a group a line, or the totals alone; --limit cuts, the worst first."""
-    done = ticktrail("stats", "--store", store, "--by", "user", "--format", "csv")
+    done = ticktrail("stats", "--store", recorded_store, "--by", "user", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert sum(int(row["messages"]) for row in rows) == 400
-    done = ticktrail("stats", "--store", store, "--by", "user", "--format", "csv", "--limit", "1")
+    done = ticktrail("stats", "--store", recorded_store, "--by", "user", "--format", "csv", "--limit", "1")
     (row,) = csv.DictReader(io.StringIO(done.stdout))
     assert row["failed"] == max((row["failed"] for row in rows), key=int)
-    (total,) = csv.DictReader(io.StringIO(ticktrail("stats", "--store", store, "--format", "csv").stdout))
+    (total,) = csv.DictReader(io.StringIO(ticktrail("stats", "--store", recorded_store, "--format", "csv").stdout))
     assert (total["messages"], total["delivered"]) == ("400", "337")
-    lines = ticktrail("stats", "--store", store, "--by", "country", "--format", "jsonl").stdout.splitlines()
+    lines = ticktrail("stats", "--store", recorded_store, "--by", "country", "--format", "jsonl").stdout.splitlines()
     assert [json.loads(line)["country"] for line in lines] == ["SA"]
 
 
-def test_numbers_and_campaigns_have_names_from_the_settings(ticktrail: Ticktrail, store: str, home: Path) -> None:
+def test_numbers_and_campaigns_have_names_from_the_settings(
+    ticktrail: Ticktrail, recorded_store: str, home: Path
+) -> None:
     """[numbers] in ticktrail.toml gives a sending number its name; a broken file is an error with its fix."""
     (home / "ticktrail.toml").write_text('[numbers]\n"+1 555 078-3881" = "Support"\n', encoding="utf-8")
     assert [group["label"] for group in stats(ticktrail, "--by", "number")["groups"]] == ["Support"]
-    assert "Support" in ticktrail("stats", "--store", store, "--by", "number").stdout
+    assert "Support" in ticktrail("stats", "--store", recorded_store, "--by", "number").stdout
     for broken in ("[numbers", "numbers = 7", "campaign_key = 7"):
         (home / "ticktrail.toml").write_text(broken, encoding="utf-8")
-        done = ticktrail("stats", "--store", store)
+        done = ticktrail("stats", "--store", recorded_store)
         assert done.returncode == 2
         assert "ticktrail.toml" in done.stderr
         assert "Traceback" not in done.stderr
