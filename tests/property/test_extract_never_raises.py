@@ -194,7 +194,7 @@ def assert_sound(found: Extraction) -> None:
     assert (found.outcome in {Outcome.WITHHELD, Outcome.NOT_READ}) == (found.reason is not None)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(damaged_executions())
 def test_damaged_executions(raw: bytes) -> None:
     """A damaged execution raises nothing, and what is still read from it is sound, and the same when read again."""
@@ -204,7 +204,7 @@ def test_damaged_executions(raw: bytes) -> None:
     assert extract(raw) == found
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(arbitrary_json())
 def test_arbitrary_json(raw: bytes) -> None:
     """Any JSON value, anywhere in an execution, raises nothing."""
@@ -214,7 +214,7 @@ def test_arbitrary_json(raw: bytes) -> None:
     assert extract(raw) == found
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=64))
 @example(b"\xef\xbb\xbf{}")
 @example(b'{"id": ' + b"9" * 5_000 + b"}")
@@ -228,7 +228,7 @@ def test_arbitrary_bytes(raw: bytes) -> None:
     assert found.outcome is Outcome.WITHHELD
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_cut_and_flipped_bytes(data: st.DataObject) -> None:
     """A real execution cut short or with a byte changed raises nothing."""
@@ -338,7 +338,7 @@ WITH_A_TRIGGER = [
 ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(executions_damaged_around())
 def test_damage_costs_itself_only(raw: bytes) -> None:
     """Whatever is damaged elsewhere, a status that is itself whole is read once, unchanged."""
@@ -535,7 +535,7 @@ def executions_hardly_changed(draw: st.DrawFn) -> bytes:
     return json.dumps(execution).encode()
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(executions_hardly_changed())
 def test_fast_path_agrees_on_hardly_changed_executions(raw: bytes) -> None:
     """If the fast path is taken, it reads the same as the general path."""

@@ -226,7 +226,7 @@ def forged_executions(draw: st.DrawFn) -> bytes:
     return execution(trigger, mode, item, draw(st.lists(nodes, max_size=3)))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(forged_executions())
 @example(execution("webhook", "webhook", webhook({"text": json.dumps({"statuses": [STATUS]}), "contact_id": "5"}), []))
 def test_no_text_of_a_person_becomes_an_event_or_a_send(raw: bytes) -> None:
@@ -275,7 +275,7 @@ def fetched_executions(draw: st.DrawFn) -> bytes:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fetched_executions())
 def test_no_answer_of_an_address_from_the_data_becomes_an_event_or_a_send(raw: bytes) -> None:
     """The answer of a server whose address came from the data is not believed, nor what later nodes make of it."""

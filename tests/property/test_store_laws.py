@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ticktrail.messages.document import to_document
@@ -107,7 +107,7 @@ def expected_dates(written: list[Written], message_id: str) -> tuple[datetime, d
 def test_any_order_repetition_and_split_ends_in_the_same_documents(store: Store, examples: int) -> None:
     """Any split stores the same as one fold of all events; the four counts and the dates follow each write."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples)
     @given(writes())
     def law(drawn: list[Written]) -> None:
         example = next(_numbers)
@@ -160,7 +160,7 @@ def copies(draw: st.DrawFn) -> list[tuple[list[Send], bool]]:
 def test_any_order_of_copies_of_a_send_lends_the_same(store: Store, examples: int) -> None:
     """The stored send is the fold of its copies, and the message has its template and sender, whichever came first."""
 
-    @settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=examples)
     @given(copies())
     def law(drawn: list[tuple[list[Send], bool]]) -> None:
         message_id = f"wamid.send.{next(_numbers)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,22 +72,19 @@ def test_a_body_that_does_not_come_is_a_408(port: int) -> None:
 
 
 def test_an_endless_head_ends_the_connection(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The receiver closes the connection before it has read a megabyte of headers."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
-
-    def send_headers(line: socket.socket) -> None:
-        for number in range(1_000):
-            line.sendall(f"X-{number}: {'x' * 1_000}\r\n".encode())
-            time.sleep(0)
-
-    with connected(port, b"POST /webhook HTTP/1.1\r\n") as line, pytest.raises(ConnectionError):
-        send_headers(line)
+    """The receiver closes the connection although only a megabyte of headers came, and the head has not timed out."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 10 * PATIENCE_SECONDS)
+    with connected(port, b"POST /webhook HTTP/1.1\r\n") as line:
+        with contextlib.suppress(ConnectionError):
+            for number in range(1_000):
+                line.sendall(f"X-{number}: {'x' * 1_000}\r\n".encode())
+        assert b"200" not in read_to_the_end(line)
 
 
 def test_silent_clients_do_not_keep_others_out(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connections above the limit replace the oldest silent or slow ones, so a webhook is always received."""
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 60)
-    monkeypatch.setattr(app, "BODY_SECONDS", 60)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 10 * PATIENCE_SECONDS)
+    monkeypatch.setattr(app, "BODY_SECONDS", 10 * PATIENCE_SECONDS)
     slow = b"POST /webhook HTTP/1.1\r\nContent-Length: 10\r\n\r\n{"
     with contextlib.ExitStack() as stack:
         lines = [stack.enter_context(connected(port, slow * (number % 2))) for number in range(60)]
@@ -99,7 +95,7 @@ def test_silent_clients_do_not_keep_others_out(port: int, monkeypatch: pytest.Mo
 
 def test_large_bodies_that_never_end_take_little_memory(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Above a number of bytes that are being read, large requests get 503 with Retry-After; small ones are received."""
-    monkeypatch.setattr(app, "BODY_SECONDS", 60)
+    monkeypatch.setattr(app, "BODY_SECONDS", 10 * PATIENCE_SECONDS)
     monkeypatch.setattr(app, "MOST_READING", 500_000)
     head = b"POST /webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 8000000\r\n\r\n"
     with connected(port, head + b" " * 900_000) as line:

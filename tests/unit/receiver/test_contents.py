@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.webhooks import METADATA, envelope, message_value, status, status_value
 
@@ -92,7 +92,6 @@ def test_a_status_without_a_time_gets_the_time_of_reception() -> None:
     assert (event.timestamp, event.timestamp_source) == (NOW, "execution")
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_what_a_user_writes_is_never_a_status(text: str) -> None:
     """No text of a message, whatever JSON it holds, yields a status."""

@@ -6,7 +6,7 @@ import base64
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.spellings import spellings
 
@@ -18,7 +18,6 @@ SALT = "00112233445566778899aabbccddeeff"
 WHO = "966500000001"
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_text_is_too_odd_to_be_checked(text: str) -> None:
     """Checking a text against tombstones, and reading a number from a message id, raise nothing."""

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import pytest
 from bson.int64 import Int64
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo import MongoClient
 from pymongo.collection import Collection
@@ -372,7 +372,7 @@ writes = st.lists(st.tuples(st.lists(new_events(), min_size=1, max_size=4), st.i
 def test_the_server_merges_as_the_law_says(store: Store, old: Collection[Document]) -> None:
     """Any old document, any events, in any portions: the server's document and counts are those of the pure merge."""
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=60)
     @given(st.none() | old_documents, writes)
     def law(start: Document | None, drawn: list[tuple[list[StatusEvent], int]]) -> None:
         name = f"wamid.{next(_numbers)}"
