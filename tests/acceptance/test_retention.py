@@ -174,6 +174,22 @@ def test_prune_removes_the_old_and_syncs_leave_it_out(
     assert (home / "ledger.sqlite").exists()
 
 
+def test_statuses_that_were_left_out_are_no_fault_of_n8n(ticktrail: Ticktrail, messages: list[dict[str, Any]]) -> None:
+    """A sync whose statuses are all older than the retention limit does not say that none was found."""
+    assert messages
+    ticktrail("prune", "--older-than", "1d", "--yes", *STORE)
+    with N8nServer(corpus()) as n8n:
+        environ = {
+            "N8N_BASE_URL": n8n.address, "N8N_API_KEY": n8n.api_key, "WORKFLOW_ID_WHATSAPP": n8n.workflow_id,
+        }  # fmt: skip
+        done = ticktrail("sync", *STORE, **environ)
+        assert "left out" in done.stdout
+        assert "No message status has been found" not in done.stderr
+    with N8nServer() as n8n:
+        done = ticktrail("sync", "--store", "other.sqlite", **{**environ, "N8N_BASE_URL": n8n.address})
+        assert "No message status has been found" in done.stderr
+
+
 def test_prune_says_what_it_needs(ticktrail: Ticktrail, messages: list[dict[str, Any]]) -> None:
     """Neither or both of its options, a length that is none, a time to live for a file: exit 2 with a remedy."""
     del messages

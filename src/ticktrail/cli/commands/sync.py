@@ -174,13 +174,15 @@ def _sync_n8n(store_url: str | None, form: ReportFormat, *, full: bool, annotate
 
 
 def _print_summary(reports: Sequence[SyncReport], store: Store) -> None:
-    """Print the total of several workflows, and what to do when the store is still empty."""
+    """Print the total of several workflows, and what to do when no status has been found yet."""
     from ticktrail.messages.filters import MessageFilter
     from ticktrail.output.sync import total_line
 
     if len(reports) > 1:
         print(total_line(reports))
-    if reports and next(store.messages(MessageFilter(limit=1)), None) is None:
+    # Statuses that the store left out (erased people, retention) were found.
+    found = any(report.read_counts.with_statuses for report in reports)
+    if reports and not found and next(store.messages(MessageFilter(limit=1)), None) is None:
         say("No message status has been found yet. Type: ticktrail doctor")
         say("It checks that the workflow is active, receives statuses, and that n8n saves its executions.")
 
