@@ -368,6 +368,18 @@ def test_a_wall_shows_all_of_it_without_a_hand(look: Look, shop: str, *, dark: b
     assert re.fullmatch(r"\d\d:\d\d", page.text_content("#clock"))
 
 
+@pytest.mark.parametrize("size", [(1440, 900), (1024, 768)], ids=str)
+def test_a_smaller_wall_shows_chart_and_alerts_whole(look: Look, shop: str, size: tuple[int, int]) -> None:
+    """On a laptop or an old screen the latest messages give way; chart and alerts are not cut."""
+    page = look.at(f"{shop}/?wall", size={"width": size[0], "height": size[1]})
+    cut = (
+        "() => [...document.querySelectorAll('.wall .alert, .wall .stack')].filter(one => Math.min(innerHeight,"
+        " one.closest('.card').getBoundingClientRect().bottom) < one.getBoundingClientRect().bottom).length"
+    )
+    assert page.locator(".wall .alert").count() == 3
+    assert page.evaluate(cut) == 0
+
+
 def test_conditions_narrow_the_list_and_make_an_address(look: Look, shop: str) -> None:
     """Typed conditions make an address that opens the same list elsewhere; a typed number is sealed in it."""
     page = look.at(f"{shop}/messages")
