@@ -14,7 +14,7 @@ from urllib.parse import parse_qs
 
 import msgspec
 
-from ticktrail.errors import TicktrailError
+from ticktrail.errors import StoreReplacedError, TicktrailError
 from ticktrail.receiver.contents import read_contents
 from ticktrail.receiver.signature import is_signed
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
@@ -68,9 +68,14 @@ class JournalWriter:
 
     Attributes:
         wrong_signatures: number of refused requests since the start; the caller adds to it.
+        replaced: the error after which nothing more can be written, because the journal's file is gone.
     """
 
-    def __init__(self, journal: Journal, *, on_commit: Callable[[], None]) -> None:
+    def __init__(
+        self, journal: Journal, *, on_commit: Callable[[], None], on_replaced: Callable[[], None] = lambda: None
+    ) -> None:
+        self.replaced: StoreReplacedError | None = None
+        self._on_replaced = on_replaced
         self.wrong_signatures = 0
         self._counted = 0
         self._journal = journal
@@ -131,6 +136,9 @@ class JournalWriter:
             self._counted = wrong_signatures
         except Exception as failed:  # noqa: BLE001 - raised where the webhook was put
             error = failed
+            if isinstance(failed, StoreReplacedError):
+                self.replaced = failed
+                self._on_replaced()
         if batch:
             futures = [future for _, future in batch]
             # At the end of the process the loop may be closed: nothing waits for an answer then.

@@ -54,6 +54,7 @@ class Receiver:
         self._stack = ExitStack()
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+        self._writer: JournalWriter | None = None
 
     def __enter__(self) -> Self:
         """Start, and return when requests are answered.
@@ -78,7 +79,7 @@ class Receiver:
             instance=self._settings.instance,
         )
         stack.callback(deliverer.close)
-        writer = JournalWriter(journal, on_commit=deliverer.wake)
+        self._writer = writer = JournalWriter(journal, on_commit=deliverer.wake, on_replaced=self._end)
         stack.callback(writer.close)
         rules = Rules(
             secrets=tuple(secret.reveal().encode() for secret in chosen.app_secrets),
@@ -125,15 +126,21 @@ class Receiver:
             if self._ended is not None:
                 self._ended.set()
 
+    def _end(self) -> None:
+        if self._server is not None:
+            self._server.should_exit = True
+
     def refuse_dead(self) -> None:
-        """Raise FatalError when the receiver ended without being asked to."""
+        """Raise the error that ended the receiver without being asked to."""
+        if self._writer is not None and self._writer.replaced is not None:
+            raise self._writer.replaced
         if self._thread is None or not self._thread.is_alive():
             raise FatalError("The receiver stopped unexpectedly.", remedy="The lines above say why.")
 
     def __exit__(self, *_: object) -> None:
         """Accept no more webhooks, answer those under way, end. What waits stays in the journal."""
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+        self._end()
+        if self._thread is not None:
             self._thread.join(_STOP_SECONDS * 3)
         self._stack.close()
 

@@ -19,9 +19,9 @@ from typing import Self
 
 import msgspec
 
-from ticktrail.errors import StoreRefusedError, TicktrailError
+from ticktrail.errors import StoreRefusedError, StoreReplacedError, TicktrailError
 from ticktrail.stores.erasure import TextEraser, people_in
-from ticktrail.stores.sqlite.connection import make_durable, transaction, truncate_log
+from ticktrail.stores.sqlite.connection import file_id_at, make_durable, transaction, truncate_log
 from ticktrail.stores.sqlite.errors import BUSY_SECONDS, explained
 
 DONE, WAITING, FAILED = 0, 1, 2
@@ -151,6 +151,7 @@ class Journal:
                 self._appending.executescript(_SCHEMA)
                 self._connection = _connect(path)
                 self._connection.execute("PRAGMA synchronous = NORMAL")
+                self._file_id = file_id_at(path)
         except TicktrailError as error:
             raise StoreRefusedError(
                 f"The journal cannot be opened: {error}",
@@ -162,7 +163,11 @@ class Journal:
 
         Args:
             wrong_signatures: requests to count that were refused.
+
+        Raises:
+            StoreReplacedError: the file was deleted or replaced, and what was written to it would be lost.
         """
+        self._refuse_replaced()
         with self._append_lock, explained(str(self.path)), transaction(self._appending):
             self._appending.executemany(
                 "INSERT INTO webhook (received_at, number, path, content_type, signature, body, storing, forwarding)"
@@ -182,6 +187,7 @@ class Journal:
                 ],
             )
             _add(self._appending, received=len(webhooks), wrong_signature=wrong_signatures)
+        self._refuse_replaced()
 
     def to_store(self, limit: int) -> list[Webhook]:
         """The oldest webhooks whose statuses are not stored yet."""
@@ -333,6 +339,13 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _refuse_replaced(self) -> None:
+        if self._file_id != file_id_at(self.path):
+            raise StoreReplacedError(
+                f"The journal {self.path} was deleted or replaced while it was open. What still waited in it is lost.",
+                remedy="Start the receiver again. Meta repeats every webhook that was not acknowledged.",
+            )
 
     def _drop_done(self, ids: Sequence[int]) -> None:
         self._connection.executemany(

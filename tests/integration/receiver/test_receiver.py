@@ -20,7 +20,7 @@ from tests.support.faulty_server import Answer, FaultyServer, Request
 from tests.support.patience import PATIENCE_SECONDS, wait_until
 from tests.support.webhooks import APP_SECRET, METADATA, envelope, message_value, signature, status, status_value
 
-from ticktrail.errors import StoreUnavailableError
+from ticktrail.errors import StoreReplacedError, StoreUnavailableError
 from ticktrail.receiver.forwarding import GIVE_UP_SECONDS
 from ticktrail.receiver.service import Receiver
 from ticktrail.settings.loading import load_settings
@@ -214,6 +214,25 @@ def test_a_journal_that_cannot_be_written_is_a_503(tmp_path: Path, monkeypatch: 
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         monkeypatch.undo()
         assert post(client, body) == 200
+
+
+def test_a_receiver_whose_journal_was_deleted_stops(tmp_path: Path) -> None:
+    """It acknowledges nothing more, says why, and ends, so that whatever keeps it running starts it on a new file."""
+    settings, ended = settings_of(tmp_path, None), threading.Event()
+    listening = socket.create_server(("127.0.0.1", 0))
+    receiver = Receiver(settings, listening, open_store=lambda: open_configured_store(settings), ended=ended)
+    with (
+        receiver,
+        httpx2.Client(base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=PATIENCE_SECONDS) as client,
+    ):
+        assert post(client, envelope(status_value(status("wamid.A")))) == 200
+        settings.receiver.journal.unlink()
+        assert post(client, envelope(status_value(status("wamid.B")))) == 503
+        assert ended.wait(PATIENCE_SECONDS)
+        with pytest.raises(StoreReplacedError):
+            receiver.refuse_dead()
+    with receiving(settings) as client:
+        assert post(client, envelope(status_value(status("wamid.B")))) == 200
 
 
 def test_nothing_acknowledged_is_lost_when_it_is_killed(tmp_path: Path, n8n: FakeN8n) -> None:

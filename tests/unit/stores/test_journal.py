@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from ticktrail.errors import StoreRefusedError, StoreUnavailableError
+from ticktrail.errors import StoreRefusedError, StoreReplacedError, StoreUnavailableError
 from ticktrail.stores.journal import DONE, WAITING, Journal, Webhook
 
 PATH = "/webhook/a/webhook"
@@ -112,6 +112,20 @@ def test_the_next_webhook_is_found_without_reading_all(tmp_path: Path) -> None:
         few = steps()
         journal.append([webhook(number) for number in "123" for _ in range(7_000)])
         assert 0 < steps() < 2 * few
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_nothing_is_acknowledged_in_a_file_that_is_gone(tmp_path: Path, *, replaced: bool) -> None:
+    """A webhook that was written to a deleted file would be lost with it, so appending raises."""
+    path = tmp_path / "journal.sqlite"
+    with Journal(path) as journal:
+        journal.append([webhook()])
+        path.unlink()
+        if replaced:
+            path.touch()
+        with pytest.raises(StoreReplacedError, match="deleted or replaced"):
+            journal.append([webhook()])
+        assert journal.state().to_forward == 1
 
 
 def test_a_full_disk_is_an_error_that_ends_with_it(tmp_path: Path) -> None:

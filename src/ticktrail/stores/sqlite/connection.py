@@ -19,6 +19,9 @@ from ticktrail.text.phone_numbers import person_id
 
 MEMORY = ":memory:"
 
+FileId = tuple[int, int]
+"""Device and inode of a file."""
+
 WAL_LIMIT_BYTES = 64 * 1024 * 1024
 """A write-ahead log larger than this is checkpointed and truncated (with a steady reader it reached 0.9 GB)."""
 
@@ -179,6 +182,17 @@ def _uri(path: Path, mode: str) -> str:
     """Return the file: URI of a path, with special characters (space, ?, #, %) escaped."""
     posix = path.as_posix()
     return f"file://{'' if posix.startswith('/') else '/'}{quote_from_bytes(os.fsencode(posix))}?mode={mode}"
+
+
+def file_id_at(path: Path | None) -> FileId | None:
+    """Return device and inode of the file at a path; None when there is none."""
+    if path is None:
+        return None
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _begin_to_write(connection: sqlite3.Connection) -> None:

@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ticktrail.errors import StoreReplacedError
-from ticktrail.stores.sqlite.connection import MEMORY, make_durable, open_to_read, open_to_write, transaction
+from ticktrail.stores.sqlite.connection import (
+    MEMORY,
+    FileId,
+    file_id_at,
+    make_durable,
+    open_to_read,
+    open_to_write,
+    transaction,
+)
 from ticktrail.stores.sqlite.errors import explained
 from ticktrail.stores.sqlite.schema import applied_number, is_older, migrate, older_file_error, refuse_newer
-
-FileId = tuple[int, int]
-"""Device and inode of a file."""
 
 
 class Database:
@@ -64,7 +69,7 @@ class Database:
         self._check_file()
         if self._writing is None:
             # Before the file is opened: one that is replaced in between is noticed at the next check.
-            file_id = _id_at(self.path)
+            file_id = file_id_at(self.path)
             with contextlib.ExitStack() as undo:
                 connection = open_to_write(self.path)
                 undo.callback(connection.close)
@@ -74,7 +79,7 @@ class Database:
                 undo.pop_all()
             self.close()
             self._writing = connection
-            self._file_id, self._log_id = file_id or _id_at(self.path), _id_at(self._log)
+            self._file_id, self._log_id = file_id or file_id_at(self.path), file_id_at(self._log)
             self.openings += 1
         return self._writing
 
@@ -111,7 +116,7 @@ class Database:
     def _open_to_read(self) -> int:
         """Open the file to read when it exists. Returns its schema number, 0 when there is no store."""
         if self._reading is None:
-            self._file_id = _id_at(self.path)
+            self._file_id = file_id_at(self.path)
             self._reading = None if self.path is None else open_to_read(self.path)
             if self._reading is None:
                 return 0
@@ -134,13 +139,13 @@ class Database:
 
     def _check_file(self) -> None:
         """Close the connections when the open file is no longer the file at the path."""
-        if self._file_id is None or self._file_id == _id_at(self.path):
+        if self._file_id is None or self._file_id == file_id_at(self.path):
             return
         was_writing, log_id = self._writing is not None, self._log_id
         self.close()
         if was_writing:
             # SQLite leaves the log of a file that was moved, and would play it into the new file.
-            if self._log is not None and log_id is not None and _id_at(self._log) == log_id:
+            if self._log is not None and log_id is not None and file_id_at(self._log) == log_id:
                 self._log.unlink()
             raise StoreReplacedError(
                 f"The store file {self.location} was deleted or replaced while it was open. "
@@ -151,14 +156,3 @@ class Database:
     @property
     def _log(self) -> Path | None:
         return None if self.path is None else Path(f"{self.path}-wal")
-
-
-def _id_at(path: Path | None) -> FileId | None:
-    """Return device and inode of the file at a path; None when there is none."""
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
