@@ -203,11 +203,16 @@ def entry_from_document(stored: object, workflow_id: str) -> HistoryEntry | None
 
 
 def text_of(value: object) -> str | None:
-    """A stored value as text, None when it is missing or empty. An id kept as a double is written as a whole number."""
-    if value is None or isinstance(value, str):
+    """Return a stored id as text; None when it is missing, empty, or no id.
+
+    An id kept as a double is written as a whole number.
+    """
+    if value is None or type(value) is str:
         return value or None
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < _TOO_LARGE else None
+    if isinstance(value, (bool, bytes, datetime, list, Mapping)):
+        return None
     return str(value)
 
 

@@ -62,12 +62,13 @@ class Cursor(msgspec.Struct, frozen=True, array_like=True):
     """A position in ordered messages, just after one message: where the next page begins.
 
     Attributes:
-        key: the sort key of that message: Unix seconds, for ``updated`` milliseconds; None when unknown.
+        key: the sort key of that message: Unix seconds (a fraction only where an earlier tool stored one), for
+            ``updated`` milliseconds; None when unknown.
         message_id: breaks ties between equal keys.
     """
 
     order: Order
-    key: int | None
+    key: int | float | None
     message_id: str
 
     @property

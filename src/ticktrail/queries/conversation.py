@@ -29,7 +29,7 @@ MOST_DOCUMENTS = 20_000
 
 _LATEST_MOMENT = 253_402_214_400
 
-Key = tuple[int, str]
+Key = tuple[int | float, str]
 """Time of a turn in Unix seconds, 0 for unknown; and an id that settles ties."""
 
 
@@ -142,7 +142,10 @@ def _join(
             entry = found[keys[message_id]]
             found[entry.key] = msgspec.structs.replace(entry, documents=(document, *entry.documents))
             continue
-        key = (min(max(moment_of(document.get("timestamp")) or 0, 0), _LATEST_MOMENT), str(document.get("_id", "")))
+        key: Key = (
+            min(max(moment_of(document.get("timestamp")) or 0, 0), _LATEST_MOMENT),
+            str(document.get("_id", "")),
+        )
         is_behind = after is None or (key < after if newest else key > after)
         if is_behind and (end is None or (key > end if newest else key < end)):
             beside.append((key, document))

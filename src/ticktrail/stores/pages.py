@@ -14,10 +14,10 @@ class MessagePage(Iterator[Message]):
     The cursor is the position that a message had when it was chosen, even if it has moved since.
     """
 
-    def __init__(self, order: Order, found: Iterator[tuple[int | None, Message]]) -> None:
+    def __init__(self, order: Order, found: Iterator[tuple[int | float | None, Message]]) -> None:
         self._order = order
         self._found = found
-        self._last: tuple[int | None, str] | None = None
+        self._last: tuple[int | float | None, str] | None = None
 
     def __next__(self) -> Message:
         key, message = next(self._found)

@@ -38,7 +38,7 @@ def made(value: object) -> str:
     [
         "", "x", "=", "%", "é", "half \ud83d", "\0", "A" * 100_000, made([]), made({}), made("newest"),
         made(["newest", 1]), made(["best", 1, "m"]), made(["newest", "1", "m"]), made(["newest", 1, None]),
-        made(["newest", 1.5, "m"]), made(["newest", 2**63, "m"]), made(["newest", -(2**80), "m"]), made([[]] * 9000),
+        made(["newest", 2**63, "m"]), made(["newest", -(2**80), "m"]), made([[]] * 9000),
     ],
 )  # fmt: skip
 def test_what_is_no_token_is_refused(token: str) -> None:

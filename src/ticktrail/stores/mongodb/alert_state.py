@@ -18,7 +18,7 @@ from ticktrail.stores.alert_state import AlertRecord, Notice
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
-from ticktrail.stores.mongodb.retrying import read
+from ticktrail.stores.mongodb.retrying import delete, read
 from ticktrail.stores.mongodb.writing import truncated
 from ticktrail.text.sanitizing import clean_text
 
@@ -88,7 +88,7 @@ class MongoAlertState:
     def forget(self, *, resolved_before: datetime) -> None:
         """Delete alerts that were resolved before ``resolved_before``."""
         with explained(self._address):
-            self._alerts().delete_many({"ledger": self._statuses, "resolvedAt": {"$lt": resolved_before}})
+            delete(self._alerts(), {"ledger": self._statuses, "resolvedAt": {"$lt": resolved_before}})
 
     def _set(self, key: str, condition: dict[str, Any], news: dict[str, Any]) -> bool:
         """Set fields of one alert if the condition holds. Return whether it did."""

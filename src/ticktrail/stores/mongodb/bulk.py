@@ -315,10 +315,17 @@ class _Swap:
     def _lost_to_a_duplicate(self, key: str, sent: _Sent, *, inserting: bool) -> None:
         """Read a document again that another writer inserted first; refuse it if it never turns up."""
         self._missing[key] = self._missing.get(key, 0) + 1
-        if inserting and self._missing[key] < _OTHER_INDEX:
+        # Another writer's document may be on the primary only, where reads with concern majority do not see it yet.
+        if inserting and (self._missing[key] < _OTHER_INDEX or self._is_on_primary(key)):
             sent.again.add(key)
         else:
             self._outcome.refused[key] = "another unique index of the collection keeps it out"
+
+    def _is_on_primary(self, key: str) -> bool:
+        primary = self._collection.with_options(
+            read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+        )
+        return primary.find_one({self._key_field: key}, {"_id": True}, max_time_ms=READ_MILLISECONDS) is not None
 
 
 def in_batches(items: Iterable[_T]) -> Iterator[list[_T]]:

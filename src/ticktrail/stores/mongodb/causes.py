@@ -38,7 +38,7 @@ def message_causes(statuses: Documents, chosen: MessageFilter) -> Iterator[Cause
         "failed": failed,
         "code": either(failed, as_error_code("$failure.code"), None),
         "title": either(failed, as_word("$failure.title"), None),
-        "template": as_text("$template.name"),
+        "template": as_word("$template.name"),
         "workflow_id": as_text("$sentBy.workflowId"),
         "number": sending_number(),
         "label": as_text("$displayPhoneNumber"),
@@ -61,13 +61,13 @@ def send_causes(sends: Documents, chosen: SendFilter) -> Iterator[CauseCount]:
     """Count as :meth:`ticktrail.stores.Store.send_causes` promises."""
     refused = {"$eq": ["$rejected", True]}
     first = {"$arrayElemAt": [either({"$isArray": "$errors"}, "$errors", []), 0]}
-    who = or_else(as_text("$conversation_id"), as_text("$input"))
+    who = or_else(as_word("$conversation_id"), as_word("$input"))
     facts: dict[str, Expression] = {
         "failed": refused,
         "code": either(refused, in_turn([{"first": or_else(first, {})}], as_error_code("$$first.code")), None),
         "title": either(refused, in_turn([{"first": or_else(first, {})}], as_word("$$first.title")), None),
-        "template": as_text("$template.name"),
-        "workflow_id": as_text("$sentBy.workflowId"),
+        "template": as_word("$template.name"),
+        "workflow_id": as_word("$sentBy.workflowId"),
         "number": None,
         "label": None,
         "who": either(refused, who, None),

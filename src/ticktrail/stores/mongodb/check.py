@@ -23,7 +23,8 @@ from ticktrail.stores.coverage import Block, Change
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.connection import Address
-from ticktrail.stores.mongodb.errors import is_about_content, translated
+from ticktrail.stores.mongodb.counting import count_received
+from ticktrail.stores.mongodb.errors import is_about_content, lacking_operator, translated
 from ticktrail.stores.mongodb.filters import parts_of, query_of
 from ticktrail.stores.mongodb.indexes import (
     SEND_INDEXES,
@@ -147,6 +148,7 @@ class _Steps:
         yield "merge statuses into a message", lambda: self._write(events, (0, 1, 0))
         yield "write a message without news", lambda: self._write(events, (0, 0, 1))
         yield "read a message", self._read
+        yield "list messages", self._list
         yield "compute statistics", self._count
         yield "count sends", self._count_sends
         yield "keep the sync state", self._keep_state
@@ -166,6 +168,17 @@ class _Steps:
         message = from_document(self._messages.find_one({"messageId": _MESSAGE_ID}) or {})
         return "" if message is not None and len(message.history) == _ENTRIES else "statuses are missing"
 
+    def _list(self) -> str:
+        messages, every = self._messages, MessageFilter(until_timestamp=_SECONDS + 1)
+        listed = [
+            document
+            for part in parts_of(every)
+            for query, order in part
+            for document in messages.find(query).sort(order)
+        ]
+        counted = (messages.count_documents(query_of(every)), len(listed), count_received(messages).count)
+        return "" if counted == (1, 1, 0) else f"it finds {counted}"
+
     def _count(self) -> str:
         messages, every = self._messages, MessageFilter()
         try:
@@ -173,23 +186,17 @@ class _Steps:
         except OperationFailure as error:
             if not is_about_content(error.code):
                 raise
+            lacking = lacking_operator(str(error)) or "operators"
             self.remarks.append(
-                "Its aggregation lacks operators: Ticktrail counts its statistics itself, which is slower."
+                f"Its aggregation lacks {lacking}: Ticktrail counts its statistics itself, which is slower."
             )
-        listed = [
-            document
-            for part in parts_of(every)
-            for query, order in part
-            for document in messages.find(query).sort(order)
-        ]
         groups = [
             group
             for by in (None, *Grouping)
             for group in count_groups(messages, every, by, young_since=0, details=by is None)
         ]
         list(message_causes(messages, every))
-        counted = (messages.count_documents(query_of(every)), len(listed), groups[0].counts.messages)
-        return "" if counted == (1, 1, 1) else f"it counts {counted}"
+        return "" if groups[0].counts.messages == 1 else f"it counts {groups[0].counts.messages}"
 
     def _count_sends(self) -> str:
         send = Send(key=f"{_MESSAGE_ID}-send", message_id=f"{_MESSAGE_ID}-send", sent_by=SentBy("0", "probe", "0"),

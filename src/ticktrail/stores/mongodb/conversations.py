@@ -19,7 +19,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import address_of, client_of, codec_options
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import storable
-from ticktrail.stores.mongodb.retrying import read
+from ticktrail.stores.mongodb.retrying import keep_trying, read
 
 ANNOTATED = (
     "latestStatus",
@@ -76,11 +76,10 @@ class Conversations:
         itself refuses to replace a state by an older one.
         """
         with explained(self._address):
-            changed = 0
-            for start in range(0, len(documents), _AT_ONCE):
-                operations = [_annotation(document) for document in documents[start : start + _AT_ONCE]]
-                changed += self._documents().bulk_write(operations, ordered=False).modified_count
-            return changed
+            return sum(
+                self._write([_annotation(document) for document in documents[start : start + _AT_ONCE]])
+                for start in range(0, len(documents), _AT_ONCE)
+            )
 
     def clear(self, names: Sequence[str], message_ids: Sequence[str]) -> tuple[int, int]:
         """Remove what :meth:`annotate` wrote about a person.
@@ -100,12 +99,16 @@ class Conversations:
             for one in wanted:
                 # Only what bears all the marks of ours: a workflow may have a field called statusHistory of its own.
                 ours = {**one, **{name: {"$exists": True} for name in ANNOTATED}}
-                changed += self._documents().update_many(ours, {"$unset": dict.fromkeys(ANNOTATED, "")}).modified_count
+                changed += self._write([UpdateMany(ours, {"$unset": dict.fromkeys(ANNOTATED, "")})])
         return total, changed
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
+
+    def _write(self, operations: Sequence[UpdateMany]) -> int:
+        # The driver repeats no update of several documents; ours may be repeated.
+        return keep_trying(lambda: self._documents().bulk_write(operations, ordered=False).modified_count)
 
     def _documents(self) -> Documents:
         database = self._client.get_database(self._address.database, codec_options(self._zone))

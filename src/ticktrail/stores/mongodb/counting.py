@@ -1,4 +1,4 @@
-"""Counts messages and sends in Python, for servers whose aggregation lacks an operator.
+"""Counts messages and sends in Python: always where few are read, else where the aggregation lacks an operator.
 
 Amazon DocumentDB, FerretDB 1 and others refuse operators that the pipelines of statistics need. Then every message that
 a filter chooses is read: the figures are the same, and take longer.
@@ -6,6 +6,7 @@ a filter chooses is read: the figures are the same, and take longer.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from typing import Any, TypeVar
@@ -15,15 +16,16 @@ from pymongo.errors import OperationFailure
 
 from ticktrail.messages import counts
 from ticktrail.messages.counts import Key, Row
-from ticktrail.messages.document import from_document
+from ticktrail.messages.document import entry_from_document, from_document
 from ticktrail.messages.failure_causes import CauseCount, code_text, error_title, first_code
 from ticktrail.messages.filters import Grouping
-from ticktrail.messages.model import FAILED, RANK, Message, Send
+from ticktrail.messages.model import FAILED, RANK, RECEIVED, Message, Send
 from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS
 from ticktrail.stores.mongodb.errors import is_about_content
 from ticktrail.stores.mongodb.filters import Query
 from ticktrail.stores.mongodb.retrying import read, stream
+from ticktrail.stores.results import ReceivedStatuses
 from ticktrail.text.phone_numbers import country_prefix
 
 _T = TypeVar("_T")
@@ -53,6 +55,23 @@ def read_messages(collection: Documents, wanted: Query) -> Iterator[Message]:
     """Yield the messages that a query finds."""
     with closing(read(collection, wanted)) as found:
         yield from filter(None, map(from_document, found))
+
+
+def count_received(statuses: Documents) -> ReceivedStatuses:
+    """Count the statuses that came directly from Meta. Plain queries, so every server can answer them."""
+    fields = ("status", "executionId", "timestamp")
+    found = read(statuses, {"statusHistory.executionId": RECEIVED}, {f"statusHistory.{name}": True for name in fields})
+    count, first, last = 0, None, None
+    with closing(found):
+        for stored in itertools.chain.from_iterable(one["statusHistory"] for one in found):
+            entry = entry_from_document(stored, "")
+            if entry is None or entry.execution_id != RECEIVED:
+                continue
+            count += 1
+            if entry.timestamp is not None:
+                first = entry.timestamp if first is None else min(first, entry.timestamp)
+                last = entry.timestamp if last is None else max(last, entry.timestamp)
+    return ReceivedStatuses(count, first, last)
 
 
 def count_messages(

@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterator
 
 from pymongo.errors import (
-    ConfigurationError as DriverConfigurationError,
-)
-from pymongo.errors import (
+    BulkWriteError,
     ConnectionFailure,
     DocumentTooLarge,
     ExecutionTimeout,
@@ -22,6 +20,9 @@ from pymongo.errors import (
     PyMongoError,
     ServerSelectionTimeoutError,
     WTimeoutError,
+)
+from pymongo.errors import (
+    ConfigurationError as DriverConfigurationError,
 )
 
 from ticktrail.errors import ConfigurationError, StoreRefusedError, StoreUnavailableError, TicktrailError
@@ -73,6 +74,9 @@ _ABOUT_VALUES = {
     17420: "it would be too large for one MongoDB document (16 MB)",
 }
 """Error codes that are about one document and its values, and what each means."""
+
+_NOT_KNOWN = re.compile(r"unknown|unrecogni[sz]ed|not (\w+ )?(supported|implemented)|unsupported", re.IGNORECASE)
+_OPERATOR = re.compile(r"(?<![$.\w])\$[a-z][A-Za-z]{1,23}\b")
 
 _TOO_OLD = "Use MongoDB 6.0 or newer, another server that passes ticktrail doctor, or a SQLite file."
 
@@ -143,6 +147,10 @@ def translated(error: PyMongoError, address: Address) -> TicktrailError:
         return _too_slow(address)
     if isinstance(error, WTimeoutError):
         return _not_replicated(address)
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        first = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()), {}][0]
+        return refusal(first.get("code"), str(first.get("errmsg", "")), address)
     if isinstance(error, OperationFailure):
         return refusal(error.code, str(error), address)
     if isinstance(error, NotPrimaryError):
@@ -182,15 +190,27 @@ def refusal(code: int | None, text: str, address: Address) -> TicktrailError:
         return StoreRefusedError(
             f"{where} does not know the configured time zone.", remedy="Set TICKTRAIL_TIMEZONE to an IANA name."
         )
-    if code in _NOT_UNDERSTOOD:
-        return StoreRefusedError(f"{where} does not understand a command of Ticktrail's.", remedy=_TOO_OLD)
+    operator = lacking_operator(text)
+    if code in _NOT_UNDERSTOOD or operator is not None:
+        return StoreRefusedError(
+            f"{where} does not understand {operator or 'a command of Ticktrail'}.", remedy=_TOO_OLD
+        )
     if code in _NOT_REPLICATED:
         return _not_replicated(address)
     if code in _TOO_SLOW:
         return _too_slow(address)
     if code in _PASSING:
         return _passing(address)
-    return StoreRefusedError(f"{where} refused (error {code}).", remedy="Its log says more about this error.")
+    number = "" if code is None else f" (error {code})"
+    return StoreRefusedError(f"{where} refused{number}.", remedy="Its log says more about this error.")
+
+
+def lacking_operator(text: str) -> str | None:
+    """Return the operator that a server does not know by its own words; None when the text is about something else."""
+    if _NOT_KNOWN.search(text) is None:
+        return None
+    operator = _OPERATOR.search(text)
+    return None if operator is None else operator[0]
 
 
 def _atlas_limit(text: str, where: str, address: Address) -> TicktrailError:

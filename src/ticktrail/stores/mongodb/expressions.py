@@ -15,13 +15,21 @@ Expression = Any
 
 
 def as_text(value: str) -> Expression:
-    """Return a stored value as text, null when it is missing or empty.
-
-    An id kept as a double is written as a whole number.
-    """
+    """Return :func:`ticktrail.messages.document.text_of` of a stored value."""
     whole = _converted(value, "long")
+    is_id = {"$in": [{"$type": value}, ["int", "long", "decimal", "objectId"]]}
     is_whole = {"$and": [has_type(value, "double"), {"$eq": [whole, value]}]}
-    return either({"$eq": [value, ""]}, None, _converted(either(is_whole, whole, value), "string"))
+    return {
+        "$switch": {
+            "branches": [
+                {"case": {"$eq": [value, ""]}, "then": None},
+                {"case": has_type(value, "string"), "then": value},
+                {"case": is_id, "then": _converted(value, "string")},
+                {"case": is_whole, "then": _converted(whole, "string")},
+            ],
+            "default": None,
+        }
+    }
 
 
 def as_word(value: str) -> Expression:

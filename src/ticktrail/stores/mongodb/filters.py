@@ -50,6 +50,21 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 
 _GREATEST = 2**63 - 1
 
+_LEAST = Int64(-_GREATEST - 1)
+
+_NO_DECIMAL: Query = {"$not": {"$type": "decimal"}}
+_ONE_NUMBER: Query = {"$not": {"$type": ["array", "decimal"]}}
+"""A condition on a list holds when it holds for an element; decimals are no times in Python."""
+
+_NO_TIME: tuple[Query, ...] = (
+    {"$eq": None},
+    {"$type": ["string", "object", "bool", "date", "decimal", "binData", "objectId", "timestamp"]},
+    {"$lt": _LEAST},
+    {"$gt": Int64(_GREATEST)},
+    {"$eq": math.nan},
+)
+"""Conditions on a field that an earlier tool left without a time, each a range of an index."""
+
 _EARLIEST = Int64(EARLIEST_PLAUSIBLE_TIMESTAMP)
 _PLAUSIBLE = {"$gte": _EARLIEST, "$lte": Int64(_GREATEST)}
 _SENT: Query = {"$regex": f"^[sS][eE][nN][tT]{_END}"}
@@ -148,9 +163,9 @@ def parts_of(wanted: MessageFilter) -> list[list[tuple[Query, Sorting]]]:
     timeless: list[Query] = [dict.fromkeys(fields)]
     for place, field in enumerate(fields):
         before = dict.fromkeys(fields[:place])
-        known, odd = _known_and_odd(field, wanted.order)
+        known = _known(field, wanted.order)
         timed.append(({**before, **known}, [(field, direction), *_BY_ID]))
-        timeless.append({**before, **odd})
+        timeless.append({**before, "$nor": [known, {field: None}]})
     parts = [timed, [({"$or": timeless}, _BY_ID)]]
     if wanted.after is not None:
         behind = {"messageId": {"$gt": wanted.after.message_id}}
@@ -167,20 +182,14 @@ def parts_of(wanted: MessageFilter) -> list[list[tuple[Query, Sorting]]]:
     return [[({"$and": [part, chosen_ones]}, sorting) for part, sorting in together] for together in parts]
 
 
-def _known_and_odd(field: str, order: Order) -> tuple[Query, Query]:
-    """Return the conditions of a field that holds a time, and of one that holds anything else but null."""
-    others = ["string", "object", "array", "bool"]
-    # A condition on a list holds when it holds for an element.
-    no_list = {"$not": {"$type": "array"}}
+def _known(field: str, order: Order) -> Query:
+    """Return the condition that a field holds a time: in :func:`sorted_by`, the same documents have a place."""
     if order == "updated":
-        return {field: {"$type": "date", **no_list}}, {field: {"$type": [*others, "number"]}}
-    least, greatest = Int64(-_GREATEST - 1), Int64(_GREATEST)
-    odd_numbers: list[Query] = [{field: {"$lt": least}}, {field: {"$gt": greatest}}, {field: math.nan}]
-    odd: list[Query] = [{field: {"$type": [*others, "date"]}}, *odd_numbers]
-    return {field: {"$gte": least, "$lte": greatest, **no_list}}, {"$or": odd}
+        return {field: {"$type": "date", "$not": {"$type": "array"}}}
+    return {field: {"$gte": _LEAST, "$lte": Int64(_GREATEST), **_ONE_NUMBER}}
 
 
-def sorted_by(document: dict[str, Any], order: Order) -> int | None:
+def sorted_by(document: dict[str, Any], order: Order) -> int | float | None:
     """Return the sort value of a stored document for :class:`ticktrail.messages.filters.Cursor`; None if unknown."""
     fields, _ = _SORTED_BY[order]
     value = next((document[field] for field in fields if document.get(field) is not None), None)
@@ -188,10 +197,13 @@ def sorted_by(document: dict[str, Any], order: Order) -> int | None:
         return (value - _EPOCH) // timedelta(milliseconds=1) if isinstance(value, datetime) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return int(value) if -_GREATEST - 1 <= value <= _GREATEST else None
+    if not -_GREATEST - 1 <= value <= _GREATEST:
+        return None
+    # A fraction decides the order in the server, so it has to be in the cursor.
+    return int(value) if value == int(value) else value
 
 
-def place_of(document: dict[str, Any], order: Order) -> tuple[int, str]:
+def place_of(document: dict[str, Any], order: Order) -> tuple[int | float, str]:
     """Return the place of a document among others of the same list of :func:`parts_of`."""
     _, direction = _SORTED_BY[order]
     return direction * (sorted_by(document, order) or 0), document["messageId"]
@@ -213,8 +225,11 @@ def moment(timestamp: float) -> datetime:
         return datetime.max.replace(tzinfo=UTC) if timestamp > 0 else datetime.min.replace(tzinfo=UTC)
 
 
-def _key(place: Cursor) -> Int64 | datetime:
-    return moment((place.key or 0) / 1000) if place.order == "updated" else Int64(place.key or 0)
+def _key(place: Cursor) -> Int64 | float | datetime:
+    key = place.key or 0
+    if place.order == "updated":
+        return moment(key / 1000)
+    return key if isinstance(key, float) else Int64(key)
 
 
 def _person(wanted: Person) -> Query:
@@ -252,26 +267,34 @@ def _country(wanted: Country) -> Query:
 
 
 def _between(wanted: MessageFilter) -> dict[str, Int64]:
+    """Return the condition on a time; both bounds, because infinity is no time. Empty for all times."""
     since, until = wanted.since_timestamp, wanted.until_timestamp
-    between = {} if since is None else {"$gte": whole_number(since)}
-    return between if until is None else {**between, "$lt": whole_number(until)}
+    if since is None and until is None:
+        return {}
+    least = _LEAST if since is None else whole_number(since)
+    return {"$gte": least, "$lte": Int64(_GREATEST)} if until is None else {"$gte": least, "$lt": whole_number(until)}
 
 
 def _message_time(between: dict[str, Int64]) -> Query:
     """Return the condition that the time of a message is in a range: the first known of its ``MESSAGE_TIME_FIELDS``.
 
-    A document of an earlier tool lacks the first two. Before the third comes its history: the earliest reported
-    ``sent``, else the earliest reported status.
+    A document of an earlier tool lacks the first two, or holds something else there. Before the third comes its
+    history: the earliest reported ``sent``, else the earliest reported status.
     """
     sent, first, latest = MESSAGE_TIME_FIELDS
-    neither: Query = {sent: None, first: None}
+    no_sent, no_first = ({"$or": [{field: condition} for condition in _NO_TIME]} for field in (sent, first))
     by_history = [
         _earliest(_SENT, between),
         {"$nor": [_reported(_SENT, _PLAUSIBLE)], **_earliest(_ANY_STATUS, between)},
-        # A condition on a list holds when it holds for an element.
-        {"$nor": [_reported(_ANY_STATUS, _PLAUSIBLE)], latest: {**between, "$not": {"$type": "array"}}},
+        {"$nor": [_reported(_ANY_STATUS, _PLAUSIBLE)], latest: {**between, **_ONE_NUMBER}},
     ]
-    return {"$or": [{sent: between}, {sent: None, first: between}, {"$and": [neither, {"$or": by_history}]}]}
+    return {
+        "$or": [
+            {sent: {**between, **_NO_DECIMAL}},
+            {"$and": [no_sent, {first: {**between, **_NO_DECIMAL}}]},
+            {"$and": [no_sent, no_first, {"$or": by_history}]},
+        ]
+    }
 
 
 def _earliest(status: Query, between: dict[str, Int64]) -> Query:

@@ -33,6 +33,8 @@ STATUS_INDEXES = (
     IndexModel({"latestTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"sentTimestamp": ASCENDING, "messageId": ASCENDING}),
+    # For messages of which no "sent" was reported.
+    IndexModel({"sentTimestamp": ASCENDING, "firstTimestamp": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"lastUpdatedAt": DESCENDING, "messageId": ASCENDING}),
     IndexModel({"failure.code": ASCENDING}, sparse=True),
     IndexModel({"recipientUserId": ASCENDING}, sparse=True),

@@ -32,7 +32,7 @@ from ticktrail.stores.mongodb.filters import query_of, storable
 from ticktrail.stores.mongodb.indexes import set_ttl_indexes
 from ticktrail.stores.mongodb.merging import change
 from ticktrail.stores.mongodb.person import concerning, erase_in_records, sent_to, went_to
-from ticktrail.stores.mongodb.retrying import read
+from ticktrail.stores.mongodb.retrying import delete, read
 from ticktrail.stores.mongodb.writing import Writer
 from ticktrail.stores.results import WriteReport
 from ticktrail.stores.retention import Inventory, Pruned, linked
@@ -102,7 +102,7 @@ class MongoRetention:
                 found = map(mongodb_sends.from_document, read(self._sends(), {"_id": {"$in": ids}}))
                 gone = [send.key for send in found if send is not None and not people.accepts_send(send)]
                 if gone:
-                    self._sends().delete_many({"_id": {"$in": gone}})
+                    delete(self._sends(), {"_id": {"$in": gone}})
 
     def _state(self) -> dict[str, Any]:
         return self._care().find_one({"_id": f"state|{self._status_collection}"}, max_time_ms=READ_MILLISECONDS) or {}
@@ -194,7 +194,7 @@ class MongoRetention:
         for ids in in_batches(sorted(set(gone) - set(keys))):
             keys += [found["_id"] for found in read(self._sends(), {"_id": {"$in": ids}}, {"_id": True})]
         for ids in in_batches(keys) if erase else ():
-            self._sends().delete_many({"_id": {"$in": ids}})
+            delete(self._sends(), {"_id": {"$in": ids}})
         return Inventory(
             names=names,
             messages=len(gone),
@@ -252,7 +252,7 @@ class MongoRetention:
                 shortened.append(message.message_id)
         if erase:
             for ids in in_batches(gone):
-                self._statuses().delete_many({"_id": {"$in": ids}})
+                delete(self._statuses(), {"_id": {"$in": ids}})
             for message_ids in in_batches(shortened):
                 self._shorten(message_ids, rest)
         return changed
@@ -291,11 +291,11 @@ class MongoRetention:
         """Remove what is older, a few hundred messages in each request."""
         with explained(self._address):
             for ids in in_batches(self._old_messages(timestamp)):
-                gone = self._statuses().delete_many({"messageId": {"$in": ids}}).deleted_count
-                yield Pruned(gone, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
+                gone = delete(self._statuses(), {"messageId": {"$in": ids}})
+                yield Pruned(gone, delete(self._sends(), {"_id": {"$in": ids}}))
             old = (found["_id"] for found in read(self._sends(), _old_send(timestamp), {"_id": True}))
             for ids in in_batches(old):
-                yield Pruned(0, self._sends().delete_many({"_id": {"$in": ids}}).deleted_count)
+                yield Pruned(0, delete(self._sends(), {"_id": {"$in": ids}}))
 
     def _old_messages(self, timestamp: int) -> Iterator[str]:
         older = MessageFilter(since_timestamp=EARLIEST_PLAUSIBLE_TIMESTAMP, until_timestamp=timestamp)
@@ -349,7 +349,7 @@ class MongoRetention:
             erased = self._erase_where({}, lambda message: without(message, guard.is_forgotten))
             found = map(mongodb_sends.from_document, read(self._sends(), {}))
             for ids in in_batches(send.key for send in found if send is not None and not guard.accepts_send(send)):
-                erased += self._sends().delete_many({"_id": {"$in": ids}}).deleted_count
+                erased += delete(self._sends(), {"_id": {"$in": ids}})
         return erased
 
     def import_messages(self, messages: Sequence[Message]) -> WriteReport:

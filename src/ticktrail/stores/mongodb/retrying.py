@@ -38,6 +38,14 @@ def keep_trying(work: Callable[[], _T]) -> _T:
     return work()
 
 
+def delete(documents: Collection[dict[str, Any]], query: Mapping[str, Any]) -> int:
+    """Delete the documents that a query finds, and return how many.
+
+    The driver does not repeat this request. After an election the number may lack what was deleted before it.
+    """
+    return keep_trying(lambda: documents.delete_many(query).deleted_count)
+
+
 def read(
     documents: Collection[dict[str, Any]],
     query: Mapping[str, Any],

@@ -29,8 +29,9 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
     key, status, sender = (document.get(name) for name in ("_id", "status", "sentBy"))
     if not isinstance(key, str) or not isinstance(status, str) or not isinstance(sender, Mapping):
         return None
-    errors, sent_at, template = (document.get(name) for name in ("errors", "sentAt", "template"))
-    named = isinstance(template, Mapping) and isinstance(template.get("name"), str)
+    errors, sent_at, stored = (document.get(name) for name in ("errors", "sentAt", "template"))
+    template: Mapping[str, Any] = stored if isinstance(stored, Mapping) else {}
+    name = _text(template.get("name"))
     return Send(
         key=key,
         message_id=_text(document.get("messageId")),
@@ -39,7 +40,7 @@ def from_document(document: Mapping[str, Any]) -> Send | None:
         sent_at=sent_at if isinstance(sent_at, datetime) else None,
         conversation_id=_text(document.get("conversation_id")),
         input=_text(document.get("input")),
-        template=Template(template["name"], _text(template.get("language"))) if named and template else None,
+        template=None if name is None else Template(name, _text(template.get("language"))),
         rejected=document.get("rejected") is True,
         errors=tuple(error for error in errors if isinstance(error, dict)) if isinstance(errors, list) else None,
         instance=_text(document.get("instance")),
@@ -133,4 +134,5 @@ def _confirmed(statuses: Documents, message_ids: Sequence[str | None]) -> set[st
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
+    # Code of MongoDB's type javascript is a kind of text to Python.
+    return value if type(value) is str else None

@@ -153,7 +153,7 @@ def _key(by: Grouping) -> Expression:
         Grouping.USER: person(),
         Grouping.ERROR: as_error_code("$failure.code"),
         Grouping.CATEGORY: as_word("$pricing.category"),
-        Grouping.TEMPLATE: as_text("$template.name"),
+        Grouping.TEMPLATE: as_word("$template.name"),
         Grouping.CAMPAIGN: as_text("$callbackData"),
         Grouping.NUMBER: sending_number(),
         Grouping.COUNTRY: _country_key(),

@@ -22,7 +22,7 @@ from ticktrail.messages.counts import Group
 from ticktrail.messages.document import from_document
 from ticktrail.messages.failure_causes import CauseCount
 from ticktrail.messages.filters import EVERY_SEND, Grouping, MessageFilter, SendFilter
-from ticktrail.messages.model import RECEIVED, Message, Send, StatusEvent
+from ticktrail.messages.model import Message, Send, StatusEvent
 from ticktrail.stores import StoreOptions
 from ticktrail.stores.mongodb import sends as mongodb_sends
 from ticktrail.stores.mongodb.alert_state import MongoAlertState
@@ -30,6 +30,7 @@ from ticktrail.stores.mongodb.bulk import REVISION, Documents, parts
 from ticktrail.stores.mongodb.causes import message_causes, send_causes
 from ticktrail.stores.mongodb.check import probe
 from ticktrail.stores.mongodb.connection import READ_MILLISECONDS, address_of, client_of, codec_options
+from ticktrail.stores.mongodb.counting import count_received
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.filters import IS_MESSAGE, is_meant, parts_of, place_of, query_of, sorted_by, storable
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES, make_indexes, require_adoptable
@@ -138,25 +139,8 @@ class MongoStore:
 
     def received_statuses(self) -> ReceivedStatuses:
         """Count the statuses that came directly from Meta and that no synced execution of n8n holds."""
-        stages: list[dict[str, Any]] = [
-            {"$match": {"statusHistory.executionId": RECEIVED}},
-            {"$project": {"_id": False, "statusHistory.executionId": True, "statusHistory.timestamp": True}},
-            {"$unwind": "$statusHistory"},
-            {"$match": {"statusHistory.executionId": RECEIVED}},
-            {
-                "$group": {
-                    "_id": None,
-                    "count": {"$sum": 1},
-                    "first": {"$min": "$statusHistory.timestamp"},
-                    "last": {"$max": "$statusHistory.timestamp"},
-                }
-            },
-        ]
         with explained(self._address):
-            found = keep_trying(lambda: list(self._statuses().aggregate(stages, maxTimeMS=READ_MILLISECONDS)))
-        if not found:
-            return ReceivedStatuses()
-        return ReceivedStatuses(found[0]["count"], found[0]["first"], found[0]["last"])
+            return count_received(self._statuses())
 
     def statistics(
         self,

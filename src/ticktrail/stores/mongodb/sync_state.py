@@ -21,7 +21,7 @@ from ticktrail.stores.mongodb.bulk import Documents
 from ticktrail.stores.mongodb.connection import Address
 from ticktrail.stores.mongodb.errors import explained
 from ticktrail.stores.mongodb.indexes import make_indexes
-from ticktrail.stores.mongodb.retrying import read
+from ticktrail.stores.mongodb.retrying import delete, keep_trying, read
 from ticktrail.stores.sync_state import KEPT_RUNS, LeaseRecord, Run
 
 COVERAGE, LEASES, RUNS = "ticktrail_coverage", "ticktrail_leases", "ticktrail_runs"
@@ -80,7 +80,8 @@ class MongoSyncState:
         writes = list(operations(scope, change))
         if writes:
             with explained(self._address):
-                self._write(COVERAGE).bulk_write(writes)
+                coverage = self._write(COVERAGE)
+                keep_trying(lambda: coverage.bulk_write(writes))
 
     def facts(self) -> dict[str, Facts]:
         """Return what earlier scans found out, by scope."""
@@ -93,7 +94,7 @@ class MongoSyncState:
     def drop_coverage(self, scope: str) -> None:
         """Delete the coverage of a scope."""
         with explained(self._address):
-            self._write(COVERAGE).delete_many({"scope": scope})
+            delete(self._write(COVERAGE), {"scope": scope})
 
     def take_lease(self, name: str, *, holder: str, now: datetime, until: datetime) -> str:
         """Take or renew a lease: an upsert that finds it held by another fails on its unique ``_id``."""
@@ -133,7 +134,7 @@ class MongoSyncState:
                 for document in runs.find({}, {"_id": True}).sort([("beganAt", -1), ("_id", -1)]).skip(KEPT_RUNS)
             ]
             if beyond:
-                runs.delete_many({"_id": {"$in": beyond}})
+                delete(runs, {"_id": {"$in": beyond}})
 
     def runs(self, limit: int | None = None) -> list[Run]:
         """Return the saved runs, newest first."""

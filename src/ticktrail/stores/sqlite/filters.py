@@ -283,7 +283,7 @@ def _behind(place: Cursor, column: str) -> list[Clause]:
         return [(f"{column} IS NULL AND message_id > ?", [bindable(place.message_id)])]
     beyond = ">" if place.order == "oldest" else "<"
     known = f"{column} {beyond}= ? AND ({column} {beyond} ? OR message_id > ?)"
-    behind: list[Clause] = [(known, [place.key, place.key, bindable(place.message_id)])]
+    behind: list[Clause] = [(known, [int(place.key), int(place.key), bindable(place.message_id)])]
     return behind if place.order == "updated" else [*behind, (f"{column} IS NULL", [])]
 
 

@@ -112,7 +112,16 @@ class Details(msgspec.Struct, frozen=True, omit_defaults=True):
     pricing: dict[str, Any] | None = None
 
 
-_encode = msgspec.json.Encoder().encode
+def _from_bson(value: object) -> object:
+    """Return a value that only MongoDB has, for JSON: a copied document may hold one in its details."""
+    if isinstance(value, int):
+        return int(value)
+    if type(value).__module__.startswith("bson."):
+        return str(value)
+    raise NotImplementedError
+
+
+_encode = msgspec.json.Encoder(enc_hook=_from_bson).encode
 _decode_details = msgspec.json.Decoder(Details).decode
 _decode_errors = msgspec.json.Decoder(tuple[dict[str, Any], ...]).decode
 

@@ -103,6 +103,7 @@ STATUS_INDEXES = [
     ({"latestTimestamp": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": -1, "messageId": 1}, False, False),
     ({"sentTimestamp": 1, "messageId": 1}, False, False),
+    ({"sentTimestamp": 1, "firstTimestamp": -1, "messageId": 1}, False, False),
     ({"lastUpdatedAt": -1, "messageId": 1}, False, False),
     ({"failure.code": 1}, False, True),
     ({"recipientUserId": 1}, False, True),

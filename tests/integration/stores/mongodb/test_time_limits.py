@@ -21,6 +21,7 @@ from ticktrail.errors import StoreRefusedError, StoreUnavailableError, Ticktrail
 from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent
 from ticktrail.stores import Store, StoreOptions
+from ticktrail.stores.coverage import Block, Change
 from ticktrail.stores.mongodb import retrying
 from ticktrail.stores.opening import open_store
 
@@ -200,6 +201,37 @@ def test_a_write_that_most_members_do_not_confirm_is_reported(patient: Store, fa
     fail("insert", errorCode=1, times=0)
     report = patient.write(events(), at=AT)
     assert (report.inserted, report.updated, report.unchanged) == (0, 0, 30)
+
+
+def test_a_deletion_in_an_election_is_repeated(
+    patient: Store, fail: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The driver does not repeat a deletion of several documents."""
+    monkeypatch.setattr(retrying.time, "sleep", lambda _seconds: None)
+    patient.write(events(), at=AT)
+    fail("delete", errorCode=10107, times=2)
+    assert sum(part.messages for part in patient.retention.prune(NOON + 10)) == 10
+
+
+PROCESSED = Change(processed={0: Block(0b101, "2026-01-01")}, resolved=(7,))
+
+
+def test_the_sync_state_is_saved_in_spite_of_an_election(
+    patient: Store, fail: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Setting bits may be repeated."""
+    monkeypatch.setattr(retrying.time, "sleep", lambda _seconds: None)
+    patient.sync_state.save_coverage("scope", PROCESSED)
+    fail("update", "delete", errorCode=11602, times=3)
+    patient.sync_state.save_coverage("scope", Change(processed={0: Block(0b010, "2026-01-02")}))
+    assert patient.sync_state.load_coverage("scope").blocks[0].bits == 0b111
+
+
+def test_a_sync_state_that_most_members_do_not_confirm_is_reported(patient: Store, fail: Callable[..., None]) -> None:
+    """The run fails, because after an election these executions could be unprocessed again."""
+    fail("update", writeConcernError={"code": 64, "errmsg": "waiting for replication timed out"}, times=10)
+    error = failure(lambda: patient.sync_state.save_coverage("scope", PROCESSED))
+    assert "did not confirm in time" in str(error)
 
 
 def test_a_user_who_loses_the_right_to_write_is_refused_at_once(patient: Store, fail: Callable[..., None]) -> None:

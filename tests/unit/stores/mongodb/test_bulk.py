@@ -26,6 +26,7 @@ class ScriptedCollection:
         self.answers = list(answers)
         self.stored = dict(stored or {})
         self.sent: list[int] = []
+        self.on_primary: set[str] = set()
 
     def with_options(self, **_options: Any) -> ScriptedCollection:
         """As :meth:`pymongo.collection.Collection.with_options`."""
@@ -34,6 +35,10 @@ class ScriptedCollection:
     def find(self, query: dict[str, Any], **_options: Any) -> list[dict[str, Any]]:
         """The stored documents among these ids."""
         return [{"_id": key, "revision": self.stored[key]} for key in query["_id"]["$in"] if self.stored.get(key)]
+
+    def find_one(self, query: dict[str, Any], *_more: Any, **_options: Any) -> dict[str, Any] | None:
+        """As :meth:`pymongo.collection.Collection.find_one`, of what the primary has."""
+        return {} if query["_id"] in self.on_primary else None
 
     def bulk_write(self, operations: list[Any], *, ordered: bool) -> Any:
         """As :meth:`pymongo.collection.Collection.bulk_write`."""
@@ -126,6 +131,14 @@ def test_another_unique_index_refuses_the_document_in_the_end() -> None:
     assert collection.sent == [3, 1, 1, 1, 1]
     collection = ScriptedCollection(failed((0, 11000)), stored={"one": 1})
     assert "unique index" in run(collection, ["one"]).refused["one"]
+
+
+def test_a_duplicate_that_only_the_primary_has_is_waited_for() -> None:
+    """Reads with concern majority see another writer's document late where the URI says w=1; no index is in the way."""
+    collection = ScriptedCollection(*[failed((0, 11000))] * 9)
+    collection.on_primary = {"one"}
+    assert run(collection).refused == {}
+    assert collection.sent == [3, *[1] * 9]
 
 
 def test_what_is_about_one_document_costs_that_document() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConfigurationError,
     ExecutionTimeout,
     InvalidOperation,
@@ -20,7 +21,7 @@ from pymongo.errors import (
 import ticktrail.errors
 from ticktrail.errors import StoreRefusedError, StoreUnavailableError, TicktrailError
 from ticktrail.stores.mongodb.connection import address_of
-from ticktrail.stores.mongodb.errors import explained, reason_of, translated
+from ticktrail.stores.mongodb.errors import explained, lacking_operator, reason_of, translated
 
 NEAR = address_of("mongodb://ana:s3cret@localhost/shop", None)
 FAR = address_of("mongodb://ana:s3cret@db.example.com/shop", None)
@@ -65,6 +66,12 @@ SECRETS = ("s3cret", "966500000001")
         (OperationFailure("not authorized on shop to execute command {x: '966500000001'}", 13), FAR, StoreRefusedError,
          'role: "readWrite", db: "shop"'),
         (OperationFailure("Unrecognized expression '$sortArray'", 168), FAR, StoreRefusedError, "6.0"),
+        (OperationFailure("Operator '$not' is not currently implemented"), FAR, StoreRefusedError, "6.0"),
+        (OperationFailure("something"), FAR, StoreRefusedError, "log"),
+        (BulkWriteError({"writeErrors": [], "writeConcernErrors": [{"code": 64, "errmsg": "waiting"}]}), FAR,
+         StoreUnavailableError, "rs.status()"),
+        (BulkWriteError({"writeErrors": [{"index": 0, "code": 13, "errmsg": "not authorized"}]}), FAR,
+         StoreRefusedError, "readWrite"),
         (OperationFailure("unrecognized time zone identifier", 40485), FAR, StoreRefusedError, "TICKTRAIL_TIMEZONE"),
         (OperationFailure("Transaction numbers are only …", 20), FAR, StoreRefusedError, "retryWrites=false"),
         (OperationFailure("not primary", 10107), FAR, StoreUnavailableError, "run again"),
@@ -81,6 +88,24 @@ def test_every_error_says_what_to_do_and_nothing_secret(
     assert remedy in meant.remedy
     for secret in SECRETS:
         assert secret not in f"{meant} {meant.remedy} {meant!r}"
+
+
+@pytest.mark.parametrize(
+    ("text", "operator"),
+    [
+        ("Unrecognized expression '$sortArray'", "$sortArray"),
+        ("Operator '$not' is not currently implemented", "$not"),
+        ("Feature not supported: $convert, full error: {'ok': 0}", "$convert"),
+        ("unknown operator", None),
+        ("unknown value '$$ROOT' or 'a$cret'", None),
+        ("$in needs an array", None),
+    ],
+)
+def test_the_operator_that_a_server_lacks_is_named(text: str, operator: str | None) -> None:
+    """Only when the server says that it does not know it; no other word of the text is repeated."""
+    assert lacking_operator(text) == operator
+    assert (operator or "refused (error 2)") in str(translated(OperationFailure(text, 2), FAR))
+    assert "None" not in str(translated(OperationFailure("something"), FAR))
 
 
 def test_the_cause_is_left_out_of_tracebacks() -> None:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pymongo import IndexModel
 
-from ticktrail.messages.filters import MessageFilter, Order
+from ticktrail.messages.filters import MESSAGE_TIME_FIELDS, MessageFilter, Order
 from ticktrail.stores.mongodb.filters import Sorting, parts_of
 from ticktrail.stores.mongodb.indexes import SEND_INDEXES, STATUS_INDEXES
 
@@ -37,6 +37,15 @@ def test_every_order_of_messages_is_that_of_an_index(order: Order) -> None:
     sorting = sorting_of(order)
     assert sorting[-1] == ("messageId", 1)
     assert any_gives_order(STATUS_INDEXES, (), sorting)
+
+
+def test_newest_first_is_in_the_order_of_indexes_where_no_sent_was_reported() -> None:
+    """A workflow may pass no ``sent``: then the earliest status decides, and in an older document the latest one."""
+    sorted_by_each = [sorting for _, sorting in parts_of(MessageFilter())[0]]
+    assert [sorting[0][0] for sorting in sorted_by_each] == list(MESSAGE_TIME_FIELDS)
+    for place, sorting in enumerate(sorted_by_each):
+        unknown = MESSAGE_TIME_FIELDS[:place]
+        assert any(any_gives_order(STATUS_INDEXES, equal, sorting) for equal in {unknown, ()})
 
 
 @pytest.mark.parametrize("field", ["conversation_id", "latestStatus"])
