@@ -118,7 +118,7 @@ def _from_bson(value: object) -> object:
         return int(value)
     if type(value).__module__.startswith("bson."):
         return str(value)
-    raise NotImplementedError
+    raise TypeError(type(value).__name__)
 
 
 _encode = msgspec.json.Encoder(enc_hook=_from_bson).encode
