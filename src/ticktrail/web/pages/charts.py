@@ -114,7 +114,9 @@ def stack(columns: Sequence[Column], *, mirrored: bool = False) -> Stack:
         mirrored: time runs from right to left.
     """
     top = _round_up(max((sum(column.counts) for column in columns), default=0))
-    floor = _rate_floor([column.rate for column in columns if column.rate is not None])
+    known = [(column.rate, column.provisional) for column in columns if column.rate is not None]
+    # An unfinished day must not flatten the line of the finished ones.
+    floor = _rate_floor([rate for rate, young in known if not young] or [rate for rate, _young in known])
     slot = 100 / max(1, len(columns))
     width = min(slot * _BAR_SHARE, _WIDEST_BAR)
 
@@ -123,7 +125,7 @@ def stack(columns: Sequence[Column], *, mirrored: bool = False) -> Stack:
         return 100 - middle if mirrored else middle
 
     def y_of_rate(rate: float) -> float:
-        return _TOP + (1 - (rate - floor) / (1 - floor)) * (HEIGHT - _TOP)
+        return _TOP + (1 - (max(rate, floor) - floor) / (1 - floor)) * (HEIGHT - _TOP)
 
     bars = tuple(
         Bar(
@@ -160,14 +162,17 @@ def spark(values: Sequence[float | None], *, young: int = 0, mirrored: bool = Fa
     known = [(place, value) for place, value in enumerate(values) if value is not None]
     if len(known) < 2:
         return NO_SPARK
-    low, high = min(value for _, value in known), max(value for _, value in known)
+    final = sum(place < len(values) - young for place, _ in known)
+    # An unfinished day must not flatten the line of the finished ones.
+    scale = [value for _, value in (known[:final] if final > 1 else known)]
+    low, high = min(scale), max(scale)
     span = (high - low) or 1.0
     wide = max(1, len(values) - 1)
     points = []
     for place, value in known:
         x = place / wide * 100
-        points.append(f"{_cut(100 - x if mirrored else x):g},{_cut(22 - (value - low) / span * 20):g}")
-    final = sum(place < len(values) - young for place, _ in known)
+        y = 22 - (min(max(value, low), high) - low) / span * 20
+        points.append(f"{_cut(100 - x if mirrored else x):g},{_cut(y):g}")
     return Spark(" ".join(points[:final]), " ".join(points[max(0, final - 1) :]) if final < len(points) else "")
 
 

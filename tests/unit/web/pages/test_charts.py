@@ -41,6 +41,15 @@ def test_the_line_skips_unknown_rates_and_marks_provisional_ones() -> None:
     assert all(0 <= one.y1 <= HEIGHT and 0 <= one.y2 <= HEIGHT for one in strokes)
 
 
+def test_a_provisional_rate_does_not_flatten_the_line() -> None:
+    """The scale follows the settled rates; a lower provisional one is drawn at the bottom."""
+    settled = [_column(95, 0, 5, 0, rate=0.95), _column(90, 0, 10, 0, rate=0.90)]
+    alone = stack(settled)
+    chart = stack([*settled, _column(3, 0, 7, 0, rate=0.3, provisional=True)])
+    assert chart.ticks[0].rate == alone.ticks[0].rate == "80 %"
+    assert chart.line[-1].y2 == HEIGHT
+
+
 def test_mirrored_charts_run_from_right_to_left() -> None:
     """In Arabic the first day is on the right."""
     columns = [_column(1, 0, 0, 0), _column(2, 0, 0, 0)]
@@ -60,8 +69,8 @@ def test_charts_of_nothing_are_drawn_too() -> None:
 
 
 def test_the_provisional_end_of_a_sparkline_is_a_line_of_its_own() -> None:
-    """The drop of an unfinished day is told from a real one; the two lines meet at the last final value."""
+    """The drop of an unfinished day is told from a real one and flattens nothing; the lines meet."""
     line = spark([1.0, 2.0, 0.0], young=1)
-    assert line.final.split() == spark([1.0, 2.0, 0.0]).final.split()[:2]
-    assert line.young.split() == [line.final.split()[-1], "100,22"]
+    assert line.final.split() == ["0,22", "50,2"]
+    assert line.young.split() == ["50,2", "100,22"]
     assert spark([1.0, 2.0], young=2).final == ""
