@@ -162,17 +162,14 @@ def spark(values: Sequence[float | None], *, young: int = 0, mirrored: bool = Fa
     known = [(place, value) for place, value in enumerate(values) if value is not None]
     if len(known) < 2:
         return NO_SPARK
-    final = sum(place < len(values) - young for place, _ in known)
-    # An unfinished day must not flatten the line of the finished ones.
-    scale = [value for _, value in (known[:final] if final > 1 else known)]
-    low, high = min(scale), max(scale)
+    low, high = min(value for _, value in known), max(value for _, value in known)
     span = (high - low) or 1.0
     wide = max(1, len(values) - 1)
     points = []
     for place, value in known:
         x = place / wide * 100
-        y = 22 - (min(max(value, low), high) - low) / span * 20
-        points.append(f"{_cut(100 - x if mirrored else x):g},{_cut(y):g}")
+        points.append(f"{_cut(100 - x if mirrored else x):g},{_cut(22 - (value - low) / span * 20):g}")
+    final = sum(place < len(values) - young for place, _ in known)
     return Spark(" ".join(points[:final]), " ".join(points[max(0, final - 1) :]) if final < len(points) else "")
 
 

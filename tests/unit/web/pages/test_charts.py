@@ -69,8 +69,8 @@ def test_charts_of_nothing_are_drawn_too() -> None:
 
 
 def test_the_provisional_end_of_a_sparkline_is_a_line_of_its_own() -> None:
-    """The drop of an unfinished day is told from a real one and flattens nothing; the lines meet."""
+    """The drop of an unfinished day is told from a real one; the two lines meet at the last final value."""
     line = spark([1.0, 2.0, 0.0], young=1)
-    assert line.final.split() == ["0,22", "50,2"]
+    assert line.final.split() == ["0,12", "50,2"]
     assert line.young.split() == ["50,2", "100,22"]
     assert spark([1.0, 2.0], young=2).final == ""
