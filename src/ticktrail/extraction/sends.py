@@ -42,8 +42,11 @@ from ticktrail.messages.model import Send, SentBy
 from ticktrail.text.json_decoding import decode_json
 from ticktrail.text.sanitizing import clean_text
 
-_ANSWER_KEYS = (b'messages":', b'messages" :', b'messages\\"', b"messageId", b"message_id", b'"wamid"', b'wamid\\"')
-"""Keys of an answer's wamid, also in JSON inside a text. ``"field": "messages"`` of a webhook is none of them."""
+_ANSWER_KEYS = (b'messages":', b'messages" :', b"messages\\", b"messageId", b"message_id", b'"wamid"', b"wamid\\")
+"""Keys of an answer's wamid, also in JSON inside a text, and in a text of that: a database row holds its data as text.
+
+``"field": "messages"`` of a webhook is none of them.
+"""
 
 
 class FoundSends(msgspec.Struct, frozen=True):
@@ -123,7 +126,7 @@ def _may_hold_send(run: Run) -> bool:
 
 
 def _is_refusal(text: bytes) -> bool:
-    return b'"error"' in text or b'error\\"' in text
+    return b'"error"' in text or b"error\\" in text
 
 
 def _is_answer(text: bytes) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.support.n8n_database import flatten
-from tests.support.recordings import corpus
+from tests.support.recordings import corpus, recording
 
 from ticktrail.extraction.execution_reader import extract
 from ticktrail.extraction.flatted import unflatten
@@ -102,3 +102,16 @@ def test_flatted_executions_are_read_like_plain_ones(name: str) -> None:
     execution = json.loads(EXECUTIONS[name])
     flatted = {**execution, "data": None, "flattedData": json.loads(flatten(execution["data"]))}
     assert extract(json.dumps(flatted).encode()) == extract(EXECUTIONS[name])
+    row = {**execution, "data": flatten(execution["data"])}
+    assert extract(json.dumps(row).encode()) == extract(EXECUTIONS[name])
+
+
+def test_answer_as_text_in_the_text_of_a_row() -> None:
+    """A row holds its data as text, so the quotes in a response that is a text are escaped three times."""
+    execution = json.loads(recording("execution_send_http_request_accepted"))
+    (run,) = execution["data"]["resultData"]["runData"]["HTTP Request"]
+    (item,) = run["data"]["main"][0]
+    item["json"] = {"data": json.dumps(item["json"])}
+    row = {**execution, "data": flatten(execution["data"])}
+
+    assert len(extract(json.dumps(row).encode()).sends) == 1
