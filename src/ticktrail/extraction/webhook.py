@@ -235,6 +235,15 @@ def _is_short_sender_key(key: str) -> bool:
     return _SENDER.search(key) is not None
 
 
+def _is_filled_in(key: str) -> bool:
+    return _is_short_filled_in(key) if len(key) <= _LONGEST_KEY else _FILLED_IN.search(key) is not None
+
+
+@functools.lru_cache(maxsize=4_096)
+def _is_short_filled_in(key: str) -> bool:
+    return _FILLED_IN.search(key) is not None
+
+
 def is_envelope(value: dict[str, Any], *, in_entry: bool = False) -> bool:
     """Return whether an object is Meta's envelope: a webhook or the value of a change, without a person's text."""
     if _names_sender(value) or any(isinstance(value.get(key), str) for key in _WRITTEN):
@@ -252,10 +261,6 @@ def _is_answer(value: dict[str, Any]) -> bool:
         isinstance(message, dict) and "id" in message and message.keys() <= {"id", "message_status"}
         for message in messages
     )
-
-
-def _is_filled_in(key: str) -> bool:
-    return _FILLED_IN.search(key) is not None
 
 
 def _has_words_of_its_own(value: dict[str, Any]) -> bool:
