@@ -123,36 +123,28 @@ def erase_in_texts(connection: sqlite3.Connection, eraser: TextEraser, gone: Col
         gone: row ids of the messages that are erased whole, whose texts do not count.
     """
     count = 0
-    for table, column, is_json in _TEXTS:
+    for table, column, content in _TEXTS:
+        # A label may be different for each of a million messages: only those that name the person are kept in memory.
         rows = connection.execute(f"SELECT DISTINCT {column} FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608
-        for (text,) in rows.fetchall():
-            value = msgspec.json.decode(text) if is_json else text
-            left = eraser.erase(value)
-            if left == value or not _is_kept(connection, table, column, text, gone):
-                continue
-            count += 1
-            if erase:
-                new = msgspec.json.encode(left).decode() if is_json else left
-                connection.execute(f"UPDATE {table} SET {column} = ? WHERE {column} = ?", (new, text))  # noqa: S608
-    return count + _erase_in_statuses(connection, eraser, gone, erase=erase)
-
-
-def _erase_in_statuses(
-    connection: sqlite3.Connection, eraser: TextEraser, gone: Collection[int], *, erase: bool
-) -> int:
-    """Erase a person from the errors of statuses. Return how many name them."""
-    count = 0
-    rows = connection.execute("""SELECT DISTINCT details FROM event WHERE details LIKE '%"errors"%'""")
-    for (text,) in rows.fetchall():
-        value = msgspec.json.decode(text)
-        left = {**value, "errors": eraser.erase(value.get("errors"))}
-        if left == value or not _is_kept(connection, "event", "details", text, gone):
-            continue
-        count += 1
+        left = {text: left for (text,) in rows if (left := _without(text, eraser, content)) != text}
+        named = [text for text in left if _is_kept(connection, table, column, text, gone)]
+        count += len(named)
         if erase:
-            new = msgspec.json.encode(left).decode()
-            connection.execute("UPDATE event SET details = ? WHERE details = ?", (new, text))
+            connection.executemany(
+                f"UPDATE {table} SET {column} = ? WHERE {column} = ?",  # noqa: S608
+                [(left[text], text) for text in named],
+            )
     return count
+
+
+def _without(text: str, eraser: TextEraser, content: str) -> str:
+    if content == "text":
+        return str(eraser.erase(text))
+    if content == "errors" and '"errors"' not in text:
+        return text
+    value = msgspec.json.decode(text)
+    left = eraser.erase(value) if content == "json" else {**value, "errors": eraser.erase(value["errors"])}
+    return text if left == value else msgspec.json.encode(left).decode()
 
 
 def _is_kept(connection: sqlite3.Connection, table: str, column: str, text: str, gone: Collection[int]) -> bool:
@@ -165,15 +157,16 @@ def _is_kept(connection: sqlite3.Connection, table: str, column: str, text: str,
 
 
 _TEXTS = (
-    ("run", "record", True),
-    ("open_execution", "record", True),
-    ("coverage_facts", "facts", True),
-    ("alert", "title", False),
-    ("alert", "note", False),
-    ("alert", "acknowledged_by", False),
-    ("send", "errors", True),
-    ("message", "callback_data", False),
-    ("message", "failure_title", False),
-    ("message", "failure_details", False),
+    ("run", "record", "json"),
+    ("open_execution", "record", "json"),
+    ("coverage_facts", "facts", "json"),
+    ("alert", "title", "text"),
+    ("alert", "note", "text"),
+    ("alert", "acknowledged_by", "text"),
+    ("send", "errors", "json"),
+    ("message", "callback_data", "text"),
+    ("message", "failure_title", "text"),
+    ("message", "failure_details", "text"),
+    ("event", "details", "errors"),
 )
-"""Tables and columns with texts that may name a person, and whether they are JSON."""
+"""Tables and columns that may name a person, and what they hold: a text, JSON, or JSON whose ``errors`` may."""
