@@ -70,6 +70,7 @@ class NodeName(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The node an entry of the execution stack is about to run."""
 
     name: str = ""
+    type: str = ""
 
 
 class StackEntry(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -180,13 +181,14 @@ class Runs(msgspec.Struct, frozen=True, gc=False):
         return iter(dict.fromkeys(name for name, _ in self.later))
 
 
-def split_runs(data: Data, pinned: frozenset[str], is_trigger: Callable[[str], bool | None]) -> Runs:
+def split_runs(data: Data, pinned: frozenset[str], is_trigger: Callable[[str, str], bool | None]) -> Runs:
     """Split an execution's data into triggers and other nodes, without the nodes whose output was pinned.
 
     A run without a source is a trigger's. Where a trigger ran, the runs of other nodes come behind it all the same.
 
     Args:
-        is_trigger: tells by a node's name whether it starts workflows; None when its type is unknown.
+        is_trigger: tells by a node's name, and its type where that is known, whether it starts workflows; None when
+            that is unknown.
     """
     first: list[tuple[str, Run]] = []
     later: list[tuple[str, Run]] = []
@@ -194,17 +196,18 @@ def split_runs(data: Data, pinned: frozenset[str], is_trigger: Callable[[str], b
         for run in () if name in pinned else runs or ():
             if run is not None:
                 (first if run.first else later).append((name, run))
-    triggers = {name for name, _ in first if is_trigger(name)} or {name for name, _ in first[:1]}
+    triggers = {name for name, _ in first if is_trigger(name, "")} or {name for name, _ in first[:1]}
     later += [(name, run) for name, run in first if name not in triggers]
     first = [(name, run) for name, run in first if name in triggers]
     stack_first: list[tuple[str, list[Item]]] = []
     stack_later: list[Item] = []
     rest = data.execution_data
     for entry in (rest.node_execution_stack if rest else None) or ():
-        name = entry.node.name if entry is not None and entry.node is not None else ""
+        node = entry.node if entry is not None and entry.node is not None else NodeName()
+        name = node.name
         if entry is None or (name and name in pinned):
             continue
-        if entry.first and (not first or is_trigger(name) is not False):
+        if entry.first and (not first or is_trigger(name, node.type) is not False):
             stack_first.append((name, list(entry.items())))
         else:
             stack_later.extend(entry.items())

@@ -204,10 +204,10 @@ class _Reader:
             pinned.update(samples if isinstance(samples, dict) else ())
         return frozenset(pinned)
 
-    def _is_trigger(self, node: str) -> bool | None:
-        """Return whether a node starts workflows, by its type in the snapshot; None when that is unknown."""
-        kind = short_type(self.nodes[node].type) if node in self.nodes else ""
-        return is_trigger(kind) if kind else None
+    def _is_trigger(self, node: str, node_type: str) -> bool | None:
+        """Return whether a node starts workflows, by its type in the snapshot or beside it; None when it has none."""
+        known = self.nodes[node].type if node in self.nodes else node_type
+        return is_trigger(short_type(known)) if known else None
 
     def _kind(self, node: str, json_: object) -> str:
         """Return the type of a trigger; without a snapshot of the workflow the shape of its item tells."""

@@ -123,8 +123,10 @@ def trust_in_later_nodes(nodes: Iterable[Node]) -> Trust:
     trust = Trust.STRUCTURE
     for node in nodes:
         kind = short_type(node.type)
+        parameters = node.parameters if isinstance(node.parameters, dict) else {}
+        if kind == "form" or parameters.get("operation") == "sendAndWait" or parameters.get("resume") == "form":
+            return Trust.NOTHING  # what it puts out is what a person answered
         if kind in _FETCHES:
-            parameters = node.parameters if isinstance(node.parameters, dict) else {}
             address = parameters.get("url")
             if not isinstance(address, str) or not has_literal_host(address):
                 return Trust.NOTHING

@@ -257,6 +257,29 @@ def test_node_that_names_no_source(trigger: str, item: object, kind: str, source
     assert_not_trusted(read(trigger, item, node(kind, ENVELOPE, run={"source": source})))
 
 
+@pytest.mark.parametrize("known", [False, True])
+def test_node_on_the_stack_that_names_no_source(*, known: bool) -> None:
+    """The input of a node that had not run is not a trigger's item, also when only the stack names its type."""
+    inbound = {**VALUE, "statuses": None, "messages": [{**INBOUND, "text": {"body": TEXT}}]}
+    code = {"name": "Code", "type": "n8n-nodes-base.code", "parameters": {}}
+    nodes = [{"name": "Start", "type": "n8n-nodes-base.whatsAppTrigger"}, *([code] if known else [])]
+    entry = {"node": code, "data": {"main": [[{"json": ENVELOPE}]]}, "source": None}
+    execution = {
+        "id": "5001",
+        "workflowId": "w",
+        "mode": "webhook",
+        "status": "error",
+        "startedAt": "2026-11-22T13:46:10.696Z",
+        "data": {
+            "resultData": {"runData": {"Start": [{"source": [], "data": {"main": [[{"json": inbound}]]}}]}},
+            "executionData": {"nodeExecutionStack": [entry]},
+        },
+        "workflowData": {"id": "w", "nodes": nodes},
+    }
+
+    assert_not_trusted(extract(json.dumps(execution).encode()))
+
+
 @pytest.mark.parametrize(
     "parameters",
     [

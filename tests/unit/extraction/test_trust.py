@@ -56,6 +56,17 @@ def test_later_nodes(kinds: list[str], trust: Trust) -> None:
     assert trust_in_later_nodes([Node(name=kind, type=f"n8n-nodes-base.{kind}") for kind in kinds]) is trust
 
 
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [("form", {}), ("telegram", {"operation": "sendAndWait"}), ("wait", {"resume": "form"})],
+)
+def test_nodes_that_ask_a_person(kind: str, parameters: dict[str, Any]) -> None:
+    """What a person answers to a form, or to *Send and wait*, is not trusted."""
+    asking = Node(name=kind, type=f"n8n-nodes-base.{kind}", parameters=parameters)
+
+    assert trust_in_later_nodes([asking]) is Trust.NOTHING
+
+
 def fetch(**parameters: Any) -> Node:
     """An HTTP Request node."""
     return Node(name="Fetch", type="n8n-nodes-base.httpRequest", parameters=parameters)
