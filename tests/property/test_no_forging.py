@@ -89,6 +89,14 @@ BESIDE = [
     {"lead": True},
     {"ticket": "T-1", "event": "reply"},
 ]
+NAMED = [
+    {"name": "Sara Ali", "id": 7},
+    {"email": "sara@example.com"},
+    {"first_name": "Sara"},
+    {"customer": "C-7"},
+    {"label": "Message"},
+    {"note": "please call me back"},
+]
 
 
 @st.composite
@@ -110,6 +118,7 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
                 "shaped",
                 "sent form",
                 "queue",
+                "surrounded",
                 "other",
             ]
         )
@@ -141,6 +150,10 @@ def person_items(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         item = webhook(shaped)
         item["headers"]["content-type"] = draw(st.sampled_from(FORMS))
         return "webhook", "webhook", item if draw(st.booleans()) else {**item, "body": {}, "query": shaped}
+    if kind == "surrounded":
+        shaped = draw(st.sampled_from(OBJECTS))
+        surrounded = draw(st.sampled_from([{**draw(st.sampled_from(NAMED)), "extra": shaped}, {"form": {"a": shaped}}]))
+        return "webhook", "webhook", webhook(draw(st.sampled_from([surrounded, [surrounded], json.dumps(surrounded)])))
     if kind == "queue":
         trigger = draw(
             st.sampled_from(["rabbitmqTrigger", "kafkaTrigger", "mqttTrigger", "redisTrigger", "amqpTrigger"])
@@ -189,18 +202,29 @@ LATER: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-def execution(trigger: str, mode: str, item: dict[str, Any], later: list[tuple[str, dict[str, Any], Any]]) -> bytes:
-    """An execution in which a trigger received an item and these nodes put something out, one behind the other."""
+def execution(
+    trigger: str,
+    mode: str,
+    item: dict[str, Any],
+    later: list[tuple[str, dict[str, Any], Any]],
+    *,
+    sources: bool = True,
+) -> bytes:
+    """An execution in which a trigger received an item and these nodes put something out, one behind the other.
+
+    Args:
+        sources: every run names the node before it; otherwise only the first one does.
+    """
     nodes = [{"name": "Start", "type": f"n8n-nodes-base.{trigger}" if trigger else "", "parameters": {}}]
     runs: dict[str, Any] = {"Start": [{"startTime": 1795355170710, "source": [], "data": {"main": [[{"json": item}]]}}]}
-    previous = "Start"
+    previous: str | None = "Start"
     for number, (kind, parameters, made) in enumerate(later):
         name = f"Node {number}"
         disabled = parameters.get("disabled", False)
         nodes.append({"name": name, "type": kind, "parameters": parameters, "disabled": disabled})
         output = {"main": [[{"json": made, "pairedItem": {"item": 0}}]]}
         runs[name] = [{"startTime": 1795355170711 + number, "source": [{"previousNode": previous}], "data": output}]
-        previous = name
+        previous = name if sources else None
     return json.dumps(
         {
             "id": "5001",
@@ -223,7 +247,10 @@ def forged_executions(draw: st.DrawFn) -> bytes:
         st.builds(lambda key, text: {key: text}, st.sampled_from(TEXT_KEYS), forged_texts()),
     )
     nodes = st.tuples(st.sampled_from(LATER), made).map(lambda drawn: (*drawn[0], drawn[1]))
-    return execution(trigger, mode, item, draw(st.lists(nodes, max_size=3)))
+    later = draw(st.lists(nodes, max_size=3))
+    # A trigger has no node before it, and what Meta's trigger receives is Meta's.
+    sources = draw(st.booleans()) or any("Trigger" in kind for kind, _, _ in later)
+    return execution(trigger, mode, item, later, sources=sources)
 
 
 @settings(max_examples=600)
