@@ -42,6 +42,8 @@ _PEOPLE_KEYS = (
 """Fields of Meta's webhooks with the id of a person."""
 
 _ERASED = "[erased]"
+_NUMBER_IN_TEXT = re.compile(r"\d(?:[^\w,;|/&]{0,8}\d){6,16}")
+"""A text that may be a phone number, within a longer text."""
 _SHORTEST_ID = 6
 
 IsPerson = Callable[[str | None], bool]
@@ -244,6 +246,8 @@ class ErasureFilter:
     def left_of(self, message: Message) -> Message | None:
         """Return what the store keeps of a message: all, a part of its history, or None."""
         found = without(message, self.is_forgotten) if self._digests else message
+        if found is not None and self._digests:
+            found = self._message_without_names(found)
         if found is None or self.kept_since is None:
             return found
         history = tuple(entry for entry in found.history if not self.is_too_old(entry.timestamp))
@@ -257,7 +261,45 @@ class ErasureFilter:
         """Return the events and sends of a batch that the store keeps."""
         if not self._digests and self.kept_since is None:
             return events, sends
-        return list(filter(self.accepts, events)), list(filter(self.accepts_send, sends))
+        kept, kept_sends = filter(self.accepts, events), filter(self.accepts_send, sends)
+        if not self._digests:
+            return list(kept), list(kept_sends)
+        return list(map(self._event_without_names, kept)), list(map(self._send_without_names, kept_sends))
+
+    def _event_without_names(self, event: StatusEvent) -> StatusEvent:
+        """Return a status to somebody else whose label and errors do not name an erased person."""
+        label, errors = self._without_names(event.callback_data), self._without_names(event.errors)
+        if label == event.callback_data and errors == event.errors:
+            return event
+        return msgspec.structs.replace(event, callback_data=label, errors=errors)
+
+    def _send_without_names(self, send: Send) -> Send:
+        errors = self._without_names(send.errors)
+        return send if errors == send.errors else msgspec.structs.replace(send, errors=errors)
+
+    def _message_without_names(self, message: Message) -> Message:
+        known = message.attributes
+        label = self._without_names(known.callback_data)
+        history = tuple(
+            msgspec.structs.replace(entry, errors=self._without_names(entry.errors)) for entry in message.history
+        )
+        if label == known.callback_data and history == message.history:
+            return message
+        known = msgspec.structs.replace(known, callback_data=label)
+        return msgspec.structs.replace(message, history=history, attributes=known, state=state_of(history))
+
+    def _without_names(self, value: Any) -> Any:
+        """Return a JSON value in whose texts the numbers of erased people are replaced."""
+        if isinstance(value, str):
+            return _NUMBER_IN_TEXT.sub(self._replaced, value)
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(self._without_names, value))
+        if isinstance(value, dict):
+            return {name: self._without_names(item) for name, item in value.items()}
+        return value
+
+    def _replaced(self, found: re.Match[str]) -> str:
+        return _ERASED if self.is_forgotten(found[0]) else found[0]
 
 
 def _names(*texts: str | None) -> set[str]:

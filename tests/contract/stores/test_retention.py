@@ -298,6 +298,32 @@ def test_labels_and_errors_of_other_peoples_messages_do_not_name_a_forgotten_per
     assert len(everything(store)) == 2 * len(written)
 
 
+def test_a_label_that_is_read_again_does_not_bring_a_forgotten_person_back(
+    store: Store, other_store: Store, stored_bytes: StoredBytes
+) -> None:
+    """n8n may still hold the label and the error of a message to somebody else; they are stored without the number."""
+    named = {"code": 131030, "title": "not allowed", "details": f"+{WHO}, {OTHER}"}
+    about = [
+        to(OTHER, "wamid.label", callback_data=f'{{"customer": "{WHO}", "manager": "{OTHER}"}}'),
+        to(OTHER, "wamid.failed", "failed", errors=(named,)),
+    ]
+    refused = msgspec.structs.replace(rejected(), input=OTHER, errors=(named,))
+    other_store.write(about, [refused], at=AT)
+    store.retention.forget(WHO, at=LATER)
+
+    store.write(about, [refused], at=LATER)
+    assert store.get(["wamid.label"])["wamid.label"].attributes.callback_data == (
+        f'{{"customer": "[erased]", "manager": "{OTHER}"}}'
+    )
+    (send,) = store.sends()
+    assert send.errors == ({**named, "details": f"+[erased], {OTHER}"},)
+    assert store.write(about, [refused], at=MUCH_LATER).updated == 0
+
+    before = everything(store)
+    store.retention.import_messages(list(other_store.get(["wamid.label", "wamid.failed"]).values()))
+    assert without_dates(everything(store)) == without_dates(before)
+
+
 def test_an_id_corrected_by_whatsapp_leads_to_the_same_person(store: Store) -> None:
     """A send says which number WhatsApp made of the one that was typed (Brazil, Mexico): both are the person's."""
     typed = msgspec.structs.replace(accepted(), input="+55 21 98765 4321", conversation_id="552187654321")
