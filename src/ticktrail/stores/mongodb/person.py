@@ -19,8 +19,8 @@ from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
 from ticktrail.text.phone_numbers import number_pattern
 
-_LONGEST_NUMBER = 100
-"""Digits up to which every spelling of a number is searched; MongoDB takes no pattern of more than 32,764 bytes."""
+_LONGEST = 1_000
+"""Characters of a pattern; servers refuse long ones. Phone numbers and ids need fewer."""
 
 
 def went_to(names: Sequence[str]) -> Query:
@@ -68,8 +68,8 @@ def _beginning(start: str) -> dict[str, str]:
 
 def _spelling(name: str) -> Any:
     """Return a condition for a person's id in any spelling; it may find a few others."""
-    is_number = name.isascii() and name.isdigit() and len(name) <= _LONGEST_NUMBER
-    return {"$regex": number_pattern(name) if is_number else re.escape(name)}
+    pattern = number_pattern(name) if name.isascii() and name.isdigit() else re.escape(name)
+    return {"$regex": pattern} if len(pattern) <= _LONGEST else {"$eq": name}
 
 
 def erase_in_records(

@@ -23,8 +23,10 @@ from ticktrail.stores.opening import open_store
 
 pytestmark = pytest.mark.thorough
 
-UNSUPPORTED = frozenset({"$convert", "$let", "$switch", "$regexMatch", "$expr", "$sortArray", "$lookup", "$floor"})
-"""Operators that Amazon DocumentDB refused in its earlier versions."""
+UNSUPPORTED = frozenset(
+    {"$convert", "$let", "$switch", "$regexMatch", "$expr", "$sortArray", "$lookup", "$floor", "$unwind"}
+)
+"""Operators that Amazon DocumentDB refused in its earlier versions, or that other servers lack."""
 
 SPAN = MessageFilter(since_timestamp=NOON - DAY, until_timestamp=NOON + DAY)
 FILTERS = (MessageFilter(), SPAN, MessageFilter(statuses=("read", "failed"), people_only=True))
@@ -63,13 +65,13 @@ def operators(value: object) -> Iterator[str]:
             yield from operators(inner)
 
 
-def refuse(monkeypatch: pytest.MonkeyPatch, code: int | None) -> list[str]:
+def refuse(monkeypatch: pytest.MonkeyPatch, code: int | None, unsupported: frozenset[str] = UNSUPPORTED) -> list[str]:
     """Have the server refuse queries and pipelines with an unsupported operator; the list gets their names."""
     refused: list[str] = []
 
     def refusing(method: Callable[..., Any]) -> Callable[..., Any]:
         def call(collection: Collection[Any], question: Any = None, *more: Any, **options: Any) -> Any:
-            lacking = UNSUPPORTED.intersection(operators(question))
+            lacking = unsupported.intersection(operators(question))
             if lacking:
                 refused.extend(lacking)
                 raise OperationFailure(f"Unrecognized expression '{min(lacking)}'", code)
@@ -95,6 +97,7 @@ def figures(store: Store) -> dict[str, Any]:
         found[f"{number} list"] = list(store.messages(chosen))
     found["send causes"] = sorted(store.send_causes(SendFilter()), key=repr)
     found["sends"] = list(store.sends(SendFilter(unconfirmed=True)))
+    found["received"] = store.received_statuses()
     found["unconfirmed"] = list(store.unconfirmed(overdue_before=NOON))
     return found
 
@@ -122,7 +125,19 @@ def test_doctor_says_that_statistics_are_counted_in_python(store: Store, monkeyp
     refuse(monkeypatch, 304)
     state = store.check()
     assert state.faults == ()
+    assert "lacks $" in state.remark
     assert "Ticktrail counts its statistics" in state.remark
+
+
+@pytest.mark.parametrize("code", [2, 115, None])
+def test_doctor_names_the_operator_that_lists_need(
+    store: Store, code: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without it the server cannot be used, and the error names the step and the operator."""
+    refuse(monkeypatch, code, frozenset({"$nor"}))
+    (fault,) = store.check().faults
+    assert "cannot list messages" in str(fault)
+    assert "does not understand $nor" in str(fault)
 
 
 def test_another_refusal_is_raised(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

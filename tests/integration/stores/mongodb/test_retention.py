@@ -106,6 +106,12 @@ def test_a_person_in_what_an_earlier_tool_wrote_is_erased(
     assert [found["messageId"] for found in database.message_statuses.find()] == ["c"]
 
 
+def test_a_number_of_any_length_is_looked_for(store: MongoStore) -> None:
+    """Servers refuse long patterns; no phone number needs one."""
+    for length in (15, 99, 5_000):
+        assert store.retention.inventory("9" * length).messages == 0
+
+
 def test_stores_in_one_database_have_separate_retention(
     mongodb_server: str, options: StoreOptions, store: MongoStore
 ) -> None:
