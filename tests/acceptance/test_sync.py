@@ -187,7 +187,7 @@ def stored(home: Path) -> int:
     """The number of messages in the store."""
     if not (home / "ledger.sqlite").exists():
         return 0
-    with closing(sqlite3.connect(home / "ledger.sqlite", timeout=10)) as connection:
+    with closing(sqlite3.connect(home / "ledger.sqlite", timeout=PATIENCE_SECONDS)) as connection:
         try:
             return int(connection.execute("SELECT COUNT(*) FROM message").fetchone()[0])
         except sqlite3.OperationalError:

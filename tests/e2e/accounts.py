@@ -6,7 +6,7 @@ import secrets
 import uuid
 
 import httpx2
-from tests.support.patience import wait_until
+from tests.support.patience import PATIENCE_SECONDS, wait_until
 
 # The scopes that the documentation recommends for Ticktrail's key.
 READER_SCOPES = ("execution:list", "execution:read", "workflow:list", "workflow:read")
@@ -27,7 +27,7 @@ def open_client(base_url: str, *, api_key: str | None = None) -> httpx2.Client:
     """
     headers = {"X-N8N-API-KEY": api_key} if api_key else {}
     limits = httpx2.Limits(max_keepalive_connections=0)
-    return httpx2.Client(base_url=base_url, headers=headers, limits=limits, timeout=60, trust_env=False)
+    return httpx2.Client(base_url=base_url, headers=headers, limits=limits, timeout=PATIENCE_SECONDS, trust_env=False)
 
 
 def set_up_owner(base_url: str) -> httpx2.Client:

@@ -136,7 +136,7 @@ def test_a_closed_stream_is_no_error(name: str, monkeypatch: pytest.MonkeyPatch)
         (["sync", "--watch", "-5"], 2, "--watch takes the seconds"),
         (["serve", "--host", " "], 2, "--host is empty"),
         (["syncc"], 2, "Did you mean 'sync'?"),
-        (["errors", "999999999"], 3, "no code"),
+        (["errors", "999999999"], 3, "does not know the code"),
         (["messages"], 3, "ticktrail sync"),
         (["export", "a.csv"], 3, "no store"),
     ],
