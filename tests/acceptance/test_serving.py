@@ -350,6 +350,21 @@ def test_a_signal_is_not_waited_for_longer_than_patience(
     assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)
 
 
+def test_a_second_signal_ends_at_once(home: Path, bare_environment: dict[str, str]) -> None:
+    """More than a second after the first, however long the patience is."""
+    program = (
+        "import os, signal, threading, time\n"
+        "from ticktrail.cli.signals import stopping\n"
+        "with stopping(threading.Event(), signal.SIGTERM, patience=1_000):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(1.1)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    time.sleep(1_000)\n"
+    )
+    done = run_program(program, home, bare_environment)
+    assert (done.returncode, "Nothing was lost" in done.stderr) == (1, True)
+
+
 def test_signals_that_arrive_together_count_as_one(home: Path, bare_environment: dict[str, str]) -> None:
     """``timeout`` signals the process and its group; the work still stops cleanly."""
     program = (
