@@ -288,13 +288,8 @@ def _message_time(between: dict[str, Int64]) -> Query:
         {"$nor": [_reported(_SENT, _PLAUSIBLE)], **_earliest(_ANY_STATUS, between)},
         {"$nor": [_reported(_ANY_STATUS, _PLAUSIBLE)], latest: {**between, **_ONE_NUMBER}},
     ]
-    return {
-        "$or": [
-            {sent: {**between, **_NO_DECIMAL}},
-            {"$and": [no_sent, {first: {**between, **_NO_DECIMAL}}]},
-            {"$and": [no_sent, no_first, {"$or": by_history}]},
-        ]
-    }
+    by_first = {"$or": [{first: {**between, **_NO_DECIMAL}}, {"$and": [no_first, {"$or": by_history}]}]}
+    return {"$or": [{sent: {**between, **_NO_DECIMAL}}, {"$and": [no_sent, by_first]}]}
 
 
 def _earliest(status: Query, between: dict[str, Int64]) -> Query:
