@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -20,12 +21,15 @@ from tests.integration.web.conftest import settings_of
 from tests.support.patience import PATIENCE_SECONDS
 
 from ticktrail.messages.error_codes import packaged
+from ticktrail.messages.filters import MessageFilter
 from ticktrail.messages.model import Send, SentBy, StatusEvent, Template
 from ticktrail.settings.user_file import UserFile
 from ticktrail.stores.opening import open_store
 from ticktrail.web.cache import QueryCache
+from ticktrail.web.pages import downloads
 from ticktrail.web.pages.context import Site
 from ticktrail.web.pages.downloads import MOST_AT_ONCE, add_downloads
+from ticktrail.web.pages.url_filters import parse_filter
 from ticktrail.web.security.url_tokens import UrlTokens
 from ticktrail.web.store_pool import open_store_pool
 
@@ -206,20 +210,22 @@ def test_files_of_nothing_are_refused_with_the_cure(files: TestClient, address: 
     assert told in answer.text
 
 
-def test_only_so_many_files_are_made_at_once(tmp_path: Path) -> None:
+def test_only_so_many_files_are_made_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One more is told to come back, a viewer as well; when those are done there is room again."""
     settings, gate = settings_of(tmp_path, TICKTRAIL_STORE=str(tmp_path / "ledger.db")), threading.Event()
     begun = threading.Semaphore(0)
 
-    def now() -> datetime:
+    def parse(*arguments: Any) -> MessageFilter:
         begun.release()
         gate.wait(PATIENCE_SECONDS)
-        return NOW
+        return parse_filter(*arguments)
+
+    monkeypatch.setattr(downloads, "parse_filter", parse)
 
     app, pool = FastAPI(), open_store_pool(settings)
     site = Site(
         settings=settings, queries=QueryCache(pool), addresses=UrlTokens(b"k" * 32), catalogue=packaged(),
-        user_file=UserFile(), region="SA", access=_RoleByHeader(), now=now,
+        user_file=UserFile(), region="SA", access=_RoleByHeader(), now=lambda: NOW,
     )  # fmt: skip
     add_downloads(app, site)
     with TestClient(app) as client, ThreadPoolExecutor(MOST_AT_ONCE) as workers:
