@@ -117,7 +117,7 @@ def test_no_alert_and_nothing_sent_is_no_all_clear(path: Path, pages: TestClient
     assert "state good" not in text
     assert "No open alerts, but nothing was sent." in text
     assert "No message was sent in the last 60 minutes." in text
-    assert "24" not in text.partition('id="alert-list"')[2].partition("</section>")[0]
+    assert "24 h" not in text.partition('id="alert-list"')[2].partition("</section>")[0]
 
 
 def test_the_first_hour_of_a_day_is_drawn(path: Path, pages: TestClient) -> None:
