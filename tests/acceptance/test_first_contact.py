@@ -26,6 +26,8 @@ class Interrupt:
         if name == "ticktrail.cli.options":
             os.kill(os.getpid(), signal.SIGINT)
 
+# A test run in the background of a shell ignores SIGINT, and so would this process.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.meta_path.insert(0, Interrupt())
 from ticktrail.__main__ import main
 main()
