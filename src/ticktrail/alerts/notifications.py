@@ -39,20 +39,20 @@ class DeliveryReport(msgspec.Struct, frozen=True, kw_only=True):
     """Which channels were notified.
 
     Attributes:
-        told: channel and event, in order.
+        sent: channel and event of each notice that was sent, in order.
         problems: why a channel did not accept a notice, one sentence each.
         held: number of notices that wait for the end of quiet hours.
         busy: another process was sending, so this one did not.
     """
 
-    told: tuple[tuple[str, str], ...] = ()
+    sent: tuple[tuple[str, str], ...] = ()
     problems: tuple[str, ...] = ()
     held: int = 0
     busy: bool = False
 
     def __add__(self, other: DeliveryReport) -> DeliveryReport:
         return DeliveryReport(
-            told=self.told + other.told,
+            sent=self.sent + other.sent,
             problems=self.problems + other.problems,
             held=self.held + other.held,
             busy=self.busy or other.busy,
@@ -132,7 +132,7 @@ def _send_to(
         if in_a_row == _FAILURES_IN_A_ROW:
             break
         if not is_ours():
-            return DeliveryReport(told=tuple(sent), problems=tuple(problems), held=held, busy=True)
+            return DeliveryReport(sent=tuple(sent), problems=tuple(problems), held=held, busy=True)
         problem = deliver(channel, due.notice)
         if problem is not None:
             in_a_row += 1
@@ -141,7 +141,7 @@ def _send_to(
         in_a_row = 0
         store.alert_state.record_notice(due.key, channel.name, at=context.now, over=due.over)
         sent.append((channel.name, due.notice.event))
-    return DeliveryReport(told=tuple(sent), problems=tuple(dict.fromkeys(problems)), held=held)
+    return DeliveryReport(sent=tuple(sent), problems=tuple(dict.fromkeys(problems)), held=held)
 
 
 def remember(alerts: Sequence[Alert], store: Store, *, now: datetime) -> None:

@@ -267,7 +267,7 @@ class ErasureFilter:
         return list(map(self._event_without_names, kept)), list(map(self._send_without_names, kept_sends))
 
     def _event_without_names(self, event: StatusEvent) -> StatusEvent:
-        """Return a status to somebody else whose label and errors do not name an erased person."""
+        """Return a status of another person's message without the numbers of erased people."""
         label, errors = self._without_names(event.callback_data), self._without_names(event.errors)
         if label == event.callback_data and errors == event.errors:
             return event

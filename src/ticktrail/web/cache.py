@@ -2,8 +2,8 @@
 
 A result is stored with the store's state at that time. While nothing new is stored, it is exact. When something is, a
 cheap query runs again at once. An expensive result is served until it is ten times as old as the query took, and then
-refreshed in the background, so that a million messages neither keep a page waiting nor slow down a sync. A live update,
-which nobody waits for, waits for the new result instead.
+refreshed in the background, so that a million messages neither keep a page waiting nor slow down a sync. A live update
+keeps no reader waiting, so it gets the new result instead.
 """
 
 from __future__ import annotations

@@ -276,7 +276,7 @@ def test_texts_of_refused_sends_do_not_name_a_forgotten_person(store: Store, sto
 def test_labels_and_errors_of_other_peoples_messages_do_not_name_a_forgotten_person(
     store: Store, stored_bytes: StoredBytes
 ) -> None:
-    """A campaign label may hold the number of somebody else, and so may an error of a failed message."""
+    """The number is erased from campaign labels, and from errors of failed messages, to other people."""
     written = [*spellings(WHO), f"{WHO[:3]}      {WHO[3:]}"]
     errors = [({"code": 131026, "title": f"not sent to {text}", "details": f"{text} and {OTHER}"},) for text in written]
     labels = [to(OTHER, f"wamid.label-{number}", callback_data=f"for {text}.") for number, text in enumerate(written)]
@@ -301,7 +301,7 @@ def test_labels_and_errors_of_other_peoples_messages_do_not_name_a_forgotten_per
 def test_a_label_that_is_read_again_does_not_bring_a_forgotten_person_back(
     store: Store, other_store: Store, stored_bytes: StoredBytes
 ) -> None:
-    """n8n may still hold the label and the error of a message to somebody else; they are stored without the number."""
+    """Labels and errors of messages to other people, which n8n still holds, are stored without the number."""
     named = {"code": 131030, "title": "not allowed", "details": f"+{WHO}, {OTHER}"}
     about = [
         to(OTHER, "wamid.label", callback_data=f'{{"customer": "{WHO}", "manager": "{OTHER}"}}'),

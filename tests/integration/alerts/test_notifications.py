@@ -110,7 +110,7 @@ def notify(opened: Store, channels: list[Channel], *alerts: Alert, at: datetime 
 
 def test_a_webhook_gets_signed_json(opened: Store, receiver: Receiver) -> None:
     """The documented fields; the signature is of the time, a dot and the body, and the time is now."""
-    assert notify(opened, [webhook(receiver)], alert()).told == (("hook", "alert.firing"),)
+    assert notify(opened, [webhook(receiver)], alert()).sent == (("hook", "alert.firing"),)
     (request,) = receiver.requests
     (body,) = receiver.bodies()
     assert (request.path, request.headers["content-type"]) == ("/hook", "application/json")
@@ -180,11 +180,11 @@ def test_a_failed_notification_is_sent_again(opened: Store, receiver: Receiver) 
         receiver.answer(503)
         channels = [webhook(receiver), webhook(other, "other")]
         first = notify(opened, channels, alert())
-        assert first.told == (("other", "alert.firing"),)
+        assert first.sent == (("other", "alert.firing"),)
         (problem,) = first.problems
         assert problem == "hook (http://127.0.0.1/…) answered with 503."
-        assert notify(opened, channels, alert(), at=NOON + MINUTE).told == (("hook", "alert.firing"),)
-        assert notify(opened, channels, alert(), at=NOON + 2 * MINUTE).told == ()
+        assert notify(opened, channels, alert(), at=NOON + MINUTE).sent == (("hook", "alert.firing"),)
+        assert notify(opened, channels, alert(), at=NOON + 2 * MINUTE).sent == ()
         assert len(other.requests) == 1
     failed, received = receiver.bodies()
     assert failed["id"] == received["id"]
@@ -196,18 +196,18 @@ def test_an_unreachable_channel_is_given_up_until_the_next_run(opened: Store, re
     many = [alert(f"code-{number}") for number in range(5)]
     receiver.stop()
     outcome = notify(opened, [channel], *many)
-    assert (outcome.told, len(outcome.problems)) == ((), 1)
+    assert (outcome.sent, len(outcome.problems)) == ((), 1)
     assert "was not reached: ConnectError" in outcome.problems[0]
     assert "hidden" not in outcome.problems[0]
     receiver.start()
-    assert len(notify(opened, [channel], *many, at=NOON + MINUTE).told) == 5
+    assert len(notify(opened, [channel], *many, at=NOON + MINUTE).sent) == 5
 
 
 def test_a_refused_notification_does_not_stop_the_others(opened: Store, receiver: Receiver) -> None:
     """The refused one is a problem of the run; the other one arrives."""
     receiver.answer(400, when=lambda request: b'"131042"' in request.body, times=None)
     outcome = notify(opened, [webhook(receiver)], alert(), alert("190"))
-    assert outcome.told == (("hook", "alert.firing"),)
+    assert outcome.sent == (("hook", "alert.firing"),)
     assert len(outcome.problems) == 1
 
 
@@ -251,7 +251,7 @@ def test_a_failed_resolution_is_sent_again(opened: Store, receiver: Receiver) ->
     notify(opened, [channel], alert())
     receiver.hang_up()
     assert notify(opened, [channel], at=NOON + 20 * MINUTE).problems
-    assert notify(opened, [channel], at=NOON + 21 * MINUTE).told == (("hook", "alert.resolved"),)
+    assert notify(opened, [channel], at=NOON + 21 * MINUTE).sent == (("hook", "alert.resolved"),)
 
 
 def test_alerts_do_not_resolve_while_syncs_fail(opened: Store, receiver: Receiver) -> None:
@@ -279,8 +279,8 @@ def test_quiet_hours_hold_warnings_back(opened: Store, receiver: Receiver) -> No
     night = NOON.replace(hour=23)
     both = (alert("urgent"), alert("warning", urgency="warning"))
     outcome = notify(opened, [channel], *both, at=night, quiet=quiet)
-    assert (len(outcome.told), outcome.held) == (1, 1)
-    assert notify(opened, [channel], *both, at=night + timedelta(hours=8), quiet=quiet).told == (
+    assert (len(outcome.sent), outcome.held) == (1, 1)
+    assert notify(opened, [channel], *both, at=night + timedelta(hours=8), quiet=quiet).sent == (
         ("hook", "alert.firing"),
     )
     assert [body["alert"]["key"] for body in receiver.bodies()] == ["urgent", "warning"]
@@ -321,7 +321,7 @@ def test_apprise_carries_alerts(opened: Store, receiver: Receiver) -> None:
     receiver.answer(500)
     outcome = notify(opened, [channel], alert())
     assert outcome.problems == ("chat (json://…) did not take the message.",)
-    assert notify(opened, [channel], alert(), at=NOON + MINUTE).told == (("chat", "alert.firing"),)
+    assert notify(opened, [channel], alert(), at=NOON + MINUTE).sent == (("chat", "alert.firing"),)
     body = receiver.bodies()[-1]
     assert (body["title"], body["type"]) == ("[shop] Payment issue (131042)", "failure")
     assert body["message"].startswith("3 messages to 2 people failed.\nPay.")

@@ -59,14 +59,18 @@ def test_an_old_store_gets_no_all_clear(path: Path, pages: TestClient) -> None:
 def test_a_good_day_says_what_was_looked_at(path: Path, pages: TestClient) -> None:
     """With a recent sync and no alert the page says so, and what was checked, in the words of ``ticktrail alerts``."""
     now = datetime.now(UTC)
-    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
-        sent = int(now.timestamp()) - 1_800
-        for status in ("sent", "delivered", "read"):
-            store.write([_event(number, status, sent) for number in range(40)], at=now)
-        invented_store.note_syncs(store, now)
+    _fill_and_sync(path, now, sent=int(now.timestamp()) - 1_800)
     text = pages.get("/").text
     assert "state good" in text
     assert "Checked 40 messages with a status and 0 sends of the last 24 hours. 1 workflow synced up to" in text
+
+
+def _fill_and_sync(path: Path, now: datetime, *, sent: int) -> None:
+    """Store 40 messages that were sent and read at a time, and a sync of now."""
+    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
+        for status in ("sent", "delivered", "read"):
+            store.write([_event(number, status, sent) for number in range(40)], at=now)
+        invented_store.note_syncs(store, now)
 
 
 def _event(number: int, status: str, at: int) -> StatusEvent:
@@ -108,11 +112,7 @@ def one_hour(path: Path) -> None:
 def test_no_alert_and_nothing_sent_is_no_all_clear(path: Path, pages: TestClient) -> None:
     """With a recent sync and no message within the window of the rules, the page says that nothing was sent."""
     now = datetime.now(UTC)
-    with open_store(str(path), StoreOptions(timezone=invented_store.ZONE)) as store:
-        sent = int(now.timestamp()) - 7_200
-        for status in ("sent", "delivered", "read"):
-            store.write([_event(number, status, sent) for number in range(40)], at=now)
-        invented_store.note_syncs(store, now)
+    _fill_and_sync(path, now, sent=int(now.timestamp()) - 7_200)
     text = pages.get("/alerts").text
     assert "state good" not in text
     assert "No open alerts, but nothing was sent." in text

@@ -235,7 +235,7 @@ def test_message_of_a_customer(message: str) -> None:
 
 @pytest.mark.parametrize("trigger", PEOPLE)
 def test_text_at_a_trigger_that_people_call(trigger: str) -> None:
-    """What a person wrote is not searched, and what a node makes of it is not trusted."""
+    """Words of a person are not searched, and results of nodes that read them are not trusted."""
     for item in ({"chatInput": TEXT, "sessionId": "a"}, {"message": {"text": TEXT, "from": {"first_name": "Sara"}}}):
         assert read(trigger, item).outcome is Outcome.NONE
         assert_not_trusted(read(trigger, item, node("code", ENVELOPE)))
@@ -290,7 +290,7 @@ def test_node_on_the_stack_that_names_no_source(*, known: bool) -> None:
     ids=json.dumps,
 )
 def test_fixed_request_that_sends_a_file(parameters: dict[str, Any]) -> None:
-    """What a server makes of a customer's file is not trusted, although the request holds no expression."""
+    """The response to a request that uploads a customer's file is not trusted, even without an expression in it."""
     document = {**VALUE, "statuses": None, "messages": [{**INBOUND, "document": {"id": "1"}}]}
     ask = node("httpRequest", {"data": ENVELOPE}, url="https://convert.example.com/json", method="POST", **parameters)
 

@@ -61,7 +61,7 @@ def test_later_nodes(kinds: list[str], trust: Trust) -> None:
     [("form", {}), ("telegram", {"operation": "sendAndWait"}), ("wait", {"resume": "form"})],
 )
 def test_nodes_that_ask_a_person(kind: str, parameters: dict[str, Any]) -> None:
-    """What a person answers to a form, or to *Send and wait*, is not trusted."""
+    """Answers of a person to a form, or to *Send and wait*, are not trusted."""
     asking = Node(name=kind, type=f"n8n-nodes-base.{kind}", parameters=parameters)
 
     assert trust_in_later_nodes([asking]) is Trust.NOTHING

@@ -150,9 +150,9 @@ def say_delivery(delivery: DeliveryReport) -> None:
         say("Another process is sending notices now, so this one did not.")
     for problem in delivery.problems:
         say(f"{problem} The next run retries.", "warning")
-    if delivery.told:
-        names = ", ".join(dict.fromkeys(name for name, _ in delivery.told))
-        say(f"{plural(len(delivery.told), 'notice')} sent ({names})")
+    if delivery.sent:
+        names = ", ".join(dict.fromkeys(name for name, _ in delivery.sent))
+        say(f"{plural(len(delivery.sent), 'notice')} sent ({names})")
     if delivery.held:
         say(f"{plural(delivery.held, 'notice')} held until quiet hours end")
 

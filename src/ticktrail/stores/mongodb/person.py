@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -13,8 +13,9 @@ from pymongo.database import Database
 
 from ticktrail.stores.erasure import TextEraser, wamid_start
 from ticktrail.stores.mongodb.alert_state import ALERTS
-from ticktrail.stores.mongodb.bulk import REVISION
-from ticktrail.stores.mongodb.filters import Query
+from ticktrail.stores.mongodb.bulk import Update, in_batches, swap
+from ticktrail.stores.mongodb.connection import Address
+from ticktrail.stores.mongodb.filters import IS_MESSAGE, Query
 from ticktrail.stores.mongodb.retrying import read
 from ticktrail.stores.mongodb.sync_state import COVERAGE, RUNS
 from ticktrail.text.phone_numbers import number_pattern
@@ -77,6 +78,7 @@ def erase_in_records(
     collections: tuple[str, str],
     names: Sequence[str],
     gone: frozenset[str],
+    address: Address,
     *,
     erase: bool,
 ) -> int:
@@ -89,11 +91,12 @@ def erase_in_records(
     """
     eraser = TextEraser(names, gone)
     messages, sends = (_primary(database[name]) for name in collections)
-    return (
-        _erase_in_texts(database, eraser, erase=erase)
-        + _erase_in_errors(sends, eraser, erase=erase)
-        + _erase_in_messages(messages, names, eraser, gone, erase=erase)
-    )
+    count = _erase_in_texts(database, eraser, erase=erase) + _erase_in_errors(sends, eraser, erase=erase)
+    for ids in in_batches(_messages_naming(messages, names, eraser, gone)):
+        count += len(ids)
+        if erase:
+            swap(messages, ids, lambda _id, stored: _without_names(stored, eraser), address, key_field="messageId")
+    return count
 
 
 def _primary(documents: Collection[dict[str, Any]]) -> Collection[dict[str, Any]]:
@@ -133,30 +136,20 @@ def _erase_in_errors(sends: Collection[dict[str, Any]], eraser: TextEraser, *, e
     return count
 
 
-def _erase_in_messages(
-    messages: Collection[dict[str, Any]], names: Sequence[str], eraser: TextEraser, gone: Container[str], *, erase: bool
-) -> int:
-    """Erase a person from the labels and errors of other people's messages. Return how many name them."""
-    count = 0
+def _messages_naming(
+    messages: Collection[dict[str, Any]], names: Sequence[str], eraser: TextEraser, gone: Container[str]
+) -> Iterator[str]:
+    """Yield the ids of the messages to other people whose label or errors name a person."""
     named: Query = {"$or": [{field: _spelling(name)} for field in _MESSAGE_TEXTS for name in names]}
-    for found in read(messages, named, {"messageId": True}):
-        if found.get("messageId") in gone:
-            continue
-        for attempt in range(_ATTEMPTS):
-            stored = messages.find_one({"_id": found["_id"]}, _KEPT_TEXTS)
-            left = {} if stored is None else _without_names(stored, eraser)
-            if stored is None or not left:
-                break
-            count += attempt == 0
-            known = stored.get(REVISION)
-            new = {**left, REVISION: known + 1 if isinstance(known, int) else 1}
-            if not erase or messages.update_one({"_id": stored["_id"], REVISION: known}, {"$set": new}).matched_count:
-                break
-    return count
+    for stored in read(messages, {"$and": [IS_MESSAGE, named]}, _KEPT_TEXTS):
+        if stored["messageId"] not in gone and _without_names(stored, eraser) is not None:
+            yield stored["messageId"]
 
 
-def _without_names(stored: dict[str, Any], eraser: TextEraser) -> dict[str, Any]:
-    """Return the fields of a document that change when a person is erased from its texts."""
+def _without_names(stored: dict[str, Any] | None, eraser: TextEraser) -> Update | None:
+    """Return the change that erases a person from a document's texts; None where they do not name the person."""
+    if stored is None:
+        return None
     left: dict[str, Any] = {
         field: eraser.erase(stored[field]) for field in ("callbackData", "failure") if field in stored
     }
@@ -168,16 +161,15 @@ def _without_names(stored: dict[str, Any], eraser: TextEraser) -> dict[str, Any]
             else entry
             for entry in history
         ]
-    return {field: value for field, value in left.items() if value != stored[field]}
+    fields = {field: value for field, value in left.items() if value != stored[field]}
+    return Update(fields=fields) if fields else None
 
 
 _MESSAGE_TEXTS = (
     *("callbackData", "failure.title", "failure.details", "statusHistory.errors.title"),
     *("statusHistory.errors.message", "statusHistory.errors.details"),
 )
-_KEPT_TEXTS = {"callbackData": True, "failure": True, "statusHistory": True, REVISION: True}
-_ATTEMPTS = 10
-"""How often to erase again when another writer changed the document meanwhile."""
+_KEPT_TEXTS = dict.fromkeys(("messageId", "callbackData", "failure", "statusHistory"), True)
 
 _TEXTS = (
     (RUNS, ("record",), True),

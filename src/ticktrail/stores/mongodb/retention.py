@@ -199,7 +199,7 @@ class MongoRetention:
             names=names,
             messages=len(gone),
             sends=len(keys),
-            records=erase_in_records(self._database(), self._names, names, frozenset(gone), erase=erase),
+            records=erase_in_records(self._database(), self._names, names, frozenset(gone), self._address, erase=erase),
             before=before,
             message_ids=tuple(gone),
             **counts,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
@@ -92,7 +91,7 @@ def kpis(visitor: Visitor, summary: Summary, period: Period) -> list[Kpi]:
             value=wording.number(counts.unconfirmed) if found.sends_known else rates.UNKNOWN,
             href=visitor.sends(never) if counts.unconfirmed else None,
             note=_("no status in 1 h") if found.sends_known else _("no sending workflow was synced"),
-            spark=charts.spark(unconfirmed, young=_young(shown), mirrored=visitor.language == "ar")),
+            spark=charts.spark(unconfirmed, young=provisional_steps(shown), mirrored=visitor.language == "ar")),
     ]  # fmt: skip
 
 
@@ -138,7 +137,7 @@ def status_kpis(
     mirrored = visitor.language == "ar"
     made = rates.compute_rates(counts, never)
     shown = steps[-MOST_COLUMNS:]
-    young = _young(shown)
+    young = provisional_steps(shown)
 
     def share(kind: str, label: str, part: Share, whole: str) -> Kpi:
         value = wording.percent(part, at_least=kind == "read")
@@ -160,9 +159,9 @@ def status_kpis(
     ]  # fmt: skip
 
 
-def _young(steps: Sequence[Counts]) -> int:
-    """The number of steps at the end whose figures are provisional."""
-    return sum(1 for _step in itertools.takewhile(lambda one: one.provisional, reversed(steps)))
+def provisional_steps(steps: Sequence[Counts]) -> int:
+    """Return the number of steps from the first provisional one on: a day without messages so far may be the last."""
+    return next((len(steps) - place for place, one in enumerate(steps) if one.provisional), 0)
 
 
 def _rate(kind: str, counts: Counts) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ticktrail.messages.counts import Counts
-from ticktrail.web.pages.figures import Kpi, with_changes
+from ticktrail.web.pages.figures import Kpi, provisional_steps, with_changes
 
 KPIS = [Kpi(kind=kind, label=kind, value="1") for kind in ("sent", "delivered", "read", "pending", "failed", "never")]
 
@@ -46,3 +46,10 @@ def test_what_the_trigger_never_passes_is_not_compared() -> None:
     counts = Counts(delivered=90, failed=10)
     assert "read" not in _changes(counts, counts, frozenset({"read"}))
     assert with_changes(KPIS, None, frozenset()) == KPIS
+
+
+def test_a_day_without_messages_so_far_is_provisional_too() -> None:
+    """In the morning the last day is empty; it and the provisional day before it are no final figures."""
+    steps = [Counts(delivered=9), Counts(), Counts(delivered=9, provisional=4), Counts()]
+    assert provisional_steps(steps) == 2
+    assert provisional_steps(steps[:2]) == provisional_steps([]) == 0
